@@ -1,0 +1,1 @@
+//! The command line: one file a verb. Only here and in `station` errors become plain text.

@@ -1,0 +1,313 @@
+//! The only way evidence, log and journal files reach a disk: file synced, renamed, folder synced.
+//!
+//! After a failed sync nothing is assumed about the file: the caller throws it away and begins again.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::model::{Explain, RetryClass};
+use crate::sys;
+
+/// Sealed bytes written before the kernel is asked to begin writing them out, so that the last sync is short.
+const WRITEBACK_STEP: u64 = 8 << 20;
+
+#[derive(Debug, Error)]
+#[error("cannot {action} {}", path.display())]
+pub struct DurableError {
+    action: &'static str,
+    path: PathBuf,
+    #[source]
+    pub source: io::Error,
+}
+
+impl DurableError {
+    pub fn disk_full(&self) -> bool {
+        matches!(
+            self.source
+                .raw_os_error()
+                .map(rustix::io::Errno::from_raw_os_error),
+            Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)
+        )
+    }
+}
+
+impl Explain for DurableError {
+    fn retry_class(&self) -> RetryClass {
+        if self.disk_full() {
+            RetryClass::Later
+        } else {
+            RetryClass::Operator
+        }
+    }
+
+    fn label(&self) -> &'static str {
+        if self.disk_full() {
+            "disk_full"
+        } else {
+            "disk_error"
+        }
+    }
+
+    fn next_step(&self) -> String {
+        if self.disk_full() {
+            "Free space on the station's disk, or let the uploads drain; work goes on by itself."
+                .into()
+        } else {
+            format!(
+                "Check the disk and the rights of {}, then restart the service.",
+                self.path.display()
+            )
+        }
+    }
+}
+
+fn at<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> DurableError + 'a {
+    move |source| DurableError {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Makes the names in a folder durable.
+pub fn sync_dir(dir: &Path) -> Result<(), DurableError> {
+    File::open(dir)
+        .and_then(|d| d.sync_all())
+        .map_err(at("sync folder", dir))
+}
+
+/// Makes a folder and its parents, private to the service, each entry durable in its parent.
+pub fn create_dir(dir: &Path) -> Result<(), DurableError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let parent = parent_of(dir);
+    create_dir(parent)?;
+    match fs::DirBuilder::new().mode(0o700).create(dir) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map_err(at("create folder", dir)),
+    }?;
+    sync_dir(parent)
+}
+
+/// Replaces or creates `path` with `bytes`: after it returns, a power cut leaves the new content; before, the old one or none.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
+    replace(path, bytes, true)
+}
+
+/// Like [`write_atomic`] without any sync: never torn for other processes, but a power cut may lose or tear it.
+/// Only for what can be rebuilt from something synced; make it durable later with [`sync_file`] and [`sync_dir`].
+pub fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
+    replace(path, bytes, false)
+}
+
+fn replace(path: &Path, bytes: &[u8], synced: bool) -> Result<(), DurableError> {
+    let temporary = temporary_beside(path);
+    let written = (|| {
+        let mut file = private()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .open(&temporary)
+            .map_err(at("create", &temporary))?;
+        file.write_all(bytes).map_err(at("write", &temporary))?;
+        if synced {
+            file.sync_all().map_err(at("sync", &temporary))?;
+        }
+        fs::rename(&temporary, path).map_err(at("rename into", path))
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    if synced {
+        sync_dir(parent_of(path))
+    } else {
+        Ok(())
+    }
+}
+
+/// Makes the content of an existing file durable.
+pub fn sync_file(path: &Path) -> Result<(), DurableError> {
+    File::open(path)
+        .and_then(|f| f.sync_all())
+        .map_err(at("sync", path))
+}
+
+/// Renames within one folder without syncing it; [`sync_dir`] must follow before anything relies on it.
+pub fn rename_unsynced(from: &Path, to: &Path) -> Result<(), DurableError> {
+    fs::rename(from, to).map_err(at("rename into", to))
+}
+
+/// Removes a file; one that is gone already is fine. The removal itself need not be durable: recovery removes it again.
+pub fn remove(path: &Path) -> Result<(), DurableError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done.map_err(at("remove", path)),
+    }
+}
+
+/// An append-only file that is being written: a spool file or a write-ahead file. Mode 0600.
+#[derive(Debug)]
+pub struct AppendFile {
+    file: File,
+    path: PathBuf,
+    length: u64,
+    writeback_from: u64,
+}
+
+impl AppendFile {
+    /// Creates the file; an existing one of that name is an error, never overwritten.
+    pub fn create(path: &Path) -> Result<Self, DurableError> {
+        let file = private()
+            .create_new(true)
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(at("create", path))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            length: 0,
+            writeback_from: 0,
+        })
+    }
+
+    /// Opens or creates the file and cuts it to `length` bytes (at most what is there), to go on from there.
+    pub fn resume(path: &Path, length: u64) -> Result<Self, DurableError> {
+        let mut file = private()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(at("open", path))?;
+        let there = file.metadata().map_err(at("stat", path))?.len();
+        let length = length.min(there);
+        if there > length {
+            file.set_len(length).map_err(at("truncate", path))?;
+        }
+        file.seek(SeekFrom::Start(length))
+            .map_err(at("seek in", path))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            length,
+            writeback_from: length,
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Appends, and lets the kernel begin to write out what is there, without waiting for it.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
+        self.file
+            .write_all(bytes)
+            .map_err(at("write", &self.path))?;
+        self.length += bytes.len() as u64;
+        if self.length - self.writeback_from >= WRITEBACK_STEP {
+            sys::start_writeback(
+                &self.file,
+                self.writeback_from,
+                self.length - self.writeback_from,
+            );
+            self.writeback_from = self.length;
+        }
+        Ok(())
+    }
+
+    /// Cuts the file back to `length` and goes on from there.
+    pub fn truncate(&mut self, length: u64) -> Result<(), DurableError> {
+        self.file
+            .set_len(length)
+            .map_err(at("truncate", &self.path))?;
+        self.file
+            .seek(SeekFrom::Start(length))
+            .map_err(at("seek in", &self.path))?;
+        self.length = length;
+        self.writeback_from = self.writeback_from.min(length);
+        Ok(())
+    }
+
+    /// Content and length durable; the name in the folder is not yet (see [`sync_dir`]).
+    pub fn sync(&self) -> Result<(), DurableError> {
+        self.file.sync_data().map_err(at("sync", &self.path))
+    }
+
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn temporary_beside(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_atomic_write_replaces_and_leaves_nothing_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("checkpoint");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failed_write_names_the_path_and_keeps_the_old_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write_atomic(&dir.path().join("no/such"), b"x").unwrap_err();
+        assert!(error.to_string().contains("no/.such.tmp"), "{error}");
+        assert_eq!(error.label(), "disk_error");
+    }
+
+    #[test]
+    fn resuming_cuts_a_torn_tail_and_appends_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("spool");
+        let mut file = AppendFile::create(&path).unwrap();
+        file.append(b"frame1frame2to").unwrap();
+        file.sync().unwrap();
+        drop(file);
+        assert!(AppendFile::create(&path).is_err());
+        let mut file = AppendFile::resume(&path, 12).unwrap();
+        file.append(b"frame3").unwrap();
+        assert_eq!(file.len(), 18);
+        assert_eq!(fs::read(&path).unwrap(), b"frame1frame2frame3");
+    }
+}

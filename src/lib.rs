@@ -1,0 +1,20 @@
+//! CamDock: takes the footage of docked body-worn cameras, seals it, stores it and can prove it.
+//!
+//! Rooms and floors are those of the design; `tests/architecture.rs` refuses an import that goes up or sideways.
+
+pub mod audit;
+pub mod camera;
+pub mod cli;
+pub mod config;
+pub mod dock;
+pub mod durable;
+pub mod ingest;
+pub mod journal;
+pub mod metrics;
+pub mod model;
+pub mod preview;
+pub mod seal;
+pub mod station;
+pub mod sys;
+pub mod upload;
+pub mod web;

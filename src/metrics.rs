@@ -1,0 +1,1 @@
+//! Every metric's name, unit and help in one place.

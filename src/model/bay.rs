@@ -1,0 +1,75 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A bay's name for people: from the configuration, or the name of the docked folder. Shown escaped and at most 64 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BayName(String);
+
+impl BayName {
+    /// Control and invisible characters become `?`, so that a name can't forge a line.
+    pub fn new(text: &str) -> Self {
+        let name: String = text
+            .chars()
+            .take(64)
+            .map(|c| {
+                if c.is_control() || !(c.is_alphanumeric() || c.is_ascii()) {
+                    '?'
+                } else {
+                    c
+                }
+            })
+            .collect();
+        Self(if name.is_empty() {
+            "?".to_owned()
+        } else {
+            name
+        })
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BayName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a bay shows to people (design, section 4). Colour is never the only cue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum BayStatus {
+    Empty,
+    NotRecognised {
+        reason: String,
+        next_step: String,
+    },
+    /// Reading: leave docked.
+    Reading {
+        files_done: u64,
+        files_total: u64,
+        bytes_done: u64,
+        bytes_total: u64,
+        seconds_left: Option<u64>,
+    },
+    /// Every recording of the camera is durable on this station and entered in the signed log.
+    SafeToRemove {
+        files: u64,
+        bytes: u64,
+        waiting_for_store: u64,
+    },
+    AllStored {
+        files: u64,
+        bytes: u64,
+    },
+    NeedsAttention {
+        reason: String,
+        next_step: String,
+        files_done: u64,
+        files_total: u64,
+    },
+}

@@ -1,0 +1,286 @@
+//! The custody log's entries as types. `audit` turns them into RFC 8785 canonical bytes; field names are
+//! therefore part of the format: never rename one, only add optional ones.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    BayName, CameraId, EvidenceId, ItemKind, Officer, SessionId, Sha256Digest, SourcePath,
+    StationName,
+};
+
+/// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub v: u8,
+    /// The station's clock when the fact was established, UTC.
+    pub time: Timestamp,
+    pub station: StationName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", content = "data")]
+pub enum Event {
+    #[serde(rename = "station.started")]
+    StationStarted(StationStarted),
+    #[serde(rename = "station.stopped")]
+    StationStopped(StationStopped),
+    #[serde(rename = "config.changed")]
+    ConfigChanged(ConfigChanged),
+    #[serde(rename = "camera.docked")]
+    CameraDocked(CameraDocked),
+    #[serde(rename = "camera.refused")]
+    CameraRefused(CameraRefused),
+    #[serde(rename = "camera.undocked")]
+    CameraUndocked(CameraUndocked),
+    #[serde(rename = "inventory.taken")]
+    InventoryTaken(InventoryTaken),
+    #[serde(rename = "item.sealed")]
+    ItemSealed(ItemSealed),
+    #[serde(rename = "item.held")]
+    ItemHeld(ItemHeld),
+    #[serde(rename = "item.quarantined")]
+    ItemQuarantined(ItemQuarantined),
+    #[serde(rename = "item.failed")]
+    ItemFailed(ItemFailed),
+    #[serde(rename = "item.stored")]
+    ItemStored(ItemStored),
+    #[serde(rename = "operator.action")]
+    OperatorAction(OperatorAction),
+}
+
+impl Event {
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::StationStarted(_) => "station.started",
+            Self::StationStopped(_) => "station.stopped",
+            Self::ConfigChanged(_) => "config.changed",
+            Self::CameraDocked(_) => "camera.docked",
+            Self::CameraRefused(_) => "camera.refused",
+            Self::CameraUndocked(_) => "camera.undocked",
+            Self::InventoryTaken(_) => "inventory.taken",
+            Self::ItemSealed(_) => "item.sealed",
+            Self::ItemHeld(_) => "item.held",
+            Self::ItemQuarantined(_) => "item.quarantined",
+            Self::ItemFailed(_) => "item.failed",
+            Self::ItemStored(_) => "item.stored",
+            Self::OperatorAction(_) => "operator.action",
+        }
+    }
+}
+
+/// What the kernel says of the station's clock (adjtimex).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockState {
+    pub synchronised: bool,
+    /// Estimated error in microseconds; `None` when the kernel gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_error_us: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StationStarted {
+    pub version: String,
+    pub clock: ClockState,
+    /// Entries in the log before this one.
+    pub log_size: u64,
+    /// The log's verifier key, `name+keyid+key`.
+    pub log_key: String,
+    /// Fingerprints of the recipients that footage is sealed to.
+    pub recipients: Vec<String>,
+    /// Items in flight that this start found and goes on with.
+    pub recovered: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StationStopped {
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConfigChanged {
+    pub file: String,
+    pub sha256: Sha256Digest,
+    /// `false`: the edit was refused and the last good one stays; `reason` says why.
+    pub accepted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CameraDocked {
+    pub bay: BayName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<CameraId>,
+    pub profile: String,
+    pub access: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub officer: Option<Officer>,
+    pub clock: ClockState,
+    /// Why everything of this session is taken but needs a decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CameraRefused {
+    pub bay: BayName,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CameraUndocked {
+    pub bay: BayName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<CameraId>,
+    /// `true`: everything seen was secured before the camera left.
+    pub complete: bool,
+    pub reason: String,
+    /// Files seen but not secured when it left; at most 100 are named, `missing_count` has them all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<SourcePath>,
+    pub missing_count: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InventoryTaken {
+    /// 1-based; an inventory of many files is spread over several entries.
+    pub page: u32,
+    pub pages: u32,
+    /// Of the whole inventory.
+    pub total_files: u64,
+    pub total_bytes: u64,
+    pub files: Vec<InventoryFile>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InventoryFile {
+    pub path: SourcePath,
+    pub size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Timestamp>,
+}
+
+/// The manifest: these exact bytes are also the item's `manifest.json` in the bucket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemSealed {
+    pub evidence: EvidenceId,
+    pub path: SourcePath,
+    /// Plaintext bytes.
+    pub size: u64,
+    /// The camera's own time of the file, never corrected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Timestamp>,
+    pub kind: ItemKind,
+    pub flagged: bool,
+    /// Of the plaintext.
+    pub sha256: Sha256Digest,
+    /// Bytes of the sealed message.
+    pub sealed_size: u64,
+    pub frame_length: u32,
+    /// Hex, 64 digits.
+    pub message_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<CameraId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub officer: Option<Officer>,
+    pub bay: BayName,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemHeld {
+    /// The item that already holds this file.
+    pub evidence: EvidenceId,
+    pub path: SourcePath,
+    pub size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemQuarantined {
+    pub evidence: EvidenceId,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemFailed {
+    /// `None` when the name itself could not be taken in; `name` then shows it escaped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<SourcePath>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Stable label of the error.
+    pub code: String,
+    pub reason: String,
+    /// `true`: it will be tried again while the camera stays or when it is docked again.
+    pub retried: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemStored {
+    pub evidence: EvidenceId,
+    pub bucket: String,
+    pub key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// Sealed bytes.
+    pub size: u64,
+    /// Bytes of each part but the last; `None`: put whole, `checksum` is then the plain SHA-256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_size: Option<u64>,
+    /// As the store named it: base64, `-N` appended for N parts.
+    pub checksum: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+}
+
+/// S3 Object Lock as set at creation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Retention {
+    /// `COMPLIANCE` or `GOVERNANCE`.
+    pub mode: String,
+    pub until: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperatorAction {
+    pub operator: String,
+    pub action: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceId>,
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_have_the_shape_of_the_design() {
+        let entry = Entry {
+            v: 1,
+            time: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+            station: "leeds-1".parse().unwrap(),
+            session: None,
+            event: Event::StationStopped(StationStopped {
+                reason: "SIGTERM".into(),
+            }),
+        };
+        let json = serde_json::to_value(&entry).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({"v":1,"time":"2026-01-02T03:04:05.678Z","station":"leeds-1",
+                "event":"station.stopped","data":{"reason":"SIGTERM"}})
+        );
+        assert_eq!(serde_json::from_value::<Entry>(json).unwrap(), entry);
+    }
+}

@@ -1,0 +1,22 @@
+//! Plain types that every room shares: identifiers, digests, cameras, items, bays, log events.
+//!
+//! No I/O, no clocks, no randomness beyond making an identifier. Everything that comes from a camera is
+//! checked here once, when it becomes one of these types, and is bounded from then on.
+
+mod bay;
+mod camera;
+mod digest;
+mod event;
+mod explain;
+mod ids;
+mod item;
+mod path;
+
+pub use bay::{BayName, BayStatus};
+pub use camera::{CameraId, CameraIdentity, Officer, SERIAL_MAX};
+pub use digest::{Sha256Digest, composite_checksum};
+pub use event::*;
+pub use explain::{Explain, RetryClass};
+pub use ids::{EvidenceId, IdError, SessionId, StationName};
+pub use item::{FileFacts, ItemKind, ItemState, Part};
+pub use path::{PathError, SourcePath};

@@ -1,0 +1,1 @@
+//! The service: start order, supervision of tasks, drain on SIGTERM, systemd notification, status socket.
