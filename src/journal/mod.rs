@@ -1,3 +1,136 @@
 //! Work state in SQLite: what was seen, what is in flight, what is held.
 //!
-//! It can be lost without losing evidence: the log and the spool are the truth it is rebuilt from.
+//! It may not hold evidence: the log and the spool are the truth, and `ingest::recover` brings the journal in line with them.
+//! Every method is one transaction; all of them block, so async callers go through a blocking thread.
+
+mod inventory;
+mod items;
+mod schema;
+mod sessions;
+mod uploads;
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+use thiserror::Error;
+
+use crate::model::{Explain, RetryClass};
+
+pub use inventory::{InventoryCounts, InventoryRow, Outcome};
+pub use items::{HeldItem, ItemFilter, ItemRow, SealedFacts, StoredFacts};
+pub use sessions::SessionRow;
+pub use uploads::{PartRow, UploadRow};
+
+#[derive(Debug, Error)]
+pub enum JournalError {
+    #[error("the journal cannot be read or written")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("the journal holds {what} that makes no sense: {value}")]
+    Corrupt { what: &'static str, value: String },
+    #[error("the journal was written by a newer CamDock (schema {found}, this one knows {known})")]
+    TooNew { found: i64, known: i64 },
+    #[error("the journal says that item {id} is {found}, so it cannot become {wanted}")]
+    IllegalStep {
+        id: String,
+        found: String,
+        wanted: &'static str,
+    },
+}
+
+impl JournalError {
+    fn disk_full(&self) -> bool {
+        matches!(self, Self::Sqlite(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+    }
+}
+
+impl Explain for JournalError {
+    fn retry_class(&self) -> RetryClass {
+        if self.disk_full() {
+            RetryClass::Later
+        } else {
+            RetryClass::Operator
+        }
+    }
+
+    fn label(&self) -> &'static str {
+        match self {
+            _ if self.disk_full() => "disk_full",
+            Self::Sqlite(_) => "journal_error",
+            Self::Corrupt { .. } => "journal_corrupt",
+            Self::TooNew { .. } => "journal_too_new",
+            Self::IllegalStep { .. } => "journal_illegal_step",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            _ if self.disk_full() => "Free space on the disk that holds the state folder; work goes on by itself.".into(),
+            Self::Sqlite(_) => "Check the disk and the rights of the state folder, then restart the service.".into(),
+            Self::Corrupt { .. } => {
+                "Move journal.db aside and restart: the journal is rebuilt from the custody log and the spool.".into()
+            }
+            Self::TooNew { .. } => "Install the CamDock version that last ran on this station, or a newer one.".into(),
+            Self::IllegalStep { .. } => "This is a defect: report it with the log lines around it. No footage is lost.".into(),
+        }
+    }
+}
+
+/// The station's journal. One writer: the running service; readers such as `camdock items` open it read-only.
+pub struct Journal {
+    connection: Mutex<Connection>,
+}
+
+impl Journal {
+    /// Opens or creates the journal; a commit is on the disk when it returns.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        // Deleted rows held wrapped keys: their bytes must not stay in free pages.
+        connection.pragma_update(None, "secure_delete", "ON")?;
+        schema::migrate(&connection)?;
+        Ok(Self {
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// For the reading verbs, beside a running service.
+    pub fn open_read_only(path: &Path) -> Result<Self, JournalError> {
+        let connection =
+            Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        schema::check(&connection)?;
+        Ok(Self {
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// A poisoned lock only means that another thread panicked outside a transaction: SQLite rolled it back.
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number kept under a name, such as how much of the log is in the bucket.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, JournalError> {
+        use rusqlite::OptionalExtension as _;
+        let value: Option<i64> = self
+            .lock()
+            .query_row("SELECT value FROM numbers WHERE name = ?1", [name], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        Ok(value.map(i64::cast_unsigned))
+    }
+
+    pub fn set_number(&self, name: &str, value: u64) -> Result<(), JournalError> {
+        self.lock().execute(
+            "INSERT INTO numbers (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+            (name, value.cast_signed()),
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,480 @@
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension as _, Row};
+
+use super::sessions::camera;
+use super::{Journal, JournalError};
+use crate::model::{
+    CameraId, EvidenceId, FileFacts, ItemKind, ItemState, SessionId, Sha256Digest, SourcePath,
+};
+
+/// One item and where it stands on its way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ItemRow {
+    pub id: EvidenceId,
+    pub session: SessionId,
+    pub camera: Option<CameraId>,
+    pub facts: FileFacts,
+    pub state: ItemState,
+    /// The item key under the station's wrap key; `None` once released.
+    pub wrapped_key: Option<Vec<u8>>,
+    pub sealed: Option<SealedFacts>,
+    pub quarantine: Option<String>,
+    pub log_index: Option<u64>,
+    /// The `item.stored` entry's exact bytes, kept until it is in the log.
+    pub stored_entry: Option<Vec<u8>>,
+    pub stored_index: Option<u64>,
+    pub stored_at: Option<Timestamp>,
+}
+
+/// What is known once an item is sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedFacts {
+    pub sha256: Sha256Digest,
+    pub sealed_size: u64,
+    /// The item key sealed to the recipients: a small message that is stored beside the object.
+    pub item_key_message: Vec<u8>,
+    /// The log entry's exact bytes.
+    pub manifest: Vec<u8>,
+}
+
+/// What is known once the store has an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFacts {
+    pub id: EvidenceId,
+    pub entry: Vec<u8>,
+    pub at: Timestamp,
+}
+
+/// An earlier item of the same camera with the same path, size and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldItem {
+    pub id: EvidenceId,
+    pub state: ItemState,
+}
+
+/// Which items to list; `None` is all.
+#[derive(Debug, Clone, Default)]
+pub struct ItemFilter {
+    pub camera: Option<String>,
+    pub officer: Option<String>,
+    pub state: Option<ItemState>,
+    pub session: Option<SessionId>,
+    pub limit: Option<u32>,
+}
+
+impl Journal {
+    /// Enters an item that is about to be pulled.
+    pub fn begin_item(&self, item: &ItemRow) -> Result<(), JournalError> {
+        insert(&self.lock(), item)
+    }
+
+    /// Commit step 2: the items' spool files are synced; what was sealed is durable here, all of it or nothing.
+    pub fn mark_sealed(&self, items: &[ItemRow]) -> Result<(), JournalError> {
+        let mut connection = self.lock();
+        let tx = connection.transaction()?;
+        for item in items {
+            tx.prepare_cached("DELETE FROM items WHERE id = ?1 AND state = 'pulling'")?
+                .execute([item.id.as_bytes()])?;
+            insert(&tx, item)?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Commit step 3, after the log's sync: entries stand at these indexes, and their inventory rows are secured.
+    pub fn mark_logged(&self, items: &[(EvidenceId, u64)]) -> Result<(), JournalError> {
+        let mut connection = self.lock();
+        let tx = connection.transaction()?;
+        for (id, index) in items {
+            let changed = tx
+                .prepare_cached("UPDATE items SET state = 'logged', log_index = ?2 WHERE id = ?1 AND state = 'sealed'")?
+                .execute((id.as_bytes(), index.cast_signed()))?;
+            if changed == 0 {
+                let found: Option<String> = tx
+                    .query_row(
+                        "SELECT state FROM items WHERE id = ?1",
+                        [id.as_bytes()],
+                        |row| row.get(0),
+                    )
+                    .optional()?;
+                let found = found.unwrap_or_else(|| "unknown".into());
+                // Replayed by recovery: being further along is fine.
+                if matches!(found.as_str(), "unknown" | "pulling") {
+                    return Err(JournalError::IllegalStep {
+                        id: id.to_string(),
+                        found,
+                        wanted: "logged",
+                    });
+                }
+            }
+            tx.prepare_cached(
+                "UPDATE inventory SET outcome = 'secured', item = ?1 WHERE (session, path) =
+                 (SELECT session, path FROM items WHERE id = ?1) AND outcome = 'pending'",
+            )?
+            .execute([id.as_bytes()])?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// The store has it: the entry's bytes are durable here before they go to the log.
+    pub fn mark_storing(&self, stored: &StoredFacts) -> Result<(), JournalError> {
+        self.lock().execute(
+            "UPDATE items SET stored_entry = ?2, stored_at = ?3 WHERE id = ?1 AND stored_index IS NULL",
+            (stored.id.as_bytes(), &stored.entry, stored.at.to_string()),
+        )?;
+        Ok(())
+    }
+
+    /// The `item.stored` entry is in the log at this index.
+    pub fn mark_stored(&self, id: EvidenceId, index: u64) -> Result<(), JournalError> {
+        self.lock().execute(
+            "UPDATE items SET state = 'stored', stored_index = ?2 WHERE id = ?1 AND state IN ('logged', 'uploading', 'stored')",
+            (id.as_bytes(), index.cast_signed()),
+        )?;
+        Ok(())
+    }
+
+    /// The item's key is erased and its spool file may go.
+    pub fn mark_released(&self, id: EvidenceId) -> Result<(), JournalError> {
+        self.lock().execute(
+            "UPDATE items SET state = 'released', wrapped_key = NULL, stored_entry = NULL, item_key_message = NULL
+             WHERE id = ?1 AND state = 'stored'",
+            [id.as_bytes()],
+        )?;
+        Ok(())
+    }
+
+    /// Forgets an item whose partial spool file was thrown away; sealed ones are never forgotten.
+    pub fn drop_pulling(&self, id: EvidenceId) -> Result<(), JournalError> {
+        self.lock().execute(
+            "DELETE FROM items WHERE id = ?1 AND state = 'pulling'",
+            [id.as_bytes()],
+        )?;
+        Ok(())
+    }
+
+    /// The newest item that already is this file of this camera; never matches without a time.
+    pub fn held(
+        &self,
+        camera: &CameraId,
+        facts: &FileFacts,
+    ) -> Result<Option<HeldItem>, JournalError> {
+        let Some(modified) = facts.modified else {
+            return Ok(None);
+        };
+        let connection = self.lock();
+        let found: Option<([u8; 16], String)> = connection
+            .prepare_cached(
+                "SELECT id, state FROM items WHERE camera = ?1 AND path = ?2 AND size = ?3 AND modified = ?4
+                 AND state IN ('logged', 'uploading', 'stored', 'released') AND quarantine IS NULL ORDER BY id DESC LIMIT 1",
+            )?
+            .query_row(
+                (camera.as_str(), facts.path.as_bytes(), facts.size.cast_signed(), modified.to_string()),
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?;
+        found
+            .map(|(id, state)| {
+                Ok(HeldItem {
+                    id: EvidenceId::from_bytes(id),
+                    state: state_of(&state)?,
+                })
+            })
+            .transpose()
+    }
+
+    /// An interrupted pull of this very file that may be resumed.
+    pub fn resumable(
+        &self,
+        camera: &CameraId,
+        facts: &FileFacts,
+    ) -> Result<Option<ItemRow>, JournalError> {
+        let connection = self.lock();
+        let row = connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM items WHERE camera = ?1 AND path = ?2 AND size = ?3 AND modified IS ?4
+                 AND state = 'pulling' ORDER BY id DESC LIMIT 1"
+            ))?
+            .query_row(
+                (
+                    camera.as_str(),
+                    facts.path.as_bytes(),
+                    facts.size.cast_signed(),
+                    facts.modified.map(|t| t.to_string()),
+                ),
+                |row| Ok(read(row)),
+            )
+            .optional()?;
+        row.transpose()
+    }
+
+    /// A resumed item belongs to the session that goes on with it.
+    pub fn move_to_session(&self, id: EvidenceId, session: SessionId) -> Result<(), JournalError> {
+        self.lock().execute(
+            "UPDATE items SET session = ?2 WHERE id = ?1 AND state = 'pulling'",
+            (id.as_bytes(), session.as_bytes()),
+        )?;
+        Ok(())
+    }
+
+    pub fn item(&self, id: EvidenceId) -> Result<Option<ItemRow>, JournalError> {
+        let connection = self.lock();
+        let row = connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM items WHERE id = ?1"))?
+            .query_row([id.as_bytes()], |row| Ok(read(row)))
+            .optional()?;
+        row.transpose()
+    }
+
+    /// Items in any of these states after `after`, by id (which is by age), at most `limit`.
+    pub fn items_in(
+        &self,
+        states: &[ItemState],
+        after: Option<EvidenceId>,
+        limit: u32,
+    ) -> Result<Vec<ItemRow>, JournalError> {
+        let states: Vec<String> = states
+            .iter()
+            .map(|s| format!("'{}'", state_name(*s)))
+            .collect();
+        let after = after.map_or([0; 16], |id| *id.as_bytes());
+        self.items(
+            &format!(
+                "WHERE state IN ({}) AND id > ?1 ORDER BY id LIMIT ?2",
+                states.join(",")
+            ),
+            &[Value::Blob(after.to_vec()), Value::Integer(limit.into())],
+        )
+    }
+
+    /// Items to upload: metadata and small files before bulk, flagged first, then oldest; those in `busy` left out by the caller.
+    pub fn to_upload(&self, limit: u32) -> Result<Vec<ItemRow>, JournalError> {
+        self.items(
+            "WHERE state IN ('logged', 'uploading') ORDER BY (sealed_size > 8388608), flagged DESC, id LIMIT ?1",
+            &[Value::Integer(limit.into())],
+        )
+    }
+
+    pub fn find_items(&self, filter: &ItemFilter) -> Result<Vec<ItemRow>, JournalError> {
+        let mut rest = String::from("WHERE 1");
+        let mut values = Vec::new();
+        let mut and = |clause: &str, value: Value| {
+            values.push(value);
+            rest.push_str(&clause.replace('?', &format!("?{}", values.len())));
+        };
+        if let Some(camera) = &filter.camera {
+            and(
+                " AND (camera = ? OR camera LIKE '%/' || ?)",
+                camera.clone().into(),
+            );
+        }
+        if let Some(officer) = &filter.officer {
+            and(
+                " AND session IN (SELECT id FROM sessions WHERE officer = ?)",
+                officer.clone().into(),
+            );
+        }
+        if let Some(state) = filter.state {
+            and(" AND state = ?", state_name(state).to_owned().into());
+        }
+        if let Some(session) = filter.session {
+            and(" AND session = ?", session.as_bytes().to_vec().into());
+        }
+        and(
+            " ORDER BY id LIMIT ?",
+            Value::Integer(filter.limit.map_or(-1, i64::from)),
+        );
+        self.items(&rest, &values)
+    }
+
+    /// Items and bytes by state.
+    pub fn state_counts(&self) -> Result<Vec<(ItemState, u64, u64)>, JournalError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(
+            "SELECT state, COUNT(*), COALESCE(SUM(size), 0) FROM items GROUP BY state",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut counts = Vec::new();
+        while let Some(row) = rows.next()? {
+            let state: String = row.get(0)?;
+            counts.push((
+                state_of(&state)?,
+                row.get::<_, i64>(1)?.cast_unsigned(),
+                row.get::<_, i64>(2)?.cast_unsigned(),
+            ));
+        }
+        Ok(counts)
+    }
+
+    /// How many items of a session are not yet in the store.
+    pub fn unstored_of(&self, session: SessionId) -> Result<u64, JournalError> {
+        let count: i64 = self.lock().query_row(
+            "SELECT COUNT(*) FROM items WHERE session = ?1 AND state IN ('sealed', 'logged', 'uploading')",
+            [session.as_bytes()],
+            |row| row.get(0),
+        )?;
+        Ok(count.cast_unsigned())
+    }
+
+    fn items(&self, rest: &str, values: &[Value]) -> Result<Vec<ItemRow>, JournalError> {
+        let connection = self.lock();
+        let mut statement =
+            connection.prepare_cached(&format!("SELECT {COLUMNS} FROM items {rest}"))?;
+        let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok(read(row)))?;
+        rows.map(|row| row.map_err(JournalError::from).and_then(|row| row))
+            .collect()
+    }
+}
+
+const COLUMNS: &str = "id, session, camera, path, size, modified, kind, flagged, state, wrapped_key, sha256, sealed_size, \
+                       item_key_message, manifest, quarantine, log_index, stored_entry, stored_index, stored_at";
+
+fn insert(connection: &rusqlite::Connection, item: &ItemRow) -> Result<(), JournalError> {
+    let sealed = item.sealed.as_ref();
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO items ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
+        ))?
+        .execute(rusqlite::params![
+            item.id.as_bytes(),
+            item.session.as_bytes(),
+            item.camera.as_ref().map(CameraId::as_str),
+            item.facts.path.as_bytes(),
+            item.facts.size.cast_signed(),
+            item.facts.modified.map(|t| t.to_string()),
+            kind_name(item.facts.kind),
+            item.facts.flagged,
+            state_name(item.state),
+            item.wrapped_key,
+            sealed.map(|s| s.sha256.0),
+            sealed.map(|s| s.sealed_size.cast_signed()),
+            sealed.map(|s| &s.item_key_message),
+            sealed.map(|s| &s.manifest),
+            item.quarantine,
+            item.log_index.map(u64::cast_signed),
+            item.stored_entry,
+            item.stored_index.map(u64::cast_signed),
+            item.stored_at.map(|t| t.to_string()),
+        ])?;
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> Result<ItemRow, JournalError> {
+    let time = |index| -> Result<Option<Timestamp>, JournalError> {
+        row.get::<_, Option<String>>(index)?
+            .map(|t| column(&t, "a time"))
+            .transpose()
+    };
+    let sha256: Option<[u8; 32]> = row.get(10)?;
+    let sealed = match sha256 {
+        None => None,
+        Some(digest) => Some(SealedFacts {
+            sha256: Sha256Digest(digest),
+            sealed_size: row.get::<_, i64>(11)?.cast_unsigned(),
+            item_key_message: row.get::<_, Option<Vec<u8>>>(12)?.unwrap_or_default(),
+            manifest: row.get(13)?,
+        }),
+    };
+    Ok(ItemRow {
+        id: EvidenceId::from_bytes(id_column(row, 0, "evidence id")?),
+        session: SessionId::from_bytes(id_column(row, 1, "session id")?),
+        camera: camera(row.get(2)?)?,
+        facts: FileFacts {
+            path: path_column(row, 3)?,
+            size: row.get::<_, i64>(4)?.cast_unsigned(),
+            modified: time(5)?,
+            kind: kind_of(row.get(6)?)?,
+            flagged: row.get(7)?,
+        },
+        state: state_of(&row.get::<_, String>(8)?)?,
+        wrapped_key: row.get(9)?,
+        sealed,
+        quarantine: row.get(14)?,
+        log_index: row.get::<_, Option<i64>>(15)?.map(i64::cast_unsigned),
+        stored_entry: row.get(16)?,
+        stored_index: row.get::<_, Option<i64>>(17)?.map(i64::cast_unsigned),
+        stored_at: time(18)?,
+    })
+}
+
+pub(super) fn id_column(
+    row: &Row<'_>,
+    index: usize,
+    what: &'static str,
+) -> Result<[u8; 16], JournalError> {
+    row.get(index).map_err(|e| match e {
+        rusqlite::Error::FromSqlConversionFailure(..) => JournalError::Corrupt {
+            what,
+            value: e.to_string(),
+        },
+        other => other.into(),
+    })
+}
+
+pub(super) fn path_column(row: &Row<'_>, index: usize) -> Result<SourcePath, JournalError> {
+    let bytes: Vec<u8> = row.get(index)?;
+    SourcePath::new(bytes).map_err(|e| JournalError::Corrupt {
+        what: "a path",
+        value: e.to_string(),
+    })
+}
+
+pub(super) fn column<T: FromStr>(text: &str, what: &'static str) -> Result<T, JournalError> {
+    text.parse().map_err(|_| JournalError::Corrupt {
+        what,
+        value: text.to_owned(),
+    })
+}
+
+pub(super) const fn kind_name(kind: ItemKind) -> &'static str {
+    match kind {
+        ItemKind::Video => "video",
+        ItemKind::Sidecar => "sidecar",
+        ItemKind::Other => "other",
+    }
+}
+
+pub(super) fn kind_of(name: String) -> Result<ItemKind, JournalError> {
+    match name.as_str() {
+        "video" => Ok(ItemKind::Video),
+        "sidecar" => Ok(ItemKind::Sidecar),
+        "other" => Ok(ItemKind::Other),
+        _ => Err(JournalError::Corrupt {
+            what: "a kind",
+            value: name,
+        }),
+    }
+}
+
+const STATES: [(ItemState, &str); 8] = [
+    (ItemState::Seen, "seen"),
+    (ItemState::Pulling, "pulling"),
+    (ItemState::Sealed, "sealed"),
+    (ItemState::Logged, "logged"),
+    (ItemState::Uploading, "uploading"),
+    (ItemState::Stored, "stored"),
+    (ItemState::Released, "released"),
+    (ItemState::Failed, "failed"),
+];
+
+fn state_name(state: ItemState) -> &'static str {
+    STATES
+        .iter()
+        .find(|(s, _)| *s == state)
+        .map_or("", |(_, name)| name)
+}
+
+fn state_of(name: &str) -> Result<ItemState, JournalError> {
+    STATES
+        .iter()
+        .find(|(_, n)| *n == name)
+        .map(|(state, _)| *state)
+        .ok_or_else(|| JournalError::Corrupt {
+            what: "a state",
+            value: name.to_owned(),
+        })
+}
