@@ -1,0 +1,185 @@
+//! The pure state of a dock session: what the bay may show follows from it and from nothing else.
+
+use std::time::Duration;
+
+use crate::journal::InventoryCounts;
+use crate::model::BayStatus;
+
+/// Where a dock session stands. One method per legal step; an illegal one is refused and logged by the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// The camera is being listed for the first time: nothing is known to be safe.
+    Listing,
+    Pulling,
+    /// Waits for room in the spool, for a file to stop growing, or for the disk.
+    Waiting { reason: String, next_step: String },
+    /// A listing found nothing new, and all that was seen is secured, held, or failed with a reason in the log.
+    Settled,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a dock session cannot become settled while {pending} files are pending and {uncommitted} uncommitted")]
+pub struct NotSettled {
+    pub pending: u64,
+    pub uncommitted: u64,
+}
+
+/// One dock session as the bay shows it.
+#[derive(Debug, Clone)]
+pub struct SessionState {
+    phase: Phase,
+    counts: InventoryCounts,
+    /// Bytes of the file that is being read now.
+    in_file: u64,
+    elapsed: Duration,
+    bytes_read: u64,
+    unstored: u64,
+    quarantine: Option<String>,
+}
+
+impl SessionState {
+    pub fn new(quarantine: Option<String>) -> Self {
+        Self {
+            phase: Phase::Listing,
+            counts: InventoryCounts::default(),
+            in_file: 0,
+            elapsed: Duration::ZERO,
+            bytes_read: 0,
+            unstored: 0,
+            quarantine,
+        }
+    }
+
+    pub const fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    pub const fn counts(&self) -> &InventoryCounts {
+        &self.counts
+    }
+
+    /// A listing saw something new or the pulling goes on.
+    pub fn pulling(&mut self, counts: InventoryCounts) {
+        self.counts = counts;
+        self.phase = Phase::Pulling;
+    }
+
+    pub fn waiting(&mut self, reason: String, next_step: String) {
+        self.phase = Phase::Waiting { reason, next_step };
+    }
+
+    pub fn progress(&mut self, in_file: u64, bytes_read: u64, elapsed: Duration) {
+        self.in_file = in_file;
+        self.bytes_read = bytes_read;
+        self.elapsed = elapsed;
+    }
+
+    /// The only step to "safe": refused while anything is pending or not yet in the signed log.
+    pub fn settled(&mut self, counts: InventoryCounts, uncommitted: u64, unstored: u64) -> Result<(), NotSettled> {
+        if counts.pending.0 > 0 || uncommitted > 0 {
+            return Err(NotSettled { pending: counts.pending.0, uncommitted });
+        }
+        self.counts = counts;
+        self.unstored = unstored;
+        self.in_file = 0;
+        self.phase = Phase::Settled;
+        Ok(())
+    }
+
+    pub fn unstored(&mut self, unstored: u64) {
+        self.unstored = unstored;
+    }
+
+    /// What people see (design, section 4).
+    pub fn status(&self) -> BayStatus {
+        let counts = &self.counts;
+        let files = counts.files();
+        let done = files - counts.pending.0;
+        match &self.phase {
+            Phase::Listing => {
+                BayStatus::Reading { files_done: 0, files_total: 0, bytes_done: 0, bytes_total: 0, seconds_left: None }
+            }
+            Phase::Waiting { reason, next_step } => BayStatus::NeedsAttention {
+                reason: reason.clone(),
+                next_step: next_step.clone(),
+                files_done: done,
+                files_total: files,
+            },
+            Phase::Pulling => BayStatus::Reading {
+                files_done: done,
+                files_total: files,
+                bytes_done: (counts.bytes() - counts.pending.1 + self.in_file).min(counts.bytes()),
+                bytes_total: counts.bytes(),
+                seconds_left: self.seconds_left(),
+            },
+            Phase::Settled if counts.failed.0 > 0 => BayStatus::NeedsAttention {
+                reason: format!("{} of {files} files could not be read", counts.failed.0),
+                next_step: "Leave the camera docked and tell the evidence manager: the log names each file and why.".into(),
+                files_done: done - counts.failed.0,
+                files_total: files,
+            },
+            Phase::Settled => self.safe(),
+        }
+    }
+
+    fn safe(&self) -> BayStatus {
+        let (files, bytes) = (self.counts.files(), self.counts.bytes());
+        match &self.quarantine {
+            Some(reason) => BayStatus::NeedsAttention {
+                reason: format!("Everything was taken, in quarantine: {reason}"),
+                next_step: "The camera may be removed. The evidence manager decides on the quarantine.".into(),
+                files_done: files,
+                files_total: files,
+            },
+            None if self.unstored > 0 => BayStatus::SafeToRemove { files, bytes, waiting_for_store: self.unstored },
+            None => BayStatus::AllStored { files, bytes },
+        }
+    }
+
+    fn seconds_left(&self) -> Option<u64> {
+        let seconds = self.elapsed.as_secs_f64();
+        if self.bytes_read == 0 || seconds < 1.0 {
+            return None;
+        }
+        let left = self.counts.pending.1.saturating_sub(self.in_file) as f64;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Some((left * seconds / self.bytes_read as f64).ceil().min(1e9) as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(pending: u64, secured: u64, failed: u64) -> InventoryCounts {
+        InventoryCounts {
+            pending: (pending, pending * 10),
+            secured: (secured, secured * 10),
+            failed: (failed, failed * 10),
+            ..InventoryCounts::default()
+        }
+    }
+
+    #[test]
+    fn safe_is_never_shown_while_a_file_is_pending_or_uncommitted() {
+        let mut state = SessionState::new(None);
+        assert!(matches!(state.status(), BayStatus::Reading { .. }));
+        state.pulling(counts(1, 1, 0));
+        assert_eq!(state.settled(counts(1, 1, 0), 0, 0), Err(NotSettled { pending: 1, uncommitted: 0 }));
+        assert_eq!(state.settled(counts(0, 2, 0), 1, 0), Err(NotSettled { pending: 0, uncommitted: 1 }));
+        assert!(matches!(state.status(), BayStatus::Reading { .. }));
+        state.settled(counts(0, 2, 0), 0, 2).unwrap();
+        assert_eq!(state.status(), BayStatus::SafeToRemove { files: 2, bytes: 20, waiting_for_store: 2 });
+        state.unstored(0);
+        assert_eq!(state.status(), BayStatus::AllStored { files: 2, bytes: 20 });
+        state.pulling(counts(1, 2, 0));
+        assert!(matches!(state.status(), BayStatus::Reading { files_done: 2, files_total: 3, .. }));
+    }
+
+    #[test]
+    fn a_failed_file_needs_attention_even_when_all_else_is_safe() {
+        let mut state = SessionState::new(None);
+        state.settled(counts(0, 2, 1), 0, 0).unwrap();
+        assert!(matches!(state.status(), BayStatus::NeedsAttention { files_done: 2, files_total: 3, .. }));
+    }
+}
