@@ -1,3 +1,81 @@
 //! Configuration: raw TOML → merged with defaults → validated. Only validated values leave this room.
 //!
-//! Never reads a secret from the TOML; unknown keys are errors that name the nearest known one.
+//! Never reads a secret from the TOML, and never shows one; unknown keys are errors that name the nearest
+//! known one. Keeps promise 10: each error says file, line and what to do next.
+
+mod error;
+mod file;
+mod pattern;
+mod profiles;
+mod raw;
+mod roster;
+mod secrets;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod validate;
+mod watch;
+
+use std::path::{Path, PathBuf};
+
+pub use error::ConfigError;
+pub use file::digest_of;
+pub use pattern::Patterns;
+pub use profiles::{Access, FlagMarks, IdentitySource, Profile, Profiles};
+pub use roster::{Roster, RosterEntry};
+pub use secrets::{Secrets, StoreCredentials};
+pub use settings::{
+    AcceptUnknown, Config, Dock, DockFolder, Ingest, Log, LogFormat, Pace, PaceWindow, Recipient,
+    RetentionMode, Seal, Spool, Station, Store, Upload,
+};
+pub use watch::{Changed, ConfigWatch, watch};
+
+/// Where the configuration lies unless the command line says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/camdock/camdock.toml";
+
+/// Everything that is configured, validated and consistent with each other.
+#[derive(Debug)]
+pub struct Loaded {
+    pub config: Config,
+    pub roster: Roster,
+    pub profiles: Profiles,
+    /// Worth telling the operator at start; nothing that stops the work. One sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads `path`, and beside it `roster.toml` and `profiles/*.toml`.
+    pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
+        let path = std::path::absolute(path).map_err(|source| ConfigError::Read {
+            file: path.to_owned(),
+            source,
+        })?;
+        let mut warnings = Vec::new();
+        let text = file::read_text(&path, file::CONFIG_BYTES_MAX)?;
+        let raw: raw::RawConfig = file::parse(&path, &text)?;
+        let config = validate::config(&path, &text, raw.merge(), &mut warnings)?;
+        let profiles = Profiles::reload(&config)?;
+        let roster = Roster::reload(&config)?;
+        if roster.is_empty() {
+            warnings.push(format!(
+                "No camera is in the roster ({}): all footage is taken without an officer and handled as `accept_unknown` says.",
+                config.roster_file.display()
+            ));
+        }
+        Ok(Loaded {
+            config,
+            roster,
+            profiles,
+            warnings,
+        })
+    }
+
+    /// Every key of `camdock.toml` with its section, for documentation and tests: `("station", "name")`.
+    pub fn known_keys() -> Vec<(&'static str, &'static str)> {
+        raw::known_keys()
+    }
+}
+
+fn beside(path: &Path, name: &str) -> PathBuf {
+    path.with_file_name(name)
+}

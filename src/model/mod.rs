@@ -19,4 +19,4 @@ pub use event::*;
 pub use explain::{Explain, RetryClass};
 pub use ids::{EvidenceId, IdError, SessionId, StationName};
 pub use item::{FileFacts, ItemKind, ItemState, Part};
-pub use path::{PathError, SourcePath};
+pub use path::{Escaped, PathError, SourcePath};

@@ -89,9 +89,17 @@ impl SourcePath {
     }
 }
 
-/// For people and log lines: control characters, quotes and non-UTF-8 bytes are escaped, so that a hostile name can't
-/// forge a line or move the cursor.
+/// Any bytes for people and log lines: control characters, backslashes and non-UTF-8 bytes are escaped, so that a
+/// hostile name can't forge a line or move the cursor.
+pub struct Escaped<'a>(pub &'a [u8]);
+
 impl fmt::Display for SourcePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaped(&self.0).fmt(f)
+    }
+}
+
+impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
@@ -99,9 +107,9 @@ impl fmt::Display for SourcePath {
                 let hidden = c.is_control()
                     || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
                 if hidden || c == '\\' {
-                    write!(f, "{}", c.escape_default())?
+                    write!(f, "{}", c.escape_default())?;
                 } else {
-                    write!(f, "{c}")?
+                    write!(f, "{c}")?;
                 }
             }
             for byte in chunk.invalid() {

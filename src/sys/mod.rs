@@ -1,5 +1,7 @@
 //! The only room with `unsafe`: thin, checked calls into the kernel. No decisions here.
 
+mod clock;
 mod writeback;
 
+pub use clock::clock_state;
 pub use writeback::start_writeback;

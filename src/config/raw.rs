@@ -1,0 +1,163 @@
+//! Stage one and two: what the file says, and what it says once defaults fill the gaps.
+//!
+//! Each key stands here once, with its type and its default; `config/camdock.toml` documents the same and a test compares.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::settings::{AcceptUnknown, LogFormat, RetentionMode};
+
+/// A value with the place it was given at; `at` is `None` for a default.
+#[derive(Debug, Clone)]
+pub(super) struct Setting<T> {
+    pub value: T,
+    pub at: Option<Range<usize>>,
+}
+
+impl<T> Setting<T> {
+    fn new(given: Option<Spanned<T>>, default: impl FnOnce() -> T) -> Self {
+        match given {
+            Some(spanned) => Self {
+                at: Some(spanned.span()),
+                value: spanned.into_inner(),
+            },
+            None => Self {
+                value: default(),
+                at: None,
+            },
+        }
+    }
+}
+
+macro_rules! section {
+    ($raw:ident => $merged:ident { $($key:ident: $type:ty = $default:expr,)* }) => {
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $raw {
+            $($key: Option<Spanned<$type>>,)*
+        }
+
+        #[derive(Debug)]
+        pub(super) struct $merged {
+            $(pub $key: Setting<$type>,)*
+        }
+
+        impl $raw {
+            fn merge(self) -> $merged {
+                $merged { $($key: Setting::new(self.$key, || $default),)* }
+            }
+        }
+
+        impl $merged {
+            const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
+        }
+    };
+}
+
+// An empty string or list stands for "not given"; validation says which of them are essential.
+section!(RawStation => StationSection {
+    name: String = String::new(),
+    state_dir: String = "/var/lib/camdock".into(),
+    runtime_dir: String = "/run/camdock".into(),
+    log_origin: String = String::new(),
+    time_zone: String = String::new(),
+});
+section!(RawDock => DockSection {
+    folders: Vec<Spanned<RawFolder>> = Vec::new(),
+    settle_seconds: f64 = 2.0,
+    scan_interval_seconds: f64 = 2.0,
+});
+section!(RawSeal => SealSection {
+    recipients: Vec<Spanned<String>> = Vec::new(),
+    frame_length: u32 = 262_144,
+});
+section!(RawSpool => SpoolSection {
+    dir: String = String::new(),
+    reserve_bytes: u64 = 2 << 30,
+    keep_hours: u32 = 0,
+});
+section!(RawStore => StoreSection {
+    endpoint: String = String::new(),
+    region: String = "us-east-1".into(),
+    bucket: String = String::new(),
+    prefix: String = String::new(),
+    path_style: bool = true,
+    ca_file: String = String::new(),
+    retention: RetentionMode = RetentionMode::Compliance,
+    retention_days: u32 = 0,
+    credentials_file: String = String::new(),
+});
+section!(RawUpload => UploadSection {
+    parts_in_flight: u32 = 4,
+    part_size: u64 = 8 << 20,
+    pace: Vec<Spanned<RawPace>> = Vec::new(),
+});
+section!(RawIngest => IngestSection {
+    parallel_cameras: u32 = 0,
+    accept_unknown: AcceptUnknown = AcceptUnknown::Quarantine,
+    max_files: u64 = 1_000_000,
+});
+section!(RawLog => LogSection {
+    format: LogFormat = LogFormat::Human,
+    level: String = "info".into(),
+});
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFolder {
+    pub path: String,
+    #[serde(default = "folder_profile")]
+    pub profile: String,
+}
+
+fn folder_profile() -> String {
+    super::profiles::GENERIC.into()
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPace {
+    pub from: String,
+    pub to: String,
+    pub megabits_per_second: f64,
+}
+
+macro_rules! sections {
+    ($($name:ident: $raw:ident => $merged:ident),* $(,)?) => {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct RawConfig {
+            $(#[serde(default)] $name: $raw,)*
+        }
+
+        #[derive(Debug)]
+        pub(super) struct Merged {
+            $(pub $name: $merged,)*
+        }
+
+        impl RawConfig {
+            pub fn merge(self) -> Merged {
+                Merged { $($name: self.$name.merge(),)* }
+            }
+        }
+
+        pub(super) fn known_keys() -> Vec<(&'static str, &'static str)> {
+            let mut keys = Vec::new();
+            $(keys.extend($merged::KEYS.iter().map(|key| (stringify!($name), *key)));)*
+            keys
+        }
+    };
+}
+
+sections!(
+    station: RawStation => StationSection,
+    dock: RawDock => DockSection,
+    seal: RawSeal => SealSection,
+    spool: RawSpool => SpoolSection,
+    store: RawStore => StoreSection,
+    upload: RawUpload => UploadSection,
+    ingest: RawIngest => IngestSection,
+    log: RawLog => LogSection,
+);

@@ -1,0 +1,260 @@
+//! Secrets: from systemd credentials, files with mode 0600, or the environment. Never from the TOML, never shown.
+
+use std::env;
+use std::fs::{File, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroizing;
+
+use super::{Config, ConfigError};
+
+const SECRET_BYTES_MAX: usize = 64 << 10;
+/// The station's Ed25519 key that signs the log: PKCS#8, DER.
+const STATION_KEY: &str = "station.key";
+/// 32 random bytes under which item keys lie in the journal.
+const WRAP_KEY: &str = "wrap.key";
+
+/// A secret's bytes and the file they came from.
+type Found = (Zeroizing<Vec<u8>>, PathBuf);
+type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Where this process may find secrets.
+pub struct Secrets {
+    /// systemd's `$CREDENTIALS_DIRECTORY`, private to this unit.
+    credentials: Option<PathBuf>,
+    environment: Environment,
+}
+
+/// Keys of the store. Deliberately without `Debug`.
+pub struct StoreCredentials {
+    pub access_key_id: Zeroizing<String>,
+    pub secret_access_key: Zeroizing<String>,
+    pub session_token: Option<Zeroizing<String>>,
+    /// For people: `the file /etc/…`, `systemd credentials`, `the environment`.
+    pub source: String,
+}
+
+impl Secrets {
+    pub fn from_environment() -> Self {
+        Self {
+            credentials: env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+            environment: Box::new(|name| env::var(name).ok()),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn new(
+        credentials: Option<PathBuf>,
+        environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            credentials,
+            environment: Box::new(environment),
+        }
+    }
+
+    /// The key that signs the custody log, PKCS#8 DER: the credential `station.key`, else `<state_dir>/keys/station.key`.
+    pub fn station_key(&self, config: &Config) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+        self.load(STATION_KEY, &key_path(config, STATION_KEY))
+            .map(|(bytes, _)| bytes)
+    }
+
+    /// The key that wraps item keys: the credential `wrap.key`, else `<state_dir>/keys/wrap.key`.
+    pub fn wrap_key(&self, config: &Config) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
+        let (bytes, file) = self.load(WRAP_KEY, &key_path(config, WRAP_KEY))?;
+        <[u8; 32]>::try_from(bytes.as_slice())
+            .map(Zeroizing::new)
+            .map_err(|_| ConfigError::SecretMalformed {
+                name: WRAP_KEY.into(),
+                file,
+                message: "is not 32 bytes long",
+                fix: "Restore it from your backup. `camdock keygen station` makes a new one, but with it the items still in flight on this station cannot be resumed.",
+            })
+    }
+
+    /// A named secret: from systemd's credentials if there, else from `file`. Returns where it was, too.
+    pub fn load(&self, name: &str, file: &Path) -> Result<Found, ConfigError> {
+        if let Some(credential) = self.credential(name)? {
+            return Ok(credential);
+        }
+        match read_private(file, Guard::OwnerOnly) {
+            Err(ConfigError::Read { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Err(ConfigError::SecretMissing {
+                    name: name.to_owned(),
+                    fix: format!(
+                        "Run `camdock keygen station` once, which writes {}, or give the systemd credential `{name}`.",
+                        file.display()
+                    ),
+                })
+            }
+            read => read.map(|bytes| (bytes, file.to_owned())),
+        }
+    }
+
+    /// The store's keys. A configured `credentials_file` alone counts; else systemd's credentials, else the environment.
+    pub fn store(&self, config: &Config) -> Result<StoreCredentials, ConfigError> {
+        if let Some(file) = &config.store.credentials_file {
+            return store_from_file(file);
+        }
+        if let (Some((id, id_file)), Some((secret, secret_file))) = (
+            self.credential("store-access-key-id")?,
+            self.credential("store-secret-access-key")?,
+        ) {
+            return Ok(StoreCredentials {
+                access_key_id: text("store-access-key-id", &id_file, &id)?,
+                secret_access_key: text("store-secret-access-key", &secret_file, &secret)?,
+                session_token: match self.credential("store-session-token")? {
+                    Some((token, file)) => Some(text("store-session-token", &file, &token)?),
+                    None => None,
+                },
+                source: "systemd credentials".into(),
+            });
+        }
+        for prefix in ["CAMDOCK_STORE_", "AWS_"] {
+            let get = |name: &str| {
+                (self.environment)(&format!("{prefix}{name}"))
+                    .filter(|value| !value.is_empty())
+                    .map(Zeroizing::new)
+            };
+            if let (Some(access_key_id), Some(secret_access_key)) =
+                (get("ACCESS_KEY_ID"), get("SECRET_ACCESS_KEY"))
+            {
+                return Ok(StoreCredentials {
+                    access_key_id,
+                    secret_access_key,
+                    session_token: get("SESSION_TOKEN"),
+                    source: format!("the environment ({prefix}…)"),
+                });
+            }
+        }
+        Err(ConfigError::SecretMissing {
+            name: "of the store (access key id and secret access key)".into(),
+            fix: "Name a file with mode 0600 as `credentials_file` in [store] (see config/store-credentials.toml), or give the systemd credentials `store-access-key-id` and `store-secret-access-key`, or set CAMDOCK_STORE_ACCESS_KEY_ID and CAMDOCK_STORE_SECRET_ACCESS_KEY.".into(),
+        })
+    }
+
+    fn credential(&self, name: &str) -> Result<Option<Found>, ConfigError> {
+        let Some(dir) = &self.credentials else {
+            return Ok(None);
+        };
+        let file = dir.join(name);
+        match read_private(&file, Guard::Systemd) {
+            Err(ConfigError::Read { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Ok(None)
+            }
+            read => read.map(|bytes| Some((bytes, file))),
+        }
+    }
+}
+
+/// Where a station key lies when systemd gives none: `<state_dir>/keys/<name>`.
+fn key_path(config: &Config, name: &str) -> PathBuf {
+    config.station.state_dir.join("keys").join(name)
+}
+
+enum Guard {
+    /// No right for group and others.
+    OwnerOnly,
+    /// systemd shows its access list as group rights; only rights for others are wrong.
+    Systemd,
+}
+
+fn read_private(path: &Path, guard: Guard) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let failed = |source| ConfigError::Read {
+        file: path.to_owned(),
+        source,
+    };
+    // Non-blocking, so that a FIFO in its place can't hang the start.
+    let file: File = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+        .map_err(failed)?;
+    let facts = file.metadata().map_err(failed)?;
+    if !facts.is_file() {
+        return Err(failed(std::io::Error::other("not a regular file")));
+    }
+    let forbidden = match guard {
+        Guard::OwnerOnly => 0o077,
+        Guard::Systemd => 0o007,
+    };
+    if facts.mode() & forbidden != 0 {
+        return Err(ConfigError::SecretExposed {
+            file: path.to_owned(),
+            mode: facts.mode() & 0o7777,
+        });
+    }
+    if facts.len() > SECRET_BYTES_MAX as u64 {
+        return Err(ConfigError::TooLarge {
+            file: path.to_owned(),
+            limit: SECRET_BYTES_MAX as u64,
+        });
+    }
+    // Full capacity from the start: growing would leave copies that are not erased.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX + 1));
+    file.take(SECRET_BYTES_MAX as u64)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    Ok(bytes)
+}
+
+fn text(name: &str, file: &Path, bytes: &[u8]) -> Result<Zeroizing<String>, ConfigError> {
+    std::str::from_utf8(bytes)
+        .map(str::trim)
+        .ok()
+        .filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() || b == b' '))
+        .map(|text| Zeroizing::new(text.to_owned()))
+        .ok_or_else(|| ConfigError::SecretMalformed {
+            name: name.to_owned(),
+            file: file.to_owned(),
+            message: "is empty or not plain text",
+            fix: "Put the key alone into the file, as one line of text.",
+        })
+}
+
+fn store_from_file(path: &Path) -> Result<StoreCredentials, ConfigError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct RawCredentials {
+        #[serde(deserialize_with = "erased")]
+        access_key_id: Zeroizing<String>,
+        #[serde(deserialize_with = "erased")]
+        secret_access_key: Zeroizing<String>,
+        #[serde(default, deserialize_with = "erased_option")]
+        session_token: Option<Zeroizing<String>>,
+    }
+    let malformed = || ConfigError::SecretMalformed {
+        name: "of the store".into(),
+        file: path.to_owned(),
+        message: "is not TOML with the two keys `access_key_id` and `secret_access_key`",
+        fix: "Write the file as config/store-credentials.toml shows it: `access_key_id = \"…\"` and `secret_access_key = \"…\"`, each on its line.",
+    };
+    let bytes = read_private(path, Guard::OwnerOnly)?;
+    let whole = std::str::from_utf8(&bytes).map_err(|_| malformed())?;
+    // The parser's own message could quote the secret.
+    let raw: RawCredentials = toml::from_str(whole).map_err(|_| malformed())?;
+    let checked = |value: &Zeroizing<String>| text("of the store", path, value.as_bytes());
+    Ok(StoreCredentials {
+        access_key_id: checked(&raw.access_key_id)?,
+        secret_access_key: checked(&raw.secret_access_key)?,
+        session_token: raw.session_token.as_ref().map(checked).transpose()?,
+        source: format!("the file {}", path.display()),
+    })
+}
+
+fn erased<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
+    String::deserialize(deserializer).map(Zeroizing::new)
+}
+
+fn erased_option<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Zeroizing<String>>, D::Error> {
+    erased(deserializer).map(Some)
+}

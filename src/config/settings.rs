@@ -1,0 +1,197 @@
+//! The validated configuration. Units are in the names or the types.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+use crate::model::{Sha256Digest, StationName};
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it came from, absolute.
+    pub path: PathBuf,
+    /// Of the file's bytes, for the `config.changed` event.
+    pub sha256: Sha256Digest,
+    /// `roster.toml` beside the file; it need not exist.
+    pub roster_file: PathBuf,
+    /// `profiles/` beside the file; it need not exist.
+    pub profiles_dir: PathBuf,
+    pub station: Station,
+    pub dock: Dock,
+    pub seal: Seal,
+    pub spool: Spool,
+    pub store: Store,
+    pub upload: Upload,
+    pub ingest: Ingest,
+    pub log: Log,
+}
+
+#[derive(Debug, Clone)]
+pub struct Station {
+    pub name: StationName,
+    pub state_dir: PathBuf,
+    pub runtime_dir: PathBuf,
+    /// Of the custody log's checkpoints: no space, no `+`. Default `camdock/<name>`.
+    pub log_origin: String,
+    /// For pacing and for times shown to people; logs are in UTC.
+    pub time_zone: TimeZone,
+}
+
+#[derive(Debug, Clone)]
+pub struct Dock {
+    pub folders: Vec<DockFolder>,
+    /// A file that changed less than this ago counts as still growing.
+    pub settle: Duration,
+    pub scan_interval: Duration,
+}
+
+/// A root whose sub-folders are docked cameras.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockFolder {
+    pub path: PathBuf,
+    /// Name of an existing profile.
+    pub profile: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Seal {
+    /// At least one. PEM text that is no private key; `seal` parses it.
+    pub recipients: Vec<Recipient>,
+    /// Bytes; 64 KiB to 1 MiB, a multiple of 4096.
+    pub frame_length: u32,
+}
+
+#[derive(Debug, Clone)]
+pub struct Recipient {
+    pub path: PathBuf,
+    pub pem: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Spool {
+    pub dir: PathBuf,
+    /// Pulling stops while less than this is free.
+    pub reserve_bytes: u64,
+    /// How long a stored item's sealed file stays on the station.
+    pub keep: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// `http://…` or `https://…`; `None`: AWS, by region.
+    pub endpoint: Option<String>,
+    pub region: String,
+    pub bucket: String,
+    /// Empty, or ends with `/`.
+    pub prefix: String,
+    pub path_style: bool,
+    /// PEM certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    pub retention: RetentionMode,
+    /// 0 only with [`RetentionMode::None`].
+    pub retention_days: u32,
+    pub credentials_file: Option<PathBuf>,
+}
+
+/// S3 Object Lock mode of each object at creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetentionMode {
+    Compliance,
+    Governance,
+    None,
+}
+
+impl RetentionMode {
+    /// As S3 spells it.
+    pub const fn as_s3(self) -> Option<&'static str> {
+        match self {
+            Self::Compliance => Some("COMPLIANCE"),
+            Self::Governance => Some("GOVERNANCE"),
+            Self::None => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// 1 to 64; memory is this times `part_size`.
+    pub parts_in_flight: usize,
+    /// Bytes; the least part size, raised for objects that would need more than 10,000 parts.
+    pub part_size: u64,
+    pub pace: Pace,
+}
+
+/// Upload limits by time of day; windows never overlap.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pace {
+    pub windows: Vec<PaceWindow>,
+}
+
+/// From `from` (inclusive) to `to` (exclusive), in minutes after local midnight; `to` ≤ `from` wraps over midnight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PaceWindow {
+    pub from_minute: u16,
+    /// 1 to 1440.
+    pub to_minute: u16,
+    pub bytes_per_second: u64,
+}
+
+impl PaceWindow {
+    pub(super) fn covers(&self, minute: u16) -> bool {
+        if self.from_minute < self.to_minute {
+            (self.from_minute..self.to_minute).contains(&minute)
+        } else {
+            minute >= self.from_minute || minute < self.to_minute
+        }
+    }
+}
+
+impl Pace {
+    /// The limit in bytes per second at a local time; `None`: unlimited.
+    pub fn limit_at(&self, local: Time) -> Option<u64> {
+        // jiff's hours and minutes are never negative.
+        let minute =
+            u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs());
+        self.windows
+            .iter()
+            .find(|window| window.covers(minute))
+            .map(|window| window.bytes_per_second)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    /// Cameras pulled at the same time, at least 1.
+    pub parallel_cameras: usize,
+    pub accept_unknown: AcceptUnknown,
+    /// Files listed on one camera; what is beyond is named as not listed.
+    pub max_files: u64,
+}
+
+/// What happens with a camera that is not in the roster or has no serial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AcceptUnknown {
+    /// Taken, sealed, marked as needing a decision.
+    Quarantine,
+    /// Not read; shown at the bay and named in the log.
+    Refuse,
+}
+
+#[derive(Debug, Clone)]
+pub struct Log {
+    pub format: LogFormat,
+    /// A `tracing` filter, for example `info` or `camdock=debug,warn`.
+    pub level: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Human,
+    Json,
+}

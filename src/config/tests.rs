@@ -1,0 +1,608 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::*;
+use crate::model::Explain as _;
+
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
+const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0LWJ5dGVz\n-----END PRIVATE KEY-----\n";
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        place.write("a.pem", PUBLIC);
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.at(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn load(&self, text: &str) -> Result<Loaded, ConfigError> {
+        Config::load(&self.write("camdock.toml", text))
+    }
+
+    /// With `line` put into a section of an otherwise good file.
+    fn with(&self, section: &str, line: &str) -> Result<Loaded, ConfigError> {
+        self.load(&good(section, line))
+    }
+}
+
+fn good(section: &str, line: &str) -> String {
+    let mut lines = Vec::new();
+    for (name, essential) in [
+        ("station", "name = \"s\""),
+        ("dock", "folders = [{ path = \"media\" }]"),
+        ("seal", "recipients = [\"a.pem\"]"),
+        ("spool", ""),
+        ("store", "bucket = \"evidence\"\nretention_days = 1"),
+        ("upload", ""),
+        ("ingest", ""),
+        ("log", ""),
+    ] {
+        let key = line.split_inclusive('=').next().unwrap_or("=");
+        lines.push(format!("[{name}]"));
+        if name == section {
+            lines.push(line.to_owned());
+            let kept = essential.lines().filter(|l| !l.starts_with(key));
+            lines.extend(kept.map(str::to_owned));
+        } else {
+            lines.push(essential.to_owned());
+        }
+    }
+    lines.join("\n")
+}
+
+fn line_of(text: &str, needle: &str) -> usize {
+    1 + text.lines().position(|line| line.contains(needle)).unwrap()
+}
+
+#[test]
+fn a_misspelt_key_is_named_with_its_line_and_the_nearest_known_one() {
+    let place = Place::new();
+    for (section, line, nearest) in [
+        ("station", "nmae = \"x\"", "name"),
+        ("station", "sate_dir = \"x\"", "state_dir"),
+        ("dock", "settle_second = 1", "settle_seconds"),
+        ("seal", "frame_lenght = 65536", "frame_length"),
+        ("store", "Bucket = \"x\"", "bucket"),
+        ("store", "retention-days = 3", "retention_days"),
+        ("upload", "paces = []", "pace"),
+        (
+            "upload",
+            "pace = [{ from = \"07:00\", too = \"08:00\", megabits_per_second = 1 }]",
+            "to",
+        ),
+        (
+            "dock",
+            "folders = [{ path = \"x\", profil = \"y\" }]",
+            "profile",
+        ),
+        ("store", "retention = \"complience\"", "compliance"),
+        ("ingest", "accept_unknown = \"quarantaine\"", "quarantine"),
+        ("log", "format = \"jsn\"", "json"),
+    ] {
+        let error = place.with(section, line).unwrap_err();
+        let shown = error.to_string();
+        let number = line_of(&good(section, line), line);
+        assert!(
+            shown.contains(&format!("camdock.toml:{number}:")),
+            "{line}: {shown}"
+        );
+        assert!(
+            shown.contains(&format!("did you mean `{nearest}`?")),
+            "{line}: {shown}"
+        );
+        assert!(error.next_step().contains(nearest), "{line}");
+    }
+}
+
+#[test]
+fn an_unknown_key_near_to_none_lists_what_is_known() {
+    let place = Place::new();
+    let error = place.with("log", "colour = true").unwrap_err();
+    assert!(!error.to_string().contains("did you mean"), "{error}");
+    assert!(
+        error.next_step().contains("format, level"),
+        "{}",
+        error.next_step()
+    );
+    let error = place.load("[sotre]\n").unwrap_err();
+    assert!(
+        error.to_string().contains("did you mean `store`?"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_with_the_place_where_secrets_go_and_never_shown() {
+    let place = Place::new();
+    for line in [
+        "secret_key = \"hunter2hunter2\"",
+        "secret_access_key = \"hunter2hunter2\"",
+        "access_key = \"hunter2hunter2\"",
+        "password = \"hunter2hunter2\"",
+        "session-token = \"hunter2hunter2\"",
+    ] {
+        let error = place.with("store", line).unwrap_err();
+        assert!(matches!(error, ConfigError::SecretInFile { .. }), "{error}");
+        let all = format!("{error} {error:?} {}", error.next_step());
+        assert!(
+            all.contains("credentials_file") && all.contains("systemd"),
+            "{all}"
+        );
+        assert!(!all.contains("hunter2"), "{all}");
+    }
+    // Nor a secret that stands where another type belongs.
+    let error = place.with("upload", "part_size = \"hunter2\"").unwrap_err();
+    assert!(matches!(error, ConfigError::Syntax { .. }), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_private_key_where_a_public_one_belongs_is_refused_and_never_shown() {
+    let place = Place::new();
+    for text in [
+        PRIVATE.to_owned(),
+        format!("{PUBLIC}{PRIVATE}"),
+        PRIVATE.replace("PRIVATE", "EC PRIVATE"),
+        PRIVATE.replace("PRIVATE", "ENCRYPTED PRIVATE"),
+    ] {
+        place.write("b.pem", text);
+        let error = place
+            .with("seal", "recipients = [\"a.pem\", \"b.pem\"]")
+            .unwrap_err();
+        assert!(matches!(error, ConfigError::PrivateKey { .. }), "{error}");
+        let all = format!("{error} {error:?} {}", error.next_step());
+        assert!(all.contains("b.pem") && !all.contains("c2VjcmV0"), "{all}");
+    }
+}
+
+#[test]
+fn a_recipient_file_without_a_public_key_is_refused() {
+    let place = Place::new();
+    place.write("text.pem", "hello");
+    place.write("binary.pem", [0x30, 0x82, 0xff, 0xfe]);
+    place.write("large.pem", vec![b'a'; 70_000]);
+    place.write("certificate.pem", "-----BEGIN CERTIFICATE-----\n");
+    for name in [
+        "text.pem",
+        "binary.pem",
+        "large.pem",
+        "certificate.pem",
+        "absent.pem",
+    ] {
+        let error = place
+            .with("seal", &format!("recipients = [{name:?}]"))
+            .unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    let error = place
+        .with("seal", "recipients = [\"a.pem\", \"a.pem\"]")
+        .unwrap_err();
+    assert!(error.to_string().contains("same key twice"), "{error}");
+}
+
+#[test]
+fn every_missing_essential_is_named_at_once() {
+    let error = Place::new().load("").unwrap_err();
+    let ConfigError::Several { problems, .. } = &error else {
+        panic!("{error}");
+    };
+    let missing: Vec<_> = problems
+        .iter()
+        .map(|problem| match problem {
+            ConfigError::Missing { key, .. } => *key,
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(
+        missing,
+        ["name", "folders", "recipients", "bucket", "retention_days"]
+    );
+    assert!(error.next_step().contains("retention = \"none\""));
+}
+
+#[test]
+fn values_out_of_range_are_refused_with_their_line_and_a_fix() {
+    let place = Place::new();
+    for (section, line) in [
+        ("station", "name = \"Leeds North\""),
+        ("station", "name = \"../x\""),
+        ("station", "log_origin = \"a b\""),
+        ("station", "log_origin = \"a+b\""),
+        ("station", "time_zone = \"Mars/Olympus\""),
+        ("dock", "folders = [{ path = \"a\" }, { path = \"a/b\" }]"),
+        ("dock", "folders = [{ path = \"a\" }, { path = \"a\" }]"),
+        ("dock", "folders = [{ path = \"/\" }]"),
+        ("dock", "scan_interval_seconds = 0"),
+        ("dock", "scan_interval_seconds = nan"),
+        ("dock", "settle_seconds = -1"),
+        ("dock", "settle_seconds = inf"),
+        ("seal", "frame_length = 0"),
+        ("seal", "frame_length = 65535"),
+        ("seal", "frame_length = 65537"),
+        ("seal", "frame_length = 1052672"),
+        ("store", "bucket = \"ab\""),
+        ("store", "bucket = \"Evidence\""),
+        ("store", "bucket = \"a..b\""),
+        ("store", "endpoint = \"s3.example\""),
+        ("store", "endpoint = \"https://\""),
+        ("store", "endpoint = \"https://key:secret@s3.example\""),
+        ("store", "prefix = \"leeds\""),
+        ("store", "prefix = \"/\""),
+        ("store", "prefix = \"a//\""),
+        ("store", "prefix = \"a/../\""),
+        ("store", "region = \"\""),
+        ("store", "retention_days = 0"),
+        ("upload", "parts_in_flight = 0"),
+        ("upload", "part_size = 5242879"),
+        (
+            "upload",
+            "pace = [{ from = \"7:00\", to = \"19:00\", megabits_per_second = 1 }]",
+        ),
+        (
+            "upload",
+            "pace = [{ from = \"07:00\", to = \"25:00\", megabits_per_second = 1 }]",
+        ),
+        (
+            "upload",
+            "pace = [{ from = \"07:00\", to = \"07:00\", megabits_per_second = 1 }]",
+        ),
+        (
+            "upload",
+            "pace = [{ from = \"07:00\", to = \"08:00\", megabits_per_second = 0 }]",
+        ),
+        (
+            "upload",
+            "pace = [{ from = \"22:00\", to = \"06:00\", megabits_per_second = 1 }, { from = \"05:00\", to = \"07:00\", megabits_per_second = 1 }]",
+        ),
+        ("ingest", "max_files = 0"),
+        ("ingest", "parallel_cameras = 1000"),
+        ("log", "level = \"camdock=loud\""),
+        ("log", "level = \"\""),
+    ] {
+        let error = place
+            .with(section, line)
+            .err()
+            .unwrap_or_else(|| panic!("{line}"));
+        let key = line.split(' ').next().unwrap();
+        let shown = error.to_string();
+        let number = line_of(&good(section, line), line);
+        assert!(
+            shown.contains(&format!("camdock.toml:{number}:")),
+            "{line}: {shown}"
+        );
+        assert!(shown.contains(&format!("`{key}`")), "{line}: {shown}");
+        assert!(!error.next_step().is_empty(), "{line}");
+    }
+    let text = good("store", "retention = \"none\"");
+    let error = place.load(&text).unwrap_err();
+    assert!(error.to_string().contains("contradicts"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_no_toml_gives_its_line() {
+    let place = Place::new();
+    let error = place.load("[station]\nname = \n").unwrap_err();
+    assert!(error.to_string().contains("camdock.toml:2:"), "{error}");
+    let file = place.write("camdock.toml", b"[station]\n\nname = \"\xff\"");
+    let error = Config::load(&file).unwrap_err();
+    assert!(error.to_string().contains("camdock.toml:3:"), "{error}");
+    let error = Config::load(&place.at("absent.toml")).unwrap_err();
+    assert_eq!(error.label(), "config_unreadable");
+    let error = Config::load(&place.write("camdock.toml", "#".repeat(2 << 20))).unwrap_err();
+    assert_eq!(error.label(), "config_too_large");
+    let deep = format!("x = {}", "[".repeat(500_000));
+    assert!(place.load(&deep).is_err());
+}
+
+#[test]
+fn relative_paths_are_meant_from_the_files_folder() {
+    let place = Place::new();
+    let config = place.with("spool", "dir = \"sp\"").unwrap().config;
+    assert_eq!(config.spool.dir, place.at("sp"));
+    assert_eq!(config.dock.folders[0].path, place.at("media"));
+    let config = place
+        .with("station", "state_dir = \"state\"")
+        .unwrap()
+        .config;
+    assert_eq!(config.station.state_dir, place.at("state"));
+    assert_eq!(config.spool.dir, place.at("state/spool"));
+}
+
+#[test]
+fn what_weakens_the_promises_is_warned_of() {
+    let place = Place::new();
+    let warned = |section: &str, line: &str, word: &str| {
+        let loaded = place.with(section, line).unwrap();
+        loaded.warnings.iter().any(|warning| warning.contains(word))
+    };
+    assert!(warned("log", "level = \"info\"", "one recipient only"));
+    assert!(warned(
+        "store",
+        "endpoint = \"http://s3.example\"",
+        "without TLS"
+    ));
+    for fine in [
+        "http://127.0.0.1:8333",
+        "http://localhost:1",
+        "http://[::1]:80/x",
+        "https://s3.example",
+    ] {
+        assert!(
+            !warned("store", &format!("endpoint = {fine:?}"), "without TLS"),
+            "{fine}"
+        );
+    }
+    let text = good("store", "retention = \"none\"").replace("retention_days = 1", "");
+    let warnings = place.load(&text).unwrap().warnings;
+    assert!(
+        warnings.iter().any(|w| w.contains("no retention")),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn a_dock_folder_with_an_unknown_profile_is_refused() {
+    let place = Place::new();
+    let line = "folders = [{ path = \"m\", profile = \"acme\" }]";
+    let error = place.with("dock", line).unwrap_err();
+    assert!(
+        error.to_string().contains("acme") && error.next_step().contains("folder"),
+        "{error}"
+    );
+    place.write("profiles/acme.toml", "make = \"acme\"");
+    let loaded = place.with("dock", line).unwrap();
+    let profile = loaded.profiles.get("acme").unwrap();
+    assert_eq!(profile.make.as_deref(), Some("acme"));
+    // On a reload, the one in use must not vanish.
+    fs::remove_file(place.at("profiles/acme.toml")).unwrap();
+    assert!(Profiles::reload(&loaded.config).is_err());
+}
+
+#[test]
+fn wrong_profiles_are_refused() {
+    let place = Place::new();
+    for (name, text, expected) in [
+        ("x.toml", "vidoe = []", "did you mean `video`"),
+        ("x.toml", "video = [\"[\"]", "`video` has the pattern"),
+        ("x.toml", "make = \"a b\"", "x.toml:1: `make`"),
+        (
+            "x.toml",
+            "identity = [\"serial\"]",
+            "unknown value `serial`",
+        ),
+        ("x y.toml", "", "is not a profile name"),
+    ] {
+        let path = place.write(&format!("profiles/{name}"), text);
+        let error = Profiles::load(&place.at("profiles")).unwrap_err();
+        assert!(error.to_string().contains(expected), "{text}: {error}");
+        fs::remove_file(path).unwrap();
+    }
+    place.write("profiles/.x.toml.swp.toml", "junk");
+    place.write("profiles/readme.md", "junk");
+    assert_eq!(
+        Profiles::load(&place.at("profiles"))
+            .unwrap()
+            .names()
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn pace_follows_the_local_time_of_day_even_over_midnight() {
+    let line = "pace = [{ from = \"07:00\", to = \"19:00\", megabits_per_second = 20 }, { from = \"22:30\", to = \"06:00\", megabits_per_second = 0.8 }]";
+    let pace = Place::new()
+        .with("upload", line)
+        .unwrap()
+        .config
+        .upload
+        .pace;
+    for (time, expected) in [
+        ("06:59:59", None),
+        ("07:00:00", Some(2_500_000)),
+        ("18:59:59", Some(2_500_000)),
+        ("19:00:00", None),
+        ("22:30:00", Some(100_000)),
+        ("00:00:00", Some(100_000)),
+        ("05:59:59", Some(100_000)),
+        ("06:00:00", None),
+    ] {
+        assert_eq!(pace.limit_at(time.parse().unwrap()), expected, "{time}");
+    }
+    let line = "pace = [{ from = \"00:00\", to = \"24:00\", megabits_per_second = 1 }]";
+    let pace = Place::new()
+        .with("upload", line)
+        .unwrap()
+        .config
+        .upload
+        .pace;
+    assert_eq!(pace.limit_at("23:59:59".parse().unwrap()), Some(125_000));
+}
+
+#[tokio::test]
+async fn edits_of_each_file_are_noticed_whichever_way_they_are_made() {
+    let place = Place::new();
+    let config = place.load(&good("", "")).unwrap().config;
+    let (watch, mut changes) = watch(&config);
+    let mut expect = async |expected: Changed| {
+        let changed = tokio::time::timeout(Duration::from_secs(20), changes.recv()).await;
+        assert_eq!(changed.unwrap(), Some(expected));
+    };
+    let none = Changed::default();
+    let write = |name: &str| place.write(name, "x");
+    write("roster.toml");
+    expect(Changed {
+        roster: true,
+        ..none
+    })
+    .await;
+    // As editors do it.
+    fs::rename(write("roster.new"), place.at("roster.toml")).unwrap();
+    expect(Changed {
+        roster: true,
+        ..none
+    })
+    .await;
+    write("profiles/acme.toml");
+    expect(Changed {
+        profiles: true,
+        ..none
+    })
+    .await;
+    fs::remove_file(place.at("profiles/acme.toml")).unwrap();
+    expect(Changed {
+        profiles: true,
+        ..none
+    })
+    .await;
+    write("camdock.toml");
+    expect(Changed {
+        config: true,
+        ..none
+    })
+    .await;
+    write("unrelated.txt");
+    watch.stop().await;
+    assert_eq!(changes.recv().await, None);
+}
+
+mod secrets {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn private(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn config(place: &Place) -> Config {
+        place
+            .with("station", "state_dir = \"state\"")
+            .unwrap()
+            .config
+    }
+
+    #[test]
+    fn keys_that_others_can_read_are_refused_with_the_command_that_mends_it() {
+        let place = Place::new();
+        let config = config(&place);
+        let secrets = Secrets::new(None, |_| None);
+        let error = secrets.wrap_key(&config).unwrap_err();
+        assert!(
+            error.next_step().contains("camdock keygen station"),
+            "{error}"
+        );
+        let path = place.write("state/keys/wrap.key", [7; 32]);
+        for mode in [0o644, 0o640, 0o660, 0o604] {
+            private(&path, mode);
+            let error = secrets.wrap_key(&config).unwrap_err();
+            assert!(error.next_step().contains("chmod 0600"), "{error}");
+        }
+        for mode in [0o600, 0o400] {
+            private(&path, mode);
+            assert_eq!(*secrets.wrap_key(&config).unwrap(), [7; 32]);
+        }
+        place.write("state/keys/wrap.key", [7; 31]);
+        private(&path, 0o600);
+        assert!(
+            secrets
+                .wrap_key(&config)
+                .unwrap_err()
+                .to_string()
+                .contains("32 bytes")
+        );
+    }
+
+    #[test]
+    fn a_fifo_in_place_of_a_key_does_not_hang() {
+        let place = Place::new();
+        let config = config(&place);
+        let path = place.at("state/keys/station.key");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        rustix::fs::mkfifoat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::Mode::from_raw_mode(0o600),
+        )
+        .unwrap();
+        let error = Secrets::new(None, |_| None)
+            .station_key(&config)
+            .unwrap_err();
+        assert_eq!(error.label(), "config_unreadable");
+    }
+
+    #[test]
+    fn systemd_credentials_come_before_the_key_files() {
+        let place = Place::new();
+        let config = config(&place);
+        private(&place.write("state/keys/station.key", "file"), 0o600);
+        private(&place.write("credentials/station.key", "credential"), 0o440);
+        let secrets = Secrets::new(Some(place.at("credentials")), |_| None);
+        assert_eq!(
+            secrets.station_key(&config).unwrap().as_slice(),
+            b"credential"
+        );
+        private(&place.at("credentials/station.key"), 0o444);
+        assert!(secrets.station_key(&config).is_err());
+        fs::remove_file(place.at("credentials/station.key")).unwrap();
+        assert_eq!(secrets.station_key(&config).unwrap().as_slice(), b"file");
+    }
+
+    #[test]
+    fn the_stores_keys_come_from_file_then_credentials_then_environment() {
+        let place = Place::new();
+        let mut config = config(&place);
+        let environment = |name: &str| match name {
+            "CAMDOCK_STORE_ACCESS_KEY_ID" => Some("env-id".into()),
+            "CAMDOCK_STORE_SECRET_ACCESS_KEY" => Some("env-secret".into()),
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("aws".into()),
+            _ => None,
+        };
+        let secrets = Secrets::new(Some(place.at("credentials")), environment);
+        let id = |config: &Config| secrets.store(config).map(|c| c.access_key_id.to_string());
+        assert_eq!(id(&config).unwrap(), "env-id");
+        for (name, text) in [
+            ("store-access-key-id", "cred-id\n"),
+            ("store-secret-access-key", "cred\n"),
+        ] {
+            private(&place.write(&format!("credentials/{name}"), text), 0o400);
+        }
+        assert_eq!(id(&config).unwrap(), "cred-id");
+        let file = place.write(
+            "c.toml",
+            "access_key_id = \"file-id\"\nsecret_access_key = \"s\"\n",
+        );
+        private(&file, 0o600);
+        config.store.credentials_file = Some(file.clone());
+        assert_eq!(id(&config).unwrap(), "file-id");
+        // What is configured alone counts: a broken file is never silently replaced by another source.
+        for broken in [
+            "access_key_id = \"hunter2\"\n",
+            "access_key_id = \"hunter2\"\nsecret_access_key = 5",
+            "hunter2",
+        ] {
+            fs::write(&file, broken).unwrap();
+            let error = id(&config).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(id(&config).is_err());
+        config.store.credentials_file = None;
+        let nothing = Secrets::new(None, |_| None);
+        let error = nothing.store(&config).map(|_| ()).unwrap_err();
+        assert!(error.next_step().contains("credentials_file"), "{error}");
+    }
+}

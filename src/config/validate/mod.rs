@@ -1,0 +1,375 @@
+//! Stage three: merged values become the checked, typed [`Config`]. All that is wrong is reported at once.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use toml::Spanned;
+use tracing_subscriber::EnvFilter;
+use zeroize::Zeroize as _;
+
+mod store;
+mod upload;
+
+use super::raw::{Merged, RawFolder, Setting};
+use super::settings::{Config, Dock, DockFolder, Ingest, Log, Recipient, Seal, Spool, Station};
+use super::{ConfigError, beside, file};
+use crate::model::{Sha256Digest, StationName};
+
+const PEM_BYTES_MAX: u64 = 64 << 10;
+const FOLDERS_MAX: usize = 64;
+const RECIPIENTS_MAX: usize = 32;
+const YEAR_SECONDS: f64 = 365.0 * 86_400.0;
+
+/// Collects what is wrong, with the lines it stands in.
+struct Check<'a> {
+    path: &'a Path,
+    text: &'a str,
+    problems: Vec<ConfigError>,
+}
+
+impl Check<'_> {
+    fn wrong(
+        &mut self,
+        at: Option<&Range<usize>>,
+        key: &str,
+        message: &str,
+        fix: impl Into<String>,
+    ) {
+        self.problems.push(ConfigError::Invalid {
+            file: self.path.to_owned(),
+            line: at.map(|span| file::position(self.text, span.start).0),
+            key: key.to_owned(),
+            message: message.to_owned(),
+            fix: fix.into(),
+        });
+    }
+
+    fn missing(&mut self, key: &'static str, fix: &'static str) {
+        self.problems.push(ConfigError::Missing {
+            file: self.path.to_owned(),
+            key,
+            fix,
+        });
+    }
+
+    fn ensure(
+        &mut self,
+        fine: bool,
+        at: Option<&Range<usize>>,
+        key: &str,
+        message: &str,
+        fix: &str,
+    ) {
+        if !fine {
+            self.wrong(at, key, message, fix);
+        }
+    }
+
+    /// Relative paths are meant from the configuration file's folder.
+    fn path(&self, text: &str) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("/")).join(text)
+    }
+
+    fn optional_path(&self, setting: &Setting<String>) -> Option<PathBuf> {
+        (!setting.value.is_empty()).then(|| self.path(&setting.value))
+    }
+
+    fn seconds(&mut self, setting: &Setting<f64>, key: &str, least: f64) -> Duration {
+        let value = setting.value;
+        if (least..=YEAR_SECONDS).contains(&value) {
+            return Duration::from_secs_f64(value);
+        }
+        self.wrong(
+            setting.at.as_ref(),
+            key,
+            "is out of range",
+            format!("Give `{key}` as seconds, at least {least}."),
+        );
+        Duration::ZERO
+    }
+}
+
+pub(super) fn config(
+    path: &Path,
+    text: &str,
+    merged: Merged,
+    warnings: &mut Vec<String>,
+) -> Result<Config, ConfigError> {
+    let mut check = Check {
+        path,
+        text,
+        problems: Vec::new(),
+    };
+    let station = station(&mut check, &merged);
+    let dock = dock(&mut check, &merged);
+    let seal = seal(&mut check, &merged, warnings);
+    let store = store::section(&mut check, &merged, warnings);
+    let upload = upload::section(&mut check, &merged);
+    let ingest = ingest(&mut check, &merged);
+    let log = log(&mut check, &merged);
+    let mut problems = check.problems;
+    let (Some(station), true) = (station, problems.is_empty()) else {
+        return Err(if problems.len() == 1 {
+            problems.remove(0)
+        } else {
+            ConfigError::Several {
+                file: path.to_owned(),
+                problems,
+            }
+        });
+    };
+    let spool = Spool {
+        dir: if merged.spool.dir.value.is_empty() {
+            station.state_dir.join("spool")
+        } else {
+            path.parent()
+                .unwrap_or(Path::new("/"))
+                .join(&merged.spool.dir.value)
+        },
+        reserve_bytes: merged.spool.reserve_bytes.value,
+        keep: Duration::from_secs(u64::from(merged.spool.keep_hours.value) * 3600),
+    };
+    Ok(Config {
+        path: path.to_owned(),
+        sha256: Sha256Digest::of(text.as_bytes()),
+        roster_file: beside(path, "roster.toml"),
+        profiles_dir: beside(path, "profiles"),
+        station,
+        dock,
+        seal,
+        spool,
+        store,
+        upload,
+        ingest,
+        log,
+    })
+}
+
+fn station(check: &mut Check<'_>, merged: &Merged) -> Option<Station> {
+    let raw = &merged.station;
+    let name = if raw.name.value.is_empty() {
+        check.missing(
+            "name",
+            "Give the station a name in [station], for example `name = \"leeds-north-1\"`.",
+        );
+        None
+    } else {
+        let parsed = StationName::from_str(&raw.name.value);
+        if parsed.is_err() {
+            check.wrong(
+                raw.name.at.as_ref(),
+                "name",
+                "is not a station name",
+                "Use 1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit.",
+            );
+        }
+        parsed.ok()
+    };
+    let time_zone = if raw.time_zone.value.is_empty() {
+        TimeZone::system()
+    } else {
+        TimeZone::get(&raw.time_zone.value).unwrap_or_else(|_| {
+            check.wrong(
+                raw.time_zone.at.as_ref(),
+                "time_zone",
+                "is not a known time zone",
+                "Give an IANA name such as `Europe/London`, or leave it out for the system's; the package `tzdata` must be installed.",
+            );
+            TimeZone::UTC
+        })
+    };
+    let origin = &raw.log_origin.value;
+    check.ensure(
+        origin.len() <= 200 && origin.bytes().all(|b| b.is_ascii_graphic() && b != b'+'),
+        raw.log_origin.at.as_ref(),
+        "log_origin",
+        "cannot stand in a checkpoint",
+        "Use at most 200 printable ASCII characters without spaces or `+`, for example `evidence.police.example/leeds-1`.",
+    );
+    let state_dir = check.path(&raw.state_dir.value);
+    let runtime_dir = check.path(&raw.runtime_dir.value);
+    let name = name?;
+    Some(Station {
+        log_origin: if origin.is_empty() {
+            format!("camdock/{name}")
+        } else {
+            origin.clone()
+        },
+        name,
+        state_dir,
+        runtime_dir,
+        time_zone,
+    })
+}
+
+fn dock(check: &mut Check<'_>, merged: &Merged) -> Dock {
+    let raw = &merged.dock;
+    if raw.folders.value.is_empty() {
+        check.missing(
+            "folders",
+            "Name at least one folder in [dock] whose sub-folders are docked cameras: `folders = [{ path = \"/run/camdock/media\" }]`.",
+        );
+    }
+    let mut folders: Vec<DockFolder> = Vec::new();
+    for entry in raw.folders.value.iter().take(FOLDERS_MAX) {
+        let span = entry.span();
+        let RawFolder { path, profile } = entry.get_ref();
+        let path = check.path(path);
+        let nested = folders
+            .iter()
+            .any(|other| other.path.starts_with(&path) || path.starts_with(&other.path));
+        check.ensure(
+            !nested && path.parent().is_some(),
+            Some(&span),
+            "folders",
+            "names a folder twice, one inside another, or the root of the disk",
+            "Name separate folders: each camera must be found in one place only.",
+        );
+        folders.push(DockFolder {
+            path,
+            profile: profile.clone(),
+        });
+    }
+    check.ensure(
+        raw.folders.value.len() <= FOLDERS_MAX,
+        raw.folders.at.as_ref(),
+        "folders",
+        "has too many entries",
+        "Name at most 64 folders; each of them holds any number of bays.",
+    );
+    Dock {
+        folders,
+        settle: check.seconds(&raw.settle_seconds, "settle_seconds", 0.0),
+        scan_interval: check.seconds(&raw.scan_interval_seconds, "scan_interval_seconds", 0.05),
+    }
+}
+
+fn seal(check: &mut Check<'_>, merged: &Merged, warnings: &mut Vec<String>) -> Seal {
+    let raw = &merged.seal;
+    let length = raw.frame_length.value;
+    check.ensure(
+        (65_536..=1_048_576).contains(&length) && length.is_multiple_of(4096),
+        raw.frame_length.at.as_ref(),
+        "frame_length",
+        "is not usable",
+        "Use 65536 to 1048576 bytes, a multiple of 4096; 262144 suits nearly everyone.",
+    );
+    let given = &raw.recipients.value;
+    if given.is_empty() {
+        check.missing(
+            "recipients",
+            "Name at least one public key file in [seal]: `recipients = [\"recipients/evidence.pem\"]`; `camdock keygen recipient` makes a pair.",
+        );
+    }
+    check.ensure(
+        given.len() <= RECIPIENTS_MAX,
+        raw.recipients.at.as_ref(),
+        "recipients",
+        "has too many entries",
+        "Name at most 32 recipients.",
+    );
+    let mut recipients: Vec<Recipient> = Vec::new();
+    for entry in given.iter().take(RECIPIENTS_MAX) {
+        if let Some(recipient) = recipient(check, entry) {
+            check.ensure(
+                recipients.iter().all(|other| other.pem != recipient.pem),
+                Some(&entry.span()),
+                "recipients",
+                "names the same key twice",
+                "Name each recipient once.",
+            );
+            recipients.push(recipient);
+        }
+    }
+    if recipients.len() == 1 {
+        warnings.push("Footage is sealed to one recipient only: if that key is lost, nobody can open it. Add a second public key that is kept elsewhere.".into());
+    }
+    Seal {
+        recipients,
+        frame_length: length,
+    }
+}
+
+fn recipient(check: &mut Check<'_>, entry: &Spanned<String>) -> Option<Recipient> {
+    let path = check.path(entry.get_ref());
+    let mut pem = match file::read_text(&path, PEM_BYTES_MAX) {
+        Ok(pem) => pem,
+        Err(error) => {
+            check.problems.push(match error {
+                // DER and other binary forms, without guessing what is in them.
+                ConfigError::Syntax { .. } => not_a_public_key(check, entry, &path),
+                other => other,
+            });
+            return None;
+        }
+    };
+    if pem.contains("PRIVATE KEY") {
+        pem.zeroize();
+        check.problems.push(ConfigError::PrivateKey { file: path });
+        return None;
+    }
+    if pem.contains("-----BEGIN PUBLIC KEY-----") {
+        Some(Recipient { path, pem })
+    } else {
+        pem.zeroize();
+        let error = not_a_public_key(check, entry, &path);
+        check.problems.push(error);
+        None
+    }
+}
+
+fn not_a_public_key(check: &Check<'_>, entry: &Spanned<String>, path: &Path) -> ConfigError {
+    ConfigError::Invalid {
+        file: check.path.to_owned(),
+        line: Some(file::position(check.text, entry.span().start).0),
+        key: "recipients".into(),
+        message: format!("names {}, which holds no PEM public key", path.display()),
+        fix: "Name a file that begins `-----BEGIN PUBLIC KEY-----`, as `camdock keygen recipient` or `openssl pkey -pubout` write it.".into(),
+    }
+}
+
+fn ingest(check: &mut Check<'_>, merged: &Merged) -> Ingest {
+    let raw = &merged.ingest;
+    let cameras = raw.parallel_cameras.value;
+    check.ensure(
+        cameras <= 256,
+        raw.parallel_cameras.at.as_ref(),
+        "parallel_cameras",
+        "is out of range",
+        "Use 1 to 256, or 0 for one camera a processor core.",
+    );
+    let max_files = raw.max_files.value;
+    check.ensure(
+        (1..=100_000_000).contains(&max_files),
+        raw.max_files.at.as_ref(),
+        "max_files",
+        "is out of range",
+        "Use 1 to 100000000; 1000000 suits every camera.",
+    );
+    Ingest {
+        parallel_cameras: match cameras {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n as usize,
+        },
+        accept_unknown: raw.accept_unknown.value,
+        max_files,
+    }
+}
+
+fn log(check: &mut Check<'_>, merged: &Merged) -> Log {
+    let raw = &merged.log;
+    check.ensure(
+        EnvFilter::builder().parse(&raw.level.value).is_ok() && !raw.level.value.is_empty(),
+        raw.level.at.as_ref(),
+        "level",
+        "is not a log filter",
+        "Use error, warn, info, debug or trace, or a filter such as `info,camdock::upload=debug`.",
+    );
+    Log {
+        format: raw.format.value,
+        level: raw.level.value.clone(),
+    }
+}

@@ -1,0 +1,174 @@
+//! Notices that configuration files changed. notify only speeds up a slow look at the files themselves,
+//! which is what decides: editors replace files in many ways, and some file systems send no events.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::Config;
+
+const QUIET: Duration = Duration::from_millis(300);
+const SLOW_LOOK: Duration = Duration::from_secs(10);
+
+/// Which files changed since the last time; at least one is `true`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changed {
+    /// `camdock.toml` itself: takes effect at the next start.
+    pub config: bool,
+    pub roster: bool,
+    pub profiles: bool,
+}
+
+/// Owns the watching task.
+#[derive(Debug)]
+pub struct ConfigWatch {
+    task: JoinHandle<()>,
+    stop: mpsc::Sender<()>,
+}
+
+/// Starts watching the files of a configuration, from their state now. Call it before loading to miss nothing.
+/// Must be called within a tokio runtime.
+pub fn watch(config: &Config) -> (ConfigWatch, mpsc::Receiver<Changed>) {
+    let files = Files {
+        config: config.path.clone(),
+        roster: config.roster_file.clone(),
+        profiles: config.profiles_dir.clone(),
+    };
+    let (changes, receiver) = mpsc::channel(4);
+    let (stop, stopped) = mpsc::channel(1);
+    let seen = files.look();
+    let task = tokio::spawn(run(files, seen, changes, stopped));
+    (ConfigWatch { task, stop }, receiver)
+}
+
+impl ConfigWatch {
+    /// Ends the task and waits for it.
+    pub async fn stop(self) {
+        drop(self.stop);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the watch on the configuration ended badly");
+        }
+    }
+}
+
+struct Files {
+    config: PathBuf,
+    roster: PathBuf,
+    profiles: PathBuf,
+}
+
+/// (device, inode, size, modified s, modified ns): differs after any edit.
+type Print = (u64, u64, u64, i64, i64);
+
+#[derive(PartialEq, Eq, Clone)]
+struct Look {
+    config: Option<Print>,
+    roster: Option<Print>,
+    profiles: BTreeMap<PathBuf, Print>,
+}
+
+impl Files {
+    fn look(&self) -> Look {
+        let print = |path: &Path| {
+            let m = std::fs::metadata(path).ok()?;
+            Some((m.dev(), m.ino(), m.size(), m.mtime(), m.mtime_nsec()))
+        };
+        let profiles = std::fs::read_dir(&self.profiles)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+            .take(1000)
+            .filter_map(|path| print(&path).map(|p| (path, p)))
+            .collect();
+        Look {
+            config: print(&self.config),
+            roster: print(&self.roster),
+            profiles,
+        }
+    }
+}
+
+async fn run(
+    files: Files,
+    mut seen: Look,
+    changes: mpsc::Sender<Changed>,
+    mut stopped: mpsc::Receiver<()>,
+) {
+    let (wake, mut woken) = mpsc::channel(1);
+    // A first look, for what changed before notify was ready. The channel is empty: this can't fail.
+    let _ = wake.try_send(());
+    let mut watcher = start_notify(&files, wake);
+    loop {
+        tokio::select! {
+            _ = stopped.recv() => return,
+            Some(()) = woken.recv() => {
+                // The folder may be a new one.
+                watch_path(watcher.as_mut(), &files.profiles);
+            }
+            () = tokio::time::sleep(SLOW_LOOK) => {}
+        }
+        let mut look = files.look();
+        if look == seen {
+            continue;
+        }
+        // An edit in several steps counts once, when it has come to rest.
+        loop {
+            tokio::select! {
+                _ = stopped.recv() => return,
+                () = tokio::time::sleep(QUIET) => {}
+            }
+            let again = files.look();
+            if again == look {
+                break;
+            }
+            look = again;
+        }
+        let changed = Changed {
+            config: look.config != seen.config,
+            roster: look.roster != seen.roster,
+            profiles: look.profiles != seen.profiles,
+        };
+        seen = look;
+        if changed != Changed::default() && changes.send(changed).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn start_notify(files: &Files, wake: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
+    let handler = move |event: notify::Result<notify::Event>| {
+        // Our own looking opens folders: waking on that would never end.
+        if event.is_ok_and(|event| event.kind.is_access()) {
+            return;
+        }
+        // A full channel means that a look is due already.
+        let _ = wake.try_send(());
+    };
+    let config = notify::Config::default().with_follow_symlinks(false);
+    let mut watcher = RecommendedWatcher::new(handler, config)
+        .inspect_err(
+            |error| tracing::warn!(%error, "configuration edits are noticed every 10 s only"),
+        )
+        .ok()?;
+    watch_path(
+        Some(&mut watcher),
+        files.config.parent().unwrap_or(Path::new("/")),
+    );
+    watch_path(Some(&mut watcher), &files.profiles);
+    Some(watcher)
+}
+
+fn watch_path(watcher: Option<&mut RecommendedWatcher>, path: &Path) {
+    if let Some(watcher) = watcher
+        && let Err(error) = watcher.watch(path, RecursiveMode::NonRecursive)
+    {
+        tracing::debug!(%error, path = %path.display(), "not watched; looked at every 10 s");
+    }
+}

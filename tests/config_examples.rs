@@ -1,0 +1,165 @@
+//! The shipped examples work, and what they call the default is the default.
+
+use std::fs;
+use std::path::Path;
+
+use camdock::config::{Config, ConfigError, Loaded, Profiles, Roster, Secrets};
+use camdock::model::CameraId;
+
+const P384: &str = "-----BEGIN PUBLIC KEY-----
+MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEQcyLPN8ZIKmlPyqgw3uFamQnQnsHzGo0
+MmNjuJq1VRjjotlkhx3zHj5TWyd/jARyd2y+zE9NJwvTWD0GxiFqWLpdPsM0YR86
+tx79eSE++zzlz7CW+nh9Ze0jVlzhlETX
+-----END PUBLIC KEY-----
+";
+const P256: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE5/Mvndu/iuXoeDgnW2MJGDQZeAek
+wkkyyNp+qdIIIAxrHJusb4EfR1bpgHd//d5IxxjAwqjIB8DDRbDtrDh7Ug==
+-----END PUBLIC KEY-----
+";
+
+fn shipped(name: &str) -> String {
+    fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("config")
+            .join(name),
+    )
+    .unwrap()
+}
+
+/// The examples laid out as in /etc/camdock, with `camdock.toml` replaced by `text`.
+fn load(text: &str) -> Loaded {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir_all(at("recipients")).unwrap();
+    fs::create_dir_all(at("profiles")).unwrap();
+    fs::write(at("recipients/evidence.pem"), P384).unwrap();
+    fs::write(at("recipients/escrow.pem"), P256).unwrap();
+    fs::write(at("roster.toml"), shipped("roster.toml")).unwrap();
+    fs::write(at("profiles/folder.toml"), shipped("profiles/folder.toml")).unwrap();
+    fs::write(at("camdock.toml"), text).unwrap();
+    let mut loaded = Config::load(&at("camdock.toml")).unwrap_or_else(|e| panic!("{e}"));
+    // What differs by the place and the text alone.
+    loaded.config.sha256 = camdock::model::Sha256Digest::of(b"");
+    loaded
+}
+
+/// Makes every `#key = value` line count.
+fn with_defaults_spelled_out(text: &str) -> (String, usize) {
+    let mut count = 0;
+    let lines: Vec<&str> = text
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => {
+                count += 1;
+                rest
+            }
+            _ => line,
+        })
+        .collect();
+    (lines.join("\n"), count)
+}
+
+fn without_place(loaded: &Loaded) -> String {
+    let place = loaded.config.path.parent().unwrap().to_str().unwrap();
+    format!("{:#?}", loaded.config).replace(place, "")
+}
+
+#[test]
+fn the_shipped_configuration_loads_without_a_warning() {
+    let loaded = load(&shipped("camdock.toml"));
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    assert_eq!(loaded.config.station.name.as_str(), "leeds-north-1");
+    assert_eq!(loaded.config.station.log_origin, "camdock/leeds-north-1");
+    assert_eq!(loaded.config.seal.recipients.len(), 2);
+    assert_eq!(loaded.roster.len(), 2);
+}
+
+#[test]
+fn each_documented_default_is_the_codes_default() {
+    let text = shipped("camdock.toml");
+    let (spelled, count) = with_defaults_spelled_out(&text);
+    assert!(count > 20, "only {count} documented defaults were found");
+    let (plain, spelled) = (load(&text), load(&spelled));
+    assert_eq!(without_place(&plain), without_place(&spelled));
+    // The comparison itself can fail: a changed default shows.
+    let changed = text.replace("#keep_hours = 0", "keep_hours = 1");
+    assert_ne!(without_place(&plain), without_place(&load(&changed)));
+}
+
+#[test]
+fn each_known_key_is_documented_in_its_section() {
+    let text = shipped("camdock.toml");
+    for (section, key) in Config::known_keys() {
+        let body = text
+            .split_once(&format!("\n[{section}]\n"))
+            .unwrap_or_else(|| panic!("[{section}] is not documented"))
+            .1;
+        let body = body.split_once("\n[").map_or(body, |(body, _)| body);
+        assert!(
+            body.lines().any(|line| line
+                .trim_start_matches('#')
+                .starts_with(&format!("{key} = "))),
+            "{key} is not documented in [{section}]"
+        );
+    }
+}
+
+#[test]
+fn the_shipped_profile_is_the_built_in_one_and_documents_each_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("folder.toml");
+    let text = shipped("profiles/folder.toml");
+    let (spelled, _) = with_defaults_spelled_out(&text);
+    for text in [&text, &spelled] {
+        fs::write(&file, text).unwrap();
+        let profiles = Profiles::load(dir.path()).unwrap();
+        assert_eq!(profiles.get("folder"), Profiles::builtin().get("folder"));
+        assert_eq!(profiles.files.len(), 1);
+    }
+    fs::write(&file, "zzz = 1").unwrap();
+    let Err(ConfigError::Unknown { known, .. }) = Profiles::load(dir.path()) else {
+        panic!("an unknown key was accepted");
+    };
+    assert!(known.len() > 5);
+    for key in known {
+        assert!(
+            text.contains(&format!("#{key} = ")) || text.contains(&format!("# {key} = ")),
+            "{key} is not documented"
+        );
+    }
+}
+
+#[test]
+fn the_shipped_roster_names_officers() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/roster.toml");
+    let roster = Roster::load(&path).unwrap();
+    let camera = CameraId::new("acme", "X81234567").unwrap();
+    assert_eq!(roster.get(&camera).unwrap().officer.0, "4711");
+}
+
+#[test]
+fn the_shipped_credentials_file_is_read_once_its_mode_is_tight() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut config = load(&shipped("camdock.toml")).config;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("store-credentials.toml");
+    fs::write(&file, shipped("store-credentials.toml")).unwrap();
+    config.store.credentials_file = Some(file.clone());
+    let secrets = Secrets::from_environment();
+    for mode in [0o644, 0o640, 0o604, 0o620] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let Err(error) = secrets.store(&config) else {
+            panic!("mode {mode:o} was accepted");
+        };
+        assert!(
+            matches!(error, ConfigError::SecretExposed { .. }),
+            "{error}"
+        );
+    }
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let Ok(credentials) = secrets.store(&config) else {
+        panic!("mode 0600 was refused");
+    };
+    assert_eq!(credentials.access_key_id.as_str(), "replace-me");
+}
