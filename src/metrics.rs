@@ -1,6 +1,8 @@
 //! Every metric's name, unit and help in one place. Prefix `camdock_`, base units.
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 
 pub const FILES: &str = "camdock_files_total";
 pub const BYTES: &str = "camdock_bytes_total";
@@ -19,15 +21,60 @@ enum Kind {
 }
 
 const ALL: [(&str, Kind, Unit, &str); 9] = [
-    (FILES, Kind::Counter, Unit::Count, "Files by outcome: sealed, held, failed, quarantined, stored."),
-    (BYTES, Kind::Counter, Unit::Bytes, "Plaintext bytes by outcome: sealed, held, stored."),
-    (LOG_ENTRIES, Kind::Gauge, Unit::Count, "Entries in the custody log."),
-    (ERRORS, Kind::Counter, Unit::Count, "Errors by their stable label."),
-    (SESSIONS, Kind::Counter, Unit::Count, "Dock sessions by end: complete, interrupted."),
-    (SECURED_SECONDS, Kind::Histogram, Unit::Seconds, "From docking to safe to remove."),
-    (COMMIT_SECONDS, Kind::Histogram, Unit::Seconds, "One group commit: spool sync, journal, log."),
-    (SPOOL_FREE, Kind::Gauge, Unit::Bytes, "Free bytes on the spool's filesystem."),
-    (CLOCK_SYNCHRONISED, Kind::Gauge, Unit::Count, "1 when the kernel calls the station's clock synchronised."),
+    (
+        FILES,
+        Kind::Counter,
+        Unit::Count,
+        "Files by outcome: sealed, held, failed, quarantined, stored.",
+    ),
+    (
+        BYTES,
+        Kind::Counter,
+        Unit::Bytes,
+        "Plaintext bytes by outcome: sealed, held, stored.",
+    ),
+    (
+        LOG_ENTRIES,
+        Kind::Gauge,
+        Unit::Count,
+        "Entries in the custody log.",
+    ),
+    (
+        ERRORS,
+        Kind::Counter,
+        Unit::Count,
+        "Errors by their stable label.",
+    ),
+    (
+        SESSIONS,
+        Kind::Counter,
+        Unit::Count,
+        "Dock sessions by end: complete, interrupted.",
+    ),
+    (
+        SECURED_SECONDS,
+        Kind::Histogram,
+        Unit::Seconds,
+        "From docking to safe to remove.",
+    ),
+    (
+        COMMIT_SECONDS,
+        Kind::Histogram,
+        Unit::Seconds,
+        "One group commit: spool sync, journal, log.",
+    ),
+    (
+        SPOOL_FREE,
+        Kind::Gauge,
+        Unit::Bytes,
+        "Free bytes on the spool's filesystem.",
+    ),
+    (
+        CLOCK_SYNCHRONISED,
+        Kind::Gauge,
+        Unit::Count,
+        "1 when the kernel calls the station's clock synchronised.",
+    ),
 ];
 
 /// Registers every metric with whichever recorder is installed; without one, counting costs next to nothing.

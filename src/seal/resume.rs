@@ -1,0 +1,120 @@
+//! Going on where an interrupted pull stopped: verify what is on disk, rebuild the hash, continue at the next frame.
+
+use std::io::{self, Read};
+
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::format::{END_MARK, IV, TAG, frame_iv};
+use super::open::Unlocked;
+use super::pipeline::{Sealed, Start};
+use super::sealer::Sealer;
+use super::{ItemKey, KeySource, SealError};
+use crate::model::{EvidenceId, Part, Sha256Digest};
+
+/// What a partial spool file is good for.
+pub enum Resumed {
+    /// Go on behind `Start::sealed` bytes of the file, with the source at `Start::plaintext`.
+    Partial(Box<Start>),
+    /// The message is whole: only its commit is missing.
+    Complete(Sealed),
+}
+
+/// Reads a partial spool file. A header that does not verify is an error: throw the file away and begin again.
+pub fn resume(
+    reader: &mut impl Read,
+    key: &ItemKey,
+    evidence: EvidenceId,
+) -> Result<Resumed, SealError> {
+    let message = Unlocked::read(reader, &KeySource::Item(key))?;
+    message.expect(evidence, Part::Original)?;
+    let frame_length = message.header.frame_length as usize;
+    let mut hash = Sha256::new();
+    let (mut plaintext, mut sealed, mut number) = (0u64, message.bytes.len() as u64, 1u32);
+    let mut frame = Zeroizing::new(vec![0; 8 + IV + 4 + frame_length + TAG]);
+    let torn = loop {
+        let regular = 4 + IV + frame_length + TAG;
+        let got = fill(reader, &mut frame[..regular])?;
+        if got >= 8 && frame[..4] == END_MARK {
+            let more = fill(reader, &mut frame[got..])?;
+            let got = got + more;
+            if let Some(length) = final_length(&frame[..got], number, frame_length) {
+                let torn = frame[..got].to_vec();
+                let begin = 8 + IV + 4;
+                if let Ok(plain) =
+                    message.open_frame(number, true, &mut frame[begin..begin + length + TAG])
+                    && begin + length + TAG == got
+                {
+                    hash.update(plain);
+                    let sha256 = Sha256Digest(hash.finalize().into());
+                    let size = plaintext + length as u64;
+                    return Ok(Resumed::Complete(Sealed {
+                        sha256,
+                        size,
+                        sealed_size: sealed + got as u64,
+                    }));
+                }
+                break torn;
+            }
+            break frame[..got].to_vec();
+        }
+        if got < regular
+            || frame[..4] != number.to_be_bytes()
+            || frame[4..4 + IV] != frame_iv(number)
+        {
+            break frame[..got].to_vec();
+        }
+        let torn = frame[..got].to_vec();
+        match message.open_frame(number, false, &mut frame[4 + IV..regular]) {
+            Ok(plain) => {
+                hash.update(plain);
+                plaintext += frame_length as u64;
+                sealed += regular as u64;
+                number = number
+                    .checked_add(1)
+                    .ok_or(SealError::Limit("the number of frames"))?;
+            }
+            Err(_) => break torn,
+        }
+    };
+    let Unlocked {
+        header,
+        bytes,
+        keys,
+    } = message;
+    let sealer = Sealer::resume(
+        keys.key,
+        header.message_id,
+        bytes,
+        header.frame_length,
+        number,
+    );
+    Ok(Resumed::Partial(Box::new(Start {
+        sealer,
+        hash,
+        plaintext,
+        sealed,
+        torn,
+    })))
+}
+
+/// The length that a final frame claims, when the frame is all there and its fields are in place.
+fn final_length(frame: &[u8], number: u32, frame_length: usize) -> Option<usize> {
+    let fields = frame.get(4..8 + IV + 4)?;
+    let length = u32::from_be_bytes(fields[16..20].try_into().ok()?) as usize;
+    let placed = fields[..4] == number.to_be_bytes() && fields[4..16] == frame_iv(number);
+    (placed && length <= frame_length && frame.len() >= 24 + length + TAG).then_some(length)
+}
+
+fn fill(reader: &mut impl Read, out: &mut [u8]) -> Result<usize, SealError> {
+    let mut filled = 0;
+    while filled < out.len() {
+        match reader.read(&mut out[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(SealError::Read(e)),
+        }
+    }
+    Ok(filled)
+}

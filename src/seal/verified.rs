@@ -1,0 +1,154 @@
+//! Ranges of a spool file with every frame's tag checked on the way: what is uploaded was verified just before.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::os::unix::fs::FileExt as _;
+
+use zeroize::Zeroizing;
+
+use super::format::{END_MARK, FINAL_OVERHEAD, FRAME_OVERHEAD, IV, TAG, frame_iv};
+use super::open::Unlocked;
+use super::{ItemKey, KeySource, SealError};
+use crate::model::{EvidenceId, Part};
+
+/// A spool file whose bytes are only handed out verified. Holds one range and one frame.
+pub struct VerifiedReader {
+    file: File,
+    message: Unlocked,
+    size: u64,
+    frames: u32,
+    scratch: Zeroizing<Vec<u8>>,
+}
+
+impl VerifiedReader {
+    /// `size` is what the journal says; a file of another length is damaged.
+    pub fn open(
+        file: File,
+        key: &ItemKey,
+        evidence: EvidenceId,
+        part: Part,
+        size: u64,
+    ) -> Result<Self, SealError> {
+        let message = Unlocked::read(&mut BufReader::new(&file), &KeySource::Item(key))?;
+        message.expect(evidence, part)?;
+        let there = file.metadata()?.len();
+        if there < size {
+            return Err(SealError::Truncated("its frames"));
+        }
+        if there > size {
+            return Err(SealError::Trailing);
+        }
+        let stride = u64::from(message.header.frame_length) + FRAME_OVERHEAD as u64;
+        let body = size
+            .checked_sub(message.bytes.len() as u64 + FINAL_OVERHEAD as u64)
+            .ok_or(SealError::Truncated("its frames"))?;
+        let frames = u32::try_from((body + FRAME_OVERHEAD as u64).div_ceil(stride))
+            .map_err(|_| SealError::Limit("the number of frames"))?;
+        let scratch = Zeroizing::new(Vec::with_capacity(
+            message.header.frame_length as usize + TAG,
+        ));
+        Ok(Self {
+            file,
+            message,
+            size,
+            frames,
+            scratch,
+        })
+    }
+
+    pub const fn len(&self) -> u64 {
+        self.size
+    }
+
+    pub const fn is_empty(&self) -> bool {
+        self.size == 0
+    }
+
+    /// The sealed bytes `[offset, offset + length)`; every frame that they touch was read whole and verified.
+    /// Returns a buffer and where in it the range begins.
+    pub fn read_range(
+        &mut self,
+        offset: u64,
+        length: usize,
+    ) -> Result<(Vec<u8>, usize), SealError> {
+        let end = offset
+            .checked_add(length as u64)
+            .filter(|end| *end <= self.size)
+            .ok_or(SealError::Limit("a range"))?;
+        let header = self.message.bytes.len() as u64;
+        let stride = u64::from(self.message.header.frame_length) + FRAME_OVERHEAD as u64;
+        let number = |at: u64| {
+            u32::try_from(at.saturating_sub(header) / stride)
+                .unwrap_or(u32::MAX)
+                .min(self.frames - 1)
+                + 1
+        };
+        let (first, last) = (number(offset), number(end.max(1) - 1));
+        let from = if offset < header {
+            0
+        } else {
+            self.message.frame_offset(first)
+        };
+        let to = if last == self.frames {
+            self.size
+        } else {
+            self.message.frame_offset(last + 1)
+        };
+        let mut bytes =
+            vec![0; usize::try_from(to - from).map_err(|_| SealError::Limit("a range"))?];
+        self.file
+            .read_exact_at(&mut bytes, from)
+            .map_err(|e| match e.kind() {
+                std::io::ErrorKind::UnexpectedEof => SealError::Truncated("a frame"),
+                _ => SealError::Read(e),
+            })?;
+        let mut rest = &bytes[..];
+        if offset < header {
+            let (head, frames) = rest.split_at(self.message.bytes.len());
+            if head != self.message.bytes {
+                return Err(SealError::Header);
+            }
+            rest = frames;
+        }
+        for number in first..=last {
+            let size = if number == self.frames {
+                rest.len()
+            } else {
+                rest.len().min(usize::try_from(stride).unwrap_or(0))
+            };
+            let (frame, after) = rest.split_at(size);
+            self.verify(number, frame)?;
+            rest = after;
+        }
+        let skip = usize::try_from(offset - from).map_err(|_| SealError::Limit("a range"))?;
+        Ok((bytes, skip))
+    }
+
+    fn verify(&mut self, number: u32, frame: &[u8]) -> Result<(), SealError> {
+        let is_final = number == self.frames;
+        let wrong = SealError::Frame(number);
+        let head = if is_final { 8 + IV + 4 } else { 4 + IV };
+        let Some((fields, sealed)) = frame.split_at_checked(head) else {
+            return Err(wrong);
+        };
+        let fields = if is_final {
+            let length = u32::try_from(sealed.len().saturating_sub(TAG))
+                .unwrap_or(u32::MAX)
+                .to_be_bytes();
+            if fields[..4] != END_MARK || fields[20..] != length {
+                return Err(wrong);
+            }
+            &fields[4..20]
+        } else {
+            fields
+        };
+        if fields[..4] != number.to_be_bytes() || fields[4..] != frame_iv(number) {
+            return Err(wrong);
+        }
+        self.scratch.clear();
+        self.scratch.extend_from_slice(sealed);
+        self.message
+            .open_frame(number, is_final, &mut self.scratch)?;
+        Ok(())
+    }
+}
