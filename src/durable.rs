@@ -139,6 +139,13 @@ pub fn sync_file(path: &Path) -> Result<(), DurableError> {
         .map_err(at("sync", path))
 }
 
+/// Makes everything durable that was written to the filesystem of `dir`: one sync for many small files.
+pub fn sync_filesystem(dir: &Path) -> Result<(), DurableError> {
+    File::open(dir)
+        .and_then(|d| rustix::fs::syncfs(&d).map_err(io::Error::from))
+        .map_err(at("sync the filesystem of", dir))
+}
+
 /// Renames within one folder without syncing it; [`sync_dir`] must follow before anything relies on it.
 pub fn rename_unsynced(from: &Path, to: &Path) -> Result<(), DurableError> {
     fs::rename(from, to).map_err(at("rename into", to))

@@ -1,3 +1,101 @@
 //! The conductor: one job a docked camera, from inventory to stored.
 //!
 //! Keeps promises 1, 2 and 9. The only room that joins camera, seal, audit, upload and journal.
+
+mod bays;
+mod commit;
+mod error;
+mod inventory;
+mod job;
+mod outbound;
+mod publish;
+mod pull;
+mod recover;
+mod source;
+mod spool;
+mod state;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{Timestamp, TimestampRound, Unit};
+use tokio::sync::Notify;
+
+use crate::audit::{LogHandle, encode_entry};
+use crate::journal::Journal;
+use crate::model::{BayName, CameraId, Entry, Event, SessionId, StationName};
+use crate::seal::{Recipient, StationWrapKey};
+
+pub use bays::{BayView, Bays};
+pub use commit::{Committer, run as run_committer};
+pub use error::IngestError;
+pub use job::{Job, JobControl, JobEnd};
+pub use outbound::{Outbound, OutboundView};
+pub use publish::{check_bucket_log, publish_log};
+pub use recover::{Recovered, recover};
+pub use spool::Spool;
+
+/// What every job and the uploads share.
+pub struct Shared {
+    pub station: StationName,
+    pub journal: Journal,
+    pub log: LogHandle,
+    pub spool: Spool,
+    pub recipients: Vec<Recipient>,
+    pub wrap: StationWrapKey,
+    /// Plaintext bytes of a frame.
+    pub frame_length: u32,
+    /// A file that changed less than this ago may still be growing.
+    pub settle: Duration,
+    pub bays: Bays,
+    pub cores: usize,
+    /// Pulls that are reading right now.
+    pub pulling: AtomicUsize,
+    /// Cameras that are docked right now, by the serial that they give.
+    pub docked: Mutex<HashMap<CameraId, BayName>>,
+    pub wake_upload: Notify,
+    pub stop: AtomicBool,
+    /// `None` once the committing thread was asked to end.
+    pub commit: Mutex<Option<Committer>>,
+}
+
+impl Shared {
+    pub fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The exact bytes of a log entry of now.
+    fn encode(&self, session: Option<SessionId>, event: Event) -> Result<Vec<u8>, IngestError> {
+        Ok(encode_entry(&self.entry(session, event))?)
+    }
+
+    fn entry(&self, session: Option<SessionId>, event: Event) -> Entry {
+        Entry { v: 1, time: now(), station: self.station.clone(), session, event }
+    }
+
+    /// Enters one event; it is durable under a signed checkpoint when this returns. Blocks.
+    pub fn log_event(&self, session: Option<SessionId>, event: Event) -> Result<u64, IngestError> {
+        let bytes = self.encode(session, event)?;
+        Ok(self.log.append_encoded_blocking(vec![bytes])?)
+    }
+
+    fn log_events(&self, session: Option<SessionId>, events: Vec<Event>) -> Result<(), IngestError> {
+        for chunk in events.chunks(1024) {
+            let entries = chunk.iter().map(|e| self.encode(session, e.clone())).collect::<Result<Vec<_>, _>>()?;
+            self.log.append_encoded_blocking(entries)?;
+        }
+        Ok(())
+    }
+
+    fn committer(&self) -> Result<Committer, IngestError> {
+        self.commit.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(IngestError::CommitterGone)
+    }
+}
+
+/// The station's clock to the millisecond.
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    now.round(TimestampRound::new().smallest(Unit::Millisecond)).unwrap_or(now)
+}

@@ -150,7 +150,8 @@ pub struct CameraUndocked {
 pub struct InventoryTaken {
     /// 1-based; an inventory of many files is spread over several entries.
     pub page: u32,
-    pub pages: u32,
+    /// `true` on the last entry of this inventory.
+    pub last: bool,
     /// Of the whole inventory.
     pub total_files: u64,
     pub total_bytes: u64,

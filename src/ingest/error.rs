@@ -1,0 +1,95 @@
+use thiserror::Error;
+
+use crate::audit::AuditError;
+use crate::camera::CameraError;
+use crate::durable::DurableError;
+use crate::journal::JournalError;
+use crate::model::{Explain, RetryClass};
+use crate::seal::SealError;
+use crate::upload::UploadError;
+
+#[derive(Debug, Error)]
+pub enum IngestError {
+    #[error(transparent)]
+    Camera(#[from] CameraError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Disk(#[from] DurableError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    #[error("the file changed while it was read: {0}")]
+    Changed(String),
+    #[error("stopped")]
+    Stopped,
+    #[error("the committing thread has ended")]
+    CommitterGone,
+    #[error("the custody log of this station is behind the one in the bucket: {local} entries here, {bucket} there")]
+    LogBehind { local: u64, bucket: u64 },
+    #[error("the custody log of this station and the one in the bucket contradict each other at {size} entries")]
+    LogFork { size: u64 },
+    #[error("the bucket holds a checkpoint that this station's key did not sign")]
+    LogForeign(#[source] AuditError),
+}
+
+impl Explain for IngestError {
+    fn retry_class(&self) -> RetryClass {
+        match self {
+            Self::Camera(e) => e.retry_class(),
+            Self::Seal(e) => e.retry_class(),
+            Self::Disk(e) => e.retry_class(),
+            Self::Journal(e) => e.retry_class(),
+            Self::Audit(e) => e.retry_class(),
+            Self::Upload(e) => e.retry_class(),
+            Self::Changed(_) | Self::Stopped => RetryClass::Later,
+            Self::CommitterGone | Self::LogBehind { .. } | Self::LogFork { .. } | Self::LogForeign(_) => {
+                RetryClass::Operator
+            }
+        }
+    }
+
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Camera(e) => e.label(),
+            Self::Seal(e) => e.label(),
+            Self::Disk(e) => e.label(),
+            Self::Journal(e) => e.label(),
+            Self::Audit(e) => e.label(),
+            Self::Upload(e) => e.label(),
+            Self::Changed(_) => "source_changed",
+            Self::Stopped => "stopped",
+            Self::CommitterGone => "committer_gone",
+            Self::LogBehind { .. } => "log_behind_bucket",
+            Self::LogFork { .. } => "log_fork",
+            Self::LogForeign(_) => "log_foreign",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Camera(e) => e.next_step(),
+            Self::Seal(e) => e.next_step(),
+            Self::Disk(e) => e.next_step(),
+            Self::Journal(e) => e.next_step(),
+            Self::Audit(e) => e.next_step(),
+            Self::Upload(e) => e.next_step(),
+            Self::Changed(_) => "Nothing to do: it is taken again once it is quiet.".into(),
+            Self::Stopped => "Nothing to do: the work goes on at the next start.".into(),
+            Self::CommitterGone => "Restart the service and report the log lines before this one.".into(),
+            Self::LogBehind { .. } => {
+                "This station was restored from an old copy, or its log was cut. Fetch the newer log from the bucket into \
+                 the log folder (`camdock verify --bucket` checks it first), or give the station a new name and new keys."
+                    .into()
+            }
+            Self::LogFork { .. } | Self::LogForeign(_) => {
+                "Do not go on: another machine signs under this station's name, or a log was rewritten. Keep both copies, run \
+                 `camdock verify` and `camdock verify --bucket`, and call your evidence manager."
+                    .into()
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What is on a camera: listed into the journal, named in the log, never held in memory as a whole.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use super::{IngestError, Shared};
+use crate::camera::{Camera, Listed, Refused};
+use crate::journal::InventoryRow;
+use crate::metrics;
+use crate::model::{
+    Event, FileFacts, InventoryFile, InventoryTaken, ItemFailed, ItemKind, SessionId, SourcePath,
+};
+
+/// Rows of one journal transaction.
+const CHUNK: usize = 512;
+/// Bytes of one log entry's file list, well below the log's 65,535.
+const PAGE_BYTES: usize = 48_000;
+/// Refused entries that one session names one by one; beyond, they are counted.
+const REFUSED_MAX: usize = 10_000;
+
+/// Entries that a session refused already, so that a rescan does not log them again.
+pub type Refusals = BTreeMap<String, &'static str>;
+
+/// What one look at the camera found.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Files that are new or changed since the last look.
+    pub fresh: u64,
+    pub refused: u64,
+}
+
+/// Lists the whole camera once.
+pub fn look(
+    shared: &Shared,
+    session: SessionId,
+    camera: &mut dyn Camera,
+    refusals: &mut Refusals,
+    stop: &dyn Fn() -> bool,
+) -> Result<Look, IngestError> {
+    let mut seen = Look::default();
+    let mut rows: Vec<InventoryRow> = Vec::with_capacity(CHUNK);
+    let mut refused: Vec<Refused> = Vec::new();
+    let mut failed = None;
+    let mut stopped = false;
+    camera.list(&mut |listed| {
+        if stop() {
+            stopped = true;
+            return ControlFlow::Break(());
+        }
+        match listed {
+            Listed::File(facts) => {
+                rows.push(InventoryRow { rank: rank(&facts), facts });
+                if rows.len() == CHUNK {
+                    match shared.journal.enter_inventory(session, &rows) {
+                        Ok(fresh) => seen.fresh += fresh,
+                        Err(error) => {
+                            failed = Some(error);
+                            return ControlFlow::Break(());
+                        }
+                    }
+                    rows.clear();
+                }
+            }
+            Listed::Refused(entry) => {
+                if refusals.len() < REFUSED_MAX && refusals.insert(entry.name.clone(), entry.code).is_none() {
+                    refused.push(entry);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    if stopped {
+        return Err(IngestError::Stopped);
+    }
+    seen.fresh += shared.journal.enter_inventory(session, &rows)?;
+    seen.refused = refused.len() as u64;
+    name_refused(shared, session, refused)?;
+    name_files(shared, session)?;
+    Ok(seen)
+}
+
+/// Order of taking: flagged first, sidecars and small files before bulk; within a rank the journal puts the oldest first.
+fn rank(facts: &FileFacts) -> u8 {
+    let bulk = facts.kind == ItemKind::Video || facts.size > 64 << 20;
+    u8::from(!facts.flagged) * 2 + u8::from(bulk)
+}
+
+fn name_refused(shared: &Shared, session: SessionId, refused: Vec<Refused>) -> Result<(), IngestError> {
+    let events = refused
+        .into_iter()
+        .map(|entry| {
+            metrics::file("failed", entry.size.unwrap_or(0));
+            tracing::warn!(code = entry.code, file = entry.name, reason = entry.reason, "not taken");
+            Event::ItemFailed(ItemFailed {
+                name: entry.path.is_none().then_some(entry.name),
+                path: entry.path,
+                evidence: None,
+                size: entry.size,
+                code: entry.code.to_owned(),
+                reason: entry.reason,
+                retried: false,
+            })
+        })
+        .collect();
+    shared.log_events(Some(session), events)?;
+    Ok(())
+}
+
+/// Enters what no `inventory.taken` names yet, page by page.
+fn name_files(shared: &Shared, session: SessionId) -> Result<(), IngestError> {
+    let (total_files, total_bytes) = shared.journal.unlogged_counts(session)?;
+    let mut named = 0;
+    for page in 1.. {
+        let rows = shared.journal.unlogged_inventory(session, 1000)?;
+        if rows.is_empty() {
+            break;
+        }
+        let (mut files, mut paths, mut bytes): (Vec<InventoryFile>, Vec<SourcePath>, usize) = Default::default();
+        for row in rows {
+            // A control character takes six bytes in JSON: the worst case.
+            bytes += 120 + row.facts.path.as_bytes().len() * 6;
+            if bytes > PAGE_BYTES && !files.is_empty() {
+                break;
+            }
+            paths.push(row.facts.path.clone());
+            files.push(InventoryFile { path: row.facts.path, size: row.facts.size, modified: row.facts.modified });
+        }
+        named += files.len() as u64;
+        let last = named >= total_files;
+        shared.log_event(
+            Some(session),
+            Event::InventoryTaken(InventoryTaken { page, last, total_files, total_bytes, files }),
+        )?;
+        shared.journal.mark_inventory_logged(session, &paths)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,524 @@
+//! One dock session from start to end, on a thread of its own: look, take, look again, and only then say safe.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::bays::BayView;
+use super::commit::Tally;
+use super::inventory::{self, Refusals};
+use super::pull::Puller;
+use super::spool::Room;
+use super::state::{Phase, SessionState};
+use super::{IngestError, Shared, now};
+use crate::camera::Camera;
+use crate::journal::{InventoryRow, Outcome, SessionRow};
+use crate::metrics;
+use crate::model::{
+    CameraDocked, CameraUndocked, ClockState, EvidenceId, Event, Explain as _, FileFacts, ItemFailed, ItemHeld, RetryClass,
+    SourcePath,
+};
+use crate::seal::Buffers;
+use crate::sys;
+
+/// Files taken from the journal at a time.
+const ROUND: u32 = 256;
+/// Frames in memory for each camera.
+const BUFFERS: usize = 8;
+/// Read errors of one file before it is named as failed.
+const TRIES: u32 = 3;
+/// Between looks at a camera that has been settled, when nothing hinted at a change.
+const RESCAN: Duration = Duration::from_secs(30);
+
+#[derive(Default)]
+struct Signals {
+    left: Option<String>,
+    touched: bool,
+}
+
+/// How the rest of the service talks to a job.
+#[derive(Default)]
+pub struct JobControl {
+    signals: Mutex<Signals>,
+    changed: Condvar,
+}
+
+impl JobControl {
+    /// The camera left its bay, or the service stops: the session ends with this reason.
+    pub fn leave(&self, reason: &str) {
+        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        signals.left.get_or_insert_with(|| reason.to_owned());
+        self.changed.notify_all();
+    }
+
+    /// Something changed on the camera, or in the store.
+    pub fn touch(&self) {
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner).touched = true;
+        self.changed.notify_all();
+    }
+
+    fn left(&self) -> Option<String> {
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner).left.clone()
+    }
+
+    /// Waits for a signal; `true` when something was touched.
+    fn wait(&self, longest: Duration) -> bool {
+        let guard = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut guard, _) = self
+            .changed
+            .wait_timeout_while(guard, longest, |s| s.left.is_none() && !s.touched)
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut guard.touched)
+    }
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobEnd {
+    pub complete: bool,
+    pub missing: u64,
+}
+
+pub struct Job {
+    pub shared: Arc<Shared>,
+    pub session: SessionRow,
+    pub camera: Box<dyn Camera>,
+    pub control: Arc<JobControl>,
+    /// Another docked camera claims the same serial, or there is none: match nothing with what is held.
+    pub anonymous: bool,
+}
+
+/// A file that an earlier item already is.
+struct Held {
+    facts: FileFacts,
+    evidence: EvidenceId,
+}
+
+/// A file that may still be growing: what it was when it was first seen.
+type Quiet = HashMap<SourcePath, (u64, Option<jiff::Timestamp>, Instant)>;
+
+struct Run {
+    shared: Arc<Shared>,
+    session: SessionRow,
+    control: Arc<JobControl>,
+    anonymous: bool,
+    state: Mutex<SessionState>,
+    tally: Arc<Tally>,
+    began: Instant,
+    secured_shown: bool,
+    tries: HashMap<SourcePath, u32>,
+    changes: HashMap<SourcePath, u32>,
+    quiet: Quiet,
+    bytes_read: u64,
+}
+
+impl Job {
+    /// Runs the session to its end. Blocks for as long as the camera is docked.
+    pub fn run(self) -> Result<JobEnd, IngestError> {
+        let span = tracing::info_span!("dock session", session = %self.session.id, bay = %self.session.bay,
+            camera = self.session.camera.as_ref().map_or("unknown", |c| c.as_str()));
+        let _entered = span.enter();
+        let Self { shared, session, mut camera, control, anonymous } = self;
+        let state = Mutex::new(SessionState::new(session.quarantine.clone()));
+        let mut run = Run {
+            shared,
+            session,
+            control,
+            anonymous,
+            state,
+            tally: Arc::default(),
+            began: Instant::now(),
+            secured_shown: false,
+            tries: HashMap::new(),
+            changes: HashMap::new(),
+            quiet: HashMap::new(),
+            bytes_read: 0,
+        };
+        run.show(None);
+        run.begin()?;
+        let worked = run.work(camera.as_mut());
+        run.end(worked)
+    }
+}
+
+impl Run {
+    fn begin(&self) -> Result<(), IngestError> {
+        let session = &self.session;
+        self.shared.journal.begin_session(session)?;
+        let clock: ClockState = sys::clock_state();
+        metrics::clock(clock.synchronised);
+        if !clock.synchronised {
+            tracing::warn!("the station's clock is not synchronised; the log says so with each docking");
+        }
+        self.shared.log_event(
+            Some(session.id),
+            Event::CameraDocked(CameraDocked {
+                bay: session.bay.clone(),
+                camera: session.camera.clone(),
+                profile: session.profile.clone(),
+                access: session.access.clone(),
+                officer: session.officer.clone(),
+                clock,
+                quarantine: session.quarantine.clone(),
+            }),
+        )?;
+        tracing::info!(officer = session.officer.as_ref().map(|o| o.0.as_str()), quarantine = session.quarantine, "camera docked");
+        Ok(())
+    }
+
+    fn stopped(&self) -> bool {
+        self.control.left().is_some() || self.shared.stopping()
+    }
+
+    /// Until the camera leaves or the service stops.
+    fn work(&mut self, camera: &mut dyn Camera) -> Result<(), IngestError> {
+        let mut buffers = Buffers::new(self.shared.frame_length, BUFFERS);
+        let mut refusals = Refusals::new();
+        let mut failures = 0u32;
+        while !self.stopped() {
+            match self.pass(camera, &mut buffers, &mut refusals) {
+                Ok(true) => {
+                    failures = 0;
+                    self.idle();
+                }
+                Ok(false) => failures = 0,
+                Err(IngestError::Stopped) => break,
+                Err(error) => {
+                    if !camera.still_there() {
+                        self.control.wait(Duration::from_secs(3));
+                        self.control.leave("the camera was removed");
+                        break;
+                    }
+                    failures += 1;
+                    self.say(&error, failures);
+                    if error.retry_class() == RetryClass::Never {
+                        self.control.wait(RESCAN);
+                    } else {
+                        self.control.wait(Duration::from_millis(500) * 2u32.pow(failures.min(6)));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One look and one round of taking; `true` when the session is settled.
+    fn pass(
+        &mut self,
+        camera: &mut dyn Camera,
+        buffers: &mut Buffers,
+        refusals: &mut Refusals,
+    ) -> Result<bool, IngestError> {
+        let seen = {
+            let (shared, control) = (&self.shared, &self.control);
+            let stop = || control.left().is_some() || shared.stopping();
+            inventory::look(shared, self.session.id, camera, refusals, &stop)?
+        };
+        let counts = self.shared.journal.inventory_counts(self.session.id)?;
+        if seen.fresh == 0 && counts.pending.0 == 0 {
+            self.tally.settle();
+            let unstored = self.shared.journal.unstored_of(self.session.id)?;
+            let counts = self.shared.journal.inventory_counts(self.session.id)?;
+            let settled = self.lock().settled(counts, self.tally.waiting(), unstored);
+            if let Err(not) = settled {
+                tracing::debug!(error = %not, "not settled yet");
+                return Ok(false);
+            }
+            self.show(None);
+            if !self.secured_shown {
+                self.secured_shown = true;
+                metrics::secured_after(self.began.elapsed().as_secs_f64());
+                tracing::info!(
+                    files = counts.files(), bytes = counts.bytes(), held = counts.held.0, failed = counts.failed.0,
+                    seconds = self.began.elapsed().as_secs_f64(), "everything on the camera is secured on this station"
+                );
+            }
+            return Ok(true);
+        }
+        self.lock().pulling(counts);
+        self.show(None);
+        let postponed = self.take_pending(camera, buffers)?;
+        if postponed > 0 {
+            // Something may still be growing: give it time before the next look.
+            self.control.wait((self.shared.settle / 4).clamp(Duration::from_millis(50), Duration::from_millis(500)));
+        }
+        Ok(false)
+    }
+
+    /// Takes all that is pending; returns how many were postponed because they may still be growing.
+    fn take_pending(&mut self, camera: &mut dyn Camera, buffers: &mut Buffers) -> Result<usize, IngestError> {
+        let mut postponed: HashMap<SourcePath, ()> = HashMap::new();
+        let mut held: Vec<Held> = Vec::new();
+        loop {
+            let limit = ROUND + u32::try_from(postponed.len()).unwrap_or(u32::MAX - ROUND);
+            let mut rows = self.shared.journal.next_pending(self.session.id, limit)?;
+            rows.retain(|row| !postponed.contains_key(&row.facts.path));
+            if rows.is_empty() {
+                break;
+            }
+            for row in rows {
+                if self.stopped() {
+                    return Err(IngestError::Stopped);
+                }
+                if !self.take(camera, buffers, &row, &mut held)? {
+                    postponed.insert(row.facts.path, ());
+                }
+            }
+            self.name_held(&mut held)?;
+            self.tally.settle();
+            let counts = self.shared.journal.inventory_counts(self.session.id)?;
+            self.lock().pulling(counts);
+            self.show(None);
+        }
+        Ok(postponed.len())
+    }
+
+    /// `false`: not now, it may still be growing.
+    fn take(
+        &mut self,
+        camera: &mut dyn Camera,
+        buffers: &mut Buffers,
+        row: &InventoryRow,
+        held: &mut Vec<Held>,
+    ) -> Result<bool, IngestError> {
+        let facts = &row.facts;
+        if let (Some(id), false) = (&self.session.camera, self.anonymous)
+            && let Some(known) = self.shared.journal.held(id, facts)?
+        {
+            held.push(Held { facts: facts.clone(), evidence: known.id });
+            return Ok(true);
+        }
+        if !self.is_quiet(facts) {
+            return Ok(false);
+        }
+        let shared = Arc::clone(&self.shared);
+        let _room = self.wait_for_room(&shared, facts.size)?;
+        self.show(Some(facts));
+        match self.pull(camera, facts, buffers) {
+            Ok(bytes) => {
+                self.bytes_read += bytes;
+                self.tries.remove(&facts.path);
+                Ok(true)
+            }
+            Err(IngestError::Changed(how)) => {
+                let changes = self.changes.entry(facts.path.clone()).or_default();
+                *changes += 1;
+                tracing::info!(path = %facts.path, how, "the file changed while it was read; it is taken again");
+                if *changes > 10 {
+                    self.lock().waiting(
+                        format!("{} is still being written to", facts.path),
+                        "Leave the camera docked until it stops recording.".into(),
+                    );
+                }
+                Ok(false)
+            }
+            Err(IngestError::Disk(error)) if error.disk_full() => {
+                self.lock().waiting("The station's disk is full".into(), error.next_step());
+                self.show(None);
+                self.control.wait(Duration::from_secs(2));
+                Ok(false)
+            }
+            Err(IngestError::Camera(error)) => {
+                if !camera.still_there() {
+                    return Err(error.into());
+                }
+                self.failed_read(facts, &error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn pull(&self, camera: &mut dyn Camera, facts: &FileFacts, buffers: &mut Buffers) -> Result<u64, IngestError> {
+        let progress = |in_file: u64| {
+            self.lock().progress(in_file, self.bytes_read + in_file, self.began.elapsed());
+            self.show(Some(facts));
+        };
+        let puller = Puller {
+            shared: &self.shared,
+            session: &self.session,
+            anonymous: self.anonymous,
+            tally: &self.tally,
+            stop: &|| self.stopped(),
+            progress: &progress,
+        };
+        puller.pull(camera, facts, buffers)
+    }
+
+    /// Tried a few times, then named in the log; docking again tries again.
+    fn failed_read(&mut self, facts: &FileFacts, error: &crate::camera::CameraError) -> Result<bool, IngestError> {
+        let tries = self.tries.entry(facts.path.clone()).or_default();
+        *tries += 1;
+        if *tries < TRIES && error.retry_class() != RetryClass::Never {
+            tracing::warn!(path = %facts.path, code = error.label(), error = error as &dyn std::error::Error, "cannot read; trying again");
+            self.control.wait(Duration::from_millis(200));
+            return Ok(false);
+        }
+        metrics::file("failed", facts.size);
+        metrics::error(error.label());
+        tracing::error!(path = %facts.path, code = error.label(), error = error as &dyn std::error::Error,
+            next_step = error.next_step(), "not taken");
+        self.shared.log_event(
+            Some(self.session.id),
+            Event::ItemFailed(ItemFailed {
+                path: Some(facts.path.clone()),
+                name: None,
+                evidence: None,
+                size: Some(facts.size),
+                code: error.label().to_owned(),
+                reason: chain(error),
+                retried: true,
+            }),
+        )?;
+        self.shared.journal.set_outcomes(self.session.id, Outcome::Failed, &[(facts.path.clone(), None)])?;
+        Ok(true)
+    }
+
+    /// Whether a file can be believed to have its final content. A time in the future or none at all says nothing, so such a
+    /// file must have been the same for the settling time.
+    fn is_quiet(&mut self, facts: &FileFacts) -> bool {
+        let settle = self.shared.settle;
+        let age = facts.modified.map(|m| now().duration_since(m));
+        if let Some(age) = age
+            && age >= jiff::SignedDuration::try_from(settle).unwrap_or(jiff::SignedDuration::ZERO)
+        {
+            self.quiet.remove(&facts.path);
+            return true;
+        }
+        let fresh = (facts.size, facts.modified, Instant::now());
+        let seen = self.quiet.entry(facts.path.clone()).or_insert(fresh);
+        if (seen.0, seen.1) != (facts.size, facts.modified) {
+            *seen = fresh;
+        }
+        seen.2.elapsed() >= settle
+    }
+
+    /// Stops pulling while the spool is full, says so, and goes on when there is room.
+    fn wait_for_room<'s>(&self, shared: &'s Shared, bytes: u64) -> Result<Room<'s>, IngestError> {
+        let mut said = false;
+        loop {
+            if let Some(room) = shared.spool.room(bytes + bytes / 1024 + (1 << 16)) {
+                if said {
+                    let counts = self.shared.journal.inventory_counts(self.session.id)?;
+                    self.lock().pulling(counts);
+                }
+                return Ok(room);
+            }
+            if self.stopped() {
+                return Err(IngestError::Stopped);
+            }
+            if !said {
+                said = true;
+                metrics::error("spool_full");
+                tracing::warn!(code = "spool_full", needed = bytes, free = self.shared.spool.free(),
+                    next_step = "let the uploads drain, or free space on the spool's disk", "the spool is full; pulling waits");
+                self.lock().waiting(
+                    "The station's spool is full".into(),
+                    "Leave the camera docked: it goes on by itself when uploads have made room. Operations: check the store.".into(),
+                );
+                self.show(None);
+            }
+            self.control.wait(Duration::from_millis(500));
+        }
+    }
+
+    /// First the log, then the journal: a file is never called held without its entry.
+    fn name_held(&self, held: &mut Vec<Held>) -> Result<(), IngestError> {
+        if held.is_empty() {
+            return Ok(());
+        }
+        let events = held
+            .iter()
+            .map(|held| {
+                metrics::file("held", held.facts.size);
+                Event::ItemHeld(ItemHeld {
+                    evidence: held.evidence,
+                    path: held.facts.path.clone(),
+                    size: held.facts.size,
+                    modified: held.facts.modified,
+                })
+            })
+            .collect();
+        self.shared.log_events(Some(self.session.id), events)?;
+        let rows: Vec<_> = held.drain(..).map(|held| (held.facts.path, Some(held.evidence))).collect();
+        self.shared.journal.set_outcomes(self.session.id, Outcome::Held, &rows)?;
+        Ok(())
+    }
+
+    /// Settled: wait for the camera to leave, for a hint, or for the next slow look.
+    fn idle(&mut self) {
+        let until = Instant::now() + RESCAN;
+        while !self.stopped() && Instant::now() < until {
+            if self.control.wait(Duration::from_secs(1)) {
+                return;
+            }
+            if let Ok(unstored) = self.shared.journal.unstored_of(self.session.id) {
+                self.lock().unstored(unstored);
+                self.show(None);
+            }
+        }
+    }
+
+    /// Ends the session: what the committer has in hand is finished first, then the log says what is missing.
+    fn end(self, worked: Result<(), IngestError>) -> Result<JobEnd, IngestError> {
+        self.tally.settle();
+        let counts = self.shared.journal.inventory_counts(self.session.id)?;
+        let missing_count = counts.pending.0 + counts.failed.0;
+        let complete = missing_count == 0 && matches!(self.lock().phase(), Phase::Settled);
+        let reason = self.control.left().unwrap_or_else(|| "the station stops".into());
+        let missing = self.shared.journal.missing(self.session.id, 100)?;
+        let undocked = Event::CameraUndocked(CameraUndocked {
+            bay: self.session.bay.clone(),
+            camera: self.session.camera.clone(),
+            complete,
+            reason: reason.clone(),
+            missing,
+            missing_count,
+        });
+        self.shared.log_event(Some(self.session.id), undocked)?;
+        self.shared.journal.end_session(self.session.id, now(), complete)?;
+        metrics::session(if complete { "complete" } else { "interrupted" });
+        if complete {
+            tracing::info!(reason, "camera left; nothing is missing");
+        } else {
+            tracing::warn!(reason, missing = missing_count, next_step = "dock this camera again, in any bay", "camera left early");
+        }
+        self.shared.bays.clear(&self.session.bay);
+        worked?;
+        Ok(JobEnd { complete, missing: missing_count })
+    }
+
+    fn say(&self, error: &IngestError, failures: u32) {
+        metrics::error(error.label());
+        tracing::error!(code = error.label(), failures, error = error as &dyn std::error::Error, next_step = error.next_step(),
+            "the dock session cannot go on; trying again");
+        self.lock().waiting(chain(error), error.next_step());
+        self.show(None);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, SessionState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show(&self, file: Option<&FileFacts>) {
+        self.shared.bays.show(BayView {
+            bay: self.session.bay.clone(),
+            camera: self.session.camera.clone(),
+            officer: self.session.officer.clone(),
+            session: Some(self.session.id),
+            file: file.map(|f| f.path.to_string()),
+            status: self.lock().status(),
+        });
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,271 @@
+//! One file: from the camera to a sealed spool file, handed to the committer. Reads the source once.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::BufReader;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::commit::{Sealed as Commit, Tally};
+use super::{IngestError, Shared};
+use crate::camera::{Camera, CameraError, CameraFile};
+use crate::durable::{self, AppendFile};
+use crate::journal::{ItemRow, SealedFacts, SessionRow};
+use crate::model::{
+    EvidenceId, Event, FileFacts, ItemQuarantined, ItemSealed, ItemState, Part, Sha256Digest,
+};
+use crate::seal::{
+    Buffers, Header, ItemKey, PipelineError, Resumed, SealError, SealSpec, Sealed, Sealer, Start, Watch, resume, seal_stream,
+};
+
+/// Files below this are not entered as in flight: pulling them again costs less than a journal sync.
+const RESUMABLE_FROM: u64 = 8 << 20;
+
+/// What a pull needs of its job.
+pub struct Puller<'a> {
+    pub shared: &'a Shared,
+    pub session: &'a SessionRow,
+    /// No identity to rely on: neither resumed nor matched with what is held.
+    pub anonymous: bool,
+    pub tally: &'a Arc<Tally>,
+    /// The job's wish to stop, and its view of progress: (bytes of this file, file).
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+    pub progress: &'a dyn Fn(u64),
+}
+
+struct JobWatch<'a> {
+    puller: &'a Puller<'a>,
+    shown: Cell<Instant>,
+}
+
+impl Watch for JobWatch<'_> {
+    fn progress(&self, plaintext: u64) {
+        if self.shown.get().elapsed() > Duration::from_millis(100) {
+            self.shown.set(Instant::now());
+            (self.puller.progress)(plaintext);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        (self.puller.stop)()
+    }
+}
+
+/// An item at work: its names, its key and its spool file.
+struct Work {
+    id: EvidenceId,
+    key: ItemKey,
+    wrapped: Vec<u8>,
+    file: AppendFile,
+    start: Begin,
+}
+
+enum Begin {
+    From(Box<Start>),
+    Whole(Sealed),
+}
+
+impl Puller<'_> {
+    /// Takes one file. `Changed` and `Stopped` leave it pending; the caller decides on the rest.
+    pub fn pull(&self, camera: &mut dyn Camera, facts: &FileFacts, buffers: &mut Buffers) -> Result<u64, IngestError> {
+        let mut source = camera.open(&facts.path)?;
+        let open = source.facts();
+        if open.size != facts.size || open.modified != facts.modified {
+            return Err(IngestError::Changed("it is no longer what was listed".into()));
+        }
+        let work = match self.resumed(facts)? {
+            Some(work) => work,
+            None => self.fresh(facts)?,
+        };
+        let id = work.id;
+        let span = tracing::info_span!("item", evidence = %id, path = %facts.path);
+        let _entered = span.enter();
+        match self.seal(source.as_mut(), facts, work, buffers) {
+            Ok(size) => Ok(size),
+            Err(error) => {
+                // What can be resumed stays; everything else leaves nothing behind.
+                let keep = matches!(error, IngestError::Stopped | IngestError::Camera(_)) && self.may_resume(facts);
+                if !keep {
+                    durable::remove(&self.shared.spool.partial(id))?;
+                    self.shared.journal.drop_pulling(id)?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn may_resume(&self, facts: &FileFacts) -> bool {
+        !self.anonymous && facts.size >= RESUMABLE_FROM && facts.modified.is_some()
+    }
+
+    fn fresh(&self, facts: &FileFacts) -> Result<Work, IngestError> {
+        let id = EvidenceId::new();
+        let key = ItemKey::generate()?;
+        let wrapped = self.shared.wrap.wrap(&key, id)?;
+        if self.may_resume(facts) {
+            self.shared.journal.begin_item(&self.row(id, facts, &wrapped, ItemState::Pulling, None))?;
+        }
+        let sealer = Sealer::new(&SealSpec {
+            recipients: &self.shared.recipients,
+            item_key: Some(&key),
+            evidence: id,
+            station: self.shared.station.as_str(),
+            camera: self.session.camera.as_ref().map_or("unknown", |c| c.as_str()),
+            part: Part::Original,
+            frame_length: self.shared.frame_length,
+        })?;
+        let mut file = AppendFile::create(&self.shared.spool.partial(id))?;
+        file.append(sealer.header())?;
+        Ok(Work { id, key, wrapped, file, start: Begin::From(Box::new(Start::fresh(sealer))) })
+    }
+
+    /// The interrupted pull of just this file, if its partial spool file verifies; else it is thrown away.
+    fn resumed(&self, facts: &FileFacts) -> Result<Option<Work>, IngestError> {
+        let (Some(camera), false) = (&self.session.camera, self.anonymous) else { return Ok(None) };
+        let Some(row) = self.shared.journal.resumable(camera, facts)? else { return Ok(None) };
+        let path = self.shared.spool.partial(row.id);
+        let begun = (|| -> Result<Work, IngestError> {
+            let wrapped = row.wrapped_key.clone().unwrap_or_default();
+            let key = self.shared.wrap.unwrap(&wrapped, row.id)?;
+            let mut reader = BufReader::with_capacity(1 << 20, File::open(&path).map_err(SealError::Read)?);
+            let start = match resume(&mut reader, &key, row.id)? {
+                Resumed::Complete(sealed) => Begin::Whole(sealed),
+                Resumed::Partial(start) => Begin::From(start),
+            };
+            let keep = match &start {
+                Begin::Whole(sealed) => sealed.sealed_size,
+                Begin::From(start) => start.sealed,
+            };
+            let file = AppendFile::resume(&path, keep)?;
+            Ok(Work { id: row.id, key, wrapped, file, start })
+        })();
+        match begun {
+            Ok(work) => {
+                self.shared.journal.move_to_session(row.id, self.session.id)?;
+                tracing::info!(evidence = %row.id, path = %facts.path, sealed_bytes = work.file.len(), "resumes an interrupted pull");
+                Ok(Some(work))
+            }
+            Err(error) => {
+                tracing::warn!(evidence = %row.id, path = %facts.path, error = &error as &dyn std::error::Error,
+                    "an interrupted pull cannot be resumed; it is thrown away and the file is pulled anew");
+                durable::remove(&path)?;
+                self.shared.journal.drop_pulling(row.id)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn seal(
+        &self,
+        source: &mut dyn CameraFile,
+        facts: &FileFacts,
+        work: Work,
+        buffers: &mut Buffers,
+    ) -> Result<u64, IngestError> {
+        let Work { id, key, wrapped, mut file, start } = work;
+        let header = header_of(&file)?;
+        let sealed = match start {
+            Begin::Whole(sealed) => sealed,
+            Begin::From(start) => {
+                if start.plaintext > 0 {
+                    source.seek_to(start.plaintext)?;
+                }
+                let busy = self.shared.pulling.fetch_add(1, Ordering::Relaxed) + 1;
+                let watch = JobWatch { puller: self, shown: Cell::new(Instant::now()) };
+                let side_by_side = busy < self.shared.cores && facts.size > u64::from(self.shared.frame_length) * 2;
+                let mut reader = ReadOnly(source);
+                let done = seal_stream(&mut reader, &mut file, *start, buffers, side_by_side, &watch);
+                self.shared.pulling.fetch_sub(1, Ordering::Relaxed);
+                done.map_err(|e| match e {
+                    PipelineError::Source(e) => CameraError::reading(&facts.path, e).into(),
+                    PipelineError::Sink(e) => IngestError::Disk(e),
+                    PipelineError::Seal(e) => e.into(),
+                    PipelineError::Cancelled => IngestError::Stopped,
+                })?
+            }
+        };
+        if let Some(change) = source.recheck()? {
+            return Err(IngestError::Changed(change.to_string()));
+        }
+        if sealed.size != facts.size {
+            return Err(IngestError::Changed(format!("{} bytes were read, {} listed", sealed.size, facts.size)));
+        }
+        let item_key_message = key.seal_to(
+            &self.shared.recipients,
+            id,
+            self.shared.station.as_str(),
+            self.session.camera.as_ref().map_or("unknown", |c| c.as_str()),
+        )?;
+        let manifest = self.shared.encode(Some(self.session.id), Event::ItemSealed(self.entry(id, facts, &sealed, &header)))?;
+        let quarantine = match &self.session.quarantine {
+            None => None,
+            Some(reason) => Some(self.shared.encode(
+                Some(self.session.id),
+                Event::ItemQuarantined(ItemQuarantined { evidence: id, reason: reason.clone() }),
+            )?),
+        };
+        let facts_sealed =
+            SealedFacts { sha256: sealed.sha256, sealed_size: sealed.sealed_size, item_key_message, manifest };
+        let item = self.row(id, facts, &wrapped, ItemState::Sealed, Some(facts_sealed));
+        self.shared.committer()?.commit(Commit { item, file, quarantine, tally: Arc::clone(self.tally) })?;
+        Ok(sealed.size)
+    }
+
+    fn entry(&self, id: EvidenceId, facts: &FileFacts, sealed: &Sealed, header: &Header) -> ItemSealed {
+        ItemSealed {
+            evidence: id,
+            path: facts.path.clone(),
+            size: sealed.size,
+            modified: facts.modified,
+            kind: facts.kind,
+            flagged: facts.flagged,
+            sha256: sealed.sha256,
+            sealed_size: sealed.sealed_size,
+            frame_length: header.frame_length,
+            message_id: Sha256Digest(header.message_id).to_string(),
+            camera: self.session.camera.clone(),
+            officer: self.session.officer.clone(),
+            bay: self.session.bay.clone(),
+        }
+    }
+
+    fn row(
+        &self,
+        id: EvidenceId,
+        facts: &FileFacts,
+        wrapped: &[u8],
+        state: ItemState,
+        sealed: Option<SealedFacts>,
+    ) -> ItemRow {
+        ItemRow {
+            id,
+            session: self.session.id,
+            camera: self.session.camera.clone(),
+            facts: facts.clone(),
+            state,
+            wrapped_key: Some(wrapped.to_vec()),
+            sealed,
+            quarantine: self.session.quarantine.clone(),
+            log_index: None,
+            stored_entry: None,
+            stored_index: None,
+            stored_at: None,
+        }
+    }
+}
+
+/// The header as it stands in the spool file.
+fn header_of(file: &AppendFile) -> Result<Header, IngestError> {
+    let mut reader = BufReader::new(File::open(file.path()).map_err(SealError::Read)?);
+    Ok(Header::read(&mut reader)?.0)
+}
+
+/// A camera's file as a plain reader.
+struct ReadOnly<'a>(&'a mut dyn CameraFile);
+
+impl std::io::Read for ReadOnly<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(out)
+    }
+}

@@ -1,0 +1,76 @@
+//! Where sealed files lie on this station, and whether there is room for more.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::durable::{self, DurableError};
+use crate::metrics;
+use crate::model::EvidenceId;
+
+/// The spool folder. Names come from evidence ids, never from a camera.
+pub struct Spool {
+    dir: PathBuf,
+    reserve: u64,
+    /// Bytes that pulls at work have yet to write.
+    promised: AtomicU64,
+}
+
+/// Room that one pull was promised; given back on drop.
+pub struct Room<'a> {
+    spool: &'a Spool,
+    bytes: u64,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.spool.promised.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Spool {
+    pub fn open(dir: &Path, reserve: u64) -> Result<Self, DurableError> {
+        durable::create_dir(dir)?;
+        Ok(Self { dir: dir.to_owned(), reserve, promised: AtomicU64::new(0) })
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn partial(&self, id: EvidenceId) -> PathBuf {
+        self.dir.join(format!("{id}.part"))
+    }
+
+    pub fn sealed(&self, id: EvidenceId) -> PathBuf {
+        self.dir.join(format!("{id}.sealed"))
+    }
+
+    /// Free bytes for an ordinary user; `None` when the filesystem does not say.
+    pub fn free(&self) -> Option<u64> {
+        let stat = rustix::fs::statvfs(&self.dir).ok()?;
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        metrics::spool_free(free);
+        Some(free)
+    }
+
+    /// Promises room for `bytes` and still leaves the reserve; `None` when there is not that much now.
+    pub fn room(&self, bytes: u64) -> Option<Room<'_>> {
+        let free = self.free().unwrap_or(u64::MAX);
+        let before = self.promised.fetch_add(bytes, Ordering::Relaxed);
+        let room = Room { spool: self, bytes };
+        (before.saturating_add(bytes).saturating_add(self.reserve) <= free).then_some(room)
+    }
+
+    /// Ids of the files in the spool, with whether each is a partial one.
+    pub fn list(&self) -> std::io::Result<Vec<(EvidenceId, bool)>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.dir)? {
+            let name = entry?.file_name();
+            let Some((stem, kind)) = name.to_str().and_then(|n| n.split_once('.')) else { continue };
+            if let (Ok(id), "part" | "sealed") = (stem.parse(), kind) {
+                found.push((id, kind == "part"));
+            }
+        }
+        Ok(found)
+    }
+}
