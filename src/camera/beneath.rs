@@ -1,0 +1,165 @@
+//! Opens what lies beneath a camera's folder, and nothing else: no symbolic links, no other mounts, no `..`.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Statx, StatxAttributes, StatxFlags,
+};
+use rustix::io::Errno;
+
+/// openat2(2) may ask to be tried again when something is renamed meanwhile.
+const TRIES: usize = 16;
+
+pub(super) struct Beneath {
+    root: OwnedFd,
+    /// No openat2(2) here: go name by name.
+    by_name: bool,
+    /// Reading without touching access times is allowed to a file's owner only.
+    no_atime: AtomicBool,
+}
+
+impl Beneath {
+    /// The last name of `root` must be the folder itself, no link to one.
+    pub fn new(root: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let root = rustix::fs::openat(CWD, root, flags, Mode::empty())?;
+        let probe = rustix::fs::openat2(
+            &root,
+            c".",
+            OFlags::PATH | OFlags::CLOEXEC,
+            Mode::empty(),
+            resolve(),
+        );
+        Ok(Self {
+            root,
+            // An old kernel says NOSYS, an old sandbox PERM.
+            by_name: matches!(probe, Err(Errno::NOSYS | Errno::PERM)),
+            no_atime: AtomicBool::new(true),
+        })
+    }
+
+    #[cfg(test)]
+    pub fn going_by_name(mut self) -> Self {
+        self.by_name = true;
+        self
+    }
+
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// A folder directly in `parent`.
+    pub fn open_dir(&self, parent: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        self.without_atime(|noatime| self.open_at(parent, name.to_bytes(), flags | noatime))
+    }
+
+    /// The file at `path` as it is, without opening it for reading: safe for FIFOs and devices.
+    pub fn look(&self, path: &[u8]) -> io::Result<Statx> {
+        stat(
+            self.open_at(self.root(), path, OFlags::PATH | OFlags::NOFOLLOW)?
+                .as_fd(),
+        )
+    }
+
+    pub fn open_file(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        self.without_atime(|noatime| self.open_at(self.root(), path, flags | noatime))
+    }
+
+    fn without_atime(&self, open: impl Fn(OFlags) -> io::Result<OwnedFd>) -> io::Result<OwnedFd> {
+        if self.no_atime.load(Ordering::Relaxed) {
+            match open(OFlags::NOATIME) {
+                Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {
+                    let opened = open(OFlags::empty())?;
+                    self.no_atime.store(false, Ordering::Relaxed);
+                    return Ok(opened);
+                }
+                opened => return opened,
+            }
+        }
+        open(OFlags::empty())
+    }
+
+    fn open_at(&self, dir: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
+        let flags = flags | OFlags::CLOEXEC;
+        if self.by_name {
+            return open_by_name(dir, path, flags);
+        }
+        for _ in 0..TRIES {
+            match rustix::fs::openat2(dir, path, flags, Mode::empty(), resolve()) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                opened => return Ok(opened?),
+            }
+        }
+        Err(Errno::AGAIN.into())
+    }
+}
+
+fn resolve() -> ResolveFlags {
+    ResolveFlags::BENEATH
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_XDEV
+}
+
+fn open_by_name(dir: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
+    let mut names = path.split(|&b| b == b'/').peekable();
+    let mut held: Option<OwnedFd> = None;
+    while let Some(name) = names.next() {
+        if name.is_empty() || name == b"." || name == b".." {
+            return Err(Errno::XDEV.into());
+        }
+        let here = held.as_ref().map_or(dir, AsFd::as_fd);
+        let last = names.peek().is_none();
+        let wanted = if last {
+            flags | OFlags::NOFOLLOW
+        } else {
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
+        };
+        let opened = rustix::fs::openat(here, name, wanted, Mode::empty())?;
+        if is_mount_root(&stat(opened.as_fd())?) {
+            return Err(Errno::XDEV.into());
+        }
+        held = Some(opened);
+    }
+    held.ok_or_else(|| Errno::NOENT.into())
+}
+
+fn wanted() -> StatxFlags {
+    StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID
+}
+
+/// Of an open descriptor.
+pub(super) fn stat(file: BorrowedFd<'_>) -> io::Result<Statx> {
+    Ok(rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, wanted())?)
+}
+
+/// Of one name in a folder, not followed.
+pub(super) fn stat_at(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<Statx> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    Ok(rustix::fs::statx(dir, name, flags, wanted())?)
+}
+
+/// Of a path of ours, its last name not followed.
+pub(super) fn stat_path(path: &Path) -> io::Result<Statx> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    Ok(rustix::fs::statx(CWD, path, flags, wanted())?)
+}
+
+pub(super) fn file_type(stat: &Statx) -> FileType {
+    FileType::from_raw_mode(stat.stx_mode.into())
+}
+
+pub(super) fn is_mount_root(stat: &Statx) -> bool {
+    stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
+}
+
+/// Names one file on this machine while it exists: device and inode.
+pub(super) fn file_id(stat: &Statx) -> (u32, u32, u64) {
+    (stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino)
+}

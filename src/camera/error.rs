@@ -1,0 +1,107 @@
+use std::io;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+use thiserror::Error;
+
+use crate::model::{Explain, RetryClass, SourcePath};
+
+#[derive(Debug, Error)]
+pub enum CameraError {
+    #[error("cannot open the camera's folder {}", root.display())]
+    Root {
+        root: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the camera at {} is no longer there", root.display())]
+    Gone { root: PathBuf },
+    #[error("{path} is no longer on the camera")]
+    NotFound { path: SourcePath },
+    #[error("{path} may not be read")]
+    Denied {
+        path: SourcePath,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{path} is not a regular file")]
+    NotRegular { path: SourcePath },
+    #[error("{path} leads through a symbolic link or out of the camera")]
+    Escapes { path: SourcePath },
+    #[error("{path} became another file while it was opened")]
+    Swapped { path: SourcePath },
+    #[error("cannot read {path}")]
+    Read {
+        path: SourcePath,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl CameraError {
+    /// Tells apart what opening a file, or reading from it, failed of.
+    pub fn reading(path: &SourcePath, source: io::Error) -> Self {
+        let path = path.clone();
+        match source.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::NOENT) => Self::NotFound { path },
+            Some(Errno::ACCESS | Errno::PERM) => Self::Denied { path, source },
+            Some(Errno::LOOP | Errno::XDEV | Errno::NOTDIR) => Self::Escapes { path },
+            Some(Errno::ISDIR | Errno::NXIO) => Self::NotRegular { path },
+            _ => Self::Read { path, source },
+        }
+    }
+}
+
+impl Explain for CameraError {
+    fn retry_class(&self) -> RetryClass {
+        match self {
+            Self::Root { .. } | Self::Gone { .. } | Self::Swapped { .. } | Self::Read { .. } => {
+                RetryClass::Later
+            }
+            Self::Denied { .. } => RetryClass::Operator,
+            Self::NotFound { .. } | Self::NotRegular { .. } | Self::Escapes { .. } => {
+                RetryClass::Never
+            }
+        }
+    }
+
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Root { .. } => "camera_unreadable",
+            Self::Gone { .. } => "camera_gone",
+            Self::NotFound { .. } => "file_gone",
+            Self::Denied { .. } => "file_denied",
+            Self::NotRegular { .. } => "not_regular",
+            Self::Escapes { .. } => "path_escapes",
+            Self::Swapped { .. } => "file_swapped",
+            Self::Read { .. } => "file_unreadable",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Root { root, .. } => format!(
+                "Check that {} is a folder that the user `camdock` may read, then dock the camera again.",
+                root.display()
+            ),
+            Self::Gone { .. } => {
+                "Dock the camera again; the work goes on where it stopped.".into()
+            }
+            Self::NotFound { .. } => {
+                "Check with the officer what removed the file while the camera was docked.".into()
+            }
+            Self::Denied { .. } => {
+                "Let the user `camdock` read the camera's files (mount options or rights), then dock it again."
+                    .into()
+            }
+            Self::NotRegular { .. } | Self::Escapes { .. } => {
+                "Look at the camera by hand: cameras do not make such entries.".into()
+            }
+            Self::Swapped { .. } => "Leave the camera docked; the file is taken again.".into(),
+            Self::Read { .. } => {
+                "Leave the camera docked: it is tried again. If it stays so, the camera's memory may be failing; keep the camera as evidence."
+                    .into()
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! A camera that is a folder: mounted, copied or synchronised there by something else.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom};
+use std::ops::ControlFlow;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{Advice, Statx};
+
+use super::beneath::{self, Beneath};
+use super::identity;
+use super::listing::{Walk, timestamp};
+use super::{Camera, CameraError, CameraFile, Change, Listed, OpenFacts};
+use crate::config::{Access, Profile, Profiles};
+use crate::model::{CameraIdentity, SourcePath};
+
+/// See `max_files` in [ingest].
+const MAX_FILES: u64 = 1_000_000;
+
+pub struct FolderCamera {
+    root: PathBuf,
+    beneath: Arc<Beneath>,
+    profile: Arc<Profile>,
+    identity: CameraIdentity,
+    max_files: u64,
+}
+
+impl FolderCamera {
+    /// Opens the folder and finds out who it is. A marker beside it may name another profile than the folder's.
+    pub fn open(root: &Path, profile: &str, profiles: &Profiles) -> Result<Self, CameraError> {
+        let failed = |source| CameraError::Root {
+            root: root.to_owned(),
+            source,
+        };
+        let beneath = Beneath::new(root).map_err(failed)?;
+        let marker = identity::marker(root);
+        let named = marker.as_ref().and_then(|marker| marker.profile.as_deref());
+        let known = named.and_then(|name| profiles.get(name));
+        if let (Some(name), None) = (named, known) {
+            tracing::warn!(root = %root.display(), profile = ?name, instead = profile, "a marker names an unknown profile");
+        }
+        let profile = known
+            .or_else(|| profiles.get(profile))
+            .ok_or_else(|| failed(io::Error::other(format!("no profile {profile:?}"))))?;
+        let id = identity::identify(root, &beneath, profile, marker.as_ref());
+        Ok(Self {
+            root: root.to_owned(),
+            beneath: Arc::new(beneath),
+            profile: Arc::clone(profile),
+            identity: CameraIdentity {
+                id,
+                profile: profile.name.clone(),
+                access: Access::Folder.as_str().into(),
+            },
+            max_files: MAX_FILES,
+        })
+    }
+
+    /// Entries listed at most; see `max_files` in [ingest].
+    pub fn with_max_files(mut self, max_files: u64) -> Self {
+        self.max_files = max_files;
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn going_by_name(mut self) -> Self {
+        let beneath = Beneath::new(&self.root).unwrap();
+        self.beneath = Arc::new(beneath.going_by_name());
+        self
+    }
+
+    fn gone(&self) -> CameraError {
+        CameraError::Gone {
+            root: self.root.clone(),
+        }
+    }
+}
+
+impl Camera for FolderCamera {
+    fn identity(&self) -> &CameraIdentity {
+        &self.identity
+    }
+
+    fn list(&mut self, sink: &mut dyn FnMut(Listed) -> ControlFlow<()>) -> Result<(), CameraError> {
+        let walked = Walk::new(&self.beneath, &self.profile, self.max_files).run(sink);
+        // A camera that left meanwhile looks like one with fewer files.
+        if !self.still_there() {
+            return Err(self.gone());
+        }
+        walked.map_err(|source| CameraError::Root {
+            root: self.root.clone(),
+            source,
+        })
+    }
+
+    fn open(&mut self, path: &SourcePath) -> Result<Box<dyn CameraFile>, CameraError> {
+        let opened = FolderFile::open(Arc::clone(&self.beneath), path);
+        match opened {
+            Ok(file) => Ok(Box::new(file)),
+            Err(_) if !self.still_there() => Err(self.gone()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn still_there(&self) -> bool {
+        let (Ok(held), Ok(there)) = (
+            beneath::stat(self.beneath.root()),
+            beneath::stat_path(&self.root),
+        ) else {
+            return false;
+        };
+        held.stx_nlink > 0
+            && beneath::file_id(&held) == beneath::file_id(&there)
+            && held.stx_mnt_id == there.stx_mnt_id
+    }
+}
+
+struct FolderFile {
+    file: File,
+    path: SourcePath,
+    opened: Statx,
+    beneath: Arc<Beneath>,
+}
+
+impl FolderFile {
+    fn open(beneath: Arc<Beneath>, path: &SourcePath) -> Result<Self, CameraError> {
+        let failed = |source| CameraError::reading(path, source);
+        let bytes = path.as_bytes();
+        // Looked at before it is opened: opening a device can already do something.
+        let before = beneath.look(bytes).map_err(failed)?;
+        match beneath::file_type(&before) {
+            kind if kind.is_file() => {}
+            kind if kind.is_symlink() => return Err(CameraError::Escapes { path: path.clone() }),
+            _ => return Err(CameraError::NotRegular { path: path.clone() }),
+        }
+        let fd = beneath.open_file(bytes).map_err(failed)?;
+        let opened = beneath::stat(fd.as_fd()).map_err(failed)?;
+        if beneath::file_id(&before) != beneath::file_id(&opened) {
+            return Err(CameraError::Swapped { path: path.clone() });
+        }
+        // A hint only.
+        let _ = rustix::fs::fadvise(&fd, 0, None, Advice::Sequential);
+        Ok(Self {
+            file: File::from(fd),
+            path: path.clone(),
+            opened,
+            beneath,
+        })
+    }
+
+    fn failed(&self) -> impl Fn(io::Error) -> CameraError + '_ {
+        |source| CameraError::reading(&self.path, source)
+    }
+}
+
+impl Read for FolderFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl CameraFile for FolderFile {
+    fn facts(&self) -> OpenFacts {
+        OpenFacts {
+            size: self.opened.stx_size,
+            modified: timestamp(self.opened.stx_mtime),
+        }
+    }
+
+    fn recheck(&mut self) -> Result<Option<Change>, CameraError> {
+        let at_path = match self.beneath.look(self.path.as_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some(Change::Removed));
+            }
+            looked => looked.map_err(self.failed())?,
+        };
+        // After the path: a write between the two is seen here.
+        let now = beneath::stat(self.file.as_fd()).map_err(self.failed())?;
+        Ok(change(&self.opened, &now, &at_path))
+    }
+
+    fn seek_to(&mut self, offset: u64) -> Result<(), CameraError> {
+        let sought = self.file.seek(SeekFrom::Start(offset));
+        sought.map(drop).map_err(self.failed())
+    }
+}
+
+fn change(opened: &Statx, now: &Statx, at_path: &Statx) -> Option<Change> {
+    let times = |stat: &Statx| {
+        let (m, c) = (stat.stx_mtime, stat.stx_ctime);
+        (m.tv_sec, m.tv_nsec, c.tv_sec, c.tv_nsec)
+    };
+    if beneath::file_id(at_path) != beneath::file_id(opened) {
+        Some(Change::Replaced)
+    } else if now.stx_size != opened.stx_size {
+        Some(Change::Size {
+            was: opened.stx_size,
+            now: now.stx_size,
+        })
+    } else if times(now) != times(opened) {
+        Some(Change::Touched)
+    } else {
+        None
+    }
+}

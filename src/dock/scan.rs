@@ -1,0 +1,284 @@
+//! Looks at one configured folder, and keeps a bounded number of notify watches on what is docked in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path, PathBuf};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use notify::event::{CreateKind, EventKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, StatxFlags};
+use rustix::io::Errno;
+
+use super::classify::{BAYS_MAX, FolderId, Found, Look};
+
+/// Names looked at in a configured folder; files there are no cameras but must not cost more than this.
+const NAMES_MAX: usize = 100_000;
+/// Watched folders of one camera, and names looked at in each to find them: a camera can't use up the kernel's watches.
+const WATCHES_MAX: usize = 64;
+const INSIDE_NAMES_MAX: usize = 4096;
+/// The camera's own folder, `DCIM`, `DCIM/100MEDIA`.
+const WATCHED_DEPTH: usize = 3;
+
+pub(super) fn look(root: &Path) -> Look {
+    // The configured folder itself may be a link: it is the operator's.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let failed = |errno: Errno| {
+        let reason = std::io::Error::from(errno).to_string();
+        match errno {
+            Errno::NOENT | Errno::NOTDIR => Look::Missing(reason),
+            _ => Look::Unclear(reason),
+        }
+    };
+    let dir = match rustix::fs::openat(CWD, root, flags, Mode::empty()) {
+        Ok(dir) => dir,
+        Err(errno) => return failed(errno),
+    };
+    let entries = match Dir::read_from(&dir) {
+        Ok(entries) => entries,
+        Err(errno) => return failed(errno),
+    };
+    let mut found = BTreeMap::new();
+    let mut too_many = false;
+    for entry in entries.take(NAMES_MAX) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(errno) => return Look::Unclear(std::io::Error::from(errno).to_string()),
+        };
+        let name = entry.file_name().to_bytes();
+        let kind = entry.file_type();
+        let possible = matches!(
+            kind,
+            FileType::Directory | FileType::Symlink | FileType::Unknown
+        );
+        if name.starts_with(b".") || !possible {
+            continue;
+        }
+        // What vanished since is found out at the next look.
+        if let Some(seen) = stat(&dir, name) {
+            found.insert(name.to_vec(), seen);
+        }
+        if found.len() > BAYS_MAX {
+            found.pop_last();
+            too_many = true;
+        }
+    }
+    Look::Entries { found, too_many }
+}
+
+fn stat(dir: impl AsFd, name: &[u8]) -> Option<Found> {
+    let stat = rustix::fs::statx(
+        dir,
+        name,
+        AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT,
+        StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID,
+    )
+    .ok()?;
+    match FileType::from_raw_mode(stat.stx_mode.into()) {
+        FileType::Directory => Some(Found::Folder(FolderId {
+            device: (stat.stx_dev_major, stat.stx_dev_minor),
+            inode: stat.stx_ino,
+            born: (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec),
+            mount: stat.stx_mnt_id,
+        })),
+        FileType::Symlink => Some(Found::Symlink),
+        _ => None,
+    }
+}
+
+/// What notify told since it was last asked. Bounded, whatever a camera does.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// The configured folder itself changed.
+    pub look: bool,
+    /// Docked folders in which something changed.
+    pub inside: BTreeSet<Vec<u8>>,
+    new_folders: BTreeSet<PathBuf>,
+}
+
+impl Heard {
+    pub fn merge(&mut self, later: Self) {
+        self.look |= later.look;
+        self.inside.extend(later.inside);
+        self.new_folders.extend(later.new_folders);
+    }
+
+    pub fn new_folder(&self) -> bool {
+        !self.new_folders.is_empty()
+    }
+}
+
+/// notify on one configured folder and, bounded, inside its cameras. Without it, the slow scan finds everything too.
+pub(super) struct Ears {
+    root: PathBuf,
+    watcher: Option<RecommendedWatcher>,
+    heard: Arc<Mutex<Heard>>,
+    root_id: Option<(u64, u64)>,
+    cameras: BTreeMap<Vec<u8>, (Found, Vec<PathBuf>)>,
+}
+
+impl Ears {
+    pub fn new(root: &Path, wake: SyncSender<()>) -> Self {
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        let (told, at) = (Arc::clone(&heard), root.to_owned());
+        let handler = move |event: notify::Result<notify::Event>| {
+            if hear(&at, &told, event) {
+                // A full channel means that it wakes already.
+                let _ = wake.try_send(());
+            }
+        };
+        let config = notify::Config::default().with_follow_symlinks(false);
+        let watcher = RecommendedWatcher::new(handler, config)
+            .inspect_err(|error| {
+                tracing::warn!(root = %root.display(), %error, "docked folders are found by the slow scan only");
+            })
+            .ok();
+        Self {
+            root: root.to_owned(),
+            watcher,
+            heard,
+            root_id: None,
+            cameras: BTreeMap::new(),
+        }
+    }
+
+    pub fn take(&self) -> Heard {
+        std::mem::take(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Watches the configured folder if it is there and not watched yet; call it before looking, to miss nothing.
+    pub fn attend_root(&mut self) {
+        use std::os::unix::fs::MetadataExt as _;
+        let id = std::fs::metadata(&self.root)
+            .ok()
+            .map(|stat| (stat.dev(), stat.ino()));
+        if id == self.root_id {
+            return;
+        }
+        self.root_id = id;
+        if let Some(watcher) = &mut self.watcher {
+            let _ = watcher.unwatch(&self.root);
+            if id.is_some()
+                && let Err(error) = watcher.watch(&self.root, RecursiveMode::NonRecursive)
+            {
+                tracing::warn!(root = %self.root.display(), %error, "not watched; found by the slow scan only");
+            }
+        }
+    }
+
+    /// Moves the watches to what a look found.
+    pub fn attend_cameras(&mut self, look: &Look, heard: &Heard) {
+        let empty = BTreeMap::new();
+        let found = match look {
+            Look::Entries { found, .. } => found,
+            Look::Missing(_) => &empty,
+            Look::Unclear(_) => return,
+        };
+        let Some(watcher) = &mut self.watcher else {
+            return;
+        };
+        for (_, (_, paths)) in self
+            .cameras
+            .extract_if(.., |name, (was, _)| found.get(name) != Some(was))
+        {
+            for path in paths {
+                // Gone mostly, and its watch with it.
+                let _ = watcher.unwatch(&path);
+            }
+        }
+        for (name, seen) in found {
+            if matches!(seen, Found::Folder(_)) && !self.cameras.contains_key(name) {
+                let mut paths = Vec::new();
+                let top = self.root.join(OsStr::from_bytes(name));
+                watch_inside(watcher, &top, WATCHED_DEPTH, &mut paths);
+                self.cameras.insert(name.clone(), (*seen, paths));
+            }
+        }
+        for path in &heard.new_folders {
+            if let Some(name) = camera_of(&self.root, path)
+                && let Some((_, paths)) = self.cameras.get_mut(name)
+                && let Ok(inner) = path.strip_prefix(&self.root)
+            {
+                let depth = inner.components().count();
+                watch_inside(
+                    watcher,
+                    path,
+                    (WATCHED_DEPTH + 1).saturating_sub(depth),
+                    paths,
+                );
+            }
+        }
+    }
+}
+
+fn watch_inside(
+    watcher: &mut RecommendedWatcher,
+    folder: &Path,
+    depth: usize,
+    paths: &mut Vec<PathBuf>,
+) {
+    if depth == 0 || paths.len() >= WATCHES_MAX || paths.iter().any(|path| path == folder) {
+        return;
+    }
+    if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+        tracing::debug!(folder = %folder.display(), %error, "not watched");
+        return;
+    }
+    paths.push(folder.to_owned());
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.take(INSIDE_NAMES_MAX).flatten() {
+        // Of the entry itself: links are not followed.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            watch_inside(watcher, &entry.path(), depth - 1, paths);
+        }
+    }
+}
+
+/// Whether there is something worth waking for.
+fn hear(root: &Path, heard: &Mutex<Heard>, event: notify::Result<notify::Event>) -> bool {
+    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+    let Ok(event) = event else {
+        heard.look = true;
+        return true;
+    };
+    // Our own reading opens and closes: waking on that would never end.
+    if event.kind.is_access() {
+        return false;
+    }
+    if event.paths.is_empty() {
+        // The kernel's queue ran over.
+        heard.look = true;
+    }
+    for path in &event.paths {
+        match camera_of(root, path) {
+            Some(name) if path.parent() != Some(root) => {
+                if heard.inside.len() < BAYS_MAX {
+                    heard.inside.insert(name.to_vec());
+                }
+                let folder = matches!(
+                    event.kind,
+                    EventKind::Create(CreateKind::Folder)
+                        | EventKind::Modify(notify::event::ModifyKind::Name(_))
+                );
+                if folder && heard.new_folders.len() < WATCHES_MAX {
+                    heard.new_folders.insert(path.clone());
+                }
+            }
+            _ => heard.look = true,
+        }
+    }
+    true
+}
+
+/// The name of the docked folder that a path lies in or is.
+fn camera_of<'a>(root: &Path, path: &'a Path) -> Option<&'a [u8]> {
+    match path.strip_prefix(root).ok()?.components().next()? {
+        Component::Normal(name) => Some(name.as_bytes()),
+        _ => None,
+    }
+}
