@@ -1,0 +1,272 @@
+use std::error::Error;
+use std::time::Duration;
+
+use thiserror::Error as ThisError;
+
+use crate::model::{Explain, RetryClass};
+
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What can go wrong between the spool and the store. `action` is the S3 call, such as `upload part`.
+#[derive(Debug, ThisError)]
+pub enum UploadError {
+    #[error("cannot reach the store to {action}")]
+    Unreachable {
+        action: &'static str,
+        #[source]
+        source: BoxError,
+    },
+    #[error("the store gave no answer within {limit:?} to {action}")]
+    Timeout {
+        action: &'static str,
+        limit: Duration,
+    },
+    #[error("the store asks to slow down ({code}) at {action}")]
+    Busy {
+        action: &'static str,
+        code: String,
+        retry_after: Option<Duration>,
+    },
+    #[error("the store failed ({status} {code}) to {action}")]
+    Server {
+        action: &'static str,
+        status: u16,
+        code: String,
+        retry_after: Option<Duration>,
+    },
+    #[error("the store's answer to {action} cannot be understood")]
+    BadAnswer {
+        action: &'static str,
+        #[source]
+        source: BoxError,
+    },
+    #[error(
+        "the store refused what arrived at {action}: its checksum is not the one we sent ({code})"
+    )]
+    Damaged { action: &'static str, code: String },
+    #[error("another upload to {key} is under way")]
+    Racing { key: String },
+    /// The store has forgotten the multipart upload and holds no object: the next attempt begins a new one.
+    #[error("the store no longer knows the unfinished upload of {key}")]
+    UploadLost { key: String },
+    #[error("stopped before {key} was stored")]
+    Cancelled { key: String },
+
+    #[error("the store does not accept these credentials ({code}) at {action}")]
+    Credentials { action: &'static str, code: String },
+    #[error("the credentials do not allow to {action} ({code})")]
+    Forbidden { action: &'static str, code: String },
+    #[error("the bucket {bucket} does not exist")]
+    NoBucket { bucket: String },
+    #[error("the bucket {bucket} has no Object Lock")]
+    NoObjectLock { bucket: String },
+    #[error(
+        "this station's clock is off by {seconds} s from the store's, which refuses to {action}"
+    )]
+    ClockSkew { action: &'static str, seconds: i64 },
+    #[error("the bucket is not in this region or at this endpoint ({code}) to {action}")]
+    WrongRegion { action: &'static str, code: String },
+    #[error("the store's TLS certificate is not trusted at {action}")]
+    Tls {
+        action: &'static str,
+        #[source]
+        source: BoxError,
+    },
+    #[error("the store refuses to {action} ({status} {code}: {message})")]
+    Refused {
+        action: &'static str,
+        status: u16,
+        code: String,
+        message: String,
+    },
+    #[error("{key} exists already and the credentials do not let us see its checksum")]
+    ConflictUnknown {
+        key: String,
+        #[source]
+        source: Option<BoxError>,
+    },
+    #[error("the store took {key} but names no SHA-256 checksum for it")]
+    Unconfirmed { key: String },
+    #[error("{what} {path}")]
+    Setup {
+        what: &'static str,
+        path: String,
+        #[source]
+        source: BoxError,
+    },
+    #[error("cannot note the upload's progress on this station")]
+    Ledger(#[source] BoxError),
+
+    #[error("{key} in the store is not what we hold: {theirs} there, {ours} here")]
+    ContentDiffers {
+        key: String,
+        ours: String,
+        theirs: String,
+    },
+    #[error("the spooled object of {key} is damaged or unreadable at byte {offset}")]
+    SpoolDamaged {
+        key: String,
+        offset: u64,
+        #[source]
+        source: BoxError,
+    },
+    #[error("{bytes} bytes are more than a store takes as one object")]
+    TooLarge { bytes: u64 },
+    #[error("{key} is larger than the {limit} bytes expected of it")]
+    Oversized { key: String, limit: u64 },
+}
+
+impl UploadError {
+    /// How long the store asked us to stay away.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } | Self::Server { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// True when the call may have taken effect although it failed.
+    pub const fn may_have_happened(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Timeout { .. }
+                | Self::Busy { .. }
+                | Self::Server { .. }
+                | Self::BadAnswer { .. }
+        )
+    }
+
+    /// True when the store's content contradicts ours: somebody must look before anything is removed.
+    pub const fn is_alarm(&self) -> bool {
+        matches!(
+            self,
+            Self::ContentDiffers { .. } | Self::SpoolDamaged { .. }
+        )
+    }
+}
+
+impl Explain for UploadError {
+    fn retry_class(&self) -> RetryClass {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::Busy { .. }
+            | Self::Server { .. }
+            | Self::BadAnswer { .. }
+            | Self::Damaged { .. }
+            | Self::Racing { .. }
+            | Self::UploadLost { .. }
+            | Self::Cancelled { .. } => RetryClass::Later,
+            Self::Credentials { .. }
+            | Self::Forbidden { .. }
+            | Self::NoBucket { .. }
+            | Self::NoObjectLock { .. }
+            | Self::ClockSkew { .. }
+            | Self::WrongRegion { .. }
+            | Self::Tls { .. }
+            | Self::Refused { .. }
+            | Self::ConflictUnknown { .. }
+            | Self::Unconfirmed { .. }
+            | Self::Setup { .. }
+            | Self::Ledger(_) => RetryClass::Operator,
+            Self::ContentDiffers { .. }
+            | Self::SpoolDamaged { .. }
+            | Self::TooLarge { .. }
+            | Self::Oversized { .. } => RetryClass::Never,
+        }
+    }
+
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "store_unreachable",
+            Self::Timeout { .. } => "store_timeout",
+            Self::Busy { .. } => "store_busy",
+            Self::Server { .. } => "store_failure",
+            Self::BadAnswer { .. } => "store_bad_answer",
+            Self::Damaged { .. } => "store_checksum_refused",
+            Self::Racing { .. } => "store_racing",
+            Self::UploadLost { .. } => "store_upload_lost",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Credentials { .. } => "store_credentials",
+            Self::Forbidden { .. } => "store_forbidden",
+            Self::NoBucket { .. } => "store_no_bucket",
+            Self::NoObjectLock { .. } => "store_no_object_lock",
+            Self::ClockSkew { .. } => "store_clock_skew",
+            Self::WrongRegion { .. } => "store_wrong_region",
+            Self::Tls { .. } => "store_tls",
+            Self::Refused { .. } => "store_refused",
+            Self::ConflictUnknown { .. } => "store_conflict_unknown",
+            Self::Unconfirmed { .. } => "store_unconfirmed",
+            Self::Setup { .. } => "store_setup",
+            Self::Ledger(_) => "upload_ledger",
+            Self::ContentDiffers { .. } => "store_content_differs",
+            Self::SpoolDamaged { .. } => "spool_damaged",
+            Self::TooLarge { .. } => "too_large",
+            Self::Oversized { .. } => "store_oversized",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::Unreachable { .. } | Self::Timeout { .. } => {
+                "Check the network and the store's endpoint; the upload goes on by itself when it answers.".into()
+            }
+            Self::Busy { .. } | Self::Server { .. } | Self::BadAnswer { .. } => {
+                "Nothing to do now: the upload is tried again. If it lasts, ask who runs the store.".into()
+            }
+            Self::Damaged { .. } => {
+                "Nothing to do now: it is sent again. If it repeats, test this station's memory and network.".into()
+            }
+            Self::Racing { .. } | Self::UploadLost { .. } | Self::Cancelled { .. } => {
+                "Nothing to do: the upload is tried again by itself.".into()
+            }
+            Self::Credentials { .. } => {
+                "Give the service valid access and secret keys of the store, then restart it.".into()
+            }
+            Self::Forbidden { action, .. } => {
+                format!("Give the station's user the right to {action}; the README lists the exact policy.")
+            }
+            Self::NoBucket { bucket } => {
+                format!("Create the bucket {bucket} with Object Lock, or correct its name in the configuration.")
+            }
+            Self::NoObjectLock { bucket } => format!(
+                "Create a bucket with Object Lock (it can't always be added to {bucket} later), or switch retention off in the configuration."
+            ),
+            Self::ClockSkew { .. } => {
+                "Set this station's clock: start time synchronisation and check its time server.".into()
+            }
+            Self::WrongRegion { .. } => {
+                "Correct the store's region and endpoint in the configuration.".into()
+            }
+            Self::Tls { .. } => {
+                "Name the certificate authority of the store in `ca_file`, or renew the store's certificate.".into()
+            }
+            Self::Refused { code, .. } => {
+                format!("Look up {code} in the store's documentation and correct the bucket or the configuration.")
+            }
+            Self::ConflictUnknown { key, .. } => format!(
+                "Allow the station to read the checksum of {key} (s3:GetObject), or compare the object with `camdock verify` from a machine that may."
+            ),
+            Self::Unconfirmed { .. } => {
+                "Use a store that keeps SHA-256 checksums, and allow the station to read them (s3:GetObject).".into()
+            }
+            Self::Setup { path, .. } => format!("Correct {path} in the store's configuration."),
+            Self::Ledger(_) => {
+                "Check the station's disk and the journal, then restart the service.".into()
+            }
+            Self::ContentDiffers { key, .. } => format!(
+                "Alarm: find out who wrote {key} before anything is removed; the station keeps its own copy."
+            ),
+            Self::SpoolDamaged { .. } => {
+                "Alarm: check the station's disk; dock the camera again to take the recording anew.".into()
+            }
+            Self::TooLarge { .. } => {
+                "Keep the camera and copy this recording by hand: it is beyond what S3 stores.".into()
+            }
+            Self::Oversized { key, .. } => {
+                format!("Find out who wrote {key}: it is not what CamDock puts there.")
+            }
+        }
+    }
+}

@@ -1,0 +1,486 @@
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload,
+    CompletedPart, ObjectLockEnabled, ObjectLockMode,
+};
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+
+use crate::model::{Retention, Sha256Digest};
+use crate::upload::store::{
+    Body, BucketFacts, Completed, Head, Known, ListPage, Listed, ListedPart, PartTag, Put, Store,
+    StoreFuture,
+};
+use crate::upload::{BoxError, MAX_PARTS, UploadError};
+
+use super::S3Store;
+use super::failure::Failure;
+
+const CONTENT_TYPE: &str = "application/octet-stream";
+const PAGE: i32 = 1_000;
+
+impl Store for S3Store {
+    fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    fn put_once<'a>(
+        &'a self,
+        key: &'a str,
+        body: Body,
+        retention: Option<&'a Retention>,
+    ) -> StoreFuture<'a, Option<Put>> {
+        Box::pin(async move {
+            let length = body.bytes.len() as u64;
+            let request = self
+                .client
+                .put_object()
+                .bucket(&self.bucket)
+                .key(key)
+                .content_type(CONTENT_TYPE)
+                .if_none_match("*")
+                .checksum_sha256(body.sha256.to_base64())
+                .set_object_lock_mode(lock_mode(retention))
+                .set_object_lock_retain_until_date(lock_until(retention))
+                .body(ByteStream::from(body.bytes))
+                .customize()
+                // The signed checksum header covers the body: no second hash of it.
+                .disable_payload_signing();
+            match self.call("put object", length, request.send()).await {
+                Ok(answer) => Ok(Some(Put {
+                    version_id: answer.version_id,
+                    checksum: answer.checksum_sha256,
+                })),
+                Err(failure) if failure.status == 412 => Ok(None),
+                Err(failure) if failure.status == 409 => Err(UploadError::Racing {
+                    key: key.to_owned(),
+                }),
+                Err(failure) => Err(failure.into()),
+            }
+        })
+    }
+
+    fn put<'a>(&'a self, key: &'a str, body: Body) -> StoreFuture<'a, Put> {
+        Box::pin(async move {
+            let length = body.bytes.len() as u64;
+            let request = self
+                .client
+                .put_object()
+                .bucket(&self.bucket)
+                .key(key)
+                .content_type(CONTENT_TYPE)
+                .checksum_sha256(body.sha256.to_base64())
+                .body(ByteStream::from(body.bytes))
+                .customize()
+                .disable_payload_signing();
+            let answer = self.call("put object", length, request.send()).await?;
+            Ok(Put {
+                version_id: answer.version_id,
+                checksum: answer.checksum_sha256,
+            })
+        })
+    }
+
+    fn get<'a>(&'a self, key: &'a str, limit: u64) -> StoreFuture<'a, Option<Bytes>> {
+        Box::pin(async move {
+            match self.read(key, None, None, limit).await {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(failure) if failure.code == "NoSuchKey" => Ok(None),
+                Err(failure) => Err(failure.into()),
+            }
+        })
+    }
+
+    fn get_range<'a>(
+        &'a self,
+        key: &'a str,
+        version_id: Option<&'a str>,
+        offset: u64,
+        len: u64,
+    ) -> StoreFuture<'a, Bytes> {
+        Box::pin(async move {
+            if len == 0 {
+                return Ok(Bytes::new());
+            }
+            let last = offset.saturating_add(len - 1);
+            let range = format!("bytes={offset}-{last}");
+            match self.read(key, version_id, Some(range), len).await {
+                Ok(bytes) => Ok(bytes),
+                // Beyond the end: nothing is there.
+                Err(failure) if failure.status == 416 => Ok(Bytes::new()),
+                Err(failure) => Err(failure.into()),
+            }
+        })
+    }
+
+    fn head<'a>(
+        &'a self,
+        key: &'a str,
+        version_id: Option<&'a str>,
+    ) -> StoreFuture<'a, Option<Head>> {
+        Box::pin(async move {
+            let request = self
+                .client
+                .head_object()
+                .bucket(&self.bucket)
+                .key(key)
+                .set_version_id(version_id.map(str::to_owned))
+                .checksum_mode(ChecksumMode::Enabled);
+            match self.call("head object", 0, request.send()).await {
+                Ok(answer) => Ok(Some(Head {
+                    size: length(answer.content_length),
+                    retention: answer
+                        .object_lock_mode
+                        .zip(answer.object_lock_retain_until_date)
+                        .and_then(|(mode, until)| {
+                            Some(Retention {
+                                mode: mode.as_str().to_owned(),
+                                until: Timestamp::from_second(until.secs()).ok()?,
+                            })
+                        }),
+                    version_id: answer.version_id,
+                    checksum: answer.checksum_sha256,
+                })),
+                Err(failure) if failure.status == 404 => Ok(None),
+                Err(failure) => Err(failure.into()),
+            }
+        })
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> StoreFuture<'a, ListPage> {
+        Box::pin(async move {
+            let request = self
+                .client
+                .list_objects_v2()
+                .bucket(&self.bucket)
+                .prefix(prefix)
+                .set_start_after(after.map(str::to_owned))
+                .max_keys(PAGE);
+            let answer = self.call("list objects", 0, request.send()).await?;
+            Ok(ListPage {
+                more: answer.is_truncated.unwrap_or(false),
+                objects: answer
+                    .contents
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|object| {
+                        Some(Listed {
+                            key: object.key?,
+                            size: length(object.size),
+                        })
+                    })
+                    .collect(),
+            })
+        })
+    }
+
+    fn create_multipart<'a>(
+        &'a self,
+        key: &'a str,
+        retention: Option<&'a Retention>,
+    ) -> StoreFuture<'a, String> {
+        Box::pin(async move {
+            let request = self
+                .client
+                .create_multipart_upload()
+                .bucket(&self.bucket)
+                .key(key)
+                .content_type(CONTENT_TYPE)
+                .checksum_algorithm(ChecksumAlgorithm::Sha256)
+                .set_object_lock_mode(lock_mode(retention))
+                .set_object_lock_retain_until_date(lock_until(retention));
+            let action = "begin a multipart upload";
+            let answer = self.call(action, 0, request.send()).await?;
+            answer
+                .upload_id
+                .filter(|id| !id.is_empty())
+                .ok_or_else(|| bad_answer(action, "it names no upload id"))
+        })
+    }
+
+    fn upload_part<'a>(
+        &'a self,
+        key: &'a str,
+        upload_id: &'a str,
+        number: u32,
+        body: Body,
+    ) -> StoreFuture<'a, Option<String>> {
+        Box::pin(async move {
+            let length = body.bytes.len() as u64;
+            let ours = body.sha256.to_base64();
+            let request = self
+                .client
+                .upload_part()
+                .bucket(&self.bucket)
+                .key(key)
+                .upload_id(upload_id)
+                .part_number(part_number(number))
+                .checksum_sha256(ours.as_str())
+                .body(ByteStream::from(body.bytes))
+                .customize()
+                .disable_payload_signing();
+            let action = "upload part";
+            match self.call(action, length, request.send()).await {
+                Ok(answer) => {
+                    if answer
+                        .checksum_sha256
+                        .as_ref()
+                        .is_some_and(|theirs| *theirs != ours)
+                    {
+                        return Err(UploadError::Damaged {
+                            action,
+                            code: "the answer names another checksum".into(),
+                        });
+                    }
+                    answer
+                        .e_tag
+                        .map(Some)
+                        .ok_or_else(|| bad_answer(action, "it names no ETag"))
+                }
+                Err(failure) if failure.code == "NoSuchUpload" => Ok(None),
+                Err(failure) => Err(failure.into()),
+            }
+        })
+    }
+
+    fn list_parts<'a>(
+        &'a self,
+        key: &'a str,
+        upload_id: &'a str,
+    ) -> StoreFuture<'a, Option<Vec<ListedPart>>> {
+        Box::pin(async move {
+            let mut parts: Vec<ListedPart> = Vec::new();
+            loop {
+                let marker = parts.last().map(|part| part.number.to_string());
+                let request = self
+                    .client
+                    .list_parts()
+                    .bucket(&self.bucket)
+                    .key(key)
+                    .upload_id(upload_id)
+                    .max_parts(PAGE)
+                    .set_part_number_marker(marker);
+                let answer = match self.call("list parts", 0, request.send()).await {
+                    Ok(answer) => answer,
+                    Err(failure) if failure.code == "NoSuchUpload" => return Ok(None),
+                    Err(failure) => return Err(failure.into()),
+                };
+                let before = parts.len();
+                for part in answer.parts.unwrap_or_default() {
+                    let number = part.part_number.and_then(|n| u32::try_from(n).ok());
+                    let (Some(number), Some(etag)) = (number, part.e_tag) else {
+                        continue;
+                    };
+                    // Rising numbers only: a store that repeats a page must not loop us.
+                    if parts.last().is_none_or(|last| last.number < number)
+                        && u64::from(number) <= MAX_PARTS
+                    {
+                        parts.push(ListedPart {
+                            number,
+                            size: length(part.size),
+                            etag,
+                            checksum: part
+                                .checksum_sha256
+                                .as_deref()
+                                .and_then(Sha256Digest::from_base64),
+                        });
+                    }
+                }
+                if !answer.is_truncated.unwrap_or(false) || parts.len() == before {
+                    return Ok(Some(parts));
+                }
+            }
+        })
+    }
+
+    fn complete<'a>(
+        &'a self,
+        key: &'a str,
+        upload_id: &'a str,
+        parts: &'a [PartTag],
+        once: bool,
+    ) -> StoreFuture<'a, Completed> {
+        Box::pin(async move {
+            let named = parts
+                .iter()
+                .map(|part| {
+                    CompletedPart::builder()
+                        .part_number(part_number(part.number))
+                        .e_tag(&part.etag)
+                        .checksum_sha256(part.sha256.to_base64())
+                        .build()
+                })
+                .collect();
+            let request = self
+                .client
+                .complete_multipart_upload()
+                .bucket(&self.bucket)
+                .key(key)
+                .upload_id(upload_id)
+                .set_if_none_match(once.then(|| "*".to_owned()))
+                .multipart_upload(
+                    CompletedMultipartUpload::builder()
+                        .set_parts(Some(named))
+                        .build(),
+                );
+            match self.call("complete upload", 0, request.send()).await {
+                Ok(answer) => Ok(Completed::Done(Put {
+                    version_id: answer.version_id,
+                    checksum: answer.checksum_sha256,
+                })),
+                Err(failure) => match (failure.code.as_str(), failure.status) {
+                    ("PreconditionFailed", _) | (_, 412) => Ok(Completed::KeyTaken),
+                    ("ConditionalRequestConflict", _) | (_, 409) => Ok(Completed::Conflict),
+                    ("NoSuchUpload", _) => Ok(Completed::NoSuchUpload),
+                    ("InvalidPart" | "InvalidPartOrder" | "BadDigest", _) => {
+                        Ok(Completed::PartsDiffer)
+                    }
+                    _ => Err(failure.into()),
+                },
+            }
+        })
+    }
+
+    fn abort<'a>(&'a self, key: &'a str, upload_id: &'a str) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            let request = self
+                .client
+                .abort_multipart_upload()
+                .bucket(&self.bucket)
+                .key(key)
+                .upload_id(upload_id);
+            match self.call("abort upload", 0, request.send()).await {
+                Ok(_) => Ok(()),
+                Err(failure) if failure.code == "NoSuchUpload" => Ok(()),
+                Err(failure) => Err(failure.into()),
+            }
+        })
+    }
+
+    fn check_bucket(&self) -> StoreFuture<'_, BucketFacts> {
+        Box::pin(async move {
+            // Both are GETs: unlike HeadBucket's, their answers say what is wrong.
+            let lock = self
+                .client
+                .get_object_lock_configuration()
+                .bucket(&self.bucket);
+            let lock = self
+                .call("read the Object Lock configuration", 0, lock.send())
+                .await;
+            let object_lock = match lock {
+                Ok(answer) => yes(answer
+                    .object_lock_configuration
+                    .and_then(|lock| lock.object_lock_enabled)
+                    .is_some_and(|enabled| enabled == ObjectLockEnabled::Enabled)),
+                Err(failure) => match failure.error {
+                    UploadError::NoObjectLock { .. } => Known::No,
+                    UploadError::Forbidden { .. } => Known::NotAllowedToAsk,
+                    error => return Err(error),
+                },
+            };
+            let versioning = self.client.get_bucket_versioning().bucket(&self.bucket);
+            let versioning = self
+                .call("read the bucket's versioning", 0, versioning.send())
+                .await;
+            let versioning = match versioning {
+                Ok(answer) => yes(answer
+                    .status
+                    .is_some_and(|status| status == BucketVersioningStatus::Enabled)),
+                Err(failure) => match failure.error {
+                    UploadError::Forbidden { .. } => Known::NotAllowedToAsk,
+                    error => return Err(error),
+                },
+            };
+            Ok(BucketFacts {
+                object_lock,
+                versioning,
+                clock_ahead: self.clock_ahead(),
+            })
+        })
+    }
+}
+
+impl S3Store {
+    /// GetObject into memory, at most `limit` bytes.
+    async fn read(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        range: Option<String>,
+        limit: u64,
+    ) -> Result<Bytes, Failure> {
+        let action = "get object";
+        let request = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_version_id(version_id.map(str::to_owned))
+            .set_range(range);
+        let answer = self.call(action, 0, request.send()).await?;
+        let oversized = || {
+            Failure::local(UploadError::Oversized {
+                key: key.to_owned(),
+                limit,
+            })
+        };
+        if length(answer.content_length) > limit {
+            return Err(oversized());
+        }
+        let announced = answer.content_length;
+        let mut stream = answer.body;
+        let body = async {
+            let mut bytes = BytesMut::new();
+            while let Some(chunk) = stream.next().await {
+                let chunk = chunk.map_err(|source| {
+                    Failure::local(UploadError::Unreachable {
+                        action,
+                        source: source.into(),
+                    })
+                })?;
+                if (bytes.len() + chunk.len()) as u64 > limit {
+                    return Err(oversized());
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            Ok(bytes.freeze())
+        };
+        let time = self.limit(limit);
+        let bytes = tokio::time::timeout(time, body)
+            .await
+            .map_err(|_| Failure::timeout(action, time))??;
+        if announced.is_some_and(|announced| length(Some(announced)) != bytes.len() as u64) {
+            return Err(Failure::local(bad_answer(action, "its body is cut short")));
+        }
+        Ok(bytes)
+    }
+}
+
+fn bad_answer(action: &'static str, why: &'static str) -> UploadError {
+    UploadError::BadAnswer {
+        action,
+        source: BoxError::from(why),
+    }
+}
+
+const fn yes(fact: bool) -> Known {
+    if fact { Known::Yes } else { Known::No }
+}
+
+fn lock_mode(retention: Option<&Retention>) -> Option<ObjectLockMode> {
+    retention.map(|retention| ObjectLockMode::from(retention.mode.as_str()))
+}
+
+fn lock_until(retention: Option<&Retention>) -> Option<DateTime> {
+    retention.map(|retention| DateTime::from_secs(retention.until.as_second()))
+}
+
+fn part_number(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+fn length(length: Option<i64>) -> u64 {
+    length
+        .and_then(|length| u64::try_from(length).ok())
+        .unwrap_or(0)
+}

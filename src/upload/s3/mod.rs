@@ -1,0 +1,69 @@
+//! The store trait over aws-sdk-s3: one call, one try. The SDK's retries, clock correction and stall detection are
+//! off; time limits and classes of errors are ours.
+
+mod calls;
+mod client;
+mod failure;
+mod server_clock;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use super::{StoreConfig, UploadError};
+use failure::Failure;
+use server_clock::ServerClock;
+
+/// A bucket of an S3 store. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct S3Store {
+    client: Client,
+    bucket: String,
+    clock: Arc<ServerClock>,
+    attempt: Duration,
+    slowest_rate: u64,
+}
+
+impl S3Store {
+    /// Reads `ca_file` and prepares connections; nothing is sent yet.
+    pub fn new(config: &StoreConfig) -> Result<Self, UploadError> {
+        let clock = Arc::new(ServerClock::default());
+        Ok(Self {
+            client: client::build(config, Arc::clone(&clock))?,
+            bucket: config.bucket.clone(),
+            clock,
+            attempt: config.attempt_timeout,
+            slowest_rate: config.slowest_rate.max(1),
+        })
+    }
+
+    /// Seconds that the store's clock was ahead of ours at its last answer.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.clock.ahead()
+    }
+
+    /// One call within its time limit. `bytes`: how many go over the wire.
+    async fn call<T, E>(
+        &self,
+        action: &'static str,
+        bytes: u64,
+        call: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> Result<T, Failure>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let limit = self.limit(bytes);
+        match tokio::time::timeout(limit, call).await {
+            Ok(answer) => answer
+                .map_err(|error| Failure::new(action, &self.bucket, self.clock.ahead(), error)),
+            Err(_) => Err(Failure::timeout(action, limit)),
+        }
+    }
+
+    fn limit(&self, bytes: u64) -> Duration {
+        self.attempt + Duration::from_secs(bytes / self.slowest_rate)
+    }
+}

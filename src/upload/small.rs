@@ -1,0 +1,38 @@
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::settle::Expected;
+use super::store::{Body, Store, StoredObject};
+use super::{RetentionPolicy, UploadError};
+
+/// Stores a small object once: manifest, item key, receipt. The same content there already is fine, other content an alarm.
+pub async fn put_small_once(
+    store: &dyn Store,
+    key: &str,
+    bytes: Bytes,
+    retention: Option<RetentionPolicy>,
+) -> Result<StoredObject, UploadError> {
+    put_whole(store, key, Body::new(bytes), retention).await
+}
+
+pub async fn put_whole(
+    store: &dyn Store,
+    key: &str,
+    body: Body,
+    retention: Option<RetentionPolicy>,
+) -> Result<StoredObject, UploadError> {
+    let expected = Expected {
+        key,
+        size: body.bytes.len() as u64,
+        part_size: None,
+        checksum: body.sha256.to_base64(),
+        retention: retention.map(|policy| policy.from(Timestamp::now())),
+    };
+    match store
+        .put_once(key, body, expected.retention.as_ref())
+        .await?
+    {
+        Some(put) => expected.confirm(store, put).await,
+        None => expected.key_taken(store).await,
+    }
+}

@@ -1,0 +1,222 @@
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+
+use crate::model::{Retention, Sha256Digest};
+
+use super::UploadError;
+
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, UploadError>> + Send + 'a>>;
+
+/// Bytes to send with the digest they were given when they were read, so that no layer hashes them again.
+#[derive(Debug, Clone)]
+pub struct Body {
+    pub bytes: Bytes,
+    pub sha256: Sha256Digest,
+}
+
+impl Body {
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        let sha256 = Sha256Digest::of(&bytes);
+        Self { bytes, sha256 }
+    }
+}
+
+/// The store's answer to a put or a complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    pub version_id: Option<String>,
+    /// SHA-256 as the store names it: base64, `-N` appended for N parts.
+    pub checksum: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    pub size: u64,
+    pub version_id: Option<String>,
+    /// SHA-256 as the store names it; `None` when it keeps none.
+    pub checksum: Option<String>,
+    /// `None` also when the credentials may not see it.
+    pub retention: Option<Retention>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    pub size: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPage {
+    pub objects: Vec<Listed>,
+    /// More keys follow: give the last key as `after`.
+    pub more: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedPart {
+    pub number: u32,
+    pub size: u64,
+    pub etag: String,
+    /// `None` when the store does not list it (SeaweedFS).
+    pub checksum: Option<Sha256Digest>,
+}
+
+/// One part as Complete names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartTag {
+    pub number: u32,
+    pub etag: String,
+    pub sha256: Sha256Digest,
+}
+
+/// An answer that the credentials may not allow to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    Yes,
+    No,
+    NotAllowedToAsk,
+}
+
+/// What a look at the bucket found. Missing bucket and bad credentials are errors instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketFacts {
+    pub object_lock: Known,
+    pub versioning: Known,
+    /// The store's clock minus ours in seconds, from its `Date` header; good to a second or two.
+    pub clock_ahead: Option<i64>,
+}
+
+/// Where an object is, as `item.stored` logs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredObject {
+    pub key: String,
+    pub version_id: Option<String>,
+    /// Bytes.
+    pub size: u64,
+    /// Bytes of each part but the last; `None`: put whole, `checksum` is then the plain SHA-256.
+    pub part_size: Option<u64>,
+    /// As the store named it; equal to what we computed.
+    pub checksum: String,
+    pub retention: Option<Retention>,
+    /// It was there already with this content: an earlier attempt's reply was lost.
+    pub already_there: bool,
+}
+
+/// An S3 bucket. Each method is one call that tries once. Keys are whole keys, prefix included; `action` rights in
+/// brackets are those of an S3 policy.
+pub trait Store: Send + Sync {
+    fn bucket(&self) -> &str;
+
+    /// Creates an object, never replaces one: `Ok(None)` when the key is taken. [`s3:PutObject`, `s3:PutObjectRetention`]
+    fn put_once<'a>(
+        &'a self,
+        key: &'a str,
+        body: Body,
+        retention: Option<&'a Retention>,
+    ) -> StoreFuture<'a, Option<Put>>;
+
+    /// Creates or replaces an object: only for the custody log's checkpoint and tiles. [`s3:PutObject`]
+    fn put<'a>(&'a self, key: &'a str, body: Body) -> StoreFuture<'a, Put>;
+
+    /// A whole object of at most `limit` bytes; `None` when there is none. [`s3:GetObject`; without `s3:ListBucket`
+    /// AWS calls a missing object forbidden]
+    fn get<'a>(&'a self, key: &'a str, limit: u64) -> StoreFuture<'a, Option<Bytes>>;
+
+    /// Bytes `offset..offset + len`, cut at the object's end. [`s3:GetObject`, with a version `s3:GetObjectVersion`]
+    fn get_range<'a>(
+        &'a self,
+        key: &'a str,
+        version_id: Option<&'a str>,
+        offset: u64,
+        len: u64,
+    ) -> StoreFuture<'a, Bytes>;
+
+    /// Size, checksum and retention; `None` when there is no such object. [`s3:GetObject`, `s3:GetObjectRetention`]
+    fn head<'a>(
+        &'a self,
+        key: &'a str,
+        version_id: Option<&'a str>,
+    ) -> StoreFuture<'a, Option<Head>>;
+
+    /// At most 1,000 keys under `prefix` that sort after `after`. [`s3:ListBucket`]
+    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> StoreFuture<'a, ListPage>;
+
+    /// The new upload's id. [`s3:PutObject`, `s3:PutObjectRetention`]
+    fn create_multipart<'a>(
+        &'a self,
+        key: &'a str,
+        retention: Option<&'a Retention>,
+    ) -> StoreFuture<'a, String>;
+
+    /// The part's ETag; `None` when the store does not know the upload. [`s3:PutObject`]
+    fn upload_part<'a>(
+        &'a self,
+        key: &'a str,
+        upload_id: &'a str,
+        number: u32,
+        body: Body,
+    ) -> StoreFuture<'a, Option<String>>;
+
+    /// All parts that the store holds, in order; `None` when it does not know the upload. [`s3:ListMultipartUploadParts`]
+    fn list_parts<'a>(
+        &'a self,
+        key: &'a str,
+        upload_id: &'a str,
+    ) -> StoreFuture<'a, Option<Vec<ListedPart>>>;
+
+    /// Makes the object of its parts. `once`: only where no object is. [`s3:PutObject`]
+    fn complete<'a>(
+        &'a self,
+        key: &'a str,
+        upload_id: &'a str,
+        parts: &'a [PartTag],
+        once: bool,
+    ) -> StoreFuture<'a, Completed>;
+
+    /// Takes an unfinished upload back; one that is gone is fine. [`s3:AbortMultipartUpload`]
+    fn abort<'a>(&'a self, key: &'a str, upload_id: &'a str) -> StoreFuture<'a, ()>;
+
+    /// [`s3:GetBucketObjectLockConfiguration`, `s3:GetBucketVersioning`]
+    fn check_bucket(&self) -> StoreFuture<'_, BucketFacts>;
+}
+
+/// How Complete ended, short of an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completed {
+    Done(Put),
+    /// 412: an object is there already; the upload is still open.
+    KeyTaken,
+    /// 409: the store wants a new upload.
+    Conflict,
+    /// The store does not know the upload: finished, taken back or expired.
+    NoSuchUpload,
+    /// The store holds other parts than we named.
+    PartsDiffer,
+}
+
+/// All keys under `prefix`, refusing to hold more than `limit`.
+pub async fn list_all(
+    store: &dyn Store,
+    prefix: &str,
+    limit: usize,
+) -> Result<Vec<Listed>, UploadError> {
+    let mut all: Vec<Listed> = Vec::new();
+    loop {
+        let after = all.last().map(|listed| listed.key.clone());
+        let page = store.list(prefix, after.as_deref()).await?;
+        let empty = page.objects.is_empty();
+        all.extend(page.objects);
+        if all.len() > limit {
+            return Err(UploadError::Oversized {
+                key: prefix.to_owned(),
+                limit: limit as u64,
+            });
+        }
+        if !page.more || empty {
+            return Ok(all);
+        }
+    }
+}

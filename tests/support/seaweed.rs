@@ -1,0 +1,342 @@
+use std::fs::{self, File};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use camdock::upload::StoreConfig;
+use tempfile::TempDir;
+
+const ADMIN: (&str, &str) = ("camdockadmin", "camdockadminsecret");
+const REGION: &str = "us-east-1";
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// What a second identity may do, as the `Action`s and `Resource`s of an S3 policy.
+pub struct Station {
+    pub name: &'static str,
+    /// Pairs of actions and resources, such as `(&["s3:PutObject"], &["evidence/*"])`.
+    pub allowed: &'static [(&'static [&'static str], &'static [&'static str])],
+}
+
+/// A SeaweedFS of its own on loopback, with free ports and a folder that goes with it. Killed on drop.
+pub struct SeaweedFs {
+    child: Option<Child>,
+    dir: TempDir,
+    ports: Ports,
+    tls: Option<(PathBuf, PathBuf)>,
+}
+
+/// SeaweedFS derives a gRPC port from each HTTP port unless told; all are told.
+#[derive(Clone, Copy)]
+struct Ports {
+    s3: u16,
+    s3_grpc: u16,
+    /// Only with TLS; S3 then also stays on its plain port.
+    s3_tls: u16,
+    filer: u16,
+    filer_grpc: u16,
+    volume: u16,
+    volume_grpc: u16,
+    master: u16,
+    master_grpc: u16,
+}
+
+impl SeaweedFs {
+    /// Starts it with an administrator only; returns when it answers.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With further identities whose keys are `<name>key` and `<name>secret`.
+    pub fn start_with(stations: &[Station]) -> Self {
+        Self::launch(stations, None)
+    }
+
+    /// Also on TLS with this PEM certificate and key; see [`SeaweedFs::tls_endpoint`].
+    pub fn start_tls(certificate: &Path, key: &Path) -> Self {
+        Self::launch(&[], Some((certificate.to_owned(), key.to_owned())))
+    }
+
+    fn launch(stations: &[Station], tls: Option<(PathBuf, PathBuf)>) -> Self {
+        let dir = tempfile::Builder::new()
+            .prefix("camdock-seaweed-")
+            .tempdir()
+            .unwrap();
+        fs::create_dir(dir.path().join("data")).unwrap();
+        fs::write(dir.path().join("s3.json"), identities(stations)).unwrap();
+        let mut server = Self {
+            child: None,
+            dir,
+            ports: Ports::free(),
+            tls,
+        };
+        // Another process may take a port between our look and its start: then once more with others.
+        for attempt in 1.. {
+            match server.spawn() {
+                Ok(()) => return server,
+                Err(why) if attempt == 3 => panic!("SeaweedFS did not start: {why}"),
+                Err(_) => server.ports = Ports::free(),
+            }
+        }
+        unreachable!()
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.s3)
+    }
+
+    pub fn tls_endpoint(&self) -> String {
+        format!("https://127.0.0.1:{}", self.ports.s3_tls)
+    }
+
+    pub fn s3_port(&self) -> u16 {
+        self.ports.s3
+    }
+
+    pub fn admin_keys(&self) -> (&'static str, &'static str) {
+        ADMIN
+    }
+
+    /// The administrator's access to `bucket`, with short time limits.
+    pub fn config(&self, bucket: &str) -> StoreConfig {
+        self.config_as(bucket, ADMIN.0, ADMIN.1)
+    }
+
+    /// The access of an identity given to [`SeaweedFs::start_with`].
+    pub fn config_of(&self, bucket: &str, station: &str) -> StoreConfig {
+        self.config_as(bucket, &format!("{station}key"), &format!("{station}secret"))
+    }
+
+    pub fn config_as(&self, bucket: &str, access_key: &str, secret_key: &str) -> StoreConfig {
+        let mut config = StoreConfig::new(REGION, bucket, access_key, secret_key);
+        config.endpoint = Some(self.endpoint());
+        config.path_style = true;
+        config.connect_timeout = Duration::from_secs(2);
+        config.attempt_timeout = Duration::from_secs(20);
+        config
+    }
+
+    /// The SDK's own client as the administrator: to prepare, and to check from outside of our code.
+    pub fn client(&self) -> aws_sdk_s3::Client {
+        use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
+        aws_sdk_s3::Client::from_conf(
+            Builder::new()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::new(REGION))
+                .credentials_provider(Credentials::new(ADMIN.0, ADMIN.1, None, None, "test"))
+                .endpoint_url(self.endpoint())
+                .force_path_style(true)
+                .http_client(aws_smithy_http_client::Builder::new().build_http())
+                .build(),
+        )
+    }
+
+    pub async fn create_bucket_with_object_lock(&self, name: &str) {
+        self.create(name, true).await;
+    }
+
+    pub async fn create_bucket(&self, name: &str) {
+        self.create(name, false).await;
+    }
+
+    async fn create(&self, name: &str, object_lock: bool) {
+        let limit = Instant::now() + START_LIMIT;
+        loop {
+            let made = self
+                .client()
+                .create_bucket()
+                .bucket(name)
+                .object_lock_enabled_for_bucket(object_lock)
+                .send()
+                .await;
+            match made {
+                Ok(_) => return,
+                Err(error) if Instant::now() > limit => panic!("no bucket: {error:?}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    /// As a power cut: no chance to finish anything.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Up again with the same data and ports after [`SeaweedFs::kill`].
+    pub fn restart(&mut self) {
+        self.spawn().unwrap();
+    }
+
+    fn spawn(&mut self) -> Result<(), String> {
+        let weed = find_weed();
+        let dir = self.dir.path();
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(dir.join("log"))
+            .unwrap();
+        let ports = self.ports;
+        let mut command = Command::new(&weed);
+        command
+            .arg("server")
+            .arg(format!("-dir={}", dir.join("data").display()))
+            .arg("-ip=127.0.0.1")
+            .arg("-s3")
+            .arg(format!("-s3.config={}", dir.join("s3.json").display()))
+            .arg(format!("-s3.port={}", ports.s3))
+            .arg(format!("-s3.port.grpc={}", ports.s3_grpc))
+            .args(["-s3.port.iceberg=0", "-s3.port.lance=0"])
+            .args(["-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"])
+            .arg(format!("-s3.localSocket={}", dir.join("s3.sock").display()))
+            .arg(format!("-filer.localSocket={}", dir.join("filer.sock").display()))
+            .arg(format!("-filer.port={}", ports.filer))
+            .arg(format!("-filer.port.grpc={}", ports.filer_grpc))
+            .arg(format!("-volume.port={}", ports.volume))
+            .arg(format!("-volume.port.grpc={}", ports.volume_grpc))
+            .arg(format!("-master.port={}", ports.master))
+            .arg(format!("-master.port.grpc={}", ports.master_grpc))
+            // Volumes are few and grow as they fill: no disk is taken ahead.
+            .args(["-master.volumeSizeLimitMB=1024", "-volume.max=64"])
+            .args(["-master.telemetry=false", "-volume.preStopSeconds=0"])
+            .arg("-volume.minFreeSpace=1")
+            .current_dir(dir)
+            .env("HOME", dir)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        if let Some((certificate, key)) = &self.tls {
+            command
+                .arg(format!("-s3.port.https={}", ports.s3_tls))
+                .arg(format!("-s3.cert.file={}", certificate.display()))
+                .arg(format!("-s3.key.file={}", key.display()));
+        }
+        self.child = Some(command.spawn().map_err(|e| format!("{}: {e}", weed.display()))?);
+        let ready = self.wait_until_ready();
+        if ready.is_err() {
+            self.kill();
+        }
+        ready
+    }
+
+    /// Ready when the S3 port speaks HTTP and the volume server has joined the master.
+    fn wait_until_ready(&mut self) -> Result<(), String> {
+        let limit = Instant::now() + START_LIMIT;
+        loop {
+            if let Some(child) = &mut self.child
+                && let Some(status) = child.try_wait().unwrap()
+            {
+                return Err(format!("it ended with {status}:\n{}", self.log_tail()));
+            }
+            let up = http_get(self.ports.s3, "/").is_some()
+                && http_get(self.ports.master, "/dir/assign?count=1")
+                    .is_some_and(|answer| answer.contains("\"fid\""));
+            if up {
+                return Ok(());
+            }
+            if Instant::now() > limit {
+                return Err(format!("no answer in {START_LIMIT:?}:\n{}", self.log_tail()));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn log_tail(&self) -> String {
+        let log = fs::read(self.dir.path().join("log")).unwrap_or_default();
+        let from = log.len().saturating_sub(3_000);
+        String::from_utf8_lossy(&log[from..]).into_owned()
+    }
+}
+
+impl Drop for SeaweedFs {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Ports {
+    /// Held open together while they are chosen, so that no two are the same.
+    fn free() -> Self {
+        let held: Vec<TcpListener> = (0..9)
+            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+            .collect();
+        let mut ports = held.iter().map(|l| l.local_addr().unwrap().port());
+        let mut next = || ports.next().unwrap();
+        Self {
+            s3: next(),
+            s3_grpc: next(),
+            s3_tls: next(),
+            filer: next(),
+            filer_grpc: next(),
+            volume: next(),
+            volume_grpc: next(),
+            master: next(),
+            master_grpc: next(),
+        }
+    }
+}
+
+fn identities(stations: &[Station]) -> String {
+    let mut identities = vec![serde_json::json!({
+        "name": "admin",
+        "credentials": [{"accessKey": ADMIN.0, "secretKey": ADMIN.1}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    })];
+    let mut policies = Vec::new();
+    for station in stations {
+        let name = station.name;
+        identities.push(serde_json::json!({
+            "name": name,
+            "credentials": [{"accessKey": format!("{name}key"), "secretKey": format!("{name}secret")}],
+            "actions": [],
+            "policyNames": [name],
+        }));
+        let statements: Vec<_> = station
+            .allowed
+            .iter()
+            .map(|(actions, resources)| {
+                let resources: Vec<_> = resources
+                    .iter()
+                    .map(|resource| format!("arn:aws:s3:::{resource}"))
+                    .collect();
+                serde_json::json!({"Effect": "Allow", "Action": actions, "Resource": resources})
+            })
+            .collect();
+        let policy = serde_json::json!({"Version": "2012-10-17", "Statement": statements});
+        policies.push(serde_json::json!({"name": name, "content": policy.to_string()}));
+    }
+    serde_json::json!({"identities": identities, "policies": policies}).to_string()
+}
+
+/// `$CAMDOCK_TOOLS/venv/bin/weed`, or where `make setup` puts it.
+fn find_weed() -> PathBuf {
+    let tools = std::env::var_os("CAMDOCK_TOOLS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools"),
+        PathBuf::from,
+    );
+    let weed = tools.join("venv/bin/weed");
+    assert!(
+        weed.is_file(),
+        "SeaweedFS is not at {}: run `make setup`",
+        weed.display()
+    );
+    weed
+}
+
+/// A bare HTTP GET on loopback; `None` when nothing answers.
+fn http_get(port: u16, path: &str) -> Option<String> {
+    use std::io::{Read as _, Write as _};
+    let address = ([127, 0, 0, 1], port).into();
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.take(64 << 10).read_to_string(&mut answer).ok()?;
+    (!answer.is_empty()).then_some(answer)
+}
