@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::bays::BayView;
 use super::commit::Tally;
 use super::inventory::{self, Refusals};
+use super::outbound::chain;
 use super::pull::Puller;
 use super::spool::Room;
 use super::state::{Phase, SessionState};
@@ -509,16 +510,4 @@ impl Run {
             status: self.lock().status(),
         });
     }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -23,7 +23,7 @@ pub struct ItemRow {
     pub sealed: Option<SealedFacts>,
     pub quarantine: Option<String>,
     pub log_index: Option<u64>,
-    /// The `item.stored` entry's exact bytes, kept until it is in the log.
+    /// Before `stored`: the `item.stored` entry's exact bytes. From then on: the receipt, until the store has it.
     pub stored_entry: Option<Vec<u8>>,
     pub stored_index: Option<u64>,
     pub stored_at: Option<Timestamp>,
@@ -129,12 +129,20 @@ impl Journal {
         Ok(())
     }
 
-    /// The `item.stored` entry is in the log at this index.
-    pub fn mark_stored(&self, id: EvidenceId, index: u64) -> Result<(), JournalError> {
+    /// The `item.stored` entry is in the log at this index. The receipt is kept until the store has it, so that a repeated
+    /// put sends the same bytes.
+    pub fn mark_stored(&self, id: EvidenceId, index: u64, receipt: &[u8]) -> Result<(), JournalError> {
         self.lock().execute(
-            "UPDATE items SET state = 'stored', stored_index = ?2 WHERE id = ?1 AND state IN ('logged', 'uploading', 'stored')",
-            (id.as_bytes(), index.cast_signed()),
+            "UPDATE items SET state = 'stored', stored_index = ?2, stored_entry = ?3
+             WHERE id = ?1 AND state IN ('logged', 'uploading')",
+            (id.as_bytes(), index.cast_signed(), receipt),
         )?;
+        Ok(())
+    }
+
+    /// The store has the receipt too.
+    pub fn mark_receipted(&self, id: EvidenceId) -> Result<(), JournalError> {
+        self.lock().execute("UPDATE items SET stored_entry = NULL WHERE id = ?1 AND state = 'stored'", [id.as_bytes()])?;
         Ok(())
     }
 

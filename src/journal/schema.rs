@@ -27,7 +27,7 @@ CREATE INDEX items_held ON items (camera, path);
 CREATE INDEX items_state ON items (state);
 CREATE INDEX items_session ON items (session);
 CREATE TABLE uploads (
-    key TEXT PRIMARY KEY, upload_id TEXT NOT NULL, part_size INTEGER NOT NULL
+    key TEXT PRIMARY KEY, upload_id TEXT NOT NULL, part_size INTEGER NOT NULL, retention TEXT
 ) WITHOUT ROWID;
 CREATE TABLE parts (
     key TEXT NOT NULL, number INTEGER NOT NULL, digest BLOB NOT NULL, etag TEXT NOT NULL, PRIMARY KEY (key, number)

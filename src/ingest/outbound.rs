@@ -1,0 +1,290 @@
+//! From the spool to the store: one loop owns order, retry and back-off; each item's steps try once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::source::{JournalLedger, SpoolSource};
+use super::{IngestError, Shared, now};
+use crate::durable;
+use crate::journal::{ItemRow, StoredFacts};
+use crate::metrics;
+use crate::model::{EvidenceId, Event, Explain as _, ItemState, ItemStored, Part, RetryClass};
+use crate::seal::{SealError, VerifiedReader};
+use crate::upload::{Backoff, Pacer, RetentionPolicy, Store, Upload, put_small_once};
+
+/// Items whose objects are at most one part: many at once. Larger ones: few, each with several parts in flight.
+const SMALL: u64 = 8 << 20;
+const SMALL_AT_ONCE: usize = 8;
+const LARGE_AT_ONCE: usize = 2;
+
+/// What the uploads are doing, for the status.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct OutboundView {
+    /// By evidence id: the file, sealed bytes that the store has taken, and of how many.
+    pub at_work: BTreeMap<String, (String, u64, u64)>,
+    /// Why the uploads cannot go on, if so.
+    pub problem: Option<Problem>,
+    /// Items that need a person, by evidence id.
+    pub alarms: BTreeMap<String, Problem>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    pub code: String,
+    pub reason: String,
+    pub next_step: String,
+    pub since: Timestamp,
+}
+
+pub struct Outbound {
+    pub shared: Arc<Shared>,
+    pub store: Arc<dyn Store>,
+    /// Of all keys.
+    pub prefix: String,
+    pub retention: Option<RetentionPolicy>,
+    pub pacer: Pacer,
+    pub parts_at_once: usize,
+    /// How long a stored item stays in the spool.
+    pub keep: Duration,
+    pub view: Mutex<OutboundView>,
+}
+
+/// The loop's memory of one item that failed.
+struct Failure {
+    count: u32,
+    again: Instant,
+    never: bool,
+}
+
+impl Outbound {
+    /// Uploads what waits until `cancel` says stop. Nothing is lost by dropping it: the next start resumes.
+    pub async fn run(self: Arc<Self>, mut cancel: watch::Receiver<bool>) {
+        let mut tasks: JoinSet<(EvidenceId, Result<(), IngestError>)> = JoinSet::new();
+        let mut busy: HashMap<EvidenceId, bool> = HashMap::new();
+        let mut failures: HashMap<EvidenceId, Failure> = HashMap::new();
+        let backoff = Backoff::default();
+        while !*cancel.borrow() {
+            if let Err(error) = self.start_some(&mut tasks, &mut busy, &failures, &cancel) {
+                tracing::error!(code = error.label(), error = &error as &dyn std::error::Error, "cannot look for work in the journal");
+            }
+            tokio::select! {
+                Some(done) = tasks.join_next(), if !tasks.is_empty() => match done {
+                    Ok((id, result)) => {
+                        busy.remove(&id);
+                        self.settle(id, result, &mut failures, &backoff);
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "an upload ended badly");
+                        busy.retain(|_, _| false);
+                        tasks.abort_all();
+                    }
+                },
+                () = self.shared.wake_upload.notified() => {}
+                () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                _ = cancel.changed() => {}
+            }
+        }
+        // The uploads see the cancellation themselves and keep what they have.
+        let stop = async { while tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(Duration::from_secs(20), stop).await;
+    }
+
+    fn start_some(
+        self: &Arc<Self>,
+        tasks: &mut JoinSet<(EvidenceId, Result<(), IngestError>)>,
+        busy: &mut HashMap<EvidenceId, bool>,
+        failures: &HashMap<EvidenceId, Failure>,
+        cancel: &watch::Receiver<bool>,
+    ) -> Result<(), IngestError> {
+        let full = |busy: &HashMap<_, bool>, large: bool| {
+            busy.values().filter(|l| **l == large).count() >= if large { LARGE_AT_ONCE } else { SMALL_AT_ONCE }
+        };
+        if full(busy, true) && full(busy, false) {
+            return Ok(());
+        }
+        let look = 64 + u32::try_from(busy.len() + failures.len()).unwrap_or(0);
+        let mut rows = blocking(|| self.shared.journal.items_in(&[ItemState::Stored], None, look))?;
+        let keep_until = now().as_second() - i64::try_from(self.keep.as_secs()).unwrap_or(i64::MAX);
+        rows.retain(|row| row.stored_entry.is_some() || row.stored_at.is_none_or(|at| at.as_second() <= keep_until));
+        rows.extend(blocking(|| self.shared.journal.to_upload(look))?);
+        for row in rows {
+            let large = row.state != ItemState::Stored && row.sealed.as_ref().is_some_and(|s| s.sealed_size > SMALL);
+            let waits = failures.get(&row.id).is_some_and(|f| f.never || f.again > Instant::now());
+            if waits || busy.contains_key(&row.id) || full(busy, large) {
+                continue;
+            }
+            busy.insert(row.id, large);
+            let (this, cancel) = (Arc::clone(self), cancel.clone());
+            tasks.spawn(async move {
+                let id = row.id;
+                let result = this.take_on(row, cancel).await;
+                this.lock().at_work.remove(&id.to_string());
+                (id, result)
+            });
+        }
+        Ok(())
+    }
+
+    fn settle(
+        &self,
+        id: EvidenceId,
+        result: Result<(), IngestError>,
+        failures: &mut HashMap<EvidenceId, Failure>,
+        backoff: &Backoff,
+    ) {
+        let Err(error) = result else {
+            failures.remove(&id);
+            let mut view = self.lock();
+            view.problem = None;
+            view.alarms.remove(&id.to_string());
+            return;
+        };
+        if self.shared.stopping() {
+            return;
+        }
+        metrics::error(error.label());
+        let class = error.retry_class();
+        let failure = failures.entry(id).or_insert(Failure { count: 0, again: Instant::now(), never: false });
+        failure.count += 1;
+        failure.never = class == RetryClass::Never;
+        let asked = match &error {
+            IngestError::Upload(e) => e.retry_after(),
+            _ => None,
+        };
+        let random = id.as_bytes()[12..].iter().fold(0u32, |n, b| n << 8 | u32::from(*b));
+        let delay = backoff.delay(failure.count, random.rotate_left(failure.count), asked);
+        failure.again = Instant::now() + delay;
+        let problem = Problem {
+            code: error.label().to_owned(),
+            reason: chain(&error),
+            next_step: error.next_step(),
+            since: now(),
+        };
+        tracing::error!(evidence = %id, code = error.label(), failures = failure.count, error = &error as &dyn std::error::Error,
+            next_step = error.next_step(), "an item could not be stored{}", if failure.never { "" } else { "; trying again" });
+        let mut view = self.lock();
+        if failure.never {
+            view.alarms.insert(id.to_string(), problem);
+        } else {
+            let since = view.problem.as_ref().filter(|old| old.code == problem.code).map_or(problem.since, |old| old.since);
+            view.problem = Some(Problem { since, ..problem });
+        }
+    }
+
+    /// All remaining steps of one item.
+    async fn take_on(&self, row: ItemRow, cancel: watch::Receiver<bool>) -> Result<(), IngestError> {
+        let base = format!("{}evidence/{}/", self.prefix, row.id);
+        let (id, shared) = (row.id, &*self.shared);
+        let receipt = if row.state == ItemState::Stored {
+            row.stored_entry.clone()
+        } else {
+            let entry = match row.stored_entry.clone() {
+                Some(entry) => entry,
+                None => self.store(&row, &base, cancel).await?,
+            };
+            let index = shared.log.append_encoded(vec![entry]).await?;
+            let receipt = blocking(|| shared.log.proof(index))?.into_bytes();
+            blocking(|| shared.journal.mark_stored(id, index, &receipt))?;
+            metrics::file("stored", row.facts.size);
+            Some(receipt)
+        };
+        if let Some(receipt) = receipt {
+            put_small_once(&*self.store, &format!("{base}receipt"), Bytes::from(receipt), self.retention).await?;
+            blocking(|| shared.journal.forget_upload(&format!("{base}original")))?;
+            blocking(|| shared.journal.mark_receipted(id))?;
+        }
+        if self.keep.is_zero() || row.state == ItemState::Stored && row.stored_entry.is_none() {
+            // The key first: a spool file without its key reveals nothing.
+            blocking(|| shared.journal.mark_released(id))?;
+            blocking(|| durable::remove(&shared.spool.sealed(id)))?;
+        }
+        Ok(())
+    }
+
+    /// Metadata first, then the sealed original; returns the `item.stored` entry, durable in the journal.
+    async fn store(&self, row: &ItemRow, base: &str, cancel: watch::Receiver<bool>) -> Result<Vec<u8>, IngestError> {
+        let shared = &*self.shared;
+        let Some(sealed) = &row.sealed else { return Err(SealError::Format("the journal has no seal of it").into()) };
+        let name = row.facts.path.to_string();
+        self.lock().at_work.insert(row.id.to_string(), (name, 0, sealed.sealed_size));
+        let manifest = Bytes::from(sealed.manifest.clone());
+        put_small_once(&*self.store, &format!("{base}manifest.json"), manifest, self.retention).await?;
+        let item_key = Bytes::from(sealed.item_key_message.clone());
+        put_small_once(&*self.store, &format!("{base}item-key"), item_key, self.retention).await?;
+        let key = format!("{base}{}", Part::Original);
+        let source = blocking(|| -> Result<_, IngestError> {
+            let item_key = shared.wrap.unwrap(row.wrapped_key.as_deref().unwrap_or_default(), row.id)?;
+            let file = File::open(shared.spool.sealed(row.id)).map_err(SealError::Read)?;
+            Ok(VerifiedReader::open(file, &item_key, row.id, Part::Original, sealed.sealed_size)?)
+        })?;
+        let progress = |bytes: u64| {
+            if let Some(at_work) = self.lock().at_work.get_mut(&row.id.to_string()) {
+                at_work.1 = bytes;
+            }
+        };
+        let upload = Upload {
+            store: &*self.store,
+            key: &key,
+            retention: self.retention,
+            pacer: &self.pacer,
+            parts_at_once: self.parts_at_once,
+            progress: &progress,
+            cancel,
+        };
+        let stored = upload.run(Box::new(SpoolSource(source)), &mut JournalLedger { shared, key: &key }).await?;
+        let at = now();
+        let entry = shared.encode(
+            Some(row.session),
+            Event::ItemStored(ItemStored {
+                evidence: row.id,
+                bucket: self.store.bucket().to_owned(),
+                key: stored.key,
+                version_id: stored.version_id,
+                size: stored.size,
+                part_size: stored.part_size,
+                checksum: stored.checksum,
+                retention: stored.retention,
+            }),
+        )?;
+        blocking(|| shared.journal.mark_storing(&StoredFacts { id: row.id, entry: entry.clone(), at }))?;
+        tracing::info!(evidence = %row.id, path = %row.facts.path, bytes = stored.size, already_there = stored.already_there, "stored");
+        Ok(entry)
+    }
+
+    pub fn snapshot(&self) -> OutboundView {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, OutboundView> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Short disk work within an async task: lets the other tasks of this thread go elsewhere.
+pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,62 @@
+//! The custody log's way into the bucket, and the check at start that the bucket's copy and ours are one log.
+
+use bytes::Bytes;
+
+use super::outbound::blocking;
+use super::{IngestError, Shared};
+use crate::audit::{Checkpoint, VerifierKey};
+use crate::upload::{Body, Store};
+
+/// How much of the log the bucket is known to hold.
+const PUBLISHED: &str = "published";
+const CHECKPOINT_MAX: u64 = 64 << 10;
+
+fn log_key(prefix: &str, shared: &Shared, file: &str) -> String {
+    format!("{prefix}log/{}/{file}", shared.station)
+}
+
+/// Puts what is new into the bucket, the checkpoint last; returns the size that is published now.
+pub async fn publish_log(shared: &Shared, store: &dyn Store, prefix: &str) -> Result<u64, IngestError> {
+    let published = blocking(|| shared.journal.number(PUBLISHED))?.unwrap_or(0);
+    let (checkpoint, note) = shared.log.latest();
+    if checkpoint.size <= published {
+        return Ok(published);
+    }
+    for file in blocking(|| shared.log.files_between(published, checkpoint.size))? {
+        let Some(bytes) = blocking(|| shared.log.read(&file))? else {
+            // A partial tile that a newer one has replaced meanwhile: the next round has it.
+            return Ok(published);
+        };
+        store.put(&log_key(prefix, shared, &file), Body::new(bytes)).await?;
+    }
+    store.put(&log_key(prefix, shared, "checkpoint"), Body::new(Bytes::from(note))).await?;
+    blocking(|| shared.journal.set_number(PUBLISHED, checkpoint.size))?;
+    Ok(checkpoint.size)
+}
+
+/// Refuses to go on with a log that is behind or beside what the bucket holds (design, section 6).
+pub async fn check_bucket_log(
+    shared: &Shared,
+    store: &dyn Store,
+    prefix: &str,
+    key: &VerifierKey,
+) -> Result<Option<Checkpoint>, IngestError> {
+    let Some(note) = store.get(&log_key(prefix, shared, "checkpoint"), CHECKPOINT_MAX).await? else {
+        if blocking(|| shared.journal.number(PUBLISHED))?.is_some_and(|n| n > 0) {
+            tracing::warn!("the bucket no longer holds this station's log; all of it is published again");
+            blocking(|| shared.journal.set_number(PUBLISHED, 0))?;
+        }
+        return Ok(None);
+    };
+    let theirs = key.open(&String::from_utf8_lossy(&note)).map_err(IngestError::LogForeign)?;
+    let (ours, _) = shared.log.latest();
+    if theirs.size > ours.size {
+        return Err(IngestError::LogBehind { local: ours.size, bucket: theirs.size });
+    }
+    let root = blocking(|| shared.log.root_at(theirs.size))?;
+    if root != theirs.root {
+        return Err(IngestError::LogFork { size: theirs.size });
+    }
+    blocking(|| shared.journal.set_number(PUBLISHED, theirs.size))?;
+    Ok(Some(theirs))
+}

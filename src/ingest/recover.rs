@@ -1,0 +1,184 @@
+//! After a stop, a kill or a power cut: journal, spool and log are brought in line, through the normal commit steps.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::{IngestError, Shared, now};
+use crate::durable;
+use crate::journal::ItemRow;
+use crate::model::{CameraUndocked, EvidenceId, Event, ItemState};
+use crate::seal::SealError;
+
+/// Log entries before this were in line with the journal at an earlier start.
+const RECONCILED: &str = "reconciled";
+
+/// What a start found.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Recovered {
+    /// Sealed items whose log entry was missing, or stood there unnoticed.
+    pub relogged: u64,
+    /// Interrupted pulls that can be resumed.
+    pub resumable: u64,
+    /// Sealed items still on their way to the store.
+    pub in_flight: u64,
+    /// Uncommitted leftovers that were removed; their sources are still on the camera.
+    pub removed: u64,
+    /// Sealed files that the log knows and the journal does not, or whose file is missing.
+    pub alarms: u64,
+}
+
+/// Brings everything in line before the first camera is looked at. Blocks.
+pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
+    let mut found = Recovered::default();
+    let logged = scan(shared, shared.journal.number(RECONCILED)?.unwrap_or(0))?;
+    relog(shared, &logged, &mut found)?;
+    restore(shared, &logged)?;
+    sweep(shared, &mut found)?;
+    close_sessions(shared)?;
+    found.in_flight = shared
+        .journal
+        .state_counts()?
+        .iter()
+        .filter(|(state, ..)| matches!(state, ItemState::Logged | ItemState::Uploading))
+        .map(|(_, files, _)| files)
+        .sum();
+    shared.journal.set_number(RECONCILED, shared.log.size())?;
+    Ok(found)
+}
+
+#[derive(Default)]
+struct Logged {
+    sealed: HashMap<EvidenceId, u64>,
+    stored: HashMap<EvidenceId, u64>,
+}
+
+/// The items of the log's newer entries.
+fn scan(shared: &Shared, from: u64) -> Result<Logged, IngestError> {
+    #[derive(Deserialize)]
+    struct Light {
+        event: String,
+        data: serde_json::Value,
+    }
+    let mut logged = Logged::default();
+    for index in from..shared.log.size() {
+        let bytes = shared.log.entry(index)?;
+        let Ok(entry) = serde_json::from_slice::<Light>(&bytes) else { continue };
+        let id = || entry.data.get("evidence")?.as_str()?.parse::<EvidenceId>().ok();
+        match entry.event.as_str() {
+            "item.sealed" => logged.sealed.extend(id().map(|id| (id, index))),
+            "item.stored" => logged.stored.extend(id().map(|id| (id, index))),
+            _ => {}
+        }
+    }
+    Ok(logged)
+}
+
+/// Items that the journal calls sealed: their entry is in the log already, or goes there now.
+fn relog(shared: &Shared, logged: &Logged, found: &mut Recovered) -> Result<(), IngestError> {
+    loop {
+        let rows = shared.journal.items_in(&[ItemState::Sealed], None, 256)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (known, missing): (Vec<ItemRow>, Vec<ItemRow>) =
+            rows.into_iter().partition(|row| logged.sealed.contains_key(&row.id));
+        found.relogged += (known.len() + missing.len()) as u64;
+        let mut at: Vec<(EvidenceId, u64)> = known.iter().map(|row| (row.id, logged.sealed[&row.id])).collect();
+        let manifests: Vec<Vec<u8>> =
+            missing.iter().filter_map(|row| row.sealed.as_ref()).map(|s| s.manifest.clone()).collect();
+        if !manifests.is_empty() {
+            let first = shared.log.append_encoded_blocking(manifests)?;
+            at.extend(missing.iter().zip(first..).map(|(row, index)| (row.id, index)));
+        }
+        shared.journal.mark_logged(&at)?;
+    }
+}
+
+/// Items that the store had just taken: their entry is in the log already, or the uploads put it there.
+fn restore(shared: &Shared, logged: &Logged) -> Result<(), IngestError> {
+    for (id, index) in &logged.stored {
+        if let Some(row) = shared.journal.item(*id)?
+            && matches!(row.state, ItemState::Logged | ItemState::Uploading)
+        {
+            let receipt = shared.log.proof(*index)?;
+            shared.journal.mark_stored(*id, *index, receipt.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// Every file of the spool has its row, and every row its file.
+fn sweep(shared: &Shared, found: &mut Recovered) -> Result<(), IngestError> {
+    let mut whole_log: Option<Logged> = None;
+    for (id, partial) in shared.spool.list().map_err(SealError::Read)? {
+        let row = shared.journal.item(id)?;
+        let path = if partial { shared.spool.partial(id) } else { shared.spool.sealed(id) };
+        match row.map(|row| row.state) {
+            Some(ItemState::Pulling) => {
+                // Renamed, but the journal's step was lost: it is resumed as a partial that happens to be whole.
+                if !partial {
+                    durable::rename_unsynced(&path, &shared.spool.partial(id))?;
+                }
+                found.resumable += 1;
+            }
+            Some(ItemState::Released) => durable::remove(&path)?,
+            Some(_) if !partial => {}
+            Some(_) => durable::remove(&path)?,
+            None => {
+                let logged = match &whole_log {
+                    Some(logged) => logged,
+                    None => whole_log.insert(scan(shared, 0)?),
+                };
+                if logged.sealed.contains_key(&id) {
+                    found.alarms += 1;
+                    tracing::error!(code = "spool_without_journal", evidence = %id, path = %path.display(),
+                        next_step = "keep this file: the log names it, but the journal was lost",
+                        "a sealed file is unknown to the journal");
+                } else {
+                    durable::remove(&path)?;
+                    found.removed += 1;
+                }
+            }
+        }
+    }
+    let mut after = None;
+    loop {
+        let rows = shared.journal.items_in(&[ItemState::Pulling, ItemState::Logged, ItemState::Uploading], after, 512)?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = Some(last.id);
+        for row in &rows {
+            if row.state == ItemState::Pulling {
+                if !shared.spool.partial(row.id).exists() {
+                    shared.journal.drop_pulling(row.id)?;
+                }
+            } else if !shared.spool.sealed(row.id).exists() {
+                found.alarms += 1;
+                tracing::error!(code = "spool_file_missing", evidence = %row.id, path = %row.facts.path,
+                    next_step = "dock the camera again; if it was wiped, call the evidence manager",
+                    "a sealed item that is not yet stored has no file in the spool");
+            }
+        }
+    }
+}
+
+/// Sessions that were open when the station stopped without notice.
+fn close_sessions(shared: &Shared) -> Result<(), IngestError> {
+    for session in shared.journal.open_sessions()? {
+        let counts = shared.journal.inventory_counts(session.id)?;
+        let missing_count = counts.pending.0 + counts.failed.0;
+        shared.log_event(
+            Some(session.id),
+            Event::CameraUndocked(CameraUndocked {
+                bay: session.bay.clone(),
+                camera: session.camera.clone(),
+                complete: false,
+                reason: "the station stopped without notice".into(),
+                missing: shared.journal.missing(session.id, 100)?,
+                missing_count,
+            }),
+        )?;
+        shared.journal.end_session(session.id, now(), false)?;
+    }
+    Ok(())
+}

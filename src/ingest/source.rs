@@ -1,0 +1,58 @@
+//! What the upload room asks for, answered from the spool and the journal.
+
+use bytes::Bytes;
+
+use crate::journal::PartRow;
+use crate::seal::VerifiedReader;
+use crate::upload::{BoxError, DonePart, Ledger, Multipart, PartSource, Resume};
+
+use super::Shared;
+
+/// A spool file whose frames are verified while they are read.
+pub struct SpoolSource(pub VerifiedReader);
+
+impl PartSource for SpoolSource {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_range(&mut self, offset: u64, len: u64) -> Result<Bytes, BoxError> {
+        let length = usize::try_from(len)?;
+        let (bytes, skip) = self.0.read_range(offset, length)?;
+        Ok(Bytes::from(bytes).slice(skip..skip + length))
+    }
+}
+
+/// An upload's progress in the journal.
+pub struct JournalLedger<'a> {
+    pub shared: &'a Shared,
+    pub key: &'a str,
+}
+
+impl Ledger for JournalLedger<'_> {
+    fn resume(&mut self) -> Result<Option<Resume>, BoxError> {
+        let row = self.shared.journal.upload(self.key)?;
+        Ok(row.map(|row| Resume {
+            multipart: Multipart { upload_id: row.upload_id, part_size: row.part_size, retention: row.retention },
+            parts: row
+                .parts
+                .into_iter()
+                .map(|p| DonePart { number: p.number, etag: p.etag, sha256: p.digest })
+                .collect(),
+        }))
+    }
+
+    fn begin(&mut self, multipart: &Multipart) -> Result<(), BoxError> {
+        let Multipart { upload_id, part_size, retention } = multipart;
+        Ok(self.shared.journal.begin_upload(self.key, upload_id, *part_size, retention.as_ref())?)
+    }
+
+    fn part_done(&mut self, part: &DonePart) -> Result<(), BoxError> {
+        let row = PartRow { number: part.number, digest: part.sha256, etag: part.etag.clone() };
+        Ok(self.shared.journal.part_done(self.key, &row)?)
+    }
+
+    fn clear(&mut self) -> Result<(), BoxError> {
+        Ok(self.shared.journal.forget_upload(self.key)?)
+    }
+}
