@@ -29,7 +29,7 @@ use crate::model::{BayName, CameraId, Entry, Event, SessionId, StationName};
 use crate::seal::{Recipient, StationWrapKey};
 
 pub use bays::{BayView, Bays};
-pub use commit::{Committer, run as run_committer};
+pub use commit::{Committer, Sealed as SealedItem, run as run_committer};
 pub use error::IngestError;
 pub use job::{Job, JobControl, JobEnd};
 pub use outbound::{Outbound, OutboundView};

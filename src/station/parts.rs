@@ -1,0 +1,113 @@
+//! The parts of a station, opened in order from a validated configuration.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::audit::{Log, LogHandle, LogKey, VerifierKey};
+use crate::config::{Config, Secrets};
+use crate::durable;
+use crate::ingest::{Bays, Committer, Shared, Spool};
+use crate::journal::Journal;
+use crate::seal::{Recipient, StationWrapKey};
+use crate::upload::{LockMode, PaceRule, Pacer, RetentionPolicy, S3Store, StoreConfig, SystemClock};
+
+pub fn log_dir(config: &Config) -> PathBuf {
+    config.station.state_dir.join("log")
+}
+
+pub fn journal_path(config: &Config) -> PathBuf {
+    config.station.state_dir.join("journal.db")
+}
+
+pub fn socket_path(config: &Config) -> PathBuf {
+    config.station.runtime_dir.join("status.sock")
+}
+
+pub fn log_key(config: &Config, secrets: &Secrets) -> anyhow::Result<LogKey> {
+    let pkcs8 = secrets.station_key(config)?;
+    LogKey::from_pkcs8(&pkcs8).context("the station key cannot sign")
+}
+
+pub fn recipients(config: &Config) -> anyhow::Result<Vec<Recipient>> {
+    config
+        .seal
+        .recipients
+        .iter()
+        .map(|r| Recipient::from_pem(&r.pem).with_context(|| format!("the recipient {}", r.path.display())))
+        .collect()
+}
+
+pub fn retention(config: &Config) -> Option<RetentionPolicy> {
+    let mode = match config.store.retention.as_s3()? {
+        "GOVERNANCE" => LockMode::Governance,
+        _ => LockMode::Compliance,
+    };
+    Some(RetentionPolicy { mode, days: config.store.retention_days })
+}
+
+pub fn store(config: &Config, secrets: &Secrets) -> anyhow::Result<S3Store> {
+    let keys = secrets.store(config)?;
+    let store = StoreConfig {
+        endpoint: config.store.endpoint.clone(),
+        path_style: config.store.path_style,
+        session_token: keys.session_token,
+        ca_file: config.store.ca_file.clone(),
+        ..StoreConfig::new(&config.store.region, &config.store.bucket, &keys.access_key_id, &keys.secret_access_key)
+    };
+    S3Store::new(&store).context("cannot set up the store's client")
+}
+
+pub fn pacer(config: &Config) -> anyhow::Result<Pacer> {
+    let time = |minute: u16| {
+        let (hour, minute) = (i8::try_from(minute / 60 % 24), i8::try_from(minute % 60));
+        jiff::civil::Time::new(hour.unwrap_or(0), minute.unwrap_or(0), 0, 0)
+    };
+    let rules = config.upload.pace.windows.iter().map(|w| {
+        Ok(PaceRule { from: time(w.from_minute)?, until: time(w.to_minute)?, bits_per_second: w.bytes_per_second * 8 })
+    });
+    let rules = rules.collect::<Result<Vec<_>, jiff::Error>>()?;
+    Ok(Pacer::new(rules, config.station.time_zone.clone(), Box::new(SystemClock::default()))?)
+}
+
+/// What every job shares, and the committing thread's end of it.
+pub struct Opened {
+    pub shared: Arc<Shared>,
+    pub verifier: VerifierKey,
+    pub commits: std::sync::mpsc::Receiver<crate::ingest::SealedItem>,
+}
+
+/// Opens log, journal, spool and keys. Nothing is changed yet but what opening recovers by itself.
+pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<Opened> {
+    let recipients = recipients(config)?;
+    durable::create_dir(&config.station.state_dir)?;
+    let key = log_key(config, secrets)?;
+    let verifier = key.verifier(&config.station.log_origin)?;
+    let log = Log::open(&log_dir(config), key, &config.station.log_origin).context("cannot open the custody log")?;
+    let log = LogHandle::start(log).context("cannot start the log's writer")?;
+    let journal = Journal::open(&journal_path(config)).context("cannot open the journal")?;
+    let spool = Spool::open(&config.spool.dir, config.spool.reserve_bytes)?;
+    let (committer, commits) = Committer::channel();
+    let shared = Shared {
+        station: config.station.name.clone(),
+        journal,
+        log,
+        spool,
+        recipients,
+        wrap: StationWrapKey::new(secrets.wrap_key(config)?),
+        frame_length: config.seal.frame_length,
+        settle: config.dock.settle.max(Duration::from_millis(1)),
+        bays: Bays::default(),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        pulling: AtomicUsize::new(0),
+        docked: Mutex::new(HashMap::new()),
+        wake_upload: tokio::sync::Notify::new(),
+        stop: AtomicBool::new(false),
+        commit: Mutex::new(Some(committer)),
+    };
+    Ok(Opened { shared: Arc::new(shared), verifier, commits })
+}
