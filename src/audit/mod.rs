@@ -7,8 +7,13 @@ mod checkpoint;
 mod error;
 mod keys;
 mod note;
+mod proof;
+mod source;
+mod tiles;
+mod tree;
 
 pub use canonical::{ENTRY_MAX, encode_entry, is_canonical};
 pub use checkpoint::Checkpoint;
 pub use error::AuditError;
 pub use keys::{LogKey, VerifierKey};
+pub use source::{DirSource, LogSource};
