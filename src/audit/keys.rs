@@ -115,7 +115,9 @@ impl VerifierKey {
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}+", self.name)?;
-        self.id.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        self.id
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
         f.write_char('+')?;
         f.write_str(&STANDARD.encode([&[ED25519_TYPE], &self.public[..]].concat()))
     }

@@ -207,11 +207,7 @@ mod tests {
         assert!(!inclusion_holds(index, size, [7; 32], &proof, &root));
         assert!(!inclusion_holds(index ^ 1, size, leaf, &proof, &root) || size == 1);
         let proof = tree.consistency(old).unwrap();
-        assert!(consistency_holds(
-            (old, &old_root),
-            (size, &root),
-            &proof
-        ));
+        assert!(consistency_holds((old, &old_root), (size, &root), &proof));
         if old < size && old > 0 {
             assert!(!consistency_holds((old, &[7; 32]), (size, &root), &proof));
             assert!(!consistency_holds(
@@ -236,7 +232,9 @@ mod tests {
 
     #[test]
     fn roots_and_proofs_hold_where_tiles_fill_up() {
-        for size in [1, 2, 255, 256, 257, 511, 512, 65_535, 65_536, 65_537, 66_049] {
+        for size in [
+            1, 2, 255, 256, 257, 511, 512, 65_535, 65_536, 65_537, 66_049,
+        ] {
             for old in [0, 1, 256, 65_536, size - 1, size] {
                 check(old.min(size), size, (size - 1).min(300));
             }

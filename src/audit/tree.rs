@@ -59,6 +59,11 @@ impl Edge {
         self.size
     }
 
+    /// The leaves of the unfinished tile.
+    pub fn leaves(&self) -> &[Hash] {
+        &self.rows[0]
+    }
+
     /// Adds a leaf; every tile that it completes is handed to `full` with its hashes.
     pub fn push(&mut self, leaf: Hash, full: &mut dyn FnMut(Tile, &[Hash])) {
         let position = self.size;
