@@ -1,0 +1,104 @@
+use std::io;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::durable::DurableError;
+use crate::model::{Explain, RetryClass};
+
+/// What can go wrong with the custody log.
+#[derive(Debug, Error)]
+pub enum AuditError {
+    #[error("a log entry has {size} bytes, more than the 65,535 that the format allows")]
+    TooLarge { size: usize },
+    #[error("cannot write a log entry as canonical JSON")]
+    Encode(#[source] serde_json::Error),
+    #[error("the log key cannot be used: {0}")]
+    Key(&'static str),
+    #[error("the signed checkpoint is malformed: {0}")]
+    Note(&'static str),
+    #[error("the checkpoint carries no signature by {expected}; it is signed by {found}")]
+    ForeignKey { expected: String, found: String },
+    #[error("the checkpoint's signature by {name} is wrong")]
+    BadSignature { name: String },
+    #[error("cannot write the custody log")]
+    Durable(#[from] DurableError),
+    #[error("cannot read {key} of the custody log")]
+    Read {
+        key: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{key} of the custody log is missing")]
+    Missing { key: String },
+    #[error("the custody log on disk contradicts itself: {what}")]
+    Corrupt { what: String },
+    #[error("entry {index} is not in the log, which has {size} entries")]
+    OutOfRange { index: u64, size: u64 },
+    #[error("the receipt does not hold: {0}")]
+    Proof(&'static str),
+    #[error("the custody log takes no more entries after a failed write")]
+    Poisoned,
+    #[error("the custody log is closed")]
+    Closed,
+    #[error("cannot start the custody log's thread")]
+    Thread(#[source] io::Error),
+    /// One failed batch, told to everyone who had an entry in it.
+    #[error("the entries could not be added to the custody log")]
+    Append(#[source] Arc<AuditError>),
+}
+
+impl Explain for AuditError {
+    fn retry_class(&self) -> RetryClass {
+        match self {
+            Self::TooLarge { .. } | Self::Encode(_) | Self::OutOfRange { .. } | Self::Proof(_) => {
+                RetryClass::Never
+            }
+            Self::Durable(inner) => inner.retry_class(),
+            Self::Append(inner) => inner.retry_class(),
+            _ => RetryClass::Operator,
+        }
+    }
+
+    fn label(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } | Self::Encode(_) => "log_entry",
+            Self::Key(_) | Self::ForeignKey { .. } => "log_key",
+            Self::Note(_) | Self::BadSignature { .. } => "log_signature",
+            Self::Durable(inner) => inner.label(),
+            Self::Append(inner) => inner.label(),
+            Self::Read { .. } | Self::Missing { .. } => "log_unreadable",
+            Self::Corrupt { .. } => "log_corrupt",
+            Self::OutOfRange { .. } => "log_range",
+            Self::Proof(_) => "log_proof",
+            Self::Poisoned | Self::Closed | Self::Thread(_) => "log_stopped",
+        }
+    }
+
+    fn next_step(&self) -> String {
+        match self {
+            Self::TooLarge { .. } | Self::Encode(_) => {
+                "Report this as a fault of the program: it must split or refuse such an entry.".into()
+            }
+            Self::Key(_) => {
+                "Put the station's own log key back, or begin a new log under a new key.".into()
+            }
+            Self::ForeignKey { .. } => {
+                "Check that the verifier key is that of this station; if it is, the log was replaced: keep both and investigate.".into()
+            }
+            Self::Note(_) | Self::BadSignature { .. } | Self::Corrupt { .. } | Self::Missing { .. } => {
+                "Keep the log folder as it is, run `camdock verify`, and restore the folder from the bucket's copy.".into()
+            }
+            Self::Durable(inner) => inner.next_step(),
+            Self::Append(inner) => inner.next_step(),
+            Self::Read { .. } => "Check the disk and the rights of the log folder, then try again.".into(),
+            Self::OutOfRange { .. } => "Ask for an entry that the log has.".into(),
+            Self::Proof(_) => {
+                "Fetch the receipt again; if it still does not hold, treat the item as unproven and run `camdock verify`.".into()
+            }
+            Self::Poisoned | Self::Closed | Self::Thread(_) => {
+                "Check the disk, then restart the service: it goes on from the last durable entry.".into()
+            }
+        }
+    }
+}

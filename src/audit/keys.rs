@@ -1,0 +1,211 @@
+use std::fmt::{self, Write as _};
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::rand::SystemRandom;
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::{AuditError, Checkpoint, note};
+
+/// Signature type byte of plain Ed25519 (C2SP signed-note, "Signature types").
+const ED25519_TYPE: u8 = 1;
+
+/// The station's log key, Ed25519. Never printed.
+pub struct LogKey(Ed25519KeyPair);
+
+impl LogKey {
+    /// A new key and its PKCS#8 document, which the caller stores.
+    pub fn generate() -> Result<(Self, Zeroizing<Vec<u8>>), AuditError> {
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+            .map_err(|_| AuditError::Key("the system gives no random bytes"))?;
+        let pkcs8 = Zeroizing::new(document.as_ref().to_vec());
+        Ok((Self::from_pkcs8(&pkcs8)?, pkcs8))
+    }
+
+    /// From PKCS#8 DER, with or without the public key in it.
+    pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, AuditError> {
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8)
+            .map(Self)
+            .map_err(|_| AuditError::Key("it is not an Ed25519 private key in PKCS#8"))
+    }
+
+    /// The key that outsiders check this log with. Fails when `origin` is not a usable key name.
+    pub fn verifier(&self, origin: &str) -> Result<VerifierKey, AuditError> {
+        let mut public = [0; 32];
+        public.copy_from_slice(self.0.public_key().as_ref());
+        VerifierKey::new(origin, public)
+    }
+
+    /// The signed note of a checkpoint.
+    pub fn sign(&self, checkpoint: &Checkpoint) -> Result<String, AuditError> {
+        let verifier = self.verifier(&checkpoint.origin)?;
+        let text = checkpoint.text();
+        let signature = self.0.sign(text.as_bytes());
+        Ok(note::write(
+            &text,
+            &verifier.name,
+            verifier.id,
+            signature.as_ref(),
+        ))
+    }
+}
+
+/// A log's public key with its name, written `name+keyid+key`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifierKey {
+    name: String,
+    id: [u8; 4],
+    public: [u8; 32],
+}
+
+impl VerifierKey {
+    fn new(name: &str, public: [u8; 32]) -> Result<Self, AuditError> {
+        if !note::is_name(name) {
+            return Err(AuditError::Key("its name is empty or holds a space or `+`"));
+        }
+        let mut hash = Sha256::new();
+        hash.update(name);
+        hash.update([b'\n', ED25519_TYPE]);
+        hash.update(public);
+        let digest: [u8; 32] = hash.finalize().into();
+        Ok(Self {
+            name: name.to_owned(),
+            id: [digest[0], digest[1], digest[2], digest[3]],
+            public,
+        })
+    }
+
+    /// The log's origin.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The checkpoint of a signed note, if this key signed it and its origin is this key's name.
+    pub fn open(&self, note: &str) -> Result<Checkpoint, AuditError> {
+        let note = note::parse(note)?;
+        let mut ours = note
+            .signatures
+            .iter()
+            .filter(|s| s.name == self.name && s.key_id == self.id)
+            .peekable();
+        if ours.peek().is_none() {
+            let names: Vec<_> = note.signatures.iter().map(|s| s.name).collect();
+            return Err(AuditError::ForeignKey {
+                expected: self.to_string(),
+                found: names.join(", "),
+            });
+        }
+        let key = UnparsedPublicKey::new(&ED25519, &self.public);
+        if !ours.all(|s| key.verify(note.text.as_bytes(), &s.bytes).is_ok()) {
+            return Err(AuditError::BadSignature {
+                name: self.name.clone(),
+            });
+        }
+        let checkpoint = Checkpoint::parse(note.text)?;
+        if checkpoint.origin != self.name {
+            return Err(AuditError::Note("its origin is not the key's name"));
+        }
+        Ok(checkpoint)
+    }
+}
+
+impl fmt::Display for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+", self.name)?;
+        self.id
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_char('+')?;
+        f.write_str(&STANDARD.encode([&[ED25519_TYPE], &self.public[..]].concat()))
+    }
+}
+
+impl fmt::Debug for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for VerifierKey {
+    type Err = AuditError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WRONG: AuditError = AuditError::Key("a verifier key is written `name+keyid+key`");
+        // Base64 may itself hold a `+`: only the first two separate.
+        let mut parts = text.trim_end().splitn(3, '+');
+        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(WRONG);
+        };
+        let key = STANDARD.decode(key).map_err(|_| WRONG)?;
+        let public = match key.split_first() {
+            Some((&ED25519_TYPE, public)) => public.try_into().map_err(|_| WRONG)?,
+            _ => return Err(AuditError::Key("it is not an Ed25519 key")),
+        };
+        let made = Self::new(name, public)?;
+        let hex: String = made.id.iter().map(|byte| format!("{byte:02x}")).collect();
+        if hex != id {
+            return Err(AuditError::Key("its key id is not that of its key"));
+        }
+        Ok(made)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Sha256Digest;
+
+    fn checkpoint() -> Checkpoint {
+        Checkpoint {
+            origin: "example.org/station".into(),
+            size: 7,
+            root: Sha256Digest::of(b"root"),
+        }
+    }
+
+    #[test]
+    fn a_signed_checkpoint_opens_under_its_own_key_only() {
+        let (key, pkcs8) = LogKey::generate().unwrap();
+        let note = key.sign(&checkpoint()).unwrap();
+        let text = key.verifier("example.org/station").unwrap().to_string();
+        let verifier: VerifierKey = text.parse().unwrap();
+        assert_eq!(verifier.to_string(), text);
+        assert_eq!(verifier.open(&note).unwrap(), checkpoint());
+        let again = LogKey::from_pkcs8(&pkcs8).unwrap();
+        assert_eq!(again.sign(&checkpoint()).unwrap(), note);
+        let other = LogKey::generate().unwrap().0;
+        let other = other.verifier("example.org/station").unwrap();
+        assert!(matches!(
+            other.open(&note),
+            Err(AuditError::ForeignKey { .. })
+        ));
+    }
+
+    #[test]
+    fn every_changed_character_of_a_note_is_noticed() {
+        let (key, _) = LogKey::generate().unwrap();
+        let note = key.sign(&checkpoint()).unwrap();
+        let verifier = key.verifier("example.org/station").unwrap();
+        for (at, was) in note.char_indices() {
+            for new in ['A', 'B', '1', '\n'] {
+                if new != was {
+                    let tail = &note[at + was.len_utf8()..];
+                    let changed = format!("{}{new}{tail}", &note[..at]);
+                    assert!(verifier.open(&changed).is_err(), "{at}: {changed}");
+                }
+            }
+            assert!(verifier.open(&note[..at]).is_err());
+        }
+    }
+
+    #[test]
+    fn the_published_key_of_the_go_checksum_database_is_read() {
+        let text = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8";
+        let key: VerifierKey = text.parse().unwrap();
+        assert_eq!(key.to_string(), text);
+        assert!(text.replace("033d", "033e").parse::<VerifierKey>().is_err());
+    }
+}
