@@ -15,11 +15,14 @@ mod source;
 mod tiles;
 mod tree;
 mod wal;
+mod writer;
 
 pub use canonical::{ENTRY_MAX, encode_entry, is_canonical};
 pub use checkpoint::Checkpoint;
 pub use error::AuditError;
 pub use keys::{LogKey, VerifierKey};
 pub use log::Log;
+pub use proof::root_at;
 pub use receipt::verify_receipt;
 pub use source::{DirSource, LogSource};
+pub use writer::{Committed, LogHandle};

@@ -1,1 +1,139 @@
 //! The command line: one file a verb. Only here and in `station` errors become plain text.
+//!
+//! Exit codes: 0 fine, 1 verification failed, 2 wrong usage or configuration, 3 needs attention, 4 could not run.
+
+mod check;
+mod demo;
+mod items;
+mod keygen;
+mod logs;
+mod open;
+mod run;
+mod show;
+mod status;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, DEFAULT_PATH, Loaded};
+use crate::model::Explain;
+
+/// Takes the footage of docked body-worn cameras, seals it, stores it and can prove it.
+#[derive(Parser)]
+#[command(name = "camdock", version, max_term_width = 100, after_help = "\
+Start here: `camdock demo` runs a whole station on this machine; `camdock check` says what a real one still needs.
+Exit codes: 0 fine · 1 verification failed · 2 wrong usage or configuration · 3 needs attention · 4 could not run")]
+pub struct Cli {
+    /// The station's configuration; roster.toml and profiles/ lie beside it
+    #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_PATH, env = "CAMDOCK_CONFIG")]
+    config: PathBuf,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run the station service
+    Run(run::Args),
+    /// Check configuration, keys, store, clock and disk; each finding comes with its fix
+    Check(check::Args),
+    /// Show bays, queues and problems of the running station
+    Status(status::Args),
+    /// Make key pairs: for recipients of footage, or for a station
+    Keygen(keygen::Args),
+    /// List evidence, with filters
+    Items(items::Args),
+    /// Tell one item's whole custody, from the camera to the store
+    Show(show::Args),
+    /// Verify the custody log, its signatures, and every item against the store
+    Verify(verify::Args),
+    /// Open sealed footage with a recipient's private key
+    Open(open::Args),
+    /// Run a whole station on this machine: real S3 server, folder cameras with footage
+    Demo(demo::Args),
+    /// Measure the custody log's append and verify rates
+    #[command(hide = true)]
+    BenchLog(verify::BenchLog),
+}
+
+/// How a verb ended, short of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Fine,
+    VerificationFailed,
+    NeedsAttention,
+}
+
+/// Wrong usage or configuration: exit code 2 instead of 4.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Usage {
+    message: String,
+}
+
+pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+    Usage { message: message.into() }.into()
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()) * 2);
+        }
+    };
+    let done = match cli.verb {
+        Verb::Run(args) => run::run(&cli.config, args),
+        Verb::Check(args) => check::run(&cli.config, args),
+        Verb::Status(args) => status::run(&cli.config, args),
+        Verb::Keygen(args) => keygen::run(&cli.config, args),
+        Verb::Items(args) => items::run(&cli.config, args),
+        Verb::Show(args) => show::run(&cli.config, args),
+        Verb::Verify(args) => verify::run(&cli.config, args),
+        Verb::Open(args) => open::run(&cli.config, args),
+        Verb::Demo(args) => demo::run(args),
+        Verb::BenchLog(args) => verify::bench(args),
+    };
+    match done {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::VerificationFailed) => ExitCode::from(1),
+        Ok(Outcome::NeedsAttention) => ExitCode::from(3),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if let Some(step) = next_step(&error) {
+                eprintln!("next:  {step}");
+            }
+            ExitCode::from(if is_usage(&error) { 2 } else { 4 })
+        }
+    }
+}
+
+pub(crate) fn load(path: &Path) -> anyhow::Result<Loaded> {
+    Ok(Config::load(path)?)
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.chain().any(|e| e.is::<Usage>() || e.is::<crate::config::ConfigError>())
+}
+
+/// The next step of the innermost of our errors that has one.
+pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
+    fn explain<E: Explain + 'static>(e: &(dyn std::error::Error + 'static)) -> Option<String> {
+        e.downcast_ref::<E>().map(Explain::next_step)
+    }
+    error.chain().find_map(|e| {
+        explain::<crate::ingest::IngestError>(e)
+            .or_else(|| explain::<crate::config::ConfigError>(e))
+            .or_else(|| explain::<crate::upload::UploadError>(e))
+            .or_else(|| explain::<crate::audit::AuditError>(e))
+            .or_else(|| explain::<crate::seal::SealError>(e))
+            .or_else(|| explain::<crate::journal::JournalError>(e))
+            .or_else(|| explain::<crate::durable::DurableError>(e))
+            .or_else(|| explain::<crate::camera::CameraError>(e))
+    })
+}

@@ -190,10 +190,10 @@ fn enter(shared: &Shared, batch: &[Sealed], progress: &mut Progress) -> Result<(
     }
     let first = match progress.first {
         Some(first) => first,
-        None => *progress.first.insert(shared.log.append_encoded_blocking(entries)?),
+        None => *progress.first.insert(shared.append(entries)?),
     };
     let logged: Vec<(EvidenceId, u64)> = own.into_iter().map(|(id, at)| (id, first + at)).collect();
     shared.journal.mark_logged(&logged)?;
-    metrics::log_size(shared.log.size());
+    metrics::log_size(shared.log_size());
     Ok(())
 }

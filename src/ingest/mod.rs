@@ -78,15 +78,26 @@ impl Shared {
     /// Enters one event; it is durable under a signed checkpoint when this returns. Blocks.
     pub fn log_event(&self, session: Option<SessionId>, event: Event) -> Result<u64, IngestError> {
         let bytes = self.encode(session, event)?;
-        Ok(self.log.append_encoded_blocking(vec![bytes])?)
+        self.append(vec![bytes])
     }
 
     fn log_events(&self, session: Option<SessionId>, events: Vec<Event>) -> Result<(), IngestError> {
         for chunk in events.chunks(1024) {
             let entries = chunk.iter().map(|e| self.encode(session, e.clone())).collect::<Result<Vec<_>, _>>()?;
-            self.log.append_encoded_blocking(entries)?;
+            self.append(entries)?;
         }
         Ok(())
+    }
+
+    /// Entries in the log, all durable.
+    pub fn log_size(&self) -> u64 {
+        *self.log.watch().borrow()
+    }
+
+    /// Enters encoded entries next to each other; returns the first one's index. Blocks.
+    fn append(&self, entries: Vec<Vec<u8>>) -> Result<u64, IngestError> {
+        let committed = self.log.append_encoded_blocking(entries)?;
+        Ok(committed.first().map_or_else(|| self.log_size(), |c| c.index))
     }
 
     fn committer(&self) -> Result<Committer, IngestError> {

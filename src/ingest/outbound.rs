@@ -191,7 +191,7 @@ impl Outbound {
                 Some(entry) => entry,
                 None => self.store(&row, &base, cancel).await?,
             };
-            let index = shared.log.append_encoded(vec![entry]).await?;
+            let index = shared.log.append_encoded(vec![entry]).await?.first().map_or(0, |c| c.index);
             let receipt = blocking(|| shared.log.proof(index))?.into_bytes();
             blocking(|| shared.journal.mark_stored(id, index, &receipt))?;
             metrics::file("stored", row.facts.size);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::outbound::blocking;
 use super::{IngestError, Shared};
-use crate::audit::{Checkpoint, VerifierKey};
+use crate::audit::{Checkpoint, VerifierKey, root_at};
 use crate::upload::{Body, Store};
 
 /// How much of the log the bucket is known to hold.
@@ -18,11 +18,11 @@ fn log_key(prefix: &str, shared: &Shared, file: &str) -> String {
 /// Puts what is new into the bucket, the checkpoint last; returns the size that is published now.
 pub async fn publish_log(shared: &Shared, store: &dyn Store, prefix: &str) -> Result<u64, IngestError> {
     let published = blocking(|| shared.journal.number(PUBLISHED))?.unwrap_or(0);
-    let (checkpoint, note) = shared.log.latest();
+    let (checkpoint, note, files) = shared.log.files_since(published);
     if checkpoint.size <= published {
         return Ok(published);
     }
-    for file in blocking(|| shared.log.files_between(published, checkpoint.size))? {
+    for file in files {
         let Some(bytes) = blocking(|| shared.log.read(&file))? else {
             // A partial tile that a newer one has replaced meanwhile: the next round has it.
             return Ok(published);
@@ -53,7 +53,7 @@ pub async fn check_bucket_log(
     if theirs.size > ours.size {
         return Err(IngestError::LogBehind { local: ours.size, bucket: theirs.size });
     }
-    let root = blocking(|| shared.log.root_at(theirs.size))?;
+    let root = blocking(|| root_at(shared.log.source(), theirs.size))?;
     if root != theirs.root {
         return Err(IngestError::LogFork { size: theirs.size });
     }

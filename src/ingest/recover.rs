@@ -43,7 +43,7 @@ pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
         .filter(|(state, ..)| matches!(state, ItemState::Logged | ItemState::Uploading))
         .map(|(_, files, _)| files)
         .sum();
-    shared.journal.set_number(RECONCILED, shared.log.size())?;
+    shared.journal.set_number(RECONCILED, shared.log_size())?;
     Ok(found)
 }
 
@@ -61,7 +61,7 @@ fn scan(shared: &Shared, from: u64) -> Result<Logged, IngestError> {
         data: serde_json::Value,
     }
     let mut logged = Logged::default();
-    for index in from..shared.log.size() {
+    for index in from..shared.log_size() {
         let bytes = shared.log.entry(index)?;
         let Ok(entry) = serde_json::from_slice::<Light>(&bytes) else { continue };
         let id = || entry.data.get("evidence")?.as_str()?.parse::<EvidenceId>().ok();
@@ -88,7 +88,7 @@ fn relog(shared: &Shared, logged: &Logged, found: &mut Recovered) -> Result<(), 
         let manifests: Vec<Vec<u8>> =
             missing.iter().filter_map(|row| row.sealed.as_ref()).map(|s| s.manifest.clone()).collect();
         if !manifests.is_empty() {
-            let first = shared.log.append_encoded_blocking(manifests)?;
+            let first = shared.append(manifests)?;
             at.extend(missing.iter().zip(first..).map(|(row, index)| (row.id, index)));
         }
         shared.journal.mark_logged(&at)?;

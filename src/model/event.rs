@@ -245,7 +245,7 @@ pub struct ItemStored {
 }
 
 /// S3 Object Lock as set at creation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retention {
     /// `COMPLIANCE` or `GOVERNANCE`.
     pub mode: String,

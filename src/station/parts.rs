@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::audit::{Log, LogHandle, LogKey, VerifierKey};
+use crate::audit::{LogHandle, LogKey, VerifierKey};
 use crate::config::{Config, Secrets};
 use crate::durable;
 use crate::ingest::{Bays, Committer, Shared, Spool};
@@ -87,8 +87,7 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<Opened> {
     durable::create_dir(&config.station.state_dir)?;
     let key = log_key(config, secrets)?;
     let verifier = key.verifier(&config.station.log_origin)?;
-    let log = Log::open(&log_dir(config), key, &config.station.log_origin).context("cannot open the custody log")?;
-    let log = LogHandle::start(log).context("cannot start the log's writer")?;
+    let log = LogHandle::open(&log_dir(config), key, &config.station.log_origin).context("cannot open the custody log")?;
     let journal = Journal::open(&journal_path(config)).context("cannot open the journal")?;
     let spool = Spool::open(&config.spool.dir, config.spool.reserve_bytes)?;
     let (committer, commits) = Committer::channel();

@@ -41,7 +41,7 @@ impl StatusView {
             bays: shared.bays.all(),
             outbound: outbound.snapshot(),
             items: shared.journal.state_counts()?,
-            log_entries: shared.log.size(),
+            log_entries: shared.log_size(),
             spool_free_bytes: shared.spool.free(),
             clock: sys::clock_state(),
         })
