@@ -8,6 +8,7 @@ mod items;
 mod keygen;
 mod logs;
 mod open;
+mod remote;
 mod run;
 mod show;
 mod status;

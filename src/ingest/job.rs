@@ -1,6 +1,7 @@
 //! One dock session from start to end, on a thread of its own: look, take, look again, and only then say safe.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,7 @@ struct Signals {
 pub struct JobControl {
     signals: Mutex<Signals>,
     changed: Condvar,
+    settled: AtomicBool,
 }
 
 impl JobControl {
@@ -56,6 +58,11 @@ impl JobControl {
     pub fn touch(&self) {
         self.signals.lock().unwrap_or_else(PoisonError::into_inner).touched = true;
         self.changed.notify_all();
+    }
+
+    /// The last look at the camera found nothing left to do.
+    pub fn settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
     }
 
     fn left(&self) -> Option<String> {
@@ -226,6 +233,7 @@ impl Run {
                 return Ok(false);
             }
             self.show(None);
+            self.control.settled.store(true, Ordering::Release);
             if !self.secured_shown {
                 self.secured_shown = true;
                 metrics::secured_after(self.began.elapsed().as_secs_f64());
@@ -236,6 +244,7 @@ impl Run {
             }
             return Ok(true);
         }
+        self.control.settled.store(false, Ordering::Release);
         self.lock().pulling(counts);
         self.show(None);
         let postponed = self.take_pending(camera, buffers)?;

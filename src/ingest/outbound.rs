@@ -43,6 +43,8 @@ pub struct Problem {
     pub reason: String,
     pub next_step: String,
     pub since: Timestamp,
+    /// It will not pass by itself.
+    pub needs_person: bool,
 }
 
 pub struct Outbound {
@@ -168,6 +170,7 @@ impl Outbound {
             reason: chain(&error),
             next_step: error.next_step(),
             since: now(),
+            needs_person: class != RetryClass::Later,
         };
         tracing::error!(evidence = %id, code = error.label(), failures = failure.count, error = &error as &dyn std::error::Error,
             next_step = error.next_step(), "an item could not be stored{}", if failure.never { "" } else { "; trying again" });

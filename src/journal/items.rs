@@ -318,6 +318,16 @@ impl Journal {
         Ok(counts)
     }
 
+    /// Items whose receipt is not yet in the store.
+    pub fn unreceipted(&self) -> Result<u64, JournalError> {
+        let count: i64 = self.lock().query_row(
+            "SELECT COUNT(*) FROM items WHERE state = 'stored' AND stored_entry IS NOT NULL",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(count.cast_unsigned())
+    }
+
     /// How many items of a session are not yet in the store.
     pub fn unstored_of(&self, session: SessionId) -> Result<u64, JournalError> {
         let count: i64 = self.lock().query_row(

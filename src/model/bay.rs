@@ -73,3 +73,10 @@ pub enum BayStatus {
         files_total: u64,
     },
 }
+
+impl BayStatus {
+    /// Somebody has to do something about it.
+    pub const fn needs_person(&self) -> bool {
+        matches!(self, Self::NotRecognised { .. } | Self::NeedsAttention { .. })
+    }
+}

@@ -209,6 +209,11 @@ impl ItemKey {
         random_secret().map(Self)
     }
 
+    /// The bare key; for making a station's wrap key of the same kind.
+    pub fn into_bytes(self) -> Zeroizing<[u8; 32]> {
+        self.0
+    }
+
     /// As opened from an `item-key` message.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes

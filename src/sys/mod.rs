@@ -1,7 +1,9 @@
 //! The only room with `unsafe`: thin, checked calls into the kernel. No decisions here.
 
 mod clock;
+mod dumps;
 mod writeback;
 
 pub use clock::clock_state;
+pub use dumps::forbid_core_dumps;
 pub use writeback::start_writeback;

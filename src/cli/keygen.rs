@@ -1,0 +1,105 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{Subcommand, ValueEnum};
+use zeroize::Zeroizing;
+
+use super::{Outcome, load};
+use crate::audit::LogKey;
+use crate::durable;
+use crate::seal::{Curve, ItemKey, Recipient, keygen_recipient};
+
+/// Makes key pairs. Nothing that exists is ever overwritten.
+#[derive(clap::Args)]
+#[command(after_help = "\
+  camdock keygen recipient --out evidence   makes evidence.key.pem (keep it safe, never on a station)
+                                            and evidence.pub.pem (goes into [seal] recipients)
+  camdock keygen station                    makes the station's own keys below its state folder
+Without the private recipient keys nobody can open stored footage: keep at least two recipients.")]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// A recipient of footage: whoever has the private key can open what is sealed to it
+    Recipient {
+        /// Where to: NAME.key.pem and NAME.pub.pem
+        #[arg(long, value_name = "NAME")]
+        out: PathBuf,
+        #[arg(long, value_enum, default_value_t = CurveName::P384)]
+        curve: CurveName,
+    },
+    /// The station's log-signing key and its key over items in flight
+    Station,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum CurveName {
+    P384,
+    P256,
+}
+
+pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
+    match args.what {
+        What::Recipient { out, curve } => {
+            let curve = match curve {
+                CurveName::P384 => Curve::P384,
+                CurveName::P256 => Curve::P256,
+            };
+            let (private, public) = (beside(&out, ".key.pem"), beside(&out, ".pub.pem"));
+            recipient(&private, &public, curve)?;
+            println!("private key: {}   keep it safe and off every station", private.display());
+            println!("public key:  {}   name it in [seal] recipients", public.display());
+            println!("fingerprint: {}", Recipient::from_pem(&std::fs::read_to_string(&public)?)?.fingerprint());
+        }
+        What::Station => {
+            let loaded = load(config)?;
+            let dir = loaded.config.station.state_dir.join("keys");
+            let key = station(&dir, &loaded.config.station.log_origin)?;
+            println!("keys:                 {}", dir.display());
+            println!("the log's public key: {key}");
+            println!("Give the public key to everyone who is to verify this station's log, by a way that you trust.");
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
+fn beside(out: &Path, suffix: &str) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+pub fn recipient(private: &Path, public: &Path, curve: Curve) -> anyhow::Result<()> {
+    refuse_existing(&[private, public])?;
+    let (key, pem) = keygen_recipient(curve)?;
+    durable::write_atomic(private, key.as_bytes())?;
+    durable::write_atomic(public, pem.as_bytes())?;
+    Ok(())
+}
+
+/// Makes `station.key` and `wrap.key`; returns the log's verifier key.
+pub fn station(dir: &Path, origin: &str) -> anyhow::Result<String> {
+    let (signing, wrap) = (dir.join("station.key"), dir.join("wrap.key"));
+    refuse_existing(&[&signing, &wrap])?;
+    durable::create_dir(dir)?;
+    let (key, pkcs8) = LogKey::generate()?;
+    durable::write_atomic(&signing, &pkcs8)?;
+    let bytes: Zeroizing<[u8; 32]> = ItemKey::generate()?.into_bytes();
+    durable::write_atomic(&wrap, &bytes[..])?;
+    let verifier = key.verifier(origin)?.to_string();
+    durable::write_atomic(&dir.join("log.pub"), format!("{verifier}\n").as_bytes())
+        .context("cannot write the log's public key")?;
+    Ok(verifier)
+}
+
+fn refuse_existing(paths: &[&Path]) -> anyhow::Result<()> {
+    for path in paths {
+        if path.exists() {
+            bail!("{} exists already; move it away first if you really want a new key", path.display());
+        }
+    }
+    Ok(())
+}

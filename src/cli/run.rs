@@ -1,0 +1,34 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::{Outcome, load, logs};
+use crate::station::{self, Ended, Options};
+
+/// Watches the docked folders, takes, seals, logs and stores footage until it is told to stop.
+#[derive(clap::Args)]
+#[command(after_help = "\
+  camdock run                          as the service does, with /etc/camdock/camdock.toml
+  camdock run --drain                  take and store everything that is docked now, then exit:
+                                       0 all stored, 3 something needs attention
+SIGTERM and Ctrl-C stop it in order; a kill or a power cut loses nothing either.")]
+pub struct Args {
+    /// Work until nothing docked is left to do, then exit
+    #[arg(long)]
+    drain: bool,
+    /// Write figures of the run to this file as JSON
+    #[arg(long, value_name = "FILE", hide = true)]
+    report: Option<PathBuf>,
+}
+
+pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
+    let loaded = load(config)?;
+    logs::start(Some(loaded.config.log.format), &loaded.config.log.level);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let ended = runtime.block_on(station::run(loaded, Options { drain: args.drain, report: args.report }));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    match ended? {
+        Ended::AllStored | Ended::Stopped => Ok(Outcome::Fine),
+        Ended::NeedsAttention => Ok(Outcome::NeedsAttention),
+    }
+}

@@ -1,0 +1,76 @@
+//! Keeps the bucket's copy of the custody log up to date, after making sure that both are one log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::audit::VerifierKey;
+use crate::ingest::{IngestError, Shared, check_bucket_log, publish_log};
+use crate::metrics;
+use crate::model::{Explain as _, RetryClass};
+use crate::upload::{Backoff, Store};
+
+/// Between rounds, so that many entries share one checkpoint in the bucket.
+const PAUSE: Duration = Duration::from_millis(500);
+
+pub struct Publisher {
+    pub shared: Arc<Shared>,
+    pub store: Arc<dyn Store>,
+    pub prefix: String,
+    pub verifier: VerifierKey,
+    /// The bucket's copy was compared with ours.
+    pub checked: bool,
+}
+
+/// True for what must stop the station: the two copies of the log contradict each other.
+pub fn is_fatal(error: &IngestError) -> bool {
+    matches!(error, IngestError::LogBehind { .. } | IngestError::LogFork { .. } | IngestError::LogForeign(_))
+}
+
+impl Publisher {
+    pub async fn check(&mut self) -> Result<(), IngestError> {
+        check_bucket_log(&self.shared, &*self.store, &self.prefix, &self.verifier).await?;
+        self.checked = true;
+        Ok(())
+    }
+
+    async fn round(&mut self) -> Result<(), IngestError> {
+        if !self.checked {
+            self.check().await?;
+        }
+        publish_log(&self.shared, &*self.store, &self.prefix).await.map(drop)
+    }
+
+    /// Publishes until told to stop, then once more; a contradiction goes to `fatal`.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>, fatal: mpsc::Sender<IngestError>) {
+        let mut size = self.shared.log.watch();
+        let backoff = Backoff::default();
+        let mut failures = 0;
+        while !*stop.borrow() {
+            size.mark_unchanged();
+            match self.round().await {
+                Ok(()) => failures = 0,
+                Err(error) if is_fatal(&error) => {
+                    let _ = fatal.send(error).await;
+                    return;
+                }
+                Err(error) => {
+                    failures += 1;
+                    metrics::error(error.label());
+                    let level_is_error = error.retry_class() != RetryClass::Later;
+                    tracing::warn!(code = error.label(), failures, needs_operator = level_is_error,
+                        error = &error as &dyn std::error::Error, next_step = error.next_step(), "cannot publish the custody log; trying again");
+                    let delay = backoff.delay(failures, failures.wrapping_mul(2_654_435_761), None);
+                    tokio::select! { () = tokio::time::sleep(delay) => {}, _ = stop.changed() => {} }
+                    continue;
+                }
+            }
+            tokio::select! { _ = size.changed() => {}, _ = stop.changed() => {} }
+            tokio::select! { () = tokio::time::sleep(PAUSE) => {}, _ = stop.changed() => {} }
+        }
+        if let Ok(Err(error)) = tokio::time::timeout(Duration::from_secs(15), self.round()).await {
+            tracing::warn!(code = error.label(), %error, "the log's last entries go to the bucket at the next start");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The running station: start in order, supervise, drain, stop in the reverse order.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use super::docking::{Docking, Rules};
+use super::publisher::{Publisher, is_fatal};
+use super::report::Report;
+use super::{lock, parts, status};
+use crate::config::{self, Changed, Config, Loaded, Profiles, Roster, Secrets, digest_of};
+use crate::dock::{DockEvent, FolderWatch};
+use crate::ingest::{Outbound, OutboundView, Shared, recover, run_committer};
+use crate::model::{ConfigChanged, Event, Explain as _, ItemState, StationStarted, StationStopped};
+use crate::upload::Store;
+use crate::{durable, metrics, sys};
+
+/// How the service is to run.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Exit once nothing docked is left to do and everything is stored.
+    pub drain: bool,
+    /// With `drain`: write figures of the run here.
+    pub report: Option<PathBuf>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    AllStored,
+    NeedsAttention,
+    Stopped,
+}
+
+/// Runs the station until a signal, or until drained.
+pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
+    let began = Instant::now();
+    let Loaded { config, roster, profiles, warnings } = loaded;
+    for warning in warnings {
+        tracing::warn!(warning, "configuration");
+    }
+    sys::forbid_core_dumps();
+    metrics::describe();
+    let secrets = Secrets::from_environment();
+    durable::create_dir(&config.station.state_dir)?;
+    durable::create_dir(&config.station.runtime_dir)?;
+    let _lock = lock::lock(&config.station.state_dir)?;
+    let opened = tokio::task::block_in_place(|| parts::open(&config, &secrets))?;
+    let shared = opened.shared;
+    let committer = {
+        let (shared, commits) = (Arc::clone(&shared), opened.commits);
+        std::thread::Builder::new().name("committer".into()).spawn(move || run_committer(&shared, &commits))?
+    };
+    let recovered = tokio::task::block_in_place(|| recover(&shared)).context("cannot recover from the last stop")?;
+    tracing::info!(?recovered, log_entries = shared.log_size(), "journal, spool and log are in line");
+    let store: Arc<dyn Store> = Arc::new(parts::store(&config, &secrets)?);
+    let mut publisher = Publisher {
+        shared: Arc::clone(&shared),
+        store: Arc::clone(&store),
+        prefix: config.store.prefix.clone(),
+        verifier: opened.verifier,
+        checked: false,
+    };
+    match tokio::time::timeout(Duration::from_secs(15), publisher.check()).await {
+        Ok(Err(error)) if is_fatal(&error) => return Err(error).context("this station must not go on"),
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(code = error.label(), error = &error as &dyn std::error::Error, next_step = error.next_step(),
+            "the store cannot be asked for its copy of the log; footage is taken all the same"),
+        Err(_) => tracing::warn!(code = "store_timeout", "the store does not answer; footage is taken all the same"),
+    }
+    let log_key = publisher.verifier.to_string();
+    tokio::task::block_in_place(|| log_start(&shared, log_key, recovered.in_flight))?;
+    let outbound = Arc::new(Outbound {
+        shared: Arc::clone(&shared),
+        store,
+        prefix: config.store.prefix.clone(),
+        retention: parts::retention(&config),
+        pacer: parts::pacer(&config)?,
+        parts_at_once: config.upload.parts_in_flight,
+        keep: config.spool.keep,
+        view: Mutex::new(OutboundView::default()),
+    });
+    let (stop, stopped) = watch::channel(false);
+    let (fatal, mut failed) = mpsc::channel(1);
+    let listener = status::listen(&parts::socket_path(&config))?;
+    let serving = tokio::spawn(status::serve(listener, Arc::clone(&shared), Arc::clone(&outbound)));
+    let uploads = tokio::spawn(Arc::clone(&outbound).run(stopped.clone()));
+    let publishing = tokio::spawn(publisher.run(stopped, fatal));
+    let mut rules = Rules {
+        roster: Arc::new(roster),
+        profiles: Arc::new(profiles),
+        accept_unknown: config.ingest.accept_unknown,
+        max_files: config.ingest.max_files,
+    };
+    let (config_watch, mut edits) = config::watch(&config);
+    let (dock, mut events) = FolderWatch::start(&config.dock.folders, config.dock.scan_interval)?;
+    let mut docking = Docking::new(Arc::clone(&shared));
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut bays = shared.bays.changes();
+    let mut tick = tokio::time::interval(Duration::from_millis(500));
+    let mut report = Report::default();
+    let mut first_look = config.dock.folders.is_empty();
+    sd_notify::notify(&[NotifyState::Ready])?;
+    tracing::info!(station = %shared.station, folders = config.dock.folders.len(), drain = options.drain, "the station is ready");
+
+    let ended: anyhow::Result<Ended> = loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => first_look |= handle(event, &mut docking, &rules),
+                None => break Err(anyhow::anyhow!("the watch on docked folders has ended")),
+            },
+            Some(changed) = edits.recv() => {
+                tokio::task::block_in_place(|| reload(&config, changed, &mut rules, &shared));
+            }
+            Some(error) = failed.recv() => break Err(error).context("this station must not go on"),
+            _ = terminate.recv() => break Ok(Ended::Stopped),
+            _ = interrupt.recv() => break Ok(Ended::Stopped),
+            _ = bays.changed() => {}
+            _ = tick.tick() => {}
+        }
+        sd_notify::notify(&[NotifyState::Watchdog])?;
+        if options.drain && first_look && docking.all_settled() {
+            report.secured(began);
+            if let Some(ended) = tokio::task::block_in_place(|| drained(&shared, &outbound))? {
+                break Ok(ended);
+            }
+        }
+    };
+
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    let reason = match &ended {
+        Ok(Ended::Stopped) => "told to stop".to_owned(),
+        Ok(_) => "drained".to_owned(),
+        Err(error) => format!("{error:#}"),
+    };
+    tracing::info!(reason, "the station stops");
+    shared.stop.store(true, Ordering::Relaxed);
+    dock.stop().await;
+    config_watch.stop().await;
+    tokio::task::block_in_place(|| docking.stop(&reason));
+    shared.commit.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if tokio::task::block_in_place(|| committer.join()).is_err() {
+        tracing::error!("the committing thread panicked; its items are taken up at the next start");
+    }
+    let stopped = Event::StationStopped(StationStopped { reason });
+    tokio::task::block_in_place(|| shared.log_event(None, stopped))?;
+    let _ = stop.send(true);
+    let _ = uploads.await;
+    let _ = publishing.await;
+    serving.abort();
+    let _ = std::fs::remove_file(parts::socket_path(&config));
+    if let Some(path) = &options.report {
+        (report.files, report.bytes) = totals(&shared)?;
+        report.write(began, path)?;
+    }
+    tokio::task::block_in_place(|| shared.log.close())?;
+    ended
+}
+
+/// Returns true once all folders were looked at.
+fn handle(event: DockEvent, docking: &mut Docking, rules: &Rules) -> bool {
+    match event {
+        DockEvent::Arrived { bay, root, profile } => {
+            tokio::task::block_in_place(|| docking.arrived(bay, root, profile, rules.clone()));
+        }
+        DockEvent::Left { bay, reason } => docking.left(&bay, &reason.to_string()),
+        DockEvent::Refused { bay, reason } => tokio::task::block_in_place(|| docking.refused(&bay, &reason)),
+        DockEvent::Touched { bay } => docking.touched(&bay),
+        DockEvent::RootMissing { root, reason } => tracing::error!(code = "docked_folder_missing", root = %root.display(), reason,
+            next_step = "make the folder, or correct [dock] folders in camdock.toml", "a docked folder's root is missing"),
+        DockEvent::RootBack { root } => tracing::info!(root = %root.display(), "a docked folder's root is back"),
+        DockEvent::FirstLookDone => return true,
+    }
+    false
+}
+
+fn log_start(shared: &Shared, log_key: String, recovered: u64) -> anyhow::Result<()> {
+    let clock = sys::clock_state();
+    metrics::clock(clock.synchronised);
+    let started = StationStarted {
+        version: env!("CARGO_PKG_VERSION").into(),
+        clock,
+        log_size: shared.log_size(),
+        log_key,
+        recipients: shared.recipients.iter().map(crate::seal::Recipient::fingerprint).collect(),
+        recovered,
+    };
+    shared.log_event(None, Event::StationStarted(started))?;
+    Ok(())
+}
+
+/// Takes over a changed roster or profiles; a bad edit is reported and the last good one stays.
+fn reload(config: &Config, changed: Changed, rules: &mut Rules, shared: &Shared) {
+    let mut tell = |file: &std::path::Path, problem: Option<String>| {
+        match &problem {
+            None => tracing::info!(file = %file.display(), "configuration reloaded"),
+            Some(reason) => tracing::error!(code = "config_refused", file = %file.display(), reason, next_step = "correct the file; the last good one stays in use", "a configuration edit was refused"),
+        }
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(sha256) = digest_of(file) {
+            let event = ConfigChanged { file: name, sha256, accepted: problem.is_none(), reason: problem };
+            if let Err(error) = shared.log_event(None, Event::ConfigChanged(event)) {
+                tracing::error!(code = error.label(), %error, "cannot enter a configuration change in the log");
+            }
+        }
+    };
+    if changed.roster {
+        let loaded = Roster::reload(config).map(|roster| rules.roster = Arc::new(roster));
+        tell(&config.roster_file, loaded.err().map(|e| format!("{:#}", anyhow::Error::new(e))));
+    }
+    if changed.profiles {
+        let loaded = Profiles::reload(config).map(|profiles| rules.profiles = Arc::new(profiles));
+        let problem = loaded.err().map(|e| format!("{:#}", anyhow::Error::new(e)));
+        let files: Vec<PathBuf> = rules.profiles.files.iter().map(|(file, _)| file.clone()).collect();
+        for file in files {
+            tell(&file, problem.clone());
+        }
+    }
+    if changed.config {
+        tracing::warn!(file = %config.path.display(), next_step = "restart the service (`systemctl restart camdock`)", "camdock.toml changed; it takes effect at the next start");
+    }
+}
+
+/// Whether all that can be done is done.
+fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Option<Ended>> {
+    let counts = shared.journal.state_counts()?;
+    let of = |wanted: &[ItemState]| -> u64 { counts.iter().filter(|(s, ..)| wanted.contains(s)).map(|(_, n, _)| n).sum() };
+    let waiting = of(&[ItemState::Sealed, ItemState::Logged, ItemState::Uploading]) + shared.journal.unreceipted()?;
+    let view = outbound.snapshot();
+    let attention = shared.bays.all().iter().any(|bay| bay.status.needs_person());
+    if waiting == 0 {
+        return Ok(Some(if attention { Ended::NeedsAttention } else { Ended::AllStored }));
+    }
+    // What is left needs a person: waiting for it would never end.
+    let stuck = waiting == view.alarms.len() as u64 || view.problem.as_ref().is_some_and(|p| p.needs_person);
+    Ok(stuck.then_some(Ended::NeedsAttention))
+}
+
+fn totals(shared: &Shared) -> anyhow::Result<(u64, u64)> {
+    let counts = shared.journal.state_counts()?;
+    Ok(counts.iter().fold((0, 0), |(files, bytes), (_, n, size)| (files + n, bytes + size)))
+}
