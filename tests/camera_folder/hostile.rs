@@ -38,11 +38,12 @@ fn symbolic_links_are_refused_and_never_followed() {
     symlink("real/a.mp4", place.root().join("inside.mp4")).unwrap();
     symlink("/etc", place.root().join("folder")).unwrap();
     symlink("..", place.root().join("up")).unwrap();
+    symlink("real", place.root().join("alias")).unwrap();
     symlink("loop", place.root().join("loop")).unwrap();
     let mut camera = place.camera();
     let listing = Listing::of(&mut camera);
     assert_eq!(listing.names(), ["real/a.mp4"]);
-    for name in ["link.mp4", "inside.mp4", "folder", "up", "loop"] {
+    for name in ["link.mp4", "inside.mp4", "folder", "up", "alias", "loop"] {
         assert_eq!(listing.code(name), "symlink");
     }
     for name in [
@@ -50,6 +51,7 @@ fn symbolic_links_are_refused_and_never_followed() {
         "inside.mp4",
         "folder/passwd",
         "up/secret",
+        "alias/a.mp4",
         "loop",
         "loop/x",
     ] {
