@@ -205,3 +205,66 @@ fn change(opened: &Statx, now: &Statx, at_path: &Statx) -> Option<Change> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Kernels and sandboxes without openat2 go name by name: both ways must agree on everything.
+    #[test]
+    fn going_by_name_opens_and_refuses_the_same_as_openat2() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("bay");
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::write(root.join("a/b/c.mp4"), "footage").unwrap();
+        fs::write(dir.path().join("outside"), "outside").unwrap();
+        symlink("a", root.join("link")).unwrap();
+        symlink("../outside", root.join("a/out")).unwrap();
+        let profiles = Profiles::builtin();
+        let open = |root: &Path| FolderCamera::open(root, "folder", &profiles).unwrap();
+        let listed = |mut camera: FolderCamera| {
+            let mut entries = Vec::new();
+            let result = camera.list(&mut |entry| {
+                entries.push(format!("{entry:?}"));
+                ControlFlow::Continue(())
+            });
+            result.unwrap();
+            entries.sort();
+            entries
+        };
+        let tried = |mut camera: FolderCamera, path: &str| {
+            let mut text = String::new();
+            match camera.open(&SourcePath::new(path).unwrap()) {
+                Ok(mut file) => file.read_to_string(&mut text).map(|_| text).unwrap(),
+                Err(error) => error.to_string(),
+            }
+        };
+        assert_eq!(listed(open(&root)), listed(open(&root).going_by_name()));
+        for (path, expected) in [
+            ("a/b/c.mp4", "footage"),
+            ("link/b/c.mp4", "leads through"),
+            ("a/out", "leads through"),
+            ("a/b", "not a regular file"),
+            ("a/x", "no longer on the camera"),
+            ("a/b/c.mp4/d", "leads through"),
+        ] {
+            let by_name = tried(open(&root).going_by_name(), path);
+            assert!(by_name.contains(expected), "{path}: {by_name}");
+            assert_eq!(tried(open(&root), path), by_name);
+        }
+        // Mounts of other file systems, as every Linux machine has them here.
+        let dev = Path::new("/dev");
+        for path in ["pts/ptmx", "null", "stdin"] {
+            assert_eq!(
+                tried(open(dev), path),
+                tried(open(dev).going_by_name(), path)
+            );
+        }
+        let pts =
+            |entries: Vec<String>| entries.into_iter().find(|e| e.contains("\"pts\"")).unwrap();
+        assert!(pts(listed(open(dev).going_by_name())).contains("other_filesystem"));
+    }
+}

@@ -31,7 +31,8 @@ pub struct ConfigWatch {
     stop: mpsc::Sender<()>,
 }
 
-/// Starts watching the files of a configuration, from their state now. Call it before loading to miss nothing.
+/// Starts watching the files of a configuration, from their state now: what changed between loading and this call is
+/// found by reloading roster and profiles once after it.
 /// Must be called within a tokio runtime.
 pub fn watch(config: &Config) -> (ConfigWatch, mpsc::Receiver<Changed>) {
     let files = Files {

@@ -248,10 +248,10 @@ impl LogLimit {
         let now = Instant::now();
         if self.bays.len() > 1024 {
             self.bays
-                .retain(|_, (since, _)| now - *since < Duration::from_secs(60));
+                .retain(|_, (since, _)| now - *since < Duration::from_mins(1));
         }
         let (since, count) = self.bays.entry(bay.clone()).or_insert((now, 0));
-        if now - *since >= Duration::from_secs(60) {
+        if now - *since >= Duration::from_mins(1) {
             if *count > LOG_LINES_A_MINUTE {
                 tracing::info!(%bay, "{} more lines were left out", *count - LOG_LINES_A_MINUTE);
             }
