@@ -164,6 +164,11 @@ impl Log {
         self.note = note;
     }
 
+    /// Tries again what a full disk kept back.
+    pub(super) fn catch_up(&mut self) -> Result<(), AuditError> {
+        if self.poisoned { Ok(()) } else { self.show() }
+    }
+
     /// Brings the public files up to what is committed, without syncing; the checkpoint last.
     pub(super) fn show(&mut self) -> Result<(), AuditError> {
         if self.shown_size == self.size() {

@@ -15,6 +15,7 @@ mod source;
 mod tiles;
 mod tree;
 mod wal;
+mod writer;
 
 pub use canonical::{ENTRY_MAX, encode_entry, is_canonical};
 pub use checkpoint::Checkpoint;
@@ -23,3 +24,4 @@ pub use keys::{LogKey, VerifierKey};
 pub use log::Log;
 pub use receipt::verify_receipt;
 pub use source::{DirSource, LogSource};
+pub use writer::{Committed, LogHandle};

@@ -1,0 +1,262 @@
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::model::Entry;
+
+use super::source::{DirSource, LogSource as _};
+use super::tiles::{Tile, tiles_between};
+use super::{AuditError, Checkpoint, ENTRY_MAX, Log, LogKey, VerifierKey, encode_entry, receipt};
+
+/// One sync and one signature cover at most about this much.
+const GROUP_ENTRIES: usize = 4096;
+const GROUP_BYTES: usize = 4 << 20;
+/// How often files that a full disk kept back are tried again while nothing else happens.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// An entry that is durable in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    pub index: u64,
+    /// The exact bytes of the log's leaf.
+    pub bytes: Vec<u8>,
+}
+
+type Answer = Result<Vec<Committed>, AuditError>;
+type Reply = Box<dyn FnOnce(Answer) + Send>;
+
+enum Request {
+    Append(Vec<Vec<u8>>, Reply),
+    Close,
+}
+
+/// The shared way to the custody log. Its thread commits whatever waits as one group; cloning is cheap.
+#[derive(Clone)]
+pub struct LogHandle(Arc<Shared>);
+
+struct Shared {
+    requests: Sender<Request>,
+    thread: Mutex<Option<JoinHandle<Result<(), AuditError>>>>,
+    latest: Arc<RwLock<(Checkpoint, String)>>,
+    size: watch::Receiver<u64>,
+    source: DirSource,
+    verifier: VerifierKey,
+}
+
+impl LogHandle {
+    /// Opens the log (see [`Log::open`]) and starts its thread.
+    pub fn open(dir: &Path, key: LogKey, origin: &str) -> Result<Self, AuditError> {
+        let verifier = key.verifier(origin)?;
+        let log = Log::open(dir, key, origin)?;
+        let (requests, queue) = channel();
+        let latest = (log.checkpoint().clone(), log.note().to_owned());
+        let latest = Arc::new(RwLock::new(latest));
+        let (size_to, size) = watch::channel(log.size());
+        let source = log.source().clone();
+        let writer = Writer {
+            log,
+            latest: Arc::clone(&latest),
+            size: size_to,
+        };
+        let thread = std::thread::Builder::new()
+            .name("custody-log".into())
+            .spawn(move || writer.run(&queue))
+            .map_err(AuditError::Thread)?;
+        Ok(Self(Arc::new(Shared {
+            requests,
+            thread: Mutex::new(Some(thread)),
+            latest,
+            size,
+            source,
+            verifier,
+        })))
+    }
+
+    /// Adds entries; ready once they are durable under a signed checkpoint.
+    ///
+    /// They stand next to each other, in this order. Dropping the future does not take them back.
+    pub async fn append(&self, entries: Vec<Entry>) -> Answer {
+        self.append_encoded(encode_all(&entries)?).await
+    }
+
+    /// Like [`Self::append`], for entries that are encoded already.
+    pub async fn append_encoded(&self, entries: Vec<Vec<u8>>) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        let send = move |result| drop(reply.send(result));
+        self.submit(entries, Box::new(send))?;
+        answer.await.unwrap_or(Err(AuditError::Closed))
+    }
+
+    /// Like [`Self::append`], for threads without an executor.
+    pub fn append_blocking(&self, entries: &[Entry]) -> Answer {
+        let (reply, answer) = channel();
+        let send = move |result| drop(reply.send(result));
+        self.submit(encode_all(entries)?, Box::new(send))?;
+        answer.recv().unwrap_or(Err(AuditError::Closed))
+    }
+
+    fn submit(&self, entries: Vec<Vec<u8>>, reply: Reply) -> Result<(), AuditError> {
+        // Checked here, so that nobody else's entries fail with it.
+        if let Some(long) = entries.iter().find(|e| e.len() > ENTRY_MAX) {
+            return Err(AuditError::TooLarge { size: long.len() });
+        }
+        let sent = self.0.requests.send(Request::Append(entries, reply));
+        sent.map_err(|_| AuditError::Closed)
+    }
+
+    /// The newest checkpoint and its signed note.
+    pub fn latest(&self) -> (Checkpoint, String) {
+        let latest = self.0.latest.read();
+        latest.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn verifier(&self) -> &VerifierKey {
+        &self.0.verifier
+    }
+
+    /// The receipt of an entry under the newest checkpoint. Reads O(log n) files.
+    pub fn proof(&self, index: u64) -> Result<String, AuditError> {
+        let (checkpoint, note) = self.latest();
+        receipt::receipt(&self.0.source, (&checkpoint, &note), index)
+    }
+
+    /// The bytes of one entry.
+    pub fn entry(&self, index: u64) -> Result<Vec<u8>, AuditError> {
+        receipt::entry_at(&self.0.source, self.latest().0.size, index)
+    }
+
+    /// The newest checkpoint, its note, and the keys to publish before it for one who has everything up to `size`.
+    pub fn files_since(&self, size: u64) -> (Checkpoint, String, Vec<String>) {
+        let (checkpoint, note) = self.latest();
+        let tiles = tiles_between(size, checkpoint.size);
+        let keys = tiles.map(Tile::key).collect();
+        (checkpoint, note, keys)
+    }
+
+    /// A public file of the log. Tiles of an older checkpoint can still be read while the log grows.
+    pub fn read(&self, key: &str) -> Result<Option<Vec<u8>>, AuditError> {
+        self.0.source.read(key)
+    }
+
+    /// The folder's files, for [`super::verify_log`].
+    pub fn source(&self) -> &DirSource {
+        &self.0.source
+    }
+
+    /// Follows the log's size, in entries.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.size.clone()
+    }
+
+    /// Commits what was handed in before, syncs everything and ends the thread. Blocks; later appends get `Closed`.
+    pub fn close(&self) -> Result<(), AuditError> {
+        let _ = self.0.requests.send(Request::Close);
+        self.0.join()
+    }
+}
+
+impl Shared {
+    fn join(&self) -> Result<(), AuditError> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        match thread.take() {
+            Some(thread) => thread.join().unwrap_or(Err(AuditError::Closed)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _ = self.requests.send(Request::Close);
+        if let Err(error) = self.join() {
+            tracing::error!(error = &error as &dyn std::error::Error, "log not closed");
+        }
+    }
+}
+
+fn encode_all(entries: &[Entry]) -> Result<Vec<Vec<u8>>, AuditError> {
+    entries.iter().map(encode_entry).collect()
+}
+
+struct Writer {
+    log: Log,
+    latest: Arc<RwLock<(Checkpoint, String)>>,
+    size: watch::Sender<u64>,
+}
+
+impl Writer {
+    fn run(mut self, queue: &Receiver<Request>) -> Result<(), AuditError> {
+        let mut open = true;
+        while open {
+            let mut group = Vec::new();
+            let (mut count, mut bytes) = (0, 0);
+            let mut next = match queue.recv_timeout(CATCH_UP) {
+                Ok(request) => Some(request),
+                Err(RecvTimeoutError::Disconnected) => Some(Request::Close),
+                Err(RecvTimeoutError::Timeout) => None,
+            };
+            while let Some(request) = next {
+                match request {
+                    Request::Append(entries, reply) => {
+                        count += entries.len();
+                        bytes += entries.iter().map(Vec::len).sum::<usize>();
+                        group.push((entries, reply));
+                    }
+                    Request::Close => {
+                        open = false;
+                        break;
+                    }
+                }
+                let room = count < GROUP_ENTRIES && bytes < GROUP_BYTES;
+                next = room.then(|| queue.try_recv().ok()).flatten();
+            }
+            self.commit(group);
+        }
+        self.log.close()
+    }
+
+    fn commit(&mut self, group: Vec<(Vec<Vec<u8>>, Reply)>) {
+        let (mut batch, mut shares) = (Vec::new(), Vec::new());
+        for (entries, reply) in group {
+            shares.push((entries.len(), reply));
+            batch.extend(entries);
+        }
+        let appended = if batch.is_empty() {
+            self.log.catch_up().map(|()| self.log.size())
+        } else {
+            self.log.append(&batch).map(|range| range.start)
+        };
+        self.tell();
+        match appended {
+            Ok(start) => {
+                let mut committed = (start..)
+                    .zip(batch)
+                    .map(|(index, bytes)| Committed { index, bytes });
+                for (count, reply) in shares {
+                    reply(Ok(committed.by_ref().take(count).collect()));
+                }
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                for (_, reply) in shares {
+                    reply(Err(AuditError::Append(Arc::clone(&error))));
+                }
+            }
+        }
+    }
+
+    /// Lets readers see the newest checkpoint whose files are all there.
+    fn tell(&mut self) {
+        let size = self.log.size();
+        if !self.log.is_shown() || *self.size.borrow() == size {
+            return;
+        }
+        let latest = (self.log.checkpoint().clone(), self.log.note().to_owned());
+        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = latest;
+        self.size.send_replace(size);
+    }
+}
