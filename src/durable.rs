@@ -151,6 +151,15 @@ pub fn rename_unsynced(from: &Path, to: &Path) -> Result<(), DurableError> {
     fs::rename(from, to).map_err(at("rename into", to))
 }
 
+/// Gives a finished file its name, durably; a file of that name that appeared meanwhile is an error, never replaced.
+pub fn rename_new(from: &Path, to: &Path) -> Result<(), DurableError> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
+        .map_err(io::Error::from)
+        .map_err(at("create", to))?;
+    sync_dir(parent_of(to))
+}
+
 /// Removes a file; one that is gone already is fine. The removal itself need not be durable: recovery removes it again.
 pub fn remove(path: &Path) -> Result<(), DurableError> {
     match fs::remove_file(path) {

@@ -4,6 +4,7 @@
 
 mod canonical;
 mod checkpoint;
+mod diagnose;
 mod error;
 mod keys;
 mod log;
@@ -11,9 +12,11 @@ mod note;
 mod proof;
 mod receipt;
 mod recovery;
+mod report;
 mod source;
 mod tiles;
 mod tree;
+mod verify;
 mod wal;
 mod writer;
 
@@ -22,7 +25,8 @@ pub use checkpoint::Checkpoint;
 pub use error::AuditError;
 pub use keys::{LogKey, VerifierKey};
 pub use log::Log;
-pub use proof::root_at;
 pub use receipt::verify_receipt;
+pub use report::{Finding, Report};
 pub use source::{DirSource, LogSource};
+pub use verify::{Standing, compare, verify_log};
 pub use writer::{Committed, LogHandle};

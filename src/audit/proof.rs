@@ -138,11 +138,6 @@ impl<'a> TileTree<'a> {
     }
 }
 
-/// The root that the log had at `size` entries, out of its tiles.
-pub fn root_at(source: &dyn LogSource, size: u64) -> Result<crate::model::Sha256Digest, AuditError> {
-    Ok(crate::model::Sha256Digest(TileTree::new(source, size).edge()?.root()))
-}
-
 /// The largest power of two below `width` (> 1).
 const fn split(width: u64) -> u64 {
     1 << (63 - (width - 1).leading_zeros())

@@ -68,8 +68,31 @@ impl Edge {
     pub fn push(&mut self, leaf: Hash, full: &mut dyn FnMut(Tile, &[Hash])) {
         let position = self.size;
         self.size += 1;
-        let mut hash = leaf;
-        for (level, row) in self.rows.iter_mut().enumerate() {
+        self.carry(0, leaf, position, full);
+    }
+
+    /// Adds the leaves of a whole tile, whose root is `root`; only where a tile begins.
+    pub fn push_tile(&mut self, leaves: &[Hash], root: Hash, full: &mut dyn FnMut(Tile, &[Hash])) {
+        debug_assert!(leaves.len() as u64 == TILE_WIDTH && self.rows[0].is_empty());
+        let position = self.size;
+        self.size += TILE_WIDTH;
+        let tile = Tile {
+            level: Some(0),
+            index: position / TILE_WIDTH,
+            width: TILE_WIDTH as u16,
+        };
+        full(tile, leaves);
+        self.carry(1, root, position, full);
+    }
+
+    fn carry(
+        &mut self,
+        from: usize,
+        mut hash: Hash,
+        position: u64,
+        full: &mut dyn FnMut(Tile, &[Hash]),
+    ) {
+        for (level, row) in self.rows.iter_mut().enumerate().skip(from) {
             row.push(hash);
             if (row.len() as u64) < TILE_WIDTH {
                 return;

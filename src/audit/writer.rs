@@ -93,10 +93,7 @@ impl LogHandle {
 
     /// Like [`Self::append`], for threads without an executor.
     pub fn append_blocking(&self, entries: &[Entry]) -> Answer {
-        let (reply, answer) = channel();
-        let send = move |result| drop(reply.send(result));
-        self.submit(encode_all(entries)?, Box::new(send))?;
-        answer.recv().unwrap_or(Err(AuditError::Closed))
+        self.append_encoded_blocking(encode_all(entries)?)
     }
 
     /// Like [`Self::append_encoded`], for threads without an executor.

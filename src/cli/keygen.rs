@@ -50,9 +50,18 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             };
             let (private, public) = (beside(&out, ".key.pem"), beside(&out, ".pub.pem"));
             recipient(&private, &public, curve)?;
-            println!("private key: {}   keep it safe and off every station", private.display());
-            println!("public key:  {}   name it in [seal] recipients", public.display());
-            println!("fingerprint: {}", Recipient::from_pem(&std::fs::read_to_string(&public)?)?.fingerprint());
+            println!(
+                "private key: {}   keep it safe and off every station",
+                private.display()
+            );
+            println!(
+                "public key:  {}   name it in [seal] recipients",
+                public.display()
+            );
+            println!(
+                "fingerprint: {}",
+                Recipient::from_pem(&std::fs::read_to_string(&public)?)?.fingerprint()
+            );
         }
         What::Station => {
             let loaded = load(config)?;
@@ -60,7 +69,9 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             let key = station(&dir, &loaded.config.station.log_origin)?;
             println!("keys:                 {}", dir.display());
             println!("the log's public key: {key}");
-            println!("Give the public key to everyone who is to verify this station's log, by a way that you trust.");
+            println!(
+                "Give the public key to everyone who is to verify this station's log, by a way that you trust."
+            );
         }
     }
     Ok(Outcome::Fine)
@@ -98,7 +109,10 @@ pub fn station(dir: &Path, origin: &str) -> anyhow::Result<String> {
 fn refuse_existing(paths: &[&Path]) -> anyhow::Result<()> {
     for path in paths {
         if path.exists() {
-            bail!("{} exists already; move it away first if you really want a new key", path.display());
+            bail!(
+                "{} exists already; move it away first if you really want a new key",
+                path.display()
+            );
         }
     }
     Ok(())

@@ -24,9 +24,14 @@ use crate::model::Explain;
 
 /// Takes the footage of docked body-worn cameras, seals it, stores it and can prove it.
 #[derive(Parser)]
-#[command(name = "camdock", version, max_term_width = 100, after_help = "\
+#[command(
+    name = "camdock",
+    version,
+    max_term_width = 100,
+    after_help = "\
 Start here: `camdock demo` runs a whole station on this machine; `camdock check` says what a real one still needs.
-Exit codes: 0 fine · 1 verification failed · 2 wrong usage or configuration · 3 needs attention · 4 could not run")]
+Exit codes: 0 fine · 1 verification failed · 2 wrong usage or configuration · 3 needs attention · 4 could not run"
+)]
 pub struct Cli {
     /// The station's configuration; roster.toml and profiles/ lie beside it
     #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_PATH, env = "CAMDOCK_CONFIG")]
@@ -76,7 +81,10 @@ pub(crate) struct Usage {
 }
 
 pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
-    Usage { message: message.into() }.into()
+    Usage {
+        message: message.into(),
+    }
+    .into()
 }
 
 /// Runs the command line of this process.
@@ -119,7 +127,9 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Loaded> {
 }
 
 fn is_usage(error: &anyhow::Error) -> bool {
-    error.chain().any(|e| e.is::<Usage>() || e.is::<crate::config::ConfigError>())
+    error
+        .chain()
+        .any(|e| e.is::<Usage>() || e.is::<crate::config::ConfigError>())
 }
 
 /// The next step of the innermost of our errors that has one.

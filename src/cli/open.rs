@@ -1,6 +1,5 @@
 use std::fs::File;
-use std::io::{BufReader, Read, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +8,8 @@ use zeroize::Zeroizing;
 
 use super::remote::{Bucket, ObjectReader};
 use super::{Outcome, load, usage};
-use crate::model::{EvidenceId, Event, Entry, Part};
+use crate::durable::{self, AppendFile};
+use crate::model::{Entry, Event, EvidenceId, Part};
 use crate::seal::{Expected, ItemKey, KeySource, RecipientKey, open_to};
 
 /// Decrypts sealed footage and checks it against the custody log. Nothing is left at OUT unless all of it verified.
@@ -36,10 +36,15 @@ pub struct Args {
 }
 
 fn parse_part(text: &str) -> Result<Part, String> {
-    [Part::Original, Part::Preview, Part::Storyboard, Part::ItemKey]
-        .into_iter()
-        .find(|part| part.as_str() == text)
-        .ok_or_else(|| "use original, preview, storyboard or item-key".into())
+    [
+        Part::Original,
+        Part::Preview,
+        Part::Storyboard,
+        Part::ItemKey,
+    ]
+    .into_iter()
+    .find(|part| part.as_str() == text)
+    .ok_or_else(|| "use original, preview, storyboard or item-key".into())
 }
 
 enum Key {
@@ -49,7 +54,10 @@ enum Key {
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     if args.out.exists() {
-        return Err(usage(format!("{} exists already; choose another name for -o", args.out.display())));
+        return Err(usage(format!(
+            "{} exists already; choose another name for -o",
+            args.out.display()
+        )));
     }
     let key = read_key(&args)?;
     let source = match &key {
@@ -60,8 +68,16 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         let loaded = load(config)?;
         let bucket = Arc::new(Bucket::open(&loaded.config)?);
         let expected = expected(&bucket, id, args.part)?;
-        let object = ObjectReader::new(Arc::clone(&bucket), bucket.evidence_key(id, args.part.as_str()))?;
-        open(BufReader::with_capacity(4 << 20, object), &source, Some(&expected), &args.out)?;
+        let object = ObjectReader::new(
+            Arc::clone(&bucket),
+            bucket.evidence_key(id, args.part.as_str()),
+        )?;
+        open(
+            BufReader::with_capacity(4 << 20, object),
+            &source,
+            Some(&expected),
+            &args.out,
+        )?;
         println!("opened {id} ({}) to {}", args.part, args.out.display());
         if let Some(digest) = expected.sha256 {
             println!("its SHA-256 is {digest}, as the custody log says");
@@ -69,9 +85,17 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     } else {
         let path = Path::new(&args.item);
         let file = File::open(path).with_context(|| {
-            format!("{} is neither an evidence id nor a file that can be read", args.item.escape_debug())
+            format!(
+                "{} is neither an evidence id nor a file that can be read",
+                args.item.escape_debug()
+            )
         })?;
-        let digest = open(BufReader::with_capacity(1 << 20, file), &source, None, &args.out)?;
+        let digest = open(
+            BufReader::with_capacity(1 << 20, file),
+            &source,
+            None,
+            &args.out,
+        )?;
         println!("opened {} to {}", path.display(), args.out.display());
         println!("its SHA-256 is {digest}: compare it with the item's manifest");
     }
@@ -79,53 +103,71 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
 }
 
 fn read_key(args: &Args) -> anyhow::Result<Key> {
-    let bytes = Zeroizing::new(std::fs::read(&args.key).with_context(|| format!("cannot read the key {}", args.key.display()))?);
+    let bytes = Zeroizing::new(
+        std::fs::read(&args.key)
+            .with_context(|| format!("cannot read the key {}", args.key.display()))?,
+    );
     if args.item_key {
         return match ItemKey::from_bytes(&bytes) {
             Some(key) => Ok(Key::Item(key)),
-            None => Err(usage(format!("{} is not the 32 bytes of an item key", args.key.display()))),
+            None => Err(usage(format!(
+                "{} is not the 32 bytes of an item key",
+                args.key.display()
+            ))),
         };
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| usage(format!("{} is not a PEM file", args.key.display())))?;
-    Ok(Key::Recipient(RecipientKey::from_pem(text).with_context(|| format!("the key {}", args.key.display()))?))
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| usage(format!("{} is not a PEM file", args.key.display())))?;
+    Ok(Key::Recipient(RecipientKey::from_pem(text).with_context(
+        || format!("the key {}", args.key.display()),
+    )?))
 }
 
 /// What the item must be, from its manifest in the bucket.
 fn expected(bucket: &Bucket, id: EvidenceId, part: Part) -> anyhow::Result<Expected> {
     if part != Part::Original {
-        return Ok(Expected { evidence: id, part, sha256: None });
+        return Ok(Expected {
+            evidence: id,
+            part,
+            sha256: None,
+        });
     }
     let Some(manifest) = bucket.get(&bucket.evidence_key(id, "manifest.json"), 1 << 17)? else {
         bail!("the store holds no item {id}; `camdock items` lists what there is");
     };
-    let entry: Entry = serde_json::from_slice(&manifest).context("the item's manifest is damaged")?;
+    let entry: Entry =
+        serde_json::from_slice(&manifest).context("the item's manifest is damaged")?;
     match entry.event {
-        Event::ItemSealed(sealed) if sealed.evidence == id => {
-            Ok(Expected { evidence: id, part, sha256: Some(sealed.sha256) })
-        }
+        Event::ItemSealed(sealed) if sealed.evidence == id => Ok(Expected {
+            evidence: id,
+            part,
+            sha256: Some(sealed.sha256),
+        }),
         _ => bail!("the manifest of {id} is that of something else; run `camdock verify`"),
     }
 }
 
 /// Into a hidden file beside OUT, renamed only when everything verified.
-fn open(reader: impl Read, key: &KeySource<'_>, expected: Option<&Expected>, out: &Path) -> anyhow::Result<crate::model::Sha256Digest> {
+fn open(
+    reader: impl Read,
+    key: &KeySource<'_>,
+    expected: Option<&Expected>,
+    out: &Path,
+) -> anyhow::Result<crate::model::Sha256Digest> {
     let mut name = std::ffi::OsString::from(".");
     name.push(out.file_name().context("OUT has no file name")?);
     name.push(format!(".{}.camdock", std::process::id()));
     let temporary = out.with_file_name(name);
-    let result = (|| {
-        let mut file = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)
-            .with_context(|| format!("cannot write beside {}", out.display()))?;
-        let (digest, _) = open_to(reader, key, expected, |bytes| file.write_all(bytes)).context("it was not opened")?;
-        file.sync_all()?;
-        // Never replaces a file that appeared meanwhile.
-        std::fs::hard_link(&temporary, out).with_context(|| format!("cannot create {}", out.display()))?;
+    let result = (|| -> anyhow::Result<_> {
+        let mut file = AppendFile::create(&temporary)?;
+        let (digest, _) = open_to(reader, key, expected, |bytes| {
+            file.append(bytes).map_err(std::io::Error::other)
+        })
+        .context("it was not opened")?;
+        file.sync()?;
+        durable::rename_new(&temporary, out)?;
         Ok(digest)
     })();
-    let _ = std::fs::remove_file(&temporary);
+    let _ = durable::remove(&temporary);
     result
 }

@@ -24,8 +24,17 @@ pub struct Args {
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let loaded = load(config)?;
     logs::start(Some(loaded.config.log.format), &loaded.config.log.level);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    let ended = runtime.block_on(station::run(loaded, Options { drain: args.drain, report: args.report }));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let ended = runtime.block_on(station::run(
+        loaded,
+        Options {
+            drain: args.drain,
+            report: args.report,
+        },
+    ));
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     match ended? {
         Ended::AllStored | Ended::Stopped => Ok(Outcome::Fine),

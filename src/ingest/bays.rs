@@ -29,7 +29,10 @@ pub struct Bays {
 
 impl Default for Bays {
     fn default() -> Self {
-        Self { views: Mutex::default(), changes: watch::Sender::new(0) }
+        Self {
+            views: Mutex::default(),
+            changes: watch::Sender::new(0),
+        }
     }
 }
 
@@ -45,12 +48,20 @@ impl Bays {
     }
 
     pub fn clear(&self, bay: &BayName) {
-        self.views.lock().unwrap_or_else(PoisonError::into_inner).remove(bay);
+        self.views
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(bay);
         self.changes.send_modify(|n| *n += 1);
     }
 
     pub fn all(&self) -> Vec<BayView> {
-        self.views.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.views
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// Wakes on every change.

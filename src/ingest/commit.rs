@@ -101,8 +101,11 @@ fn commit(shared: &Shared, batch: Vec<Sealed>) {
             Err(error) => {
                 metrics::error(error.label());
                 tracing::error!(
-                    code = error.label(), items = batch.len(), error = &error as &dyn std::error::Error,
-                    next_step = error.next_step(), "cannot commit sealed items; trying again"
+                    code = error.label(),
+                    items = batch.len(),
+                    error = &error as &dyn std::error::Error,
+                    next_step = error.next_step(),
+                    "cannot commit sealed items; trying again"
                 );
                 if shared.stopping() || error.retry_class() == RetryClass::Never {
                     break;
@@ -150,8 +153,11 @@ fn final_path(shared: &Shared, id: EvidenceId) -> PathBuf {
 fn throw_away(shared: &Shared, batch: Vec<Sealed>, error: &DurableError) {
     metrics::error(error.label());
     tracing::error!(
-        code = error.label(), items = batch.len(), error = error as &dyn std::error::Error,
-        next_step = error.next_step(), "a spool file could not be made durable; it is thrown away and pulled again"
+        code = error.label(),
+        items = batch.len(),
+        error = error as &dyn std::error::Error,
+        next_step = error.next_step(),
+        "a spool file could not be made durable; it is thrown away and pulled again"
     );
     for sealed in batch {
         let id = sealed.item.id;

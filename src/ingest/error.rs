@@ -28,9 +28,13 @@ pub enum IngestError {
     Stopped,
     #[error("the committing thread has ended")]
     CommitterGone,
-    #[error("the custody log of this station is behind the one in the bucket: {local} entries here, {bucket} there")]
+    #[error(
+        "the custody log of this station is behind the one in the bucket: {local} entries here, {bucket} there"
+    )]
     LogBehind { local: u64, bucket: u64 },
-    #[error("the custody log of this station and the one in the bucket contradict each other at {size} entries")]
+    #[error(
+        "the custody log of this station and the one in the bucket contradict each other at {size} entries"
+    )]
     LogFork { size: u64 },
     #[error("the bucket holds a checkpoint that this station's key did not sign")]
     LogForeign(#[source] AuditError),
@@ -46,9 +50,10 @@ impl Explain for IngestError {
             Self::Audit(e) => e.retry_class(),
             Self::Upload(e) => e.retry_class(),
             Self::Changed(_) | Self::Stopped => RetryClass::Later,
-            Self::CommitterGone | Self::LogBehind { .. } | Self::LogFork { .. } | Self::LogForeign(_) => {
-                RetryClass::Operator
-            }
+            Self::CommitterGone
+            | Self::LogBehind { .. }
+            | Self::LogFork { .. }
+            | Self::LogForeign(_) => RetryClass::Operator,
         }
     }
 

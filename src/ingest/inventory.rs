@@ -49,7 +49,10 @@ pub fn look(
         }
         match listed {
             Listed::File(facts) => {
-                rows.push(InventoryRow { rank: rank(&facts), facts });
+                rows.push(InventoryRow {
+                    rank: rank(&facts),
+                    facts,
+                });
                 if rows.len() == CHUNK {
                     match shared.journal.enter_inventory(session, &rows) {
                         Ok(fresh) => seen.fresh += fresh,
@@ -62,7 +65,9 @@ pub fn look(
                 }
             }
             Listed::Refused(entry) => {
-                if refusals.len() < REFUSED_MAX && refusals.insert(entry.name.clone(), entry.code).is_none() {
+                if refusals.len() < REFUSED_MAX
+                    && refusals.insert(entry.name.clone(), entry.code).is_none()
+                {
                     refused.push(entry);
                 }
             }
@@ -88,12 +93,21 @@ fn rank(facts: &FileFacts) -> u8 {
     u8::from(!facts.flagged) * 2 + u8::from(bulk)
 }
 
-fn name_refused(shared: &Shared, session: SessionId, refused: Vec<Refused>) -> Result<(), IngestError> {
+fn name_refused(
+    shared: &Shared,
+    session: SessionId,
+    refused: Vec<Refused>,
+) -> Result<(), IngestError> {
     let events = refused
         .into_iter()
         .map(|entry| {
             metrics::file("failed", entry.size.unwrap_or(0));
-            tracing::warn!(code = entry.code, file = entry.name, reason = entry.reason, "not taken");
+            tracing::warn!(
+                code = entry.code,
+                file = entry.name,
+                reason = entry.reason,
+                "not taken"
+            );
             Event::ItemFailed(ItemFailed {
                 name: entry.path.is_none().then_some(entry.name),
                 path: entry.path,
@@ -118,7 +132,8 @@ fn name_files(shared: &Shared, session: SessionId) -> Result<(), IngestError> {
         if rows.is_empty() {
             break;
         }
-        let (mut files, mut paths, mut bytes): (Vec<InventoryFile>, Vec<SourcePath>, usize) = Default::default();
+        let (mut files, mut paths, mut bytes): (Vec<InventoryFile>, Vec<SourcePath>, usize) =
+            Default::default();
         for row in rows {
             // A control character takes six bytes in JSON: the worst case.
             bytes += 120 + row.facts.path.as_bytes().len() * 6;
@@ -126,13 +141,23 @@ fn name_files(shared: &Shared, session: SessionId) -> Result<(), IngestError> {
                 break;
             }
             paths.push(row.facts.path.clone());
-            files.push(InventoryFile { path: row.facts.path, size: row.facts.size, modified: row.facts.modified });
+            files.push(InventoryFile {
+                path: row.facts.path,
+                size: row.facts.size,
+                modified: row.facts.modified,
+            });
         }
         named += files.len() as u64;
         let last = named >= total_files;
         shared.log_event(
             Some(session),
-            Event::InventoryTaken(InventoryTaken { page, last, total_files, total_bytes, files }),
+            Event::InventoryTaken(InventoryTaken {
+                page,
+                last,
+                total_files,
+                total_bytes,
+                files,
+            }),
         )?;
         shared.journal.mark_inventory_logged(session, &paths)?;
     }

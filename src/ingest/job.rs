@@ -17,8 +17,8 @@ use crate::camera::Camera;
 use crate::journal::{InventoryRow, Outcome, SessionRow};
 use crate::metrics;
 use crate::model::{
-    CameraDocked, CameraUndocked, ClockState, EvidenceId, Event, Explain as _, FileFacts, ItemFailed, ItemHeld, RetryClass,
-    SourcePath,
+    CameraDocked, CameraUndocked, ClockState, Event, EvidenceId, Explain as _, FileFacts,
+    ItemFailed, ItemHeld, RetryClass, SourcePath,
 };
 use crate::seal::Buffers;
 use crate::sys;
@@ -56,7 +56,10 @@ impl JobControl {
 
     /// Something changed on the camera, or in the store.
     pub fn touch(&self) {
-        self.signals.lock().unwrap_or_else(PoisonError::into_inner).touched = true;
+        self.signals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .touched = true;
         self.changed.notify_all();
     }
 
@@ -66,7 +69,11 @@ impl JobControl {
     }
 
     fn left(&self) -> Option<String> {
-        self.signals.lock().unwrap_or_else(PoisonError::into_inner).left.clone()
+        self.signals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .left
+            .clone()
     }
 
     /// Waits for a signal; `true` when something was touched.
@@ -126,7 +133,13 @@ impl Job {
         let span = tracing::info_span!("dock session", session = %self.session.id, bay = %self.session.bay,
             camera = self.session.camera.as_ref().map_or("unknown", |c| c.as_str()));
         let _entered = span.enter();
-        let Self { shared, session, mut camera, control, anonymous } = self;
+        let Self {
+            shared,
+            session,
+            mut camera,
+            control,
+            anonymous,
+        } = self;
         let state = Mutex::new(SessionState::new(session.quarantine.clone()));
         let mut run = Run {
             shared,
@@ -156,7 +169,9 @@ impl Run {
         let clock: ClockState = sys::clock_state();
         metrics::clock(clock.synchronised);
         if !clock.synchronised {
-            tracing::warn!("the station's clock is not synchronised; the log says so with each docking");
+            tracing::warn!(
+                "the station's clock is not synchronised; the log says so with each docking"
+            );
         }
         self.shared.log_event(
             Some(session.id),
@@ -170,7 +185,11 @@ impl Run {
                 quarantine: session.quarantine.clone(),
             }),
         )?;
-        tracing::info!(officer = session.officer.as_ref().map(|o| o.0.as_str()), quarantine = session.quarantine, "camera docked");
+        tracing::info!(
+            officer = session.officer.as_ref().map(|o| o.0.as_str()),
+            quarantine = session.quarantine,
+            "camera docked"
+        );
         Ok(())
     }
 
@@ -202,7 +221,8 @@ impl Run {
                     if error.retry_class() == RetryClass::Never {
                         self.control.wait(RESCAN);
                     } else {
-                        self.control.wait(Duration::from_millis(500) * 2u32.pow(failures.min(6)));
+                        self.control
+                            .wait(Duration::from_millis(500) * 2u32.pow(failures.min(6)));
                     }
                 }
             }
@@ -238,8 +258,12 @@ impl Run {
                 self.secured_shown = true;
                 metrics::secured_after(self.began.elapsed().as_secs_f64());
                 tracing::info!(
-                    files = counts.files(), bytes = counts.bytes(), held = counts.held.0, failed = counts.failed.0,
-                    seconds = self.began.elapsed().as_secs_f64(), "everything on the camera is secured on this station"
+                    files = counts.files(),
+                    bytes = counts.bytes(),
+                    held = counts.held.0,
+                    failed = counts.failed.0,
+                    seconds = self.began.elapsed().as_secs_f64(),
+                    "everything on the camera is secured on this station"
                 );
             }
             return Ok(true);
@@ -250,13 +274,20 @@ impl Run {
         let postponed = self.take_pending(camera, buffers)?;
         if postponed > 0 {
             // Something may still be growing: give it time before the next look.
-            self.control.wait((self.shared.settle / 4).clamp(Duration::from_millis(50), Duration::from_millis(500)));
+            self.control.wait(
+                (self.shared.settle / 4)
+                    .clamp(Duration::from_millis(50), Duration::from_millis(500)),
+            );
         }
         Ok(false)
     }
 
     /// Takes all that is pending; returns how many were postponed because they may still be growing.
-    fn take_pending(&mut self, camera: &mut dyn Camera, buffers: &mut Buffers) -> Result<usize, IngestError> {
+    fn take_pending(
+        &mut self,
+        camera: &mut dyn Camera,
+        buffers: &mut Buffers,
+    ) -> Result<usize, IngestError> {
         let mut postponed: HashMap<SourcePath, ()> = HashMap::new();
         let mut held: Vec<Held> = Vec::new();
         loop {
@@ -295,7 +326,10 @@ impl Run {
         if let (Some(id), false) = (&self.session.camera, self.anonymous)
             && let Some(known) = self.shared.journal.held(id, facts)?
         {
-            held.push(Held { facts: facts.clone(), evidence: known.id });
+            held.push(Held {
+                facts: facts.clone(),
+                evidence: known.id,
+            });
             return Ok(true);
         }
         if !self.is_quiet(facts) {
@@ -323,7 +357,8 @@ impl Run {
                 Ok(false)
             }
             Err(IngestError::Disk(error)) if error.disk_full() => {
-                self.lock().waiting("The station's disk is full".into(), error.next_step());
+                self.lock()
+                    .waiting("The station's disk is full".into(), error.next_step());
                 self.show(None);
                 self.control.wait(Duration::from_secs(2));
                 Ok(false)
@@ -338,9 +373,15 @@ impl Run {
         }
     }
 
-    fn pull(&self, camera: &mut dyn Camera, facts: &FileFacts, buffers: &mut Buffers) -> Result<u64, IngestError> {
+    fn pull(
+        &self,
+        camera: &mut dyn Camera,
+        facts: &FileFacts,
+        buffers: &mut Buffers,
+    ) -> Result<u64, IngestError> {
         let progress = |in_file: u64| {
-            self.lock().progress(in_file, self.bytes_read + in_file, self.began.elapsed());
+            self.lock()
+                .progress(in_file, self.bytes_read + in_file, self.began.elapsed());
             self.show(Some(facts));
         };
         let puller = Puller {
@@ -355,7 +396,11 @@ impl Run {
     }
 
     /// Tried a few times, then named in the log; docking again tries again.
-    fn failed_read(&mut self, facts: &FileFacts, error: &crate::camera::CameraError) -> Result<bool, IngestError> {
+    fn failed_read(
+        &mut self,
+        facts: &FileFacts,
+        error: &crate::camera::CameraError,
+    ) -> Result<bool, IngestError> {
         let tries = self.tries.entry(facts.path.clone()).or_default();
         *tries += 1;
         if *tries < TRIES && error.retry_class() != RetryClass::Never {
@@ -379,7 +424,11 @@ impl Run {
                 retried: true,
             }),
         )?;
-        self.shared.journal.set_outcomes(self.session.id, Outcome::Failed, &[(facts.path.clone(), None)])?;
+        self.shared.journal.set_outcomes(
+            self.session.id,
+            Outcome::Failed,
+            &[(facts.path.clone(), None)],
+        )?;
         Ok(true)
     }
 
@@ -419,8 +468,13 @@ impl Run {
             if !said {
                 said = true;
                 metrics::error("spool_full");
-                tracing::warn!(code = "spool_full", needed = bytes, free = self.shared.spool.free(),
-                    next_step = "let the uploads drain, or free space on the spool's disk", "the spool is full; pulling waits");
+                tracing::warn!(
+                    code = "spool_full",
+                    needed = bytes,
+                    free = self.shared.spool.free(),
+                    next_step = "let the uploads drain, or free space on the spool's disk",
+                    "the spool is full; pulling waits"
+                );
                 self.lock().waiting(
                     "The station's spool is full".into(),
                     "Leave the camera docked: it goes on by itself when uploads have made room. Operations: check the store.".into(),
@@ -449,8 +503,13 @@ impl Run {
             })
             .collect();
         self.shared.log_events(Some(self.session.id), events)?;
-        let rows: Vec<_> = held.drain(..).map(|held| (held.facts.path, Some(held.evidence))).collect();
-        self.shared.journal.set_outcomes(self.session.id, Outcome::Held, &rows)?;
+        let rows: Vec<_> = held
+            .drain(..)
+            .map(|held| (held.facts.path, Some(held.evidence)))
+            .collect();
+        self.shared
+            .journal
+            .set_outcomes(self.session.id, Outcome::Held, &rows)?;
         Ok(())
     }
 
@@ -474,7 +533,10 @@ impl Run {
         let counts = self.shared.journal.inventory_counts(self.session.id)?;
         let missing_count = counts.pending.0 + counts.failed.0;
         let complete = missing_count == 0 && matches!(self.lock().phase(), Phase::Settled);
-        let reason = self.control.left().unwrap_or_else(|| "the station stops".into());
+        let reason = self
+            .control
+            .left()
+            .unwrap_or_else(|| "the station stops".into());
         let missing = self.shared.journal.missing(self.session.id, 100)?;
         let undocked = Event::CameraUndocked(CameraUndocked {
             bay: self.session.bay.clone(),
@@ -485,22 +547,37 @@ impl Run {
             missing_count,
         });
         self.shared.log_event(Some(self.session.id), undocked)?;
-        self.shared.journal.end_session(self.session.id, now(), complete)?;
+        self.shared
+            .journal
+            .end_session(self.session.id, now(), complete)?;
         metrics::session(if complete { "complete" } else { "interrupted" });
         if complete {
             tracing::info!(reason, "camera left; nothing is missing");
         } else {
-            tracing::warn!(reason, missing = missing_count, next_step = "dock this camera again, in any bay", "camera left early");
+            tracing::warn!(
+                reason,
+                missing = missing_count,
+                next_step = "dock this camera again, in any bay",
+                "camera left early"
+            );
         }
         self.shared.bays.clear(&self.session.bay);
         worked?;
-        Ok(JobEnd { complete, missing: missing_count })
+        Ok(JobEnd {
+            complete,
+            missing: missing_count,
+        })
     }
 
     fn say(&self, error: &IngestError, failures: u32) {
         metrics::error(error.label());
-        tracing::error!(code = error.label(), failures, error = error as &dyn std::error::Error, next_step = error.next_step(),
-            "the dock session cannot go on; trying again");
+        tracing::error!(
+            code = error.label(),
+            failures,
+            error = error as &dyn std::error::Error,
+            next_step = error.next_step(),
+            "the dock session cannot go on; trying again"
+        );
         self.lock().waiting(chain(error), error.next_step());
         self.show(None);
     }

@@ -72,7 +72,13 @@ impl Shared {
     }
 
     fn entry(&self, session: Option<SessionId>, event: Event) -> Entry {
-        Entry { v: 1, time: now(), station: self.station.clone(), session, event }
+        Entry {
+            v: 1,
+            time: now(),
+            station: self.station.clone(),
+            session,
+            event,
+        }
     }
 
     /// Enters one event; it is durable under a signed checkpoint when this returns. Blocks.
@@ -81,9 +87,16 @@ impl Shared {
         self.append(vec![bytes])
     }
 
-    fn log_events(&self, session: Option<SessionId>, events: Vec<Event>) -> Result<(), IngestError> {
+    fn log_events(
+        &self,
+        session: Option<SessionId>,
+        events: Vec<Event>,
+    ) -> Result<(), IngestError> {
         for chunk in events.chunks(1024) {
-            let entries = chunk.iter().map(|e| self.encode(session, e.clone())).collect::<Result<Vec<_>, _>>()?;
+            let entries = chunk
+                .iter()
+                .map(|e| self.encode(session, e.clone()))
+                .collect::<Result<Vec<_>, _>>()?;
             self.append(entries)?;
         }
         Ok(())
@@ -97,16 +110,23 @@ impl Shared {
     /// Enters encoded entries next to each other; returns the first one's index. Blocks.
     fn append(&self, entries: Vec<Vec<u8>>) -> Result<u64, IngestError> {
         let committed = self.log.append_encoded_blocking(entries)?;
-        Ok(committed.first().map_or_else(|| self.log_size(), |c| c.index))
+        Ok(committed
+            .first()
+            .map_or_else(|| self.log_size(), |c| c.index))
     }
 
     fn committer(&self) -> Result<Committer, IngestError> {
-        self.commit.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(IngestError::CommitterGone)
+        self.commit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .ok_or(IngestError::CommitterGone)
     }
 }
 
 /// The station's clock to the millisecond.
 pub fn now() -> Timestamp {
     let now = Timestamp::now();
-    now.round(TimestampRound::new().smallest(Unit::Millisecond)).unwrap_or(now)
+    now.round(TimestampRound::new().smallest(Unit::Millisecond))
+        .unwrap_or(now)
 }

@@ -17,7 +17,7 @@ use super::{IngestError, Shared, now};
 use crate::durable;
 use crate::journal::{ItemRow, StoredFacts};
 use crate::metrics;
-use crate::model::{EvidenceId, Event, Explain as _, ItemState, ItemStored, Part, RetryClass};
+use crate::model::{Event, EvidenceId, Explain as _, ItemState, ItemStored, Part, RetryClass};
 use crate::seal::{SealError, VerifiedReader};
 use crate::upload::{Backoff, Pacer, RetentionPolicy, Store, Upload, put_small_once};
 
@@ -76,7 +76,11 @@ impl Outbound {
         let backoff = Backoff::default();
         while !*cancel.borrow() {
             if let Err(error) = self.start_some(&mut tasks, &mut busy, &failures, &cancel) {
-                tracing::error!(code = error.label(), error = &error as &dyn std::error::Error, "cannot look for work in the journal");
+                tracing::error!(
+                    code = error.label(),
+                    error = &error as &dyn std::error::Error,
+                    "cannot look for work in the journal"
+                );
             }
             tokio::select! {
                 Some(done) = tasks.join_next(), if !tasks.is_empty() => match done {
@@ -108,19 +112,30 @@ impl Outbound {
         cancel: &watch::Receiver<bool>,
     ) -> Result<(), IngestError> {
         let full = |busy: &HashMap<_, bool>, large: bool| {
-            busy.values().filter(|l| **l == large).count() >= if large { LARGE_AT_ONCE } else { SMALL_AT_ONCE }
+            busy.values().filter(|l| **l == large).count()
+                >= if large { LARGE_AT_ONCE } else { SMALL_AT_ONCE }
         };
         if full(busy, true) && full(busy, false) {
             return Ok(());
         }
         let look = 64 + u32::try_from(busy.len() + failures.len()).unwrap_or(0);
-        let mut rows = blocking(|| self.shared.journal.items_in(&[ItemState::Stored], None, look))?;
+        let mut rows = blocking(|| {
+            self.shared
+                .journal
+                .items_in(&[ItemState::Stored], None, look)
+        })?;
         let keep_until = now().as_second() - i64::try_from(self.keep.as_secs()).unwrap_or(i64::MAX);
-        rows.retain(|row| row.stored_entry.is_some() || row.stored_at.is_none_or(|at| at.as_second() <= keep_until));
+        rows.retain(|row| {
+            row.stored_entry.is_some()
+                || row.stored_at.is_none_or(|at| at.as_second() <= keep_until)
+        });
         rows.extend(blocking(|| self.shared.journal.to_upload(look))?);
         for row in rows {
-            let large = row.state != ItemState::Stored && row.sealed.as_ref().is_some_and(|s| s.sealed_size > SMALL);
-            let waits = failures.get(&row.id).is_some_and(|f| f.never || f.again > Instant::now());
+            let large = row.state != ItemState::Stored
+                && row.sealed.as_ref().is_some_and(|s| s.sealed_size > SMALL);
+            let waits = failures
+                .get(&row.id)
+                .is_some_and(|f| f.never || f.again > Instant::now());
             if waits || busy.contains_key(&row.id) || full(busy, large) {
                 continue;
             }
@@ -155,14 +170,20 @@ impl Outbound {
         }
         metrics::error(error.label());
         let class = error.retry_class();
-        let failure = failures.entry(id).or_insert(Failure { count: 0, again: Instant::now(), never: false });
+        let failure = failures.entry(id).or_insert(Failure {
+            count: 0,
+            again: Instant::now(),
+            never: false,
+        });
         failure.count += 1;
         failure.never = class == RetryClass::Never;
         let asked = match &error {
             IngestError::Upload(e) => e.retry_after(),
             _ => None,
         };
-        let random = id.as_bytes()[12..].iter().fold(0u32, |n, b| n << 8 | u32::from(*b));
+        let random = id.as_bytes()[12..]
+            .iter()
+            .fold(0u32, |n, b| n << 8 | u32::from(*b));
         let delay = backoff.delay(failure.count, random.rotate_left(failure.count), asked);
         failure.again = Instant::now() + delay;
         let problem = Problem {
@@ -178,13 +199,21 @@ impl Outbound {
         if failure.never {
             view.alarms.insert(id.to_string(), problem);
         } else {
-            let since = view.problem.as_ref().filter(|old| old.code == problem.code).map_or(problem.since, |old| old.since);
+            let since = view
+                .problem
+                .as_ref()
+                .filter(|old| old.code == problem.code)
+                .map_or(problem.since, |old| old.since);
             view.problem = Some(Problem { since, ..problem });
         }
     }
 
     /// All remaining steps of one item.
-    async fn take_on(&self, row: ItemRow, cancel: watch::Receiver<bool>) -> Result<(), IngestError> {
+    async fn take_on(
+        &self,
+        row: ItemRow,
+        cancel: watch::Receiver<bool>,
+    ) -> Result<(), IngestError> {
         let base = format!("{}evidence/{}/", self.prefix, row.id);
         let (id, shared) = (row.id, &*self.shared);
         let receipt = if row.state == ItemState::Stored {
@@ -194,14 +223,25 @@ impl Outbound {
                 Some(entry) => entry,
                 None => self.store(&row, &base, cancel).await?,
             };
-            let index = shared.log.append_encoded(vec![entry]).await?.first().map_or(0, |c| c.index);
+            let index = shared
+                .log
+                .append_encoded(vec![entry])
+                .await?
+                .first()
+                .map_or(0, |c| c.index);
             let receipt = blocking(|| shared.log.proof(index))?.into_bytes();
             blocking(|| shared.journal.mark_stored(id, index, &receipt))?;
             metrics::file("stored", row.facts.size);
             Some(receipt)
         };
         if let Some(receipt) = receipt {
-            put_small_once(&*self.store, &format!("{base}receipt"), Bytes::from(receipt), self.retention).await?;
+            put_small_once(
+                &*self.store,
+                &format!("{base}receipt"),
+                Bytes::from(receipt),
+                self.retention,
+            )
+            .await?;
             blocking(|| shared.journal.forget_upload(&format!("{base}original")))?;
             blocking(|| shared.journal.mark_receipted(id))?;
         }
@@ -214,20 +254,49 @@ impl Outbound {
     }
 
     /// Metadata first, then the sealed original; returns the `item.stored` entry, durable in the journal.
-    async fn store(&self, row: &ItemRow, base: &str, cancel: watch::Receiver<bool>) -> Result<Vec<u8>, IngestError> {
+    async fn store(
+        &self,
+        row: &ItemRow,
+        base: &str,
+        cancel: watch::Receiver<bool>,
+    ) -> Result<Vec<u8>, IngestError> {
         let shared = &*self.shared;
-        let Some(sealed) = &row.sealed else { return Err(SealError::Format("the journal has no seal of it").into()) };
+        let Some(sealed) = &row.sealed else {
+            return Err(SealError::Format("the journal has no seal of it").into());
+        };
         let name = row.facts.path.to_string();
-        self.lock().at_work.insert(row.id.to_string(), (name, 0, sealed.sealed_size));
+        self.lock()
+            .at_work
+            .insert(row.id.to_string(), (name, 0, sealed.sealed_size));
         let manifest = Bytes::from(sealed.manifest.clone());
-        put_small_once(&*self.store, &format!("{base}manifest.json"), manifest, self.retention).await?;
+        put_small_once(
+            &*self.store,
+            &format!("{base}manifest.json"),
+            manifest,
+            self.retention,
+        )
+        .await?;
         let item_key = Bytes::from(sealed.item_key_message.clone());
-        put_small_once(&*self.store, &format!("{base}item-key"), item_key, self.retention).await?;
+        put_small_once(
+            &*self.store,
+            &format!("{base}item-key"),
+            item_key,
+            self.retention,
+        )
+        .await?;
         let key = format!("{base}{}", Part::Original);
         let source = blocking(|| -> Result<_, IngestError> {
-            let item_key = shared.wrap.unwrap(row.wrapped_key.as_deref().unwrap_or_default(), row.id)?;
+            let item_key = shared
+                .wrap
+                .unwrap(row.wrapped_key.as_deref().unwrap_or_default(), row.id)?;
             let file = File::open(shared.spool.sealed(row.id)).map_err(SealError::Read)?;
-            Ok(VerifiedReader::open(file, &item_key, row.id, Part::Original, sealed.sealed_size)?)
+            Ok(VerifiedReader::open(
+                file,
+                &item_key,
+                row.id,
+                Part::Original,
+                sealed.sealed_size,
+            )?)
         })?;
         let progress = |bytes: u64| {
             if let Some(at_work) = self.lock().at_work.get_mut(&row.id.to_string()) {
@@ -243,7 +312,12 @@ impl Outbound {
             progress: &progress,
             cancel,
         };
-        let stored = upload.run(Box::new(SpoolSource(source)), &mut JournalLedger { shared, key: &key }).await?;
+        let stored = upload
+            .run(
+                Box::new(SpoolSource(source)),
+                &mut JournalLedger { shared, key: &key },
+            )
+            .await?;
         let at = now();
         let entry = shared.encode(
             Some(row.session),
@@ -258,7 +332,13 @@ impl Outbound {
                 retention: stored.retention,
             }),
         )?;
-        blocking(|| shared.journal.mark_storing(&StoredFacts { id: row.id, entry: entry.clone(), at }))?;
+        blocking(|| {
+            shared.journal.mark_storing(&StoredFacts {
+                id: row.id,
+                entry: entry.clone(),
+                at,
+            })
+        })?;
         tracing::info!(evidence = %row.id, path = %row.facts.path, bytes = stored.size, already_there = stored.already_there, "stored");
         Ok(entry)
     }

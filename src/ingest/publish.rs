@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::outbound::blocking;
 use super::{IngestError, Shared};
-use crate::audit::{Checkpoint, VerifierKey, root_at};
+use crate::audit::{Checkpoint, Standing, VerifierKey, compare};
 use crate::upload::{Body, Store};
 
 /// How much of the log the bucket is known to hold.
@@ -16,7 +16,11 @@ fn log_key(prefix: &str, shared: &Shared, file: &str) -> String {
 }
 
 /// Puts what is new into the bucket, the checkpoint last; returns the size that is published now.
-pub async fn publish_log(shared: &Shared, store: &dyn Store, prefix: &str) -> Result<u64, IngestError> {
+pub async fn publish_log(
+    shared: &Shared,
+    store: &dyn Store,
+    prefix: &str,
+) -> Result<u64, IngestError> {
     let published = blocking(|| shared.journal.number(PUBLISHED))?.unwrap_or(0);
     let (checkpoint, note, files) = shared.log.files_since(published);
     if checkpoint.size <= published {
@@ -27,9 +31,16 @@ pub async fn publish_log(shared: &Shared, store: &dyn Store, prefix: &str) -> Re
             // A partial tile that a newer one has replaced meanwhile: the next round has it.
             return Ok(published);
         };
-        store.put(&log_key(prefix, shared, &file), Body::new(bytes)).await?;
+        store
+            .put(&log_key(prefix, shared, &file), Body::new(bytes))
+            .await?;
     }
-    store.put(&log_key(prefix, shared, "checkpoint"), Body::new(Bytes::from(note))).await?;
+    store
+        .put(
+            &log_key(prefix, shared, "checkpoint"),
+            Body::new(Bytes::from(note)),
+        )
+        .await?;
     blocking(|| shared.journal.set_number(PUBLISHED, checkpoint.size))?;
     Ok(checkpoint.size)
 }
@@ -41,21 +52,29 @@ pub async fn check_bucket_log(
     prefix: &str,
     key: &VerifierKey,
 ) -> Result<Option<Checkpoint>, IngestError> {
-    let Some(note) = store.get(&log_key(prefix, shared, "checkpoint"), CHECKPOINT_MAX).await? else {
+    let Some(note) = store
+        .get(&log_key(prefix, shared, "checkpoint"), CHECKPOINT_MAX)
+        .await?
+    else {
         if blocking(|| shared.journal.number(PUBLISHED))?.is_some_and(|n| n > 0) {
-            tracing::warn!("the bucket no longer holds this station's log; all of it is published again");
+            tracing::warn!(
+                "the bucket no longer holds this station's log; all of it is published again"
+            );
             blocking(|| shared.journal.set_number(PUBLISHED, 0))?;
         }
         return Ok(None);
     };
-    let theirs = key.open(&String::from_utf8_lossy(&note)).map_err(IngestError::LogForeign)?;
-    let (ours, _) = shared.log.latest();
-    if theirs.size > ours.size {
-        return Err(IngestError::LogBehind { local: ours.size, bucket: theirs.size });
-    }
-    let root = blocking(|| root_at(shared.log.source(), theirs.size))?;
-    if root != theirs.root {
-        return Err(IngestError::LogFork { size: theirs.size });
+    let note = String::from_utf8_lossy(&note);
+    let theirs = key.open(&note).map_err(IngestError::LogForeign)?;
+    match blocking(|| compare(shared.log.source(), &note, key))? {
+        Standing::Behind { local, other } => {
+            return Err(IngestError::LogBehind {
+                local,
+                bucket: other,
+            });
+        }
+        Standing::Fork { size } => return Err(IngestError::LogFork { size }),
+        Standing::Same | Standing::Ahead { .. } => {}
     }
     blocking(|| shared.journal.set_number(PUBLISHED, theirs.size))?;
     Ok(Some(theirs))

@@ -13,10 +13,11 @@ use crate::camera::{Camera, CameraError, CameraFile};
 use crate::durable::{self, AppendFile};
 use crate::journal::{ItemRow, SealedFacts, SessionRow};
 use crate::model::{
-    EvidenceId, Event, FileFacts, ItemQuarantined, ItemSealed, ItemState, Part, Sha256Digest,
+    Event, EvidenceId, FileFacts, ItemQuarantined, ItemSealed, ItemState, Part, Sha256Digest,
 };
 use crate::seal::{
-    Buffers, Header, ItemKey, PipelineError, Resumed, SealError, SealSpec, Sealed, Sealer, Start, Watch, resume, seal_stream,
+    Buffers, Header, ItemKey, PipelineError, Resumed, SealError, SealSpec, Sealed, Sealer, Start,
+    Watch, resume, seal_stream,
 };
 
 /// Files below this are not entered as in flight: pulling them again costs less than a journal sync.
@@ -68,11 +69,18 @@ enum Begin {
 
 impl Puller<'_> {
     /// Takes one file. `Changed` and `Stopped` leave it pending; the caller decides on the rest.
-    pub fn pull(&self, camera: &mut dyn Camera, facts: &FileFacts, buffers: &mut Buffers) -> Result<u64, IngestError> {
+    pub fn pull(
+        &self,
+        camera: &mut dyn Camera,
+        facts: &FileFacts,
+        buffers: &mut Buffers,
+    ) -> Result<u64, IngestError> {
         let mut source = camera.open(&facts.path)?;
         let open = source.facts();
         if open.size != facts.size || open.modified != facts.modified {
-            return Err(IngestError::Changed("it is no longer what was listed".into()));
+            return Err(IngestError::Changed(
+                "it is no longer what was listed".into(),
+            ));
         }
         let work = match self.resumed(facts)? {
             Some(work) => work,
@@ -85,7 +93,8 @@ impl Puller<'_> {
             Ok(size) => Ok(size),
             Err(error) => {
                 // What can be resumed stays; everything else leaves nothing behind.
-                let keep = matches!(error, IngestError::Stopped | IngestError::Camera(_)) && self.may_resume(facts);
+                let keep = matches!(error, IngestError::Stopped | IngestError::Camera(_))
+                    && self.may_resume(facts);
                 if !keep {
                     durable::remove(&self.shared.spool.partial(id))?;
                     self.shared.journal.drop_pulling(id)?;
@@ -104,31 +113,52 @@ impl Puller<'_> {
         let key = ItemKey::generate()?;
         let wrapped = self.shared.wrap.wrap(&key, id)?;
         if self.may_resume(facts) {
-            self.shared.journal.begin_item(&self.row(id, facts, &wrapped, ItemState::Pulling, None))?;
+            self.shared.journal.begin_item(&self.row(
+                id,
+                facts,
+                &wrapped,
+                ItemState::Pulling,
+                None,
+            ))?;
         }
         let sealer = Sealer::new(&SealSpec {
             recipients: &self.shared.recipients,
             item_key: Some(&key),
             evidence: id,
             station: self.shared.station.as_str(),
-            camera: self.session.camera.as_ref().map_or("unknown", |c| c.as_str()),
+            camera: self
+                .session
+                .camera
+                .as_ref()
+                .map_or("unknown", |c| c.as_str()),
             part: Part::Original,
             frame_length: self.shared.frame_length,
         })?;
         let mut file = AppendFile::create(&self.shared.spool.partial(id))?;
         file.append(sealer.header())?;
-        Ok(Work { id, key, wrapped, file, start: Begin::From(Box::new(Start::fresh(sealer))) })
+        Ok(Work {
+            id,
+            key,
+            wrapped,
+            file,
+            start: Begin::From(Box::new(Start::fresh(sealer))),
+        })
     }
 
     /// The interrupted pull of just this file, if its partial spool file verifies; else it is thrown away.
     fn resumed(&self, facts: &FileFacts) -> Result<Option<Work>, IngestError> {
-        let (Some(camera), false) = (&self.session.camera, self.anonymous) else { return Ok(None) };
-        let Some(row) = self.shared.journal.resumable(camera, facts)? else { return Ok(None) };
+        let (Some(camera), false) = (&self.session.camera, self.anonymous) else {
+            return Ok(None);
+        };
+        let Some(row) = self.shared.journal.resumable(camera, facts)? else {
+            return Ok(None);
+        };
         let path = self.shared.spool.partial(row.id);
         let begun = (|| -> Result<Work, IngestError> {
             let wrapped = row.wrapped_key.clone().unwrap_or_default();
             let key = self.shared.wrap.unwrap(&wrapped, row.id)?;
-            let mut reader = BufReader::with_capacity(1 << 20, File::open(&path).map_err(SealError::Read)?);
+            let mut reader =
+                BufReader::with_capacity(1 << 20, File::open(&path).map_err(SealError::Read)?);
             let start = match resume(&mut reader, &key, row.id)? {
                 Resumed::Complete(sealed) => Begin::Whole(sealed),
                 Resumed::Partial(start) => Begin::From(start),
@@ -138,11 +168,19 @@ impl Puller<'_> {
                 Begin::From(start) => start.sealed,
             };
             let file = AppendFile::resume(&path, keep)?;
-            Ok(Work { id: row.id, key, wrapped, file, start })
+            Ok(Work {
+                id: row.id,
+                key,
+                wrapped,
+                file,
+                start,
+            })
         })();
         match begun {
             Ok(work) => {
-                self.shared.journal.move_to_session(row.id, self.session.id)?;
+                self.shared
+                    .journal
+                    .move_to_session(row.id, self.session.id)?;
                 tracing::info!(evidence = %row.id, path = %facts.path, sealed_bytes = work.file.len(), "resumes an interrupted pull");
                 Ok(Some(work))
             }
@@ -163,7 +201,13 @@ impl Puller<'_> {
         work: Work,
         buffers: &mut Buffers,
     ) -> Result<u64, IngestError> {
-        let Work { id, key, wrapped, mut file, start } = work;
+        let Work {
+            id,
+            key,
+            wrapped,
+            mut file,
+            start,
+        } = work;
         let header = header_of(&file)?;
         let sealed = match start {
             Begin::Whole(sealed) => sealed,
@@ -172,10 +216,21 @@ impl Puller<'_> {
                     source.seek_to(start.plaintext)?;
                 }
                 let busy = self.shared.pulling.fetch_add(1, Ordering::Relaxed) + 1;
-                let watch = JobWatch { puller: self, shown: Cell::new(Instant::now()) };
-                let side_by_side = busy < self.shared.cores && facts.size > u64::from(self.shared.frame_length) * 2;
+                let watch = JobWatch {
+                    puller: self,
+                    shown: Cell::new(Instant::now()),
+                };
+                let side_by_side = busy < self.shared.cores
+                    && facts.size > u64::from(self.shared.frame_length) * 2;
                 let mut reader = ReadOnly(source);
-                let done = seal_stream(&mut reader, &mut file, *start, buffers, side_by_side, &watch);
+                let done = seal_stream(
+                    &mut reader,
+                    &mut file,
+                    *start,
+                    buffers,
+                    side_by_side,
+                    &watch,
+                );
                 self.shared.pulling.fetch_sub(1, Ordering::Relaxed);
                 done.map_err(|e| match e {
                     PipelineError::Source(e) => CameraError::reading(&facts.path, e).into(),
@@ -189,30 +244,57 @@ impl Puller<'_> {
             return Err(IngestError::Changed(change.to_string()));
         }
         if sealed.size != facts.size {
-            return Err(IngestError::Changed(format!("{} bytes were read, {} listed", sealed.size, facts.size)));
+            return Err(IngestError::Changed(format!(
+                "{} bytes were read, {} listed",
+                sealed.size, facts.size
+            )));
         }
         let item_key_message = key.seal_to(
             &self.shared.recipients,
             id,
             self.shared.station.as_str(),
-            self.session.camera.as_ref().map_or("unknown", |c| c.as_str()),
+            self.session
+                .camera
+                .as_ref()
+                .map_or("unknown", |c| c.as_str()),
         )?;
-        let manifest = self.shared.encode(Some(self.session.id), Event::ItemSealed(self.entry(id, facts, &sealed, &header)))?;
+        let manifest = self.shared.encode(
+            Some(self.session.id),
+            Event::ItemSealed(self.entry(id, facts, &sealed, &header)),
+        )?;
         let quarantine = match &self.session.quarantine {
             None => None,
             Some(reason) => Some(self.shared.encode(
                 Some(self.session.id),
-                Event::ItemQuarantined(ItemQuarantined { evidence: id, reason: reason.clone() }),
+                Event::ItemQuarantined(ItemQuarantined {
+                    evidence: id,
+                    reason: reason.clone(),
+                }),
             )?),
         };
-        let facts_sealed =
-            SealedFacts { sha256: sealed.sha256, sealed_size: sealed.sealed_size, item_key_message, manifest };
+        let facts_sealed = SealedFacts {
+            sha256: sealed.sha256,
+            sealed_size: sealed.sealed_size,
+            item_key_message,
+            manifest,
+        };
         let item = self.row(id, facts, &wrapped, ItemState::Sealed, Some(facts_sealed));
-        self.shared.committer()?.commit(Commit { item, file, quarantine, tally: Arc::clone(self.tally) })?;
+        self.shared.committer()?.commit(Commit {
+            item,
+            file,
+            quarantine,
+            tally: Arc::clone(self.tally),
+        })?;
         Ok(sealed.size)
     }
 
-    fn entry(&self, id: EvidenceId, facts: &FileFacts, sealed: &Sealed, header: &Header) -> ItemSealed {
+    fn entry(
+        &self,
+        id: EvidenceId,
+        facts: &FileFacts,
+        sealed: &Sealed,
+        header: &Header,
+    ) -> ItemSealed {
         ItemSealed {
             evidence: id,
             path: facts.path.clone(),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{IngestError, Shared, now};
 use crate::durable;
 use crate::journal::ItemRow;
-use crate::model::{CameraUndocked, EvidenceId, Event, ItemState};
+use crate::model::{CameraUndocked, Event, EvidenceId, ItemState};
 use crate::seal::SealError;
 
 /// Log entries before this were in line with the journal at an earlier start.
@@ -63,8 +63,17 @@ fn scan(shared: &Shared, from: u64) -> Result<Logged, IngestError> {
     let mut logged = Logged::default();
     for index in from..shared.log_size() {
         let bytes = shared.log.entry(index)?;
-        let Ok(entry) = serde_json::from_slice::<Light>(&bytes) else { continue };
-        let id = || entry.data.get("evidence")?.as_str()?.parse::<EvidenceId>().ok();
+        let Ok(entry) = serde_json::from_slice::<Light>(&bytes) else {
+            continue;
+        };
+        let id = || {
+            entry
+                .data
+                .get("evidence")?
+                .as_str()?
+                .parse::<EvidenceId>()
+                .ok()
+        };
         match entry.event.as_str() {
             "item.sealed" => logged.sealed.extend(id().map(|id| (id, index))),
             "item.stored" => logged.stored.extend(id().map(|id| (id, index))),
@@ -81,15 +90,27 @@ fn relog(shared: &Shared, logged: &Logged, found: &mut Recovered) -> Result<(), 
         if rows.is_empty() {
             return Ok(());
         }
-        let (known, missing): (Vec<ItemRow>, Vec<ItemRow>) =
-            rows.into_iter().partition(|row| logged.sealed.contains_key(&row.id));
+        let (known, missing): (Vec<ItemRow>, Vec<ItemRow>) = rows
+            .into_iter()
+            .partition(|row| logged.sealed.contains_key(&row.id));
         found.relogged += (known.len() + missing.len()) as u64;
-        let mut at: Vec<(EvidenceId, u64)> = known.iter().map(|row| (row.id, logged.sealed[&row.id])).collect();
-        let manifests: Vec<Vec<u8>> =
-            missing.iter().filter_map(|row| row.sealed.as_ref()).map(|s| s.manifest.clone()).collect();
+        let mut at: Vec<(EvidenceId, u64)> = known
+            .iter()
+            .map(|row| (row.id, logged.sealed[&row.id]))
+            .collect();
+        let manifests: Vec<Vec<u8>> = missing
+            .iter()
+            .filter_map(|row| row.sealed.as_ref())
+            .map(|s| s.manifest.clone())
+            .collect();
         if !manifests.is_empty() {
             let first = shared.append(manifests)?;
-            at.extend(missing.iter().zip(first..).map(|(row, index)| (row.id, index)));
+            at.extend(
+                missing
+                    .iter()
+                    .zip(first..)
+                    .map(|(row, index)| (row.id, index)),
+            );
         }
         shared.journal.mark_logged(&at)?;
     }
@@ -102,7 +123,9 @@ fn restore(shared: &Shared, logged: &Logged) -> Result<(), IngestError> {
             && matches!(row.state, ItemState::Logged | ItemState::Uploading)
         {
             let receipt = shared.log.proof(*index)?;
-            shared.journal.mark_stored(*id, *index, receipt.as_bytes())?;
+            shared
+                .journal
+                .mark_stored(*id, *index, receipt.as_bytes())?;
         }
     }
     Ok(())
@@ -113,7 +136,11 @@ fn sweep(shared: &Shared, found: &mut Recovered) -> Result<(), IngestError> {
     let mut whole_log: Option<Logged> = None;
     for (id, partial) in shared.spool.list().map_err(SealError::Read)? {
         let row = shared.journal.item(id)?;
-        let path = if partial { shared.spool.partial(id) } else { shared.spool.sealed(id) };
+        let path = if partial {
+            shared.spool.partial(id)
+        } else {
+            shared.spool.sealed(id)
+        };
         match row.map(|row| row.state) {
             Some(ItemState::Pulling) => {
                 // Renamed, but the journal's step was lost: it is resumed as a partial that happens to be whole.
@@ -144,8 +171,14 @@ fn sweep(shared: &Shared, found: &mut Recovered) -> Result<(), IngestError> {
     }
     let mut after = None;
     loop {
-        let rows = shared.journal.items_in(&[ItemState::Pulling, ItemState::Logged, ItemState::Uploading], after, 512)?;
-        let Some(last) = rows.last() else { return Ok(()) };
+        let rows = shared.journal.items_in(
+            &[ItemState::Pulling, ItemState::Logged, ItemState::Uploading],
+            after,
+            512,
+        )?;
+        let Some(last) = rows.last() else {
+            return Ok(());
+        };
         after = Some(last.id);
         for row in &rows {
             if row.state == ItemState::Pulling {

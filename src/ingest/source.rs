@@ -33,22 +33,41 @@ impl Ledger for JournalLedger<'_> {
     fn resume(&mut self) -> Result<Option<Resume>, BoxError> {
         let row = self.shared.journal.upload(self.key)?;
         Ok(row.map(|row| Resume {
-            multipart: Multipart { upload_id: row.upload_id, part_size: row.part_size, retention: row.retention },
+            multipart: Multipart {
+                upload_id: row.upload_id,
+                part_size: row.part_size,
+                retention: row.retention,
+            },
             parts: row
                 .parts
                 .into_iter()
-                .map(|p| DonePart { number: p.number, etag: p.etag, sha256: p.digest })
+                .map(|p| DonePart {
+                    number: p.number,
+                    etag: p.etag,
+                    sha256: p.digest,
+                })
                 .collect(),
         }))
     }
 
     fn begin(&mut self, multipart: &Multipart) -> Result<(), BoxError> {
-        let Multipart { upload_id, part_size, retention } = multipart;
-        Ok(self.shared.journal.begin_upload(self.key, upload_id, *part_size, retention.as_ref())?)
+        let Multipart {
+            upload_id,
+            part_size,
+            retention,
+        } = multipart;
+        Ok(self
+            .shared
+            .journal
+            .begin_upload(self.key, upload_id, *part_size, retention.as_ref())?)
     }
 
     fn part_done(&mut self, part: &DonePart) -> Result<(), BoxError> {
-        let row = PartRow { number: part.number, digest: part.sha256, etag: part.etag.clone() };
+        let row = PartRow {
+            number: part.number,
+            digest: part.sha256,
+            etag: part.etag.clone(),
+        };
         Ok(self.shared.journal.part_done(self.key, &row)?)
     }
 

@@ -30,7 +30,11 @@ impl Drop for Room<'_> {
 impl Spool {
     pub fn open(dir: &Path, reserve: u64) -> Result<Self, DurableError> {
         durable::create_dir(dir)?;
-        Ok(Self { dir: dir.to_owned(), reserve, promised: AtomicU64::new(0) })
+        Ok(Self {
+            dir: dir.to_owned(),
+            reserve,
+            promised: AtomicU64::new(0),
+        })
     }
 
     pub fn dir(&self) -> &Path {
@@ -66,7 +70,9 @@ impl Spool {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.dir)? {
             let name = entry?.file_name();
-            let Some((stem, kind)) = name.to_str().and_then(|n| n.split_once('.')) else { continue };
+            let Some((stem, kind)) = name.to_str().and_then(|n| n.split_once('.')) else {
+                continue;
+            };
             if let (Ok(id), "part" | "sealed") = (stem.parse(), kind) {
                 found.push((id, kind == "part"));
             }

@@ -12,13 +12,18 @@ pub enum Phase {
     Listing,
     Pulling,
     /// Waits for room in the spool, for a file to stop growing, or for the disk.
-    Waiting { reason: String, next_step: String },
+    Waiting {
+        reason: String,
+        next_step: String,
+    },
     /// A listing found nothing new, and all that was seen is secured, held, or failed with a reason in the log.
     Settled,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a dock session cannot become settled while {pending} files are pending and {uncommitted} uncommitted")]
+#[error(
+    "a dock session cannot become settled while {pending} files are pending and {uncommitted} uncommitted"
+)]
 pub struct NotSettled {
     pub pending: u64,
     pub uncommitted: u64,
@@ -75,9 +80,17 @@ impl SessionState {
     }
 
     /// The only step to "safe": refused while anything is pending or not yet in the signed log.
-    pub fn settled(&mut self, counts: InventoryCounts, uncommitted: u64, unstored: u64) -> Result<(), NotSettled> {
+    pub fn settled(
+        &mut self,
+        counts: InventoryCounts,
+        uncommitted: u64,
+        unstored: u64,
+    ) -> Result<(), NotSettled> {
         if counts.pending.0 > 0 || uncommitted > 0 {
-            return Err(NotSettled { pending: counts.pending.0, uncommitted });
+            return Err(NotSettled {
+                pending: counts.pending.0,
+                uncommitted,
+            });
         }
         self.counts = counts;
         self.unstored = unstored;
@@ -127,11 +140,17 @@ impl SessionState {
         match &self.quarantine {
             Some(reason) => BayStatus::NeedsAttention {
                 reason: format!("Everything was taken, in quarantine: {reason}"),
-                next_step: "The camera may be removed. The evidence manager decides on the quarantine.".into(),
+                next_step:
+                    "The camera may be removed. The evidence manager decides on the quarantine."
+                        .into(),
                 files_done: files,
                 files_total: files,
             },
-            None if self.unstored > 0 => BayStatus::SafeToRemove { files, bytes, waiting_for_store: self.unstored },
+            None if self.unstored > 0 => BayStatus::SafeToRemove {
+                files,
+                bytes,
+                waiting_for_store: self.unstored,
+            },
             None => BayStatus::AllStored { files, bytes },
         }
     }
@@ -165,21 +184,60 @@ mod tests {
         let mut state = SessionState::new(None);
         assert!(matches!(state.status(), BayStatus::Reading { .. }));
         state.pulling(counts(1, 1, 0));
-        assert_eq!(state.settled(counts(1, 1, 0), 0, 0), Err(NotSettled { pending: 1, uncommitted: 0 }));
-        assert_eq!(state.settled(counts(0, 2, 0), 1, 0), Err(NotSettled { pending: 0, uncommitted: 1 }));
+        assert_eq!(
+            state.settled(counts(1, 1, 0), 0, 0),
+            Err(NotSettled {
+                pending: 1,
+                uncommitted: 0
+            })
+        );
+        assert_eq!(
+            state.settled(counts(0, 2, 0), 1, 0),
+            Err(NotSettled {
+                pending: 0,
+                uncommitted: 1
+            })
+        );
         assert!(matches!(state.status(), BayStatus::Reading { .. }));
         state.settled(counts(0, 2, 0), 0, 2).unwrap();
-        assert_eq!(state.status(), BayStatus::SafeToRemove { files: 2, bytes: 20, waiting_for_store: 2 });
+        assert_eq!(
+            state.status(),
+            BayStatus::SafeToRemove {
+                files: 2,
+                bytes: 20,
+                waiting_for_store: 2
+            }
+        );
         state.unstored(0);
-        assert_eq!(state.status(), BayStatus::AllStored { files: 2, bytes: 20 });
+        assert_eq!(
+            state.status(),
+            BayStatus::AllStored {
+                files: 2,
+                bytes: 20
+            }
+        );
         state.pulling(counts(1, 2, 0));
-        assert!(matches!(state.status(), BayStatus::Reading { files_done: 2, files_total: 3, .. }));
+        assert!(matches!(
+            state.status(),
+            BayStatus::Reading {
+                files_done: 2,
+                files_total: 3,
+                ..
+            }
+        ));
     }
 
     #[test]
     fn a_failed_file_needs_attention_even_when_all_else_is_safe() {
         let mut state = SessionState::new(None);
         state.settled(counts(0, 2, 1), 0, 0).unwrap();
-        assert!(matches!(state.status(), BayStatus::NeedsAttention { files_done: 2, files_total: 3, .. }));
+        assert!(matches!(
+            state.status(),
+            BayStatus::NeedsAttention {
+                files_done: 2,
+                files_total: 3,
+                ..
+            }
+        ));
     }
 }

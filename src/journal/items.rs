@@ -131,7 +131,12 @@ impl Journal {
 
     /// The `item.stored` entry is in the log at this index. The receipt is kept until the store has it, so that a repeated
     /// put sends the same bytes.
-    pub fn mark_stored(&self, id: EvidenceId, index: u64, receipt: &[u8]) -> Result<(), JournalError> {
+    pub fn mark_stored(
+        &self,
+        id: EvidenceId,
+        index: u64,
+        receipt: &[u8],
+    ) -> Result<(), JournalError> {
         self.lock().execute(
             "UPDATE items SET state = 'stored', stored_index = ?2, stored_entry = ?3
              WHERE id = ?1 AND state IN ('logged', 'uploading')",
@@ -142,7 +147,10 @@ impl Journal {
 
     /// The store has the receipt too.
     pub fn mark_receipted(&self, id: EvidenceId) -> Result<(), JournalError> {
-        self.lock().execute("UPDATE items SET stored_entry = NULL WHERE id = ?1 AND state = 'stored'", [id.as_bytes()])?;
+        self.lock().execute(
+            "UPDATE items SET stored_entry = NULL WHERE id = ?1 AND state = 'stored'",
+            [id.as_bytes()],
+        )?;
         Ok(())
     }
 

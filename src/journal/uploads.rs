@@ -26,15 +26,22 @@ impl Journal {
     pub fn upload(&self, key: &str) -> Result<Option<UploadRow>, JournalError> {
         let connection = self.lock();
         let head: Option<(String, i64, Option<String>)> = connection
-            .query_row("SELECT upload_id, part_size, retention FROM uploads WHERE key = ?1", [key], |r| {
-                Ok((r.get(0)?, r.get(1)?, r.get(2)?))
-            })
+            .query_row(
+                "SELECT upload_id, part_size, retention FROM uploads WHERE key = ?1",
+                [key],
+                |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)),
+            )
             .optional()?;
         let Some((upload_id, part_size, retention)) = head else {
             return Ok(None);
         };
         let retention = retention
-            .map(|json| serde_json::from_str(&json).map_err(|_| JournalError::Corrupt { what: "a retention", value: json.clone() }))
+            .map(|json| {
+                serde_json::from_str(&json).map_err(|_| JournalError::Corrupt {
+                    what: "a retention",
+                    value: json.clone(),
+                })
+            })
             .transpose()?;
         let mut statement = connection.prepare_cached(
             "SELECT number, digest, etag FROM parts WHERE key = ?1 ORDER BY number",
@@ -56,14 +63,25 @@ impl Journal {
         }))
     }
 
-    pub fn begin_upload(&self, key: &str, upload_id: &str, part_size: u64, retention: Option<&Retention>) -> Result<(), JournalError> {
+    pub fn begin_upload(
+        &self,
+        key: &str,
+        upload_id: &str,
+        part_size: u64,
+        retention: Option<&Retention>,
+    ) -> Result<(), JournalError> {
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         tx.execute("DELETE FROM parts WHERE key = ?1", [key])?;
         tx.execute(
             "INSERT INTO uploads (key, upload_id, part_size, retention) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (key) DO UPDATE SET upload_id = ?2, part_size = ?3, retention = ?4",
-            (key, upload_id, part_size.cast_signed(), retention.and_then(|r| serde_json::to_string(r).ok())),
+            (
+                key,
+                upload_id,
+                part_size.cast_signed(),
+                retention.and_then(|r| serde_json::to_string(r).ok()),
+            ),
         )?;
         tx.commit()?;
         Ok(())

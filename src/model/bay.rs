@@ -77,6 +77,9 @@ pub enum BayStatus {
 impl BayStatus {
     /// Somebody has to do something about it.
     pub const fn needs_person(&self) -> bool {
-        matches!(self, Self::NotRecognised { .. } | Self::NeedsAttention { .. })
+        matches!(
+            self,
+            Self::NotRecognised { .. } | Self::NeedsAttention { .. }
+        )
     }
 }

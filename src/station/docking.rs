@@ -36,7 +36,11 @@ pub struct Docking {
 
 impl Docking {
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, jobs: HashMap::new(), ending: Vec::new() }
+        Self {
+            shared,
+            jobs: HashMap::new(),
+            ending: Vec::new(),
+        }
     }
 
     pub fn arrived(&mut self, bay: BayName, root: PathBuf, profile: String, rules: Rules) {
@@ -45,7 +49,10 @@ impl Docking {
         let control = Arc::new(JobControl::default());
         let (shared, mine, name) = (Arc::clone(&self.shared), Arc::clone(&control), bay.clone());
         let started = std::thread::Builder::new()
-            .name(format!("bay-{}", name.as_str().chars().take(10).collect::<String>()))
+            .name(format!(
+                "bay-{}",
+                name.as_str().chars().take(10).collect::<String>()
+            ))
             .spawn(move || session(&shared, mine, &name, &root, &profile, &rules));
         match started {
             Ok(thread) => {
@@ -53,7 +60,12 @@ impl Docking {
             }
             Err(error) => {
                 tracing::error!(%bay, %error, next_step = "undock and dock again; raise TasksMax if it happens often", "cannot start a thread for a camera");
-                not_recognised(&self.shared, &bay, "the station has no thread left for it".into(), "Wait a minute, then dock it again.".into());
+                not_recognised(
+                    &self.shared,
+                    &bay,
+                    "the station has no thread left for it".into(),
+                    "Wait a minute, then dock it again.".into(),
+                );
             }
         }
     }
@@ -67,7 +79,12 @@ impl Docking {
     }
 
     pub fn refused(&self, bay: &BayName, reason: &str) {
-        refuse(&self.shared, bay, reason.to_owned(), "Remove it; only camera folders are read here.".into());
+        refuse(
+            &self.shared,
+            bay,
+            reason.to_owned(),
+            "Remove it; only camera folders are read here.".into(),
+        );
     }
 
     pub fn touched(&self, bay: &BayName) {
@@ -78,7 +95,9 @@ impl Docking {
 
     /// Every docked camera is settled or was refused.
     pub fn all_settled(&self) -> bool {
-        self.jobs.values().all(|docked| docked.control.settled() || docked.thread.is_finished())
+        self.jobs
+            .values()
+            .all(|docked| docked.control.settled() || docked.thread.is_finished())
     }
 
     /// Ends every session and waits for the threads. Blocks.
@@ -89,19 +108,33 @@ impl Docking {
         }
         for thread in self.ending.drain(..) {
             if thread.join().is_err() {
-                tracing::error!("a dock session's thread panicked; its camera is taken up again at the next docking");
+                tracing::error!(
+                    "a dock session's thread panicked; its camera is taken up again at the next docking"
+                );
             }
         }
     }
 }
 
 /// One camera's thread: recognise it, then run its session.
-fn session(shared: &Arc<Shared>, control: Arc<JobControl>, bay: &BayName, root: &std::path::Path, profile: &str, rules: &Rules) {
+fn session(
+    shared: &Arc<Shared>,
+    control: Arc<JobControl>,
+    bay: &BayName,
+    root: &std::path::Path,
+    profile: &str,
+    rules: &Rules,
+) {
     let camera = match FolderCamera::open(root, profile, &rules.profiles) {
         Ok(camera) => camera.with_max_files(rules.max_files),
         Err(error) => {
             metrics::error(error.label());
-            return refuse(shared, bay, format!("{:#}", anyhow::Error::new(error)), "Dock it again; if that does not help, tell operations.".into());
+            return refuse(
+                shared,
+                bay,
+                format!("{:#}", anyhow::Error::new(error)),
+                "Dock it again; if that does not help, tell operations.".into(),
+            );
         }
     };
     let identity = camera.identity().clone();
@@ -113,7 +146,12 @@ fn session(shared: &Arc<Shared>, control: Arc<JobControl>, bay: &BayName, root: 
     };
     if quarantine.is_some() && rules.accept_unknown == AcceptUnknown::Refuse {
         let reason = quarantine.take().unwrap_or_default();
-        return refuse(shared, bay, reason, "Enter the camera in roster.toml, then dock it again.".into());
+        return refuse(
+            shared,
+            bay,
+            reason,
+            "Enter the camera in roster.toml, then dock it again.".into(),
+        );
     }
     let mut anonymous = identity.id.is_none();
     if let Some(id) = &identity.id {
@@ -121,7 +159,10 @@ fn session(shared: &Arc<Shared>, control: Arc<JobControl>, bay: &BayName, root: 
         match docked.get(id) {
             Some(other) if other != bay => {
                 anonymous = true;
-                quarantine = Some(format!("another camera with the serial {} is docked in bay {other}", id.serial()));
+                quarantine = Some(format!(
+                    "another camera with the serial {} is docked in bay {other}",
+                    id.serial()
+                ));
             }
             _ => {
                 docked.insert(id.clone(), bay.clone());
@@ -140,7 +181,13 @@ fn session(shared: &Arc<Shared>, control: Arc<JobControl>, bay: &BayName, root: 
         started: now(),
         ended: None,
     };
-    let job = Job { shared: Arc::clone(shared), session, camera: Box::new(camera), control, anonymous };
+    let job = Job {
+        shared: Arc::clone(shared),
+        session,
+        camera: Box::new(camera),
+        control,
+        anonymous,
+    };
     if let Err(error) = job.run() {
         metrics::error(error.label());
         tracing::error!(%bay, code = error.label(), error = &error as &dyn std::error::Error, next_step = error.next_step(), "a dock session ended with an error");
@@ -156,7 +203,10 @@ fn session(shared: &Arc<Shared>, control: Arc<JobControl>, bay: &BayName, root: 
 
 fn refuse(shared: &Shared, bay: &BayName, reason: String, next_step: String) {
     tracing::warn!(%bay, reason, next_step, "refused");
-    let event = Event::CameraRefused(CameraRefused { bay: bay.clone(), reason: reason.clone() });
+    let event = Event::CameraRefused(CameraRefused {
+        bay: bay.clone(),
+        reason: reason.clone(),
+    });
     if let Err(error) = shared.log_event(None, event) {
         tracing::error!(code = error.label(), %error, "cannot enter a refusal in the log");
     }
@@ -165,5 +215,12 @@ fn refuse(shared: &Shared, bay: &BayName, reason: String, next_step: String) {
 
 fn not_recognised(shared: &Shared, bay: &BayName, reason: String, next_step: String) {
     let status = BayStatus::NotRecognised { reason, next_step };
-    shared.bays.show(BayView { bay: bay.clone(), camera: None, officer: None, session: None, file: None, status });
+    shared.bays.show(BayView {
+        bay: bay.clone(),
+        camera: None,
+        officer: None,
+        session: None,
+        file: None,
+        status,
+    });
 }

@@ -12,7 +12,8 @@ pub struct Lock {
 }
 
 pub fn lock(state_dir: &Path) -> anyhow::Result<Lock> {
-    let file = File::open(state_dir).with_context(|| format!("cannot open {}", state_dir.display()))?;
+    let file =
+        File::open(state_dir).with_context(|| format!("cannot open {}", state_dir.display()))?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         bail!(
             "another camdock works on {} already; stop it first (`systemctl stop camdock`)",

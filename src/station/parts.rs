@@ -14,7 +14,9 @@ use crate::durable;
 use crate::ingest::{Bays, Committer, Shared, Spool};
 use crate::journal::Journal;
 use crate::seal::{Recipient, StationWrapKey};
-use crate::upload::{LockMode, PaceRule, Pacer, RetentionPolicy, S3Store, StoreConfig, SystemClock};
+use crate::upload::{
+    LockMode, PaceRule, Pacer, RetentionPolicy, S3Store, StoreConfig, SystemClock,
+};
 
 pub fn log_dir(config: &Config) -> PathBuf {
     config.station.state_dir.join("log")
@@ -38,7 +40,10 @@ pub fn recipients(config: &Config) -> anyhow::Result<Vec<Recipient>> {
         .seal
         .recipients
         .iter()
-        .map(|r| Recipient::from_pem(&r.pem).with_context(|| format!("the recipient {}", r.path.display())))
+        .map(|r| {
+            Recipient::from_pem(&r.pem)
+                .with_context(|| format!("the recipient {}", r.path.display()))
+        })
         .collect()
 }
 
@@ -47,7 +52,10 @@ pub fn retention(config: &Config) -> Option<RetentionPolicy> {
         "GOVERNANCE" => LockMode::Governance,
         _ => LockMode::Compliance,
     };
-    Some(RetentionPolicy { mode, days: config.store.retention_days })
+    Some(RetentionPolicy {
+        mode,
+        days: config.store.retention_days,
+    })
 }
 
 pub fn store(config: &Config, secrets: &Secrets) -> anyhow::Result<S3Store> {
@@ -57,7 +65,12 @@ pub fn store(config: &Config, secrets: &Secrets) -> anyhow::Result<S3Store> {
         path_style: config.store.path_style,
         session_token: keys.session_token,
         ca_file: config.store.ca_file.clone(),
-        ..StoreConfig::new(&config.store.region, &config.store.bucket, &keys.access_key_id, &keys.secret_access_key)
+        ..StoreConfig::new(
+            &config.store.region,
+            &config.store.bucket,
+            &keys.access_key_id,
+            &keys.secret_access_key,
+        )
     };
     S3Store::new(&store).context("cannot set up the store's client")
 }
@@ -68,10 +81,18 @@ pub fn pacer(config: &Config) -> anyhow::Result<Pacer> {
         jiff::civil::Time::new(hour.unwrap_or(0), minute.unwrap_or(0), 0, 0)
     };
     let rules = config.upload.pace.windows.iter().map(|w| {
-        Ok(PaceRule { from: time(w.from_minute)?, until: time(w.to_minute)?, bits_per_second: w.bytes_per_second * 8 })
+        Ok(PaceRule {
+            from: time(w.from_minute)?,
+            until: time(w.to_minute)?,
+            bits_per_second: w.bytes_per_second * 8,
+        })
     });
     let rules = rules.collect::<Result<Vec<_>, jiff::Error>>()?;
-    Ok(Pacer::new(rules, config.station.time_zone.clone(), Box::new(SystemClock::default()))?)
+    Ok(Pacer::new(
+        rules,
+        config.station.time_zone.clone(),
+        Box::new(SystemClock::default()),
+    )?)
 }
 
 /// What every job shares, and the committing thread's end of it.
@@ -87,7 +108,8 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<Opened> {
     durable::create_dir(&config.station.state_dir)?;
     let key = log_key(config, secrets)?;
     let verifier = key.verifier(&config.station.log_origin)?;
-    let log = LogHandle::open(&log_dir(config), key, &config.station.log_origin).context("cannot open the custody log")?;
+    let log = LogHandle::open(&log_dir(config), key, &config.station.log_origin)
+        .context("cannot open the custody log")?;
     let journal = Journal::open(&journal_path(config)).context("cannot open the journal")?;
     let spool = Spool::open(&config.spool.dir, config.spool.reserve_bytes)?;
     let (committer, commits) = Committer::channel();
@@ -108,5 +130,9 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<Opened> {
         stop: AtomicBool::new(false),
         commit: Mutex::new(Some(committer)),
     };
-    Ok(Opened { shared: Arc::new(shared), verifier, commits })
+    Ok(Opened {
+        shared: Arc::new(shared),
+        verifier,
+        commits,
+    })
 }

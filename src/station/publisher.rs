@@ -25,7 +25,10 @@ pub struct Publisher {
 
 /// True for what must stop the station: the two copies of the log contradict each other.
 pub fn is_fatal(error: &IngestError) -> bool {
-    matches!(error, IngestError::LogBehind { .. } | IngestError::LogFork { .. } | IngestError::LogForeign(_))
+    matches!(
+        error,
+        IngestError::LogBehind { .. } | IngestError::LogFork { .. } | IngestError::LogForeign(_)
+    )
 }
 
 impl Publisher {
@@ -39,7 +42,9 @@ impl Publisher {
         if !self.checked {
             self.check().await?;
         }
-        publish_log(&self.shared, &*self.store, &self.prefix).await.map(drop)
+        publish_log(&self.shared, &*self.store, &self.prefix)
+            .await
+            .map(drop)
     }
 
     /// Publishes until told to stop, then once more; a contradiction goes to `fatal`.
@@ -59,8 +64,14 @@ impl Publisher {
                     failures += 1;
                     metrics::error(error.label());
                     let level_is_error = error.retry_class() != RetryClass::Later;
-                    tracing::warn!(code = error.label(), failures, needs_operator = level_is_error,
-                        error = &error as &dyn std::error::Error, next_step = error.next_step(), "cannot publish the custody log; trying again");
+                    tracing::warn!(
+                        code = error.label(),
+                        failures,
+                        needs_operator = level_is_error,
+                        error = &error as &dyn std::error::Error,
+                        next_step = error.next_step(),
+                        "cannot publish the custody log; trying again"
+                    );
                     let delay = backoff.delay(failures, failures.wrapping_mul(2_654_435_761), None);
                     tokio::select! { () = tokio::time::sleep(delay) => {}, _ = stop.changed() => {} }
                     continue;

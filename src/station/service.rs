@@ -41,7 +41,12 @@ pub enum Ended {
 /// Runs the station until a signal, or until drained.
 pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     let began = Instant::now();
-    let Loaded { config, roster, profiles, warnings } = loaded;
+    let Loaded {
+        config,
+        roster,
+        profiles,
+        warnings,
+    } = loaded;
     for warning in warnings {
         tracing::warn!(warning, "configuration");
     }
@@ -55,10 +60,17 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     let shared = opened.shared;
     let committer = {
         let (shared, commits) = (Arc::clone(&shared), opened.commits);
-        std::thread::Builder::new().name("committer".into()).spawn(move || run_committer(&shared, &commits))?
+        std::thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || run_committer(&shared, &commits))?
     };
-    let recovered = tokio::task::block_in_place(|| recover(&shared)).context("cannot recover from the last stop")?;
-    tracing::info!(?recovered, log_entries = shared.log_size(), "journal, spool and log are in line");
+    let recovered = tokio::task::block_in_place(|| recover(&shared))
+        .context("cannot recover from the last stop")?;
+    tracing::info!(
+        ?recovered,
+        log_entries = shared.log_size(),
+        "journal, spool and log are in line"
+    );
     let store: Arc<dyn Store> = Arc::new(parts::store(&config, &secrets)?);
     let mut publisher = Publisher {
         shared: Arc::clone(&shared),
@@ -68,11 +80,20 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         checked: false,
     };
     match tokio::time::timeout(Duration::from_secs(15), publisher.check()).await {
-        Ok(Err(error)) if is_fatal(&error) => return Err(error).context("this station must not go on"),
+        Ok(Err(error)) if is_fatal(&error) => {
+            return Err(error).context("this station must not go on");
+        }
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(code = error.label(), error = &error as &dyn std::error::Error, next_step = error.next_step(),
-            "the store cannot be asked for its copy of the log; footage is taken all the same"),
-        Err(_) => tracing::warn!(code = "store_timeout", "the store does not answer; footage is taken all the same"),
+        Ok(Err(error)) => tracing::warn!(
+            code = error.label(),
+            error = &error as &dyn std::error::Error,
+            next_step = error.next_step(),
+            "the store cannot be asked for its copy of the log; footage is taken all the same"
+        ),
+        Err(_) => tracing::warn!(
+            code = "store_timeout",
+            "the store does not answer; footage is taken all the same"
+        ),
     }
     let log_key = publisher.verifier.to_string();
     tokio::task::block_in_place(|| log_start(&shared, log_key, recovered.in_flight))?;
@@ -89,7 +110,11 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     let (stop, stopped) = watch::channel(false);
     let (fatal, mut failed) = mpsc::channel(1);
     let listener = status::listen(&parts::socket_path(&config))?;
-    let serving = tokio::spawn(status::serve(listener, Arc::clone(&shared), Arc::clone(&outbound)));
+    let serving = tokio::spawn(status::serve(
+        listener,
+        Arc::clone(&shared),
+        Arc::clone(&outbound),
+    ));
     let uploads = tokio::spawn(Arc::clone(&outbound).run(stopped.clone()));
     let publishing = tokio::spawn(publisher.run(stopped, fatal));
     let mut rules = Rules {
@@ -145,7 +170,11 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     dock.stop().await;
     config_watch.stop().await;
     tokio::task::block_in_place(|| docking.stop(&reason));
-    shared.commit.lock().unwrap_or_else(PoisonError::into_inner).take();
+    shared
+        .commit
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     if tokio::task::block_in_place(|| committer.join()).is_err() {
         tracing::error!("the committing thread panicked; its items are taken up at the next start");
     }
@@ -171,11 +200,17 @@ fn handle(event: DockEvent, docking: &mut Docking, rules: &Rules) -> bool {
             tokio::task::block_in_place(|| docking.arrived(bay, root, profile, rules.clone()));
         }
         DockEvent::Left { bay, reason } => docking.left(&bay, &reason.to_string()),
-        DockEvent::Refused { bay, reason } => tokio::task::block_in_place(|| docking.refused(&bay, &reason)),
+        DockEvent::Refused { bay, reason } => {
+            tokio::task::block_in_place(|| docking.refused(&bay, &reason))
+        }
         DockEvent::Touched { bay } => docking.touched(&bay),
-        DockEvent::RootMissing { root, reason } => tracing::error!(code = "docked_folder_missing", root = %root.display(), reason,
-            next_step = "make the folder, or correct [dock] folders in camdock.toml", "a docked folder's root is missing"),
-        DockEvent::RootBack { root } => tracing::info!(root = %root.display(), "a docked folder's root is back"),
+        DockEvent::RootMissing { root, reason } => {
+            tracing::error!(code = "docked_folder_missing", root = %root.display(), reason,
+            next_step = "make the folder, or correct [dock] folders in camdock.toml", "a docked folder's root is missing")
+        }
+        DockEvent::RootBack { root } => {
+            tracing::info!(root = %root.display(), "a docked folder's root is back")
+        }
         DockEvent::FirstLookDone => return true,
     }
     false
@@ -189,7 +224,11 @@ fn log_start(shared: &Shared, log_key: String, recovered: u64) -> anyhow::Result
         clock,
         log_size: shared.log_size(),
         log_key,
-        recipients: shared.recipients.iter().map(crate::seal::Recipient::fingerprint).collect(),
+        recipients: shared
+            .recipients
+            .iter()
+            .map(crate::seal::Recipient::fingerprint)
+            .collect(),
         recovered,
     };
     shared.log_event(None, Event::StationStarted(started))?;
@@ -201,11 +240,22 @@ fn reload(config: &Config, changed: Changed, rules: &mut Rules, shared: &Shared)
     let mut tell = |file: &std::path::Path, problem: Option<String>| {
         match &problem {
             None => tracing::info!(file = %file.display(), "configuration reloaded"),
-            Some(reason) => tracing::error!(code = "config_refused", file = %file.display(), reason, next_step = "correct the file; the last good one stays in use", "a configuration edit was refused"),
+            Some(reason) => {
+                tracing::error!(code = "config_refused", file = %file.display(), reason, next_step = "correct the file; the last good one stays in use", "a configuration edit was refused")
+            }
         }
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if let Some(sha256) = digest_of(file) {
-            let event = ConfigChanged { file: name, sha256, accepted: problem.is_none(), reason: problem };
+            let event = ConfigChanged {
+                file: name,
+                sha256,
+                accepted: problem.is_none(),
+                reason: problem,
+            };
             if let Err(error) = shared.log_event(None, Event::ConfigChanged(event)) {
                 tracing::error!(code = error.label(), %error, "cannot enter a configuration change in the log");
             }
@@ -213,12 +263,20 @@ fn reload(config: &Config, changed: Changed, rules: &mut Rules, shared: &Shared)
     };
     if changed.roster {
         let loaded = Roster::reload(config).map(|roster| rules.roster = Arc::new(roster));
-        tell(&config.roster_file, loaded.err().map(|e| format!("{:#}", anyhow::Error::new(e))));
+        tell(
+            &config.roster_file,
+            loaded.err().map(|e| format!("{:#}", anyhow::Error::new(e))),
+        );
     }
     if changed.profiles {
         let loaded = Profiles::reload(config).map(|profiles| rules.profiles = Arc::new(profiles));
         let problem = loaded.err().map(|e| format!("{:#}", anyhow::Error::new(e)));
-        let files: Vec<PathBuf> = rules.profiles.files.iter().map(|(file, _)| file.clone()).collect();
+        let files: Vec<PathBuf> = rules
+            .profiles
+            .files
+            .iter()
+            .map(|(file, _)| file.clone())
+            .collect();
         for file in files {
             tell(&file, problem.clone());
         }
@@ -231,19 +289,37 @@ fn reload(config: &Config, changed: Changed, rules: &mut Rules, shared: &Shared)
 /// Whether all that can be done is done.
 fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Option<Ended>> {
     let counts = shared.journal.state_counts()?;
-    let of = |wanted: &[ItemState]| -> u64 { counts.iter().filter(|(s, ..)| wanted.contains(s)).map(|(_, n, _)| n).sum() };
-    let waiting = of(&[ItemState::Sealed, ItemState::Logged, ItemState::Uploading]) + shared.journal.unreceipted()?;
+    let of = |wanted: &[ItemState]| -> u64 {
+        counts
+            .iter()
+            .filter(|(s, ..)| wanted.contains(s))
+            .map(|(_, n, _)| n)
+            .sum()
+    };
+    let waiting = of(&[ItemState::Sealed, ItemState::Logged, ItemState::Uploading])
+        + shared.journal.unreceipted()?;
     let view = outbound.snapshot();
-    let attention = shared.bays.all().iter().any(|bay| bay.status.needs_person());
+    let attention = shared
+        .bays
+        .all()
+        .iter()
+        .any(|bay| bay.status.needs_person());
     if waiting == 0 {
-        return Ok(Some(if attention { Ended::NeedsAttention } else { Ended::AllStored }));
+        return Ok(Some(if attention {
+            Ended::NeedsAttention
+        } else {
+            Ended::AllStored
+        }));
     }
     // What is left needs a person: waiting for it would never end.
-    let stuck = waiting == view.alarms.len() as u64 || view.problem.as_ref().is_some_and(|p| p.needs_person);
+    let stuck = waiting == view.alarms.len() as u64
+        || view.problem.as_ref().is_some_and(|p| p.needs_person);
     Ok(stuck.then_some(Ended::NeedsAttention))
 }
 
 fn totals(shared: &Shared) -> anyhow::Result<(u64, u64)> {
     let counts = shared.journal.state_counts()?;
-    Ok(counts.iter().fold((0, 0), |(files, bytes), (_, n, size)| (files + n, bytes + size)))
+    Ok(counts.iter().fold((0, 0), |(files, bytes), (_, n, size)| {
+        (files + n, bytes + size)
+    }))
 }

@@ -52,7 +52,8 @@ impl StatusView {
 pub fn listen(path: &Path) -> anyhow::Result<UnixListener> {
     use std::os::unix::fs::PermissionsExt as _;
     let _ = std::fs::remove_file(path);
-    let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    let listener =
+        UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
     Ok(listener)
 }
@@ -65,7 +66,9 @@ pub async fn serve(listener: UnixListener, shared: Arc<Shared>, outbound: Arc<Ou
             tokio::time::sleep(Duration::from_millis(200)).await;
             continue;
         };
-        let Ok(permit) = Arc::clone(&readers).try_acquire_owned() else { continue };
+        let Ok(permit) = Arc::clone(&readers).try_acquire_owned() else {
+            continue;
+        };
         let (shared, outbound) = (Arc::clone(&shared), Arc::clone(&outbound));
         tokio::spawn(async move {
             let _permit = permit;

@@ -1,0 +1,233 @@
+//! Finds which entries are wrong once a log is known not to lead to its signed root.
+//!
+//! Works from the root down: a tile is believed when the believed tile above it contains its hash.
+
+use std::collections::HashMap;
+
+use super::proof::TileTree;
+use super::report::{Finding, Report};
+use super::source::{Entries, LogSource, read_hashes, read_tile};
+use super::tiles::{TILE_WIDTH, Tile, count_at};
+use super::tree::{Hash, fold, leaf_hash};
+use super::{AuditError, Checkpoint};
+
+pub fn diagnose(
+    source: &dyn LogSource,
+    checkpoint: &Checkpoint,
+    report: &mut Report,
+) -> Result<(), AuditError> {
+    let before = report.findings.len();
+    let size = checkpoint.size;
+    let edge = present(TileTree::new(source, size).edge())?;
+    let mut chain = Chain {
+        source,
+        size,
+        believed: edge.is_some_and(|edge| edge.root() == checkpoint.root.0),
+        tiles: HashMap::new(),
+    };
+    if !chain.believed {
+        report.add(Finding::TileMismatch {
+            key: "One of the unfinished tiles".into(),
+        });
+    }
+    let mut number = 0;
+    while let Some(bundle) = Tile::of_size(None, number, size) {
+        if !check_bundle(&mut chain, bundle, report)? {
+            break;
+        }
+        number += 1;
+    }
+    let named = report.findings[before..].iter();
+    let only_tiles = named.clone().all(|f| f.label() == "tile_mismatch");
+    if only_tiles && size > 0 {
+        // Entries and tiles agree with each other: both were rewritten.
+        report.add(Finding::EditedWithin {
+            first: 0,
+            last: size - 1,
+        });
+    }
+    Ok(())
+}
+
+fn present<T>(read: Result<T, AuditError>) -> Result<Option<T>, AuditError> {
+    match read {
+        Ok(there) => Ok(Some(there)),
+        Err(AuditError::Missing { .. } | AuditError::Corrupt { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// `false`: nothing follows.
+fn check_bundle(chain: &mut Chain, bundle: Tile, report: &mut Report) -> Result<bool, AuditError> {
+    let (first, source) = (bundle.index * TILE_WIDTH, chain.source);
+    let last = first + u64::from(bundle.width) - 1;
+    let Some(bytes) = present(read_tile(source, bundle))? else {
+        let finding = if anything_after(source, bundle.index, chain.size)? {
+            Finding::Removed { first, last }
+        } else {
+            Finding::Truncated {
+                had: chain.size,
+                has: first,
+            }
+        };
+        let goes_on = matches!(finding, Finding::Removed { .. });
+        report.add(finding);
+        return Ok(goes_on);
+    };
+    let leaves: Vec<Hash> = Entries(&bytes).flatten().map(leaf_hash).collect();
+    let tile = Tile {
+        level: Some(0),
+        ..bundle
+    };
+    let fits = leaves.len() == usize::from(bundle.width);
+    match chain.tile(tile)? {
+        Found::Believed(signed) => differences(first, &signed, &leaves, chain.size, report),
+        Found::Expected(root) if fits && fold(&leaves) == root => {
+            report.add(Finding::TileMismatch { key: tile.key() });
+        }
+        Found::Expected(_) => report.add(Finding::EditedWithin { first, last }),
+        Found::Unproven(Some(hashes)) => {
+            differences(first, &hashes, &leaves, chain.size, report);
+        }
+        Found::Unproven(None) => report.add(Finding::TileMismatch { key: tile.key() }),
+    }
+    Ok(true)
+}
+
+/// Whether one of the next bundles or the last one is there.
+fn anything_after(source: &dyn LogSource, index: u64, size: u64) -> Result<bool, AuditError> {
+    let last = (size - 1) / TILE_WIDTH;
+    for later in (index + 1..=last)
+        .take(64)
+        .chain((last > index).then_some(last))
+    {
+        if let Some(tile) = Tile::of_size(None, later, size)
+            && present(read_tile(source, tile))?.is_some()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Names how `leaves` differ from what was signed.
+fn differences(first: u64, signed: &[Hash], leaves: &[Hash], size: u64, report: &mut Report) {
+    if signed == leaves {
+        return;
+    }
+    let sorted = |hashes: &[Hash]| {
+        let mut hashes = hashes.to_vec();
+        hashes.sort_unstable();
+        hashes
+    };
+    if sorted(signed) == sorted(leaves) {
+        let differs = |(a, b): (&Hash, &Hash)| a != b;
+        let from = signed.iter().zip(leaves).position(differs).unwrap_or(0);
+        let to = signed.iter().zip(leaves).rposition(differs).unwrap_or(0);
+        report.add(Finding::Reordered {
+            first: first + from as u64,
+            last: first + to as u64,
+        });
+        return;
+    }
+    let ends_log = first + signed.len() as u64 == size;
+    if ends_log && signed.starts_with(leaves) {
+        report.add(Finding::Truncated {
+            had: size,
+            has: first + leaves.len() as u64,
+        });
+        return;
+    }
+    let (mut at, mut there) = (0, 0);
+    while at < signed.len() && there < leaves.len() {
+        let index = first + at as u64;
+        if signed[at] == leaves[there] {
+            (at, there) = (at + 1, there + 1);
+        } else if let Some(skipped) = signed[at..].iter().position(|h| *h == leaves[there]) {
+            report.add(Finding::Removed {
+                first: index,
+                last: index + skipped as u64 - 1,
+            });
+            at += skipped;
+        } else if let Some(added) = leaves[there..].iter().position(|h| *h == signed[at]) {
+            report.add(Finding::Added { index });
+            there += added;
+        } else {
+            report.add(Finding::Edited { index });
+            (at, there) = (at + 1, there + 1);
+        }
+    }
+    let index = first + at as u64;
+    if at < signed.len() {
+        report.add(Finding::Removed {
+            first: index,
+            last: first + signed.len() as u64 - 1,
+        });
+    }
+    if there < leaves.len() {
+        report.add(Finding::Added { index });
+    }
+}
+
+enum Found {
+    /// Follows from the signed root.
+    Believed(Vec<Hash>),
+    /// The tile is missing or wrong, but this is what it must hash to.
+    Expected(Hash),
+    /// Nothing above it can be believed; what is there, if anything.
+    Unproven(Option<Vec<Hash>>),
+}
+
+struct Chain<'a> {
+    source: &'a dyn LogSource,
+    size: u64,
+    /// The unfinished tiles lead to the signed root.
+    believed: bool,
+    /// The last believed tile of each level above 0.
+    tiles: HashMap<u8, (u64, Vec<Hash>)>,
+}
+
+impl Chain<'_> {
+    fn tile(&mut self, tile: Tile) -> Result<Found, AuditError> {
+        let level = tile.level.unwrap_or(0);
+        if let Some((index, hashes)) = self.tiles.get(&level)
+            && *index == tile.index
+        {
+            return Ok(Found::Believed(hashes.clone()));
+        }
+        let hashes = present(read_hashes(self.source, tile))?;
+        let found = if !self.believed {
+            Found::Unproven(hashes)
+        } else if tile.is_full() {
+            self.under_parent(level, tile, hashes)?
+        } else {
+            hashes.map_or(Found::Unproven(None), Found::Believed)
+        };
+        if level > 0
+            && let Found::Believed(hashes) = &found
+        {
+            self.tiles.insert(level, (tile.index, hashes.clone()));
+        }
+        Ok(found)
+    }
+
+    fn under_parent(
+        &mut self,
+        level: u8,
+        tile: Tile,
+        hashes: Option<Vec<Hash>>,
+    ) -> Result<Found, AuditError> {
+        debug_assert!(count_at(level + 1, self.size) > tile.index);
+        let above = Tile::of_size(Some(level + 1), tile.index / TILE_WIDTH, self.size);
+        let Some(Found::Believed(parent)) = above.map(|above| self.tile(above)).transpose()? else {
+            return Ok(Found::Unproven(hashes));
+        };
+        let Some(root) = parent.get((tile.index % TILE_WIDTH) as usize) else {
+            return Ok(Found::Unproven(hashes));
+        };
+        Ok(match hashes {
+            Some(hashes) if fold(&hashes) == *root => Found::Believed(hashes),
+            _ => Found::Expected(*root),
+        })
+    }
+}

@@ -1,0 +1,155 @@
+use std::fmt;
+
+/// More findings than this are counted, not listed.
+pub(super) const FINDINGS_MAX: usize = 1000;
+
+/// What the verification of a log found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Entries according to the signed checkpoint; 0 when none could be trusted.
+    pub size: u64,
+    /// Empty: every entry is exactly what the key signed.
+    pub findings: Vec<Finding>,
+    /// Findings beyond the first 1,000.
+    pub more: u64,
+}
+
+impl Report {
+    pub const fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    pub(super) fn add(&mut self, finding: Finding) {
+        if self.findings.contains(&finding) {
+            return;
+        }
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(finding);
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+/// One thing that is wrong with a log. Its `Display` is a sentence and the next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// An entry is not the one that was signed.
+    Edited { index: u64 },
+    /// Something from `first` to `last` was changed, and the tiles with it.
+    EditedWithin { first: u64, last: u64 },
+    /// An entry, or the whole file with it, is gone.
+    Removed { first: u64, last: u64 },
+    /// An entry that was never signed stands after `index`.
+    Added { index: u64 },
+    /// The entries of one bundle are the signed ones in another order.
+    Reordered { first: u64, last: u64 },
+    /// The log ends earlier than it once did.
+    Truncated { had: u64, has: u64 },
+    /// The checkpoint is signed, but not by the expected key.
+    ReplacedKey { found: String },
+    /// Two histories under one key: this log does not contain the one remembered.
+    Fork { size: u64 },
+    /// The checkpoint is missing, malformed or its signature is wrong.
+    BadSignature { reason: String },
+    /// A hash tile is missing or wrong; the entries themselves may be good.
+    TileMismatch { key: String },
+    /// A signed entry that is not RFC 8785 canonical JSON.
+    NotCanonical { index: u64 },
+}
+
+impl Finding {
+    /// A stable label for scripts.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Edited { .. } | Self::EditedWithin { .. } => "edited",
+            Self::Removed { .. } => "removed",
+            Self::Added { .. } => "added",
+            Self::Reordered { .. } => "reordered",
+            Self::Truncated { .. } => "truncated",
+            Self::ReplacedKey { .. } => "replaced_key",
+            Self::Fork { .. } => "fork",
+            Self::BadSignature { .. } => "bad_signature",
+            Self::TileMismatch { .. } => "tile_mismatch",
+            Self::NotCanonical { .. } => "not_canonical",
+        }
+    }
+
+    /// What the person who reads the finding should do.
+    pub const fn next_step(&self) -> &'static str {
+        match self {
+            Self::Edited { .. }
+            | Self::EditedWithin { .. }
+            | Self::Removed { .. }
+            | Self::Added { .. }
+            | Self::Reordered { .. } => {
+                "Keep this copy as evidence and compare it with the other copy (station or bucket)."
+            }
+            Self::Truncated { .. } => {
+                "Keep this copy and look for the missing end in the other copy (station or bucket)."
+            }
+            Self::ReplacedKey { .. } => {
+                "Check the verifier key on paper; if it is right, somebody replaced the log."
+            }
+            Self::Fork { .. } => {
+                "Keep both histories and find out who else holds the station's log key."
+            }
+            Self::BadSignature { .. } => {
+                "Fetch the checkpoint again from the other copy; nothing here is proven without it."
+            }
+            Self::TileMismatch { .. } => {
+                "Fetch this file again from the other copy, then verify once more."
+            }
+            Self::NotCanonical { .. } => {
+                "Report it as a fault of the program that wrote the entry; the entry is as signed."
+            }
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Edited { index } => write!(f, "Entry {index} was edited.")?,
+            Self::EditedWithin { first, last } => write!(
+                f,
+                "Entries {first} to {last} are not those that were signed: at least one was changed, and the tiles with it."
+            )?,
+            Self::Removed { first, last } if first == last => {
+                write!(f, "Entry {first} was removed.")?;
+            }
+            Self::Removed { first, last } => {
+                write!(f, "Entries {first} to {last} were removed.")?;
+            }
+            Self::Added { index } => {
+                write!(f, "An entry that was never signed was added at {index}.")?;
+            }
+            Self::Reordered { first, last } => {
+                write!(f, "Entries between {first} and {last} were reordered.")?;
+            }
+            Self::Truncated { had, has } => {
+                write!(
+                    f,
+                    "The log was cut off: it had {had} entries and has {has}."
+                )?;
+            }
+            Self::ReplacedKey { found } => {
+                write!(f, "The checkpoint is signed by another key ({found}).")?;
+            }
+            Self::Fork { size } => write!(
+                f,
+                "The log was rewritten: its first {size} entries are not those of the checkpoint remembered."
+            )?,
+            Self::BadSignature { reason } => {
+                write!(f, "The checkpoint proves nothing: {reason}.")?;
+            }
+            Self::TileMismatch { key } => {
+                write!(f, "{key} is missing or does not fit the signed checkpoint.")?;
+            }
+            Self::NotCanonical { index } => {
+                write!(f, "Entry {index} is not canonical JSON.")?;
+            }
+        }
+        write!(f, " {}", self.next_step())
+    }
+}

@@ -1,0 +1,136 @@
+//! The bucket for verbs that are not async: whole small objects, a sequential reader, and the log as a source.
+
+use std::future::Future;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use bytes::{Buf as _, Bytes};
+use tokio::runtime::Runtime;
+
+use crate::audit::{AuditError, LogSource};
+use crate::config::{Config, Secrets};
+use crate::model::{EvidenceId, StationName};
+use crate::station::parts;
+use crate::upload::{Head, Listed, S3Store, Store as _, list_all};
+
+/// Bytes fetched at a time by [`ObjectReader`].
+const STEP: u64 = 8 << 20;
+/// Objects that a listing may hold in memory.
+const OBJECTS_MAX: usize = 10_000_000;
+
+pub struct Bucket {
+    runtime: Runtime,
+    store: S3Store,
+    prefix: String,
+    station: StationName,
+}
+
+impl Bucket {
+    pub fn open(config: &Config) -> anyhow::Result<Self> {
+        let store = parts::store(config, &Secrets::from_environment())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
+        Ok(Self {
+            runtime,
+            store,
+            prefix: config.store.prefix.clone(),
+            station: config.station.name.clone(),
+        })
+    }
+
+    pub fn evidence_key(&self, id: EvidenceId, object: &str) -> String {
+        format!("{}evidence/{id}/{object}", self.prefix)
+    }
+
+    pub fn get(&self, key: &str, limit: u64) -> anyhow::Result<Option<Bytes>> {
+        Ok(self.wait(self.store.get(key, limit))?)
+    }
+
+    pub fn head(&self, key: &str, version: Option<&str>) -> anyhow::Result<Option<Head>> {
+        Ok(self.wait(self.store.head(key, version))?)
+    }
+
+    /// Every object below `evidence/`.
+    pub fn evidence(&self) -> anyhow::Result<Vec<Listed>> {
+        Ok(self.wait(list_all(
+            &self.store,
+            &format!("{}evidence/", self.prefix),
+            OBJECTS_MAX,
+        ))?)
+    }
+
+    fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+}
+
+impl LogSource for Bucket {
+    fn read(&self, key: &str) -> Result<Option<Vec<u8>>, AuditError> {
+        let key = format!("{}log/{}/{key}", self.prefix, self.station);
+        match self.wait(self.store.get(&key, 20 << 20)) {
+            Ok(found) => Ok(found.map(|bytes| bytes.to_vec())),
+            Err(error) => Err(AuditError::Read {
+                key,
+                source: io::Error::other(error),
+            }),
+        }
+    }
+}
+
+/// One object from its beginning to its end, a few MiB at a time.
+pub struct ObjectReader {
+    bucket: Arc<Bucket>,
+    key: String,
+    version: Option<String>,
+    size: u64,
+    offset: u64,
+    ahead: Bytes,
+}
+
+impl ObjectReader {
+    pub fn new(bucket: Arc<Bucket>, key: String) -> anyhow::Result<Self> {
+        Self::version(bucket, key, None)
+    }
+
+    pub fn version(
+        bucket: Arc<Bucket>,
+        key: String,
+        version: Option<String>,
+    ) -> anyhow::Result<Self> {
+        let Some(head) = bucket.head(&key, version.as_deref())? else {
+            anyhow::bail!("the store has no object {key}");
+        };
+        Ok(Self {
+            bucket,
+            key,
+            version,
+            size: head.size,
+            offset: 0,
+            ahead: Bytes::new(),
+        })
+    }
+}
+
+impl Read for ObjectReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.ahead.is_empty() && self.offset < self.size {
+            let length = STEP.min(self.size - self.offset);
+            let get = self.bucket.store.get_range(
+                &self.key,
+                self.version.as_deref(),
+                self.offset,
+                length,
+            );
+            self.ahead = self.bucket.wait(get).map_err(io::Error::other)?;
+            if self.ahead.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.offset += self.ahead.len() as u64;
+        }
+        let n = out.len().min(self.ahead.len());
+        self.ahead.copy_to_slice(&mut out[..n]);
+        Ok(n)
+    }
+}
