@@ -1,5 +1,7 @@
 """The table: figures, their ratios, and which of the targets they reach."""
 
+from rivals import REFERENCE
+
 MB = 1e6
 GIB = 1 << 30
 MIB = 1 << 20
@@ -104,6 +106,7 @@ def _full_way(table, rivals, ours):
             name, f"{row['wall_seconds'] / gib:.2f}", f"{row['cpu_seconds'] / gib:.2f}",
             f"{row['server_cpu_seconds'] / gib:.2f}", f"{row['peak_rss_bytes'] / MIB:.0f}", times,
         )  # fmt: skip
+    rivals = {name: row for name, row in rivals.items() if name != REFERENCE}
     if rivals and ours:
         per_byte = lambda row, key: row[key] / row["bytes"]  # noqa: E731
         name, fastest = min(rivals.items(), key=lambda pair: per_byte(pair[1], "wall_seconds"))

@@ -9,6 +9,9 @@ import footage
 import measure
 from store import ACCESS_KEY, BUCKET, SECRET_KEY, Store
 
+# Not a rival but the store's own limit: it seals nothing.
+REFERENCE = "unsealed upload (for comparison)"
+
 RCLONE = """\
 [store]
 type = s3
@@ -84,6 +87,18 @@ class Bench:
 
         return go
 
+    def rclone_plain(self, *options):
+        """Nothing hashed, nothing sealed: what the store itself takes on this machine."""
+
+        def go(store):
+            command = ["rclone", "--config", str(self.rclone_config(store)), "copy", "--exclude", ".complete"]
+            fast = ["--no-traverse", "--no-check-dest", "--s3-no-head", "--s3-disable-checksum", *options]
+            return measure.run(
+                [*command, *fast, str(self.source), f"store:{BUCKET}"], env=self.environment(store), server=store.pid
+            )
+
+        return go
+
     def restic(self, init=(), *options):
         def go(store):
             env = self.environment(store)
@@ -109,6 +124,7 @@ class Bench:
         cores = os.cpu_count() or 1
         large = ["--s3-chunk-size", "16M", "--s3-upload-cutoff", "0", "--s3-upload-concurrency", "4"]
         return {
+            REFERENCE: self.rclone_plain(*large),
             "rclone crypt": self.rclone_crypt(),
             "rclone crypt, tuned": self.rclone_crypt(
                 "--transfers", "4", "--no-traverse", "--no-check-dest", "--s3-no-head", "--s3-disable-checksum",
