@@ -1,0 +1,56 @@
+# CamDock's make targets; `make help` lists them. Everything made here goes to the build folder.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+FOOTAGE := $(TARGET)/footage
+CARGO_FLAGS := $(if $(CI),--locked,)
+export CAMDOCK_TOOLS := $(TARGET)/tools
+
+# Recipes share one build folder and one machine: measuring beside building would tell nothing.
+.NOTPARALLEL:
+.PHONY: help setup demo demo-small test test-fast fmt lint bench bench-quick clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## install what is missing: Debian packages, the test tools' Python environment
+	@tests/tools/setup.sh
+
+demo: setup ## a whole station on this machine: store, two cameras, sealed, stored, verified, opened
+	cargo build $(CARGO_FLAGS) --release --bin camdock
+	tests/tools/make_footage.sh $(FOOTAGE)/normal normal
+	CAMDOCK_FOOTAGE=$(FOOTAGE)/normal $(TARGET)/release/camdock demo
+
+# The same with little footage and the program that the tests have built already.
+demo-small: setup
+	cargo build $(CARGO_FLAGS) --bin camdock
+	tests/tools/make_footage.sh $(FOOTAGE)/small small
+	CI=true CAMDOCK_FOOTAGE=$(FOOTAGE)/small $(TARGET)/debug/camdock demo </dev/null
+
+test: setup fmt lint ## format, lints, every test, a small demo
+	@tests/tools/run_tests.sh all
+	$(MAKE) --no-print-directory demo-small
+	@tests/tools/run_tests.sh closing-line
+
+test-fast: setup fmt lint ## the same without slow tests (virtual machine, files over 4 GiB) and without the demo
+	@tests/tools/run_tests.sh fast
+	@tests/tools/run_tests.sh closing-line
+
+fmt:
+	cargo fmt --check
+
+lint:
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+
+bench: ## measure against the machine's limits and the usual tools; wants a quiet machine
+	@tests/tools/setup.sh --bench
+	cargo build $(CARGO_FLAGS) --release --bin camdock
+	$(CAMDOCK_TOOLS)/venv/bin/python tests/bench/run.py $(BENCH)
+
+bench-quick: ## the same with little footage, to see that measuring works; its figures say little
+	@$(MAKE) --no-print-directory bench BENCH="--quick $(BENCH)"
+
+clean: ## remove everything that was built, the test tools too
+	rm -rf $(TARGET)

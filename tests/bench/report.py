@@ -1,0 +1,117 @@
+"""The table: figures, their ratios, and which of the targets they reach."""
+
+from rivals import REFERENCE
+
+MB = 1e6
+GIB = 1 << 30
+MIB = 1 << 20
+
+
+def _rate(row, seconds):
+    return row["bytes"] / row[seconds]
+
+
+class Table:
+    def __init__(self):
+        self.lines, self.targets = [], []
+
+    def head(self, title, *columns):
+        self.lines += ["", title, "  " + f"{'':44}" + "".join(f"{column:>14}" for column in columns)]
+
+    def row(self, name, *cells):
+        self.lines.append(f"  {name:44}" + "".join(f"{cell:>14}" for cell in cells))
+
+    def target(self, name, reached_value, limit, at_least, unit=""):
+        good = reached_value >= limit if at_least else reached_value <= limit
+        self.targets.append(
+            {"target": name, "measured": round(reached_value, 3), "limit": round(limit, 3),
+             "wanted": "at least" if at_least else "at most", "unit": unit, "reached": bool(good)}
+        )  # fmt: skip
+
+
+def build(result):
+    """Fills result["targets"] and returns the table's text."""
+    table = Table()
+    floor, rivals, ours = result.get("floor"), result.get("rivals") or {}, result.get("camdock") or {}
+    if floor:
+        _floor(table, floor)
+    if ours.get("ingest"):
+        _ingest(table, ours["ingest"], floor)
+    if rivals or ours.get("full_way"):
+        _full_way(table, rivals, ours.get("full_way") or {})
+    if ours.get("memory"):
+        table.head("Peak memory, all cameras at work", "MiB", "target MiB")
+        for cameras, row in ours["memory"].items():
+            table.row(f"{cameras} cameras", f"{row['peak_rss_bytes'] / MIB:.1f}", f"{row['limit_bytes'] / MIB:.0f}")
+            table.target(f"memory with {cameras} cameras", row["peak_rss_bytes"] / MIB, row["limit_bytes"] / MIB, False, "MiB")
+    if ours.get("log"):
+        log = ours["log"]
+        table.head("Custody log", "appended/s", "verified in s")
+        table.row(f"{log['entries']} entries", f"{log['append_per_second']:.0f}", f"{log['verify_seconds']:.2f}")
+        table.target("log entries appended a second", log["append_per_second"], 20_000, True)
+        table.target("a million entries verified", log["verify_seconds"] * 1e6 / log["entries"], 5, False, "s")
+    if table.targets:
+        table.lines += ["", "Targets"]
+        for one in table.targets:
+            mark = "reached" if one["reached"] else "MISSED"
+            table.lines.append(
+                f"  {one['target']:56} {one['measured']:>10} {one['unit']:5}({one['wanted']} {one['limit']}) {mark}"
+            )
+    if result["problems"]:
+        table.lines += ["", "Not measured"] + [f"  {name}: {why}" for name, why in result["problems"].items()]
+    result["targets"] = table.targets
+    return "\n".join(table.lines)
+
+
+def _floor(table, floor):
+    table.head("This machine, each alone", "MB/s", "of SHA-256")
+    names = {
+        "sha256": "SHA-256, one core", "sha256_all_cores": f"SHA-256, {floor['cores']} cores",
+        "aes_256_gcm": "AES-256-GCM seal, one core", "sha256_then_aes_256_gcm": "SHA-256, then sealing, one core",
+        "sha256_beside_aes_256_gcm": "SHA-256 beside sealing, two cores", "memcpy": "copy in memory",
+        "disk_write_direct": "disk write, direct, synced", "disk_write_buffered_synced": "disk write, buffered, synced",
+        "tmpfs_write": "tmpfs write", "page_cache_read": "page cache read",
+    }  # fmt: skip
+    for key, name in names.items():
+        table.row(name, f"{floor[key] / MB:.0f}", f"{floor[key] / floor['sha256']:.2f}")
+
+
+def _ingest(table, ingest, floor):
+    columns = ["MB/s", "seconds", "CPU s/GiB"] + (["of SHA-256", "of lower limit"] if floor else [])
+    table.head("CamDock by stages", *columns)
+    rates = {}
+    for name, row in ingest.items():
+        rate = rates[name] = _rate(row, "secured_seconds" if name.startswith("camera") else "wall_seconds")
+        cells = [f"{rate / MB:.0f}", f"{row['bytes'] / rate:.2f}", f"{row['cpu_seconds'] / row['bytes'] * GIB:.2f}"]
+        if floor:
+            limit = floor["sha256"] if "memory" in name else min(floor["sha256"], floor["disk_write_direct"])
+            cells += [f"{rate / floor['sha256']:.2f}", f"{rate / limit:.2f}"]
+            if name.startswith("camera→secured, 1 "):
+                what = "SHA-256 rate" if "memory" in name else "lower of SHA-256 and disk rate"
+                table.target(f"{name.split(', ', 1)[1]}: share of {what}", rate / limit, 0.9, True)
+        table.row(name, *cells)
+    for place in ("in memory", "on disk"):
+        one, two = (rates.get(f"camera→secured, {n}, spool {place}") for n in ("1 camera", "2 cameras"))
+        if one and two:
+            table.target(f"two cameras against one, spool {place}", two / one, 1.7, True, "×")
+
+
+def _full_way(table, rivals, ours):
+    base = min((row["wall_seconds"] / row["bytes"] for row in ours.values()), default=None)
+    table.head("Full way, files to stored objects", "s/GiB", "CPU s/GiB", "server CPU", "peak MiB", "times camdock")
+    for name, row in (rivals | ours).items():
+        gib = row["bytes"] / GIB
+        times = f"{row['wall_seconds'] / row['bytes'] / base:.2f}" if base else "-"
+        table.row(
+            name, f"{row['wall_seconds'] / gib:.2f}", f"{row['cpu_seconds'] / gib:.2f}",
+            f"{row['server_cpu_seconds'] / gib:.2f}", f"{row['peak_rss_bytes'] / MIB:.0f}", times,
+        )  # fmt: skip
+    rivals = {name: row for name, row in rivals.items() if name != REFERENCE}
+    if rivals and ours:
+        per_byte = lambda row, key: row[key] / row["bytes"]  # noqa: E731
+        name, fastest = min(rivals.items(), key=lambda pair: per_byte(pair[1], "wall_seconds"))
+        for own, row in ours.items():
+            speed = per_byte(fastest, "wall_seconds") / per_byte(row, "wall_seconds")
+            cpu = per_byte(row, "cpu_seconds") / per_byte(fastest, "cpu_seconds")
+            table.target(f"{own}: times as fast as {name}", speed, 2, True, "×")
+            table.target(f"{own}: share of its CPU seconds", cpu, 1 / 3, False, "×")
