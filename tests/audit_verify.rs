@@ -84,7 +84,7 @@ fn unbundle(mut bytes: &[u8]) -> Vec<Vec<u8>> {
 fn rebundle(entries: &[Vec<u8>]) -> Vec<u8> {
     let framed = entries
         .iter()
-        .map(|e| [&(e.len() as u16).to_be_bytes()[..], e].concat());
+        .map(|e| [&u16::try_from(e.len()).unwrap().to_be_bytes()[..], e].concat());
     framed.collect::<Vec<_>>().concat()
 }
 
@@ -113,7 +113,7 @@ fn an_edited_entry_is_named() {
     for (name, at, index) in [("000", 5, 5), ("002", 0, 512), ("003.p/232", 231, 999)] {
         let log = made(SIZE, entry);
         log.bundle(&format!("tile/entries/{name}"), |e| {
-            e[at] = b"{\"n\":0}x"[..7].to_vec()
+            e[at] = b"{\"n\":0}x"[..7].to_vec();
         });
         assert_eq!(log.findings(), [Finding::Edited { index }]);
     }

@@ -145,8 +145,7 @@ impl FromStr for VerifierKey {
             _ => return Err(AuditError::Key("it is not an Ed25519 key")),
         };
         let made = Self::new(name, public)?;
-        let hex: String = made.id.iter().map(|byte| format!("{byte:02x}")).collect();
-        if hex != id {
+        if made.to_string() != format!("{name}+{id}+{}", STANDARD.encode(&key)) {
             return Err(AuditError::Key("its key id is not that of its key"));
         }
         Ok(made)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::durable::{self, AppendFile};
 use crate::model::Sha256Digest;
 
-use super::source::{DirSource, LogSource as _};
+use super::source::{DirSource, LogSource as _, frame_into};
 use super::tiles::{TILE_WIDTH, Tile, tiles_between};
 use super::tree::{Edge, leaf_hash};
 use super::{AuditError, Checkpoint, ENTRY_MAX, LogKey, receipt, recovery, wal};
@@ -150,8 +150,7 @@ impl Log {
         note: String,
     ) {
         for (index, entry) in (self.size()..).zip(entries) {
-            self.bundle.extend((entry.len() as u16).to_be_bytes());
-            self.bundle.extend(entry);
+            frame_into(&mut self.bundle, entry);
             if (index + 1) % TILE_WIDTH == 0
                 && let Some(tile) = Tile::of_size(None, index / TILE_WIDTH, index + 1)
             {

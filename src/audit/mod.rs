@@ -3,6 +3,7 @@
 //! Keeps promise 6. Knows nothing of cameras or stores: it is handed entries and hands out files and proofs.
 
 mod canonical;
+mod canonical_scan;
 mod checkpoint;
 mod diagnose;
 mod error;

@@ -25,6 +25,10 @@ impl<'a> TileTree<'a> {
     }
 
     /// The hash over the 2^`height` leaves from `index`·2^`height`, all of which the log must have.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "heights are below 64, places in a tile below 256"
+    )]
     fn node(&self, height: u32, index: u64) -> Result<Hash, AuditError> {
         let level = (height / 8) as u8;
         let first = index << (height % 8);
@@ -34,12 +38,12 @@ impl<'a> TileTree<'a> {
         let hashes = match tiles.entry((level, number)) {
             std::collections::hash_map::Entry::Occupied(there) => there.into_mut(),
             std::collections::hash_map::Entry::Vacant(free) => {
-                let tile = Tile::of_size(Some(level), number, self.size).ok_or_else(|| {
+                let tile = Tile::of_size(Some(level), number, self.size).ok_or(
                     AuditError::OutOfRange {
                         index: first,
                         size: self.size,
-                    }
-                })?;
+                    },
+                )?;
                 free.insert(read_hashes(self.source, tile)?)
             }
         };
@@ -126,7 +130,7 @@ impl<'a> TileTree<'a> {
         let mut rows: [Vec<Hash>; LEVELS as usize] = Default::default();
         for (level, row) in (0..LEVELS).zip(&mut rows) {
             let count = count_at(level, self.size);
-            if count % TILE_WIDTH != 0
+            if !count.is_multiple_of(TILE_WIDTH)
                 && let Some(tile) = Tile::of_size(Some(level), count / TILE_WIDTH, self.size)
             {
                 *row = read_hashes(self.source, tile)?;
@@ -140,10 +144,11 @@ impl<'a> TileTree<'a> {
 
 /// The largest power of two below `width` (> 1).
 const fn split(width: u64) -> u64 {
-    1 << (63 - (width - 1).leading_zeros())
+    1 << (width - 1).ilog2()
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 mod tests {
     use super::*;
     use crate::audit::tree::{consistency_holds, empty_root, inclusion_holds, leaf_hash};

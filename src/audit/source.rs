@@ -116,6 +116,17 @@ fn narrow(tile: Tile, mut bytes: Vec<u8>) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Adds an entry, of [`ENTRY_MAX`] bytes at most, as bundles have it.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "callers refuse longer entries"
+)]
+pub fn frame_into(out: &mut Vec<u8>, entry: &[u8]) {
+    debug_assert!(entry.len() <= ENTRY_MAX);
+    out.extend((entry.len() as u16).to_be_bytes());
+    out.extend(entry);
+}
+
 /// The entries of a bundle; `None` once where it is cut short.
 pub struct Entries<'a>(pub &'a [u8]);
 

@@ -2,6 +2,7 @@
 
 /// Hashes in a full tile, entries in a full bundle.
 pub const TILE_WIDTH: u64 = 256;
+pub const FULL: u16 = 256;
 /// Tile levels that a log of fewer than 2^63 entries can have.
 pub const LEVELS: u8 = 8;
 
@@ -20,7 +21,7 @@ impl Tile {
     pub fn of_size(level: Option<u8>, index: u64, size: u64) -> Option<Self> {
         let count = count_at(level.unwrap_or(0), size);
         let left = count.checked_sub(index.checked_mul(TILE_WIDTH)?)?;
-        let width = left.min(TILE_WIDTH) as u16;
+        let width = u16::try_from(left).unwrap_or(FULL).min(FULL);
         (width > 0).then_some(Self {
             level,
             index,
@@ -29,12 +30,12 @@ impl Tile {
     }
 
     pub const fn is_full(self) -> bool {
-        self.width as u64 == TILE_WIDTH
+        self.width == FULL
     }
 
     pub const fn full(self) -> Self {
         Self {
-            width: TILE_WIDTH as u16,
+            width: FULL,
             ..self
         }
     }
@@ -67,7 +68,7 @@ impl Tile {
         };
         let (groups, width) = match rest.split_once(".p/") {
             Some((groups, width)) => (groups, width.parse().ok()?),
-            None => (rest, TILE_WIDTH as u16),
+            None => (rest, FULL),
         };
         let mut index: u64 = 0;
         for group in groups.split('/') {

@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::tiles::{LEVELS, TILE_WIDTH, Tile};
+use super::tiles::{FULL, LEVELS, TILE_WIDTH, Tile, count_at};
 
 pub type Hash = [u8; 32];
 pub const HASH: usize = 32;
@@ -49,8 +49,7 @@ impl Edge {
     /// From the hashes of each level's unfinished tile; `None` if their numbers are not those of `size`.
     pub fn from_rows(size: u64, rows: [Vec<Hash>; LEVELS as usize]) -> Option<Self> {
         let fits = (0..LEVELS).all(|level| {
-            rows[usize::from(level)].len() as u64
-                == super::tiles::count_at(level, size) % TILE_WIDTH
+            rows[usize::from(level)].len() as u64 == count_at(level, size) % TILE_WIDTH
         });
         fits.then_some(Self { size, rows })
     }
@@ -79,7 +78,7 @@ impl Edge {
         let tile = Tile {
             level: Some(0),
             index: position / TILE_WIDTH,
-            width: TILE_WIDTH as u16,
+            width: FULL,
         };
         full(tile, leaves);
         self.carry(1, root, position, full);
@@ -87,20 +86,20 @@ impl Edge {
 
     fn carry(
         &mut self,
-        from: usize,
+        from: u8,
         mut hash: Hash,
         position: u64,
         full: &mut dyn FnMut(Tile, &[Hash]),
     ) {
-        for (level, row) in self.rows.iter_mut().enumerate().skip(from) {
+        for (level, row) in (from..LEVELS).zip(&mut self.rows[usize::from(from)..]) {
             row.push(hash);
             if (row.len() as u64) < TILE_WIDTH {
                 return;
             }
             let tile = Tile {
-                level: Some(level as u8),
+                level: Some(level),
                 index: position >> (8 * (level + 1)),
-                width: TILE_WIDTH as u16,
+                width: FULL,
             };
             full(tile, row);
             hash = fold(row);
@@ -110,9 +109,9 @@ impl Edge {
 
     /// The unfinished tiles that exist.
     pub fn partials(&self) -> impl Iterator<Item = (Tile, &[Hash])> {
-        self.rows.iter().enumerate().filter_map(|(level, row)| {
-            let index = (u128::from(self.size) >> (8 * (level + 1))) as u64;
-            let tile = Tile::of_size(Some(level as u8), index, self.size)?;
+        (0..LEVELS).zip(&self.rows).filter_map(|(level, row)| {
+            let index = count_at(level + 1, self.size);
+            let tile = Tile::of_size(Some(level), index, self.size)?;
             Some((tile, &row[..]))
         })
     }

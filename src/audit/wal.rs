@@ -5,7 +5,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::source::Entries;
+use super::source::{Entries, frame_into};
 use super::{AuditError, ENTRY_MAX};
 
 const MAGIC: &[u8; 8] = b"CDlogW01";
@@ -29,6 +29,10 @@ impl Record<'_> {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a batch is at most BATCH_MAX, and every entry takes at least two bytes of it"
+)]
 pub fn encode(start: u64, entries: &[Vec<u8>], note: &str) -> Vec<u8> {
     let bytes: usize = entries.iter().map(|e| e.len() + 2).sum();
     let payload = 8 + 4 + bytes + note.len();
@@ -38,8 +42,7 @@ pub fn encode(start: u64, entries: &[Vec<u8>], note: &str) -> Vec<u8> {
     out.extend(start.to_be_bytes());
     out.extend((entries.len() as u32).to_be_bytes());
     for entry in entries {
-        out.extend((entry.len() as u16).to_be_bytes());
-        out.extend(entry);
+        frame_into(&mut out, entry);
     }
     out.extend(note.as_bytes());
     let digest = Sha256::digest(&out);
