@@ -51,8 +51,8 @@ struct Running {
     source: Box<dyn PartSource>,
     /// By part number; what the store holds of ours.
     done: BTreeMap<u32, DonePart>,
-    /// Held by the store with a checksum, but not noted here: sent again only if it differs.
-    listed: BTreeMap<u32, (String, Sha256Digest)>,
+    /// ETags and checksums of parts that the store holds but that are not noted here: sent again only if they differ.
+    listed: BTreeMap<u32, Vec<(String, Sha256Digest)>>,
 }
 
 /// How sending ended.
@@ -228,17 +228,15 @@ impl Upload<'_> {
         let mut gone = false;
         let mut failed: Option<UploadError> = None;
         loop {
-            if failed.is_none() && !gone && sending.len() < width {
-                reading = match (source.take(), missing.next()) {
-                    (Some(source), Some(number)) => {
-                        let (offset, len) = plan.range(number).unwrap_or((plan.size, 0));
-                        Some(self.read(source, number, offset, len))
+            let room = sending.len() < width && failed.is_none() && !gone;
+            if room && let Some(idle) = source.take() {
+                // The source is here, so nothing is being read.
+                match missing.next().and_then(|n| Some((n, plan.range(n)?))) {
+                    Some((number, (offset, len))) => {
+                        reading = Some(self.read(idle, number, offset, len));
                     }
-                    (idle, _) => {
-                        source = idle;
-                        reading
-                    }
-                };
+                    None => source = Some(idle),
+                }
             }
             if reading.is_none() && sending.is_empty() {
                 break;
@@ -265,12 +263,12 @@ impl Upload<'_> {
                     let (idle, number, body) = self.join(read)?;
                     source = Some(idle);
                     let body = body?;
-                    let held = running.listed.remove(&number).filter(|(_, theirs)| *theirs == body.sha256);
+                    let held = running.held(number, body.sha256);
                     let upload_id = running.multipart.upload_id.clone();
                     sending.push(async move {
                         let sha256 = body.sha256;
                         let sent = match held {
-                            Some((etag, _)) => Ok(Some(etag)),
+                            Some(etag) => Ok(Some(etag)),
                             None => {
                                 self.pacer.take(body.bytes.len() as u64).await;
                                 self.store.upload_part(self.key, &upload_id, number, body).await
@@ -287,6 +285,10 @@ impl Upload<'_> {
         match failed {
             _ if gone => Ok(Sent::UploadGone),
             Some(error) => Err(error),
+            // Completing with fewer parts would store a torn object that the store finds fine.
+            None if running.done.len() != plan.count as usize => Err(UploadError::UploadLost {
+                key: self.key.to_owned(),
+            }),
             None => Ok(Sent::All),
         }
     }
@@ -431,25 +433,33 @@ impl Running {
     /// Keeps of what we noted only what the store lists just so.
     fn keep_only(&mut self, listed: Vec<ListedPart>) {
         let plan = self.plan;
-        let held: BTreeMap<u32, ListedPart> = listed
-            .into_iter()
-            .filter(|part| {
-                plan.range(part.number)
-                    .is_some_and(|(_, len)| len == part.size)
-            })
-            .map(|part| (part.number, part))
-            .collect();
+        let mut held: BTreeMap<u32, Vec<ListedPart>> = BTreeMap::new();
+        for part in listed {
+            if plan.length(part.number) == part.size {
+                held.entry(part.number).or_default().push(part);
+            }
+        }
         self.done.retain(|number, part| {
-            held.get(number).is_some_and(|held| {
+            held.get(number).into_iter().flatten().any(|held| {
                 held.etag == part.etag
                     && held.checksum.is_none_or(|checksum| checksum == part.sha256)
             })
         });
         self.listed = held
             .into_iter()
-            .filter(|(number, _)| !self.done.contains_key(number))
-            .filter_map(|(number, part)| Some((number, (part.etag, part.checksum?))))
+            .map(|(number, parts)| {
+                let known = |part: ListedPart| Some((part.etag, part.checksum?));
+                (number, parts.into_iter().filter_map(known).collect())
+            })
             .collect();
+    }
+
+    /// The ETag of this very part, if the store holds it already.
+    fn held(&mut self, number: u32, sha256: Sha256Digest) -> Option<String> {
+        self.listed
+            .remove(&number)?
+            .into_iter()
+            .find_map(|(etag, theirs)| (theirs == sha256).then_some(etag))
     }
 
     fn tags(&self) -> Vec<PartTag> {

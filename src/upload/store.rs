@@ -160,7 +160,8 @@ pub trait Store: Send + Sync {
         body: Body,
     ) -> StoreFuture<'a, Option<String>>;
 
-    /// All parts that the store holds, in order; `None` when it does not know the upload. [`s3:ListMultipartUploadParts`]
+    /// All parts that the store holds, in order, one number perhaps more than once; `None` when it does not know the
+    /// upload. [`s3:ListMultipartUploadParts`]
     fn list_parts<'a>(
         &'a self,
         key: &'a str,

@@ -20,10 +20,16 @@ pub struct Station {
 
 /// A SeaweedFS of its own on loopback, with free ports and a folder that goes with it. Killed on drop.
 pub struct SeaweedFs {
-    child: Option<Child>,
+    running: Option<Running>,
     dir: TempDir,
     ports: Ports,
     tls: Option<(PathBuf, PathBuf)>,
+}
+
+/// The server, and a shell that kills it when this process ends in whatever way: a shared server is never dropped.
+struct Running {
+    server: Child,
+    guard: Child,
 }
 
 /// SeaweedFS derives a gRPC port from each HTTP port unless told; all are told.
@@ -65,7 +71,7 @@ impl SeaweedFs {
         fs::create_dir(dir.path().join("data")).unwrap();
         fs::write(dir.path().join("s3.json"), identities(stations)).unwrap();
         let mut server = Self {
-            child: None,
+            running: None,
             dir,
             ports: Ports::free(),
             tls,
@@ -104,7 +110,11 @@ impl SeaweedFs {
 
     /// The access of an identity given to [`SeaweedFs::start_with`].
     pub fn config_of(&self, bucket: &str, station: &str) -> StoreConfig {
-        self.config_as(bucket, &format!("{station}key"), &format!("{station}secret"))
+        self.config_as(
+            bucket,
+            &format!("{station}key"),
+            &format!("{station}secret"),
+        )
     }
 
     pub fn config_as(&self, bucket: &str, access_key: &str, secret_key: &str) -> StoreConfig {
@@ -159,9 +169,11 @@ impl SeaweedFs {
 
     /// As a power cut: no chance to finish anything.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
+        if let Some(mut running) = self.running.take() {
+            let _ = running.guard.kill();
+            let _ = running.guard.wait();
+            let _ = running.server.kill();
+            let _ = running.server.wait();
         }
     }
 
@@ -189,9 +201,15 @@ impl SeaweedFs {
             .arg(format!("-s3.port={}", ports.s3))
             .arg(format!("-s3.port.grpc={}", ports.s3_grpc))
             .args(["-s3.port.iceberg=0", "-s3.port.lance=0"])
-            .args(["-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"])
+            .args([
+                "-s3.autoCreateBucket=false",
+                "-s3.allowDeleteBucketNotEmpty=false",
+            ])
             .arg(format!("-s3.localSocket={}", dir.join("s3.sock").display()))
-            .arg(format!("-filer.localSocket={}", dir.join("filer.sock").display()))
+            .arg(format!(
+                "-filer.localSocket={}",
+                dir.join("filer.sock").display()
+            ))
             .arg(format!("-filer.port={}", ports.filer))
             .arg(format!("-filer.port.grpc={}", ports.filer_grpc))
             .arg(format!("-volume.port={}", ports.volume))
@@ -213,7 +231,18 @@ impl SeaweedFs {
                 .arg(format!("-s3.cert.file={}", certificate.display()))
                 .arg(format!("-s3.key.file={}", key.display()));
         }
-        self.child = Some(command.spawn().map_err(|e| format!("{}: {e}", weed.display()))?);
+        let server = command
+            .spawn()
+            .map_err(|e| format!("{}: {e}", weed.display()))?;
+        let guard = Command::new("sh")
+            .args(["-c", "read -r _; kill -9 \"$1\" 2>/dev/null", "sh"])
+            .arg(server.id().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|e| format!("sh: {e}"))?;
+        self.running = Some(Running { server, guard });
         let ready = self.wait_until_ready();
         if ready.is_err() {
             self.kill();
@@ -225,8 +254,8 @@ impl SeaweedFs {
     fn wait_until_ready(&mut self) -> Result<(), String> {
         let limit = Instant::now() + START_LIMIT;
         loop {
-            if let Some(child) = &mut self.child
-                && let Some(status) = child.try_wait().unwrap()
+            if let Some(running) = &mut self.running
+                && let Some(status) = running.server.try_wait().unwrap()
             {
                 return Err(format!("it ended with {status}:\n{}", self.log_tail()));
             }
@@ -237,7 +266,10 @@ impl SeaweedFs {
                 return Ok(());
             }
             if Instant::now() > limit {
-                return Err(format!("no answer in {START_LIMIT:?}:\n{}", self.log_tail()));
+                return Err(format!(
+                    "no answer in {START_LIMIT:?}:\n{}",
+                    self.log_tail()
+                ));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -252,10 +284,7 @@ impl SeaweedFs {
 
 impl Drop for SeaweedFs {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.kill();
     }
 }
 
@@ -334,7 +363,8 @@ fn http_get(port: u16, path: &str) -> Option<String> {
     let address = ([127, 0, 0, 1], port).into();
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
     stream.take(64 << 10).read_to_string(&mut answer).ok()?;

@@ -18,6 +18,8 @@ use super::failure::Failure;
 
 const CONTENT_TYPE: &str = "application/octet-stream";
 const PAGE: i32 = 1_000;
+/// Every part sent four times.
+const MOST_LISTED: usize = 40_000;
 
 impl Store for S3Store {
     fn bucket(&self) -> &str {
@@ -55,7 +57,7 @@ impl Store for S3Store {
                 Err(failure) if failure.status == 409 => Err(UploadError::Racing {
                     key: key.to_owned(),
                 }),
-                Err(failure) => Err(failure.into()),
+                Err(failure) => Err(self.refused_lock(failure, retention).await),
             }
         })
     }
@@ -190,7 +192,10 @@ impl Store for S3Store {
                 .set_object_lock_mode(lock_mode(retention))
                 .set_object_lock_retain_until_date(lock_until(retention));
             let action = "begin a multipart upload";
-            let answer = self.call(action, 0, request.send()).await?;
+            let answer = match self.call(action, 0, request.send()).await {
+                Ok(answer) => answer,
+                Err(failure) => return Err(self.refused_lock(failure, retention).await),
+            };
             answer
                 .upload_id
                 .filter(|id| !id.is_empty())
@@ -259,7 +264,7 @@ impl Store for S3Store {
                     .key(key)
                     .upload_id(upload_id)
                     .max_parts(PAGE)
-                    .set_part_number_marker(marker);
+                    .set_part_number_marker(marker.clone());
                 let answer = match self.call("list parts", 0, request.send()).await {
                     Ok(answer) => answer,
                     Err(failure) if failure.code == "NoSuchUpload" => return Ok(None),
@@ -271,9 +276,11 @@ impl Store for S3Store {
                     let (Some(number), Some(etag)) = (number, part.e_tag) else {
                         continue;
                     };
-                    // Rising numbers only: a store that repeats a page must not loop us.
-                    if parts.last().is_none_or(|last| last.number < number)
+                    // Never falling and bounded: a store that repeats a page must not loop us. SeaweedFS lists a
+                    // part that was sent twice twice, and takes either.
+                    if parts.last().is_none_or(|last| last.number <= number)
                         && u64::from(number) <= MAX_PARTS
+                        && parts.len() < MOST_LISTED
                     {
                         parts.push(ListedPart {
                             number,
@@ -286,7 +293,9 @@ impl Store for S3Store {
                         });
                     }
                 }
-                if !answer.is_truncated.unwrap_or(false) || parts.len() == before {
+                let last = parts.last().map(|part| part.number.to_string());
+                if !answer.is_truncated.unwrap_or(false) || parts.len() == before || last == marker
+                {
                     return Ok(Some(parts));
                 }
             }
@@ -359,24 +368,11 @@ impl Store for S3Store {
 
     fn check_bucket(&self) -> StoreFuture<'_, BucketFacts> {
         Box::pin(async move {
-            // Both are GETs: unlike HeadBucket's, their answers say what is wrong.
-            let lock = self
-                .client
-                .get_object_lock_configuration()
-                .bucket(&self.bucket);
-            let lock = self
-                .call("read the Object Lock configuration", 0, lock.send())
-                .await;
-            let object_lock = match lock {
-                Ok(answer) => yes(answer
-                    .object_lock_configuration
-                    .and_then(|lock| lock.object_lock_enabled)
-                    .is_some_and(|enabled| enabled == ObjectLockEnabled::Enabled)),
-                Err(failure) => match failure.error {
-                    UploadError::NoObjectLock { .. } => Known::No,
-                    UploadError::Forbidden { .. } => Known::NotAllowedToAsk,
-                    error => return Err(error),
-                },
+            // GETs, not HeadBucket: their answers say what is wrong.
+            let object_lock = match self.object_lock().await {
+                Ok(enabled) => yes(enabled),
+                Err(UploadError::Forbidden { .. }) => Known::NotAllowedToAsk,
+                Err(error) => return Err(error),
             };
             let versioning = self.client.get_bucket_versioning().bucket(&self.bucket);
             let versioning = self
@@ -401,6 +397,35 @@ impl Store for S3Store {
 }
 
 impl S3Store {
+    async fn object_lock(&self) -> Result<bool, UploadError> {
+        let request = self
+            .client
+            .get_object_lock_configuration()
+            .bucket(&self.bucket);
+        let action = "read the Object Lock configuration";
+        match self.call(action, 0, request.send()).await {
+            Ok(answer) => Ok(answer
+                .object_lock_configuration
+                .and_then(|lock| lock.object_lock_enabled)
+                .is_some_and(|enabled| enabled == ObjectLockEnabled::Enabled)),
+            Err(failure) => match failure.error {
+                UploadError::NoObjectLock { .. } => Ok(false),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Stores say no more than "invalid request" to a retention that their bucket can't have: ask the bucket.
+    async fn refused_lock(&self, failure: Failure, retention: Option<&Retention>) -> UploadError {
+        let suspicious = retention.is_some() && failure.status == 400;
+        if suspicious && matches!(self.object_lock().await, Ok(false)) {
+            return UploadError::NoObjectLock {
+                bucket: self.bucket.clone(),
+            };
+        }
+        failure.error
+    }
+
     /// GetObject into memory, at most `limit` bytes.
     async fn read(
         &self,
