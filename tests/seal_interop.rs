@@ -64,7 +64,10 @@ impl Keys {
         Self {
             recipients,
             item: ItemKey::from_bytes(&bytes).unwrap(),
-            item_hex: bytes.iter().map(|b| format!("{b:02x}")).collect(),
+            item_hex: (0..32)
+                .map(|n| format!("{:02x}", n * 7 + 1))
+                .collect::<Vec<_>>()
+                .concat(),
             evidence: EvidenceId::new(),
         }
     }
@@ -102,7 +105,7 @@ fn plaintexts(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         50 * frame + 77,
     ]
     .map(|size| {
-        let plain: Vec<u8> = (0..size).map(|n| (n * 31 % 251) as u8).collect();
+        let plain: Vec<u8> = (0..=250u8).cycle().take(size).collect();
         let path = folder.join(format!("{size}.plain"));
         fs::write(&path, &plain).unwrap();
         (path, plain)

@@ -1,6 +1,8 @@
 //! Shared by the tests of this room: one set of keys, and a way to seal with the real pipeline into memory.
 
 mod adversary;
+mod craft;
+mod interrupted;
 mod keys;
 mod range;
 mod resume;
