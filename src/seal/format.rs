@@ -13,7 +13,7 @@ pub const FRAME_OVERHEAD: usize = 4 + IV + TAG;
 pub const FINAL_OVERHEAD: usize = FRAME_OVERHEAD + 8;
 pub const END_MARK: [u8; 4] = [0xff; 4];
 pub const FRAME_MAX: u32 = 16 << 20;
-const KEYS_MAX: u16 = 256;
+pub const KEYS_MAX: u16 = 256;
 const CONTEXT_BYTES_MAX: usize = 16 << 10;
 
 /// One encrypted data key of a header.

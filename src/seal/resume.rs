@@ -31,7 +31,8 @@ pub fn resume(
     let frame_length = message.header.frame_length as usize;
     let mut hash = Sha256::new();
     let (mut plaintext, mut sealed, mut number) = (0u64, message.bytes.len() as u64, 1u32);
-    let mut frame = Zeroizing::new(vec![0; 8 + IV + 4 + frame_length + TAG]);
+    // One byte more than the largest frame, so that anything behind the final one shows.
+    let mut frame = Zeroizing::new(vec![0; 8 + IV + 4 + frame_length + TAG + 1]);
     let torn = loop {
         let regular = 4 + IV + frame_length + TAG;
         let got = fill(reader, &mut frame[..regular])?;

@@ -5,7 +5,9 @@ use ring::hkdf;
 use zeroize::Zeroize as _;
 
 use super::SealError;
-use super::format::{Context, END_MARK, Header, IV, SUITE, TAG, frame_aad, frame_iv};
+use super::format::{
+    Context, END_MARK, FRAME_MAX, Header, IV, KEYS_MAX, SUITE, TAG, frame_aad, frame_iv,
+};
 use super::keys::{ItemKey, Recipient, Secret, aes, crypto, random_secret};
 use crate::model::{EvidenceId, Part};
 
@@ -131,6 +133,12 @@ impl Sealer {
     pub fn new(spec: &SealSpec<'_>) -> Result<Self, SealError> {
         if spec.recipients.is_empty() {
             return Err(SealError::Limit("a message without recipients"));
+        }
+        if spec.recipients.len() + usize::from(spec.item_key.is_some()) > KEYS_MAX.into() {
+            return Err(SealError::Limit("the number of recipients"));
+        }
+        if spec.frame_length == 0 || spec.frame_length > FRAME_MAX {
+            return Err(SealError::Limit("a frame length of zero or over 16 MiB"));
         }
         let data_key = random_secret()?;
         let message_id = *random_secret()?;
