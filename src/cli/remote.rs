@@ -44,12 +44,27 @@ impl Bucket {
         format!("{}evidence/{id}/{object}", self.prefix)
     }
 
+    pub fn evidence_prefix(&self) -> String {
+        format!("{}evidence/", self.prefix)
+    }
+
     pub fn get(&self, key: &str, limit: u64) -> anyhow::Result<Option<Bytes>> {
         Ok(self.wait(self.store.get(key, limit))?)
     }
 
     pub fn head(&self, key: &str, version: Option<&str>) -> anyhow::Result<Option<Head>> {
         Ok(self.wait(self.store.head(key, version))?)
+    }
+
+    /// Whether other stations store into this bucket, too: their objects are in their own logs.
+    pub fn shared(&self) -> anyhow::Result<bool> {
+        let own = format!("{}log/{}/", self.prefix, self.station);
+        let logs = self.wait(list_all(
+            &self.store,
+            &format!("{}log/", self.prefix),
+            OBJECTS_MAX,
+        ))?;
+        Ok(logs.iter().any(|object| !object.key.starts_with(&own)))
     }
 
     /// Every object below `evidence/`.

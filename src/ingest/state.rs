@@ -59,10 +59,6 @@ impl SessionState {
         &self.phase
     }
 
-    pub const fn counts(&self) -> &InventoryCounts {
-        &self.counts
-    }
-
     /// A listing saw something new or the pulling goes on.
     pub fn pulling(&mut self, counts: InventoryCounts) {
         self.counts = counts;

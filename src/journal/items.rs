@@ -186,7 +186,7 @@ impl Journal {
         let found: Option<([u8; 16], String)> = connection
             .prepare_cached(
                 "SELECT id, state FROM items WHERE camera = ?1 AND path = ?2 AND size = ?3 AND modified = ?4
-                 AND state IN ('logged', 'uploading', 'stored', 'released') AND quarantine IS NULL ORDER BY id DESC LIMIT 1",
+                 AND state IN ('logged', 'uploading', 'stored', 'released') ORDER BY id DESC LIMIT 1",
             )?
             .query_row(
                 (camera.as_str(), facts.path.as_bytes(), facts.size.cast_signed(), modified.to_string()),

@@ -153,12 +153,13 @@ fn session(
             "Enter the camera in roster.toml, then dock it again.".into(),
         );
     }
-    let mut anonymous = identity.id.is_none();
+    // A claimed serial that another docked camera has, too, names nobody: such a session is nobody's.
+    let mut camera_id = identity.id.clone();
     if let Some(id) = &identity.id {
         let mut docked = shared.docked.lock().unwrap_or_else(PoisonError::into_inner);
         match docked.get(id) {
             Some(other) if other != bay => {
-                anonymous = true;
+                camera_id = None;
                 quarantine = Some(format!(
                     "another camera with the serial {} is docked in bay {other}",
                     id.serial()
@@ -169,11 +170,12 @@ fn session(
             }
         }
     }
-    let id = identity.id.clone();
+    let anonymous = camera_id.is_none();
+    let id = camera_id.clone();
     let session = SessionRow {
         id: SessionId::new(),
         bay: bay.clone(),
-        camera: identity.id,
+        camera: camera_id,
         profile: identity.profile,
         access: identity.access,
         officer: entry.map(|e| e.officer.clone()),

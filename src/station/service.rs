@@ -237,7 +237,7 @@ fn log_start(shared: &Shared, log_key: String, recovered: u64) -> anyhow::Result
 
 /// Takes over a changed roster or profiles; a bad edit is reported and the last good one stays.
 fn reload(config: &Config, changed: Changed, rules: &mut Rules, shared: &Shared) {
-    let mut tell = |file: &std::path::Path, problem: Option<String>| {
+    let tell = |file: &std::path::Path, problem: Option<String>| {
         match &problem {
             None => tracing::info!(file = %file.display(), "configuration reloaded"),
             Some(reason) => {
