@@ -45,6 +45,27 @@ impl S3Store {
         self.clock.ahead()
     }
 
+    /// Creates the bucket with Object Lock; one that is there already is fine. Only for the demo: a station's own
+    /// credentials need no such right. [`s3:CreateBucket`]
+    pub async fn create_bucket(&self) -> Result<(), UploadError> {
+        let made = self
+            .client
+            .create_bucket()
+            .bucket(&self.bucket)
+            .object_lock_enabled_for_bucket(true)
+            .send()
+            .await;
+        match made.map_err(aws_sdk_s3::error::SdkError::into_service_error) {
+            Err(error) if !error.is_bucket_already_owned_by_you() => {
+                Err(UploadError::Unreachable {
+                    action: "create bucket",
+                    source: Box::new(error),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// One call within its time limit. `bytes`: how many go over the wire.
     async fn call<T, E>(
         &self,
