@@ -1,10 +1,212 @@
 use std::path::Path;
 
-use super::Outcome;
+use serde::Serialize;
 
+use super::{Outcome, load};
+use crate::audit::DirSource;
+use crate::config::{Config, Loaded, Secrets};
+use crate::station::parts;
+use crate::sys;
+use crate::upload::{Known, Store as _};
+
+/// Checks what the station needs, and names the fix for each finding.
 #[derive(clap::Args)]
-pub struct Args {}
+#[command(
+    after_help = "Exit code 0: the station can run. 3: something below needs a fix. 2: the configuration is wrong."
+)]
+pub struct Args {
+    #[arg(long)]
+    json: bool,
+}
 
-pub fn run(_config: &Path, _args: Args) -> anyhow::Result<Outcome> {
-    anyhow::bail!("not written yet")
+#[derive(Serialize)]
+struct Finding {
+    what: &'static str,
+    ok: bool,
+    detail: String,
+    fix: Option<String>,
+}
+
+pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
+    let Loaded {
+        config,
+        roster,
+        warnings,
+        ..
+    } = load(config)?;
+    let mut findings = vec![fine("configuration", config.path.display().to_string())];
+    findings.extend(
+        warnings
+            .into_iter()
+            .map(|w| bad("configuration", w, "Edit the configuration file.")),
+    );
+    findings.push(fine("roster", format!("{} cameras", roster.len())));
+    keys(&config, &mut findings);
+    folders(&config, &mut findings);
+    clock(&mut findings);
+    store(&config, &mut findings);
+    let all_ok = findings.iter().all(|f| f.ok);
+    for finding in &findings {
+        if args.json {
+            println!("{}", serde_json::to_string(finding)?);
+        } else {
+            println!(
+                "{} {:<14} {}",
+                if finding.ok { "ok " } else { "!! " },
+                finding.what,
+                finding.detail
+            );
+            if let Some(fix) = &finding.fix {
+                println!("                   fix: {fix}");
+            }
+        }
+    }
+    Ok(if all_ok {
+        Outcome::Fine
+    } else {
+        Outcome::NeedsAttention
+    })
+}
+
+fn fine(what: &'static str, detail: String) -> Finding {
+    Finding {
+        what,
+        ok: true,
+        detail,
+        fix: None,
+    }
+}
+
+fn bad(what: &'static str, detail: String, fix: &str) -> Finding {
+    Finding {
+        what,
+        ok: false,
+        detail,
+        fix: Some(fix.to_owned()),
+    }
+}
+
+fn failed(what: &'static str, error: &anyhow::Error) -> Finding {
+    let fix = super::next_step(error).unwrap_or_else(|| "See the message.".into());
+    bad(what, format!("{error:#}"), &fix)
+}
+
+fn keys(config: &Config, findings: &mut Vec<Finding>) {
+    let secrets = Secrets::from_environment();
+    findings.push(
+        match parts::log_key(config, &secrets)
+            .and_then(|k| Ok(k.verifier(&config.station.log_origin)?))
+        {
+            Ok(key) => fine("log key", key.to_string()),
+            Err(error) => failed("log key", &error),
+        },
+    );
+    findings.push(match secrets.wrap_key(config) {
+        Ok(_) => fine("wrap key", "readable by this user only".into()),
+        Err(error) => failed("wrap key", &error.into()),
+    });
+    findings.push(match parts::recipients(config) {
+        Ok(list) => fine(
+            "recipients",
+            list.iter()
+                .map(crate::seal::Recipient::fingerprint)
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
+        Err(error) => failed("recipients", &error),
+    });
+    let log = DirSource::new(parts::log_dir(config));
+    if log.path().join("checkpoint").exists() {
+        findings.push(fine("custody log", log.path().display().to_string()));
+    }
+}
+
+fn folders(config: &Config, findings: &mut Vec<Finding>) {
+    for folder in &config.dock.folders {
+        let path = folder.path.display();
+        findings.push(if folder.path.is_dir() {
+            fine("docked folder", path.to_string())
+        } else {
+            bad(
+                "docked folder",
+                format!("{path} is missing"),
+                "Make it, or correct [dock] folders in camdock.toml.",
+            )
+        });
+    }
+    let spool = &config.spool.dir;
+    let place = spool.ancestors().find(|dir| dir.is_dir()).unwrap_or(spool);
+    findings.push(match rustix::fs::statvfs(place) {
+        Ok(stat) => {
+            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+            let detail = format!(
+                "{free} bytes free, {} kept in reserve",
+                config.spool.reserve_bytes
+            );
+            if free > config.spool.reserve_bytes {
+                fine("spool", detail)
+            } else {
+                bad(
+                    "spool",
+                    detail,
+                    "Free space on the spool's disk, or lower [spool] reserve_bytes.",
+                )
+            }
+        }
+        Err(error) => bad(
+            "spool",
+            format!("{}: {error}", place.display()),
+            "Check the path and its rights.",
+        ),
+    });
+}
+
+fn clock(findings: &mut Vec<Finding>) {
+    let state = sys::clock_state();
+    findings.push(if state.synchronised {
+        fine("clock", "synchronised".into())
+    } else {
+        bad(
+            "clock",
+            "not synchronised; the log says so with each docking".into(),
+            "Set up time synchronisation, for example systemd-timesyncd.",
+        )
+    });
+}
+
+fn store(config: &Config, findings: &mut Vec<Finding>) {
+    let asked = (|| -> anyhow::Result<_> {
+        let store = parts::store(config, &Secrets::from_environment())?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        Ok(runtime.block_on(store.check_bucket())?)
+    })();
+    let facts = match asked {
+        Ok(facts) => facts,
+        Err(error) => return findings.push(failed("store", &error)),
+    };
+    findings.push(fine(
+        "store",
+        format!("bucket {} answers", config.store.bucket),
+    ));
+    findings.push(match facts.object_lock {
+        Known::Yes => fine("object lock", "on".into()),
+        Known::NotAllowedToAsk => fine(
+            "object lock",
+            "the credentials may not ask; the first upload will tell".into(),
+        ),
+        Known::No => bad(
+            "object lock",
+            "off: stored footage could be deleted".into(),
+            "Make a new bucket with Object Lock; it cannot be switched on everywhere later.",
+        ),
+    });
+    if let Some(ahead) = facts.clock_ahead.filter(|ahead| ahead.abs() > 60) {
+        findings.push(bad(
+            "store clock",
+            format!("differs from ours by {ahead} s"),
+            "Synchronise both clocks; the store refuses requests from about 15 minutes on.",
+        ));
+    }
 }

@@ -1,10 +1,191 @@
 use std::path::Path;
 
-use super::Outcome;
+use anyhow::bail;
 
+use super::verify::verifier_key;
+use super::{Outcome, load};
+use crate::audit::{DirSource, verify_log};
+use crate::model::{Entry, Event, EvidenceId, SessionId};
+use crate::station::parts;
+
+/// Tells one item's whole custody, in order, from the verified custody log.
 #[derive(clap::Args)]
-pub struct Args {}
+#[command(after_help = "\
+  camdock show 0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9b11
+Every sentence stands on the numbered entry of the log; the log is verified before it is quoted.")]
+pub struct Args {
+    /// The evidence id
+    id: EvidenceId,
+    /// The log's entries themselves, one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
 
-pub fn run(_config: &Path, _args: Args) -> anyhow::Result<Outcome> {
-    anyhow::bail!("not written yet")
+pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
+    let config = load(config)?.config;
+    let source = DirSource::new(parts::log_dir(&config));
+    let key = verifier_key(&config, None)?;
+    let mut session: Option<SessionId> = None;
+    let mut kept: Vec<(u64, Entry)> = Vec::new();
+    let report = verify_log(
+        &source,
+        &key,
+        &mut |index, bytes| {
+            let Ok(entry) = serde_json::from_slice::<Entry>(bytes) else {
+                return;
+            };
+            match &entry.event {
+                Event::CameraDocked(_) | Event::CameraUndocked(_) | Event::StationStarted(_) => {
+                    kept.push((index, entry));
+                }
+                event if evidence_of(event) == Some(args.id) => {
+                    session = session.or(entry.session);
+                    kept.push((index, entry));
+                }
+                _ => {}
+            }
+        },
+        None,
+    )?;
+    let Some(session) = session else {
+        bail!(
+            "the log holds no item {}; `camdock items` lists what there is",
+            args.id
+        );
+    };
+    let sealed_at = kept
+        .iter()
+        .find(|(_, e)| matches!(e.event, Event::ItemSealed(_)))
+        .map_or(u64::MAX, |(i, _)| *i);
+    let started = kept
+        .iter()
+        .rfind(|(i, e)| *i < sealed_at && matches!(e.event, Event::StationStarted(_)))
+        .map(|(i, _)| *i);
+    kept.retain(|(index, entry)| match &entry.event {
+        Event::StationStarted(_) => Some(*index) == started,
+        Event::CameraDocked(_) | Event::CameraUndocked(_) => entry.session == Some(session),
+        _ => true,
+    });
+    if args.json {
+        for (index, entry) in &kept {
+            let mut value = serde_json::to_value(entry)?;
+            value["entry"] = (*index).into();
+            println!("{value}");
+        }
+    } else {
+        println!("Custody of item {}\n", args.id);
+        for (index, entry) in &kept {
+            let local = entry
+                .time
+                .to_zoned_datetime(config.station.time_zone.clone());
+            println!(
+                "{}  (entry {index})\n    {}\n",
+                local.strftime("%Y-%m-%d %H:%M:%S %Z"),
+                tell(&entry.event)
+            );
+        }
+        println!("The log has {} entries under the key {key}.", report.size);
+    }
+    if report.is_clean() {
+        return Ok(Outcome::Fine);
+    }
+    eprintln!("The log does NOT verify: nothing above is proven. Run `camdock verify`.");
+    Ok(Outcome::VerificationFailed)
+}
+
+fn evidence_of(event: &Event) -> Option<EvidenceId> {
+    match event {
+        Event::ItemSealed(e) => Some(e.evidence),
+        Event::ItemHeld(e) => Some(e.evidence),
+        Event::ItemQuarantined(e) => Some(e.evidence),
+        Event::ItemFailed(e) => e.evidence,
+        Event::ItemStored(e) => Some(e.evidence),
+        Event::OperatorAction(e) => e.evidence,
+        _ => None,
+    }
+}
+
+/// One entry in plain words.
+fn tell(event: &Event) -> String {
+    match event {
+        Event::StationStarted(e) => {
+            format!(
+                "The station started (CamDock {}), sealing to the recipients {}.",
+                e.version,
+                e.recipients.join(", ")
+            )
+        }
+        Event::CameraDocked(e) => {
+            let camera = e
+                .camera
+                .as_ref()
+                .map_or("A camera without a usable serial".into(), |c| {
+                    format!("Camera {c}")
+                });
+            let officer = e
+                .officer
+                .as_ref()
+                .map_or("no officer known".into(), |o| format!("officer {o}"));
+            let clock = if e.clock.synchronised {
+                "synchronised"
+            } else {
+                "not synchronised"
+            };
+            let mut text = format!(
+                "{camera} ({officer}) was docked in bay {}. The station's clock was {clock}.",
+                e.bay
+            );
+            if let Some(reason) = &e.quarantine {
+                text.push_str(&format!(" Everything on it is quarantined: {reason}."));
+            }
+            text
+        }
+        Event::ItemSealed(e) => {
+            let time = e.modified.map_or("gave no time for it".into(), |t| {
+                format!("gave its time as {t} (never corrected)")
+            });
+            format!(
+                "The file {} of {} bytes was read whole from the camera, which {time}.\n    Its SHA-256 is {}.\n    It was \
+                 encrypted at once to the recipients and made durable on the station ({} sealed bytes).",
+                e.path, e.size, e.sha256, e.sealed_size
+            )
+        }
+        Event::ItemQuarantined(e) => {
+            format!("It was quarantined: {}. A decision is needed.", e.reason)
+        }
+        Event::ItemHeld(e) => format!(
+            "The camera was docked again and still had the file {}; it was not read again.",
+            e.path
+        ),
+        Event::ItemStored(e) => {
+            let version = e.version_id.as_deref().unwrap_or("none");
+            let lock = e
+                .retention
+                .as_ref()
+                .map_or("without a retention lock".into(), |r| {
+                    format!("locked ({}) until {}", r.mode, r.until)
+                });
+            format!(
+                "The store confirmed the sealed object in bucket {} as {}, version {version}, {lock}.\n    The checksum that it \
+                 named is the one computed here: {}.",
+                e.bucket, e.key, e.checksum
+            )
+        }
+        Event::ItemFailed(e) => format!("It could not be taken: {} ({}).", e.reason, e.code),
+        Event::OperatorAction(e) => format!(
+            "{} did: {}. Reason given: {}.",
+            e.operator, e.action, e.reason
+        ),
+        Event::CameraUndocked(e) if e.complete => format!(
+            "The camera left bay {} ({}); nothing on it was missing.",
+            e.bay, e.reason
+        ),
+        Event::CameraUndocked(e) => {
+            format!(
+                "The camera left bay {} ({}) before all was secured: {} files were missing.",
+                e.bay, e.reason, e.missing_count
+            )
+        }
+        other => other.name().to_owned(),
+    }
 }

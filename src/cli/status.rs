@@ -1,10 +1,186 @@
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
-use super::Outcome;
+use anyhow::Context as _;
 
+use super::{Outcome, load};
+use crate::ingest::BayView;
+use crate::model::BayStatus;
+use crate::station::{StatusView, parts};
+
+/// Shows bays, uploads and problems of the running station.
 #[derive(clap::Args)]
-pub struct Args {}
+#[command(after_help = "Exit code 3 when something needs attention, 4 when no station runs here.")]
+pub struct Args {
+    /// Stay and show every change
+    #[arg(long, short)]
+    watch: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
 
-pub fn run(_config: &Path, _args: Args) -> anyhow::Result<Outcome> {
-    anyhow::bail!("not written yet")
+pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
+    let config = load(config)?.config;
+    let path = parts::socket_path(&config);
+    let stream = UnixStream::connect(&path).with_context(|| {
+        format!(
+            "no station answers at {}; start it with `systemctl start camdock`",
+            path.display()
+        )
+    })?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut outcome = Outcome::Fine;
+    let clear = args.watch && !args.json && std::io::stdout().is_terminal();
+    for line in BufReader::new(stream).lines() {
+        let line = line.context("the station stopped answering: what was shown last may be old")?;
+        let view: StatusView =
+            serde_json::from_str(&line).context("the station speaks another version")?;
+        outcome = if needs_attention(&view) {
+            Outcome::NeedsAttention
+        } else {
+            Outcome::Fine
+        };
+        let mut out = std::io::stdout().lock();
+        if args.json {
+            writeln!(out, "{line}")?;
+        } else {
+            write!(
+                out,
+                "{}{}",
+                if clear { "\x1b[2J\x1b[H" } else { "" },
+                text(&view)
+            )?;
+            out.flush()?;
+        }
+        if !args.watch {
+            return Ok(outcome);
+        }
+    }
+    anyhow::ensure!(!args.watch, "the station has stopped");
+    Ok(outcome)
+}
+
+fn needs_attention(view: &StatusView) -> bool {
+    view.bays.iter().any(|bay| bay.status.needs_person())
+        || view.outbound.problem.is_some()
+        || !view.outbound.alarms.is_empty()
+}
+
+fn text(view: &StatusView) -> String {
+    let mut out = format!(
+        "station {}  {}  log {} entries\n",
+        view.station, view.time, view.log_entries
+    );
+    if view.bays.is_empty() {
+        out.push_str("no camera is docked\n");
+    }
+    for bay in &view.bays {
+        out.push_str(&bay_text(bay));
+    }
+    for (state, items, bytes) in &view.items {
+        out.push_str(&format!(
+            "{:<10} {items:>8} items {bytes:>16} bytes\n",
+            format!("{state:?}").to_lowercase()
+        ));
+    }
+    for (file, done, of) in view.outbound.at_work.values() {
+        out.push_str(&format!("  uploading {} {file}\n", bar(*done, *of)));
+    }
+    let problems = view
+        .outbound
+        .problem
+        .iter()
+        .chain(view.outbound.alarms.values());
+    for problem in problems {
+        out.push_str(&format!(
+            "! {} ({}) since {}\n  next: {}\n",
+            problem.reason, problem.code, problem.since, problem.next_step
+        ));
+    }
+    if !view.clock.synchronised {
+        out.push_str("! the station's clock is not synchronised\n  next: set up time synchronisation (for example systemd-timesyncd)\n");
+    }
+    out
+}
+
+fn bay_text(bay: &BayView) -> String {
+    let who = bay
+        .officer
+        .as_ref()
+        .map_or(String::new(), |o| format!(" officer {o}"));
+    let camera = bay
+        .camera
+        .as_ref()
+        .map_or(String::new(), |c| format!(" {c}"));
+    let head = format!("bay {}{camera}{who}: ", bay.bay);
+    let rest = match &bay.status {
+        BayStatus::Empty => "[ ] empty".to_owned(),
+        BayStatus::NotRecognised { reason, next_step } => {
+            format!("[!] NOT RECOGNISED - {reason}\n  next: {next_step}")
+        }
+        BayStatus::Reading {
+            files_done,
+            files_total,
+            bytes_done,
+            bytes_total,
+            seconds_left,
+        } => {
+            let left = seconds_left.map_or(String::new(), |s| format!(", about {s} s left"));
+            format!(
+                "[>] READING - LEAVE DOCKED {} {files_done}/{files_total} files{left}",
+                bar(*bytes_done, *bytes_total)
+            )
+        }
+        BayStatus::SafeToRemove {
+            files,
+            waiting_for_store,
+            ..
+        } => {
+            format!(
+                "[v] SAFE TO REMOVE - {files} files secured here, {waiting_for_store} waiting for the store"
+            )
+        }
+        BayStatus::AllStored { files, .. } => format!("[v] ALL STORED - {files} files"),
+        BayStatus::NeedsAttention {
+            reason,
+            next_step,
+            files_done,
+            files_total,
+        } => {
+            format!(
+                "[!] NEEDS ATTENTION - {reason} ({files_done}/{files_total} files done)\n  next: {next_step}"
+            )
+        }
+    };
+    format!("{head}{rest}\n")
+}
+
+/// A bar of twenty signs and the share in percent.
+fn bar(done: u64, of: u64) -> String {
+    let share = if of == 0 {
+        0
+    } else {
+        u128::from(done.min(of)) * 100 / u128::from(of)
+    };
+    let filled = usize::try_from(share / 5).unwrap_or(0);
+    format!(
+        "[{}{}] {share:>3}%",
+        "#".repeat(filled),
+        ".".repeat(20 - filled)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bar;
+
+    #[test]
+    fn a_bar_never_overflows() {
+        assert_eq!(bar(0, 0), "[....................]   0%");
+        assert_eq!(bar(u64::MAX, 1), "[####################] 100%");
+        assert_eq!(bar(1, 2), "[##########..........]  50%");
+    }
 }

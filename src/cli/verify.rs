@@ -529,7 +529,9 @@ fn tell(verified: &Verified, args: &Args) -> anyhow::Result<Outcome> {
                     verified.items_opened
                 ),
                 None => {
-                    println!("             every stored byte was read; give --key to open them too")
+                    println!(
+                        "             every stored byte was read; give --key to open them too"
+                    );
                 }
             }
         }

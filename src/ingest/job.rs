@@ -1,6 +1,6 @@
 //! One dock session from start to end, on a thread of its own: look, take, look again, and only then say safe.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -157,8 +157,8 @@ impl Job {
         };
         run.show(None);
         run.begin()?;
-        let worked = run.work(camera.as_mut());
-        run.end(worked)
+        run.work(camera.as_mut());
+        run.end()
     }
 }
 
@@ -198,7 +198,7 @@ impl Run {
     }
 
     /// Until the camera leaves or the service stops.
-    fn work(&mut self, camera: &mut dyn Camera) -> Result<(), IngestError> {
+    fn work(&mut self, camera: &mut dyn Camera) {
         let mut buffers = Buffers::new(self.shared.frame_length, BUFFERS);
         let mut refusals = Refusals::new();
         let mut failures = 0u32;
@@ -227,7 +227,6 @@ impl Run {
                 }
             }
         }
-        Ok(())
     }
 
     /// One look and one round of taking; `true` when the session is settled.
@@ -288,12 +287,12 @@ impl Run {
         camera: &mut dyn Camera,
         buffers: &mut Buffers,
     ) -> Result<usize, IngestError> {
-        let mut postponed: HashMap<SourcePath, ()> = HashMap::new();
+        let mut postponed: HashSet<SourcePath> = HashSet::new();
         let mut held: Vec<Held> = Vec::new();
         loop {
             let limit = ROUND + u32::try_from(postponed.len()).unwrap_or(u32::MAX - ROUND);
             let mut rows = self.shared.journal.next_pending(self.session.id, limit)?;
-            rows.retain(|row| !postponed.contains_key(&row.facts.path));
+            rows.retain(|row| !postponed.contains(&row.facts.path));
             if rows.is_empty() {
                 break;
             }
@@ -302,7 +301,7 @@ impl Run {
                     return Err(IngestError::Stopped);
                 }
                 if !self.take(camera, buffers, &row, &mut held)? {
-                    postponed.insert(row.facts.path, ());
+                    postponed.insert(row.facts.path);
                 }
             }
             self.name_held(&mut held)?;
@@ -528,7 +527,7 @@ impl Run {
     }
 
     /// Ends the session: what the committer has in hand is finished first, then the log says what is missing.
-    fn end(self, worked: Result<(), IngestError>) -> Result<JobEnd, IngestError> {
+    fn end(self) -> Result<JobEnd, IngestError> {
         self.tally.settle();
         let counts = self.shared.journal.inventory_counts(self.session.id)?;
         let missing_count = counts.pending.0 + counts.failed.0;
@@ -562,7 +561,6 @@ impl Run {
             );
         }
         self.shared.bays.clear(&self.session.bay);
-        worked?;
         Ok(JobEnd {
             complete,
             missing: missing_count,

@@ -201,15 +201,15 @@ fn handle(event: DockEvent, docking: &mut Docking, rules: &Rules) -> bool {
         }
         DockEvent::Left { bay, reason } => docking.left(&bay, &reason.to_string()),
         DockEvent::Refused { bay, reason } => {
-            tokio::task::block_in_place(|| docking.refused(&bay, &reason))
+            tokio::task::block_in_place(|| docking.refused(&bay, &reason));
         }
         DockEvent::Touched { bay } => docking.touched(&bay),
         DockEvent::RootMissing { root, reason } => {
             tracing::error!(code = "docked_folder_missing", root = %root.display(), reason,
-            next_step = "make the folder, or correct [dock] folders in camdock.toml", "a docked folder's root is missing")
+            next_step = "make the folder, or correct [dock] folders in camdock.toml", "a docked folder's root is missing");
         }
         DockEvent::RootBack { root } => {
-            tracing::info!(root = %root.display(), "a docked folder's root is back")
+            tracing::info!(root = %root.display(), "a docked folder's root is back");
         }
         DockEvent::FirstLookDone => return true,
     }
@@ -241,7 +241,7 @@ fn reload(config: &Config, changed: Changed, rules: &mut Rules, shared: &Shared)
         match &problem {
             None => tracing::info!(file = %file.display(), "configuration reloaded"),
             Some(reason) => {
-                tracing::error!(code = "config_refused", file = %file.display(), reason, next_step = "correct the file; the last good one stays in use", "a configuration edit was refused")
+                tracing::error!(code = "config_refused", file = %file.display(), reason, next_step = "correct the file; the last good one stays in use", "a configuration edit was refused");
             }
         }
         let name = file

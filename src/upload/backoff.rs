@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 /// Longest that a store's `Retry-After` is believed.
-const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+const LONGEST_ASKED: Duration = Duration::from_hours(1);
 
 /// How long to wait before the next attempt. Pure: the caller counts attempts, resets the count when parts got through,
 /// and brings the random number.
@@ -15,7 +15,7 @@ impl Default for Backoff {
     fn default() -> Self {
         Self {
             first: Duration::from_secs(1),
-            longest: Duration::from_secs(300),
+            longest: Duration::from_mins(5),
         }
     }
 }

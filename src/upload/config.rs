@@ -43,7 +43,7 @@ impl StoreConfig {
             session_token: None,
             ca_file: None,
             connect_timeout: Duration::from_secs(10),
-            attempt_timeout: Duration::from_secs(60),
+            attempt_timeout: Duration::from_mins(1),
             slowest_rate: 64 << 10,
         }
     }

@@ -267,12 +267,9 @@ impl Upload<'_> {
                     let upload_id = running.multipart.upload_id.clone();
                     sending.push(async move {
                         let sha256 = body.sha256;
-                        let sent = match held {
-                            Some(etag) => Ok(Some(etag)),
-                            None => {
-                                self.pacer.take(body.bytes.len() as u64).await;
-                                self.store.upload_part(self.key, &upload_id, number, body).await
-                            }
+                        let sent = if let Some(etag) = held { Ok(Some(etag)) } else {
+                            self.pacer.take(body.bytes.len() as u64).await;
+                            self.store.upload_part(self.key, &upload_id, number, body).await
                         };
                         (number, sha256, sent)
                     });

@@ -9,7 +9,7 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 /// Longest sleep at a time: a changed clock or a new rule is noticed after it.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 /// Never more than this many bits a second from `from` until `until`, station time, each day; `until` at or before
 /// `from` runs over midnight.

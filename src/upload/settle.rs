@@ -47,7 +47,7 @@ impl Expected<'_> {
             Ok(Some(head)) => {
                 let mut object = self.compare(head)?.ok_or_else(unconfirmed)?;
                 object.already_there = false;
-                object.retention = self.retention.clone();
+                object.retention.clone_from(&self.retention);
                 Ok(object)
             }
             Ok(None) | Err(UploadError::Forbidden { .. }) => Err(unconfirmed()),

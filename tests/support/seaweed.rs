@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 const ADMIN: (&str, &str) = ("camdockadmin", "camdockadminsecret");
 const REGION: &str = "us-east-1";
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// What a second identity may do, as the `Action`s and `Resource`s of an S3 policy.
 pub struct Station {
@@ -99,6 +99,7 @@ impl SeaweedFs {
         self.ports.s3
     }
 
+    #[allow(clippy::unused_self)]
     pub fn admin_keys(&self) -> (&'static str, &'static str) {
         ADMIN
     }

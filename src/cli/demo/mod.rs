@@ -2,6 +2,7 @@
 
 mod weed;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,6 +10,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 
 use super::{Outcome, keygen, usage};
+use crate::camera::{Camera as _, FolderCamera};
+use crate::config::Profiles;
 use crate::durable;
 use crate::journal::{ItemFilter, Journal};
 use crate::model::{ItemKind, Sha256Digest};
@@ -85,7 +88,7 @@ impl Demo {
             "makes keys: two recipients of footage, and the station's own",
         );
         self.keys()?;
-        self.configure(&weed.endpoint, footage)?;
+        self.configure(&weed.endpoint)?;
         say(
             "3",
             "docks the cameras and runs the station until everything is stored",
@@ -134,7 +137,7 @@ impl Demo {
         Ok(())
     }
 
-    fn configure(&self, endpoint: &str, footage: &Path) -> anyhow::Result<()> {
+    fn configure(&self, endpoint: &str) -> anyhow::Result<()> {
         let text = format!(
             "[station]\nname = \"demo\"\nstate_dir = \"state\"\nruntime_dir = \"run\"\nlog_origin = \"camdock/demo\"\n\
              [dock]\nfolders = [{{ path = \"docked\" }}]\n\
@@ -153,9 +156,6 @@ impl Demo {
             &self.dir.join("store-credentials.toml"),
             credentials.as_bytes(),
         )?;
-        if let Ok(roster) = fs::read(footage.join("roster.toml")) {
-            durable::write_unsynced(&self.dir.join("roster.toml"), &roster)?;
-        }
         Ok(())
     }
 
@@ -163,6 +163,7 @@ impl Demo {
     fn dock(&self, footage: &Path) -> anyhow::Result<PathBuf> {
         let docked = self.dir.join("docked");
         durable::create_dir(&docked)?;
+        let mut roster = String::from("[cameras]\n");
         for camera in fs::read_dir(footage)? {
             let camera = camera?;
             if camera.file_type()?.is_dir() {
@@ -174,9 +175,22 @@ impl Demo {
                 if !copied.success() {
                     bail!("cannot copy {}", camera.path().display());
                 }
-                println!("   docked {}", camera.file_name().to_string_lossy());
+                let here = FolderCamera::open(
+                    &docked.join(camera.file_name()),
+                    "folder",
+                    &Profiles::builtin(),
+                )?;
+                let name = here.identity().label().to_owned();
+                println!(
+                    "   docked {} in bay {}",
+                    name,
+                    camera.file_name().to_string_lossy()
+                );
+                let officer = 4711 + roster.lines().count() - 1;
+                writeln!(roster, "\"{name}\" = {{ officer = \"{officer}\" }}")?;
             }
         }
+        durable::write_unsynced(&self.dir.join("roster.toml"), roster.as_bytes())?;
         Ok(docked)
     }
 

@@ -12,7 +12,7 @@ use crate::upload::{S3Store, StoreConfig};
 
 pub const ACCESS_KEY: &str = "demo-station";
 pub const SECRET_KEY: &str = "demo-only-not-a-secret";
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// Killed on drop; its data stays.
 pub struct Weed {

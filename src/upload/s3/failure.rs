@@ -90,7 +90,7 @@ impl Failure {
     }
 
     fn unanswered(action: &'static str, source: BoxError) -> Self {
-        let error = if chain(&*source).any(|cause| is_distrust(cause)) {
+        let error = if chain(&*source).any(is_distrust) {
             UploadError::Tls { action, source }
         } else {
             UploadError::Unreachable { action, source }
