@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 fine, 1 verification failed, 2 wrong usage or configuration, 3 needs attention, 4 could not run.
 
+mod bench_log;
 mod check;
 mod demo;
 mod items;
@@ -62,7 +63,7 @@ enum Verb {
     Demo(demo::Args),
     /// Measure the custody log's append and verify rates
     #[command(hide = true)]
-    BenchLog(verify::BenchLog),
+    BenchLog(bench_log::BenchLog),
 }
 
 /// How a verb ended, short of an error.
@@ -106,7 +107,7 @@ pub fn main() -> ExitCode {
         Verb::Verify(args) => verify::run(&cli.config, args),
         Verb::Open(args) => open::run(&cli.config, args),
         Verb::Demo(args) => demo::run(args),
-        Verb::BenchLog(args) => verify::bench(args),
+        Verb::BenchLog(args) => bench_log::run(args),
     };
     match done {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

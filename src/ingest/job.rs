@@ -1,15 +1,16 @@
 //! One dock session from start to end, on a thread of its own: look, take, look again, and only then say safe.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::bays::BayView;
 use super::commit::Tally;
+use super::control::JobControl;
 use super::inventory::{self, Refusals};
 use super::outbound::chain;
 use super::pull::Puller;
+use super::quiet::Quiet;
 use super::spool::Room;
 use super::state::{Phase, SessionState};
 use super::{IngestError, Shared, now};
@@ -32,61 +33,6 @@ const TRIES: u32 = 3;
 /// Between looks at a camera that has been settled, when nothing hinted at a change.
 const RESCAN: Duration = Duration::from_secs(30);
 
-#[derive(Default)]
-struct Signals {
-    left: Option<String>,
-    touched: bool,
-}
-
-/// How the rest of the service talks to a job.
-#[derive(Default)]
-pub struct JobControl {
-    signals: Mutex<Signals>,
-    changed: Condvar,
-    settled: AtomicBool,
-}
-
-impl JobControl {
-    /// The camera left its bay, or the service stops: the session ends with this reason.
-    pub fn leave(&self, reason: &str) {
-        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
-        signals.left.get_or_insert_with(|| reason.to_owned());
-        self.changed.notify_all();
-    }
-
-    /// Something changed on the camera, or in the store.
-    pub fn touch(&self) {
-        self.signals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .touched = true;
-        self.changed.notify_all();
-    }
-
-    /// The last look at the camera found nothing left to do.
-    pub fn settled(&self) -> bool {
-        self.settled.load(Ordering::Acquire)
-    }
-
-    fn left(&self) -> Option<String> {
-        self.signals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .left
-            .clone()
-    }
-
-    /// Waits for a signal; `true` when something was touched.
-    fn wait(&self, longest: Duration) -> bool {
-        let guard = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut guard, _) = self
-            .changed
-            .wait_timeout_while(guard, longest, |s| s.left.is_none() && !s.touched)
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut guard.touched)
-    }
-}
-
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobEnd {
@@ -108,9 +54,6 @@ struct Held {
     facts: FileFacts,
     evidence: EvidenceId,
 }
-
-/// A file that may still be growing: what it was when it was first seen.
-type Quiet = HashMap<SourcePath, (u64, Option<jiff::Timestamp>, Instant)>;
 
 struct Run {
     shared: Arc<Shared>,
@@ -152,7 +95,7 @@ impl Job {
             secured_shown: false,
             tries: HashMap::new(),
             changes: HashMap::new(),
-            quiet: HashMap::new(),
+            quiet: Quiet::default(),
             bytes_read: 0,
         };
         run.show(None);
@@ -252,7 +195,7 @@ impl Run {
                 return Ok(false);
             }
             self.show(None);
-            self.control.settled.store(true, Ordering::Release);
+            self.control.set_settled(true);
             if !self.secured_shown {
                 self.secured_shown = true;
                 metrics::secured_after(self.began.elapsed().as_secs_f64());
@@ -267,7 +210,7 @@ impl Run {
             }
             return Ok(true);
         }
-        self.control.settled.store(false, Ordering::Release);
+        self.control.set_settled(false);
         self.lock().pulling(counts);
         self.show(None);
         let postponed = self.take_pending(camera, buffers)?;
@@ -331,7 +274,7 @@ impl Run {
             });
             return Ok(true);
         }
-        if !self.is_quiet(facts) {
+        if !self.quiet.is_quiet(facts, self.shared.settle) {
             return Ok(false);
         }
         let shared = Arc::clone(&self.shared);
@@ -429,25 +372,6 @@ impl Run {
             &[(facts.path.clone(), None)],
         )?;
         Ok(true)
-    }
-
-    /// Whether a file can be believed to have its final content. A time in the future or none at all says nothing, so such a
-    /// file must have been the same for the settling time.
-    fn is_quiet(&mut self, facts: &FileFacts) -> bool {
-        let settle = self.shared.settle;
-        let age = facts.modified.map(|m| now().duration_since(m));
-        if let Some(age) = age
-            && age >= jiff::SignedDuration::try_from(settle).unwrap_or(jiff::SignedDuration::ZERO)
-        {
-            self.quiet.remove(&facts.path);
-            return true;
-        }
-        let fresh = (facts.size, facts.modified, Instant::now());
-        let seen = self.quiet.entry(facts.path.clone()).or_insert(fresh);
-        if (seen.0, seen.1) != (facts.size, facts.modified) {
-            *seen = fresh;
-        }
-        seen.2.elapsed() >= settle
     }
 
     /// Stops pulling while the spool is full, says so, and goes on when there is room.

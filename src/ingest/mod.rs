@@ -4,12 +4,14 @@
 
 mod bays;
 mod commit;
+mod control;
 mod error;
 mod inventory;
 mod job;
 mod outbound;
 mod publish;
 mod pull;
+mod quiet;
 mod recover;
 mod source;
 mod spool;
@@ -30,8 +32,9 @@ use crate::seal::{Recipient, StationWrapKey};
 
 pub use bays::{BayView, Bays};
 pub use commit::{Committer, Sealed as SealedItem, run as run_committer};
+pub use control::JobControl;
 pub use error::IngestError;
-pub use job::{Job, JobControl, JobEnd};
+pub use job::{Job, JobEnd};
 pub use outbound::{Outbound, OutboundView};
 pub use publish::{check_bucket_log, publish_log};
 pub use recover::{Recovered, recover};

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row};
 
-use super::items::{column, kind_name, kind_of, path_column};
+use super::columns::{column, kind_name, kind_of, path_column};
 use super::{Journal, JournalError};
 use crate::model::{EvidenceId, FileFacts, SessionId, SourcePath};
 

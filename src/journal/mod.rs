@@ -3,6 +3,7 @@
 //! It may not hold evidence: the log and the spool are the truth, and `ingest::recover` brings the journal in line with them.
 //! Every method is one transaction; all of them block, so async callers go through a blocking thread.
 
+mod columns;
 mod inventory;
 mod items;
 mod schema;

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use rusqlite::Row;
 
-use super::items::{column, id_column};
+use super::columns::{column, id_column};
 use super::{Journal, JournalError};
 use crate::model::{BayName, CameraId, Officer, SessionId};
 

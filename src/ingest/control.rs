@@ -1,0 +1,64 @@
+//! How the rest of the service talks to a job, and the job to it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+#[derive(Default)]
+struct Signals {
+    left: Option<String>,
+    touched: bool,
+}
+
+/// How the rest of the service talks to a job.
+#[derive(Default)]
+pub struct JobControl {
+    signals: Mutex<Signals>,
+    changed: Condvar,
+    settled: AtomicBool,
+}
+
+impl JobControl {
+    /// The camera left its bay, or the service stops: the session ends with this reason.
+    pub fn leave(&self, reason: &str) {
+        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        signals.left.get_or_insert_with(|| reason.to_owned());
+        self.changed.notify_all();
+    }
+
+    /// Something changed on the camera, or in the store.
+    pub fn touch(&self) {
+        self.signals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .touched = true;
+        self.changed.notify_all();
+    }
+
+    /// The last look at the camera found nothing left to do.
+    pub fn settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_settled(&self, settled: bool) {
+        self.settled.store(settled, Ordering::Release);
+    }
+
+    pub(super) fn left(&self) -> Option<String> {
+        self.signals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .left
+            .clone()
+    }
+
+    /// Waits for a signal; `true` when something was touched.
+    pub(super) fn wait(&self, longest: Duration) -> bool {
+        let guard = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut guard, _) = self
+            .changed
+            .wait_timeout_while(guard, longest, |s| s.left.is_none() && !s.touched)
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut guard.touched)
+    }
+}

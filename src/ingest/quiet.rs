@@ -1,0 +1,63 @@
+//! Whether a file has stopped growing.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::now;
+use crate::model::{FileFacts, SourcePath};
+
+/// Files that may still be growing: what each was when it was first seen so.
+#[derive(Default)]
+pub struct Quiet(HashMap<SourcePath, (u64, Option<Timestamp>, Instant)>);
+
+impl Quiet {
+    /// Whether a file can be believed to have its final content. A time in the future or none at all says nothing, so such a
+    /// file must have been the same for the settling time.
+    pub fn is_quiet(&mut self, facts: &FileFacts, settle: Duration) -> bool {
+        let age = facts
+            .modified
+            .map(|modified| now().duration_since(modified));
+        if age.is_some_and(|age| {
+            age >= SignedDuration::try_from(settle).unwrap_or(SignedDuration::ZERO)
+        }) {
+            self.0.remove(&facts.path);
+            return true;
+        }
+        let fresh = (facts.size, facts.modified, Instant::now());
+        let seen = self.0.entry(facts.path.clone()).or_insert(fresh);
+        if (seen.0, seen.1) != (facts.size, facts.modified) {
+            *seen = fresh;
+        }
+        seen.2.elapsed() >= settle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ItemKind;
+
+    #[test]
+    fn a_file_from_the_future_is_taken_once_it_stayed_the_same() {
+        let mut facts = FileFacts {
+            path: SourcePath::new("A.MP4").unwrap(),
+            size: 1,
+            modified: Some("2099-01-01T00:00:00Z".parse().unwrap()),
+            flagged: false,
+            kind: ItemKind::Video,
+        };
+        let (mut quiet, settle) = (Quiet::default(), Duration::from_millis(30));
+        assert!(!quiet.is_quiet(&facts, settle));
+        std::thread::sleep(settle);
+        facts.size = 2;
+        assert!(!quiet.is_quiet(&facts, settle), "it grew");
+        std::thread::sleep(settle);
+        assert!(quiet.is_quiet(&facts, settle));
+        facts.modified = Some(now());
+        assert!(!quiet.is_quiet(&facts, Duration::from_secs(60)));
+        facts.modified = Some("2020-01-01T00:00:00Z".parse().unwrap());
+        assert!(quiet.is_quiet(&facts, settle));
+    }
+}
