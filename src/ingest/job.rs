@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::bays::BayView;
 use super::commit::Tally;
 use super::control::JobControl;
+use super::events::{Held, session_docked, session_undocked};
 use super::inventory::{self, Refusals};
 use super::outbound::chain;
 use super::pull::Puller;
@@ -18,8 +19,7 @@ use crate::camera::Camera;
 use crate::journal::{InventoryRow, Outcome, SessionRow};
 use crate::metrics;
 use crate::model::{
-    CameraDocked, CameraUndocked, ClockState, Event, EvidenceId, Explain as _, FileFacts,
-    ItemFailed, ItemHeld, RetryClass, SourcePath,
+    ClockState, Event, Explain as _, FileFacts, ItemFailed, RetryClass, SourcePath,
 };
 use crate::seal::Buffers;
 use crate::sys;
@@ -47,12 +47,6 @@ pub struct Job {
     pub control: Arc<JobControl>,
     /// Another docked camera claims the same serial, or there is none: match nothing with what is held.
     pub anonymous: bool,
-}
-
-/// A file that an earlier item already is.
-struct Held {
-    facts: FileFacts,
-    evidence: EvidenceId,
 }
 
 struct Run {
@@ -116,18 +110,8 @@ impl Run {
                 "the station's clock is not synchronised; the log says so with each docking"
             );
         }
-        self.shared.log_event(
-            Some(session.id),
-            Event::CameraDocked(CameraDocked {
-                bay: session.bay.clone(),
-                camera: session.camera.clone(),
-                profile: session.profile.clone(),
-                access: session.access.clone(),
-                officer: session.officer.clone(),
-                clock,
-                quarantine: session.quarantine.clone(),
-            }),
-        )?;
+        self.shared
+            .log_event(Some(session.id), session_docked(session, clock))?;
         tracing::info!(
             officer = session.officer.as_ref().map(|o| o.0.as_str()),
             quarantine = session.quarantine,
@@ -413,18 +397,7 @@ impl Run {
         if held.is_empty() {
             return Ok(());
         }
-        let events = held
-            .iter()
-            .map(|held| {
-                metrics::file("held", held.facts.size);
-                Event::ItemHeld(ItemHeld {
-                    evidence: held.evidence,
-                    path: held.facts.path.clone(),
-                    size: held.facts.size,
-                    modified: held.facts.modified,
-                })
-            })
-            .collect();
+        let events = held.iter().map(Held::event).collect();
         self.shared.log_events(Some(self.session.id), events)?;
         let rows: Vec<_> = held
             .drain(..)
@@ -461,14 +434,13 @@ impl Run {
             .left()
             .unwrap_or_else(|| "the station stops".into());
         let missing = self.shared.journal.missing(self.session.id, 100)?;
-        let undocked = Event::CameraUndocked(CameraUndocked {
-            bay: self.session.bay.clone(),
-            camera: self.session.camera.clone(),
+        let undocked = session_undocked(
+            &self.session,
             complete,
-            reason: reason.clone(),
+            reason.clone(),
             missing,
             missing_count,
-        });
+        );
         self.shared.log_event(Some(self.session.id), undocked)?;
         self.shared
             .journal

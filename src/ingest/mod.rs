@@ -6,6 +6,7 @@ mod bays;
 mod commit;
 mod control;
 mod error;
+mod events;
 mod inventory;
 mod job;
 mod outbound;

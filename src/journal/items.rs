@@ -5,9 +5,7 @@ use rusqlite::{OptionalExtension as _, Row};
 use super::columns::{column, id_column, kind_name, kind_of, path_column, state_name, state_of};
 use super::sessions::camera;
 use super::{Journal, JournalError};
-use crate::model::{
-    CameraId, EvidenceId, FileFacts, ItemKind, ItemState, SessionId, Sha256Digest, SourcePath,
-};
+use crate::model::{CameraId, EvidenceId, FileFacts, ItemState, SessionId, Sha256Digest};
 
 /// One item and where it stands on its way.
 #[derive(Debug, Clone, PartialEq)]

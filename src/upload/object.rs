@@ -10,7 +10,7 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::model::{Sha256Digest, composite_checksum};
 
 use super::ledger::{DonePart, Ledger, Multipart};
-use super::plan::{PartPlan, plan_parts};
+use super::plan::{PartPlan, plan_is_whole, plan_parts};
 use super::settle::{Expected, Found};
 use super::small::put_whole;
 use super::store::{Body, Completed, ListedPart, PartTag, Store, StoredObject};
@@ -163,6 +163,7 @@ impl Upload<'_> {
             }
             Err(error) => return Err(error),
         }
+        plan_is_whole(&running.plan, running.done.len(), self.key)?;
         let expected = self.expected(&running);
         let upload_id = &running.multipart.upload_id;
         let parts = running.tags();

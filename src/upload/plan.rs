@@ -65,6 +65,17 @@ pub fn plan_parts(size: u64) -> Result<PartPlan, UploadError> {
     PartPlan::with_part_size(size, part_size).ok_or(UploadError::TooLarge { bytes: size })
 }
 
+/// Refuses to complete an upload of fewer parts than planned: the composite is computed over the same list, so the
+/// store could not notice what is missing.
+pub(super) fn plan_is_whole(plan: &PartPlan, done: usize, key: &str) -> Result<(), UploadError> {
+    if done == plan.count as usize {
+        return Ok(());
+    }
+    Err(UploadError::UploadLost {
+        key: key.to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -3,11 +3,10 @@
 mod item;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,16 +15,10 @@ use serde::Serialize;
 use self::item::Item;
 use super::remote::Bucket;
 use super::{Outcome, load, usage};
-use crate::audit::{
-    DirSource, Log, LogKey, LogSource, Standing, VerifierKey, compare, encode_entry, verify_log,
-    verify_receipt,
-};
+use crate::audit::{DirSource, LogSource, Standing, VerifierKey, compare, verify_log};
 use crate::config::Config;
-use crate::model::{
-    Entry, Event, EvidenceId, ItemSealed, ItemStored, Part, Sha256Digest, StationStopped,
-    composite_checksum,
-};
-use crate::seal::{Expected, KeySource, RecipientKey, SealError, open_to};
+use crate::model::{Entry, Event, EvidenceId, ItemSealed, ItemStored};
+use crate::seal::RecipientKey;
 use crate::station::parts;
 
 /// Checks the custody log with the station's public key alone, then every item against the store.

@@ -1,7 +1,7 @@
-use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload,
-    CompletedPart, ObjectLockEnabled, ObjectLockMode,
+    CompletedPart, ObjectLockEnabled,
 };
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
@@ -20,6 +20,8 @@ const CONTENT_TYPE: &str = "application/octet-stream";
 const PAGE: i32 = 1_000;
 /// Every part sent four times.
 const MOST_LISTED: usize = 40_000;
+
+use super::convert::{length, lock_mode, lock_until, part_number};
 
 impl Store for S3Store {
     fn bucket(&self) -> &str {
@@ -490,22 +492,4 @@ fn bad_answer(action: &'static str, why: &'static str) -> UploadError {
 
 const fn yes(fact: bool) -> Known {
     if fact { Known::Yes } else { Known::No }
-}
-
-fn lock_mode(retention: Option<&Retention>) -> Option<ObjectLockMode> {
-    retention.map(|retention| ObjectLockMode::from(retention.mode.as_str()))
-}
-
-fn lock_until(retention: Option<&Retention>) -> Option<DateTime> {
-    retention.map(|retention| DateTime::from_secs(retention.until.as_second()))
-}
-
-fn part_number(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-fn length(length: Option<i64>) -> u64 {
-    length
-        .and_then(|length| u64::try_from(length).ok())
-        .unwrap_or(0)
 }

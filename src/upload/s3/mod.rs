@@ -3,6 +3,7 @@
 
 mod calls;
 mod client;
+mod convert;
 mod failure;
 mod server_clock;
 

@@ -1,0 +1,55 @@
+//! Log events about a dock session as a whole.
+
+use crate::journal::SessionRow;
+use crate::metrics;
+use crate::model::{
+    CameraDocked, CameraUndocked, ClockState, Event, EvidenceId, FileFacts, ItemHeld, SourcePath,
+};
+
+pub fn session_docked(session: &SessionRow, clock: ClockState) -> Event {
+    Event::CameraDocked(CameraDocked {
+        bay: session.bay.clone(),
+        camera: session.camera.clone(),
+        profile: session.profile.clone(),
+        access: session.access.clone(),
+        officer: session.officer.clone(),
+        clock,
+        quarantine: session.quarantine.clone(),
+    })
+}
+
+/// `missing` names some of the `missing_count` files that were seen but not secured.
+pub fn session_undocked(
+    session: &SessionRow,
+    complete: bool,
+    reason: String,
+    missing: Vec<SourcePath>,
+    missing_count: u64,
+) -> Event {
+    Event::CameraUndocked(CameraUndocked {
+        bay: session.bay.clone(),
+        camera: session.camera.clone(),
+        complete,
+        reason,
+        missing,
+        missing_count,
+    })
+}
+
+/// A file that an earlier item already is.
+pub struct Held {
+    pub facts: FileFacts,
+    pub evidence: EvidenceId,
+}
+
+impl Held {
+    pub fn event(&self) -> Event {
+        metrics::file("held", self.facts.size);
+        Event::ItemHeld(ItemHeld {
+            evidence: self.evidence,
+            path: self.facts.path.clone(),
+            size: self.facts.size,
+            modified: self.facts.modified,
+        })
+    }
+}
