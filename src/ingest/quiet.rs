@@ -56,7 +56,7 @@ mod tests {
         std::thread::sleep(settle);
         assert!(quiet.is_quiet(&facts, settle));
         facts.modified = Some(now());
-        assert!(!quiet.is_quiet(&facts, Duration::from_secs(60)));
+        assert!(!quiet.is_quiet(&facts, Duration::from_mins(1)));
         facts.modified = Some("2020-01-01T00:00:00Z".parse().unwrap());
         assert!(quiet.is_quiet(&facts, settle));
     }
