@@ -16,10 +16,10 @@ class Table:
         self.lines, self.targets = [], []
 
     def head(self, title, *columns):
-        self.lines += ["", title, "  " + f"{'':44}" + "".join(f"{column:>14}" for column in columns)]
+        self.lines += ["", title, "  " + f"{'':44}" + "".join(f"{column:>16}" for column in columns)]
 
     def row(self, name, *cells):
-        self.lines.append(f"  {name:44}" + "".join(f"{cell:>14}" for cell in cells))
+        self.lines.append(f"  {name:44}" + "".join(f"{cell:>16}" for cell in cells))
 
     def target(self, name, reached_value, limit, at_least, unit=""):
         good = reached_value >= limit if at_least else reached_value <= limit
@@ -42,8 +42,8 @@ def build(result):
     if ours.get("memory"):
         table.head("Peak memory, all cameras at work", "MiB", "target MiB")
         for cameras, row in ours["memory"].items():
-            table.row(f"{cameras} cameras", f"{row['peak_rss_bytes'] / MIB:.1f}", f"{row['limit_bytes'] / MIB:.0f}")
-            table.target(f"memory with {cameras} cameras", row["peak_rss_bytes"] / MIB, row["limit_bytes"] / MIB, False, "MiB")
+            table.row(f"{cameras} camera" + "s" * (cameras != "1"), f"{row['peak_rss_bytes'] / MIB:.1f}", f"{row['limit_bytes'] / MIB:.0f}")
+            table.target(f"memory with {cameras} camera" + "s" * (cameras != "1"), row["peak_rss_bytes"] / MIB, row["limit_bytes"] / MIB, False, "MiB")
     if ours.get("log"):
         log = ours["log"]
         table.head("Custody log", "appended/s", "verified in s")
@@ -55,10 +55,10 @@ def build(result):
         for one in table.targets:
             mark = "reached" if one["reached"] else "MISSED"
             table.lines.append(
-                f"  {one['target']:56} {one['measured']:>10} {one['unit']:5}({one['wanted']} {one['limit']}) {mark}"
+                f"  {one['target']:64} {one['measured']:>10} {one['unit']:5}({one['wanted']} {one['limit']}) {mark}"
             )
     if result["problems"]:
-        table.lines += ["", "Not measured"] + [f"  {name}: {why}" for name, why in result["problems"].items()]
+        table.lines += ["", "Not measured"] + [f"  {name}: {why.splitlines()[0]}" for name, why in result["problems"].items()]
     result["targets"] = table.targets
     return "\n".join(table.lines)
 
@@ -77,11 +77,11 @@ def _floor(table, floor):
 
 
 def _ingest(table, ingest, floor):
-    columns = ["MB/s", "seconds", "CPU s/GiB"] + (["of SHA-256", "of lower limit"] if floor else [])
+    columns = ["MB/s", "seconds", "CPU s/GiB"] + (["of SHA-256", "of its limit"] if floor else [])
     table.head("CamDock by stages", *columns)
     rates = {}
     for name, row in ingest.items():
-        rate = rates[name] = _rate(row, "secured_seconds" if name.startswith("camera") else "wall_seconds")
+        rate = rates[name] = _rate(row, "ingest_seconds" if name.startswith("camera") else "wall_seconds")
         cells = [f"{rate / MB:.0f}", f"{row['bytes'] / rate:.2f}", f"{row['cpu_seconds'] / row['bytes'] * GIB:.2f}"]
         if floor:
             limit = floor["sha256"] if "memory" in name else min(floor["sha256"], floor["disk_write_direct"])

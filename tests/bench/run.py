@@ -128,7 +128,7 @@ def main():
         repeat = arguments.repeat
         result["camdock"]["ingest"] = section("ingest", lambda: ours.ingest(station, source, repeat, say))
         result["camdock"]["full_way"] = section("full-way", lambda: ours.full_way(station, source, repeat, say))
-        result["camdock"]["memory"] = section("memory", lambda: ours.memory(station, source, kind, say))
+        result["camdock"]["memory"] = section("memory", lambda: ours.memory(station, source, say))
         entries = 100_000 if arguments.quick else 1_000_000
         result["camdock"]["log"] = section("log", lambda: ours.log(station, entries, say))
     finally:
