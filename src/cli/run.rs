@@ -16,6 +16,9 @@ pub struct Args {
     /// Work until nothing docked is left to do, then exit
     #[arg(long)]
     drain: bool,
+    /// With --drain: store nothing, exit once everything docked is secured on this station
+    #[arg(long, requires = "drain", hide = true)]
+    until_secured: bool,
     /// Write figures of the run to this file as JSON
     #[arg(long, value_name = "FILE", hide = true)]
     report: Option<PathBuf>,
@@ -32,6 +35,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         loaded,
         Options {
             drain: args.drain,
+            until_secured: args.until_secured,
             report: args.report,
         },
     ));

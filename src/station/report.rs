@@ -9,6 +9,8 @@ use serde::Serialize;
 /// Seconds from the start of the service, sizes in bytes.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
+    /// The arrival of the first camera.
+    pub docked_seconds: Option<f64>,
     /// The first moment at which every docked camera was secured.
     pub secured_seconds: Option<f64>,
     /// CPU seconds of this process up to then.
@@ -21,6 +23,11 @@ pub struct Report {
 }
 
 impl Report {
+    pub fn docked(&mut self, began: Instant) {
+        self.docked_seconds
+            .get_or_insert_with(|| began.elapsed().as_secs_f64());
+    }
+
     pub fn secured(&mut self, began: Instant) {
         if self.secured_seconds.is_none() {
             self.secured_seconds = Some(began.elapsed().as_secs_f64());

@@ -26,6 +26,8 @@ use crate::{durable, metrics, sys};
 pub struct Options {
     /// Exit once nothing docked is left to do and everything is stored.
     pub drain: bool,
+    /// With `drain`: send nothing to the store, and exit once everything docked is secured here.
+    pub until_secured: bool,
     /// With `drain`: write figures of the run here.
     pub report: Option<PathBuf>,
 }
@@ -115,7 +117,8 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         Arc::clone(&shared),
         Arc::clone(&outbound),
     ));
-    let uploads = tokio::spawn(Arc::clone(&outbound).run(stopped.clone()));
+    let uploads =
+        (!options.until_secured).then(|| tokio::spawn(Arc::clone(&outbound).run(stopped.clone())));
     let publishing = tokio::spawn(publisher.run(stopped, fatal));
     let mut rules = Rules {
         roster: Arc::new(roster),
@@ -138,7 +141,12 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     let ended: anyhow::Result<Ended> = loop {
         tokio::select! {
             event = events.recv() => match event {
-                Some(event) => first_look |= handle(event, &mut docking, &rules),
+                Some(event) => {
+                    if matches!(event, DockEvent::Arrived { .. }) {
+                        report.docked(began);
+                    }
+                    first_look |= handle(event, &mut docking, &rules);
+                }
                 None => break Err(anyhow::anyhow!("the watch on docked folders has ended")),
             },
             Some(changed) = edits.recv() => {
@@ -153,6 +161,9 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         sd_notify::notify(&[NotifyState::Watchdog])?;
         if options.drain && first_look && docking.all_settled() {
             report.secured(began);
+            if options.until_secured {
+                break Ok(secured(&shared));
+            }
             if let Some(ended) = tokio::task::block_in_place(|| drained(&shared, &outbound))? {
                 break Ok(ended);
             }
@@ -181,7 +192,9 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     let stopped = Event::StationStopped(StationStopped { reason });
     tokio::task::block_in_place(|| shared.log_event(None, stopped))?;
     let _ = stop.send(true);
-    let _ = uploads.await;
+    if let Some(uploads) = uploads {
+        let _ = uploads.await;
+    }
     let _ = publishing.await;
     serving.abort();
     let _ = std::fs::remove_file(parts::socket_path(&config));
@@ -286,6 +299,16 @@ fn reload(config: &Config, changed: Changed, rules: &mut Rules, shared: &Shared)
     }
 }
 
+/// How a run ends that has nothing left to store.
+fn secured(shared: &Shared) -> Ended {
+    let bays = shared.bays.all();
+    if bays.iter().any(|bay| bay.status.needs_person()) {
+        Ended::NeedsAttention
+    } else {
+        Ended::AllStored
+    }
+}
+
 /// Whether all that can be done is done.
 fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Option<Ended>> {
     let counts = shared.journal.state_counts()?;
@@ -299,17 +322,8 @@ fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Option<Ended>
     let waiting = of(&[ItemState::Sealed, ItemState::Logged, ItemState::Uploading])
         + shared.journal.unreceipted()?;
     let view = outbound.snapshot();
-    let attention = shared
-        .bays
-        .all()
-        .iter()
-        .any(|bay| bay.status.needs_person());
     if waiting == 0 {
-        return Ok(Some(if attention {
-            Ended::NeedsAttention
-        } else {
-            Ended::AllStored
-        }));
+        return Ok(Some(secured(shared)));
     }
     // What is left needs a person: waiting for it would never end.
     let stuck = waiting == view.alarms.len() as u64
