@@ -110,6 +110,8 @@ async fn run(
         tokio::select! {
             _ = stopped.recv() => return,
             Some(()) = woken.recv() => {
+                // Others may write beside our files without end: many events are one look.
+                tokio::time::sleep(QUIET).await;
                 // The folder may be a new one.
                 watch_path(watcher.as_mut(), &files.profiles);
             }

@@ -1,0 +1,6 @@
+//! The whole station through its own program, against a real store: what people rely on, and what may go wrong.
+
+mod place;
+#[path = "../support/mod.rs"]
+mod support;
+mod way;

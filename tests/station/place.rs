@@ -1,0 +1,347 @@
+//! A whole station in a temporary folder: the real program, its keys, docked folders, and a real store.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use camdock::audit::{DirSource, VerifierKey, verify_log};
+use camdock::model::{Entry, Event};
+use serde_json::Value;
+
+use crate::support::{Made, SeaweedFs};
+
+const BUCKET: &str = "evidence";
+const LIMIT: Duration = Duration::from_mins(3);
+
+/// What a run of the program left.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        let found = self.out.contains(text) || self.err.contains(text);
+        assert!(found, "'{text}' is missing in:\n{}\n{}", self.out, self.err);
+        self
+    }
+
+    /// One JSON object a line of its standard output.
+    pub fn lines(&self) -> Vec<Value> {
+        let lines = self.out.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
+/// A station that runs; killed when dropped.
+pub struct Running {
+    child: Child,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+impl Running {
+    /// As a power cut of this process: it gets no chance to finish anything.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// SIGTERM, then its end.
+    pub fn stop(self) -> Ran {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.wait()
+    }
+
+    #[track_caller]
+    pub fn wait(mut self) -> Ran {
+        let limit = Instant::now() + LIMIT;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < limit, "it hangs:\n{}", self.said());
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        Ran {
+            code: status.code(),
+            out: fs::read_to_string(&self.out).unwrap(),
+            err: self.said(),
+        }
+    }
+
+    pub fn said(&self) -> String {
+        let mut said = Vec::new();
+        let mut file = fs::File::open(&self.err).unwrap();
+        file.read_to_end(&mut said).unwrap();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Settings added to sections of `camdock.toml`.
+pub type Settings<'a> = &'a [(&'a str, &'a str)];
+
+pub struct Place {
+    dir: tempfile::TempDir,
+    pub weed: SeaweedFs,
+    runs: std::cell::Cell<u32>,
+}
+
+impl Place {
+    pub fn new(settings: Settings<'_>) -> Self {
+        let place = Self {
+            dir: tempfile::tempdir().unwrap(),
+            weed: SeaweedFs::start(),
+            runs: std::cell::Cell::new(0),
+        };
+        place.block_on(place.weed.create_bucket_with_object_lock(BUCKET));
+        for folder in ["docked", "keys", "runs"] {
+            fs::create_dir(place.path(folder)).unwrap();
+        }
+        for (name, curve) in [("one", "p384"), ("two", "p256")] {
+            let out = place.path(&format!("keys/{name}"));
+            let args = ["keygen", "recipient", "--curve", curve, "--out"];
+            place
+                .camdock(&[&args[..], &[out.to_str().unwrap()]].concat())
+                .ends(0);
+        }
+        place.configure(settings);
+        place.roster(&["X0000001", "X0000002"]);
+        place.camdock(&["keygen", "station"]).ends(0);
+        place
+    }
+
+    /// Writes camdock.toml anew.
+    pub fn configure(&self, settings: Settings<'_>) {
+        let mut sections = BTreeMap::from([
+            ("station", "name = \"test-1\"\nstate_dir = \"state\"\nruntime_dir = \"run\"\n".to_owned()),
+            ("dock", "folders = [{ path = \"docked\" }]\nsettle_seconds = 0.2\nscan_interval_seconds = 0.3\n".into()),
+            ("seal", "recipients = [\"keys/one.pub.pem\", \"keys/two.pub.pem\"]\n".into()),
+            ("spool", String::new()),
+            ("store", format!("bucket = \"{BUCKET}\"\nretention_days = 1\ncredentials_file = \"store.toml\"\n")),
+        ]);
+        for (section, setting) in settings {
+            let text = sections.entry(section).or_default();
+            let key = setting.split('=').next().unwrap();
+            *text = text
+                .lines()
+                .filter(|l| !l.starts_with(key))
+                .map(|l| format!("{l}\n"))
+                .collect();
+            text.push_str(&format!("{setting}\n"));
+        }
+        for (section, (key, value)) in [
+            (
+                "store",
+                ("endpoint", format!("\"{}\"", self.weed.endpoint())),
+            ),
+            ("spool", ("reserve_bytes", "1048576".into())),
+        ] {
+            let text = sections.get_mut(section).unwrap();
+            if !text.contains(key) {
+                text.push_str(&format!("{key} = {value}\n"));
+            }
+        }
+        let text = sections.iter().map(|(s, text)| format!("[{s}]\n{text}\n"));
+        fs::write(self.config(), text.collect::<String>()).unwrap();
+        let (access, secret) = self.weed.admin_keys();
+        self.credentials(access, secret);
+    }
+
+    pub fn credentials(&self, access: &str, secret: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.path("store.toml");
+        let text = format!("access_key_id = \"{access}\"\nsecret_access_key = \"{secret}\"\n");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    pub fn roster(&self, serials: &[&str]) {
+        let cameras = serials.iter().enumerate();
+        let cameras: String = cameras
+            .map(|(n, serial)| format!("\"folder/{serial}\" = {{ officer = \"{}\" }}\n", 4711 + n))
+            .collect();
+        fs::write(self.path("roster.toml"), format!("[cameras]\n{cameras}")).unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.path("camdock.toml")
+    }
+
+    /// A docked camera whose folder is named as its serial.
+    pub fn camera(&self, serial: &str) -> PathBuf {
+        self.camera_in(serial, serial)
+    }
+
+    /// A docked camera in a bay.
+    pub fn camera_in(&self, bay: &str, serial: &str) -> PathBuf {
+        let marker = self.path("docked").join(format!("{bay}.camera"));
+        fs::write(
+            marker,
+            format!("{{\"make\":\"folder\",\"serial\":\"{serial}\"}}"),
+        )
+        .unwrap();
+        self.nameless(bay)
+    }
+
+    /// A docked camera that doesn't say who it is.
+    pub fn nameless(&self, name: &str) -> PathBuf {
+        let root = self.path("docked").join(name);
+        fs::create_dir_all(&root).unwrap();
+        root
+    }
+
+    /// A file on a docked camera, in one step and old enough to be quiet.
+    pub fn film(&self, camera: &str, name: &str, seed: u64, len: u64) -> PathBuf {
+        let path = self.camera(camera).join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let hidden = self.path("being-made");
+        let made = Made::new(seed, len);
+        let mut file = fs::File::create(&hidden).unwrap();
+        let mut at = 0;
+        while at < len {
+            let step = (len - at).min(8 << 20);
+            std::io::Write::write_all(&mut file, &made.bytes(at, step)).unwrap();
+            at += step;
+        }
+        age(&file);
+        fs::rename(&hidden, &path).unwrap();
+        path
+    }
+
+    #[track_caller]
+    pub fn camdock(&self, args: &[&str]) -> Ran {
+        self.start(args).wait()
+    }
+
+    pub fn start(&self, args: &[&str]) -> Running {
+        let number = self.runs.replace(self.runs.get() + 1);
+        let (out, err) = (
+            self.path(&format!("runs/{number}.out")),
+            self.path(&format!("runs/{number}.err")),
+        );
+        let child = Command::new(env!("CARGO_BIN_EXE_camdock"))
+            .args(args)
+            .env("CAMDOCK_CONFIG", self.config())
+            .env("CAMDOCK_LOG", "info,camdock=debug")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(&out).unwrap())
+            .stderr(fs::File::create(&err).unwrap())
+            .spawn()
+            .unwrap();
+        Running { child, out, err }
+    }
+
+    #[track_caller]
+    pub fn drain(&self) -> Ran {
+        self.camdock(&["run", "--drain"])
+    }
+
+    pub fn items(&self) -> Vec<Value> {
+        self.camdock(&["items", "--json"]).ends(0).lines()
+    }
+
+    #[track_caller]
+    pub fn item(&self, path: &str) -> Value {
+        let items = self.items();
+        let found = items.iter().find(|item| item["path"] == path);
+        found
+            .unwrap_or_else(|| panic!("no {path} in {items:?}"))
+            .clone()
+    }
+
+    /// The running station's own account of itself.
+    pub fn status(&self) -> Option<Value> {
+        let ran = self.camdock(&["status", "--json"]);
+        (ran.code != Some(4)).then(|| ran.lines().remove(0))
+    }
+
+    /// Everything is there, can be opened with the key of either recipient, and is as recorded.
+    #[track_caller]
+    pub fn verify_deep(&self) -> Value {
+        let key = self.path("keys/two.key.pem");
+        let ran = self.camdock(&["verify", "--deep", "--json", "--key", key.to_str().unwrap()]);
+        let ran = ran.ends(0);
+        serde_json::from_str(&ran.out).unwrap()
+    }
+
+    /// Every event of the verified local log, in order.
+    #[track_caller]
+    pub fn events(&self) -> Vec<Event> {
+        let key = fs::read_to_string(self.path("state/keys/log.pub")).unwrap();
+        let key: VerifierKey = key.trim().parse().unwrap();
+        let mut events = Vec::new();
+        let source = DirSource::new(self.path("state/log"));
+        let mut gather = |_, bytes: &[u8]| {
+            events.push(serde_json::from_slice::<Entry>(bytes).unwrap().event);
+        };
+        let report = verify_log(&source, &key, &mut gather, None).unwrap();
+        assert!(report.findings.is_empty(), "{:?}", report.findings);
+        events
+    }
+
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(future)
+    }
+
+    /// Opens one item with a recipient's key.
+    pub fn open(&self, evidence: &str) -> Vec<u8> {
+        let (key, out) = (self.path("keys/one.key.pem"), self.path("opened"));
+        let _ = fs::remove_file(&out);
+        let text = |p: &Path| p.to_str().unwrap().to_owned();
+        self.camdock(&["open", evidence, "--key", &text(&key), "--out", &text(&out)])
+            .ends(0);
+        fs::read(&out).unwrap()
+    }
+}
+
+/// Makes a file look as if it had been written a day ago.
+pub fn age(file: &fs::File) {
+    let day_ago = std::time::SystemTime::now() - Duration::from_hours(24);
+    file.set_modified(day_ago).unwrap();
+}
+
+/// Waits until it is so; panics with `what` when it does not come.
+#[track_caller]
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let limit = Instant::now() + LIMIT;
+    while !so() {
+        assert!(Instant::now() < limit, "this never came: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

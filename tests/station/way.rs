@@ -1,0 +1,38 @@
+//! The usual way of an item.
+
+use camdock::model::Event;
+
+use crate::place::Place;
+use crate::support::Made;
+
+#[test]
+fn footage_is_taken_stored_verified_opened_and_named_as_held_on_the_next_docking() {
+    let place = Place::new(&[]);
+    place.film("X0000001", "DCIM/100/A0001.MP4", 1, 3_000_000);
+    place.film("X0000001", "DCIM/100/A0002.MP4", 2, 20_000_000);
+    place.film("X0000002", "DCIM/100/A0001.MP4", 3, 0);
+    place.drain().ends(0);
+    let items = place.items();
+    assert_eq!(items.len(), 3, "{items:?}");
+    assert!(items.iter().all(|i| i["state"] == "released"), "{items:?}");
+    let item = place.item("DCIM/100/A0002.MP4");
+    assert_eq!(item["officer"], "4711");
+    let evidence = item["evidence"].as_str().unwrap();
+    assert_eq!(place.open(evidence), Made::new(2, 20_000_000).whole());
+    assert_eq!(place.verify_deep()["items_opened"], 3);
+
+    place.drain().ends(0);
+    assert_eq!(place.items().len(), 3);
+    let held = place
+        .events()
+        .into_iter()
+        .filter(|e| matches!(e, Event::ItemHeld(_)))
+        .count();
+    assert_eq!(held, 3);
+    place
+        .camdock(&["show", evidence])
+        .ends(0)
+        .says("DCIM/100/A0002.MP4")
+        .says("4711");
+    place.camdock(&["verify", "--bucket"]).ends(0);
+}
