@@ -32,13 +32,12 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         )
     })?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut outcome = Outcome::Fine;
     let clear = args.watch && !args.json && std::io::stdout().is_terminal();
     for line in BufReader::new(stream).lines() {
         let line = line.context("the station stopped answering: what was shown last may be old")?;
         let view: StatusView =
             serde_json::from_str(&line).context("the station speaks another version")?;
-        outcome = if needs_attention(&view) {
+        let outcome = if needs_attention(&view) {
             Outcome::NeedsAttention
         } else {
             Outcome::Fine
@@ -59,8 +58,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             return Ok(outcome);
         }
     }
-    anyhow::ensure!(!args.watch, "the station has stopped");
-    Ok(outcome)
+    anyhow::bail!("the station has stopped");
 }
 
 fn needs_attention(view: &StatusView) -> bool {
