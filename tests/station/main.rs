@@ -1,5 +1,6 @@
 //! The whole station through its own program, against a real store: what people rely on, and what may go wrong.
 
+mod changing;
 mod interrupted;
 mod place;
 #[path = "../support/mod.rs"]
