@@ -14,12 +14,16 @@ use tokio::time::Instant;
 
 use super::source::{JournalLedger, SpoolSource};
 use super::{IngestError, Shared, now};
+use crate::audit::verify_receipt;
 use crate::durable;
 use crate::journal::{ItemRow, StoredFacts};
 use crate::metrics;
 use crate::model::{Event, EvidenceId, Explain as _, ItemState, ItemStored, Part, RetryClass};
 use crate::seal::{SealError, VerifiedReader};
-use crate::upload::{Backoff, Pacer, RetentionPolicy, Store, Upload, put_small_once};
+use crate::upload::{Backoff, Pacer, RetentionPolicy, Store, Upload, UploadError, put_small_once};
+
+/// More than any receipt has.
+const RECEIPT_MAX: u64 = 1 << 16;
 
 /// Items whose objects are at most one part: many at once. Larger ones: few, each with several parts in flight.
 const SMALL: u64 = 8 << 20;
@@ -217,7 +221,7 @@ impl Outbound {
         let base = format!("{}evidence/{}/", self.prefix, row.id);
         let (id, shared) = (row.id, &*self.shared);
         let receipt = if row.state == ItemState::Stored {
-            row.stored_entry.clone()
+            row.stored_index.zip(row.stored_entry.clone())
         } else {
             let entry = match row.stored_entry.clone() {
                 Some(entry) => entry,
@@ -232,16 +236,11 @@ impl Outbound {
             let receipt = blocking(|| shared.log.proof(index))?.into_bytes();
             blocking(|| shared.journal.mark_stored(id, index, &receipt))?;
             metrics::file("stored", row.facts.size);
-            Some(receipt)
+            Some((index, receipt))
         };
-        if let Some(receipt) = receipt {
-            put_small_once(
-                &*self.store,
-                &format!("{base}receipt"),
-                Bytes::from(receipt),
-                self.retention,
-            )
-            .await?;
+        if let Some((index, receipt)) = receipt {
+            self.put_receipt(&format!("{base}receipt"), index, receipt)
+                .await?;
             blocking(|| shared.journal.forget_upload(&format!("{base}original")))?;
             blocking(|| shared.journal.mark_receipted(id))?;
         }
@@ -251,6 +250,28 @@ impl Outbound {
             blocking(|| durable::remove(&shared.spool.sealed(id)))?;
         }
         Ok(())
+    }
+
+    /// A receipt written before the journal lost sight of it (a power cut, a restored journal) proves the same entry
+    /// from another size of the log: as good as ours.
+    async fn put_receipt(
+        &self,
+        key: &str,
+        index: u64,
+        receipt: Vec<u8>,
+    ) -> Result<(), IngestError> {
+        let put = put_small_once(&*self.store, key, Bytes::from(receipt), self.retention).await;
+        let Err(differs @ UploadError::ContentDiffers { .. }) = put else {
+            put?;
+            return Ok(());
+        };
+        let log = &self.shared.log;
+        let there = self.store.get(key, RECEIPT_MAX).await?.unwrap_or_default();
+        let entry = blocking(|| log.entry(index))?;
+        match verify_receipt(&String::from_utf8_lossy(&there), &entry, log.verifier()) {
+            Ok((found, _)) if found == index => Ok(()),
+            _ => Err(differs.into()),
+        }
     }
 
     /// Metadata first, then the sealed original; returns the `item.stored` entry, durable in the journal.

@@ -3,6 +3,7 @@
 mod changing;
 mod interrupted;
 mod place;
+mod store;
 #[path = "../support/mod.rs"]
 mod support;
 mod way;

@@ -63,6 +63,19 @@ impl Item<'_> {
                 format!("{name} has another checksum in the store than in the log"),
             ));
         }
+        if stored.version_id.is_some() {
+            let seen = self.bucket.head(&stored.key, None).map_err(failed)?;
+            if seen.is_none_or(|seen| seen.version_id != stored.version_id) {
+                return Err((
+                    "object_covered",
+                    format!(
+                        "{name} is stored as version {} of {}, but a later version or a deletion lies over it",
+                        stored.version_id.as_deref().unwrap_or_default(),
+                        stored.key
+                    ),
+                ));
+            }
+        }
         let small = |object: &str| {
             let found = self
                 .bucket

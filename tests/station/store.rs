@@ -1,0 +1,255 @@
+//! A store that refuses, lies or was tampered with; and a station whose own log was.
+
+use std::fs;
+use std::process::Command;
+
+use aws_sdk_s3::primitives::ByteStream;
+use camdock::model::Event;
+
+use crate::place::{Place, until};
+
+fn original(evidence: &str) -> String {
+    format!("evidence/{evidence}/original")
+}
+
+fn put(place: &Place, key: &str, bytes: &[u8]) {
+    let client = place.weed.client();
+    let put = client.put_object().bucket("evidence").key(key);
+    let put = put.body(ByteStream::from(bytes.to_vec()));
+    place.block_on(put.send()).unwrap();
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(copied.unwrap().success());
+}
+
+#[test]
+fn a_store_that_refuses_is_told_apart_and_never_stops_the_taking() {
+    let place = Place::new(&[]);
+    place.film("X0000001", "A.MP4", 1, 300_000);
+    let (access, secret) = place.weed.admin_keys();
+    place.credentials(access, "wrong");
+    place
+        .drain()
+        .ends(3)
+        .says("store_credentials")
+        .says("next_step");
+    assert_eq!(place.item("A.MP4")["state"], "logged");
+    place.credentials(access, secret);
+
+    place.configure(&[("store", "bucket = \"nowhere\"")]);
+    place.drain().ends(3).says("store_no_bucket");
+    place.block_on(place.weed.create_bucket("unlocked"));
+    place.configure(&[("store", "bucket = \"unlocked\"")]);
+    place.drain().ends(3).says("store_no_object_lock");
+    assert_eq!(place.item("A.MP4")["state"], "logged");
+    let listed = place.weed.client().list_objects_v2().bucket("unlocked");
+    let listed = place.block_on(listed.prefix("evidence/").send()).unwrap();
+    assert_eq!(
+        listed.key_count(),
+        Some(0),
+        "footage went where nothing protects it"
+    );
+
+    place.configure(&[]);
+    place.drain().ends(0);
+    assert_eq!(place.verify_deep()["items_opened"], 1);
+}
+
+#[test]
+fn another_content_under_an_items_name_is_an_alarm_and_the_other_items_are_stored() {
+    let place = Place::new(&[]);
+    place.film("X0000001", "A.MP4", 1, 300_000);
+    place.film("X0000001", "B.MP4", 2, 20 << 20);
+    place.film("X0000001", "C.MP4", 3, 400_000);
+    place
+        .camdock(&["run", "--drain", "--until-secured"])
+        .ends(0);
+    for name in ["A.MP4", "B.MP4"] {
+        let item = place.item(name);
+        put(
+            &place,
+            &original(item["evidence"].as_str().unwrap()),
+            b"not ours",
+        );
+    }
+    place.drain().ends(3).says("store_content_differs");
+    assert_eq!(place.item("C.MP4")["state"], "released");
+    for name in ["A.MP4", "B.MP4"] {
+        assert_ne!(place.item(name)["state"], "released");
+    }
+    // The sealed footage is kept on the station.
+    assert_eq!(place.path("state/spool").read_dir().unwrap().count(), 2);
+}
+
+#[test]
+fn what_was_stored_before_a_crash_is_recognised_as_the_same() {
+    let place = Place::new(&[]);
+    place.film("X0000001", "A.MP4", 1, 300_000);
+    place.film("X0000001", "B.MP4", 2, 20 << 20);
+    place
+        .camdock(&["run", "--drain", "--until-secured"])
+        .ends(0);
+    // All objects get there, but the station knows nothing of it: its state is as before, except for the log.
+    copy(&place.path("state"), &place.path("before"));
+    place.drain().ends(0);
+    let count = place.events().len();
+    for name in [
+        "state/journal.db",
+        "state/journal.db-wal",
+        "state/journal.db-shm",
+    ] {
+        let _ = fs::remove_file(place.path(name));
+        let before = place.path(&name.replace("state", "before"));
+        if before.exists() {
+            copy(&before, &place.path(name));
+        }
+    }
+    fs::remove_dir_all(place.path("state/spool")).unwrap();
+    copy(&place.path("before/spool"), &place.path("state/spool"));
+    place.drain().ends(0);
+    let events = place.events();
+    let stored = events.iter().filter(|e| matches!(e, Event::ItemStored(_)));
+    assert_eq!(stored.count(), 2, "stored was logged once each: {count}");
+    assert_eq!(place.verify_deep()["items_opened"], 2);
+}
+
+#[test]
+fn a_restored_old_copy_of_the_station_is_refused() {
+    let place = Place::new(&[]);
+    place.film("X0000001", "A.MP4", 1, 300_000);
+    place.drain().ends(0);
+    copy(&place.path("state"), &place.path("before"));
+    place.film("X0000001", "B.MP4", 2, 300_000);
+    place.drain().ends(0);
+    fs::rename(place.path("state"), place.path("real")).unwrap();
+    fs::rename(place.path("before"), place.path("state")).unwrap();
+    place.drain().ends(4).says("behind");
+    place
+        .camdock(&["verify"])
+        .ends(1)
+        .says("restored from an old copy");
+
+    // A log of one's own making with the same key, as long and longer than the bucket's: a fork.
+    let log = place.path("state/log");
+    let bucket = place.path("runs/bucket-of-nothing");
+    fs::create_dir(&bucket).unwrap();
+    place.configure(&[("store", "prefix = \"elsewhere/\"")]);
+    for n in 0..9 {
+        place.film("X0000001", &format!("C{n}.MP4"), n, 1000);
+        place.drain();
+    }
+    place.configure(&[]);
+    place.drain().ends(4).says("contradict each other");
+    place.camdock(&["verify"]).ends(1);
+    assert!(log.exists());
+}
+
+#[test]
+fn verify_names_what_was_done_to_the_store() {
+    let place = Place::new(&[]);
+    for name in ["A", "B", "C", "D"] {
+        place.film("X0000001", &format!("{name}.MP4"), 7, 300_000);
+    }
+    place.drain().ends(0);
+    place.camdock(&["verify"]).ends(0);
+    let evidence = |name: &str| place.item(name)["evidence"].as_str().unwrap().to_owned();
+    put(&place, &original(&evidence("A.MP4")), b"laid over it");
+    let (b, c) = (evidence("B.MP4"), evidence("C.MP4"));
+    put(&place, &format!("evidence/{b}/manifest.json"), b"{}");
+    put(&place, &format!("evidence/{c}/receipt"), b"nothing");
+    let client = place.weed.client();
+    let key = original(&evidence("D.MP4"));
+    let delete = client.delete_object().bucket("evidence").key(&key);
+    place.block_on(delete.send()).unwrap();
+    let ran = place.camdock(&["verify", "--json"]).ends(1);
+    let found: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let code = |name: &str| {
+        let id = evidence(name);
+        let findings = found["findings"].as_array().unwrap();
+        let finding = findings.iter().find(|f| f["evidence"] == id.as_str());
+        finding.unwrap_or_else(|| panic!("nothing on {name}: {found}"))["code"].clone()
+    };
+    assert_eq!(code("A.MP4"), "object_covered");
+    assert_eq!(code("B.MP4"), "manifest_altered");
+    assert_eq!(code("C.MP4"), "receipt_wrong");
+    assert_eq!(code("D.MP4"), "object_covered");
+}
+
+#[test]
+fn verify_names_what_was_done_to_the_log() {
+    let place = Place::new(&[]);
+    place.film("X0000001", "A.MP4", 1, 300_000);
+    place.drain().ends(0);
+    let log = place.path("state/log");
+    copy(&log, &place.path("good"));
+    let restore = || {
+        fs::remove_dir_all(&log).unwrap();
+        copy(&place.path("good"), &log);
+    };
+    // All that is public of it: the rest is the station's own scratch.
+    let files = || {
+        let public = "find \"$1\" -type f \\( -path '*/tile/*' -o -name checkpoint \\)";
+        let found = Command::new("sh")
+            .args(["-c", public, "sh"])
+            .arg(&log)
+            .output();
+        let text = String::from_utf8(found.unwrap().stdout).unwrap();
+        text.lines()
+            .map(std::path::PathBuf::from)
+            .collect::<Vec<_>>()
+    };
+    assert!(files().len() > 1);
+    for path in files() {
+        let mut bytes = fs::read(&path).unwrap();
+        if bytes.is_empty() {
+            continue;
+        }
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let ran = place.camdock(&["verify"]);
+        assert_eq!(
+            ran.code,
+            Some(1),
+            "a bit of {} was flipped: {ran:?}",
+            path.display()
+        );
+        restore();
+    }
+    let other = place.path("keys/other");
+    let config = fs::read_to_string(place.config()).unwrap();
+    fs::write(
+        place.config(),
+        config.replace("\"state\"", &format!("{other:?}")),
+    )
+    .unwrap();
+    place.camdock(&["keygen", "station"]).ends(0);
+    let key = fs::read_to_string(other.join("keys/log.pub")).unwrap();
+    let log = log.to_str().unwrap();
+    let ran = place.camdock(&["verify", "--log", log, "--log-key", key.trim()]);
+    ran.ends(1).says("key");
+    let key = fs::read_to_string(place.path("state/keys/log.pub")).unwrap();
+    place
+        .camdock(&["verify", "--log", log, "--log-key", key.trim()])
+        .ends(0);
+}
+
+#[test]
+fn a_store_that_is_away_delays_nothing_but_the_storing() {
+    let mut place = Place::new(&[]);
+    place.film("X0000001", "A.MP4", 1, 300_000);
+    place.weed.kill();
+    let running = place.start(&["run"]);
+    until("the footage to be secured", || {
+        let listed = place.camdock(&["items", "--json"]);
+        listed.code == Some(0) && listed.out.contains("\"logged\"")
+    });
+    place.weed.restart();
+    until("it to be stored", || {
+        place.items()[0]["state"] == "released"
+    });
+    running.stop().ends(0);
+    place.camdock(&["verify"]).ends(0);
+}
