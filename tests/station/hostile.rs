@@ -109,7 +109,7 @@ fn a_camera_full_of_traps_gives_up_all_its_footage_and_nothing_of_the_station() 
             "{path}"
         );
     }
-    let named: String = failed(&place).iter().map(|f| format!("{f:?}\n")).collect();
+    let named = format!("{:?}", failed(&place));
     for name in ["LINK.MP4", "LOOP", "FIFO.MP4", "dddd"] {
         assert!(named.contains(name), "{name} is not named in {named}");
     }
@@ -136,8 +136,8 @@ fn a_file_that_may_not_be_read_is_named_and_the_others_are_taken() {
         fs::remove_file(&inner).unwrap();
         symlink("/proc/1/mem", &inner).unwrap();
     } else {
-        fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
-        fs::set_permissions(inner.parent().unwrap(), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
+        fs::set_permissions(inner.parent().unwrap(), fs::Permissions::from_mode(0o0)).unwrap();
     }
     place.drain().ends(3);
     assert_eq!(place.items().len(), 1);

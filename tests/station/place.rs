@@ -120,7 +120,7 @@ impl Place {
             weed: SeaweedFs::start(),
             runs: std::cell::Cell::new(0),
         };
-        place.block_on(place.weed.create_bucket_with_object_lock(BUCKET));
+        Self::block_on(place.weed.create_bucket_with_object_lock(BUCKET));
         for folder in ["docked", "keys", "runs"] {
             fs::create_dir(place.path(folder)).unwrap();
         }
@@ -149,12 +149,9 @@ impl Place {
         for (section, setting) in settings {
             let text = sections.entry(section).or_default();
             let key = setting.split('=').next().unwrap();
-            *text = text
-                .lines()
-                .filter(|l| !l.starts_with(key))
-                .map(|l| format!("{l}\n"))
-                .collect();
-            text.push_str(&format!("{setting}\n"));
+            let mut kept: Vec<_> = text.lines().filter(|l| !l.starts_with(key)).collect();
+            kept.push(setting);
+            *text = kept.join("\n") + "\n";
         }
         for (section, (key, value)) in [
             (
@@ -183,11 +180,13 @@ impl Place {
     }
 
     pub fn roster(&self, serials: &[&str]) {
-        let cameras = serials.iter().enumerate();
-        let cameras: String = cameras
-            .map(|(n, serial)| format!("\"folder/{serial}\" = {{ officer = \"{}\" }}\n", 4711 + n))
-            .collect();
-        fs::write(self.path("roster.toml"), format!("[cameras]\n{cameras}")).unwrap();
+        let mut text = String::from("[cameras]\n");
+        for (officer, serial) in (4711..).zip(serials) {
+            text.push_str(&format!(
+                "\"folder/{serial}\" = {{ officer = \"{officer}\" }}\n"
+            ));
+        }
+        fs::write(self.path("roster.toml"), text).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -311,7 +310,7 @@ impl Place {
         events
     }
 
-    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+    pub fn block_on<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

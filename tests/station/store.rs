@@ -16,7 +16,7 @@ fn put(place: &Place, key: &str, bytes: &[u8]) {
     let client = place.weed.client();
     let put = client.put_object().bucket("evidence").key(key);
     let put = put.body(ByteStream::from(bytes.to_vec()));
-    place.block_on(put.send()).unwrap();
+    Place::block_on(put.send()).unwrap();
 }
 
 fn copy(from: &std::path::Path, to: &std::path::Path) {
@@ -40,12 +40,12 @@ fn a_store_that_refuses_is_told_apart_and_never_stops_the_taking() {
 
     place.configure(&[("store", "bucket = \"nowhere\"")]);
     place.drain().ends(3).says("store_no_bucket");
-    place.block_on(place.weed.create_bucket("unlocked"));
+    Place::block_on(place.weed.create_bucket("unlocked"));
     place.configure(&[("store", "bucket = \"unlocked\"")]);
     place.drain().ends(3).says("store_no_object_lock");
     assert_eq!(place.item("A.MP4")["state"], "logged");
     let listed = place.weed.client().list_objects_v2().bucket("unlocked");
-    let listed = place.block_on(listed.prefix("evidence/").send()).unwrap();
+    let listed = Place::block_on(listed.prefix("evidence/").send()).unwrap();
     assert_eq!(
         listed.key_count(),
         Some(0),
@@ -162,7 +162,7 @@ fn verify_names_what_was_done_to_the_store() {
     let client = place.weed.client();
     let key = original(&evidence("D.MP4"));
     let delete = client.delete_object().bucket("evidence").key(&key);
-    place.block_on(delete.send()).unwrap();
+    Place::block_on(delete.send()).unwrap();
     let ran = place.camdock(&["verify", "--json"]).ends(1);
     let found: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     let code = |name: &str| {
