@@ -2,6 +2,8 @@
 //!
 //! After a failed sync nothing is assumed about the file: the caller throws it away and begins again.
 
+mod bulk;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -11,6 +13,8 @@ use thiserror::Error;
 
 use crate::model::{Explain, RetryClass};
 use crate::sys;
+
+pub use bulk::{BLOCK, BulkFile};
 
 /// Sealed bytes written before the kernel is asked to begin writing them out, so that the last sync is short.
 const WRITEBACK_STEP: u64 = 8 << 20;

@@ -7,7 +7,7 @@ use std::io::{Read, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
-use camdock::durable::AppendFile;
+use camdock::durable::BulkFile;
 use camdock::model::{EvidenceId, Part};
 use camdock::seal::{
     Buffers, Curve, ItemKey, Recipient, SealSpec, Sealer, Start, Watch, keygen_recipient,
@@ -44,7 +44,7 @@ fn pull(source: &Path, target: &Path, spec: &SealSpec<'_>, side_by_side: bool) {
     let mut buffers = Buffers::new(spec.frame_length, 4);
     let mut source = File::open(source).unwrap();
     let sealer = Sealer::new(spec).unwrap();
-    let mut file = AppendFile::create(target).unwrap();
+    let mut file = BulkFile::create(target, TOTAL).unwrap();
     file.append(sealer.header()).unwrap();
     let start = Start::fresh(sealer);
     let sealed = seal_stream(

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Outcome, load, usage};
+use super::{Outcome, load_config, usage};
 use crate::journal::{ItemFilter, ItemRow, Journal};
 use crate::model::ItemState;
 use crate::station::parts;
@@ -57,7 +57,7 @@ struct Line {
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
-    let config = load(config)?.config;
+    let config = load_config(config)?;
     let path = parts::journal_path(&config);
     if !path.exists() {
         return Err(usage(format!(

@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
 use zeroize::Zeroizing;
 
-use super::{Outcome, load};
+use super::{Outcome, load_config};
 use crate::audit::LogKey;
 use crate::durable;
 use crate::seal::{Curve, ItemKey, Recipient, keygen_recipient};
@@ -64,9 +64,9 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             );
         }
         What::Station => {
-            let loaded = load(config)?;
-            let dir = loaded.config.station.state_dir.join("keys");
-            let key = station(&dir, &loaded.config.station.log_origin)?;
+            let config = load_config(config)?;
+            let dir = config.station.state_dir.join("keys");
+            let key = station(&dir, &config.station.log_origin)?;
             println!("keys:                 {}", dir.display());
             println!("the log's public key: {key}");
             println!(

@@ -127,6 +127,11 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Loaded> {
     Ok(Config::load(path)?)
 }
 
+/// For who only looks: a bad edit of roster or profiles is no reason to show nothing.
+pub(crate) fn load_config(path: &Path) -> anyhow::Result<Config> {
+    Ok(Config::load_alone(path)?)
+}
+
 fn is_usage(error: &anyhow::Error) -> bool {
     error
         .chain()

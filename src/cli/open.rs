@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use zeroize::Zeroizing;
 
 use super::remote::{Bucket, ObjectReader};
-use super::{Outcome, load, usage};
+use super::{Outcome, load_config, usage};
 use crate::durable::{self, AppendFile};
 use crate::model::{Entry, Event, EvidenceId, Part};
 use crate::seal::{Expected, ItemKey, KeySource, RecipientKey, open_to};
@@ -65,8 +65,8 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         Key::Item(key) => KeySource::Item(key),
     };
     if let Ok(id) = args.item.parse::<EvidenceId>() {
-        let loaded = load(config)?;
-        let bucket = Arc::new(Bucket::open(&loaded.config)?);
+        let config = load_config(config)?;
+        let bucket = Arc::new(Bucket::open(&config)?);
         let expected = expected(&bucket, id, args.part)?;
         let object = ObjectReader::new(
             Arc::clone(&bucket),

@@ -3,7 +3,7 @@ use std::path::Path;
 use anyhow::bail;
 
 use super::verify::verifier_key;
-use super::{Outcome, load};
+use super::{Outcome, load_config};
 use crate::audit::{DirSource, verify_log};
 use crate::model::{Entry, Event, EvidenceId, SessionId};
 use crate::station::parts;
@@ -22,7 +22,7 @@ pub struct Args {
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
-    let config = load(config)?.config;
+    let config = load_config(config)?;
     let source = DirSource::new(parts::log_dir(&config));
     let key = verifier_key(&config, None)?;
     let mut session: Option<SessionId> = None;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::{Outcome, load};
+use super::{Outcome, load_config};
 use crate::ingest::BayView;
 use crate::model::BayStatus;
 use crate::station::{StatusView, parts};
@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
-    let config = load(config)?.config;
+    let config = load_config(config)?;
     let path = parts::socket_path(&config);
     let stream = UnixStream::connect(&path).with_context(|| {
         format!(

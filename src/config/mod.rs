@@ -46,14 +46,8 @@ pub struct Loaded {
 impl Config {
     /// Reads `path`, and beside it `roster.toml` and `profiles/*.toml`.
     pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
-        let path = std::path::absolute(path).map_err(|source| ConfigError::Read {
-            file: path.to_owned(),
-            source,
-        })?;
         let mut warnings = Vec::new();
-        let text = file::read_text(&path, file::CONFIG_BYTES_MAX)?;
-        let raw: raw::RawConfig = file::parse(&path, &text)?;
-        let config = validate::config(&path, &text, raw.merge(), &mut warnings)?;
+        let config = Self::read(path, &mut warnings)?;
         let profiles = Profiles::reload(&config)?;
         let roster = Roster::reload(&config)?;
         if roster.is_empty() {
@@ -68,6 +62,21 @@ impl Config {
             profiles,
             warnings,
         })
+    }
+
+    /// Reads `path` alone: who looks at evidence must not be stopped by a bad edit of roster or profiles.
+    pub fn load_alone(path: &Path) -> Result<Self, ConfigError> {
+        Self::read(path, &mut Vec::new())
+    }
+
+    fn read(path: &Path, warnings: &mut Vec<String>) -> Result<Self, ConfigError> {
+        let path = std::path::absolute(path).map_err(|source| ConfigError::Read {
+            file: path.to_owned(),
+            source,
+        })?;
+        let text = file::read_text(&path, file::CONFIG_BYTES_MAX)?;
+        let raw: raw::RawConfig = file::parse(&path, &text)?;
+        validate::config(&path, &text, raw.merge(), warnings)
     }
 
     /// Every key of `camdock.toml` with its section, for documentation and tests: `("station", "name")`.

@@ -71,7 +71,7 @@ section!(RawDock => DockSection {
 });
 section!(RawSeal => SealSection {
     recipients: Vec<Spanned<String>> = Vec::new(),
-    frame_length: u32 = 262_144,
+    frame_length: u32 = 524_288,
 });
 section!(RawSpool => SpoolSection {
     dir: String = String::new(),

@@ -3,12 +3,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::{IngestError, Shared};
-use crate::durable::{self, AppendFile, DurableError};
+use crate::durable::{self, BulkFile, DurableError};
 use crate::journal::ItemRow;
 use crate::metrics;
 use crate::model::{EvidenceId, Explain as _, RetryClass};
@@ -18,10 +18,14 @@ const BATCH: usize = 256;
 /// From this many files on, one sync of the filesystem is cheaper than a sync of each.
 const SYNC_ALL_FROM: usize = 8;
 
+/// The longest wait for more to commit together, and how often it looks whether somebody is waiting.
+const LINGER_MAX: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(2);
+
 /// A sealed file, ready to be committed.
 pub struct Sealed {
     pub item: ItemRow,
-    pub file: AppendFile,
+    pub file: BulkFile,
     /// An `item.quarantined` entry that belongs to it.
     pub quarantine: Option<Vec<u8>>,
     pub tally: Arc<Tally>,
@@ -32,6 +36,8 @@ pub struct Sealed {
 pub struct Tally {
     waiting: AtomicU64,
     failed: AtomicU64,
+    /// The job stands still until its items are committed.
+    hurried: AtomicBool,
 }
 
 impl Tally {
@@ -46,9 +52,11 @@ impl Tally {
 
     /// Waits until nothing of the job is in the committer's hands.
     pub fn settle(&self) {
+        self.hurried.store(true, Ordering::Release);
         while self.waiting() > 0 {
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(Duration::from_millis(1));
         }
+        self.hurried.store(false, Ordering::Release);
     }
 }
 
@@ -74,17 +82,41 @@ impl Committer {
 
 /// The committing thread.
 pub fn run(shared: &Shared, sealed: &mpsc::Receiver<Sealed>) {
+    let mut last = Duration::ZERO;
     while let Ok(first) = sealed.recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH
-            && let Ok(next) = sealed.try_recv()
-        {
-            batch.push(next);
-        }
+        let batch = gather(first, sealed, (last * 4).min(LINGER_MAX));
         let began = Instant::now();
         commit(shared, batch);
-        metrics::committed_in(began.elapsed().as_secs_f64());
+        last = began.elapsed();
+        metrics::committed_in(last.as_secs_f64());
     }
+}
+
+/// What is there, and what comes within a few times the last commit's duration: a flood of small files shares its syncs
+/// and signatures. Nobody who waits for a commit waits for that.
+fn gather(first: Sealed, sealed: &mpsc::Receiver<Sealed>, linger: Duration) -> Vec<Sealed> {
+    let until = Instant::now() + linger;
+    let mut batch = vec![first];
+    while batch.len() < BATCH {
+        let next = match sealed.try_recv() {
+            Ok(next) => Ok(next),
+            Err(_)
+                if batch
+                    .iter()
+                    .any(|s| s.tally.hurried.load(Ordering::Acquire)) =>
+            {
+                break;
+            }
+            Err(_) if Instant::now() >= until => break,
+            Err(_) => sealed.recv_timeout(LOOK),
+        };
+        match next {
+            Ok(next) => batch.push(next),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    batch
 }
 
 fn commit(shared: &Shared, batch: Vec<Sealed>) {

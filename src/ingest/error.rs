@@ -24,6 +24,8 @@ pub enum IngestError {
     Upload(#[from] UploadError),
     #[error("the file changed while it was read: {0}")]
     Changed(String),
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
     #[error("stopped")]
     Stopped,
     #[error("the committing thread has ended")]
@@ -49,7 +51,7 @@ impl Explain for IngestError {
             Self::Journal(e) => e.retry_class(),
             Self::Audit(e) => e.retry_class(),
             Self::Upload(e) => e.retry_class(),
-            Self::Changed(_) | Self::Stopped => RetryClass::Later,
+            Self::Changed(_) | Self::Stopped | Self::Thread(_) => RetryClass::Later,
             Self::CommitterGone
             | Self::LogBehind { .. }
             | Self::LogFork { .. }
@@ -66,6 +68,7 @@ impl Explain for IngestError {
             Self::Audit(e) => e.label(),
             Self::Upload(e) => e.label(),
             Self::Changed(_) => "source_changed",
+            Self::Thread(_) => "no_thread",
             Self::Stopped => "stopped",
             Self::CommitterGone => "committer_gone",
             Self::LogBehind { .. } => "log_behind_bucket",
@@ -83,6 +86,7 @@ impl Explain for IngestError {
             Self::Audit(e) => e.next_step(),
             Self::Upload(e) => e.next_step(),
             Self::Changed(_) => "Nothing to do: it is taken again once it is quiet.".into(),
+            Self::Thread(_) => "Free memory, or raise TasksMax of the service; it is tried again.".into(),
             Self::Stopped => "Nothing to do: the work goes on at the next start.".into(),
             Self::CommitterGone => "Restart the service and report the log lines before this one.".into(),
             Self::LogBehind { .. } => {

@@ -15,7 +15,7 @@ use crate::model::{
 const CHUNK: usize = 512;
 /// Bytes of one log entry's file list, well below the log's 65,535.
 const PAGE_BYTES: usize = 48_000;
-/// Refused entries that one session names one by one; beyond, they are counted.
+/// Refused entries that one session names one by one; beyond, one entry says that there are more.
 const REFUSED_MAX: usize = 10_000;
 
 /// Entries that a session refused already, so that a rescan does not log them again.
@@ -65,9 +65,7 @@ pub fn look(
                 }
             }
             Listed::Refused(entry) => {
-                if refusals.len() < REFUSED_MAX
-                    && refusals.insert(entry.name.clone(), entry.code).is_none()
-                {
+                if let Some(entry) = news(refusals, entry) {
                     refused.push(entry);
                 }
             }
@@ -85,6 +83,28 @@ pub fn look(
     name_refused(shared, session, refused)?;
     name_files(shared, session)?;
     Ok(seen)
+}
+
+/// The refused entry if this session has not named it; once there are too many, one entry that says so.
+fn news(refusals: &mut Refusals, entry: Refused) -> Option<Refused> {
+    if refusals.contains_key(&entry.name) || refusals.len() > REFUSED_MAX {
+        return None;
+    }
+    let entry = if refusals.len() == REFUSED_MAX {
+        Refused {
+            path: None,
+            name: String::from("…"),
+            size: None,
+            code: "more_refused",
+            reason: format!(
+                "more than {REFUSED_MAX} entries cannot be taken; the others are not named one by one"
+            ),
+        }
+    } else {
+        entry
+    };
+    refusals.insert(entry.name.clone(), entry.code);
+    Some(entry)
 }
 
 /// Order of taking: flagged first, sidecars and small files before bulk; within a rank the journal puts the oldest first.

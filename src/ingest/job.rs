@@ -10,7 +10,7 @@ use super::control::JobControl;
 use super::events::{Held, session_docked, session_undocked};
 use super::inventory::{self, Refusals};
 use super::outbound::chain;
-use super::pull::Puller;
+use super::pull::{Puller, Tools};
 use super::quiet::Quiet;
 use super::spool::Room;
 use super::state::{Phase, SessionState};
@@ -21,13 +21,10 @@ use crate::metrics;
 use crate::model::{
     ClockState, Event, Explain as _, FileFacts, ItemFailed, RetryClass, SourcePath,
 };
-use crate::seal::Buffers;
 use crate::sys;
 
 /// Files taken from the journal at a time.
 const ROUND: u32 = 256;
-/// Frames in memory for each camera.
-const BUFFERS: usize = 8;
 /// Read errors of one file before it is named as failed.
 const TRIES: u32 = 3;
 /// Between looks at a camera that has been settled, when nothing hinted at a change.
@@ -126,11 +123,11 @@ impl Run {
 
     /// Until the camera leaves or the service stops.
     fn work(&mut self, camera: &mut dyn Camera) {
-        let mut buffers = Buffers::new(self.shared.frame_length, BUFFERS);
+        let mut tools = Tools::new(self.shared.frame_length);
         let mut refusals = Refusals::new();
         let mut failures = 0u32;
         while !self.stopped() {
-            match self.pass(camera, &mut buffers, &mut refusals) {
+            match self.pass(camera, &mut tools, &mut refusals) {
                 Ok(true) => {
                     failures = 0;
                     self.idle();
@@ -148,8 +145,8 @@ impl Run {
                     if error.retry_class() == RetryClass::Never {
                         self.control.wait(RESCAN);
                     } else {
-                        self.control
-                            .wait(Duration::from_millis(500) * 2u32.pow(failures.min(6)));
+                        let pause = Duration::from_millis(500) * 2u32.pow(failures.min(6));
+                        self.control.wait(pause);
                     }
                 }
             }
@@ -160,7 +157,7 @@ impl Run {
     fn pass(
         &mut self,
         camera: &mut dyn Camera,
-        buffers: &mut Buffers,
+        tools: &mut Tools,
         refusals: &mut Refusals,
     ) -> Result<bool, IngestError> {
         let seen = {
@@ -168,6 +165,7 @@ impl Run {
             let stop = || control.left().is_some() || shared.stopping();
             inventory::look(shared, self.session.id, camera, refusals, &stop)?
         };
+        self.lock().refused(seen.refused);
         let counts = self.shared.journal.inventory_counts(self.session.id)?;
         if seen.fresh == 0 && counts.pending.0 == 0 {
             self.tally.settle();
@@ -183,12 +181,13 @@ impl Run {
             if !self.secured_shown {
                 self.secured_shown = true;
                 metrics::secured_after(self.began.elapsed().as_secs_f64());
+                let seconds = self.began.elapsed().as_secs_f64();
                 tracing::info!(
                     files = counts.files(),
                     bytes = counts.bytes(),
                     held = counts.held.0,
                     failed = counts.failed.0,
-                    seconds = self.began.elapsed().as_secs_f64(),
+                    seconds,
                     "everything on the camera is secured on this station"
                 );
             }
@@ -197,13 +196,12 @@ impl Run {
         self.control.set_settled(false);
         self.lock().pulling(counts);
         self.show(None);
-        let postponed = self.take_pending(camera, buffers)?;
+        let postponed = self.take_pending(camera, tools)?;
         if postponed > 0 {
             // Something may still be growing: give it time before the next look.
-            self.control.wait(
-                (self.shared.settle / 4)
-                    .clamp(Duration::from_millis(50), Duration::from_millis(500)),
-            );
+            let (least, most) = (Duration::from_millis(50), Duration::from_millis(500));
+            self.control
+                .wait((self.shared.settle / 4).clamp(least, most));
         }
         Ok(false)
     }
@@ -212,7 +210,7 @@ impl Run {
     fn take_pending(
         &mut self,
         camera: &mut dyn Camera,
-        buffers: &mut Buffers,
+        tools: &mut Tools,
     ) -> Result<usize, IngestError> {
         let mut postponed: HashSet<SourcePath> = HashSet::new();
         let mut held: Vec<Held> = Vec::new();
@@ -227,7 +225,7 @@ impl Run {
                 if self.stopped() {
                     return Err(IngestError::Stopped);
                 }
-                if !self.take(camera, buffers, &row, &mut held)? {
+                if !self.take(camera, tools, &row, &mut held)? {
                     postponed.insert(row.facts.path);
                 }
             }
@@ -244,7 +242,7 @@ impl Run {
     fn take(
         &mut self,
         camera: &mut dyn Camera,
-        buffers: &mut Buffers,
+        tools: &mut Tools,
         row: &InventoryRow,
         held: &mut Vec<Held>,
     ) -> Result<bool, IngestError> {
@@ -264,7 +262,7 @@ impl Run {
         let shared = Arc::clone(&self.shared);
         let _room = self.wait_for_room(&shared, facts.size)?;
         self.show(Some(facts));
-        match self.pull(camera, facts, buffers) {
+        match self.pull(camera, facts, tools) {
             Ok(bytes) => {
                 self.bytes_read += bytes;
                 self.tries.remove(&facts.path);
@@ -303,7 +301,7 @@ impl Run {
         &self,
         camera: &mut dyn Camera,
         facts: &FileFacts,
-        buffers: &mut Buffers,
+        tools: &mut Tools,
     ) -> Result<u64, IngestError> {
         let progress = |in_file: u64| {
             self.lock()
@@ -318,7 +316,7 @@ impl Run {
             stop: &|| self.stopped(),
             progress: &progress,
         };
-        puller.pull(camera, facts, buffers)
+        puller.pull(camera, facts, tools)
     }
 
     /// Tried a few times, then named in the log; docking again tries again.
@@ -427,8 +425,12 @@ impl Run {
     fn end(self) -> Result<JobEnd, IngestError> {
         self.tally.settle();
         let counts = self.shared.journal.inventory_counts(self.session.id)?;
-        let missing_count = counts.pending.0 + counts.failed.0;
-        let complete = missing_count == 0 && matches!(self.lock().phase(), Phase::Settled);
+        let (missing_count, settled) = {
+            let mut state = self.lock();
+            state.counted(counts);
+            (state.left_behind(), matches!(state.phase(), Phase::Settled))
+        };
+        let complete = missing_count == 0 && settled;
         let reason = self
             .control
             .left()
@@ -448,6 +450,13 @@ impl Run {
         metrics::session(if complete { "complete" } else { "interrupted" });
         if complete {
             tracing::info!(reason, "camera left; nothing is missing");
+        } else if settled {
+            tracing::warn!(
+                reason,
+                not_taken = missing_count,
+                next_step = "look at this session's item.failed entries in the log",
+                "camera left; all its files are secured but those that could not be taken"
+            );
         } else {
             tracing::warn!(
                 reason,

@@ -2,6 +2,7 @@
 //!
 //! Keeps promises 1, 2 and 9. The only room that joins camera, seal, audit, upload and journal.
 
+mod ahead;
 mod bays;
 mod commit;
 mod control;

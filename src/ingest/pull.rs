@@ -7,25 +7,29 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::ahead::Ahead;
 use super::commit::{Sealed as Commit, Tally};
 use super::{IngestError, Shared};
 use crate::camera::{Camera, CameraError, CameraFile};
-use crate::durable::{self, AppendFile};
+use crate::durable::{self, BulkFile};
 use crate::journal::{ItemRow, SealedFacts, SessionRow};
 use crate::model::{
-    Event, EvidenceId, FileFacts, ItemQuarantined, ItemSealed, ItemState, Part, Sha256Digest,
+    Event, EvidenceId, FileFacts, ItemQuarantined, ItemSealed, ItemState, Sha256Digest,
 };
 use crate::seal::{
-    Buffers, Header, ItemKey, PipelineError, Resumed, SealError, SealSpec, Sealed, Sealer, Start,
+    Buffers, Header, ItemKey, PipelineError, PreparedItem, Resumed, SealError, Sealed, Start,
     Watch, resume, seal_stream,
 };
 
 /// Files below this are not entered as in flight: pulling them again costs less than a journal sync.
 const RESUMABLE_FROM: u64 = 8 << 20;
 
+/// Frames in memory for each camera.
+const BUFFERS: usize = 8;
+
 /// What a pull needs of its job.
 pub struct Puller<'a> {
-    pub shared: &'a Shared,
+    pub shared: &'a Arc<Shared>,
     pub session: &'a SessionRow,
     /// No identity to rely on: neither resumed nor matched with what is held.
     pub anonymous: bool,
@@ -33,6 +37,22 @@ pub struct Puller<'a> {
     /// The job's wish to stop, and its view of progress: (bytes of this file, file).
     pub stop: &'a (dyn Fn() -> bool + Sync),
     pub progress: &'a dyn Fn(u64),
+}
+
+/// What a job keeps from file to file.
+pub struct Tools {
+    pub buffers: Buffers,
+    /// Begun with the first fresh item.
+    pub ahead: Option<Ahead>,
+}
+
+impl Tools {
+    pub fn new(frame_length: u32) -> Self {
+        Self {
+            buffers: Buffers::new(frame_length, BUFFERS),
+            ahead: None,
+        }
+    }
 }
 
 struct JobWatch<'a> {
@@ -57,8 +77,10 @@ impl Watch for JobWatch<'_> {
 struct Work {
     id: EvidenceId,
     key: ItemKey,
+    /// `None` where it is still to be made.
+    item_key_message: Option<Vec<u8>>,
     wrapped: Vec<u8>,
-    file: AppendFile,
+    file: BulkFile,
     start: Begin,
 }
 
@@ -73,7 +95,7 @@ impl Puller<'_> {
         &self,
         camera: &mut dyn Camera,
         facts: &FileFacts,
-        buffers: &mut Buffers,
+        tools: &mut Tools,
     ) -> Result<u64, IngestError> {
         let mut source = camera.open(&facts.path)?;
         let open = source.facts();
@@ -84,12 +106,12 @@ impl Puller<'_> {
         }
         let work = match self.resumed(facts)? {
             Some(work) => work,
-            None => self.fresh(facts)?,
+            None => self.fresh(facts, tools)?,
         };
         let id = work.id;
         let span = tracing::info_span!("item", evidence = %id, path = %facts.path);
         let _entered = span.enter();
-        match self.seal(source.as_mut(), facts, work, buffers) {
+        match self.seal(source.as_mut(), facts, work, &mut tools.buffers) {
             Ok(size) => Ok(size),
             Err(error) => {
                 // What can be resumed stays; everything else leaves nothing behind.
@@ -108,9 +130,17 @@ impl Puller<'_> {
         !self.anonymous && facts.size >= RESUMABLE_FROM && facts.modified.is_some()
     }
 
-    fn fresh(&self, facts: &FileFacts) -> Result<Work, IngestError> {
-        let id = EvidenceId::new();
-        let key = ItemKey::generate()?;
+    fn fresh(&self, facts: &FileFacts, tools: &mut Tools) -> Result<Work, IngestError> {
+        let ahead = match &mut tools.ahead {
+            Some(ahead) => ahead,
+            none => none.insert(Ahead::start(self.shared, self.camera())?),
+        };
+        let PreparedItem {
+            evidence: id,
+            key,
+            sealer,
+            item_key_message,
+        } = ahead.next()?;
         let wrapped = self.shared.wrap.wrap(&key, id)?;
         if self.may_resume(facts) {
             self.shared.journal.begin_item(&self.row(
@@ -121,28 +151,24 @@ impl Puller<'_> {
                 None,
             ))?;
         }
-        let sealer = Sealer::new(&SealSpec {
-            recipients: &self.shared.recipients,
-            item_key: Some(&key),
-            evidence: id,
-            station: self.shared.station.as_str(),
-            camera: self
-                .session
-                .camera
-                .as_ref()
-                .map_or("unknown", |c| c.as_str()),
-            part: Part::Original,
-            frame_length: self.shared.frame_length,
-        })?;
-        let mut file = AppendFile::create(&self.shared.spool.partial(id))?;
+        let mut file = BulkFile::create(&self.shared.spool.partial(id), facts.size)?;
         file.append(sealer.header())?;
         Ok(Work {
             id,
             key,
+            item_key_message: Some(item_key_message),
             wrapped,
             file,
             start: Begin::From(Box::new(Start::fresh(sealer))),
         })
+    }
+
+    /// The camera's name in headers.
+    fn camera(&self) -> &str {
+        self.session
+            .camera
+            .as_ref()
+            .map_or("unknown", |c| c.as_str())
     }
 
     /// The interrupted pull of just this file, if its partial spool file verifies; else it is thrown away.
@@ -167,10 +193,11 @@ impl Puller<'_> {
                 Begin::Whole(sealed) => sealed.sealed_size,
                 Begin::From(start) => start.sealed,
             };
-            let file = AppendFile::resume(&path, keep)?;
+            let file = BulkFile::resume(&path, keep, facts.size)?;
             Ok(Work {
                 id: row.id,
                 key,
+                item_key_message: None,
                 wrapped,
                 file,
                 start,
@@ -204,11 +231,18 @@ impl Puller<'_> {
         let Work {
             id,
             key,
+            item_key_message,
             wrapped,
             mut file,
             start,
         } = work;
-        let header = header_of(&file)?;
+        let header = match &start {
+            Begin::From(start) => Header::read(&mut start.sealer.header())?.0,
+            Begin::Whole(_) => {
+                let file = File::open(file.path()).map_err(SealError::Read)?;
+                Header::read(&mut BufReader::new(file))?.0
+            }
+        };
         let sealed = match start {
             Begin::Whole(sealed) => sealed,
             Begin::From(start) => {
@@ -240,6 +274,7 @@ impl Puller<'_> {
                 })?
             }
         };
+        file.finish()?;
         if let Some(change) = source.recheck()? {
             return Err(IngestError::Changed(change.to_string()));
         }
@@ -249,15 +284,15 @@ impl Puller<'_> {
                 sealed.size, facts.size
             )));
         }
-        let item_key_message = key.seal_to(
-            &self.shared.recipients,
-            id,
-            self.shared.station.as_str(),
-            self.session
-                .camera
-                .as_ref()
-                .map_or("unknown", |c| c.as_str()),
-        )?;
+        let item_key_message = match item_key_message {
+            Some(message) => message,
+            None => key.seal_to(
+                &self.shared.recipients,
+                id,
+                self.shared.station.as_str(),
+                self.camera(),
+            )?,
+        };
         let manifest = self.shared.encode(
             Some(self.session.id),
             Event::ItemSealed(self.entry(id, facts, &sealed, &header)),
@@ -335,12 +370,6 @@ impl Puller<'_> {
             stored_at: None,
         }
     }
-}
-
-/// The header as it stands in the spool file.
-fn header_of(file: &AppendFile) -> Result<Header, IngestError> {
-    let mut reader = BufReader::new(File::open(file.path()).map_err(SealError::Read)?);
-    Ok(Header::read(&mut reader)?.0)
 }
 
 /// A camera's file as a plain reader.

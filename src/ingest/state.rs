@@ -39,12 +39,15 @@ pub struct SessionState {
     elapsed: Duration,
     bytes_read: u64,
     unstored: u64,
+    /// Entries of the camera that are no files to take, or can't be named or reached; the log names each.
+    refused: u64,
     quarantine: Option<String>,
 }
 
 impl SessionState {
     pub fn new(quarantine: Option<String>) -> Self {
         Self {
+            refused: 0,
             phase: Phase::Listing,
             counts: InventoryCounts::default(),
             in_file: 0,
@@ -57,6 +60,11 @@ impl SessionState {
 
     pub const fn phase(&self) -> &Phase {
         &self.phase
+    }
+
+    /// A listing met more entries that are not taken.
+    pub fn refused(&mut self, more: u64) {
+        self.refused += more;
     }
 
     /// A listing saw something new or the pulling goes on.
@@ -93,6 +101,16 @@ impl SessionState {
         self.in_file = 0;
         self.phase = Phase::Settled;
         Ok(())
+    }
+
+    /// The last counts of a session that ends.
+    pub fn counted(&mut self, counts: InventoryCounts) {
+        self.counts = counts;
+    }
+
+    /// Files and entries that were seen and are not secured.
+    pub const fn left_behind(&self) -> u64 {
+        self.counts.pending.0 + self.counts.failed.0 + self.refused
     }
 
     pub fn unstored(&mut self, unstored: u64) {
@@ -134,6 +152,20 @@ impl SessionState {
     fn safe(&self) -> BayStatus {
         let (files, bytes) = (self.counts.files(), self.counts.bytes());
         match &self.quarantine {
+            _ if self.refused > 0 => BayStatus::NeedsAttention {
+                reason: format!(
+                    "{} entries on the camera are no files that can be taken{}",
+                    self.refused,
+                    match &self.quarantine {
+                        Some(reason) => format!("; the rest is in quarantine: {reason}"),
+                        None => String::new(),
+                    }
+                ),
+                next_step: "Tell the evidence manager: the log names each entry and why. Everything else is secured."
+                    .into(),
+                files_done: files,
+                files_total: files,
+            },
             Some(reason) => BayStatus::NeedsAttention {
                 reason: format!("Everything was taken, in quarantine: {reason}"),
                 next_step:
@@ -221,6 +253,15 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_taken_needs_attention_even_when_all_files_are_safe() {
+        let mut state = SessionState::new(None);
+        state.refused(1);
+        state.settled(counts(0, 2, 0), 0, 0).unwrap();
+        assert!(state.status().needs_person());
+        assert_eq!(state.left_behind(), 1);
     }
 
     #[test]

@@ -140,7 +140,8 @@ pub struct CameraUndocked {
     /// `true`: everything seen was secured before the camera left.
     pub complete: bool,
     pub reason: String,
-    /// Files seen but not secured when it left; at most 100 are named, `missing_count` has them all.
+    /// Files seen but not secured when it left; at most 100 are named, `missing_count` has them all, and the entries
+    /// that could not be taken (each has its `item.failed`), too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<SourcePath>,
     pub missing_count: u64,

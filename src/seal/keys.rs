@@ -72,30 +72,51 @@ impl Recipient {
         format!("{}:{}", self.curve.name(), &digest[..32])
     }
 
-    /// Wraps a data key to this recipient with a fresh ephemeral key (`raw-ecdh`).
+    /// Agrees on a secret with this recipient under a fresh ephemeral key, which is gone afterwards.
+    pub(super) fn agree(&self) -> Result<Agreement, SealError> {
+        let ephemeral =
+            agreement::EphemeralPrivateKey::generate(self.curve.ring(), &SystemRandom::new())
+                .map_err(crypto)?;
+        let public = compress(ephemeral.compute_public_key().map_err(crypto)?.as_ref());
+        let peer = agreement::UnparsedPublicKey::new(self.curve.ring(), &self.point);
+        let secret = agreement::agree_ephemeral(ephemeral, &peer, |z| Zeroizing::new(z.to_vec()))
+            .map_err(crypto)?;
+        Ok(Agreement {
+            curve: self.curve,
+            recipient: compress(&self.point),
+            public,
+            secret,
+        })
+    }
+}
+
+/// A secret shared with one recipient, for the messages of one item and no longer: computing it is what sealing a
+/// small file mostly costs. Each use has a nonce and a context of its own, so no two keys derived from it are alike.
+pub(super) struct Agreement {
+    curve: Curve,
+    recipient: Vec<u8>,
+    /// The ephemeral key, compressed.
+    public: Vec<u8>,
+    secret: Zeroizing<Vec<u8>>,
+}
+
+impl Agreement {
+    /// Wraps a data key to the recipient (`raw-ecdh`).
     pub(super) fn wrap(
         &self,
         data_key: &Secret,
         context: &[u8],
     ) -> Result<EncryptedDataKey, SealError> {
-        let random = SystemRandom::new();
-        let ephemeral =
-            agreement::EphemeralPrivateKey::generate(self.curve.ring(), &random).map_err(crypto)?;
-        let public = compress(ephemeral.compute_public_key().map_err(crypto)?.as_ref());
-        let recipient = compress(&self.point);
-        let fixed = fixed_info(self.curve, &public, &recipient, context);
+        let fixed = fixed_info(self.curve, &self.public, &self.recipient, context);
         let mut nonce = [0; 32];
-        random.fill(&mut nonce).map_err(crypto)?;
-        let peer = agreement::UnparsedPublicKey::new(self.curve.ring(), &self.point);
-        let (commitment, wrapping) =
-            agreement::agree_ephemeral(ephemeral, &peer, |z| derive(z, &fixed, &nonce))
-                .map_err(crypto)?;
+        SystemRandom::new().fill(&mut nonce).map_err(crypto)?;
+        let (commitment, wrapping) = derive(&self.secret, &fixed, &nonce);
         let mut ciphertext = nonce.to_vec();
         ciphertext.extend_from_slice(&commitment);
         ciphertext.extend_from_slice(&gcm_wrap(&wrapping, [0; IV], &fixed, data_key)?);
         Ok(EncryptedDataKey {
             provider: b"raw-ecdh".to_vec(),
-            info: ecdh_info(&recipient, &public),
+            info: ecdh_info(&self.recipient, &self.public),
             ciphertext,
         })
     }

@@ -22,5 +22,5 @@ pub use keys::{
 pub use open::{Expected, KeySource, Opener, Unlocked, open_to};
 pub use pipeline::{Buffers, Sealed, Sink, Start, Watch, seal_stream};
 pub use resume::{Resumed, resume};
-pub use sealer::{FrameBuffer, SealSpec, Sealer, seal_small};
+pub use sealer::{FrameBuffer, PreparedItem, SealSpec, Sealer, seal_small};
 pub use verified::VerifiedReader;

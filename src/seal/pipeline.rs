@@ -1,26 +1,52 @@
 //! Read → SHA-256 → seal → write, in one pass over the source.
 //!
-//! Side by side: one thread does nothing but hash; the other reads ahead, seals and writes. Alone: all in one thread,
-//! while the frame is in the cache, for when every core has a camera of its own.
+//! One thread reads ahead and seals, one writes; side by side, a third does nothing but hash, else the first hashes too,
+//! while the frame is in the cache: for when every core has a camera of its own.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::sync::mpsc;
+use std::ops::Range;
+use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use sha2::{Digest as _, Sha256};
 
+use super::format::FRAME_OVERHEAD;
 use super::sealer::{FrameBuffer, Sealer};
 use super::{PipelineError, SealError};
-use crate::durable::{AppendFile, DurableError};
+use crate::durable::{AppendFile, BulkFile, DurableError};
 use crate::model::Sha256Digest;
 
 /// Where sealed bytes go.
-pub trait Sink {
+pub trait Sink: Send {
     fn append(&mut self, bytes: &[u8]) -> Result<(), DurableError>;
+
+    /// Appends `buffer[range]`; what lies before the range may be overwritten.
+    fn append_in_place(
+        &mut self,
+        buffer: &mut [u8],
+        range: Range<usize>,
+    ) -> Result<(), DurableError> {
+        self.append(&buffer[range])
+    }
 }
 
 impl Sink for AppendFile {
     fn append(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
         AppendFile::append(self, bytes)
+    }
+}
+
+impl Sink for BulkFile {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
+        BulkFile::append(self, bytes)
+    }
+
+    fn append_in_place(
+        &mut self,
+        buffer: &mut [u8],
+        range: Range<usize>,
+    ) -> Result<(), DurableError> {
+        BulkFile::append_in_place(self, buffer, range)
     }
 }
 
@@ -59,26 +85,33 @@ pub struct Sealed {
     pub sealed_size: u64,
 }
 
-/// Frame buffers that a camera's job keeps from file to file. Bounds its memory: `count` × (frame length + 40).
+/// Frame buffers that a camera's job keeps from file to file. Bounds its memory: `count` × (frame length + 13 KiB).
 pub struct Buffers {
     frame_length: u32,
     count: usize,
     free: Vec<FrameBuffer>,
+    /// Free ones and those in use.
+    made: usize,
 }
 
 impl Buffers {
+    /// At least three: one to read ahead into, one to seal, one to write.
     pub fn new(frame_length: u32, count: usize) -> Self {
         Self {
             frame_length,
-            count: count.max(2),
+            count: count.max(3),
             free: Vec::new(),
+            made: 0,
         }
     }
 
-    fn take(&mut self, out: usize) -> Option<FrameBuffer> {
-        self.free
-            .pop()
-            .or_else(|| (out < self.count).then(|| FrameBuffer::new(self.frame_length)))
+    fn take(&mut self) -> Option<FrameBuffer> {
+        let free = self.free.pop();
+        if free.is_none() && self.made < self.count {
+            self.made += 1;
+            return Some(FrameBuffer::new(self.frame_length));
+        }
+        free
     }
 }
 
@@ -102,52 +135,50 @@ pub fn seal_stream(
         // A partial from before a change of the configured frame length.
         *buffers = Buffers::new(start.sealer.frame_length(), buffers.count);
     }
-    let mut out = Output {
-        sink,
-        sealed: start.sealed,
-        torn: start.torn,
+    // What a failed pull before this one took with it is made anew.
+    buffers.made = buffers.free.len();
+    let Start {
+        sealer,
+        hash,
+        plaintext,
+        sealed,
+        torn,
+    } = start;
+    let mut out = Output { sink, torn };
+    let stride = u64::from(sealer.frame_length()) + FRAME_OVERHEAD as u64;
+    let mut feed = Feed {
+        source,
+        buffers,
+        watch,
+        sealer: Some(sealer),
+        next_offset: sealed,
+        stride,
+        sealed,
+        plaintext,
     };
-    if side_by_side {
-        two_threads(
-            source,
-            &mut out,
-            start.sealer,
-            start.hash,
-            start.plaintext,
-            buffers,
-            watch,
-        )
-    } else {
-        one_thread(
-            source,
-            &mut out,
-            start.sealer,
-            start.hash,
-            start.plaintext,
-            buffers,
-            watch,
-        )
+    let mut first = feed.buffer()?;
+    if read_frame(feed.source, &mut first)? {
+        return feed.one_frame(first, hash, &mut out);
     }
+    feed.threads(first, hash, &mut out, side_by_side)
 }
 
 struct Output<'a> {
     sink: &'a mut dyn Sink,
-    sealed: u64,
     torn: Vec<u8>,
 }
 
 impl Output<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), PipelineError> {
+    fn write(&mut self, frame: &mut FrameBuffer) -> Result<(), PipelineError> {
         if !self.torn.is_empty() {
             let torn = std::mem::take(&mut self.torn);
             // The same frame number under the same key may never seal two different plaintexts.
-            if !bytes.starts_with(&torn) {
+            if !frame.sealed().starts_with(&torn) {
                 return Err(SealError::SourceChanged.into());
             }
         }
-        self.sink.append(bytes)?;
-        self.sealed += bytes.len() as u64;
-        Ok(())
+        let (buffer, range) = frame.sealed_in_place();
+        Ok(self.sink.append_in_place(buffer, range)?)
     }
 }
 
@@ -171,129 +202,212 @@ fn read_frame(source: &mut dyn Read, buffer: &mut FrameBuffer) -> Result<bool, P
     Ok(ended)
 }
 
-fn one_thread(
-    source: &mut dyn Read,
-    out: &mut Output<'_>,
-    mut sealer: Sealer,
-    mut hash: Sha256,
-    mut plaintext: u64,
-    buffers: &mut Buffers,
-    watch: &dyn Watch,
-) -> Result<Sealed, PipelineError> {
-    let (Some(mut current), Some(mut next)) = (buffers.take(0), buffers.take(1)) else {
-        return Err(SealError::Limit("fewer than two frame buffers").into());
-    };
-    let mut ended = read_frame(source, &mut current)?;
-    loop {
-        if watch.cancelled() {
-            return Err(PipelineError::Cancelled);
-        }
-        hash.update(current.plaintext());
-        plaintext += current.plaintext().len() as u64;
-        // A full frame is the last one when nothing follows it, so look ahead before sealing.
-        if !ended {
-            ended = read_frame(source, &mut next)?;
-            if !(ended && next.plaintext().is_empty()) {
-                out.write(sealer.seal_regular(&mut current)?)?;
-                std::mem::swap(&mut current, &mut next);
-                watch.progress(plaintext);
-                continue;
-            }
-        }
-        out.write(sealer.seal_final(&mut current)?)?;
-        watch.progress(plaintext);
-        buffers.free.extend([current, next]);
-        return Ok(Sealed {
-            sha256: Sha256Digest(hash.finalize().into()),
-            size: plaintext,
-            sealed_size: out.sealed,
-        });
-    }
+/// Frames that the hash should have before it, so that it never waits for a read or a write.
+const AHEAD: usize = 3;
+
+struct Feed<'a> {
+    source: &'a mut dyn Read,
+    buffers: &'a mut Buffers,
+    watch: &'a dyn Watch,
+    /// `None` once the final frame was sealed.
+    sealer: Option<Sealer>,
+    /// Where the next frame that is read begins in the file.
+    next_offset: u64,
+    stride: u64,
+    /// Bytes of the message so far.
+    sealed: u64,
+    plaintext: u64,
 }
 
-fn two_threads(
-    source: &mut dyn Read,
-    out: &mut Output<'_>,
-    sealer: Sealer,
-    mut hash: Sha256,
-    plaintext: u64,
-    buffers: &mut Buffers,
-    watch: &dyn Watch,
-) -> Result<Sealed, PipelineError> {
-    let (to_hash, frames) = mpsc::sync_channel::<FrameBuffer>(buffers.count);
-    let (hashed, from_hash) = mpsc::sync_channel::<FrameBuffer>(buffers.count);
-    std::thread::scope(|scope| {
-        let hasher = scope.spawn(move || {
-            for frame in frames {
-                hash.update(frame.plaintext());
-                if hashed.send(frame).is_err() {
-                    break;
+/// The channels around the feeding thread.
+struct Lines {
+    to_hash: SyncSender<FrameBuffer>,
+    hashed: Receiver<FrameBuffer>,
+    to_write: SyncSender<FrameBuffer>,
+    written: Receiver<FrameBuffer>,
+}
+
+/// How the hash is made: by a thread of its own, or on the way.
+enum Hashing {
+    Beside,
+    Here(Sha256),
+}
+
+impl Feed<'_> {
+    fn buffer(&mut self) -> Result<FrameBuffer, PipelineError> {
+        let none = SealError::Limit("fewer than three frame buffers");
+        let mut buffer = self.buffers.take().ok_or(none)?;
+        buffer.place(self.next_offset);
+        Ok(buffer)
+    }
+
+    /// A file of one frame, or less: no thread is worth it.
+    fn one_frame(
+        mut self,
+        mut frame: FrameBuffer,
+        mut hash: Sha256,
+        out: &mut Output<'_>,
+    ) -> Result<Sealed, PipelineError> {
+        hash.update(frame.plaintext());
+        self.seal_last(&mut frame)?;
+        out.write(&mut frame)?;
+        self.watch.progress(self.plaintext);
+        self.buffers.free.push(frame);
+        Ok(self.done(hash))
+    }
+
+    fn done(&self, hash: Sha256) -> Sealed {
+        Sealed {
+            sha256: Sha256Digest(hash.finalize().into()),
+            size: self.plaintext,
+            sealed_size: self.sealed,
+        }
+    }
+
+    fn threads(
+        mut self,
+        first: FrameBuffer,
+        hash: Sha256,
+        out: &mut Output<'_>,
+        side_by_side: bool,
+    ) -> Result<Sealed, PipelineError> {
+        let count = self.buffers.count;
+        let (to_hash, frames) = mpsc::sync_channel::<FrameBuffer>(count);
+        let (hashing, hashed) = mpsc::sync_channel::<FrameBuffer>(count);
+        let (to_write, sealed) = mpsc::sync_channel::<FrameBuffer>(count);
+        let (writing, written) = mpsc::sync_channel::<FrameBuffer>(count);
+        let lines = Lines {
+            to_hash,
+            hashed,
+            to_write,
+            written,
+        };
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(move || {
+                for mut frame in sealed {
+                    out.write(&mut frame)?;
+                    if writing.send(frame).is_err() {
+                        break;
+                    }
+                }
+                Ok::<_, PipelineError>(())
+            });
+            let (mut here, hasher) = if side_by_side {
+                let mut hash = hash;
+                let hasher = scope.spawn(move || {
+                    for frame in frames {
+                        hash.update(frame.plaintext());
+                        if hashing.send(frame).is_err() {
+                            break;
+                        }
+                    }
+                    hash
+                });
+                (Hashing::Beside, Some(hasher))
+            } else {
+                (Hashing::Here(hash), None)
+            };
+            let fed = self.feed(first, &mut here, &lines);
+            let Lines {
+                to_hash,
+                to_write,
+                written,
+                ..
+            } = lines;
+            drop((to_hash, to_write));
+            self.buffers.free.extend(written);
+            let wrote = writer.join().map_err(|_| SealError::Crypto)?;
+            let hash = match (hasher, here) {
+                (Some(hasher), _) => hasher.join().map_err(|_| SealError::Crypto)?,
+                (None, Hashing::Here(hash)) => hash,
+                (None, Hashing::Beside) => return Err(SealError::Crypto.into()),
+            };
+            // A failed write ends the feeding, too: it is the reason.
+            wrote?;
+            fed?;
+            Ok(self.done(hash))
+        })
+    }
+
+    /// Reads ahead as long as there are buffers, seals what is hashed, in order, and hands it on.
+    fn feed(
+        &mut self,
+        first: FrameBuffer,
+        hashing: &mut Hashing,
+        lines: &Lines,
+    ) -> Result<(), PipelineError> {
+        let gone = |_| PipelineError::Seal(SealError::Crypto);
+        // Hashed, not yet sealed: a full frame is the last one if nothing follows it.
+        let mut ready = VecDeque::new();
+        let (mut at_hash, mut ended) = (0usize, false);
+        let mut fresh = Some(first);
+        loop {
+            if let Some(frame) = fresh.take() {
+                self.next_offset += self.stride;
+                if let Hashing::Here(hash) = hashing {
+                    hash.update(frame.plaintext());
+                    ready.push_back(frame);
+                } else {
+                    lines.to_hash.send(frame).map_err(|_| SealError::Crypto)?;
+                    at_hash += 1;
                 }
             }
-            hash
-        });
-        let sealed = feed(
-            source, out, sealer, plaintext, buffers, watch, &to_hash, &from_hash,
-        );
-        drop((to_hash, from_hash));
-        let hash = hasher.join().map_err(|_| SealError::Crypto)?;
-        let size = sealed?;
-        Ok(Sealed {
-            sha256: Sha256Digest(hash.finalize().into()),
-            size,
-            sealed_size: out.sealed,
-        })
-    })
-}
-
-/// Reads ahead as long as there are buffers, seals and writes what came back hashed, in order.
-#[allow(clippy::too_many_arguments)]
-fn feed(
-    source: &mut dyn Read,
-    out: &mut Output<'_>,
-    sealer: Sealer,
-    mut plaintext: u64,
-    buffers: &mut Buffers,
-    watch: &dyn Watch,
-    to_hash: &mpsc::SyncSender<FrameBuffer>,
-    from_hash: &mpsc::Receiver<FrameBuffer>,
-) -> Result<u64, PipelineError> {
-    let mut sealer = Some(sealer);
-    let (mut read, mut done, mut ended) = (0u64, 0u64, false);
-    loop {
-        if watch.cancelled() {
-            return Err(PipelineError::Cancelled);
-        }
-        let in_flight = usize::try_from(read - done).unwrap_or(usize::MAX);
-        if !ended && let Some(mut buffer) = buffers.take(in_flight) {
-            ended = read_frame(source, &mut buffer)?;
-            if ended && buffer.plaintext().is_empty() && read > 0 {
-                buffers.free.push(buffer);
-            } else {
-                read += 1;
-                to_hash.send(buffer).map_err(|_| SealError::Crypto)?;
+            if self.watch.cancelled() {
+                return Err(PipelineError::Cancelled);
             }
-            // Keep two frames ahead of the hash before turning to sealing.
-            if !ended && read - done < 3 {
+            self.buffers.free.extend(lines.written.try_iter());
+            let sealable = !ready.is_empty() && (ready.len() + at_hash > 1 || ended);
+            let hungry = matches!(hashing, Hashing::Beside) && at_hash < AHEAD;
+            if !ended
+                && (hungry || !sealable)
+                && let Some(mut buffer) = self.buffers.take()
+            {
+                buffer.place(self.next_offset);
+                ended = read_frame(self.source, &mut buffer)?;
+                if ended && buffer.plaintext().is_empty() {
+                    self.buffers.free.push(buffer);
+                } else {
+                    fresh = Some(buffer);
+                }
                 continue;
             }
+            if sealable && let Some(mut frame) = ready.pop_front() {
+                let last = ended && ready.is_empty() && at_hash == 0;
+                if last {
+                    self.seal_last(&mut frame)?;
+                } else {
+                    self.seal_next(&mut frame)?;
+                }
+                lines.to_write.send(frame).map_err(|_| SealError::Crypto)?;
+                self.watch.progress(self.plaintext);
+                if last {
+                    return Ok(());
+                }
+            }
+            if let Ok(frame) = lines.hashed.try_recv() {
+                at_hash -= 1;
+                ready.push_back(frame);
+            } else if ready.is_empty() && at_hash > 0 {
+                ready.push_back(lines.hashed.recv().map_err(gone)?);
+                at_hash -= 1;
+            } else if !ended && ready.len() + at_hash <= 1 {
+                // Every other buffer is being written.
+                self.buffers.free.push(lines.written.recv().map_err(gone)?);
+            }
         }
-        let mut frame = from_hash.recv().map_err(|_| SealError::Crypto)?;
-        plaintext += frame.plaintext().len() as u64;
-        done += 1;
-        let last = ended && done == read;
-        if last {
-            let Some(sealer) = sealer.take() else {
-                return Err(SealError::Crypto.into());
-            };
-            out.write(sealer.seal_final(&mut frame)?)?;
-        } else if let Some(sealer) = sealer.as_mut() {
-            out.write(sealer.seal_regular(&mut frame)?)?;
-        }
-        buffers.free.push(frame);
-        watch.progress(plaintext);
-        if last {
-            return Ok(plaintext);
-        }
+    }
+
+    fn seal_next(&mut self, frame: &mut FrameBuffer) -> Result<(), PipelineError> {
+        let sealer = self.sealer.as_mut().ok_or(SealError::Crypto)?;
+        self.sealed += sealer.seal_regular(frame)?.len() as u64;
+        self.plaintext += frame.filled() as u64;
+        Ok(())
+    }
+
+    fn seal_last(&mut self, frame: &mut FrameBuffer) -> Result<(), PipelineError> {
+        let sealer = self.sealer.take().ok_or(SealError::Crypto)?;
+        self.sealed += sealer.seal_final(frame)?.len() as u64;
+        self.plaintext += frame.filled() as u64;
+        Ok(())
     }
 }

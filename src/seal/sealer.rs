@@ -1,5 +1,7 @@
 //! The writing side: a header once, then frames in order, sealed in place.
 
+use std::ops::Range;
+
 use ring::aead::{Aad, LessSafeKey, Nonce};
 use ring::hkdf;
 use zeroize::Zeroize as _;
@@ -8,7 +10,8 @@ use super::SealError;
 use super::format::{
     Context, END_MARK, FRAME_MAX, Header, IV, KEYS_MAX, SUITE, TAG, frame_aad, frame_iv,
 };
-use super::keys::{ItemKey, Recipient, Secret, aes, crypto, random_secret};
+use super::keys::{Agreement, ItemKey, Recipient, Secret, aes, crypto, random_secret};
+use crate::durable::BLOCK;
 use crate::model::{EvidenceId, Part};
 
 /// Room before the plaintext for a final frame's end mark, number, IV and length; a regular frame uses the last 16 bytes.
@@ -38,33 +41,69 @@ impl SealSpec<'_> {
     }
 }
 
-/// One frame's buffer: plaintext is read right where it is sealed, so nothing is copied. Zeroized on drop.
+/// One frame's buffer: plaintext is read right where it is sealed and written from, so nothing is copied. Zeroized on
+/// drop.
 pub struct FrameBuffer {
+    /// A block of room before the frame, the frame, and room to move it within a block.
     bytes: Vec<u8>,
+    /// Where the plaintext begins.
+    begin: usize,
+    length: usize,
     filled: usize,
+    /// The sealed frame.
+    sealed: Range<usize>,
 }
 
 impl FrameBuffer {
     pub fn new(frame_length: u32) -> Self {
+        let length = frame_length as usize;
         Self {
-            bytes: vec![0; HEADROOM + frame_length as usize + TAG],
+            bytes: vec![0; 3 * BLOCK + HEADROOM + length + TAG],
+            begin: BLOCK + HEADROOM,
+            length,
             filled: 0,
+            sealed: 0..0,
         }
+    }
+
+    /// Moves the frame to where a regular one that begins at `offset` of a file can be written from without a copy.
+    /// What was filled in is lost.
+    pub fn place(&mut self, offset: u64) {
+        let phase = usize::try_from(offset % BLOCK as u64).unwrap_or(0);
+        let aligned = BLOCK + self.bytes.as_ptr().align_offset(BLOCK) % BLOCK;
+        let before = aligned + phase;
+        // The frame begins 16 bytes before its plaintext; a final one 8 bytes earlier.
+        self.begin = before + 4 + IV;
+        self.filled = 0;
     }
 
     /// Where plaintext goes: exactly one frame's length.
     pub fn space(&mut self) -> &mut [u8] {
-        let end = self.bytes.len() - TAG;
-        &mut self.bytes[HEADROOM..end]
+        &mut self.bytes[self.begin..self.begin + self.length]
     }
 
     /// Says how many plaintext bytes were put into [`Self::space`].
     pub fn fill(&mut self, length: usize) {
-        self.filled = length.min(self.bytes.len() - TAG - HEADROOM);
+        self.filled = length.min(self.length);
     }
 
     pub fn plaintext(&self) -> &[u8] {
-        &self.bytes[HEADROOM..HEADROOM + self.filled]
+        &self.bytes[self.begin..self.begin + self.filled]
+    }
+
+    /// Plaintext bytes that were filled in.
+    pub const fn filled(&self) -> usize {
+        self.filled
+    }
+
+    /// The frame as it was sealed last.
+    pub fn sealed(&self) -> &[u8] {
+        &self.bytes[self.sealed.clone()]
+    }
+
+    /// The whole buffer and where in it the sealed frame lies, a block or more behind the beginning.
+    pub fn sealed_in_place(&mut self) -> (&mut [u8], Range<usize>) {
+        (&mut self.bytes, self.sealed.clone())
     }
 }
 
@@ -131,6 +170,10 @@ pub struct Sealer {
 impl Sealer {
     /// A fresh data key and message id; the header is final from here on.
     pub fn new(spec: &SealSpec<'_>) -> Result<Self, SealError> {
+        Self::under(spec, &agree_all(spec.recipients)?)
+    }
+
+    fn under(spec: &SealSpec<'_>, agreements: &[Agreement]) -> Result<Self, SealError> {
         if spec.recipients.is_empty() {
             return Err(SealError::Limit("a message without recipients"));
         }
@@ -144,10 +187,9 @@ impl Sealer {
         let message_id = *random_secret()?;
         let context = spec.context();
         let serialized = context.serialize()?;
-        let mut keys = spec
-            .recipients
+        let mut keys = agreements
             .iter()
-            .map(|r| r.wrap(&data_key, &serialized))
+            .map(|a| a.wrap(&data_key, &serialized))
             .collect::<Result<Vec<_>, _>>()?;
         if let Some(item_key) = spec.item_key {
             keys.push(item_key.wrap(&spec.evidence.to_string(), &data_key, &serialized)?);
@@ -208,24 +250,28 @@ impl Sealer {
             return Err(SealError::Limit("a regular frame that is not full"));
         }
         let number = self.take_number()?;
-        let length = buffer.filled;
-        self.seal(buffer, number, false)?;
-        buffer.bytes[8..12].copy_from_slice(&number.to_be_bytes());
-        buffer.bytes[12..24].copy_from_slice(&frame_iv(number));
-        Ok(&buffer.bytes[8..HEADROOM + length + TAG])
+        let end = self.seal(buffer, number, false)?;
+        let start = buffer.begin - 4 - IV;
+        let fields = &mut buffer.bytes[start..buffer.begin];
+        fields[..4].copy_from_slice(&number.to_be_bytes());
+        fields[4..].copy_from_slice(&frame_iv(number));
+        buffer.sealed = start..end;
+        Ok(buffer.sealed())
     }
 
     /// Seals the last frame, full, partial or empty; the sealer is used up.
     pub fn seal_final(mut self, buffer: &mut FrameBuffer) -> Result<&[u8], SealError> {
         let number = self.take_number()?;
-        let length = buffer.filled;
-        self.seal(buffer, number, true)?;
-        let size = u32::try_from(length).map_err(|_| SealError::Limit("a frame"))?;
-        buffer.bytes[..4].copy_from_slice(&END_MARK);
-        buffer.bytes[4..8].copy_from_slice(&number.to_be_bytes());
-        buffer.bytes[8..20].copy_from_slice(&frame_iv(number));
-        buffer.bytes[20..24].copy_from_slice(&size.to_be_bytes());
-        Ok(&buffer.bytes[..HEADROOM + length + TAG])
+        let size = u32::try_from(buffer.filled).map_err(|_| SealError::Limit("a frame"))?;
+        let end = self.seal(buffer, number, true)?;
+        let start = buffer.begin - HEADROOM;
+        let fields = &mut buffer.bytes[start..buffer.begin];
+        fields[..4].copy_from_slice(&END_MARK);
+        fields[4..8].copy_from_slice(&number.to_be_bytes());
+        fields[8..20].copy_from_slice(&frame_iv(number));
+        fields[20..].copy_from_slice(&size.to_be_bytes());
+        buffer.sealed = start..end;
+        Ok(buffer.sealed())
     }
 
     fn take_number(&mut self) -> Result<u32, SealError> {
@@ -238,28 +284,83 @@ impl Sealer {
         Ok(number)
     }
 
-    fn seal(&self, buffer: &mut FrameBuffer, number: u32, is_final: bool) -> Result<(), SealError> {
-        let end = HEADROOM + buffer.filled;
+    /// Seals the plaintext where it is, its tag behind it; returns where that ends.
+    fn seal(
+        &self,
+        buffer: &mut FrameBuffer,
+        number: u32,
+        is_final: bool,
+    ) -> Result<usize, SealError> {
+        let end = buffer.begin + buffer.filled;
         let aad = frame_aad(&self.message_id, number, is_final, buffer.filled);
         let tag = self
             .key
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(frame_iv(number)),
                 Aad::from(aad),
-                &mut buffer.bytes[HEADROOM..end],
+                &mut buffer.bytes[buffer.begin..end],
             )
             .map_err(crypto)?;
         buffer.bytes[end..end + TAG].copy_from_slice(tag.as_ref());
-        Ok(())
+        Ok(end + TAG)
+    }
+}
+
+fn agree_all(recipients: &[Recipient]) -> Result<Vec<Agreement>, SealError> {
+    recipients.iter().map(Recipient::agree).collect()
+}
+
+/// Everything of an item that needs no byte of its file.
+pub struct PreparedItem {
+    pub evidence: EvidenceId,
+    pub key: ItemKey,
+    pub sealer: Sealer,
+    /// The `item-key` message, see [`ItemKey::seal_to`].
+    pub item_key_message: Vec<u8>,
+}
+
+impl PreparedItem {
+    /// A fresh item with all its keys: the costly part of sealing a small file. One agreement with each recipient
+    /// serves both of its messages.
+    pub fn new(
+        recipients: &[Recipient],
+        station: &str,
+        camera: &str,
+        frame_length: u32,
+    ) -> Result<Self, SealError> {
+        let agreements = agree_all(recipients)?;
+        let (evidence, key) = (EvidenceId::new(), ItemKey::generate()?);
+        let original = SealSpec {
+            recipients,
+            item_key: Some(&key),
+            evidence,
+            station,
+            camera,
+            part: Part::Original,
+            frame_length,
+        };
+        let sealer = Sealer::under(&original, &agreements)?;
+        let spec = item_key_spec(recipients, evidence, station, camera);
+        let item_key_message = seal_with(Sealer::under(&spec, &agreements)?, key.bytes())?;
+        Ok(Self {
+            evidence,
+            key,
+            sealer,
+            item_key_message,
+        })
     }
 }
 
 /// Seals something small in one go, such as an item key.
 pub fn seal_small(spec: &SealSpec<'_>, plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
-    let mut sealer = Sealer::new(spec)?;
+    seal_with(Sealer::new(spec)?, plaintext)
+}
+
+fn seal_with(mut sealer: Sealer, plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
+    let frame_length = sealer.frame_length();
     let mut out = sealer.header().to_vec();
-    let mut buffer = FrameBuffer::new(spec.frame_length);
-    let mut chunks = plaintext.chunks(spec.frame_length as usize).peekable();
+    let mut buffer = FrameBuffer::new(frame_length);
+    let mut chunks = plaintext.chunks(frame_length as usize).peekable();
     loop {
         let chunk = chunks.next().unwrap_or_default();
         buffer.space()[..chunk.len()].copy_from_slice(chunk);
@@ -281,15 +382,26 @@ impl ItemKey {
         station: &str,
         camera: &str,
     ) -> Result<Vec<u8>, SealError> {
-        let spec = SealSpec {
-            recipients,
-            item_key: None,
-            evidence,
-            station,
-            camera,
-            part: Part::ItemKey,
-            frame_length: 4096,
-        };
-        seal_small(&spec, self.bytes())
+        seal_small(
+            &item_key_spec(recipients, evidence, station, camera),
+            self.bytes(),
+        )
+    }
+}
+
+const fn item_key_spec<'a>(
+    recipients: &'a [Recipient],
+    evidence: EvidenceId,
+    station: &'a str,
+    camera: &'a str,
+) -> SealSpec<'a> {
+    SealSpec {
+        recipients,
+        item_key: None,
+        evidence,
+        station,
+        camera,
+        part: Part::ItemKey,
+        frame_length: 4096,
     }
 }

@@ -17,7 +17,7 @@ const MIB: usize = 1 << 20;
 /// Direct I/O wants addresses and lengths in multiples of the disk's blocks.
 const ALIGNMENT: usize = 4096;
 /// The frame length that CamDock seals with unless told otherwise.
-const FRAME: usize = 256 << 10;
+const FRAME: usize = 512 << 10;
 const RUNS: usize = 3;
 
 type Outcome = Result<f64, Box<dyn std::error::Error + Send + Sync>>;

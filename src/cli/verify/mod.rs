@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use self::item::Item;
 use super::remote::Bucket;
-use super::{Outcome, load, usage};
+use super::{Outcome, load_config, usage};
 use crate::audit::{DirSource, LogSource, Standing, VerifierKey, compare, verify_log};
 use crate::config::Config;
 use crate::model::{Entry, Event, EvidenceId, ItemSealed, ItemStored};
@@ -94,7 +94,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         )?;
         return tell(&verified, &args);
     }
-    let config = load(config)?.config;
+    let config = load_config(config)?;
     let key = verifier_key(&config, args.log_key.as_deref())?;
     let recipient = args.key.as_deref().map(read_recipient).transpose()?;
     let bucket = Arc::new(Bucket::open(&config)?);

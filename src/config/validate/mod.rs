@@ -255,7 +255,7 @@ fn seal(check: &mut Check<'_>, merged: &Merged, warnings: &mut Vec<String>) -> S
         raw.frame_length.at.as_ref(),
         "frame_length",
         "is not usable",
-        "Use 65536 to 1048576 bytes, a multiple of 4096; 262144 suits nearly everyone.",
+        "Use 65536 to 1048576 bytes, a multiple of 4096; 524288 suits nearly everyone.",
     );
     let given = &raw.recipients.value;
     if given.is_empty() {

@@ -178,11 +178,12 @@ fn a_pull_goes_on_in_a_real_spool_file() {
     else {
         panic!("half a message is not whole");
     };
-    let mut file = crate::durable::AppendFile::resume(&path, start.sealed).unwrap();
+    let mut file = crate::durable::BulkFile::resume(&path, start.sealed, 1 << 30).unwrap();
     let rest = usize::try_from(start.plaintext).unwrap();
     let mut buffers = Buffers::new(64, 4);
     let mut source = &plain[rest..];
     let sealed = seal_stream(&mut source, &mut file, *start, &mut buffers, true, &Quiet).unwrap();
+    file.finish().unwrap();
     file.sync().unwrap();
     assert_eq!(sealed, whole);
     assert_eq!(std::fs::read(&path).unwrap(), message);

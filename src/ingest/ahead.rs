@@ -1,0 +1,61 @@
+//! Items' keys and headers, made ahead of the files by a thread of their own: agreeing with each recipient costs more
+//! than sealing a small file.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use super::{IngestError, Shared};
+use crate::seal::{PreparedItem, SealError};
+
+/// Items in stock for each camera.
+const STOCK: usize = 4;
+
+/// One dock session's stock of prepared items; the thread ends with it.
+pub struct Ahead {
+    stock: Option<mpsc::Receiver<Result<PreparedItem, SealError>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ahead {
+    pub fn start(shared: &Arc<Shared>, camera: &str) -> Result<Self, IngestError> {
+        let (sender, stock) = mpsc::sync_channel(STOCK);
+        let (shared, camera) = (Arc::clone(shared), camera.to_owned());
+        let work = move || {
+            while sender
+                .send(PreparedItem::new(
+                    &shared.recipients,
+                    shared.station.as_str(),
+                    &camera,
+                    shared.frame_length,
+                ))
+                .is_ok()
+            {}
+        };
+        let thread = std::thread::Builder::new()
+            .name("item-keys".into())
+            .stack_size(256 << 10)
+            .spawn(work)
+            .map_err(IngestError::Thread)?;
+        Ok(Self {
+            stock: Some(stock),
+            thread: Some(thread),
+        })
+    }
+
+    /// The next fresh item. Blocks while it is being made.
+    pub fn next(&self) -> Result<PreparedItem, IngestError> {
+        let next = self.stock.as_ref().and_then(|stock| stock.recv().ok());
+        Ok(next.unwrap_or(Err(SealError::Crypto))?)
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        // A thread that waits for room in the stock sees that nobody wants it any more.
+        self.stock.take();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
