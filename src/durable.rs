@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::model::{Explain, RetryClass};
 use crate::sys;
 
-pub use bulk::{BLOCK, BulkFile};
+pub use bulk::{BLOCK, BulkFile, open_direct};
 
 /// Sealed bytes written before the kernel is asked to begin writing them out, so that the last sync is short.
 const WRITEBACK_STEP: u64 = 8 << 20;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use aws_sdk_s3::types::ObjectVersion;
 use camdock::model::{Explain as _, RetryClass, Sha256Digest};
 use camdock::upload::{
-    Ledger as _, LockMode, MemoryLedger, Multipart, Pacer, RetentionPolicy, S3Store, Store,
-    StoredObject, Upload, UploadError,
+    Ledger as _, LockMode, MemoryLedger, Multipart, Pacer, PartMemory, RetentionPolicy, S3Store,
+    Store, StoredObject, Upload, UploadError,
 };
 use support::{Fault, Faulty, Made, Op, SeaweedFs, Station};
 use tokio::sync::{OnceCell, watch};
@@ -77,7 +77,9 @@ async fn upload_told(
         key,
         retention: Some(LOCKED),
         pacer: &Pacer::unlimited(),
+        part_size: PART,
         parts_at_once: 3,
+        memory: &PartMemory::new(3 * PART),
         progress,
         cancel,
     }
@@ -481,7 +483,9 @@ async fn a_stop_is_obeyed_at_once_and_the_next_run_goes_on() {
         key,
         retention: Some(LOCKED),
         pacer: &pacer,
+        part_size: PART,
         parts_at_once: 2,
+        memory: &PartMemory::new(2 * PART),
         progress: &progress,
         cancel,
     };

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 
 use super::{Outcome, load, logs};
 use crate::station::{self, Ended, Options};
+use crate::sys;
 
 /// Watches the docked folders, takes, seals, logs and stores footage until it is told to stop.
 #[derive(clap::Args)]
@@ -26,6 +27,7 @@ pub struct Args {
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let loaded = load(config)?;
+    sys::bound_heap();
     logs::start(Some(loaded.config.log.format), &loaded.config.log.level);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

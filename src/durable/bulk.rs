@@ -21,6 +21,17 @@ pub struct BulkFile {
     tail: Vec<u8>,
 }
 
+/// Opens a file for reads that are aligned to [`BLOCK`] and leave nothing in the page cache; `None` where the filesystem
+/// can't.
+pub fn open_direct(path: &Path) -> Option<File> {
+    let flags = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .ok()
+}
+
 impl BulkFile {
     /// Creates the file for about `expected` bytes; an existing one of that name is an error.
     pub fn create(path: &Path, expected: u64) -> Result<Self, DurableError> {

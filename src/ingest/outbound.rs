@@ -20,7 +20,9 @@ use crate::journal::{ItemRow, StoredFacts};
 use crate::metrics;
 use crate::model::{Event, EvidenceId, Explain as _, ItemState, ItemStored, Part, RetryClass};
 use crate::seal::{SealError, VerifiedReader};
-use crate::upload::{Backoff, Pacer, RetentionPolicy, Store, Upload, UploadError, put_small_once};
+use crate::upload::{
+    Backoff, Pacer, PartMemory, RetentionPolicy, Store, Upload, UploadError, put_small_once,
+};
 
 /// More than any receipt has.
 const RECEIPT_MAX: u64 = 1 << 16;
@@ -58,7 +60,9 @@ pub struct Outbound {
     pub prefix: String,
     pub retention: Option<RetentionPolicy>,
     pub pacer: Pacer,
+    pub part_size: u64,
     pub parts_at_once: usize,
+    pub memory: Arc<PartMemory>,
     /// How long a stored item stays in the spool.
     pub keep: Duration,
     pub view: Mutex<OutboundView>,
@@ -310,14 +314,11 @@ impl Outbound {
             let item_key = shared
                 .wrap
                 .unwrap(row.wrapped_key.as_deref().unwrap_or_default(), row.id)?;
-            let file = File::open(shared.spool.sealed(row.id)).map_err(SealError::Read)?;
-            Ok(VerifiedReader::open(
-                file,
-                &item_key,
-                row.id,
-                Part::Original,
-                sealed.sealed_size,
-            )?)
+            let path = shared.spool.sealed(row.id);
+            let file = File::open(&path).map_err(SealError::Read)?;
+            let size = sealed.sealed_size;
+            let reader = VerifiedReader::open(file, &item_key, row.id, Part::Original, size)?;
+            Ok(reader.past_page_cache(durable::open_direct(&path)))
         })?;
         let progress = |bytes: u64| {
             if let Some(at_work) = self.lock().at_work.get_mut(&row.id.to_string()) {
@@ -329,7 +330,9 @@ impl Outbound {
             key: &key,
             retention: self.retention,
             pacer: &self.pacer,
+            part_size: self.part_size,
             parts_at_once: self.parts_at_once,
+            memory: &self.memory,
             progress: &progress,
             cancel,
         };

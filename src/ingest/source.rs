@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::journal::PartRow;
 use crate::seal::VerifiedReader;
-use crate::upload::{BoxError, DonePart, Ledger, Multipart, PartSource, Resume};
+use crate::upload::{BoxError, DonePart, Lease, Ledger, Multipart, PartSource, Resume};
 
 use super::Shared;
 
@@ -16,10 +16,10 @@ impl PartSource for SpoolSource {
         self.0.len()
     }
 
-    fn read_range(&mut self, offset: u64, len: u64) -> Result<Bytes, BoxError> {
+    fn read_range(&mut self, offset: u64, len: u64, mut memory: Lease) -> Result<Bytes, BoxError> {
         let length = usize::try_from(len)?;
-        let (bytes, skip) = self.0.read_range(offset, length)?;
-        Ok(Bytes::from(bytes).slice(skip..skip + length))
+        let skip = self.0.read_range(offset, length, memory.buffer())?;
+        Ok(memory.into_bytes(skip..skip + length))
     }
 }
 

@@ -65,7 +65,8 @@ pub struct ItemFilter {
 impl Journal {
     /// Enters an item that is about to be pulled.
     pub fn begin_item(&self, item: &ItemRow) -> Result<(), JournalError> {
-        insert(&self.lock(), item)
+        // Lost: the partial spool file is removed and the file pulled from its beginning.
+        self.unsynced(|connection| insert(connection, item))
     }
 
     /// Commit step 2: the items' spool files are synced; what was sealed is durable here, all of it or nothing.

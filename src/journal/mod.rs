@@ -115,6 +115,19 @@ impl Journal {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// One step whose loss in a power cut only costs work, so it need not wait for the disk. It is durable, at the latest,
+    /// with the next step that does.
+    fn unsynced<T>(
+        &self,
+        step: impl FnOnce(&Connection) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let connection = self.lock();
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let done = step(&connection);
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        done
+    }
+
     /// A number kept under a name, such as how much of the log is in the bucket.
     pub fn number(&self, name: &str) -> Result<Option<u64>, JournalError> {
         use rusqlite::OptionalExtension as _;

@@ -88,12 +88,15 @@ impl Journal {
     }
 
     pub fn part_done(&self, key: &str, part: &PartRow) -> Result<(), JournalError> {
-        self.lock().execute(
-            "INSERT INTO parts (key, number, digest, etag) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (key, number) DO UPDATE SET digest = ?3, etag = ?4",
-            (key, part.number, part.digest.0, &part.etag),
-        )?;
-        Ok(())
+        // Lost: the store lists the part, and it is sent again only if it differs.
+        self.unsynced(|connection| {
+            connection.execute(
+                "INSERT INTO parts (key, number, digest, etag) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (key, number) DO UPDATE SET digest = ?3, etag = ?4",
+                (key, part.number, part.digest.0, &part.etag),
+            )?;
+            Ok(())
+        })
     }
 
     pub fn forget_upload(&self, key: &str) -> Result<(), JournalError> {

@@ -1,7 +1,7 @@
 //! Ranges of a spool file with every frame's tag checked on the way: what is uploaded was verified just before.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::os::unix::fs::FileExt as _;
 
 use zeroize::Zeroizing;
@@ -9,11 +9,14 @@ use zeroize::Zeroizing;
 use super::format::{END_MARK, FINAL_OVERHEAD, FRAME_OVERHEAD, IV, TAG, frame_iv};
 use super::open::Unlocked;
 use super::{ItemKey, KeySource, SealError};
+use crate::durable::BLOCK;
 use crate::model::{EvidenceId, Part};
 
 /// A spool file whose bytes are only handed out verified. Holds one range and one frame.
 pub struct VerifiedReader {
     file: File,
+    /// The same file, read past the page cache.
+    direct: Option<File>,
     message: Unlocked,
     size: u64,
     frames: u32,
@@ -49,11 +52,18 @@ impl VerifiedReader {
         ));
         Ok(Self {
             file,
+            direct: None,
             message,
             size,
             frames,
             scratch,
         })
+    }
+
+    /// Reads through `direct`, the same file opened for direct reads, where the filesystem can.
+    pub fn past_page_cache(mut self, direct: Option<File>) -> Self {
+        self.direct = direct;
+        self
     }
 
     pub const fn len(&self) -> u64 {
@@ -65,12 +75,13 @@ impl VerifiedReader {
     }
 
     /// The sealed bytes `[offset, offset + length)`; every frame that they touch was read whole and verified.
-    /// Returns a buffer and where in it the range begins.
+    /// They and the rest of those frames replace what `into` held; returns where in it the range begins.
     pub fn read_range(
         &mut self,
         offset: u64,
         length: usize,
-    ) -> Result<(Vec<u8>, usize), SealError> {
+        into: &mut Vec<u8>,
+    ) -> Result<usize, SealError> {
         let end = offset
             .checked_add(length as u64)
             .filter(|end| *end <= self.size)
@@ -94,15 +105,14 @@ impl VerifiedReader {
         } else {
             self.message.frame_offset(last + 1)
         };
-        let mut bytes =
-            vec![0; usize::try_from(to - from).map_err(|_| SealError::Limit("a range"))?];
-        self.file
-            .read_exact_at(&mut bytes, from)
+        let length = usize::try_from(to - from).map_err(|_| SealError::Limit("a range"))?;
+        let begin = self
+            .read_at(from, length, into)
             .map_err(|e| match e.kind() {
                 std::io::ErrorKind::UnexpectedEof => SealError::Truncated("a frame"),
                 _ => SealError::Read(e),
             })?;
-        let mut rest = &bytes[..];
+        let mut rest = &into[begin..begin + length];
         if offset < header {
             let (head, frames) = rest.split_at(self.message.bytes.len());
             if head != self.message.bytes {
@@ -121,7 +131,21 @@ impl VerifiedReader {
             rest = after;
         }
         let skip = usize::try_from(offset - from).map_err(|_| SealError::Limit("a range"))?;
-        Ok((bytes, skip))
+        Ok(begin + skip)
+    }
+
+    /// Reads `length` bytes at `from` into the buffer; returns where in it they begin.
+    fn read_at(&mut self, from: u64, length: usize, into: &mut Vec<u8>) -> io::Result<usize> {
+        if let Some(direct) = &self.direct {
+            match read_direct(direct, from, length, into) {
+                // A disk with larger blocks: read as any file from now on.
+                Err(e) if e.kind() == io::ErrorKind::InvalidInput => self.direct = None,
+                done => return done,
+            }
+        }
+        into.resize(length, 0);
+        self.file.read_exact_at(into, from)?;
+        Ok(0)
     }
 
     fn verify(&mut self, number: u32, frame: &[u8]) -> Result<(), SealError> {
@@ -151,4 +175,27 @@ impl VerifiedReader {
             .open_frame(number, is_final, &mut self.scratch)?;
         Ok(())
     }
+}
+
+/// As [`VerifiedReader::read_at`], by whole blocks into a place in the buffer that is aligned to them.
+fn read_direct(file: &File, from: u64, length: usize, into: &mut Vec<u8>) -> io::Result<usize> {
+    let before = usize::try_from(from % BLOCK as u64).unwrap_or(0);
+    let wanted = before + length;
+    into.resize(wanted.next_multiple_of(BLOCK) + BLOCK, 0);
+    let aligned = into.as_ptr().align_offset(BLOCK);
+    let space = &mut into[aligned..aligned + wanted.next_multiple_of(BLOCK)];
+    let mut got = 0;
+    while got < wanted {
+        match file.read_at(&mut space[got..], from - before as u64 + got as u64) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => got += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+        // Only the end of the file gives less than whole blocks.
+        if got < wanted && !got.is_multiple_of(BLOCK) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(aligned + before)
 }

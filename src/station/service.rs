@@ -18,7 +18,7 @@ use crate::config::{self, Changed, Config, Loaded, Profiles, Roster, Secrets, di
 use crate::dock::{DockEvent, FolderWatch};
 use crate::ingest::{Outbound, OutboundView, Shared, recover, run_committer};
 use crate::model::{ConfigChanged, Event, Explain as _, ItemState, StationStarted, StationStopped};
-use crate::upload::Store;
+use crate::upload::{PartMemory, Store};
 use crate::{durable, metrics, sys};
 
 /// How the service is to run.
@@ -105,7 +105,9 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         prefix: config.store.prefix.clone(),
         retention: parts::retention(&config),
         pacer: parts::pacer(&config)?,
+        part_size: config.upload.part_size,
         parts_at_once: config.upload.parts_in_flight,
+        memory: PartMemory::new(config.upload.part_size * config.upload.parts_in_flight as u64),
         keep: config.spool.keep,
         view: Mutex::new(OutboundView::default()),
     });

@@ -2,8 +2,10 @@
 
 mod clock;
 mod dumps;
+mod memory;
 mod writeback;
 
 pub use clock::clock_state;
 pub use dumps::forbid_core_dumps;
+pub use memory::bound_heap;
 pub use writeback::start_writeback;

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -10,10 +11,11 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::model::{Sha256Digest, composite_checksum};
 
 use super::ledger::{DonePart, Ledger, Multipart};
+use super::memory::{Lease, PartMemory, Read, read_part};
 use super::plan::{PartPlan, plan_is_whole, plan_parts};
 use super::settle::{Expected, Found};
 use super::small::put_whole;
-use super::store::{Body, Completed, ListedPart, PartTag, Store, StoredObject};
+use super::store::{Completed, ListedPart, PartTag, Store, StoredObject};
 use super::{BoxError, Pacer, RetentionPolicy, UploadError};
 
 /// A sealed object on the station's disk. Blocking: called on a thread for blocking work.
@@ -25,9 +27,9 @@ pub trait PartSource: Send {
         self.len() == 0
     }
 
-    /// Exactly `len` bytes from `offset`, their authentication tags checked. An error means that the spooled object is
-    /// damaged: it is never sent and never tried again.
-    fn read_range(&mut self, offset: u64, len: u64) -> Result<Bytes, BoxError>;
+    /// Exactly `len` bytes from `offset`, their authentication tags checked, in `memory`. An error means that the spooled
+    /// object is damaged: it is never sent and never tried again.
+    fn read_range(&mut self, offset: u64, len: u64, memory: Lease) -> Result<Bytes, BoxError>;
 }
 
 /// One attempt to store one object; what an attempt got through is not sent again by the next one.
@@ -36,8 +38,12 @@ pub struct Upload<'a> {
     pub key: &'a str,
     pub retention: Option<RetentionPolicy>,
     pub pacer: &'a Pacer,
-    /// Parts in memory at once, being read or sent; memory is this times the part size. At least 1.
+    /// The least size of a part; the plan may need larger ones.
+    pub part_size: u64,
+    /// Parts of this object being read or sent at once. At least 1.
     pub parts_at_once: usize,
+    /// For the parts of all uploads.
+    pub memory: &'a Arc<PartMemory>,
     /// Told the bytes that the store has taken, resumed ones included. Must not block.
     pub progress: &'a (dyn Fn(u64) + Sync),
     /// True: stop soon, keeping what is done for the next attempt.
@@ -61,9 +67,6 @@ enum Sent {
     UploadGone,
 }
 
-/// A part was read, with the source that read it.
-type Read = (Box<dyn PartSource>, u32, Result<Body, UploadError>);
-
 impl Upload<'_> {
     /// Stores the object once, resuming what `ledger` knows of. Dropping the future is a kill: the next run resumes.
     pub async fn run(
@@ -71,7 +74,7 @@ impl Upload<'_> {
         source: Box<dyn PartSource>,
         ledger: &mut dyn Ledger,
     ) -> Result<StoredObject, UploadError> {
-        let plan = plan_parts(source.len())?;
+        let plan = plan_parts(source.len(), self.part_size)?;
         if *self.cancel.borrow() {
             return Err(self.cancelled());
         }
@@ -119,7 +122,7 @@ impl Upload<'_> {
 
     async fn whole(&self, source: Box<dyn PartSource>) -> Result<StoredObject, UploadError> {
         let size = source.len();
-        let (_, _, body) = self.join(self.read(source, 0, 0, size).await)?;
+        let (_, _, body) = self.join(self.read(source, 0, (0, size)).await)?;
         let mut cancel = self.cancel.clone();
         tokio::select! {
             biased;
@@ -233,8 +236,8 @@ impl Upload<'_> {
             if room && let Some(idle) = source.take() {
                 // The source is here, so nothing is being read.
                 match missing.next().and_then(|n| Some((n, plan.range(n)?))) {
-                    Some((number, (offset, len))) => {
-                        reading = Some(self.read(idle, number, offset, len));
+                    Some((number, range)) => {
+                        reading = Some(self.read(idle, number, range));
                     }
                     None => source = Some(idle),
                 }
@@ -326,9 +329,9 @@ impl Upload<'_> {
             if *self.cancel.borrow() {
                 return Err(self.cancelled());
             }
-            let (offset, len) = running.plan.range(number).unwrap_or((0, 0));
+            let range = running.plan.range(number).unwrap_or((0, 0));
             let source = std::mem::replace(&mut running.source, Box::new(Nowhere));
-            let (source, _, body) = self.join(self.read(source, number, offset, len).await)?;
+            let (source, _, body) = self.join(self.read(source, number, range).await)?;
             running.source = source;
             let sha256 = body?.sha256;
             let etag = String::new();
@@ -355,32 +358,13 @@ impl Upload<'_> {
         }
     }
 
-    /// Reads and hashes one part on a thread for blocking work.
     fn read(
         &self,
-        mut source: Box<dyn PartSource>,
+        source: Box<dyn PartSource>,
         number: u32,
-        offset: u64,
-        len: u64,
+        range: (u64, u64),
     ) -> JoinHandle<Read> {
-        let key = self.key.to_owned();
-        tokio::task::spawn_blocking(move || {
-            let body = source
-                .read_range(offset, len)
-                .and_then(|bytes| {
-                    if bytes.len() as u64 == len {
-                        Ok(Body::new(bytes))
-                    } else {
-                        Err(format!("{} bytes instead of {len}", bytes.len()).into())
-                    }
-                })
-                .map_err(|source| UploadError::SpoolDamaged {
-                    key,
-                    offset,
-                    source,
-                });
-            (source, number, body)
-        })
+        read_part(self.memory, self.key, source, number, range)
     }
 
     fn join(&self, read: Result<Read, JoinError>) -> Result<Read, UploadError> {
@@ -480,7 +464,7 @@ impl PartSource for Nowhere {
         0
     }
 
-    fn read_range(&mut self, _: u64, _: u64) -> Result<Bytes, BoxError> {
+    fn read_range(&mut self, _: u64, _: u64, _: Lease) -> Result<Bytes, BoxError> {
         Err("the source is in use".into())
     }
 }

@@ -3,10 +3,12 @@ use super::UploadError;
 /// S3's limits (FORMATS, section 3).
 pub const MAX_PARTS: u64 = 10_000;
 pub const MAX_OBJECT: u64 = 5 << 40;
-const DEFAULT_PART: u64 = 8 << 20;
+/// What S3 takes as a part that is not the last.
+pub const LEAST_PART: u64 = 5 << 20;
 const MIB: u64 = 1 << 20;
 
-/// How an object is cut. The same size always gives the same plan: the composite checksum depends on it.
+/// How an object is cut. The same size and least part always give the same plan: the composite checksum
+/// depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartPlan {
     pub size: u64,
@@ -49,19 +51,20 @@ impl PartPlan {
     }
 }
 
-/// Whole up to 8 MiB; then parts of 8 MiB; beyond 10,000 of them, larger ones in steps of 1 MiB.
-pub fn plan_parts(size: u64) -> Result<PartPlan, UploadError> {
+/// Whole up to `least` bytes; then parts of that size; beyond 10,000 of them, larger ones in steps of 1 MiB.
+pub fn plan_parts(size: u64, least: u64) -> Result<PartPlan, UploadError> {
     if size > MAX_OBJECT {
         return Err(UploadError::TooLarge { bytes: size });
     }
-    if size <= DEFAULT_PART {
+    let least = least.max(LEAST_PART);
+    if size <= least {
         return Ok(PartPlan {
             size,
-            part_size: DEFAULT_PART,
+            part_size: least,
             count: 0,
         });
     }
-    let part_size = DEFAULT_PART.max(size.div_ceil(MAX_PARTS).next_multiple_of(MIB));
+    let part_size = least.max(size.div_ceil(MAX_PARTS).next_multiple_of(MIB));
     PartPlan::with_part_size(size, part_size).ok_or(UploadError::TooLarge { bytes: size })
 }
 
@@ -82,14 +85,19 @@ mod tests {
 
     use super::*;
 
+    const DEFAULT_PART: u64 = 8 << 20;
+
     #[test]
     fn objects_up_to_one_part_are_put_whole() {
         for size in [0, 1, DEFAULT_PART - 1, DEFAULT_PART] {
-            assert!(!plan_parts(size).unwrap().is_multipart(), "{size}");
+            assert!(
+                !plan_parts(size, DEFAULT_PART).unwrap().is_multipart(),
+                "{size}"
+            );
         }
-        let plan = plan_parts(DEFAULT_PART + 1).unwrap();
+        let plan = plan_parts(DEFAULT_PART + 1, DEFAULT_PART).unwrap();
         assert_eq!((plan.count, plan.range(2)), (2, Some((DEFAULT_PART, 1))));
-        let plan = plan_parts(3 * DEFAULT_PART).unwrap();
+        let plan = plan_parts(3 * DEFAULT_PART, DEFAULT_PART).unwrap();
         assert_eq!(
             (plan.count, plan.range(3)),
             (3, Some((2 * DEFAULT_PART, DEFAULT_PART)))
@@ -99,21 +107,21 @@ mod tests {
 
     #[test]
     fn objects_beyond_ten_thousand_parts_get_larger_parts() {
-        let plan = plan_parts(10_000 * (5 << 20) + 1).unwrap();
+        let plan = plan_parts(10_000 * (5 << 20) + 1, DEFAULT_PART).unwrap();
         assert_eq!((plan.part_size, plan.count), (DEFAULT_PART, 6_251));
-        let plan = plan_parts(10_000 * DEFAULT_PART + 1).unwrap();
+        let plan = plan_parts(10_000 * DEFAULT_PART + 1, DEFAULT_PART).unwrap();
         assert_eq!((plan.part_size, plan.count), (9 << 20, 8_889));
-        let plan = plan_parts(MAX_OBJECT).unwrap();
+        let plan = plan_parts(MAX_OBJECT, DEFAULT_PART).unwrap();
         assert_eq!((plan.part_size, plan.count), (525 << 20, 9_987));
-        assert!(plan_parts(MAX_OBJECT + 1).is_err());
+        assert!(plan_parts(MAX_OBJECT + 1, DEFAULT_PART).is_err());
         assert!(PartPlan::with_part_size(MAX_OBJECT, 5 << 20).is_none());
         assert!(PartPlan::with_part_size(1, 0).is_none());
     }
 
     proptest! {
         #[test]
-        fn parts_cover_the_object_without_gap_or_overlap(size in 0..=MAX_OBJECT) {
-            let plan = plan_parts(size).unwrap();
+        fn parts_cover_the_object_without_gap_or_overlap(size in 0..=MAX_OBJECT, least in 0u64..=1 << 30) {
+            let plan = plan_parts(size, least).unwrap();
             prop_assert!(u64::from(plan.count) <= MAX_PARTS);
             prop_assert!(plan.part_size >= 5 << 20 && plan.part_size <= 5 << 30);
             if plan.is_multipart() {

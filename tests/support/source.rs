@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use camdock::model::{Sha256Digest, composite_checksum};
-use camdock::upload::{BoxError, PartSource};
+use camdock::upload::{BoxError, Lease, PartSource};
 
 /// Content made from a seed, the same for the same seed, and damaged where told.
 #[derive(Clone)]
@@ -73,7 +73,7 @@ impl PartSource for Made {
         self.len
     }
 
-    fn read_range(&mut self, offset: u64, len: u64) -> Result<Bytes, BoxError> {
+    fn read_range(&mut self, offset: u64, len: u64, mut memory: Lease) -> Result<Bytes, BoxError> {
         assert!(offset + len <= self.len, "asked beyond the end");
         if self
             .damaged_at
@@ -82,6 +82,9 @@ impl PartSource for Made {
             return Err("the tag of a frame is wrong".into());
         }
         self.read.fetch_add(len, Ordering::SeqCst);
-        Ok(self.bytes(offset, len).into())
+        let bytes = self.bytes(offset, len);
+        let length = bytes.len();
+        *memory.buffer() = bytes;
+        Ok(memory.into_bytes(0..length))
     }
 }

@@ -1,0 +1,183 @@
+//! Memory for parts, shared by all uploads of a station: a budget that they wait for, and buffers that are used again.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+
+use super::UploadError;
+use super::object::PartSource;
+use super::store::Body;
+
+const UNIT: u64 = 64 << 10;
+/// Larger buffers than this over the wanted length are not kept.
+const WASTE_MAX: usize = 8 << 20;
+
+pub struct PartMemory {
+    permits: Arc<Semaphore>,
+    /// In [`UNIT`]s.
+    total: u32,
+    spare: Mutex<Vec<Vec<u8>>>,
+}
+
+impl PartMemory {
+    /// `bytes` in use at most; a part larger than that waits until it is alone.
+    pub fn new(bytes: u64) -> Arc<Self> {
+        let total = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX >> 3);
+        let total = total.clamp(1, u32::MAX >> 3);
+        Arc::new(Self {
+            permits: Arc::new(Semaphore::new(total as usize)),
+            total,
+            spare: Mutex::default(),
+        })
+    }
+
+    /// A buffer for `bytes`, as soon as there is room.
+    pub async fn lease(self: &Arc<Self>, bytes: u64) -> Lease {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        let permits = Arc::clone(&self.permits).acquire_many_owned(units.clamp(1, self.total));
+        Lease {
+            // The semaphore is never closed.
+            permit: permits.await.ok(),
+            buffer: self.used_before(usize::try_from(bytes).unwrap_or(0)),
+            memory: Arc::clone(self),
+        }
+    }
+
+    fn used_before(&self, wanted: usize) -> Vec<u8> {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = spare
+            .iter()
+            .position(|b| b.capacity() >= wanted && b.capacity() - wanted <= WASTE_MAX);
+        fits.map(|at| spare.swap_remove(at)).unwrap_or_default()
+    }
+}
+
+/// A buffer under the budget; both go back on drop.
+pub struct Lease {
+    permit: Option<OwnedSemaphorePermit>,
+    buffer: Vec<u8>,
+    memory: Arc<PartMemory>,
+}
+
+impl Lease {
+    /// To be filled; what it holds is left from an earlier part.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// What was filled in, without a copy.
+    pub fn into_bytes(self, range: Range<usize>) -> Bytes {
+        Bytes::from_owner(self).slice(range)
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("bytes", &self.buffer.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl AsRef<[u8]> for Lease {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let buffer = std::mem::take(&mut self.buffer);
+        let spare = &self.memory.spare;
+        let mut spare = spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept: usize = spare.iter().map(Vec::capacity).sum();
+        // What is lent and what is spare stay within the budget together, but for a frame or two.
+        let room = self.memory.permits.available_permits() as u64 * UNIT;
+        if (kept + buffer.capacity()) as u64 <= room + self.permit_bytes() {
+            spare.push(buffer);
+        }
+    }
+}
+
+impl Lease {
+    fn permit_bytes(&self) -> u64 {
+        let permits = self
+            .permit
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        permits as u64 * UNIT + (2 << 20)
+    }
+}
+
+/// A part was read, with the source that read it.
+pub(super) type Read = (Box<dyn PartSource>, u32, Result<Body, UploadError>);
+
+/// Reads and hashes one part on a thread for blocking work, once there is memory for it.
+pub(super) fn read_part(
+    memory: &Arc<PartMemory>,
+    key: &str,
+    mut source: Box<dyn PartSource>,
+    number: u32,
+    (offset, len): (u64, u64),
+) -> JoinHandle<Read> {
+    let (memory, key) = (Arc::clone(memory), key.to_owned());
+    tokio::spawn(async move {
+        let lease = memory.lease(len).await;
+        let reading = tokio::task::spawn_blocking(move || {
+            let body = source
+                .read_range(offset, len, lease)
+                .and_then(|bytes| {
+                    if bytes.len() as u64 == len {
+                        Ok(Body::new(bytes))
+                    } else {
+                        Err(format!("{} bytes instead of {len}", bytes.len()).into())
+                    }
+                })
+                .map_err(|source| UploadError::SpoolDamaged {
+                    key,
+                    offset,
+                    source,
+                });
+            (source, number, body)
+        });
+        match reading.await {
+            Ok(read) => read,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime is shutting down.
+            Err(_) => std::future::pending().await,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn leases_wait_for_the_budget_and_buffers_come_back() {
+        let memory = PartMemory::new(4 << 20);
+        let mut first = memory.lease(3 << 20).await;
+        first.buffer().resize(3 << 20, 7);
+        let second = tokio::spawn({
+            let memory = Arc::clone(&memory);
+            async move { memory.lease(2 << 20).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished());
+        let bytes = first.into_bytes(1..3);
+        assert_eq!(&bytes[..], [7, 7]);
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished(), "the bytes still hold the memory");
+        drop(bytes);
+        drop(second.await.unwrap());
+        let mut again = memory.lease(3 << 20).await;
+        assert!(again.buffer().capacity() >= 3 << 20, "not used again");
+        drop(again);
+        // More than the whole budget goes alone rather than never.
+        memory.lease(1 << 40).await;
+    }
+}
