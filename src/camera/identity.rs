@@ -54,6 +54,8 @@ pub(super) fn identify(
         IdentitySource::Marker => marker.and_then(|m| CameraId::new(&m.make, &m.serial)),
         IdentitySource::File => from_files(beneath, profile),
         IdentitySource::FolderName => from_name(root.file_name()?.as_bytes(), profile),
+        // A docked folder has no device to ask.
+        IdentitySource::Descriptor | IdentitySource::DeviceInfo | IdentitySource::Unlock => None,
     })
 }
 
