@@ -8,6 +8,7 @@ mod error;
 mod folder;
 mod identity;
 mod listing;
+mod mass_storage;
 
 use std::fmt;
 use std::io::Read;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 
 pub use error::CameraError;
 pub use folder::FolderCamera;
+pub use mass_storage::MassStorageCamera;
 
 use crate::model::{CameraIdentity, Condition, FileFacts, SourcePath};
 

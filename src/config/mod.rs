@@ -28,8 +28,8 @@ pub use profiles::{
 pub use roster::{Roster, RosterEntry};
 pub use secrets::{Secrets, StoreCredentials};
 pub use settings::{
-    AcceptUnknown, Config, Dock, DockFolder, Ingest, Log, LogFormat, Pace, PaceWindow, Recipient,
-    RetentionMode, Seal, Spool, Station, Store, Upload,
+    AcceptUnknown, Bay, Config, Dock, DockFolder, Ingest, Log, LogFormat, Pace, PaceWindow,
+    Recipient, RetentionMode, Seal, Spool, Station, Store, Upload,
 };
 pub use watch::{Changed, ConfigWatch, watch};
 

@@ -18,7 +18,7 @@ pub fn session_docked(session: &SessionRow, condition: Condition) -> Event {
     for warning in &condition.warnings {
         tracing::warn!(warning, "the camera needs somebody to mend it");
     }
-    Event::CameraDocked(CameraDocked {
+    Event::CameraDocked(Box::new(CameraDocked {
         bay: session.bay.clone(),
         camera: session.camera.clone(),
         profile: session.profile.clone(),
@@ -30,7 +30,7 @@ pub fn session_docked(session: &SessionRow, condition: Condition) -> Event {
         battery_percent: condition.battery,
         device: condition.device,
         warnings: condition.warnings,
-    })
+    }))
 }
 
 /// `missing` names some of the `missing_count` files that were seen but not secured.

@@ -32,7 +32,7 @@ pub enum Event {
     #[serde(rename = "config.changed")]
     ConfigChanged(ConfigChanged),
     #[serde(rename = "camera.docked")]
-    CameraDocked(CameraDocked),
+    CameraDocked(Box<CameraDocked>),
     #[serde(rename = "camera.refused")]
     CameraRefused(CameraRefused),
     #[serde(rename = "camera.undocked")]

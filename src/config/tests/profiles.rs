@@ -19,6 +19,7 @@ fn interface(class: u8, subclass: u8, protocol: u8) -> UsbInterface {
 fn device(ids: (u16, u16), interfaces: Vec<UsbInterface>) -> UsbDevice {
     UsbDevice {
         port: "pci-0000:00:04.0-usb-0:3".into(),
+        peer_port: None,
         name: "2-3".into(),
         bus: 2,
         address: 5,

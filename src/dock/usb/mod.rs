@@ -1,0 +1,17 @@
+//! USB devices: read from sysfs, judged by profiles, given to bays. libusb only hurries the scan.
+
+pub mod descriptors;
+mod hints;
+mod judge;
+#[cfg(test)]
+mod made_up;
+mod plugged;
+mod ports;
+mod sysfs;
+
+pub use judge::{Verdict, hostile, judge};
+pub use sysfs::{BlockNode, Plug, PlugState, Sysfs};
+
+pub(super) use hints::Hints;
+pub(super) use plugged::{Around, Plugged};
+pub(super) use ports::Ports;
