@@ -302,6 +302,7 @@ impl Slot {
             Verdict::Camera { profile, .. } if profile.access == Access::MassStorage => {
                 if (around.mounted)(plug) {
                     self.state = State::Mounted;
+                    self.owed = false;
                     return;
                 }
                 self.owed = true;
