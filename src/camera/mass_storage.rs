@@ -247,6 +247,13 @@ impl Camera for MassStorageCamera {
         }
         self.mounted = marker;
         self.open_storages();
+        // Not known to be empty, nor to fail: nothing may be called safe yet.
+        let expected = |s: &&MountedStorage| s.state == StorageState::Expected;
+        if let Some(storage) = self.mounted.storages.iter().find(expected) {
+            return Err(CameraError::StillMounting {
+                storage: storage.name.clone(),
+            });
+        }
         let mut left = self.max_files;
         for storage in &self.storages {
             let failed = |reason: String| {

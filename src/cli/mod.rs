@@ -4,6 +4,7 @@
 
 mod bench_log;
 mod check;
+mod check_usb;
 mod demo;
 mod items;
 mod keygen;

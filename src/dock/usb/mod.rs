@@ -14,4 +14,4 @@ pub use sysfs::{BlockNode, Plug, PlugState, Sysfs};
 
 pub(super) use hints::Hints;
 pub(super) use plugged::{Around, Plugged};
-pub(super) use ports::Ports;
+pub use ports::Ports;
