@@ -386,3 +386,6 @@ async fn classify(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,6 +50,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let sysfs = Sysfs::new("/sys");
     match args.action {
         Action::Protect => protect(&Path::new("/dev").join(&args.node))?,
+        // At a shutdown everything may be gone already.
+        Action::Unmount if !args.media.exists() => {}
         Action::Unmount => Media::open(&args.media)?.remove(&args.node)?,
         Action::Mount => mount(args, &sysfs)?,
     }

@@ -9,6 +9,9 @@ mod plugged;
 mod ports;
 mod sysfs;
 
+#[cfg(test)]
+pub(super) use made_up::{DISK, Tree};
+
 pub use judge::{Verdict, hostile, judge};
 pub use sysfs::{BlockNode, Plug, PlugState, Sysfs};
 
