@@ -98,6 +98,10 @@ pub fn findings(
                 format!("{place}: it describes itself in an absurd way: {reason}"),
                 "Remove it.",
             )),
+            PlugState::Own => findings.push(fine(
+                "usb disk",
+                format!("{place}: the station's own, left alone"),
+            )),
             PlugState::Device(device) => findings.extend(camera(root, &place, device, profiles)),
         }
     }

@@ -87,6 +87,8 @@ pub enum LeftReason {
     RootGone,
     /// It did not come back after it was unlocked.
     NotBack,
+    /// It is a disk of the station's own, which was not known at first.
+    Own,
 }
 
 impl fmt::Display for LeftReason {
@@ -95,6 +97,7 @@ impl fmt::Display for LeftReason {
             Self::Removed => "the camera was removed",
             Self::Replaced => "another camera took its place",
             Self::RootGone => "the docked folder's parent is gone",
+            Self::Own => "it is a disk of the station's own",
             Self::NotBack => "the camera did not come back after it was unlocked",
         })
     }

@@ -87,8 +87,14 @@ fn mount(args: &Args, sysfs: &Sysfs) -> anyhow::Result<()> {
     let plug = sysfs
         .device_of_block(&args.node)
         .with_context(|| format!("{} belongs to no USB device", args.node))?;
-    let PlugState::Device(device) = plug.state else {
-        bail!("{} describes itself in an absurd way", args.node);
+    let device = match plug.state {
+        PlugState::Device(device) => device,
+        PlugState::Own => {
+            println!("{} is the station's own and left alone", args.node);
+            return Ok(());
+        }
+        PlugState::Absurd(reason) => bail!("refused: {reason}"),
+        PlugState::Unready => bail!("the kernel has not configured its device"),
     };
     if let Some(reason) = hostile(&device) {
         bail!("refused: {reason}");

@@ -34,11 +34,18 @@ impl Tree {
     }
 
     pub fn path(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
+        self.0.path().join("sys").join(path)
+    }
+
+    /// Beside `/sys`: `proc/self/mountinfo`, `run/udev/data/b8:17`.
+    pub fn host(&self, path: &str, text: &str) {
+        let path = self.0.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
     }
 
     pub fn sysfs(&self) -> Sysfs {
-        Sysfs::new(self.0.path())
+        Sysfs::new(self.path(""))
     }
 
     /// The real folder of a device: below its hub.

@@ -205,6 +205,12 @@ impl Slot {
                 self.state = State::Held;
             }
         }
+        // It can turn out to be the station's own only once its disks are there.
+        if plug.state == PlugState::Own {
+            self.leave(LeftReason::Own, events);
+            self.state = State::Other;
+            return;
+        }
         let stayed = now.saturating_sub(self.since);
         match &mut self.state {
             State::Held if stayed < FLAP_HOLD => {}
@@ -262,6 +268,7 @@ impl Slot {
                 }
                 return;
             }
+            PlugState::Own => return,
             PlugState::Absurd(reason) => {
                 return self.refuse(
                     format!("it describes itself in an absurd way: {reason}"),

@@ -13,6 +13,10 @@ const ENTRIES_MAX: usize = 16_384;
 /// Characters of a string descriptor.
 const TEXT_MAX: usize = 126;
 const PORT_BYTES_MAX: usize = 200;
+const MOUNTS_BYTES_MAX: usize = 4 << 20;
+const UDEV_BYTES_MAX: usize = 64 << 10;
+/// What the mount helper mounts is no use of the station's own.
+const MEDIA: &str = "/run/camdock/media/";
 
 /// `/sys`, or a test's tree of the same shape.
 #[derive(Debug, Clone)]
@@ -40,6 +44,8 @@ pub enum PlugState {
     Unready,
     /// One clause.
     Absurd(String),
+    /// A disk that the station itself uses, or was told to leave alone.
+    Own,
 }
 
 /// A disk or partition of a USB device, as sysfs shows it.
@@ -99,11 +105,16 @@ impl Sysfs {
             None => (own, None),
         };
         let peer_port = peer_port.filter(|peer| *peer != port);
-        let state = match device_in(&dir, name, &port, peer_port.as_deref(), bus, address) {
+        let mut state = match device_in(&dir, name, &port, peer_port.as_deref(), bus, address) {
             Ok(device) => device.map_or(PlugState::Unready, |d| PlugState::Device(Box::new(d))),
             Err(Skip::Hub) => return None,
             Err(Skip::Absurd(reason)) => PlugState::Absurd(reason),
         };
+        if let PlugState::Device(device) = &state
+            && self.is_own_disk(device)
+        {
+            state = PlugState::Own;
+        }
         // Read first and last: all in between was of one device.
         (number("devnum") == Some(address)).then_some(Plug {
             port,
@@ -112,6 +123,40 @@ impl Sysfs {
             bus,
             address,
             state,
+        })
+    }
+
+    /// A disk that is mounted elsewhere, held by another driver, or marked with `CAMDOCK_IGNORE` in udev.
+    fn is_own_disk(&self, device: &UsbDevice) -> bool {
+        if device.interfaces.iter().all(|i| i.class != 8) {
+            return false;
+        }
+        // What stands beside `/sys`.
+        let host = self.root.parent().unwrap_or(&self.root);
+        let mounts = read(&host.join("proc/self/mountinfo"), MOUNTS_BYTES_MAX).unwrap_or_default();
+        let mounts = String::from_utf8_lossy(&mounts);
+        self.block_nodes(device).iter().any(|node| {
+            let elsewhere = mounts.lines().any(|line| {
+                // Number, parent, device, root, mount point.
+                let mut fields = line.split(' ').skip(2);
+                fields.next() == Some(node.dev.as_str())
+                    && fields.nth(1).is_some_and(|point| !point.starts_with(MEDIA))
+            });
+            let holders = self
+                .root
+                .join("class/block")
+                .join(&node.node)
+                .join("holders");
+            let held = fs::read_dir(holders).is_ok_and(|mut holders| holders.next().is_some());
+            let told = read(
+                &host.join(format!("run/udev/data/b{}", node.dev)),
+                UDEV_BYTES_MAX,
+            )
+            .is_some_and(|data| {
+                data.split(|b| *b == b'\n')
+                    .any(|l| l == b"E:CAMDOCK_IGNORE=1")
+            });
+            !node.node.is_empty() && (elsewhere || held || told)
         })
     }
 

@@ -270,6 +270,18 @@ fn new_profiles_look_again_at_what_was_left_alone_and_at_nothing_else() {
 }
 
 #[test]
+fn a_disk_that_turns_out_to_be_the_stations_own_is_left_alone_without_a_complaint() {
+    let mut dock = Dock::new();
+    let disk = plug("2-3", 5, DISK);
+    let own = [in_state(disk.clone(), PlugState::Own)];
+    assert_eq!(dock.scan(&[disk]), ["bay-1 plugged"]);
+    assert_eq!(dock.after(0.1, &own), ["bay-1 left Own"]);
+    assert_eq!(dock.after(100.0, &own), NONE);
+    assert_eq!(dock.plugged.pending().len(), 0);
+    assert_eq!(dock.after(1.0, &[]), NONE);
+}
+
+#[test]
 fn two_devices_in_one_socket_are_two_bays() {
     let mut dock = Dock::new();
     let mut second = plug("2-5", 9, MTP);

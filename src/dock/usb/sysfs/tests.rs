@@ -147,6 +147,35 @@ fn every_storage_of_a_device_is_expected_and_found_from_its_block_device() {
     assert_eq!(sysfs.device_of_block("../../bus"), None);
 }
 
+#[test]
+fn a_disk_of_the_stations_own_is_left_alone() {
+    let tree = Tree::new();
+    tree.plug("2-3", 5, &made(1, 1, DISK), &[]);
+    let state = || tree.sysfs().plug("2-3").unwrap().state;
+    assert!(matches!(state(), PlugState::Device(_)));
+    tree.disk("2-3", 0, "sdb", "1000", 2);
+    let mounts = |line: &str| {
+        let text = format!("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n{line}\n");
+        tree.host("proc/self/mountinfo", &text);
+        matches!(state(), PlugState::Own)
+    };
+    assert!(!mounts(
+        "40 22 8:17 / /run/camdock/media/p/l0p1 ro - vfat /dev/sdb1 ro"
+    ));
+    assert!(!mounts("40 22 8:99 / /backup rw - ext4 /dev/sdz1 rw"));
+    assert!(mounts("40 22 8:18 / /backup rw - ext4 /dev/sdb2 rw"));
+    assert!(!mounts(""));
+    tree.host(
+        "run/udev/data/b8:17",
+        "S:disk/by-id/x\nE:CAMDOCK_IGNORE=1\n",
+    );
+    assert_eq!(state(), PlugState::Own);
+    tree.host("run/udev/data/b8:17", "E:CAMDOCK_IGNORE=10\n");
+    assert!(matches!(state(), PlugState::Device(_)));
+    fs::create_dir_all(tree.path("class/block/sdb1/holders/dm-0")).unwrap();
+    assert_eq!(state(), PlugState::Own);
+}
+
 proptest! {
     #[test]
     fn whatever_descriptors_a_device_has_the_others_are_still_seen(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
