@@ -182,7 +182,14 @@ impl Docking {
             .jobs
             .values()
             .all(|docked| docked.control.settled() || docked.thread.is_finished());
-        jobs && self.awaited.is_empty()
+        // What cannot be unlocked or mounted has said so at its bay, and is not waited for.
+        let shown = self.shared.bays.all();
+        let given_up = |bay: &BayName| {
+            shown.iter().any(|view| {
+                view.bay == *bay && matches!(view.status, BayStatus::NotRecognised { .. })
+            })
+        };
+        jobs && self.awaited.iter().all(given_up)
     }
 
     /// Ends every session and waits for the threads. Blocks.
