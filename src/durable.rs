@@ -110,6 +110,28 @@ pub fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
     replace(path, bytes, false)
 }
 
+/// Like [`write_unsynced`], for what other users must be able to read: mode 0644 from the first moment on.
+pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let temporary = temporary_beside(path);
+    let written = (|| {
+        let mut file = private()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .open(&temporary)
+            .map_err(at("create", &temporary))?;
+        file.write_all(bytes).map_err(at("write", &temporary))?;
+        file.set_permissions(fs::Permissions::from_mode(0o644))
+            .map_err(at("set the mode of", &temporary))?;
+        fs::rename(&temporary, path).map_err(at("rename into", path))
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
 fn replace(path: &Path, bytes: &[u8], synced: bool) -> Result<(), DurableError> {
     let temporary = temporary_beside(path);
     let written = (|| {

@@ -131,6 +131,18 @@ fn the_shipped_profile_is_the_built_in_one_and_documents_each_key() {
 }
 
 #[test]
+fn each_shipped_profile_loads_and_those_of_built_in_names_are_the_built_in_ones() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/profiles");
+    let (shipped, builtin) = (Profiles::load(&dir).unwrap(), Profiles::builtin());
+    for profile in builtin.all() {
+        assert_eq!(shipped.get(&profile.name), Some(profile));
+    }
+    assert!(shipped.files.len() > builtin.names().count());
+    let locked = shipped.get("locked-control").unwrap();
+    assert_eq!(locked.unlock.as_ref().unwrap().usb[0].vendor, Some(0x4255));
+}
+
+#[test]
 fn the_shipped_roster_names_officers() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/roster.toml");
     let roster = Roster::load(&path).unwrap();

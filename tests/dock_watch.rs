@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use camdock::config::DockFolder;
-use camdock::dock::{DockEvent, FolderWatch, LeftReason};
+use camdock::dock::{DockEvent, DockWatch, LeftReason, Target, Watched};
 use camdock::model::BayName;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
@@ -16,7 +16,7 @@ const SLOW: Duration = Duration::from_mins(1);
 const LONG: Duration = Duration::from_secs(20);
 
 struct Dock {
-    watch: FolderWatch,
+    watch: DockWatch,
     events: Receiver<DockEvent>,
 }
 
@@ -31,8 +31,12 @@ impl Dock {
             path: path.to_path_buf(),
             profile: "folder".into(),
         };
-        let folders: Vec<_> = roots.iter().map(folder).collect();
-        let (watch, events) = FolderWatch::start(&folders, interval).unwrap();
+        let watched = Watched {
+            folders: roots.iter().map(folder).collect(),
+            scan_interval: interval,
+            usb: None,
+        };
+        let (watch, events) = DockWatch::start(watched).unwrap();
         Self { watch, events }
     }
 
@@ -56,7 +60,9 @@ impl Dock {
 fn arrived(root: &Path, bay: &str) -> DockEvent {
     DockEvent::Arrived {
         bay: BayName::new(bay),
-        root: root.join(bay),
+        target: Target::Folder {
+            root: root.join(bay),
+        },
         profile: "folder".into(),
     }
 }
@@ -186,7 +192,12 @@ async fn twenty_cameras_at_once_each_arrive_and_leave_once() {
     }
     let (mut bays, mut seen) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..20 {
-        let DockEvent::Arrived { bay, root, .. } = dock.next().await else {
+        let DockEvent::Arrived {
+            bay,
+            target: Target::Folder { root },
+            ..
+        } = dock.next().await
+        else {
             panic!("not an arrival")
         };
         assert!(bays.insert(bay) && seen.insert(root));

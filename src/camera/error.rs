@@ -16,6 +16,13 @@ pub enum CameraError {
     },
     #[error("the camera at {} is no longer there", root.display())]
     Gone { root: PathBuf },
+    #[error("the camera {device} is to be read by {access}, which this version cannot do")]
+    Unsupported {
+        device: String,
+        access: &'static str,
+    },
+    #[error("the camera's storage {storage} is still being mounted")]
+    StillMounting { storage: String },
     #[error("{path} is no longer on the camera")]
     NotFound { path: SourcePath },
     #[error("{path} may not be read")]
@@ -55,10 +62,12 @@ impl CameraError {
 impl Explain for CameraError {
     fn retry_class(&self) -> RetryClass {
         match self {
-            Self::Root { .. } | Self::Gone { .. } | Self::Swapped { .. } | Self::Read { .. } => {
-                RetryClass::Later
-            }
-            Self::Denied { .. } => RetryClass::Operator,
+            Self::StillMounting { .. }
+            | Self::Root { .. }
+            | Self::Gone { .. }
+            | Self::Swapped { .. }
+            | Self::Read { .. } => RetryClass::Later,
+            Self::Denied { .. } | Self::Unsupported { .. } => RetryClass::Operator,
             Self::NotFound { .. } | Self::NotRegular { .. } | Self::Escapes { .. } => {
                 RetryClass::Never
             }
@@ -69,6 +78,8 @@ impl Explain for CameraError {
         match self {
             Self::Root { .. } => "camera_unreadable",
             Self::Gone { .. } => "camera_gone",
+            Self::Unsupported { .. } => "camera_unsupported",
+            Self::StillMounting { .. } => "storage_not_mounted",
             Self::NotFound { .. } => "file_gone",
             Self::Denied { .. } => "file_denied",
             Self::NotRegular { .. } => "not_regular",
@@ -86,6 +97,12 @@ impl Explain for CameraError {
             ),
             Self::Gone { .. } => {
                 "Dock the camera again; the work goes on where it stopped.".into()
+            }
+            Self::StillMounting { .. } => {
+                "Leave the camera docked; if it stays so, see `journalctl -u 'camdock-mount@*'`.".into()
+            }
+            Self::Unsupported { .. } => {
+                "Give its model a profile with another `access` in profiles/, or update CamDock.".into()
             }
             Self::NotFound { .. } => {
                 "Check with the officer what removed the file while the camera was docked.".into()

@@ -14,7 +14,7 @@ use super::identity;
 use super::listing::{Walk, timestamp};
 use super::{Camera, CameraError, CameraFile, Change, Listed, OpenFacts};
 use crate::config::{Access, Profile, Profiles};
-use crate::model::{CameraIdentity, SourcePath};
+use crate::model::{CameraIdentity, Condition, FileTimes, SourcePath};
 
 /// See `max_files` in [ingest].
 const MAX_FILES: u64 = 1_000_000;
@@ -83,6 +83,15 @@ impl Camera for FolderCamera {
         &self.identity
     }
 
+    fn condition(&mut self) -> Condition {
+        // Without a zone nobody said that the files' times are the camera's own.
+        let zone = self.profile.time_zone.clone();
+        Condition {
+            file_times: zone.map(FileTimes::Local),
+            ..Condition::default()
+        }
+    }
+
     fn list(&mut self, sink: &mut dyn FnMut(Listed) -> ControlFlow<()>) -> Result<(), CameraError> {
         let walked = Walk::new(&self.beneath, &self.profile, self.max_files).run(sink);
         // A camera that left meanwhile looks like one with fewer files.
@@ -117,7 +126,7 @@ impl Camera for FolderCamera {
     }
 }
 
-struct FolderFile {
+pub(super) struct FolderFile {
     file: File,
     path: SourcePath,
     opened: Statx,
@@ -125,7 +134,7 @@ struct FolderFile {
 }
 
 impl FolderFile {
-    fn open(beneath: Arc<Beneath>, path: &SourcePath) -> Result<Self, CameraError> {
+    pub(super) fn open(beneath: Arc<Beneath>, path: &SourcePath) -> Result<Self, CameraError> {
         let failed = |source| CameraError::reading(path, source);
         let bytes = path.as_bytes();
         // Looked at before it is opened: opening a device can already do something.

@@ -29,19 +29,23 @@ pub(super) struct Marker {
 
 /// `<root>.camera`; it lies in the watched folder, which is ours, not on the camera.
 pub(super) fn marker(root: &Path) -> Option<Marker> {
+    serde_json::from_slice(&marker_bytes(root, BYTES_MAX)?)
+        .inspect_err(|error| {
+            tracing::warn!(%error, root = %root.display(), "the marker beside it is not as CamDock writes it");
+        })
+        .ok()
+}
+
+/// The first bytes of the marker beside a folder.
+pub(super) fn marker_bytes(root: &Path, limit: u64) -> Option<Vec<u8>> {
     let mut name = root.file_name()?.to_owned();
     name.push(".camera");
-    let path = root.with_file_name(name);
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC)
-        .open(&path)
+        .open(root.with_file_name(name))
         .ok()?;
-    serde_json::from_slice(&bounded(file)?)
-        .inspect_err(|error| {
-            tracing::warn!(%error, marker = %path.display(), "a marker is not as CamDock writes it");
-        })
-        .ok()
+    bounded(file, limit)
 }
 
 pub(super) fn identify(
@@ -52,8 +56,10 @@ pub(super) fn identify(
 ) -> Option<CameraId> {
     profile.identity.iter().find_map(|source| match source {
         IdentitySource::Marker => marker.and_then(|m| CameraId::new(&m.make, &m.serial)),
-        IdentitySource::File => from_files(beneath, profile),
+        IdentitySource::File => from_files(beneath, profile, profile.make.as_deref()),
         IdentitySource::FolderName => from_name(root.file_name()?.as_bytes(), profile),
+        // A docked folder has no device to ask.
+        IdentitySource::Descriptor | IdentitySource::DeviceInfo | IdentitySource::Unlock => None,
     })
 }
 
@@ -72,7 +78,12 @@ fn from_name(name: &[u8], profile: &Profile) -> Option<CameraId> {
     CameraId::new(make, serial)
 }
 
-fn from_files(beneath: &Beneath, profile: &Profile) -> Option<CameraId> {
+/// `make` is that of a camera whose file gives none.
+pub(super) fn from_files(
+    beneath: &Beneath,
+    profile: &Profile,
+    make: Option<&str>,
+) -> Option<CameraId> {
     let mut names: Vec<Vec<u8>> = Dir::read_from(beneath.root())
         .ok()?
         .take(NAMES_MAX)
@@ -85,16 +96,16 @@ fn from_files(beneath: &Beneath, profile: &Profile) -> Option<CameraId> {
     names.iter().take(16).find_map(|name| {
         let regular = super::beneath::file_type(&beneath.look(name).ok()?).is_file();
         let file = regular.then(|| beneath.open_file(name).ok())??;
-        from_text(&bounded(File::from(file))?, profile.make.as_deref())
+        from_text(&bounded(File::from(file), BYTES_MAX)?, make)
     })
 }
 
-fn bounded(file: File) -> Option<Vec<u8>> {
+fn bounded(file: File, limit: u64) -> Option<Vec<u8>> {
     if !file.metadata().ok()?.is_file() {
         return None;
     }
     let mut bytes = Vec::new();
-    file.take(BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    file.take(limit).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 

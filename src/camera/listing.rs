@@ -35,6 +35,8 @@ pub(super) struct Walk<'a> {
     beneath: &'a Beneath,
     profile: &'a Profile,
     max_entries: u64,
+    /// As it is configured, for the reason that is given.
+    limit: u64,
     seen: u64,
     beyond: u64,
     path: Vec<u8>,
@@ -46,10 +48,16 @@ impl<'a> Walk<'a> {
             beneath,
             profile,
             max_entries,
+            limit: max_entries,
             seen: 0,
             beyond: 0,
             path: Vec::new(),
         }
+    }
+
+    /// `max_entries` is what is left of a greater limit.
+    pub fn out_of(self, limit: u64) -> Self {
+        Self { limit, ..self }
     }
 
     /// Fails only when the camera's top folder can't be read; whatever else fails is an entry with its reason.
@@ -105,7 +113,7 @@ impl<'a> Walk<'a> {
                 code: "too_many_files",
                 reason: format!(
                     "at least {} more files or folders, and what these folders hold, were not listed: the limit is {} (`max_files` in [ingest])",
-                    self.beyond, self.max_entries
+                    self.beyond, self.limit
                 ),
             }));
         }

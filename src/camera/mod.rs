@@ -8,6 +8,7 @@ mod error;
 mod folder;
 mod identity;
 mod listing;
+mod mass_storage;
 
 use std::fmt;
 use std::io::Read;
@@ -17,8 +18,9 @@ use jiff::Timestamp;
 
 pub use error::CameraError;
 pub use folder::FolderCamera;
+pub use mass_storage::MassStorageCamera;
 
-use crate::model::{CameraIdentity, FileFacts, SourcePath};
+use crate::model::{CameraIdentity, Condition, FileFacts, SourcePath};
 
 /// The largest file that is taken: sealed, it must still fit S3's 5 TiB (32 bytes more for each frame of at least 64 KiB).
 pub const FILE_BYTES_MAX: u64 = (5 << 40) - (4 << 30);
@@ -26,6 +28,11 @@ pub const FILE_BYTES_MAX: u64 = (5 << 40) - (4 << 30);
 /// A camera that can be read. Blocking: call it from a thread that may wait for a bus.
 pub trait Camera: Send {
     fn identity(&self) -> &CameraIdentity;
+
+    /// Clock, battery and what else it says of itself. Asked once, before the first listing.
+    fn condition(&mut self) -> Condition {
+        Condition::default()
+    }
 
     /// Hands every entry that is no folder to `sink`, in the camera's own order, without collecting them;
     /// ends early with `Ok` when the sink breaks. An error means that the listing is not whole.

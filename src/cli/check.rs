@@ -20,19 +20,19 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Finding {
-    what: &'static str,
-    ok: bool,
-    detail: String,
-    fix: Option<String>,
+pub(super) struct Finding {
+    pub what: &'static str,
+    pub ok: bool,
+    pub detail: String,
+    pub fix: Option<String>,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let Loaded {
         config,
         roster,
+        profiles,
         warnings,
-        ..
     } = load(config)?;
     let mut findings = vec![fine("configuration", config.path.display().to_string())];
     findings.extend(
@@ -43,6 +43,13 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     findings.push(fine("roster", format!("{} cameras", roster.len())));
     keys(&config, &mut findings);
     folders(&config, &mut findings);
+    let numbers = std::fs::read(parts::bay_numbers_path(&config)).ok();
+    findings.extend(super::check_usb::findings(
+        Path::new("/"),
+        &config,
+        &profiles,
+        numbers.as_deref(),
+    ));
     clock(&mut findings);
     store(&config, &mut findings);
     let all_ok = findings.iter().all(|f| f.ok);
@@ -68,7 +75,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     })
 }
 
-fn fine(what: &'static str, detail: String) -> Finding {
+pub(super) fn fine(what: &'static str, detail: String) -> Finding {
     Finding {
         what,
         ok: true,
@@ -77,7 +84,7 @@ fn fine(what: &'static str, detail: String) -> Finding {
     }
 }
 
-fn bad(what: &'static str, detail: String, fix: &str) -> Finding {
+pub(super) fn bad(what: &'static str, detail: String, fix: &str) -> Finding {
     Finding {
         what,
         ok: false,

@@ -4,10 +4,12 @@
 
 mod bench_log;
 mod check;
+mod check_usb;
 mod demo;
 mod items;
 mod keygen;
 mod logs;
+mod mount_helper;
 mod open;
 mod remote;
 mod run;
@@ -64,6 +66,9 @@ enum Verb {
     /// Measure the custody log's append and verify rates
     #[command(hide = true)]
     BenchLog(bench_log::BenchLog),
+    /// Mount a USB disk's storage read-only for the station (run by systemd as root)
+    #[command(hide = true)]
+    MountHelper(mount_helper::Args),
 }
 
 /// How a verb ended, short of an error.
@@ -108,6 +113,7 @@ pub fn main() -> ExitCode {
         Verb::Open(args) => open::run(&cli.config, args),
         Verb::Demo(args) => demo::run(args),
         Verb::BenchLog(args) => bench_log::run(args),
+        Verb::MountHelper(args) => mount_helper::run(&args),
     };
     match done {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

@@ -23,6 +23,9 @@ pub struct Args {
     /// Write figures of the run to this file as JSON
     #[arg(long, value_name = "FILE", hide = true)]
     report: Option<PathBuf>,
+    /// Look for USB devices here instead of in /sys
+    #[arg(long, value_name = "DIR", hide = true)]
+    sysfs: Option<PathBuf>,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
@@ -39,6 +42,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             drain: args.drain,
             until_secured: args.until_secured,
             report: args.report,
+            sysfs: args.sysfs,
         },
     ));
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));

@@ -21,12 +21,15 @@ use std::path::{Path, PathBuf};
 pub use error::ConfigError;
 pub use file::digest_of;
 pub use pattern::Patterns;
-pub use profiles::{Access, FlagMarks, IdentitySource, Profile, Profiles};
+pub use profiles::{
+    Access, FlagMarks, IdentitySource, InterfaceClass, Matched, Profile, Profiles, Unlock,
+    UnlockProtocol, UnlockRole, UsbMatch,
+};
 pub use roster::{Roster, RosterEntry};
 pub use secrets::{Secrets, StoreCredentials};
 pub use settings::{
-    AcceptUnknown, Config, Dock, DockFolder, Ingest, Log, LogFormat, Pace, PaceWindow, Recipient,
-    RetentionMode, Seal, Spool, Station, Store, Upload,
+    AcceptUnknown, Bay, Config, Dock, DockFolder, Ingest, Log, LogFormat, Pace, PaceWindow,
+    Recipient, RetentionMode, Seal, Spool, Station, Store, Upload,
 };
 pub use watch::{Changed, ConfigWatch, watch};
 

@@ -66,6 +66,8 @@ section!(RawStation => StationSection {
 });
 section!(RawDock => DockSection {
     folders: Vec<Spanned<RawFolder>> = Vec::new(),
+    usb: bool = true,
+    bays: Vec<Spanned<RawBay>> = Vec::new(),
     settle_seconds: f64 = 2.0,
     scan_interval_seconds: f64 = 2.0,
 });
@@ -114,6 +116,13 @@ pub(super) struct RawFolder {
 
 fn folder_profile() -> String {
     super::profiles::GENERIC.into()
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawBay {
+    pub name: String,
+    pub ports: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -96,6 +96,34 @@ impl Secrets {
         }
     }
 
+    /// The password that a profile's `[unlock]` names as `secret`: the credential `unlock-<name>`, else the file
+    /// `<state_dir>/keys/unlock/<name>`, as one line of text.
+    pub fn unlock_password(
+        &self,
+        config: &Config,
+        name: &str,
+    ) -> Result<Zeroizing<String>, ConfigError> {
+        let credential = format!("unlock-{name}");
+        if let Some((bytes, file)) = self.credential(&credential)? {
+            return text(&credential, &file, &bytes);
+        }
+        let file = key_path(config, "unlock").join(name);
+        match read_private(&file, Guard::OwnerOnly) {
+            Err(ConfigError::Read { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Err(ConfigError::SecretMissing {
+                    fix: format!(
+                        "Write the cameras' password into {} (mode 0600, owner `camdock`), or give the systemd credential `{credential}`.",
+                        file.display()
+                    ),
+                    name: credential,
+                })
+            }
+            read => text(&credential, &file, &read?),
+        }
+    }
+
     /// The store's keys. A configured `credentials_file` alone counts; else systemd's credentials, else the environment.
     pub fn store(&self, config: &Config) -> Result<StoreCredentials, ConfigError> {
         if let Some(file) = &config.store.credentials_file {

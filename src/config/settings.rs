@@ -7,7 +7,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use crate::model::{Sha256Digest, StationName};
+use crate::model::{BayName, Sha256Digest, StationName};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -43,6 +43,10 @@ pub struct Station {
 #[derive(Debug, Clone)]
 pub struct Dock {
     pub folders: Vec<DockFolder>,
+    /// Look for cameras on USB, too.
+    pub usb: bool,
+    /// Ports with names of their own; every other port is numbered by itself.
+    pub bays: Vec<Bay>,
     /// A file that changed less than this ago counts as still growing.
     pub settle: Duration,
     pub scan_interval: Duration,
@@ -54,6 +58,14 @@ pub struct DockFolder {
     pub path: PathBuf,
     /// Name of an existing profile.
     pub profile: String,
+}
+
+/// A named bay: one socket, by its paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bay {
+    pub name: BayName,
+    /// Controller path and port chain as udev's `ID_PATH` has it; one for USB 2 and, where it differs, one for USB 3.
+    pub ports: Vec<String>,
 }
 
 #[derive(Debug, Clone)]

@@ -1,13 +1,15 @@
 //! The one classifier: what was docked, and what a look at a folder found, give the events. No I/O, no clock.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use super::{DockEvent, LeftReason};
+use super::usb::{Plug, Ports};
+use super::{DockEvent, LeftReason, Target};
 use crate::config::DockFolder;
-use crate::model::BayName;
+use crate::model::{BayName, Mounted};
 
 /// Cameras in one configured folder; more hints that the wrong folder was configured.
 pub(super) const BAYS_MAX: usize = 256;
@@ -33,6 +35,8 @@ pub(super) enum Found {
 pub(super) enum Look {
     Entries {
         found: BTreeMap<Vec<u8>, Found>,
+        /// Of those folders, what the mount helper says of them.
+        mounted: BTreeMap<Vec<u8>, Mounted>,
         /// There were more than [`BAYS_MAX`].
         too_many: bool,
     },
@@ -48,7 +52,16 @@ struct Root {
     problem: bool,
     looked_at: bool,
     overflowing: bool,
-    bays: BTreeMap<Vec<u8>, (Found, BayName)>,
+    bays: BTreeMap<Vec<u8>, Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    found: Found,
+    bay: BayName,
+    mounted: Option<Mounted>,
+    /// It was reported; what is still being mounted is not.
+    told: bool,
 }
 
 /// What is docked, as far as it was reported.
@@ -80,12 +93,34 @@ impl Docked {
 
     /// The bay of a docked folder, for a hint about it.
     pub fn bay(&self, root: usize, name: &[u8]) -> Option<&BayName> {
-        let (found, bay) = self.roots.get(root)?.bays.get(name)?;
-        matches!(found, Found::Folder(_)).then_some(bay)
+        let held = self.roots.get(root)?.bays.get(name)?;
+        (held.told && matches!(held.found, Found::Folder(_))).then_some(&held.bay)
+    }
+
+    /// Whether the helper's folder of just this device was reported.
+    pub fn mounted(&self, plug: &Plug) -> bool {
+        let same = |mounted: &Mounted| {
+            let device = &mounted.device;
+            (&device.name, device.bus, device.address) == (&plug.name, plug.bus, plug.address)
+        };
+        self.roots
+            .iter()
+            .flat_map(|root| root.bays.values())
+            .any(|held| held.told && held.mounted.as_ref().is_some_and(same))
+    }
+
+    pub fn nothing_to_look_at(&self) -> bool {
+        self.roots.is_empty()
+    }
+
+    /// Folders that are still being mounted.
+    pub fn pending(&self) -> bool {
+        let held = self.roots.iter().flat_map(|root| root.bays.values());
+        held.into_iter().any(|held| !held.told)
     }
 
     /// Takes one look in. Departures come before arrivals, so that a bay is free before it is taken again.
-    pub fn observe(&mut self, index: usize, look: Look) -> Vec<DockEvent> {
+    pub fn observe(&mut self, index: usize, look: Look, ports: &mut Ports) -> Vec<DockEvent> {
         let mut events = Vec::new();
         let Some(root) = self.roots.get_mut(index) else {
             return events;
@@ -95,50 +130,70 @@ impl Docked {
         match look {
             Look::Unclear(reason) => root.missing(reason, &mut events),
             Look::Missing(reason) => {
-                for (_, (found, bay)) in std::mem::take(&mut root.bays) {
-                    leave(
-                        &mut self.names,
-                        &mut events,
-                        found,
-                        bay,
-                        LeftReason::RootGone,
-                    );
+                for held in std::mem::take(&mut root.bays).into_values() {
+                    leave(&mut self.names, &mut events, held, LeftReason::RootGone);
                 }
                 root.missing(reason, &mut events);
             }
-            Look::Entries { found, too_many } => {
+            Look::Entries {
+                found,
+                mut mounted,
+                too_many,
+            } => {
                 if std::mem::take(&mut root.problem) {
                     events.push(DockEvent::RootBack { root: path.clone() });
                 }
-                let gone = |name: &Vec<u8>, was: &Found| match found.get(name) {
+                let gone = |name: &Vec<u8>, was: &Held| match found.get(name) {
                     None => Some(LeftReason::Removed),
-                    Some(now) if now != was => Some(LeftReason::Replaced),
+                    Some(now) if *now != was.found => Some(LeftReason::Replaced),
+                    Some(_) if other_device(was.mounted.as_ref(), mounted.get(name)) => {
+                        Some(LeftReason::Replaced)
+                    }
                     Some(_) => None,
                 };
                 let left = root
                     .bays
-                    .extract_if(.., |name, (was, _)| gone(name, was).is_some());
-                for (name, (was, bay)) in left {
+                    .extract_if(.., |name, was| gone(name, was).is_some());
+                for (name, was) in left {
                     let reason = gone(&name, &was).unwrap_or(LeftReason::Removed);
-                    leave(&mut self.names, &mut events, was, bay, reason);
+                    leave(&mut self.names, &mut events, was, reason);
                 }
                 for (name, now) in found {
-                    if root.bays.contains_key(&name) {
-                        continue;
+                    let marker = mounted.remove(&name);
+                    let own = path.join(OsStr::from_bytes(&name));
+                    let held = match root.bays.entry(name) {
+                        Entry::Occupied(held) => {
+                            let held = held.into_mut();
+                            if held.mounted == marker {
+                                continue;
+                            }
+                            held.mounted = marker;
+                            if held.told {
+                                events.push(DockEvent::Touched {
+                                    bay: held.bay.clone(),
+                                });
+                            }
+                            held
+                        }
+                        Entry::Vacant(free) => {
+                            let wanted = marker.as_ref().map(|m| {
+                                let device = &m.device;
+                                ports.bay(&device.port, device.peer_port.as_deref())
+                            });
+                            let bay = free_name(&mut self.names, ports, wanted, free.key());
+                            free.insert(Held {
+                                found: now,
+                                bay,
+                                mounted: marker,
+                                told: false,
+                            })
+                        }
+                    };
+                    let ready = held.mounted.as_ref().is_none_or(Mounted::settled);
+                    if !held.told && ready {
+                        held.told = true;
+                        events.push(arrival(own, &root.folder.profile, held));
                     }
-                    let bay = free_name(&mut self.names, &name);
-                    events.push(match now {
-                        Found::Folder(_) => DockEvent::Arrived {
-                            bay: bay.clone(),
-                            root: path.join(OsStr::from_bytes(&name)),
-                            profile: root.folder.profile.clone(),
-                        },
-                        Found::Symlink => DockEvent::Refused {
-                            bay: bay.clone(),
-                            reason: "is a symbolic link, which is never followed".into(),
-                        },
-                    });
-                    root.bays.insert(name, (now, bay));
                 }
                 if too_many && !root.overflowing {
                     events.push(DockEvent::Refused {
@@ -168,25 +223,71 @@ impl Root {
     }
 }
 
-fn leave(
-    names: &mut BTreeSet<BayName>,
-    events: &mut Vec<DockEvent>,
-    was: Found,
-    bay: BayName,
-    reason: LeftReason,
-) {
-    names.remove(&bay);
-    if matches!(was, Found::Folder(_)) {
-        events.push(DockEvent::Left { bay, reason });
+fn arrival(root: PathBuf, profile: &str, held: &Held) -> DockEvent {
+    let bay = held.bay.clone();
+    let target = match (held.found, &held.mounted) {
+        (Found::Symlink, _) => {
+            return DockEvent::Refused {
+                bay,
+                reason: "is a symbolic link, which is never followed".into(),
+            };
+        }
+        (Found::Folder(_), None) => Target::Folder { root },
+        (Found::Folder(_), Some(mounted)) => Target::Mounted {
+            root,
+            mounted: mounted.clone(),
+        },
+    };
+    DockEvent::Arrived {
+        bay,
+        target,
+        profile: profile.to_owned(),
     }
 }
 
-/// Two folders can have one shown name (in two roots, or with odd bytes): the later one gets a number behind.
-fn free_name(names: &mut BTreeSet<BayName>, name: &[u8]) -> BayName {
-    let text = String::from_utf8_lossy(name);
+/// The helper's folder is now that of another device, or of none.
+fn other_device(was: Option<&Mounted>, now: Option<&Mounted>) -> bool {
+    match (was, now) {
+        (Some(was), Some(now)) => {
+            let id = |m: &Mounted| (m.device.name.clone(), m.device.bus, m.device.address);
+            id(was) != id(now)
+        }
+        (None, None) => false,
+        _ => true,
+    }
+}
+
+fn leave(
+    names: &mut BTreeSet<BayName>,
+    events: &mut Vec<DockEvent>,
+    held: Held,
+    reason: LeftReason,
+) {
+    names.remove(&held.bay);
+    if held.told && matches!(held.found, Found::Folder(_)) {
+        events.push(DockEvent::Left {
+            bay: held.bay,
+            reason,
+        });
+    }
+}
+
+/// Two folders can have one shown name (in two roots, with odd bytes, or that of a USB bay): the later one gets a number
+/// behind.
+fn free_name(
+    names: &mut BTreeSet<BayName>,
+    ports: &Ports,
+    port: Option<BayName>,
+    name: &[u8],
+) -> BayName {
+    let text = match &port {
+        Some(bay) => bay.as_str().to_owned(),
+        None => String::from_utf8_lossy(name).into_owned(),
+    };
+    let of_port = port.is_some();
     let mut bay = BayName::new(&text);
     let mut number = 2u64;
-    while !names.insert(bay.clone()) {
+    while (!of_port && ports.owns(&bay)) || !names.insert(bay.clone()) {
         let short: String = text.chars().take(56).collect();
         bay = BayName::new(&format!("{short}~{number}"));
         number += 1;
@@ -195,170 +296,4 @@ fn free_name(names: &mut BTreeSet<BayName>, name: &[u8]) -> BayName {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn folder(inode: u64) -> Found {
-        Found::Folder(FolderId {
-            device: (8, 1),
-            inode,
-            born: (1, 2),
-            mount: 3,
-        })
-    }
-
-    fn docked(roots: &[&str]) -> Docked {
-        let folder = |path: &&str| DockFolder {
-            path: path.into(),
-            profile: "folder".into(),
-        };
-        Docked::new(roots.iter().map(folder).collect())
-    }
-
-    fn entries(list: &[(&str, Found)]) -> Look {
-        Look::Entries {
-            found: list
-                .iter()
-                .map(|(name, found)| (name.as_bytes().to_vec(), *found))
-                .collect(),
-            too_many: false,
-        }
-    }
-
-    fn arrived(bay: &str, root: &str) -> DockEvent {
-        DockEvent::Arrived {
-            bay: BayName::new(bay),
-            root: root.into(),
-            profile: "folder".into(),
-        }
-    }
-
-    fn left(bay: &str, reason: LeftReason) -> DockEvent {
-        DockEvent::Left {
-            bay: BayName::new(bay),
-            reason,
-        }
-    }
-
-    #[test]
-    fn the_same_look_twice_gives_no_event() {
-        let mut docked = docked(&["/m"]);
-        let look = entries(&[("a", folder(1)), ("b", Found::Symlink)]);
-        let first = docked.observe(0, look.clone());
-        assert_eq!(first.len(), 3);
-        assert_eq!(first[0], arrived("a", "/m/a"));
-        assert!(matches!(&first[1], DockEvent::Refused { bay, .. } if bay.as_str() == "b"));
-        assert_eq!(first[2], DockEvent::FirstLookDone);
-        assert_eq!(docked.observe(0, look), []);
-        // A symbolic link that goes was never docked.
-        assert_eq!(docked.observe(0, entries(&[("a", folder(1))])), []);
-    }
-
-    #[test]
-    fn a_folder_replaced_between_two_looks_left_and_arrived() {
-        let mut docked = docked(&["/m"]);
-        docked.observe(0, entries(&[("a", folder(1))]));
-        let replaced = [left("a", LeftReason::Replaced), arrived("a", "/m/a")];
-        assert_eq!(docked.observe(0, entries(&[("a", folder(2))])), replaced);
-        // Even where the inode is the same but was born anew, or is mounted anew.
-        let Found::Folder(id) = folder(2) else {
-            unreachable!()
-        };
-        let born = Found::Folder(FolderId { born: (9, 9), ..id });
-        assert_eq!(docked.observe(0, entries(&[("a", born)])), replaced);
-        let mounted = Found::Folder(FolderId { mount: 9, ..id });
-        assert_eq!(docked.observe(0, entries(&[("a", mounted)])), replaced);
-    }
-
-    #[test]
-    fn a_missing_root_takes_its_cameras_along_and_an_unclear_one_does_not() {
-        let mut docked = docked(&["/m", "/n"]);
-        docked.observe(0, entries(&[("a", folder(1))]));
-        docked.observe(1, entries(&[("b", folder(2))]));
-        let missing = |root: &str| DockEvent::RootMissing {
-            root: root.into(),
-            reason: "x".into(),
-        };
-        let gone = docked.observe(0, Look::Missing("x".into()));
-        assert_eq!(gone, [left("a", LeftReason::RootGone), missing("/m")]);
-        assert_eq!(docked.observe(0, Look::Missing("x".into())), []);
-        let back = DockEvent::RootBack { root: "/m".into() };
-        let again = docked.observe(0, entries(&[("a", folder(1))]));
-        assert_eq!(again, [back, arrived("a", "/m/a")]);
-        assert_eq!(
-            docked.observe(1, Look::Unclear("x".into())),
-            [missing("/n")]
-        );
-        let back = DockEvent::RootBack { root: "/n".into() };
-        assert_eq!(docked.observe(1, entries(&[("b", folder(2))])), [back]);
-    }
-
-    #[test]
-    fn no_two_docked_cameras_share_a_bay_name() {
-        let mut docked = docked(&["/m", "/n"]);
-        docked.observe(
-            0,
-            entries(&[("a", folder(1)), ("x\ny", folder(2)), ("x\ty", folder(3))]),
-        );
-        let second = docked.observe(1, entries(&[("a", folder(4))]));
-        assert_eq!(second[0], arrived("a~2", "/n/a"));
-        assert_eq!(docked.bay(0, b"x\ny"), Some(&BayName::new("x?y~2")));
-        assert_eq!(docked.bay(0, b"x\ty"), Some(&BayName::new("x?y")));
-        let long = "l".repeat(64) + "1";
-        let longer = "l".repeat(64) + "2";
-        let events = docked.observe(
-            1,
-            entries(&[("a", folder(4)), (&long, folder(5)), (&longer, folder(6))]),
-        );
-        assert_eq!(events.len(), 2);
-        assert_eq!(
-            docked.bay(1, longer.as_bytes()).unwrap().as_str(),
-            "l".repeat(56) + "~2"
-        );
-    }
-
-    proptest! {
-        /// Whatever is seen in whatever order, the events tell a consumer exactly what is docked.
-        #[test]
-        fn the_events_alone_tell_what_is_docked(
-            looks in proptest::collection::vec((0usize..3, proptest::option::weighted(0.9, proptest::collection::btree_map(
-                proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'\n'), Just(0xff)], 1..3),
-                prop_oneof![(1u64..4).prop_map(folder), Just(Found::Symlink)], 0..5)), any::<bool>()), 0..40)
-        ) {
-            let paths = ["/m", "/n", "/o"];
-            let mut docked = docked(&paths);
-            let mut told: BTreeMap<BayName, PathBuf> = BTreeMap::new();
-            let mut truth: Vec<BTreeMap<Vec<u8>, Found>> = vec![BTreeMap::new(); 3];
-            for (root, found, unclear) in looks {
-                let look = match found {
-                    Some(found) => {
-                        truth[root].clone_from(&found);
-                        Look::Entries { found, too_many: false }
-                    }
-                    None if unclear => Look::Unclear("x".into()),
-                    None => {
-                        truth[root].clear();
-                        Look::Missing("x".into())
-                    }
-                };
-                for event in docked.observe(root, look) {
-                    match event {
-                        DockEvent::Arrived { bay, root, .. } => prop_assert_eq!(told.insert(bay, root), None),
-                        DockEvent::Left { bay, .. } => prop_assert!(told.remove(&bay).is_some()),
-                        DockEvent::Refused { bay, .. } => prop_assert!(!told.contains_key(&bay)),
-                        _ => {}
-                    }
-                }
-                let mut expected: Vec<PathBuf> = truth.iter().zip(paths).flat_map(|(found, path)| {
-                    found.iter().filter(|(_, f)| matches!(f, Found::Folder(_)))
-                        .map(move |(name, _)| PathBuf::from(path).join(OsStr::from_bytes(name)))
-                }).collect();
-                let mut told: Vec<PathBuf> = told.values().cloned().collect();
-                expected.sort();
-                told.sort();
-                prop_assert_eq!(told, expected);
-            }
-        }
-    }
-}
+mod tests;

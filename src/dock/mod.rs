@@ -4,7 +4,9 @@
 //! start, hot-plug and a missed event all go through the same pure function.
 
 mod classify;
+mod loglimit;
 mod scan;
+pub mod usb;
 mod watch;
 
 use std::fmt;
@@ -12,18 +14,40 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-pub use watch::FolderWatch;
+pub use watch::{DockWatch, UsbWatched, Watched};
 
-use crate::model::{BayName, Explain, RetryClass};
+use crate::model::{BayName, Explain, Mounted, RetryClass, UsbDevice};
+
+/// Where a docked camera can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A folder that something else mounts or fills.
+    Folder { root: PathBuf },
+    /// A USB disk that the mount helper mounted; each storage is a folder of `root`.
+    Mounted { root: PathBuf, mounted: Mounted },
+    /// A USB device to be opened: PTP and MTP.
+    Usb(UsbDevice),
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DockEvent {
     /// A camera is in a bay. No two docked cameras share a bay's name.
     Arrived {
         bay: BayName,
-        /// The camera's own folder.
-        root: PathBuf,
-        /// As configured for the folder it appeared in; a marker may name another.
+        target: Target,
+        /// Of a folder: as configured for where it appeared; a marker may name another. Of a USB device: what fits it.
+        profile: String,
+    },
+    /// A USB disk is on its way: its arrival follows when it is mounted, or a refusal that says why not.
+    Plugged {
+        bay: BayName,
+        device: UsbDevice,
+        profile: String,
+    },
+    /// A locked camera: once the profile's unlock step was done, it comes back in the same bay as something else.
+    Locked {
+        bay: BayName,
+        device: UsbDevice,
         profile: String,
     },
     Left {
@@ -36,7 +60,7 @@ pub enum DockEvent {
         /// One clause, such as `is a symbolic link`.
         reason: String,
     },
-    /// A hint that something changed inside a docked folder, at most about one a second. Hints can get lost: look again
+    /// A hint that something changed inside a docked folder, or about its storages, at most about one a second. Hints can get lost: look again
     /// now and then without them, too.
     Touched {
         bay: BayName,
@@ -49,7 +73,7 @@ pub enum DockEvent {
     RootBack {
         root: PathBuf,
     },
-    /// Each configured folder was looked at once since the start: all that was docked before has been reported.
+    /// Each configured folder and USB were looked at once since the start: all that was docked before has been reported.
     FirstLookDone,
 }
 
@@ -61,6 +85,10 @@ pub enum LeftReason {
     Replaced,
     /// The configured folder it was in is gone.
     RootGone,
+    /// It did not come back after it was unlocked.
+    NotBack,
+    /// It is a disk of the station's own, which was not known at first.
+    Own,
 }
 
 impl fmt::Display for LeftReason {
@@ -69,15 +97,18 @@ impl fmt::Display for LeftReason {
             Self::Removed => "the camera was removed",
             Self::Replaced => "another camera took its place",
             Self::RootGone => "the docked folder's parent is gone",
+            Self::Own => "it is a disk of the station's own",
+            Self::NotBack => "the camera did not come back after it was unlocked",
         })
     }
 }
 
 #[derive(Debug, Error)]
 pub enum DockError {
-    #[error("cannot start the thread that watches {}", root.display())]
+    #[error("cannot start the thread that watches {what}")]
     Thread {
-        root: PathBuf,
+        /// A folder's path, or USB.
+        what: String,
         #[source]
         source: std::io::Error,
     },

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read as _;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -14,6 +16,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
 use super::classify::{BAYS_MAX, FolderId, Found, Look};
+use crate::model::Mounted;
 
 /// Names looked at in a configured folder; files there are no cameras but must not cost more than this.
 const NAMES_MAX: usize = 100_000;
@@ -42,6 +45,7 @@ pub(super) fn look(root: &Path) -> Look {
         Err(errno) => return failed(errno),
     };
     let mut found = BTreeMap::new();
+    let mut mounted = BTreeMap::new();
     let mut too_many = false;
     for entry in entries.take(NAMES_MAX) {
         let entry = match entry {
@@ -60,13 +64,33 @@ pub(super) fn look(root: &Path) -> Look {
         // What vanished since is found out at the next look.
         if let Some(seen) = stat(&dir, name) {
             found.insert(name.to_vec(), seen);
+            if let Some(marker) = marker(&dir, name) {
+                mounted.insert(name.to_vec(), marker);
+            }
         }
         if found.len() > BAYS_MAX {
             found.pop_last();
             too_many = true;
         }
     }
-    Look::Entries { found, too_many }
+    Look::Entries {
+        found,
+        mounted,
+        too_many,
+    }
+}
+
+/// What the mount helper left beside a folder; other markers are the camera room's.
+fn marker(dir: impl AsFd, name: &[u8]) -> Option<Mounted> {
+    let name = [name, b".camera"].concat();
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::openat(dir, name, flags, Mode::empty()).ok()?);
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(Mounted::BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    Mounted::parse(&bytes)
 }
 
 fn stat(dir: impl AsFd, name: &[u8]) -> Option<Found> {
@@ -172,9 +196,10 @@ impl Ears {
     /// Moves the watches to what a look found.
     pub fn attend_cameras(&mut self, look: &Look, heard: &Heard) {
         let empty = BTreeMap::new();
-        let found = match look {
-            Look::Entries { found, .. } => found,
-            Look::Missing(_) => &empty,
+        let none = BTreeMap::new();
+        let (found, mounted) = match look {
+            Look::Entries { found, mounted, .. } => (found, mounted),
+            Look::Missing(_) => (&empty, &none),
             Look::Unclear(_) => return,
         };
         let Some(watcher) = &mut self.watcher else {
@@ -190,7 +215,9 @@ impl Ears {
             }
         }
         for (name, seen) in found {
-            if matches!(seen, Found::Folder(_)) && !self.cameras.contains_key(name) {
+            // A medium that is mounted read-only does not change, and looking into it can hang.
+            let ours = mounted.contains_key(name);
+            if matches!(seen, Found::Folder(_)) && !ours && !self.cameras.contains_key(name) {
                 let mut paths = Vec::new();
                 let top = self.root.join(OsStr::from_bytes(name));
                 watch_inside(watcher, &top, WATCHED_DEPTH, &mut paths);

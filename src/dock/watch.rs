@@ -1,6 +1,5 @@
 //! Runs the watch: one thread a configured folder, so that one that hangs stops no other; one task that classifies.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +10,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use super::classify::{Docked, Look};
+use super::loglimit::LogLimit;
 use super::scan::{self, Ears};
+use super::usb::{Around, Hints, Plug, Plugged, Ports, Sysfs};
 use super::{DockError, DockEvent};
-use crate::config::DockFolder;
-use crate::model::BayName;
+use crate::config::{Bay, DockFolder, Profiles};
+use crate::durable;
+use crate::model::Explain as _;
 
 /// Events that belong together mostly come within this.
 const COALESCE: Duration = Duration::from_millis(50);
@@ -23,35 +25,63 @@ const TOUCH_EVERY: Duration = Duration::from_secs(1);
 /// How long a stop waits for a look that hangs in the kernel.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 const EVENTS_WAITING: usize = 64;
-const LOG_LINES_A_MINUTE: u32 = 6;
+/// After a hint USB is looked at again this soon, while the kernel and udev still work on the device.
+const QUICK_LOOKS: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+];
 
 enum Report {
     Look(usize, Look),
     Touched(usize, Vec<u8>),
+    Usb(Vec<Plug>),
 }
 
-/// Owns everything that watches docked folders; [`FolderWatch::stop`] ends and joins it.
-pub struct FolderWatch {
+/// What a station watches.
+pub struct Watched {
+    pub folders: Vec<DockFolder>,
+    pub scan_interval: Duration,
+    pub usb: Option<UsbWatched>,
+}
+
+pub struct UsbWatched {
+    /// `/sys`.
+    pub sysfs: Sysfs,
+    pub bays: Vec<Bay>,
+    /// Keeps the numbers of the other bays.
+    pub numbers: PathBuf,
+    /// As they are now; a change looks again at what was left alone.
+    pub profiles: watch::Receiver<Arc<Profiles>>,
+}
+
+/// Owns everything that watches docked folders and USB; [`DockWatch::stop`] ends and joins it.
+pub struct DockWatch {
     stopping: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
     scanners: Vec<(blocking::SyncSender<()>, thread::JoinHandle<()>)>,
     task: Option<tokio::task::JoinHandle<()>>,
+    hints: Option<Hints>,
 }
 
-impl FolderWatch {
+impl DockWatch {
     /// Starts watching; what is there already arrives first. Must be called within a tokio runtime.
-    pub fn start(
-        folders: &[DockFolder],
-        scan_interval: Duration,
-    ) -> Result<(Self, mpsc::Receiver<DockEvent>), DockError> {
+    pub fn start(watched: Watched) -> Result<(Self, mpsc::Receiver<DockEvent>), DockError> {
+        let Watched {
+            folders,
+            scan_interval,
+            usb,
+        } = watched;
         let (events, receiver) = mpsc::channel(EVENTS_WAITING);
-        let (reports, reported) = mpsc::channel(folders.len().max(1));
+        let (reports, reported) = mpsc::channel(folders.len() + 1);
         let (stop, stopped) = watch::channel(false);
         let mut this = Self {
             stopping: Arc::default(),
             stop,
             scanners: Vec::new(),
             task: None,
+            hints: None,
         };
         for (index, folder) in folders.iter().enumerate() {
             let (wake, woken) = blocking::sync_channel(1);
@@ -67,19 +97,53 @@ impl FolderWatch {
                 .name(format!("dock-{index}"))
                 .spawn(move || scanner.run(ears, &woken))
                 .map_err(|source| DockError::Thread {
-                    root: folder.path.clone(),
+                    what: folder.path.display().to_string(),
                     source,
                 })?;
             this.scanners.push((wake, thread));
         }
-        let docked = Docked::new(folders.to_vec());
-        this.task = Some(tokio::spawn(classify(docked, reported, events, stopped)));
+        let mut classifier = Classifier {
+            docked: Docked::new(folders),
+            plugged: Plugged::default(),
+            ports: open_ports(usb.as_ref()),
+            numbers: usb.as_ref().map(|usb| usb.numbers.clone()),
+            profiles: usb.as_ref().map(|usb| usb.profiles.clone()),
+            usb_looked_at: usb.is_none(),
+            folders_looked_at: false,
+            told: false,
+            began: Instant::now(),
+        };
+        classifier.folders_looked_at = classifier.docked.nothing_to_look_at();
+        if let Some(usb) = usb {
+            let (wake, woken) = blocking::sync_channel(1);
+            this.hints = Hints::start(wake.clone());
+            let scanner = UsbScanner {
+                sysfs: usb.sysfs,
+                interval: scan_interval,
+                reports,
+                stopping: Arc::clone(&this.stopping),
+            };
+            let thread = thread::Builder::new()
+                .name("dock-usb".into())
+                .spawn(move || scanner.run(&woken))
+                .map_err(|source| DockError::Thread {
+                    what: "USB".into(),
+                    source,
+                })?;
+            this.scanners.push((wake, thread));
+        }
+        this.task = Some(tokio::spawn(classify(
+            classifier, reported, events, stopped,
+        )));
         Ok((this, receiver))
     }
 
     /// Ends all threads and the task and waits for them; one that hangs in the kernel is left behind after 5 s.
     pub async fn stop(mut self) {
         self.signal();
+        if let Some(mut hints) = self.hints.take() {
+            hints.stop();
+        }
         if let Some(task) = self.task.take()
             && let Err(error) = task.await
         {
@@ -110,7 +174,7 @@ impl FolderWatch {
     }
 }
 
-impl Drop for FolderWatch {
+impl Drop for DockWatch {
     fn drop(&mut self) {
         self.signal();
     }
@@ -177,8 +241,129 @@ impl Scanner {
     }
 }
 
+struct UsbScanner {
+    sysfs: Sysfs,
+    interval: Duration,
+    reports: mpsc::Sender<Report>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl UsbScanner {
+    fn run(self, woken: &blocking::Receiver<()>) {
+        let mut quick = 0;
+        let mut failing = false;
+        while !self.stopping.load(Ordering::Relaxed) {
+            match self.sysfs.scan() {
+                Ok(plugs) => {
+                    failing = false;
+                    if self.reports.blocking_send(Report::Usb(plugs)).is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(code = "no_usb", %error, next_step = "load the kernel's USB drivers, or set `usb = false` in [dock]", "this machine has no USB to look at");
+                    }
+                    // No USB at all means that nothing is plugged in; anything else is unclear.
+                    if error.kind() == std::io::ErrorKind::NotFound
+                        && self.reports.blocking_send(Report::Usb(Vec::new())).is_err()
+                    {
+                        return;
+                    }
+                }
+            }
+            let pause = QUICK_LOOKS
+                .get(quick)
+                .map_or(self.interval, |q| *q.min(&self.interval));
+            match woken.recv_timeout(pause) {
+                Ok(()) => {
+                    quick = 0;
+                    thread::sleep(COALESCE.min(self.interval));
+                }
+                Err(blocking::RecvTimeoutError::Timeout) => quick += 1,
+                Err(blocking::RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+fn open_ports(usb: Option<&UsbWatched>) -> Ports {
+    let bays = usb.map_or(&[][..], |usb| &usb.bays);
+    let saved = usb.and_then(|usb| std::fs::read(&usb.numbers).ok());
+    Ports::new(bays, saved.as_deref()).unwrap_or_else(|error| {
+        let file = usb.map(|usb| usb.numbers.display().to_string());
+        tracing::error!(code = "bay_numbers_lost", file, %error, next_step = "name the bays in [dock] of camdock.toml, so that labels on the sockets stay true", "the numbers of the bays cannot be read; they are given anew");
+        Ports::unsaved(bays)
+    })
+}
+
+/// Everything that decides, and what it was told last.
+struct Classifier {
+    docked: Docked,
+    plugged: Plugged,
+    ports: Ports,
+    numbers: Option<PathBuf>,
+    profiles: Option<watch::Receiver<Arc<Profiles>>>,
+    usb_looked_at: bool,
+    folders_looked_at: bool,
+    told: bool,
+    began: Instant,
+}
+
+impl Classifier {
+    fn take(&mut self, report: Report) -> Vec<DockEvent> {
+        let mut events = match report {
+            Report::Look(root, look) => self.docked.observe(root, look, &mut self.ports),
+            Report::Touched(root, name) => self
+                .docked
+                .bay(root, &name)
+                .map(|bay| DockEvent::Touched { bay: bay.clone() })
+                .into_iter()
+                .collect(),
+            Report::Usb(plugs) => {
+                self.usb_looked_at = true;
+                self.usb(plugs)
+            }
+        };
+        let before = events.len();
+        events.retain(|event| *event != DockEvent::FirstLookDone);
+        self.folders_looked_at |= events.len() < before;
+        // What is still on its way was docked before the start, too.
+        let settled = self.plugged.pending().is_empty() && !self.docked.pending();
+        if self.usb_looked_at && self.folders_looked_at && settled && !self.told {
+            self.told = true;
+            events.push(DockEvent::FirstLookDone);
+        }
+        if let (Some(file), Some(bytes)) = (&self.numbers, self.ports.take_changed())
+            && let Err(error) = durable::write_atomic(file, &bytes)
+        {
+            tracing::error!(
+                code = error.label(),
+                error = &error as &dyn std::error::Error,
+                next_step = error.next_step(),
+                "the number of a bay cannot be kept"
+            );
+        }
+        events
+    }
+
+    fn usb(&mut self, plugs: Vec<Plug>) -> Vec<DockEvent> {
+        let Some(profiles) = &self.profiles else {
+            return Vec::new();
+        };
+        let profiles = Arc::clone(&profiles.borrow());
+        let docked = &self.docked;
+        let around = Around {
+            profiles: &profiles,
+            mounted: &|plug| docked.mounted(plug),
+            now: self.began.elapsed(),
+        };
+        self.plugged.observe(plugs, &around, &mut self.ports)
+    }
+}
+
 async fn classify(
-    mut docked: Docked,
+    mut classifier: Classifier,
     mut reported: mpsc::Receiver<Report>,
     events: mpsc::Sender<DockEvent>,
     mut stopped: watch::Receiver<bool>,
@@ -192,15 +377,7 @@ async fn classify(
                 None => return,
             },
         };
-        let found = match report {
-            Report::Look(root, look) => docked.observe(root, look),
-            Report::Touched(root, name) => docked
-                .bay(root, &name)
-                .map(|bay| DockEvent::Touched { bay: bay.clone() })
-                .into_iter()
-                .collect(),
-        };
-        for event in found {
+        for event in classifier.take(report) {
             log.event(&event);
             tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => return,
@@ -210,71 +387,5 @@ async fn classify(
     }
 }
 
-/// A bay that comes and goes all the time must not fill the station's log.
-#[derive(Default)]
-struct LogLimit {
-    bays: BTreeMap<BayName, (Instant, u32)>,
-}
-
-impl LogLimit {
-    fn event(&mut self, event: &DockEvent) {
-        match event {
-            DockEvent::Arrived { bay, root, profile } => {
-                if self.allows(bay) {
-                    tracing::info!(%bay, root = %root.display(), profile, "camera arrived");
-                }
-            }
-            DockEvent::Left { bay, reason } => {
-                if self.allows(bay) {
-                    tracing::info!(%bay, %reason, "camera left");
-                }
-            }
-            DockEvent::Refused { bay, reason } => {
-                if self.allows(bay) {
-                    tracing::warn!(%bay, reason, "refused");
-                }
-            }
-            DockEvent::RootMissing { root, reason } => {
-                tracing::warn!(root = %root.display(), reason, "a configured folder can't be looked at");
-            }
-            DockEvent::RootBack { root } => {
-                tracing::info!(root = %root.display(), "a configured folder is back");
-            }
-            DockEvent::Touched { .. } | DockEvent::FirstLookDone => {}
-        }
-    }
-
-    fn allows(&mut self, bay: &BayName) -> bool {
-        let now = Instant::now();
-        if self.bays.len() > 1024 {
-            self.bays
-                .retain(|_, (since, _)| now - *since < Duration::from_mins(1));
-        }
-        let (since, count) = self.bays.entry(bay.clone()).or_insert((now, 0));
-        if now - *since >= Duration::from_mins(1) {
-            if *count > LOG_LINES_A_MINUTE {
-                tracing::info!(%bay, "{} more lines were left out", *count - LOG_LINES_A_MINUTE);
-            }
-            (*since, *count) = (now, 0);
-        }
-        *count = count.saturating_add(1);
-        if *count == LOG_LINES_A_MINUTE + 1 {
-            tracing::warn!(%bay, "comes and goes: its log lines are left out for a minute; check the bay's contacts and cable");
-        }
-        *count <= LOG_LINES_A_MINUTE
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bay_that_flaps_gets_a_bounded_number_of_log_lines() {
-        let mut log = LogLimit::default();
-        let bay = BayName::new("bay-1");
-        let allowed = (0..1000).filter(|_| log.allows(&bay)).count();
-        assert_eq!(allowed, LOG_LINES_A_MINUTE as usize);
-        assert!(log.allows(&BayName::new("bay-2")));
-    }
-}
+mod tests;

@@ -3,11 +3,22 @@
 use crate::journal::SessionRow;
 use crate::metrics;
 use crate::model::{
-    CameraDocked, CameraUndocked, ClockState, Event, EvidenceId, FileFacts, ItemHeld, SourcePath,
+    CameraDocked, CameraUndocked, Condition, Event, EvidenceId, FileFacts, ItemHeld, SourcePath,
 };
+use crate::sys;
 
-pub fn session_docked(session: &SessionRow, clock: ClockState) -> Event {
-    Event::CameraDocked(CameraDocked {
+pub fn session_docked(session: &SessionRow, condition: Condition) -> Event {
+    let clock = sys::clock_state();
+    metrics::clock(clock.synchronised);
+    if !clock.synchronised {
+        tracing::warn!(
+            "the station's clock is not synchronised; the log says so with each docking"
+        );
+    }
+    for warning in &condition.warnings {
+        tracing::warn!(warning, "the camera needs somebody to mend it");
+    }
+    Event::CameraDocked(Box::new(CameraDocked {
         bay: session.bay.clone(),
         camera: session.camera.clone(),
         profile: session.profile.clone(),
@@ -15,7 +26,11 @@ pub fn session_docked(session: &SessionRow, clock: ClockState) -> Event {
         officer: session.officer.clone(),
         clock,
         quarantine: session.quarantine.clone(),
-    })
+        camera_clock: condition.clock,
+        battery_percent: condition.battery,
+        device: condition.device,
+        warnings: condition.warnings,
+    }))
 }
 
 /// `missing` names some of the `missing_count` files that were seen but not secured.

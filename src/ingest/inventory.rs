@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use super::{IngestError, Shared};
+use jiff::Timestamp;
+
+use super::{IngestError, Shared, now};
 use crate::camera::{Camera, Listed, Refused};
 use crate::journal::InventoryRow;
 use crate::metrics;
 use crate::model::{
-    Event, FileFacts, InventoryFile, InventoryTaken, ItemFailed, ItemKind, SessionId, SourcePath,
+    CameraClock, Event, FileFacts, FileTimes, InventoryFile, InventoryTaken, ItemFailed, ItemKind,
+    SessionId, SourcePath,
 };
 
 /// Rows of one journal transaction.
@@ -17,6 +20,9 @@ const CHUNK: usize = 512;
 const PAGE_BYTES: usize = 48_000;
 /// Refused entries that one session names one by one; beyond, one entry says that there are more.
 const REFUSED_MAX: usize = 10_000;
+
+/// Seconds by which a newest file may be ahead before people are told.
+const CLOCK_TOLERANCE: i64 = 120;
 
 /// Entries that a session refused already, so that a rescan does not log them again.
 pub type Refusals = BTreeMap<String, &'static str>;
@@ -35,6 +41,7 @@ pub fn look(
     session: SessionId,
     camera: &mut dyn Camera,
     refusals: &mut Refusals,
+    times: Option<&FileTimes>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Look, IngestError> {
     let mut seen = Look::default();
@@ -42,6 +49,7 @@ pub fn look(
     let mut refused: Vec<Refused> = Vec::new();
     let mut failed = None;
     let mut stopped = false;
+    let mut newest: Option<Timestamp> = None;
     camera.list(&mut |listed| {
         if stop() {
             stopped = true;
@@ -49,6 +57,7 @@ pub fn look(
         }
         match listed {
             Listed::File(facts) => {
+                newest = newest.max(facts.modified);
                 rows.push(InventoryRow {
                     rank: rank(&facts),
                     facts,
@@ -81,7 +90,19 @@ pub fn look(
     seen.fresh += shared.journal.enter_inventory(session, &rows)?;
     seen.refused = refused.len() as u64;
     name_refused(shared, session, refused)?;
-    name_files(shared, session)?;
+    let clock = times.zip(newest).and_then(|(t, n)| t.bound(n, now()));
+    if let Some(seconds) = clock.as_ref().and_then(|c| c.ahead_at_least_seconds)
+        && seconds > CLOCK_TOLERANCE
+    {
+        tracing::warn!(
+            code = "camera_clock_ahead",
+            seconds,
+            next_step =
+                "set the camera's clock; the log has this bound beside the times of its files",
+            "the newest file on the camera is dated in the future: its clock is ahead"
+        );
+    }
+    name_files(shared, session, clock)?;
     Ok(seen)
 }
 
@@ -144,7 +165,11 @@ fn name_refused(
 }
 
 /// Enters what no `inventory.taken` names yet, page by page.
-fn name_files(shared: &Shared, session: SessionId) -> Result<(), IngestError> {
+fn name_files(
+    shared: &Shared,
+    session: SessionId,
+    clock: Option<CameraClock>,
+) -> Result<(), IngestError> {
     let (total_files, total_bytes) = shared.journal.unlogged_counts(session)?;
     let mut named = 0;
     for page in 1.. {
@@ -177,6 +202,7 @@ fn name_files(shared: &Shared, session: SessionId) -> Result<(), IngestError> {
                 total_files,
                 total_bytes,
                 files,
+                camera_clock: if last { clock.clone() } else { None },
             }),
         )?;
         shared.journal.mark_inventory_logged(session, &paths)?;

@@ -19,9 +19,8 @@ use crate::camera::Camera;
 use crate::journal::{InventoryRow, Outcome, SessionRow};
 use crate::metrics;
 use crate::model::{
-    ClockState, Event, Explain as _, FileFacts, ItemFailed, RetryClass, SourcePath,
+    Condition, Event, Explain as _, FileFacts, FileTimes, ItemFailed, RetryClass, SourcePath,
 };
-use crate::sys;
 
 /// Files taken from the journal at a time.
 const ROUND: u32 = 256;
@@ -58,6 +57,8 @@ struct Run {
     tries: HashMap<SourcePath, u32>,
     changes: HashMap<SourcePath, u32>,
     quiet: Quiet,
+    /// Until the first inventory has been taken.
+    file_times: Option<FileTimes>,
     bytes_read: u64,
 }
 
@@ -87,28 +88,23 @@ impl Job {
             tries: HashMap::new(),
             changes: HashMap::new(),
             quiet: Quiet::default(),
+            file_times: None,
             bytes_read: 0,
         };
         run.show(None);
-        run.begin()?;
+        run.begin(camera.condition())?;
         run.work(camera.as_mut());
         run.end()
     }
 }
 
 impl Run {
-    fn begin(&self) -> Result<(), IngestError> {
+    fn begin(&mut self, condition: Condition) -> Result<(), IngestError> {
         let session = &self.session;
         self.shared.journal.begin_session(session)?;
-        let clock: ClockState = sys::clock_state();
-        metrics::clock(clock.synchronised);
-        if !clock.synchronised {
-            tracing::warn!(
-                "the station's clock is not synchronised; the log says so with each docking"
-            );
-        }
+        self.file_times.clone_from(&condition.file_times);
         self.shared
-            .log_event(Some(session.id), session_docked(session, clock))?;
+            .log_event(Some(session.id), session_docked(session, condition))?;
         tracing::info!(
             officer = session.officer.as_ref().map(|o| o.0.as_str()),
             quarantine = session.quarantine,
@@ -162,9 +158,11 @@ impl Run {
     ) -> Result<bool, IngestError> {
         let seen = {
             let (shared, control) = (&self.shared, &self.control);
+            let times = self.file_times.as_ref();
             let stop = || control.left().is_some() || shared.stopping();
-            inventory::look(shared, self.session.id, camera, refusals, &stop)?
+            inventory::look(shared, self.session.id, camera, refusals, times, &stop)?
         };
+        self.file_times = None;
         self.lock().refused(seen.refused);
         let counts = self.shared.journal.inventory_counts(self.session.id)?;
         if seen.fresh == 0 && counts.pending.0 == 0 {

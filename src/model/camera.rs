@@ -1,6 +1,10 @@
 use std::fmt;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+
+use super::{CameraClock, CameraDevice, ClockMethod};
 
 /// Longest serial that is accepted, in bytes; a longer one is cut and the camera treated as unknown.
 pub const SERIAL_MAX: usize = 128;
@@ -53,6 +57,56 @@ impl CameraIdentity {
     }
 }
 
+/// How the wall-clock times of a camera's files are to be read, for the bound on its clock only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileTimes {
+    /// Instants already, or nobody said: taken as UTC.
+    Utc,
+    /// Local times of this zone that stand in the file times as if they were UTC.
+    Local(TimeZone),
+}
+
+impl FileTimes {
+    /// The bound that the newest file gives at the station's time `now`.
+    pub fn bound(&self, newest: Timestamp, now: Timestamp) -> Option<CameraClock> {
+        let (instant, zone) = match self {
+            Self::Utc => (newest, None),
+            Self::Local(zone) => {
+                let wall = TimeZone::UTC.to_datetime(newest);
+                (
+                    zone.to_timestamp(wall).ok()?,
+                    zone.iana_name().map(str::to_owned),
+                )
+            }
+        };
+        Some(CameraClock {
+            method: ClockMethod::NewestFile,
+            at: now,
+            reads: Some(newest.to_string()),
+            time_zone: zone,
+            ahead_seconds: None,
+            ahead_at_least_seconds: Some(instant.as_second() - now.as_second()),
+            set: None,
+        })
+    }
+}
+
+/// What a camera says of itself beyond its files, asked once when its session begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// `None`: its clock can't be read.
+    pub clock: Option<CameraClock>,
+    /// Where its clock can't be read: the newest file's time is a bound, read in this zone. `None`: the files' times are
+    /// not the camera's own.
+    pub file_times: Option<FileTimes>,
+    /// Percent.
+    pub battery: Option<u8>,
+    /// The USB device it is.
+    pub device: Option<CameraDevice>,
+    /// For the log and the operator, one sentence each: that a factory password works, for one.
+    pub warnings: Vec<String>,
+}
+
 /// An officer's badge id as the roster gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -61,5 +115,30 @@ pub struct Officer(pub String);
 impl fmt::Display for Officer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_file_is_a_bound_on_the_cameras_clock_in_its_own_zone() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (newest, now) = (at("2026-07-01T12:00:00Z"), at("2026-07-01T11:30:00Z"));
+        let utc = FileTimes::Utc.bound(newest, now).unwrap();
+        assert_eq!(utc.ahead_at_least_seconds, Some(1800));
+        assert_eq!((utc.ahead_seconds, utc.time_zone), (None, None));
+        // Noon on a London camera's clock in summer is 11:00 UTC: half an hour ago.
+        let london = FileTimes::Local(TimeZone::get("Europe/London").unwrap());
+        let bound = london.bound(newest, now).unwrap();
+        assert_eq!(bound.ahead_at_least_seconds, Some(-1800));
+        assert_eq!(bound.time_zone.as_deref(), Some("Europe/London"));
+        assert_eq!(bound.reads.as_deref(), Some("2026-07-01T12:00:00Z"));
+        // Whatever a camera claims.
+        for wild in [Timestamp::MIN, Timestamp::MAX] {
+            let _ = london.bound(wild, now);
+            assert!(FileTimes::Utc.bound(wild, now).is_some());
+        }
     }
 }

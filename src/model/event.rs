@@ -32,7 +32,7 @@ pub enum Event {
     #[serde(rename = "config.changed")]
     ConfigChanged(ConfigChanged),
     #[serde(rename = "camera.docked")]
-    CameraDocked(CameraDocked),
+    CameraDocked(Box<CameraDocked>),
     #[serde(rename = "camera.refused")]
     CameraRefused(CameraRefused),
     #[serde(rename = "camera.undocked")]
@@ -124,6 +124,66 @@ pub struct CameraDocked {
     /// Why everything of this session is taken but needs a decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<String>,
+    /// The camera's own clock, where it can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera_clock: Option<CameraClock>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub battery_percent: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<CameraDevice>,
+    /// What an operator should mend, such as a factory password that works.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// How a camera's clock stands against the station's, whose own state stands in `camera.docked`. Never used to change a
+/// time of the evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CameraClock {
+    pub method: ClockMethod,
+    /// The station's clock when the camera's was read.
+    pub at: Timestamp,
+    /// What the camera's clock said, as it gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<String>,
+    /// The zone that its reading was taken to be in; `None`: UTC, because nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// Measured: seconds by which the camera's clock is ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead_seconds: Option<i64>,
+    /// Not measured but a bound: the camera's clock is ahead by at least this; negative: behind by at most that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead_at_least_seconds: Option<i64>,
+    /// `true`: it was set to the station's clock after this reading; `false`: setting it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockMethod {
+    /// PTP's DateTime property.
+    PtpDateTime,
+    /// A vendor's command.
+    VendorCommand,
+    /// Only a bound: no file can be newer than the clock that dated it.
+    NewestFile,
+}
+
+/// The USB device that a camera is, as it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CameraDevice {
+    /// Controller path and port chain.
+    pub port: String,
+    /// `vendor:product` in hex.
+    pub ids: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manufacturer: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -157,6 +217,9 @@ pub struct InventoryTaken {
     pub total_files: u64,
     pub total_bytes: u64,
     pub files: Vec<InventoryFile>,
+    /// On the last entry of a session's first inventory, where the camera's clock could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera_clock: Option<CameraClock>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,12 +11,14 @@ mod explain;
 mod ids;
 mod item;
 mod path;
+mod usb;
 
 pub use bay::{BayName, BayStatus};
-pub use camera::{CameraId, CameraIdentity, Officer, SERIAL_MAX};
+pub use camera::{CameraId, CameraIdentity, Condition, FileTimes, Officer, SERIAL_MAX};
 pub use digest::{Sha256Digest, composite_checksum};
 pub use event::*;
 pub use explain::{Explain, RetryClass};
 pub use ids::{EvidenceId, IdError, SessionId, StationName};
 pub use item::{FileFacts, ItemKind, ItemState, Part};
 pub use path::{Escaped, PathError, SourcePath};
+pub use usb::{Mounted, MountedStorage, StorageState, UsbDevice, UsbEndpoint, UsbInterface};

@@ -1,16 +1,17 @@
 //! From an arrival to a running dock session: who is it, may it be taken, on which thread.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::camera::{Camera as _, FolderCamera};
-use crate::config::{AcceptUnknown, Profiles, Roster};
+use super::opening::{self, Unlocked};
+use super::refusals::Refusals;
+use crate::config::{AcceptUnknown, Config, Profiles, Roster};
+use crate::dock::Target;
 use crate::ingest::{BayView, Job, JobControl, Shared, now};
 use crate::journal::SessionRow;
 use crate::metrics;
-use crate::model::{BayName, BayStatus, CameraRefused, Event, Explain as _, SessionId};
+use crate::model::{BayName, BayStatus, CameraRefused, Event, Explain as _, SessionId, UsbDevice};
 
 /// What deciding on an arrival needs; roster and profiles as they are now.
 #[derive(Clone)]
@@ -19,6 +20,7 @@ pub struct Rules {
     pub profiles: Arc<Profiles>,
     pub accept_unknown: AcceptUnknown,
     pub max_files: u64,
+    pub config: Arc<Config>,
 }
 
 struct Docked {
@@ -32,6 +34,10 @@ pub struct Docking {
     jobs: HashMap<BayName, Docked>,
     /// Left already, still ending.
     ending: Vec<JoinHandle<()>>,
+    /// Bays whose camera is on its way: being mounted, or being unlocked.
+    awaited: HashSet<BayName>,
+    unlocked: Arc<Unlocked>,
+    refusals: Arc<Refusals>,
 }
 
 impl Docking {
@@ -40,20 +46,88 @@ impl Docking {
             shared,
             jobs: HashMap::new(),
             ending: Vec::new(),
+            awaited: HashSet::new(),
+            unlocked: Arc::default(),
+            refusals: Arc::default(),
         }
     }
 
-    pub fn arrived(&mut self, bay: BayName, root: PathBuf, profile: String, rules: Rules) {
-        self.left(&bay, "another camera took its place");
-        self.ending.retain(|thread| !thread.is_finished());
+    /// A USB disk that is still being mounted.
+    pub fn plugged(&mut self, bay: BayName) {
+        self.end(&bay, "another camera took its place");
+        self.show_awaited(&bay);
+        self.awaited.insert(bay);
+    }
+
+    /// A locked camera: asks it to become what can be read. It comes back in the same bay, or leaves it.
+    pub fn locked(&mut self, bay: BayName, device: UsbDevice, profile: &str, rules: Rules) {
+        self.end(&bay, "another camera took its place");
+        let Some(profile) = rules.profiles.get(profile).map(Arc::clone) else {
+            return;
+        };
+        self.show_awaited(&bay);
+        self.awaited.insert(bay.clone());
+        let (shared, unlocked, refusals) = (
+            Arc::clone(&self.shared),
+            Arc::clone(&self.unlocked),
+            Arc::clone(&self.refusals),
+        );
+        let name = bay.clone();
+        self.start(bay, Arc::default(), move || {
+            match opening::unlock(&device, &profile, &rules.config) {
+                Ok(told) => unlocked.put(&name, told),
+                Err((reason, next_step)) => refuse(&shared, &refusals, &name, reason, next_step),
+            }
+        });
+    }
+
+    fn show_awaited(&self, bay: &BayName) {
+        self.shared.bays.show(BayView {
+            bay: bay.clone(),
+            camera: None,
+            officer: None,
+            session: None,
+            file: None,
+            status: BayStatus::Reading {
+                files_done: 0,
+                files_total: 0,
+                bytes_done: 0,
+                bytes_total: 0,
+                seconds_left: None,
+            },
+        });
+    }
+
+    pub fn arrived(&mut self, bay: BayName, target: Target, profile: String, rules: Rules) {
+        self.end(&bay, "another camera took its place");
+        self.awaited.remove(&bay);
         let control = Arc::new(JobControl::default());
         let (shared, mine, name) = (Arc::clone(&self.shared), Arc::clone(&control), bay.clone());
+        let (unlocked, refusals) = (self.unlocked.take(&bay), Arc::clone(&self.refusals));
+        self.start(bay, control, move || {
+            let arrival = Arrival {
+                bay: &name,
+                target: &target,
+                profile: &profile,
+                unlocked,
+            };
+            session(&shared, &refusals, mine, arrival, &rules);
+        });
+    }
+
+    fn start(
+        &mut self,
+        bay: BayName,
+        control: Arc<JobControl>,
+        work: impl FnOnce() + Send + 'static,
+    ) {
+        self.ending.retain(|thread| !thread.is_finished());
         let started = std::thread::Builder::new()
             .name(format!(
                 "bay-{}",
-                name.as_str().chars().take(10).collect::<String>()
+                bay.as_str().chars().take(10).collect::<String>()
             ))
-            .spawn(move || session(&shared, mine, &name, &root, &profile, &rules));
+            .spawn(work);
         match started {
             Ok(thread) => {
                 self.jobs.insert(bay, Docked { control, thread });
@@ -71,6 +145,12 @@ impl Docking {
     }
 
     pub fn left(&mut self, bay: &BayName, reason: &str) {
+        self.awaited.remove(bay);
+        self.unlocked.take(bay);
+        self.end(bay, reason);
+    }
+
+    fn end(&mut self, bay: &BayName, reason: &str) {
         if let Some(docked) = self.jobs.remove(bay) {
             docked.control.leave(reason);
             self.ending.push(docked.thread);
@@ -78,12 +158,15 @@ impl Docking {
         self.shared.bays.clear(bay);
     }
 
-    pub fn refused(&self, bay: &BayName, reason: &str) {
+    pub fn refused(&mut self, bay: &BayName, reason: &str) {
+        self.awaited.remove(bay);
+        self.end(bay, "it was refused");
         refuse(
             &self.shared,
+            &self.refusals,
             bay,
             reason.to_owned(),
-            "Remove it; only camera folders are read here.".into(),
+            "Remove it, and tell operations why it was refused; the other bays go on.".into(),
         );
     }
 
@@ -95,9 +178,18 @@ impl Docking {
 
     /// Every docked camera is settled or was refused.
     pub fn all_settled(&self) -> bool {
-        self.jobs
+        let jobs = self
+            .jobs
             .values()
-            .all(|docked| docked.control.settled() || docked.thread.is_finished())
+            .all(|docked| docked.control.settled() || docked.thread.is_finished());
+        // What cannot be unlocked or mounted has said so at its bay, and is not waited for.
+        let shown = self.shared.bays.all();
+        let given_up = |bay: &BayName| {
+            shown.iter().any(|view| {
+                view.bay == *bay && matches!(view.status, BayStatus::NotRecognised { .. })
+            })
+        };
+        jobs && self.awaited.iter().all(given_up)
     }
 
     /// Ends every session and waits for the threads. Blocks.
@@ -116,21 +208,31 @@ impl Docking {
     }
 }
 
+struct Arrival<'a> {
+    bay: &'a BayName,
+    target: &'a Target,
+    profile: &'a str,
+    /// What the unlock step was told, if there was one.
+    unlocked: Option<opening::Told>,
+}
+
 /// One camera's thread: recognise it, then run its session.
 fn session(
     shared: &Arc<Shared>,
+    refusals: &Refusals,
     control: Arc<JobControl>,
-    bay: &BayName,
-    root: &std::path::Path,
-    profile: &str,
+    arrival: Arrival<'_>,
     rules: &Rules,
 ) {
-    let camera = match FolderCamera::open(root, profile, &rules.profiles) {
-        Ok(camera) => camera.with_max_files(rules.max_files),
+    let bay = arrival.bay;
+    let opened = opening::open(arrival.target, arrival.profile, rules, arrival.unlocked);
+    let camera = match opened {
+        Ok(camera) => camera,
         Err(error) => {
             metrics::error(error.label());
             return refuse(
                 shared,
+                refusals,
                 bay,
                 format!("{:#}", anyhow::Error::new(error)),
                 "Dock it again; if that does not help, tell operations.".into(),
@@ -148,6 +250,7 @@ fn session(
         let reason = quarantine.take().unwrap_or_default();
         return refuse(
             shared,
+            refusals,
             bay,
             reason,
             "Enter the camera in roster.toml, then dock it again.".into(),
@@ -186,7 +289,7 @@ fn session(
     let job = Job {
         shared: Arc::clone(shared),
         session,
-        camera: Box::new(camera),
+        camera,
         control,
         anonymous,
     };
@@ -203,14 +306,17 @@ fn session(
     }
 }
 
-fn refuse(shared: &Shared, bay: &BayName, reason: String, next_step: String) {
-    tracing::warn!(%bay, reason, next_step, "refused");
-    let event = Event::CameraRefused(CameraRefused {
-        bay: bay.clone(),
-        reason: reason.clone(),
-    });
-    if let Err(error) = shared.log_event(None, event) {
-        tracing::error!(code = error.label(), %error, "cannot enter a refusal in the log");
+fn refuse(shared: &Shared, refusals: &Refusals, bay: &BayName, reason: String, next_step: String) {
+    metrics::session("refused");
+    if let Some(logged) = refusals.to_log(bay, &reason) {
+        tracing::warn!(%bay, reason = logged, next_step, "refused");
+        let event = Event::CameraRefused(CameraRefused {
+            bay: bay.clone(),
+            reason: logged,
+        });
+        if let Err(error) = shared.log_event(None, event) {
+            tracing::error!(code = error.label(), %error, "cannot enter a refusal in the log");
+        }
     }
     not_recognised(shared, bay, reason, next_step);
 }

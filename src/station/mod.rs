@@ -2,8 +2,10 @@
 
 mod docking;
 mod lock;
+mod opening;
 pub mod parts;
 mod publisher;
+mod refusals;
 mod report;
 mod service;
 mod status;

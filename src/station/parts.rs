@@ -26,6 +26,11 @@ pub fn journal_path(config: &Config) -> PathBuf {
     config.station.state_dir.join("journal.db")
 }
 
+/// Which USB port has which bay number.
+pub fn bay_numbers_path(config: &Config) -> PathBuf {
+    config.station.state_dir.join("bays.json")
+}
+
 pub fn socket_path(config: &Config) -> PathBuf {
     config.station.runtime_dir.join("status.sock")
 }

@@ -15,7 +15,8 @@ use super::publisher::{Publisher, is_fatal};
 use super::report::Report;
 use super::{lock, parts, status};
 use crate::config::{self, Changed, Config, Loaded, Profiles, Roster, Secrets, digest_of};
-use crate::dock::{DockEvent, FolderWatch};
+use crate::dock::usb::Sysfs;
+use crate::dock::{DockEvent, DockWatch, UsbWatched, Watched};
 use crate::ingest::{Outbound, OutboundView, Shared, recover, run_committer};
 use crate::model::{ConfigChanged, Event, Explain as _, ItemState, StationStarted, StationStopped};
 use crate::upload::{PartMemory, Store};
@@ -30,6 +31,8 @@ pub struct Options {
     pub until_secured: bool,
     /// With `drain`: write figures of the run here.
     pub report: Option<PathBuf>,
+    /// Instead of `/sys`, for tests of USB without hardware.
+    pub sysfs: Option<PathBuf>,
 }
 
 /// How a run ended.
@@ -127,16 +130,27 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         profiles: Arc::new(profiles),
         accept_unknown: config.ingest.accept_unknown,
         max_files: config.ingest.max_files,
+        config: Arc::new(config.clone()),
     };
+    let (profiles, profiles_now) = watch::channel(Arc::clone(&rules.profiles));
     let (config_watch, mut edits) = config::watch(&config);
-    let (dock, mut events) = FolderWatch::start(&config.dock.folders, config.dock.scan_interval)?;
+    let (dock, mut events) = DockWatch::start(Watched {
+        folders: config.dock.folders.clone(),
+        scan_interval: config.dock.scan_interval,
+        usb: config.dock.usb.then(|| UsbWatched {
+            sysfs: Sysfs::new(options.sysfs.clone().unwrap_or_else(|| "/sys".into())),
+            bays: config.dock.bays.clone(),
+            numbers: parts::bay_numbers_path(&config),
+            profiles: profiles_now,
+        }),
+    })?;
     let mut docking = Docking::new(Arc::clone(&shared));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut bays = shared.bays.changes();
     let mut tick = tokio::time::interval(Duration::from_millis(500));
     let mut report = Report::default();
-    let mut first_look = config.dock.folders.is_empty();
+    let mut first_look = config.dock.folders.is_empty() && !config.dock.usb;
     sd_notify::notify(&[NotifyState::Ready])?;
     tracing::info!(station = %shared.station, folders = config.dock.folders.len(), drain = options.drain, "the station is ready");
 
@@ -153,6 +167,11 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
             },
             Some(changed) = edits.recv() => {
                 tokio::task::block_in_place(|| reload(&config, changed, &mut rules, &shared));
+                profiles.send_if_modified(|now| {
+                    let changed = !Arc::ptr_eq(now, &rules.profiles);
+                    now.clone_from(&rules.profiles);
+                    changed
+                });
             }
             Some(error) = failed.recv() => break Err(error).context("this station must not go on"),
             _ = terminate.recv() => break Ok(Ended::Stopped),
@@ -211,9 +230,19 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
 /// Returns true once all folders were looked at.
 fn handle(event: DockEvent, docking: &mut Docking, rules: &Rules) -> bool {
     match event {
-        DockEvent::Arrived { bay, root, profile } => {
-            tokio::task::block_in_place(|| docking.arrived(bay, root, profile, rules.clone()));
+        DockEvent::Arrived {
+            bay,
+            target,
+            profile,
+        } => {
+            tokio::task::block_in_place(|| docking.arrived(bay, target, profile, rules.clone()));
         }
+        DockEvent::Plugged { bay, .. } => docking.plugged(bay),
+        DockEvent::Locked {
+            bay,
+            device,
+            profile,
+        } => docking.locked(bay, device, &profile, rules.clone()),
         DockEvent::Left { bay, reason } => docking.left(&bay, &reason.to_string()),
         DockEvent::Refused { bay, reason } => {
             tokio::task::block_in_place(|| docking.refused(&bay, &reason));

@@ -27,6 +27,7 @@ runtime_dir = {runtime}
 
 [dock]
 folders = [{{ path = {dock}, profile = "folder" }}]
+usb = false
 settle_seconds = 0.0
 
 [seal]

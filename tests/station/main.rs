@@ -7,4 +7,5 @@ mod place;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
+mod usb;
 mod way;

@@ -141,7 +141,7 @@ impl Place {
     pub fn configure(&self, settings: Settings<'_>) {
         let mut sections = BTreeMap::from([
             ("station", "name = \"test-1\"\nstate_dir = \"state\"\nruntime_dir = \"run\"\n".to_owned()),
-            ("dock", "folders = [{ path = \"docked\" }]\nsettle_seconds = 0.2\nscan_interval_seconds = 0.3\n".into()),
+            ("dock", "folders = [{ path = \"docked\" }]\nusb = false\nsettle_seconds = 0.2\nscan_interval_seconds = 0.3\n".into()),
             ("seal", "recipients = [\"keys/one.pub.pem\", \"keys/two.pub.pem\"]\n".into()),
             ("spool", String::new()),
             ("store", format!("bucket = \"{BUCKET}\"\nretention_days = 1\ncredentials_file = \"store.toml\"\n")),

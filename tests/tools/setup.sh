@@ -54,6 +54,8 @@ need cc build-essential
 need make build-essential
 need pkg-config pkg-config
 need git git
+# rusb finds libusb through pkg-config.
+pkg-config --exists libusb-1.0 2>/dev/null || missing+=(libusb-1.0-0-dev)
 need flock util-linux
 need ffmpeg ffmpeg
 need ffprobe ffmpeg

@@ -140,7 +140,7 @@ impl Demo {
     fn configure(&self, endpoint: &str) -> anyhow::Result<()> {
         let text = format!(
             "[station]\nname = \"demo\"\nstate_dir = \"state\"\nruntime_dir = \"run\"\nlog_origin = \"camdock/demo\"\n\
-             [dock]\nfolders = [{{ path = \"docked\" }}]\n\
+             [dock]\nfolders = [{{ path = \"docked\" }}]\nusb = false\n\
              [seal]\nrecipients = [\"keys/evidence-1.pub.pem\", \"keys/evidence-2.pub.pem\"]\n\
              [spool]\nreserve_bytes = 67108864\n\
              [store]\nendpoint = \"{endpoint}\"\nregion = \"us-east-1\"\nbucket = \"{BUCKET}\"\npath_style = true\n\

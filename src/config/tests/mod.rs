@@ -1,3 +1,4 @@
+mod profiles;
 mod secrets;
 
 use std::fs;
@@ -228,6 +229,16 @@ fn values_out_of_range_are_refused_with_their_line_and_a_fix() {
         ("dock", "folders = [{ path = \"a\" }, { path = \"a\" }]"),
         ("dock", "folders = [{ path = \"/\" }]"),
         ("dock", "scan_interval_seconds = 0"),
+        (
+            "dock",
+            "bays = [{ name = \"\", ports = [\"pci-0-usb-0:1\"] }]",
+        ),
+        ("dock", "bays = [{ name = \"a\", ports = [] }]"),
+        ("dock", "bays = [{ name = \"a\", ports = [\"1-3\"] }]"),
+        (
+            "dock",
+            "bays = [{ name = \"a\", ports = [\"p-usb-0:1\"] }, { name = \"b\", ports = [\"p-usb-0:1\"] }]",
+        ),
         ("dock", "scan_interval_seconds = nan"),
         ("dock", "settle_seconds = -1"),
         ("dock", "settle_seconds = inf"),
@@ -399,7 +410,7 @@ fn wrong_profiles_are_refused() {
             .unwrap()
             .names()
             .count(),
-        1
+        Profiles::builtin().names().count()
     );
 }
 

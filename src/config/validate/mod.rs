@@ -10,16 +10,16 @@ use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroize as _;
 
+mod dock;
 mod store;
 mod upload;
 
-use super::raw::{Merged, RawFolder, Setting};
-use super::settings::{Config, Dock, DockFolder, Ingest, Log, Recipient, Seal, Spool, Station};
+use super::raw::{Merged, Setting};
+use super::settings::{Config, Ingest, Log, Recipient, Seal, Spool, Station};
 use super::{ConfigError, beside, file};
 use crate::model::{Sha256Digest, StationName};
 
 const PEM_BYTES_MAX: u64 = 64 << 10;
-const FOLDERS_MAX: usize = 64;
 const RECIPIENTS_MAX: usize = 32;
 const YEAR_SECONDS: f64 = 365.0 * 86_400.0;
 
@@ -104,7 +104,7 @@ pub(super) fn config(
         problems: Vec::new(),
     };
     let station = station(&mut check, &merged);
-    let dock = dock(&mut check, &merged);
+    let dock = dock::section(&mut check, &merged);
     let seal = seal(&mut check, &merged, warnings);
     let store = store::section(&mut check, &merged, warnings);
     let upload = upload::section(&mut check, &merged);
@@ -203,48 +203,6 @@ fn station(check: &mut Check<'_>, merged: &Merged) -> Option<Station> {
         runtime_dir,
         time_zone,
     })
-}
-
-fn dock(check: &mut Check<'_>, merged: &Merged) -> Dock {
-    let raw = &merged.dock;
-    if raw.folders.value.is_empty() {
-        check.missing(
-            "folders",
-            "Name at least one folder in [dock] whose sub-folders are docked cameras: `folders = [{ path = \"/run/camdock/media\" }]`.",
-        );
-    }
-    let mut folders: Vec<DockFolder> = Vec::new();
-    for entry in raw.folders.value.iter().take(FOLDERS_MAX) {
-        let span = entry.span();
-        let RawFolder { path, profile } = entry.get_ref();
-        let path = check.path(path);
-        let nested = folders
-            .iter()
-            .any(|other| other.path.starts_with(&path) || path.starts_with(&other.path));
-        check.ensure(
-            !nested && path.parent().is_some(),
-            Some(&span),
-            "folders",
-            "names a folder twice, one inside another, or the root of the disk",
-            "Name separate folders: each camera must be found in one place only.",
-        );
-        folders.push(DockFolder {
-            path,
-            profile: profile.clone(),
-        });
-    }
-    check.ensure(
-        raw.folders.value.len() <= FOLDERS_MAX,
-        raw.folders.at.as_ref(),
-        "folders",
-        "has too many entries",
-        "Name at most 64 folders; each of them holds any number of bays.",
-    );
-    Dock {
-        folders,
-        settle: check.seconds(&raw.settle_seconds, "settle_seconds", 0.0),
-        scan_interval: check.seconds(&raw.scan_interval_seconds, "scan_interval_seconds", 0.05),
-    }
 }
 
 fn seal(check: &mut Check<'_>, merged: &Merged, warnings: &mut Vec<String>) -> Seal {

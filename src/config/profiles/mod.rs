@@ -1,16 +1,26 @@
+//! Camera models as data: one file a model, three generic ones built in.
+
+mod raw;
+mod unlock;
+mod usb;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use serde::Deserialize;
-use toml::Spanned;
+
+pub use unlock::{Unlock, UnlockProtocol, UnlockRole};
+pub use usb::{InterfaceClass, UsbMatch};
 
 use super::file::{self, CONFIG_BYTES_MAX};
 use super::{Config, ConfigError, Patterns};
-use crate::model::Sha256Digest;
+use crate::model::{Sha256Digest, UsbDevice};
+use raw::RawProfile;
 
-/// The profile that exists without any file.
+/// The profile of docked folders that name none.
 pub(super) const GENERIC: &str = "folder";
 const PROFILES_MAX: usize = 500;
 
@@ -19,6 +29,8 @@ const PROFILES_MAX: usize = 500;
 pub struct Profile {
     pub name: String,
     pub access: Access,
+    /// The USB devices it is for: the form in which the camera can be read. Empty only for folders.
+    pub usb: Vec<UsbMatch>,
     /// The make where the camera itself gives a serial only.
     pub make: Option<String>,
     /// Asked in this order; the first that answers counts.
@@ -28,18 +40,39 @@ pub struct Profile {
     pub video: Patterns,
     pub sidecar: Patterns,
     pub flag: FlagMarks,
+    /// The zone of the camera's own clock, for comparing it with the station's; times of evidence are never changed.
+    /// `None`: not known.
+    pub time_zone: Option<TimeZone>,
+    /// Set the camera's clock where its protocol can, once it was measured and logged.
+    pub set_clock: bool,
+    pub unlock: Option<Unlock>,
+}
+
+/// What a USB device is to a profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matched {
+    pub profile: Arc<Profile>,
+    /// It is the locked form, which `profile.unlock` opens.
+    pub locked: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
+    /// A folder that something else mounts or fills.
     Folder,
+    /// A USB disk that the mount helper mounts.
+    MassStorage,
+    /// PTP or MTP.
+    Ptp,
 }
 
 impl Access {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Folder => "folder",
+            Self::MassStorage => "mass-storage",
+            Self::Ptp => "ptp",
         }
     }
 }
@@ -53,6 +86,12 @@ pub enum IdentitySource {
     File,
     /// The folder's own name, `<make>-<serial>` or, if the profile gives the make, the serial.
     FolderName,
+    /// The serial of the USB device descriptor.
+    Descriptor,
+    /// The serial that PTP's `GetDeviceInfo` gives.
+    DeviceInfo,
+    /// What the unlock step was told.
+    Unlock,
 }
 
 /// What marks a recording as important; it is taken first. Any mark is enough.
@@ -66,39 +105,7 @@ pub struct FlagMarks {
     pub read_only: bool,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawProfile {
-    access: Access,
-    make: Option<Spanned<String>>,
-    identity: Vec<IdentitySource>,
-    identity_files: Vec<String>,
-    video: Vec<String>,
-    sidecar: Vec<String>,
-    flag_folders: Vec<String>,
-    flag_names: Vec<String>,
-    flag_read_only: bool,
-}
-
-/// The generic folder camera; `config/profiles/folder.toml` documents the same and a test compares.
-impl Default for RawProfile {
-    fn default() -> Self {
-        let list = |words: &str| words.split(' ').map(str::to_owned).collect();
-        Self {
-            access: Access::Folder,
-            make: None,
-            identity: vec![IdentitySource::Marker, IdentitySource::File],
-            identity_files: list("CAMERA.TXT DEVICE.TXT"),
-            video: list("*.MP4 *.MOV *.AVI *.TS *.MKV"),
-            sidecar: list("*.GPS *.LOG *.AUD *.THM *.JPG *.SRT *.TXT *.NMEA"),
-            flag_folders: list("EVENT* LOCK* *_RO"),
-            flag_names: list("*_IMP.* *_LOCK.* *_SOS.*"),
-            flag_read_only: false,
-        }
-    }
-}
-
-/// All profiles by name; always holds the built-in `folder`, which a file of that name replaces.
+/// All profiles by name; always holds the built-in ones, which files of their names replace.
 #[derive(Debug, Clone)]
 pub struct Profiles {
     by_name: BTreeMap<String, Arc<Profile>>,
@@ -107,19 +114,39 @@ pub struct Profiles {
 }
 
 impl Profiles {
-    /// Only what is built in.
+    /// Only what is built in: `folder`, `mass-storage` (any USB disk), `mtp` (any MTP or PTP device).
     pub fn builtin() -> Self {
-        let generic = Profile {
-            name: GENERIC.into(),
-            ..RawProfile::default()
-                .validated(Path::new(GENERIC), "")
-                // The default's patterns are constants that a test builds.
-                .unwrap_or_else(|error| unreachable!("{error}"))
-        };
+        let by_name = raw::BUILT_IN.map(|(name, text)| {
+            let path = PathBuf::from(name);
+            // Constants of ours that a test loads.
+            let profile = file::parse::<RawProfile>(&path, text)
+                .and_then(|raw| raw.validated(&path, text))
+                .unwrap_or_else(|error| unreachable!("{error}"));
+            (profile.name.clone(), Arc::new(profile))
+        });
         Self {
-            by_name: BTreeMap::from([(GENERIC.to_owned(), Arc::new(generic))]),
+            by_name: BTreeMap::from(by_name),
             files: Vec::new(),
         }
+    }
+
+    /// The profile that fits a USB device most exactly; `None`: it is no camera as far as anybody said.
+    pub fn for_usb(&self, device: &UsbDevice) -> Option<Matched> {
+        let fitting = self.by_name.values().flat_map(|profile| {
+            let locked = profile.unlock.iter().flat_map(|unlock| &unlock.usb);
+            let forms = profile.usb.iter().map(|m| (m, false));
+            forms
+                .chain(locked.map(|m| (m, true)))
+                .filter(|(m, _)| m.fits(device))
+                .map(move |(m, locked)| (m.exactness(), profile, locked))
+        });
+        // Of two equally exact ones the first by name, so that the choice does not change by itself.
+        fitting
+            .reduce(|best, next| if next.0 > best.0 { next } else { best })
+            .map(|(_, profile, locked)| Matched {
+                profile: Arc::clone(profile),
+                locked,
+            })
     }
 
     /// Reads the profiles that belong to a configuration; fails too when one that a dock folder names is gone.
@@ -146,6 +173,11 @@ impl Profiles {
             }
         }
         Ok(profiles)
+    }
+
+    /// All of them, by name.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Profile>> {
+        self.by_name.values()
     }
 
     /// Reads every `*.toml` of a folder; a folder that does not exist leaves what is built in.
@@ -199,76 +231,5 @@ impl Profiles {
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
-    }
-}
-
-impl RawProfile {
-    fn validated(self, path: &Path, text: &str) -> Result<Profile, ConfigError> {
-        let invalid =
-            |key: &str, offset: Option<usize>, message: String, fix: &str| ConfigError::Invalid {
-                file: path.to_owned(),
-                line: offset.map(|offset| file::position(text, offset).0),
-                key: key.into(),
-                message,
-                fix: fix.into(),
-            };
-        let patterns = |key: &str, list: &[String]| {
-            Patterns::new(list).map_err(|message| {
-                let offset = text.find(key);
-                invalid(
-                    key,
-                    offset,
-                    message,
-                    "Use names with `*`, `?`, `[a-z]` and `{a,b}`, for example `\"*.MP4\"`.",
-                )
-            })
-        };
-        // The file's own name: no two profiles can share one.
-        let name = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .filter(|name| {
-                name.len() <= 64
-                    && name
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-            });
-        let Some(name) = name else {
-            return Err(invalid(
-                "the file's name",
-                None,
-                "is not a profile name".into(),
-                "Use at most 64 letters, digits and `-_.` before `.toml`.",
-            ));
-        };
-        if let Some(make) = &self.make
-            && (make.get_ref().is_empty()
-                || make.get_ref().len() > 64
-                || !make
-                    .get_ref()
-                    .bytes()
-                    .all(|b| b.is_ascii_graphic() && b != b'/'))
-        {
-            return Err(invalid(
-                "make",
-                Some(make.span().start),
-                "is not a make".into(),
-                "Use 1 to 64 printable ASCII characters without space or `/`.",
-            ));
-        }
-        Ok(Profile {
-            name: name.to_owned(),
-            access: self.access,
-            make: self.make.map(Spanned::into_inner),
-            identity: self.identity,
-            identity_files: patterns("identity_files", &self.identity_files)?,
-            video: patterns("video", &self.video)?,
-            sidecar: patterns("sidecar", &self.sidecar)?,
-            flag: FlagMarks {
-                folders: patterns("flag_folders", &self.flag_folders)?,
-                names: patterns("flag_names", &self.flag_names)?,
-                read_only: self.flag_read_only,
-            },
-        })
     }
 }

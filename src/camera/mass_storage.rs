@@ -1,0 +1,334 @@
+//! A camera that is a USB disk, mounted read-only by the mount helper: one folder a storage, one camera for all of them.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::beneath::{self, Beneath};
+use super::folder::FolderFile;
+use super::identity;
+use super::listing::Walk;
+use super::{Camera, CameraError, CameraFile, Listed, Refused};
+use crate::config::{Access, IdentitySource, Profile};
+use crate::model::{
+    CameraId, CameraIdentity, Condition, FileFacts, FileTimes, Mounted, MountedStorage, SourcePath,
+    StorageState,
+};
+
+const MAX_FILES: u64 = 1_000_000;
+const USB_DEVICES: &str = "/sys/bus/usb/devices";
+
+pub struct MassStorageCamera {
+    /// The helper's folder; it is no mount itself.
+    root: PathBuf,
+    root_id: (u32, u32, u64),
+    mounted: Mounted,
+    storages: Vec<Storage>,
+    profile: Arc<Profile>,
+    identity: CameraIdentity,
+    max_files: u64,
+    /// Only what is really mounted counts: an empty folder in its place would look like an empty camera.
+    mounts_only: bool,
+}
+
+struct Storage {
+    name: String,
+    /// In front of this storage's paths; none for the first one, so that most cameras' paths are their own.
+    prefix: Option<String>,
+    opened: Result<Arc<Beneath>, String>,
+}
+
+impl MassStorageCamera {
+    /// Opens what the helper mounted. `unlocked` is the serial that the unlock step was told.
+    pub fn open(
+        root: &Path,
+        mounted: Mounted,
+        profile: &Arc<Profile>,
+        unlocked: Option<CameraId>,
+    ) -> Result<Self, CameraError> {
+        Self::opened(root, mounted, profile, unlocked, true)
+    }
+
+    fn opened(
+        root: &Path,
+        mounted: Mounted,
+        profile: &Arc<Profile>,
+        unlocked: Option<CameraId>,
+        mounts_only: bool,
+    ) -> Result<Self, CameraError> {
+        let stat = beneath::stat_path(root).map_err(|source| CameraError::Root {
+            root: root.to_owned(),
+            source,
+        })?;
+        let mut camera = Self {
+            root: root.to_owned(),
+            root_id: beneath::file_id(&stat),
+            storages: Vec::new(),
+            profile: Arc::clone(profile),
+            identity: CameraIdentity {
+                id: None,
+                profile: profile.name.clone(),
+                access: Access::MassStorage.as_str().into(),
+            },
+            max_files: MAX_FILES,
+            mounts_only,
+            mounted,
+        };
+        camera.open_storages();
+        camera.identity.id = camera.identify(unlocked);
+        Ok(camera)
+    }
+
+    /// Entries listed at most, over all storages; see `max_files` in [ingest].
+    pub fn with_max_files(mut self, max_files: u64) -> Self {
+        self.max_files = max_files;
+        self
+    }
+
+    /// Opens what is not open yet.
+    fn open_storages(&mut self) {
+        for (index, storage) in self.mounted.storages.iter().enumerate() {
+            let known = self.storages.iter().position(|s| s.name == storage.name);
+            if known.is_some_and(|at| self.storages[at].opened.is_ok()) {
+                continue;
+            }
+            let opened = Storage {
+                name: storage.name.clone(),
+                prefix: (index > 0).then(|| storage.name.clone()),
+                opened: self.open_storage(storage).map(Arc::new),
+            };
+            match known {
+                Some(at) => self.storages[at] = opened,
+                None => self.storages.push(opened),
+            }
+        }
+    }
+
+    fn open_storage(&self, storage: &MountedStorage) -> Result<Beneath, String> {
+        match &storage.state {
+            StorageState::Mounted { .. } => {
+                let beneath = Beneath::new(&self.root.join(&storage.name))
+                    .map_err(|error| format!("its folder cannot be opened: {error}"))?;
+                let mount = beneath::stat(beneath.root()).is_ok_and(|s| beneath::is_mount_root(&s));
+                if self.mounts_only && !mount {
+                    return Err("it is no longer mounted".into());
+                }
+                Ok(beneath)
+            }
+            StorageState::Failed { reason } => Err(reason.clone()),
+            StorageState::Expected => Err("it is not mounted yet".into()),
+        }
+    }
+
+    fn identify(&self, unlocked: Option<CameraId>) -> Option<CameraId> {
+        let device = &self.mounted.device;
+        let make = self.profile.make.clone().unwrap_or_else(|| device.make());
+        self.profile
+            .identity
+            .iter()
+            .find_map(|source| match source {
+                IdentitySource::Descriptor => CameraId::new(&make, device.serial.as_deref()?),
+                IdentitySource::Unlock => unlocked.clone(),
+                IdentitySource::File => self
+                    .storages
+                    .iter()
+                    .filter_map(|storage| storage.opened.as_ref().ok())
+                    .find_map(|beneath| identity::from_files(beneath, &self.profile, Some(&make))),
+                IdentitySource::Marker
+                | IdentitySource::FolderName
+                | IdentitySource::DeviceInfo => None,
+            })
+    }
+
+    fn marker(&self) -> Option<Mounted> {
+        Mounted::parse(&identity::marker_bytes(&self.root, Mounted::BYTES_MAX)?)
+    }
+
+    fn gone(&self) -> CameraError {
+        CameraError::Gone {
+            root: self.root.clone(),
+        }
+    }
+
+    /// The storage that a path of ours lies in, and the path in it.
+    fn storage_of(&self, path: &SourcePath) -> Option<(&Storage, SourcePath)> {
+        let prefixed = self.storages.iter().find_map(|storage| {
+            let rest = path
+                .as_bytes()
+                .strip_prefix(storage.prefix.as_ref()?.as_bytes())?
+                .strip_prefix(b"/")?;
+            Some((storage, SourcePath::new(rest).ok()?))
+        });
+        prefixed.or_else(|| {
+            let first = self.storages.iter().find(|s| s.prefix.is_none())?;
+            Some((first, path.clone()))
+        })
+    }
+
+    /// Gives an entry of one storage its place in the whole camera.
+    fn placed(&self, storage: &Storage, listed: Listed) -> Listed {
+        let Some(prefix) = &storage.prefix else {
+            return self.not_as_another(listed);
+        };
+        let under = |path: &SourcePath| {
+            SourcePath::new([prefix.as_bytes(), b"/", path.as_bytes()].concat())
+        };
+        match listed {
+            Listed::File(facts) => match under(&facts.path) {
+                Ok(path) => Listed::File(FileFacts { path, ..facts }),
+                Err(error) => Listed::Refused(Refused {
+                    path: None,
+                    name: format!("{prefix}/{}", facts.path),
+                    size: Some(facts.size),
+                    code: "path_too_long",
+                    reason: error.to_string(),
+                }),
+            },
+            Listed::Refused(refused) => Listed::Refused(Refused {
+                path: refused.path.as_ref().and_then(|path| under(path).ok()),
+                name: format!("{prefix}/{}", refused.name),
+                ..refused
+            }),
+        }
+    }
+
+    /// A folder of the first storage that is named like another storage would give two files one path.
+    fn not_as_another(&self, listed: Listed) -> Listed {
+        let Listed::File(facts) = &listed else {
+            return listed;
+        };
+        let bytes = facts.path.as_bytes();
+        let top = bytes.split(|b| *b == b'/').next().unwrap_or(bytes);
+        let taken = self
+            .storages
+            .iter()
+            .any(|s| s.prefix.as_ref().is_some_and(|p| p.as_bytes() == top));
+        if !taken || top.len() == bytes.len() {
+            return listed;
+        }
+        Listed::Refused(Refused {
+            path: Some(facts.path.clone()),
+            name: facts.path.to_string(),
+            size: Some(facts.size),
+            code: "path_ambiguous",
+            reason: "lies in a folder that is named like one of the camera's other storages".into(),
+        })
+    }
+}
+
+impl Camera for MassStorageCamera {
+    fn identity(&self) -> &CameraIdentity {
+        &self.identity
+    }
+
+    fn condition(&mut self) -> Condition {
+        let fat = self
+            .mounted
+            .storages
+            .iter()
+            .any(|s| matches!(&s.state, StorageState::Mounted { kind } if kind == "vfat"));
+        let times = match &self.profile.time_zone {
+            // exFAT can keep the zone itself, and the kernel then gives instants.
+            Some(zone) if fat => FileTimes::Local(zone.clone()),
+            _ => FileTimes::Utc,
+        };
+        Condition {
+            file_times: Some(times),
+            device: Some(self.mounted.device.facts()),
+            ..Condition::default()
+        }
+    }
+
+    fn list(&mut self, sink: &mut dyn FnMut(Listed) -> ControlFlow<()>) -> Result<(), CameraError> {
+        // Storages that were mounted since.
+        let marker = self.marker().ok_or_else(|| self.gone())?;
+        if marker.device != self.mounted.device {
+            return Err(self.gone());
+        }
+        self.mounted = marker;
+        self.open_storages();
+        // Not known to be empty, nor to fail: nothing may be called safe yet.
+        let expected = |s: &&MountedStorage| s.state == StorageState::Expected;
+        if let Some(storage) = self.mounted.storages.iter().find(expected) {
+            return Err(CameraError::StillMounting {
+                storage: storage.name.clone(),
+            });
+        }
+        let mut left = self.max_files;
+        for storage in &self.storages {
+            let failed = |reason: String| {
+                Listed::Refused(Refused {
+                    path: None,
+                    name: format!("(storage {})", storage.name),
+                    size: None,
+                    code: "storage_unreadable",
+                    reason,
+                })
+            };
+            let beneath = match &storage.opened {
+                Ok(beneath) => beneath,
+                Err(reason) => {
+                    if sink(failed(reason.clone())).is_break() {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            };
+            let mut ended = false;
+            let walk = Walk::new(beneath, &self.profile, left).out_of(self.max_files);
+            let walked = walk.run(&mut |listed| {
+                left = left.saturating_sub(1);
+                let step = sink(self.placed(storage, listed));
+                ended |= step.is_break();
+                step
+            });
+            if ended {
+                return Ok(());
+            }
+            if let Err(error) = walked {
+                if !self.still_there() {
+                    return Err(self.gone());
+                }
+                if sink(failed(format!("its top folder cannot be read: {error}"))).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        // A camera that left meanwhile looks like one with fewer files.
+        if self.still_there() {
+            Ok(())
+        } else {
+            Err(self.gone())
+        }
+    }
+
+    fn open(&mut self, path: &SourcePath) -> Result<Box<dyn CameraFile>, CameraError> {
+        let opened = match self.storage_of(path) {
+            Some((storage, inner)) => match &storage.opened {
+                Ok(beneath) => FolderFile::open(Arc::clone(beneath), &inner),
+                Err(_) => Err(CameraError::NotFound { path: path.clone() }),
+            },
+            None => Err(CameraError::NotFound { path: path.clone() }),
+        };
+        match opened {
+            Ok(file) => Ok(Box::new(file)),
+            Err(_) if !self.still_there() => Err(self.gone()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn still_there(&self) -> bool {
+        let device = &self.mounted.device;
+        let folder =
+            beneath::stat_path(&self.root).is_ok_and(|s| beneath::file_id(&s) == self.root_id);
+        // The kernel lets go of a device at once, of its mounts only when the last file is closed.
+        let devices = Path::new(USB_DEVICES);
+        let plugged = !devices.is_dir()
+            || std::fs::read_to_string(devices.join(&device.name).join("devnum"))
+                .is_ok_and(|devnum| devnum.trim() == device.address.to_string());
+        folder && plugged
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! libusb's hotplug events, used for nothing but to hurry the scan of sysfs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rusb::{Context, Device, Hotplug, HotplugBuilder, UsbContext as _};
+
+/// How long one round of event handling may sleep; a stop interrupts it.
+const ROUND: Duration = Duration::from_secs(5);
+
+/// The thread that listens; without it the slow scan finds everything, only later.
+pub struct Hints {
+    context: Context,
+    stopping: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Wake(SyncSender<()>);
+
+impl Hotplug<Context> for Wake {
+    // Nothing else here: these run inside of libusb's event handling.
+    fn device_arrived(&mut self, _: Device<Context>) {
+        let _ = self.0.try_send(());
+    }
+
+    fn device_left(&mut self, _: Device<Context>) {
+        let _ = self.0.try_send(());
+    }
+}
+
+impl Hints {
+    /// `None` where this machine has no libusb hotplug; the reason is logged.
+    pub fn start(wake: SyncSender<()>) -> Option<Self> {
+        let told = |error: &dyn std::fmt::Display| {
+            tracing::warn!(%error, "no hotplug events; USB cameras are found by the slow scan only");
+        };
+        if !rusb::has_hotplug() {
+            told(&"this libusb has none");
+            return None;
+        }
+        let context = Context::new().inspect_err(|e| told(e)).ok()?;
+        // Registered before the events are handled, dropped by the thread after the last of them.
+        let registration = HotplugBuilder::new()
+            .register(&context, Box::new(Wake(wake)))
+            .inspect_err(|e| told(e))
+            .ok()?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let (events, stop) = (context.clone(), Arc::clone(&stopping));
+        let thread = thread::Builder::new()
+            .name("dock-usb-hints".into())
+            .spawn(move || {
+                while !stop.load(Ordering::Acquire) {
+                    if let Err(error) = events.handle_events(Some(ROUND))
+                        && error != rusb::Error::Interrupted
+                    {
+                        tracing::warn!(%error, "hotplug events ended; USB cameras are found by the slow scan only");
+                        break;
+                    }
+                }
+                drop(registration);
+            })
+            .inspect_err(|e| told(e))
+            .ok()?;
+        Some(Self {
+            context,
+            stopping,
+            thread: Some(thread),
+        })
+    }
+
+    /// Ends and joins the thread.
+    pub fn stop(&mut self) {
+        self.stopping.store(true, Ordering::Release);
+        self.context.interrupt_handle_events();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of hotplug events ended badly");
+        }
+    }
+}
+
+impl Drop for Hints {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listening_starts_and_stops_at_once_on_any_machine() {
+        let (wake, _woken) = std::sync::mpsc::sync_channel(1);
+        let began = std::time::Instant::now();
+        // Without USB or netlink there is none, and that is fine.
+        if let Some(mut hints) = Hints::start(wake) {
+            thread::sleep(Duration::from_millis(50));
+            hints.stop();
+            hints.stop();
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            began.elapsed()
+        );
+    }
+}
