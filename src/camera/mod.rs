@@ -9,6 +9,7 @@ mod folder;
 mod identity;
 mod listing;
 mod mass_storage;
+pub mod ptp;
 
 use std::fmt;
 use std::io::Read;
