@@ -28,6 +28,8 @@ pub struct Session {
     /// Of the operation at work.
     transaction: u32,
     open: bool,
+    /// A session was open once; one that got lost is opened anew before the next operation.
+    begun: bool,
     gone: Arc<AtomicBool>,
     /// Answered with "not supported", whatever DeviceInfo claims.
     refused: HashSet<u16>,
@@ -61,6 +63,7 @@ impl Session {
             next: 1,
             transaction: 0,
             open: false,
+            begun: false,
             gone: Arc::default(),
             refused: HashSet::new(),
             info: DeviceInfo::default(),
@@ -306,6 +309,9 @@ impl Session {
             if self.is_gone() {
                 return Err(PtpError::Gone);
             }
+            if self.begun && !self.open {
+                self.open_session()?;
+            }
             let done = once(self);
             match self.noticed(done) {
                 Err(PtpError::Refused { code: rc::BUSY, .. }) if busy < BUSY_TRIES => {
@@ -326,7 +332,6 @@ impl Session {
                 }) if self.open && !reopened => {
                     reopened = true;
                     self.open = false;
-                    self.open_session()?;
                 }
                 Err(error) if error.of_the_link() && troubles < TROUBLES => {
                     troubles += 1;
@@ -376,7 +381,7 @@ impl Session {
                 Ok(response) => match response.code {
                     // Left open by whoever came before.
                     rc::OK | rc::ALREADY_OPEN => {
-                        self.open = true;
+                        (self.open, self.begun) = (true, true);
                         return Ok(());
                     }
                     rc::BAD_TRANSACTION if raised < 3 => {
@@ -449,12 +454,9 @@ impl Session {
     }
 
     fn renew(&mut self, error: PtpError) -> Result<(), PtpError> {
-        self.reset(error)?;
-        if self.open {
-            self.open = false;
-            self.open_session()?;
-        }
-        Ok(())
+        // Which ends the session, too.
+        self.open = false;
+        self.reset(error)
     }
 
     fn reset(&mut self, error: PtpError) -> Result<(), PtpError> {
