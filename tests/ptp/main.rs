@@ -5,6 +5,7 @@ mod hostile;
 mod listing;
 #[path = "../support/mtp/mod.rs"]
 mod mtp;
+mod parsers;
 mod quirks;
 mod reading;
 
