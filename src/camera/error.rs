@@ -98,14 +98,14 @@ impl Explain for CameraError {
             | Self::Root { .. }
             | Self::Gone { .. }
             | Self::Swapped { .. }
-            | Self::Read { .. } => RetryClass::Later,
+            | Self::Read { .. }
+            // This read of it: the next one may go another way.
+            | Self::Usb { .. } => RetryClass::Later,
             Self::Denied { .. } | Self::Unsupported { .. } => RetryClass::Operator,
             Self::NotFound { .. } | Self::NotRegular { .. } | Self::Escapes { .. } => {
                 RetryClass::Never
             }
             Self::Device { source, .. } => source.retry_class(),
-            // This read of it: the next one may go another way.
-            Self::Usb { .. } => RetryClass::Later,
         }
     }
 

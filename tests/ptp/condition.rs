@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 fn asked(device: &Device, profile: &Arc<Profile>) -> camdock::model::Condition {
-    let mut camera = PtpCamera::open(device.wire(), facts(), profile, pace()).unwrap();
+    let mut camera = PtpCamera::open(Box::new(device.wire()), facts(), profile, pace()).unwrap();
     camera.condition()
 }
 

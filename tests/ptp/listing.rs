@@ -39,7 +39,7 @@ fn kinds_flags_sizes_and_times_are_as_the_profile_and_the_device_say() {
         (node.protected, node.modified) = (true, "20261302T030405".into());
     }
     let profile = profile(|p| p.flag.read_only = true);
-    let mut camera = PtpCamera::open(device.wire(), facts(), &profile, pace()).unwrap();
+    let mut camera = PtpCamera::open(Box::new(device.wire()), facts(), &profile, pace()).unwrap();
     let (files, refused) = list(&mut camera).unwrap();
     assert_eq!(refused, []);
     let seen: Vec<_> = files
@@ -177,7 +177,7 @@ fn the_serial_comes_from_where_the_profile_says() {
             unlocked: CameraId::new("acme", "U7"),
             ..facts()
         };
-        let camera = PtpCamera::open(device.wire(), facts, &profile, pace()).unwrap();
+        let camera = PtpCamera::open(Box::new(device.wire()), facts, &profile, pace()).unwrap();
         camera.identity().id.as_ref().map(ToString::to_string)
     };
     let made = |text: &str| Some(text.to_owned());

@@ -33,6 +33,7 @@ fn facts() -> PtpFacts {
     PtpFacts {
         device: UsbDevice {
             port: "pci-0000:00:14.0-usb-0:5".into(),
+            peer_port: None,
             name: "1-5".into(),
             bus: 1,
             address: 7,
@@ -55,7 +56,7 @@ fn profile(change: impl FnOnce(&mut Profile)) -> Arc<Profile> {
 }
 
 fn try_open(device: &Device) -> Result<PtpCamera, CameraError> {
-    PtpCamera::open(device.wire(), facts(), &profile(|_| {}), pace())
+    PtpCamera::open(Box::new(device.wire()), facts(), &profile(|_| {}), pace())
 }
 
 fn open(device: &Device) -> PtpCamera {

@@ -17,8 +17,8 @@ fn everywhere(quirks: Quirks) {
         ] {
             for packet in [64, 512, 1024] {
                 let (device, files) = filled(Quirks {
-                    ending,
                     packet,
+                    ending,
                     ..quirks.clone()
                 });
                 all_is_read(&device.without(without), &files);
@@ -225,7 +225,7 @@ fn the_session_is_closed_unless_the_device_must_be_spared_that() {
         ..Quirks::default()
     });
     let spared = profile(|p| p.ptp.no_close = true);
-    drop(PtpCamera::open(device.wire(), facts(), &spared, pace()).unwrap());
+    drop(PtpCamera::open(Box::new(device.wire()), facts(), &spared, pace()).unwrap());
     assert_eq!(device.count(op::CLOSE_SESSION), 0);
     drop(open(&device));
     assert_eq!(device.count(op::CLOSE_SESSION), 1);
@@ -236,7 +236,7 @@ fn the_session_is_closed_unless_the_device_must_be_spared_that() {
 fn partial_reads_can_be_forbidden() {
     let (device, files) = filled(Quirks::default());
     let profile = profile(|p| p.ptp.no_partial = true);
-    let mut camera = PtpCamera::open(device.wire(), facts(), &profile, pace()).unwrap();
+    let mut camera = PtpCamera::open(Box::new(device.wire()), facts(), &profile, pace()).unwrap();
     let (name, handle, size) = &files[0];
     assert!(read(&mut camera, name).unwrap() == held(*handle, *size));
     assert_eq!(device.count(op::GET_PARTIAL_OBJECT_64), 0);

@@ -173,7 +173,8 @@ fn an_operation_that_is_only_claimed_is_done_without() {
 
 #[test]
 fn changes_while_reading_are_told() {
-    let changes: [(fn(&mut mtp::Node), Change); 4] = [
+    type Changed = (fn(&mut mtp::Node), Change);
+    let changes: [Changed; 4] = [
         (
             |n| n.size += 1,
             Change::Size {
@@ -252,7 +253,8 @@ fn stopping_ends_a_read_at_a_silent_device() {
         stop: Arc::new(move || asked.load(Ordering::Relaxed)),
         ..pace()
     };
-    let mut camera = PtpCamera::open(device.wire(), facts(), &profile(|_| {}), pace).unwrap();
+    let mut camera =
+        PtpCamera::open(Box::new(device.wire()), facts(), &profile(|_| {}), pace).unwrap();
     list(&mut camera).unwrap();
     stop.store(true, Ordering::Relaxed);
     let error = camera.open(&path(&files[0].0)).err().unwrap();

@@ -27,6 +27,13 @@ pub struct PtpFacts {
     pub unlocked: Option<CameraId>,
 }
 
+impl PtpFacts {
+    /// For people: where it is and what.
+    pub fn at(&self) -> String {
+        format!("{} ({})", self.device.port, self.device.ids())
+    }
+}
+
 /// A camera that is read by PTP or MTP. Its session is closed when it and its open files are dropped.
 pub struct PtpCamera {
     session: Shared,
@@ -49,7 +56,7 @@ impl PtpCamera {
         profile: &Arc<Profile>,
         pace: Pace,
     ) -> Result<Self, CameraError> {
-        let at = format!("{} ({})", facts.device.port, facts.device.ids());
+        let at = facts.at();
         let presence = transport.presence();
         let session =
             Session::open(transport, profile.ptp, pace).map_err(|source| CameraError::Device {

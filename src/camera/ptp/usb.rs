@@ -76,6 +76,11 @@ impl UsbTransport {
         }
     }
 
+    /// As [`Self::open`], for a camera that is to be read.
+    pub fn open_ptp(device: &UsbDevice) -> Result<Self, TransportError> {
+        Self::open(device, Claim::Ptp)
+    }
+
     fn try_open(device: &UsbDevice, claim: Claim) -> Result<Self, TransportError> {
         let context = Context::new().map_err(from_rusb)?;
         let found = context

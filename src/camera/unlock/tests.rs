@@ -42,6 +42,7 @@ fn profile(protocol: UnlockProtocol) -> Profile {
 fn device(serial: Option<&str>, port: &str) -> UsbDevice {
     UsbDevice {
         port: port.into(),
+        peer_port: None,
         name: "1-1".into(),
         bus: 1,
         address: 2,

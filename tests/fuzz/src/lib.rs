@@ -8,7 +8,7 @@ mod script;
 
 use std::io::Read as _;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use camdock::camera::ptp::{
@@ -17,7 +17,7 @@ use camdock::camera::ptp::{
 };
 use camdock::camera::unlock::{self, Attempts};
 use camdock::camera::{Camera, Listed};
-use camdock::config::{Profiles, Unlock, UnlockProtocol, UnlockRole};
+use camdock::config::{Profile, Profiles, Unlock, UnlockProtocol, UnlockRole};
 use camdock::model::UsbDevice;
 use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
@@ -134,10 +134,7 @@ pub fn device(input: &[u8]) {
 pub fn unlock(input: &[u8]) {
     for protocol in [UnlockProtocol::Control4255, UnlockProtocol::BulkAscii] {
         let password = "1234567890"[..protocol.password_length()].to_owned();
-        let Some(generic) = Profiles::builtin().get("mass-storage").cloned() else {
-            unreachable!("it is built in");
-        };
-        let mut profile = generic.as_ref().clone();
+        let mut profile = builtin("mass-storage").as_ref().clone();
         profile.set_clock = input.first().is_some_and(|byte| byte & 1 == 1);
         profile.unlock = Some(Unlock {
             protocol,
@@ -167,9 +164,18 @@ pub fn unlock(input: &[u8]) {
     }
 }
 
+fn builtin(name: &str) -> &'static Arc<Profile> {
+    static PROFILES: LazyLock<Profiles> = LazyLock::new(Profiles::builtin);
+    let Some(profile) = PROFILES.get(name) else {
+        unreachable!("{name} is built in");
+    };
+    profile
+}
+
 fn usb() -> UsbDevice {
     UsbDevice {
         port: "pci-0000:00:14.0-usb-0:5".into(),
+        peer_port: None,
         name: "1-5".into(),
         bus: 1,
         address: 7,
@@ -185,10 +191,7 @@ fn usb() -> UsbDevice {
 
 /// Everything that a dock session does with a camera.
 fn use_camera(transport: Box<dyn BulkTransport>) {
-    let profiles = Profiles::builtin();
-    let Some(profile) = profiles.get("mtp") else {
-        unreachable!("it is built in");
-    };
+    let profile = builtin("mtp");
     let facts = PtpFacts {
         device: usb(),
         unlocked: None,

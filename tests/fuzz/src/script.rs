@@ -113,12 +113,12 @@ impl BulkTransport for Replies {
 
 /// A working device whose transfers in are changed: per transfer one byte of the input says how.
 pub struct Mangled {
-    wire: Box<Wire>,
+    wire: Wire,
     script: Script,
 }
 
 impl Mangled {
-    pub fn new(wire: Box<Wire>, input: &[u8]) -> Self {
+    pub fn new(wire: Wire, input: &[u8]) -> Self {
         let script = Script {
             rest: input.to_vec(),
             at: 0,

@@ -41,7 +41,7 @@ enum Reply {
 }
 
 impl State {
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), TransportError> {
+    pub(super) fn take(&mut self, bytes: &[u8]) {
         assert_eq!(u32_at(bytes, 0) as usize, bytes.len());
         let (kind, code, transaction) = (u16_at(bytes, 4), u16_at(bytes, 6), u32_at(bytes, 8));
         if kind == DATA {
@@ -54,12 +54,10 @@ impl State {
                 .chunks_exact(2)
                 .map(|t| u16::from_le_bytes([t[0], t[1]]))
                 .collect();
-            self.clock = String::from_utf16(&units)
-                .unwrap()
-                .trim_end_matches('\0')
-                .to_owned();
+            let text = String::from_utf16(&units).unwrap();
+            text.trim_end_matches('\0').clone_into(&mut self.clock);
             self.respond(rc::OK, transaction, &[]);
-            return Ok(());
+            return;
         }
         assert_eq!(kind, 1);
         let parameters: Vec<u32> = bytes[12..]
@@ -74,12 +72,11 @@ impl State {
         }
         if self.quirks.needs_reset && code == op::OPEN_SESSION {
             self.halted = true;
-            return Ok(());
+            return;
         }
-        let outside = matches!(code, op::GET_DEVICE_INFO | op::OPEN_SESSION);
-        if self.quirks.info_in_session_only && code == op::GET_DEVICE_INFO && !self.session_open {
-            self.respond(rc::SESSION_NOT_OPEN, transaction, &[]);
-        } else if !outside && !self.session_open {
+        let outside = code == op::OPEN_SESSION
+            || (code == op::GET_DEVICE_INFO && !self.quirks.info_in_session_only);
+        if !outside && !self.session_open {
             self.respond(rc::SESSION_NOT_OPEN, transaction, &[]);
         } else if !self.operations.contains(&code) {
             self.respond(rc::NOT_SUPPORTED, transaction, &[]);
@@ -103,7 +100,6 @@ impl State {
                 Err(code) => self.respond(code, transaction, &[]),
             }
         }
-        Ok(())
     }
 
     fn answer(&mut self, code: u16, parameters: &[u32]) -> Result<Reply, u16> {
@@ -195,9 +191,10 @@ impl State {
             self.add(storage, parent, name, None);
         }
         let listed = match (self.quirks.listing, parent) {
-            (Listing::ZeroIsTop | Listing::ZeroIsAll, TOP) => return Err(rc::BAD_PARENT),
+            (Listing::ZeroIsTop | Listing::ZeroIsAll, TOP) | (Listing::Standard, 0) => {
+                return Err(rc::BAD_PARENT);
+            }
             (Listing::EmptyThenZero, TOP) => Vec::new(),
-            (Listing::Standard, 0) => return Err(rc::BAD_PARENT),
             (Listing::ZeroIsAll, 0) => {
                 let mut all: Vec<u32> = self.objects.keys().copied().collect();
                 // Folders last: whoever needs them first must cope.

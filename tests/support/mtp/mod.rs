@@ -242,8 +242,8 @@ impl Device {
         self.0.lock().unwrap()
     }
 
-    pub fn wire(&self) -> Box<Wire> {
-        Box::new(Wire(Arc::clone(&self.0)))
+    pub fn wire(&self) -> Wire {
+        Wire(Arc::clone(&self.0))
     }
 
     /// Puts an object into a folder of the first storage; returns its handle.

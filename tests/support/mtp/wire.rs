@@ -46,7 +46,8 @@ impl BulkTransport for Wire {
             state.halted = true;
             return Err(TransportError::Stall);
         }
-        state.take(bytes)
+        state.take(bytes);
+        Ok(())
     }
 
     fn receive(&mut self, buffer: &mut [u8], _: Duration) -> Result<usize, TransportError> {
@@ -54,7 +55,7 @@ impl BulkTransport for Wire {
         state.there()?;
         let packet = state.quirks.packet;
         assert!(
-            !buffer.is_empty() && buffer.len() % packet == 0,
+            !buffer.is_empty() && buffer.len().is_multiple_of(packet),
             "{} bytes asked for with packets of {packet}",
             buffer.len()
         );
@@ -195,15 +196,15 @@ impl State {
                         return Ok(filled);
                     }
                     let (handle, offset, left) = body;
-                    if let Some((after, error)) = trouble {
-                        if *offset >= *after {
-                            let error = *error;
-                            if error == TransportError::Stall {
-                                self.halted = true;
-                            }
-                            self.out.clear();
-                            return Err(error);
+                    if let Some((after, error)) = trouble
+                        && *offset >= *after
+                    {
+                        let error = *error;
+                        if error == TransportError::Stall {
+                            self.halted = true;
                         }
+                        self.out.clear();
+                        return Err(error);
                     }
                     let count = usize::try_from(*left)
                         .unwrap_or(usize::MAX)
