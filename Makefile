@@ -10,7 +10,7 @@ export CAMDOCK_TOOLS := $(TARGET)/tools
 
 # Recipes share one build folder and one machine: measuring beside building would tell nothing.
 .NOTPARALLEL:
-.PHONY: help setup demo demo-small test test-fast fmt lint bench bench-quick clean
+.PHONY: help setup demo demo-small test test-fast fuzz fmt lint bench bench-quick clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,9 @@ test: setup fmt lint ## format, lints, every test, a small demo
 test-fast: setup fmt lint ## the same without slow tests (virtual machine, files over 4 GiB) and without the demo
 	@tests/tools/run_tests.sh fast
 	@tests/tools/run_tests.sh closing-line
+
+fuzz: setup ## fuzz what cameras send, guided by coverage; FUZZ_SECONDS for each of the four targets (60)
+	@tests/tools/fuzz.sh
 
 fmt:
 	cargo fmt --check

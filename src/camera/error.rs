@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 use thiserror::Error;
 
+use super::ptp::PtpError;
 use crate::model::{Explain, RetryClass, SourcePath};
 
 #[derive(Debug, Error)]
@@ -43,11 +44,42 @@ pub enum CameraError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot read the camera at {at}")]
+    Device {
+        at: String,
+        #[source]
+        source: PtpError,
+    },
+    #[error("cannot read {path}")]
+    Usb {
+        path: SourcePath,
+        #[source]
+        source: PtpError,
+        spoils: bool,
+    },
 }
 
 impl CameraError {
+    /// `spoils`: see [`CameraError::spoils`].
+    pub fn usb(path: &SourcePath, source: PtpError, spoils: bool) -> Self {
+        Self::Usb {
+            path: path.clone(),
+            source,
+            spoils,
+        }
+    }
+
+    /// What was read of this file before must not be built upon: the camera never confirmed it.
+    pub const fn spoils(&self) -> bool {
+        matches!(self, Self::Usb { spoils: true, .. })
+    }
+
     /// Tells apart what opening a file, or reading from it, failed of.
     pub fn reading(path: &SourcePath, source: io::Error) -> Self {
+        let source = match source.downcast::<Self>() {
+            Ok(known) => return known,
+            Err(source) => source,
+        };
         let path = path.clone();
         match source.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::NOENT) => Self::NotFound { path },
@@ -66,11 +98,14 @@ impl Explain for CameraError {
             | Self::Root { .. }
             | Self::Gone { .. }
             | Self::Swapped { .. }
-            | Self::Read { .. } => RetryClass::Later,
+            | Self::Read { .. }
+            // This read of it: the next one may go another way.
+            | Self::Usb { .. } => RetryClass::Later,
             Self::Denied { .. } | Self::Unsupported { .. } => RetryClass::Operator,
             Self::NotFound { .. } | Self::NotRegular { .. } | Self::Escapes { .. } => {
                 RetryClass::Never
             }
+            Self::Device { source, .. } => source.retry_class(),
         }
     }
 
@@ -86,6 +121,7 @@ impl Explain for CameraError {
             Self::Escapes { .. } => "path_escapes",
             Self::Swapped { .. } => "file_swapped",
             Self::Read { .. } => "file_unreadable",
+            Self::Device { source, .. } | Self::Usb { source, .. } => source.label(),
         }
     }
 
@@ -114,6 +150,7 @@ impl Explain for CameraError {
             Self::NotRegular { .. } | Self::Escapes { .. } => {
                 "Look at the camera by hand: cameras do not make such entries.".into()
             }
+            Self::Device { source, .. } | Self::Usb { source, .. } => source.next_step(),
             Self::Swapped { .. } => "Leave the camera docked; the file is taken again.".into(),
             Self::Read { .. } => {
                 "Leave the camera docked: it is tried again. If it stays so, the camera's memory may be failing; keep the camera as evidence."

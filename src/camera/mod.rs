@@ -1,6 +1,6 @@
 //! How a docked camera is read: one trait, one file a way of access.
 //!
-//! Keeps promise 3: nothing here can write to a camera. All that a camera says is bounded here, and what
+//! Keeps promise 3: nothing here can write to a camera's storage; its clock is set only where its profile says so. All that a camera says is bounded here, and what
 //! can't be taken is named with the reason (promise 1): a listing never just skips an entry.
 
 mod beneath;
@@ -9,6 +9,8 @@ mod folder;
 mod identity;
 mod listing;
 mod mass_storage;
+pub mod ptp;
+pub mod unlock;
 
 use std::fmt;
 use std::io::Read;

@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 verification failed, 2 wrong usage or configuration, 3 needs attention, 4 could not run.
 
 mod bench_log;
+mod camera;
 mod check;
 mod check_usb;
 mod demo;
@@ -66,6 +67,9 @@ enum Verb {
     /// Measure the custody log's append and verify rates
     #[command(hide = true)]
     BenchLog(bench_log::BenchLog),
+    /// Look at docked USB cameras without the service
+    #[command(hide = true)]
+    Camera(camera::Args),
     /// Mount a USB disk's storage read-only for the station (run by systemd as root)
     #[command(hide = true)]
     MountHelper(mount_helper::Args),
@@ -113,6 +117,7 @@ pub fn main() -> ExitCode {
         Verb::Open(args) => open::run(&cli.config, args),
         Verb::Demo(args) => demo::run(args),
         Verb::BenchLog(args) => bench_log::run(args),
+        Verb::Camera(args) => camera::run(&cli.config, args),
         Verb::MountHelper(args) => mount_helper::run(&args),
     };
     match done {

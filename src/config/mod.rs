@@ -22,8 +22,8 @@ pub use error::ConfigError;
 pub use file::digest_of;
 pub use pattern::Patterns;
 pub use profiles::{
-    Access, FlagMarks, IdentitySource, InterfaceClass, Matched, Profile, Profiles, Unlock,
-    UnlockProtocol, UnlockRole, UsbMatch,
+    Access, FlagMarks, IdentitySource, InterfaceClass, Matched, Profile, Profiles, PtpQuirks,
+    Unlock, UnlockProtocol, UnlockRole, UsbMatch,
 };
 pub use roster::{Roster, RosterEntry};
 pub use secrets::{Secrets, StoreCredentials};

@@ -44,7 +44,7 @@ impl JobControl {
         self.settled.store(settled, Ordering::Release);
     }
 
-    pub(super) fn left(&self) -> Option<String> {
+    pub fn left(&self) -> Option<String> {
         self.signals
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -115,8 +115,11 @@ impl Puller<'_> {
             Ok(size) => Ok(size),
             Err(error) => {
                 // What can be resumed stays; everything else leaves nothing behind.
-                let keep = matches!(error, IngestError::Stopped | IngestError::Camera(_))
-                    && self.may_resume(facts);
+                let keep = match &error {
+                    IngestError::Stopped => true,
+                    IngestError::Camera(error) => !error.spoils(),
+                    _ => false,
+                } && self.may_resume(facts);
                 if !keep {
                     durable::remove(&self.shared.spool.partial(id))?;
                     self.shared.journal.drop_pulling(id)?;

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use super::opening::{self, Unlocked};
 use super::refusals::Refusals;
+use crate::camera::{self, unlock::Attempts};
 use crate::config::{AcceptUnknown, Config, Profiles, Roster};
 use crate::dock::Target;
 use crate::ingest::{BayView, Job, JobControl, Shared, now};
@@ -37,6 +38,8 @@ pub struct Docking {
     /// Bays whose camera is on its way: being mounted, or being unlocked.
     awaited: HashSet<BayName>,
     unlocked: Arc<Unlocked>,
+    /// Passwords that cameras refused.
+    attempts: Arc<Attempts>,
     refusals: Arc<Refusals>,
 }
 
@@ -48,6 +51,7 @@ impl Docking {
             ending: Vec::new(),
             awaited: HashSet::new(),
             unlocked: Arc::default(),
+            attempts: Arc::default(),
             refusals: Arc::default(),
         }
     }
@@ -67,14 +71,15 @@ impl Docking {
         };
         self.show_awaited(&bay);
         self.awaited.insert(bay.clone());
-        let (shared, unlocked, refusals) = (
+        let (shared, unlocked, attempts, refusals) = (
             Arc::clone(&self.shared),
             Arc::clone(&self.unlocked),
+            Arc::clone(&self.attempts),
             Arc::clone(&self.refusals),
         );
         let name = bay.clone();
         self.start(bay, Arc::default(), move || {
-            match opening::unlock(&device, &profile, &rules.config) {
+            match opening::unlock(&device, &profile, &rules.config, &attempts) {
                 Ok(told) => unlocked.put(&name, told),
                 Err((reason, next_step)) => refuse(&shared, &refusals, &name, reason, next_step),
             }
@@ -213,7 +218,7 @@ struct Arrival<'a> {
     target: &'a Target,
     profile: &'a str,
     /// What the unlock step was told, if there was one.
-    unlocked: Option<opening::Told>,
+    unlocked: Option<camera::unlock::Unlocked>,
 }
 
 /// One camera's thread: recognise it, then run its session.
@@ -225,7 +230,15 @@ fn session(
     rules: &Rules,
 ) {
     let bay = arrival.bay;
-    let opened = opening::open(arrival.target, arrival.profile, rules, arrival.unlocked);
+    let (left, all) = (Arc::clone(&control), Arc::clone(shared));
+    let stop: camera::ptp::Stop = Arc::new(move || left.left().is_some() || all.stopping());
+    let opened = opening::open(
+        arrival.target,
+        arrival.profile,
+        rules,
+        arrival.unlocked,
+        stop,
+    );
     let camera = match opened {
         Ok(camera) => camera,
         Err(error) => {

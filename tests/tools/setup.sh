@@ -53,6 +53,7 @@ need() { # command, package
 need cc build-essential
 need make build-essential
 need pkg-config pkg-config
+pkg-config --exists libusb-1.0 2>/dev/null || missing+=(libusb-1.0-0-dev)
 need git git
 # rusb finds libusb through pkg-config.
 pkg-config --exists libusb-1.0 2>/dev/null || missing+=(libusb-1.0-0-dev)

@@ -45,6 +45,7 @@ pub struct Profile {
     pub time_zone: Option<TimeZone>,
     /// Set the camera's clock where its protocol can, once it was measured and logged.
     pub set_clock: bool,
+    pub ptp: PtpQuirks,
     pub unlock: Option<Unlock>,
 }
 
@@ -92,6 +93,15 @@ pub enum IdentitySource {
     DeviceInfo,
     /// What the unlock step was told.
     Unlock,
+}
+
+/// What a PTP camera must be spared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PtpQuirks {
+    /// It hangs when its session is closed.
+    pub no_close: bool,
+    /// Its partial reads can't be relied on: each file is read whole, and begun anew after an interruption.
+    pub no_partial: bool,
 }
 
 /// What marks a recording as important; it is taken first. Any mark is enough.

@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::unlock::RawUnlock;
 use super::usb::RawUsbMatch;
-use super::{Access, FlagMarks, IdentitySource, Profile};
+use super::{Access, FlagMarks, IdentitySource, Profile, PtpQuirks};
 use crate::config::{ConfigError, Patterns, file};
 
 /// Name and text of the profiles that exist without any file; `config/profiles/` documents the same and a test compares.
@@ -40,6 +40,8 @@ pub(super) struct RawProfile {
     flag_read_only: bool,
     time_zone: Option<Spanned<String>>,
     set_clock: bool,
+    ptp_no_close: bool,
+    ptp_no_partial: bool,
     unlock: Option<Spanned<RawUnlock>>,
 }
 
@@ -59,6 +61,8 @@ impl Default for RawProfile {
             flag_read_only: false,
             time_zone: None,
             set_clock: false,
+            ptp_no_close: false,
+            ptp_no_partial: false,
             unlock: None,
         }
     }
@@ -189,6 +193,10 @@ impl RawProfile {
             },
             time_zone,
             set_clock: self.set_clock,
+            ptp: PtpQuirks {
+                no_close: self.ptp_no_close,
+                no_partial: self.ptp_no_partial,
+            },
             unlock,
         })
     }

@@ -1,0 +1,286 @@
+//! An object read as a file: in pieces that the device has confirmed, or as one whole where it knows no pieces.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::PtpError;
+use super::object::Object;
+use super::session::Session;
+use super::wire::{op, rc};
+use crate::camera::{CameraError, CameraFile, Change, OpenFacts};
+use crate::model::SourcePath;
+
+/// Bytes read at a time where a device can do partial reads; twenty cameras' pieces fit into a small machine.
+const PIECE: usize = 2 << 20;
+/// A piece that fails is asked for again this often.
+const TRIES: u32 = 3;
+
+pub(super) type Shared = Arc<Mutex<Session>>;
+
+pub(super) fn lock(session: &Shared) -> MutexGuard<'_, Session> {
+    session.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How an object's bytes are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    /// 95C1: any offset.
+    Partial64,
+    /// 101B: offsets below 4 GiB.
+    Partial,
+    /// 1009: from the start, in one go.
+    Whole,
+}
+
+pub(super) struct PtpFile {
+    session: Shared,
+    handle: u32,
+    path: SourcePath,
+    opened: Object,
+    /// Of the next byte that is handed out.
+    offset: u64,
+    piece: Vec<u8>,
+    /// Bytes of `piece` that were handed out.
+    used: usize,
+    /// Of a whole read at work.
+    stream: Option<u64>,
+    confirmed: bool,
+}
+
+impl PtpFile {
+    pub fn new(session: Shared, handle: u32, path: SourcePath, opened: Object) -> Self {
+        Self {
+            session,
+            handle,
+            path,
+            opened,
+            offset: 0,
+            piece: Vec::new(),
+            used: 0,
+            stream: None,
+            confirmed: false,
+        }
+    }
+
+    fn method(&self, session: &Session) -> Method {
+        let partial = !session.quirks().no_partial;
+        if partial && session.supports(op::GET_PARTIAL_OBJECT_64) {
+            Method::Partial64
+        } else if partial
+            && session.supports(op::GET_PARTIAL_OBJECT)
+            && u32::try_from(self.opened.size).is_ok()
+        {
+            Method::Partial
+        } else {
+            Method::Whole
+        }
+    }
+
+    /// `Ok(0)` never comes before the end that the device told: a file that ends early is an error.
+    fn read_some(&mut self, out: &mut [u8]) -> Result<usize, PtpError> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        if self.used < self.piece.len() {
+            let rest = &self.piece[self.used..];
+            let count = rest.len().min(out.len());
+            out[..count].copy_from_slice(&rest[..count]);
+            self.used += count;
+            self.offset += count as u64;
+            return Ok(count);
+        }
+        let session = Arc::clone(&self.session);
+        let mut session = lock(&session);
+        loop {
+            if self.offset >= self.opened.size {
+                self.confirm(&mut session)?;
+                return Ok(0);
+            }
+            let method = self.method(&session);
+            // A whole read that has begun goes on as one.
+            if self.stream.is_some() || method == Method::Whole {
+                return self.read_whole(&mut session, out);
+            }
+            match self.read_piece(&mut session, method) {
+                Err(error) if error.unsupported() => session.give_up_on(match method {
+                    Method::Partial64 => op::GET_PARTIAL_OBJECT_64,
+                    _ => op::GET_PARTIAL_OBJECT,
+                }),
+                read => {
+                    read?;
+                    let count = self.piece.len().min(out.len());
+                    out[..count].copy_from_slice(&self.piece[..count]);
+                    self.used = count;
+                    self.offset += count as u64;
+                    return Ok(count);
+                }
+            }
+        }
+    }
+
+    /// The next piece, at least a byte of it.
+    fn read_piece(&mut self, session: &mut Session, method: Method) -> Result<(), PtpError> {
+        let left = self.opened.size - self.offset;
+        let want = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+        let length = u32::try_from(want).unwrap_or(u32::MAX);
+        let [low, high] = halves(self.offset);
+        let (operation, parameters): (u16, &[u32]) = match method {
+            Method::Partial64 => (op::GET_PARTIAL_OBJECT_64, &[self.handle, low, high, length]),
+            _ => (op::GET_PARTIAL_OBJECT, &[self.handle, low, length]),
+        };
+        let mut tries = 0;
+        self.used = 0;
+        loop {
+            self.piece.resize(want, 0);
+            let read = session.read_piece(operation, parameters, &mut self.piece);
+            self.piece.truncate(*read.as_ref().unwrap_or(&0));
+            let failed = match read {
+                Ok(0) => PtpError::Short {
+                    got: self.offset,
+                    size: self.opened.size,
+                },
+                Err(
+                    error @ PtpError::Refused {
+                        code: rc::INCOMPLETE | rc::GENERAL,
+                        ..
+                    },
+                ) => error,
+                read => return read.map(drop),
+            };
+            tries += 1;
+            if tries == TRIES {
+                return Err(failed);
+            }
+            session.pause()?;
+        }
+    }
+
+    fn read_whole(&mut self, session: &mut Session, out: &mut [u8]) -> Result<usize, PtpError> {
+        let stream = match self.stream {
+            Some(stream) => stream,
+            // Bytes that were handed out belong to another read of the object: see `CameraError::spoils`.
+            None if self.offset > 0 => {
+                return Err(PtpError::Unsupported(op::GET_PARTIAL_OBJECT));
+            }
+            None => session.begin(op::GET_OBJECT, &[self.handle], self.opened.size)?,
+        };
+        self.stream = Some(stream);
+        let left = self.opened.size - self.offset;
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(out.len());
+        match session.next(stream, &mut out[..most])? {
+            Some(0) => {
+                // What the device answers tells more than that it ended.
+                session.finish(stream, op::GET_OBJECT)?;
+                Err(PtpError::Short {
+                    got: self.offset,
+                    size: self.opened.size,
+                })
+            }
+            Some(count) => {
+                self.offset += count as u64;
+                Ok(count)
+            }
+            None => Err(PtpError::Protocol(
+                "a read was cut off by another operation",
+            )),
+        }
+    }
+
+    /// At the end of a whole read: only the device's answer says that the bytes were good.
+    fn confirm(&mut self, session: &mut Session) -> Result<(), PtpError> {
+        if let (Some(stream), false) = (self.stream, self.confirmed) {
+            session.finish(stream, op::GET_OBJECT)?;
+            self.confirmed = true;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: PtpError) -> CameraError {
+        CameraError::usb(&self.path, error, self.stream.is_some())
+    }
+}
+
+/// The lower and the upper 32 bits.
+fn halves(offset: u64) -> [u32; 2] {
+    let low = offset & u64::from(u32::MAX);
+    [low, offset >> 32].map(|half| u32::try_from(half).unwrap_or(u32::MAX))
+}
+
+impl Read for PtpFile {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.read_some(out).map_err(|error| {
+            let kind = match error {
+                PtpError::Gone => io::ErrorKind::NotConnected,
+                PtpError::Short { .. } => io::ErrorKind::UnexpectedEof,
+                PtpError::Silent { .. } => io::ErrorKind::TimedOut,
+                _ => io::ErrorKind::Other,
+            };
+            io::Error::new(kind, self.failed(error))
+        })
+    }
+}
+
+impl CameraFile for PtpFile {
+    fn facts(&self) -> OpenFacts {
+        OpenFacts {
+            size: self.opened.size,
+            modified: self.opened.modified,
+        }
+    }
+
+    fn recheck(&mut self) -> Result<Option<Change>, CameraError> {
+        let session = Arc::clone(&self.session);
+        let mut session = lock(&session);
+        if self.offset >= self.opened.size {
+            self.confirm(&mut session)
+                .map_err(|error| self.failed(error))?;
+        }
+        let now = match Object::fetch(&mut session, self.handle) {
+            Err(PtpError::Refused {
+                code: rc::BAD_HANDLE,
+                ..
+            }) => return Ok(Some(Change::Removed)),
+            now => now.map_err(|error| self.failed(error))?,
+        };
+        let was = &self.opened;
+        Ok(
+            if (now.folder, now.parent, &now.name) != (was.folder, was.parent, &was.name) {
+                Some(Change::Replaced)
+            } else if now.size != was.size {
+                Some(Change::Size {
+                    was: was.size,
+                    now: now.size,
+                })
+            } else if now != *was {
+                Some(Change::Touched)
+            } else {
+                None
+            },
+        )
+    }
+
+    /// Fails where the device can only read from the start: the bytes before would belong to another read.
+    fn seek_to(&mut self, offset: u64) -> Result<(), CameraError> {
+        let session = Arc::clone(&self.session);
+        let mut session = lock(&session);
+        if offset > 0 && self.method(&session) == Method::Whole {
+            let error = PtpError::Unsupported(op::GET_PARTIAL_OBJECT);
+            return Err(CameraError::usb(&self.path, error, true));
+        }
+        if let Some(stream) = self.stream.take() {
+            session.end(stream).map_err(|error| self.failed(error))?;
+        }
+        self.piece.clear();
+        self.used = 0;
+        self.offset = offset;
+        Ok(())
+    }
+}
+
+impl Drop for PtpFile {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream {
+            let _ = lock(&self.session).end(stream);
+        }
+    }
+}

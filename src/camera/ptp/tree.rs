@@ -1,0 +1,424 @@
+//! Walks a device's objects: bounded in depth, number and time; each object once, whatever the device claims.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::PtpError;
+use super::dataset::parse_handles;
+use super::name::{numbered, path_name};
+use super::object::Object;
+use super::session::{Ask, DATASET_MAX, Session};
+use super::wire::{op, rc};
+use crate::camera::{FILE_BYTES_MAX, Listed, Refused};
+use crate::config::Profile;
+use crate::model::{Escaped, FileFacts, ItemKind, PathError, Sha256Digest, SourcePath};
+
+/// Names in a path; the same bound as [`SourcePath`]'s.
+const DEPTH_MAX: usize = 64;
+const STORAGES_MAX: usize = 64;
+/// Objects in a row that can't be asked about before the listing counts as failed.
+const FAILURES_MAX: u32 = 16;
+/// The whole listing.
+const TIME_MAX: Duration = Duration::from_hours(1);
+const SHOWN_BYTES: usize = 255;
+/// As a parent: the storage's top; every object of the storage, or the top again.
+const TOP: u32 = u32::MAX;
+const ALL: u32 = 0;
+
+type Sink<'a> = &'a mut dyn FnMut(Listed) -> ControlFlow<()>;
+
+/// Object handles by their paths; they hold until the device is unplugged.
+#[derive(Default)]
+pub(super) struct Index(HashMap<[u8; 16], u32>);
+
+impl Index {
+    pub fn get(&self, path: &SourcePath) -> Option<u32> {
+        self.0.get(&key(path.as_bytes())).copied()
+    }
+
+    fn has(&self, path: &[u8]) -> bool {
+        self.0.contains_key(&key(path))
+    }
+
+    fn enter(&mut self, path: &[u8], handle: u32) {
+        self.0.insert(key(path), handle);
+    }
+}
+
+/// Half of a SHA-256: paths of a million files need not be kept, and none can be made to collide.
+fn key(path: &[u8]) -> [u8; 16] {
+    let mut key = [0; 16];
+    key.copy_from_slice(&Sha256Digest::of(path).0[..16]);
+    key
+}
+
+struct Level {
+    handles: std::vec::IntoIter<u32>,
+    storage: u32,
+    /// Length of this folder's path in `Walk::path`.
+    path_len: usize,
+    flagged: bool,
+}
+
+pub(super) struct Walk<'a> {
+    session: &'a mut Session,
+    profile: &'a Profile,
+    max_files: u64,
+    index: Index,
+    /// How often a path was wanted by several objects.
+    copies: HashMap<[u8; 16], u32>,
+    /// Every handle that was asked about.
+    seen: HashSet<u32>,
+    /// Handles that may still be taken in, and how many were left out.
+    room: u64,
+    beyond: u64,
+    failures: u32,
+    path: Vec<u8>,
+    until: Instant,
+}
+
+impl<'a> Walk<'a> {
+    pub fn new(session: &'a mut Session, profile: &'a Profile, max_files: u64) -> Self {
+        Self {
+            session,
+            profile,
+            max_files,
+            index: Index::default(),
+            copies: HashMap::new(),
+            seen: HashSet::new(),
+            room: max_files,
+            beyond: 0,
+            failures: 0,
+            path: Vec::new(),
+            until: Instant::now() + TIME_MAX,
+        }
+    }
+
+    /// What can't be asked about is an entry with its reason; an error means that the listing is not whole.
+    pub fn run(mut self, sink: Sink<'_>) -> Result<Index, PtpError> {
+        let storages = self.storages(sink)?;
+        let several = storages.len() > 1;
+        for storage in storages {
+            self.path.clear();
+            if several {
+                // Ids stay what they are when a camera is docked again; labels may be anything.
+                self.path
+                    .extend_from_slice(format!("storage-{storage:08x}").as_bytes());
+            }
+            if self.storage(storage, sink)?.is_break() {
+                return Ok(self.index);
+            }
+        }
+        self.path.clear();
+        if self.beyond > 0 {
+            let reason = format!(
+                "at least {} more files or folders, and what these folders hold, were not listed: the limit is {} (`max_files` in [ingest])",
+                self.beyond, self.max_files
+            );
+            let _ = sink(Listed::Refused(Refused {
+                path: None,
+                name: "(files beyond the limit)".into(),
+                size: None,
+                code: "too_many_files",
+                reason,
+            }));
+        }
+        Ok(self.index)
+    }
+
+    fn storages(&mut self, sink: Sink<'_>) -> Result<Vec<u32>, PtpError> {
+        let bytes = self.session.read(Ask {
+            operation: op::GET_STORAGE_IDS,
+            parameters: &[],
+            what: "the list of storages",
+            limit: DATASET_MAX,
+        })?;
+        let (mut ids, beyond) = parse_handles(&bytes, STORAGES_MAX)?;
+        // A slot without a card has no logical storage.
+        ids.retain(|id| id & 0xffff != 0);
+        ids.sort_unstable();
+        ids.dedup();
+        if beyond > 0 {
+            let reason =
+                format!("{beyond} more storages were not looked at: {STORAGES_MAX} at most");
+            let _ = self.refuse(None, "too_many_storages", reason, sink);
+        }
+        Ok(ids)
+    }
+
+    fn storage(&mut self, storage: u32, sink: Sink<'_>) -> Result<ControlFlow<()>, PtpError> {
+        let handles = match self.top(storage) {
+            Ok(handles) => handles,
+            Err(error @ (PtpError::Refused { .. } | PtpError::Malformed(_))) => {
+                let reason =
+                    format!("is the storage {storage:08x}, which can't be listed: {error}");
+                return Ok(self.refuse(None, "storage_unreadable", reason, sink));
+            }
+            Err(error) => return Err(error),
+        };
+        let mut levels = vec![Level {
+            handles: handles.into_iter(),
+            storage,
+            path_len: self.path.len(),
+            flagged: false,
+        }];
+        while let Some(level) = levels.last_mut() {
+            self.path.truncate(level.path_len);
+            let Some(handle) = level.handles.next() else {
+                levels.pop();
+                continue;
+            };
+            if self.object(&mut levels, handle, sink)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if Instant::now() > self.until {
+                let minutes = TIME_MAX.as_secs() / 60;
+                self.path.clear();
+                let reason = format!("listing took more than {minutes} minutes and was cut off");
+                let _ = self.refuse(None, "listing_too_slow", reason, sink);
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The objects at the top of a storage, whichever way the device can name them.
+    fn top(&mut self, storage: u32) -> Result<Vec<u32>, PtpError> {
+        let empty = match self.handles(storage, TOP) {
+            Ok(handles) if handles.is_empty() => true,
+            Err(PtpError::Refused { .. } | PtpError::Unsupported(_)) => false,
+            handles => return handles,
+        };
+        // Here the standard says "all objects", some devices say "the top". Folders come before what they hold, so that
+        // nothing is taken for an object of the top.
+        let all = match self.handles(storage, ALL) {
+            Err(PtpError::Refused { .. } | PtpError::Unsupported(_)) if empty => Vec::new(),
+            all => all?,
+        };
+        let set: HashSet<u32> = all.iter().copied().collect();
+        let mut top = Vec::new();
+        let mut rest = Vec::new();
+        for handle in all {
+            let parent = match Object::fetch(self.session, handle) {
+                Ok(object) => object.parent,
+                Err(error)
+                    if error.of_the_link()
+                        || matches!(error, PtpError::Gone | PtpError::Stopped) =>
+                {
+                    return Err(error);
+                }
+                Err(_) => TOP,
+            };
+            if parent != handle && set.contains(&parent) {
+                rest.push(handle);
+            } else {
+                top.push(handle);
+            }
+        }
+        // What no folder leads to is met here again, at the end.
+        top.append(&mut rest);
+        Ok(top)
+    }
+
+    fn handles(&mut self, storage: u32, parent: u32) -> Result<Vec<u32>, PtpError> {
+        // Four bytes each; some more, so that what is left out can be counted.
+        let limit = self.max_files.saturating_mul(8).clamp(1 << 20, 64 << 20);
+        let bytes = self.session.read(Ask {
+            operation: op::GET_OBJECT_HANDLES,
+            parameters: &[storage, 0, parent],
+            what: "a list of objects",
+            limit,
+        })?;
+        // Nothing at all instead of an empty list.
+        if bytes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let room = usize::try_from(self.room).unwrap_or(usize::MAX);
+        let (handles, beyond) = parse_handles(&bytes, room)?;
+        self.beyond = self.beyond.saturating_add(beyond);
+        Ok(handles)
+    }
+
+    fn object(
+        &mut self,
+        levels: &mut Vec<Level>,
+        handle: u32,
+        sink: Sink<'_>,
+    ) -> Result<ControlFlow<()>, PtpError> {
+        let Some(level) = levels.last() else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        let (storage, flagged, depth) = (level.storage, level.flagged, levels.len());
+        if self.room == 0 {
+            self.beyond = self.beyond.saturating_add(1);
+            return Ok(ControlFlow::Continue(()));
+        }
+        if matches!(handle, TOP | ALL) {
+            self.path = self.joined(&nameless(handle));
+            let reason = format!("has the handle {handle:08x}, which names no object");
+            return Ok(self.refuse(None, "bad_handle", reason, sink));
+        }
+        if !self.seen.insert(handle) {
+            // Named twice by one folder, or a folder inside of itself.
+            tracing::debug!(handle, "an object is listed twice");
+            return Ok(ControlFlow::Continue(()));
+        }
+        self.room -= 1;
+        let object = match Object::fetch(self.session, handle) {
+            Ok(object) => object,
+            Err(error) => {
+                self.path = self.joined(&nameless(handle));
+                return self.unreadable(error, "is an object that can't be asked about", sink);
+            }
+        };
+        self.failures = 0;
+        let mut name = path_name(&object.name, handle);
+        if self.index.has(&self.joined(&name)) {
+            name = self.free_name(&name);
+        }
+        self.path = self.joined(&name);
+        let path = match SourcePath::new(self.path.as_slice()) {
+            Ok(path) => path,
+            Err(error) => {
+                let size = (!object.folder).then_some(object.size);
+                return Ok(self.refuse(size, path_code(error), error.to_string(), sink));
+            }
+        };
+        self.index.enter(path.as_bytes(), handle);
+        if !object.folder {
+            return Ok(self.file(path, &name, &object, flagged, sink));
+        }
+        if depth >= DEPTH_MAX {
+            let reason = format!("is deeper than {DEPTH_MAX} folders");
+            return Ok(self.refuse(None, "too_deep", reason, sink));
+        }
+        match self.handles(storage, handle) {
+            Ok(handles) => levels.push(Level {
+                handles: handles.into_iter(),
+                storage,
+                path_len: self.path.len(),
+                flagged: flagged || self.profile.flag.folders.matches(&name),
+            }),
+            Err(error) => return self.unreadable(error, "is a folder that can't be listed", sink),
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn file(
+        &self,
+        path: SourcePath,
+        name: &[u8],
+        object: &Object,
+        folder_flagged: bool,
+        sink: Sink<'_>,
+    ) -> ControlFlow<()> {
+        let size = object.size;
+        if size > FILE_BYTES_MAX {
+            let reason = format!("is larger than any store takes ({FILE_BYTES_MAX} bytes)");
+            return self.refuse(Some(size), "too_large", reason, sink);
+        }
+        let marks = &self.profile.flag;
+        let kind = if self.profile.video.matches(name) {
+            ItemKind::Video
+        } else if self.profile.sidecar.matches(name) {
+            ItemKind::Sidecar
+        } else {
+            ItemKind::Other
+        };
+        sink(Listed::File(FileFacts {
+            path,
+            size,
+            modified: object.modified,
+            flagged: folder_flagged
+                || marks.names.matches(name)
+                || (marks.read_only && object.protected),
+            kind,
+        }))
+    }
+
+    /// One object that can't be asked about is named; many in a row mean that the device can't be listed now.
+    fn unreadable(
+        &mut self,
+        error: PtpError,
+        what: &str,
+        sink: Sink<'_>,
+    ) -> Result<ControlFlow<()>, PtpError> {
+        self.failures += 1;
+        if matches!(error, PtpError::Gone | PtpError::Stopped) || self.failures > FAILURES_MAX {
+            return Err(error);
+        }
+        let code = match error {
+            PtpError::Refused {
+                code: rc::BAD_HANDLE,
+                ..
+            } => "object_vanished",
+            _ => "object_unreadable",
+        };
+        Ok(self.refuse(None, code, format!("{what}: {error}"), sink))
+    }
+
+    fn joined(&self, name: &[u8]) -> Vec<u8> {
+        let mut path = self.path.clone();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        path
+    }
+
+    /// A name of its own for an object whose name its folder holds already.
+    fn free_name(&mut self, name: &[u8]) -> Vec<u8> {
+        let wanted = key(&self.joined(name));
+        // Going on where the last one ended: a folder full of one name is not searched anew each time.
+        let mut number = self.copies.get(&wanted).copied().unwrap_or(1);
+        loop {
+            number = number.saturating_add(1);
+            let next = numbered(name, number);
+            if number == u32::MAX || !self.index.has(&self.joined(&next)) {
+                self.copies.insert(wanted, number);
+                return next;
+            }
+        }
+    }
+
+    fn refuse(
+        &self,
+        size: Option<u64>,
+        code: &'static str,
+        reason: impl Into<String>,
+        sink: Sink<'_>,
+    ) -> ControlFlow<()> {
+        let end = &self.path[self.path.len().saturating_sub(SHOWN_BYTES)..];
+        let cut = if end.len() < self.path.len() {
+            "…"
+        } else {
+            ""
+        };
+        let reason = reason.into();
+        let name = match end {
+            // What has no path is told apart by its reason.
+            [] => format!("({reason})"),
+            end => format!("{cut}{}", Escaped(end)),
+        };
+        sink(Listed::Refused(Refused {
+            path: SourcePath::new(self.path.as_slice()).ok(),
+            name,
+            size,
+            code,
+            reason,
+        }))
+    }
+}
+
+fn nameless(handle: u32) -> Vec<u8> {
+    format!("object-{handle:08x}").into_bytes()
+}
+
+fn path_code(error: PathError) -> &'static str {
+    match error {
+        PathError::TooLong => "path_too_long",
+        PathError::TooDeep => "too_deep",
+        PathError::Empty | PathError::Escapes => "path_escapes",
+    }
+}

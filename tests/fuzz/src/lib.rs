@@ -1,0 +1,245 @@
+//! What is fuzzed: each function takes any bytes and must come back, having checked what must always hold.
+//!
+//! Used twice: by the libFuzzer binaries beside this file, and by `tests/fuzz_seeds.rs` in every run of the tests.
+
+#[path = "../../support/mtp/mod.rs"]
+mod mtp;
+mod script;
+
+use std::io::Read as _;
+use std::ops::ControlFlow;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use camdock::camera::ptp::{
+    BulkTransport, DeviceInfo, DeviceStatus, Header, ObjectInfo, Pace, PropDesc, PtpCamera,
+    PtpDate, PtpFacts, Reader, Response, StorageInfo, Value, parse_handles, parse_prop_list,
+};
+use camdock::camera::unlock::{self, Attempts};
+use camdock::camera::{Camera, Listed};
+use camdock::config::{Profile, Profiles, Unlock, UnlockProtocol, UnlockRole};
+use camdock::model::UsbDevice;
+use jiff::tz::TimeZone;
+use zeroize::Zeroizing;
+
+use mtp::{Device, Ending, Listing, Quirks, TOP};
+use script::{Mangled, Replies};
+
+/// Files and folders that a listing may give; see `max_files`.
+const FILES_MAX: u64 = 64;
+/// Bytes that are read of one file.
+const READ_MAX: u64 = 256 << 10;
+
+/// Every parser on the same bytes.
+pub fn parsers(input: &[u8]) {
+    let _ = Header::parse(input);
+    if let Some((response, length)) = Response::parse(input) {
+        assert!(length <= input.len() && response.parameters.len() <= 5);
+    }
+    let _ = DeviceInfo::parse(input);
+    let _ = StorageInfo::parse(input);
+    let _ = DeviceStatus::parse(input);
+    if let Ok(info) = ObjectInfo::parse(input) {
+        assert!(info.name.to_bytes().len() <= 255 * 3);
+        for text in [&info.created, &info.modified] {
+            let _ = PtpDate::parse(text).and_then(|date| date.timestamp(&TimeZone::UTC));
+        }
+    }
+    if let Ok(desc) = PropDesc::parse(input) {
+        assert!(desc.percent().is_none_or(|percent| percent <= 100));
+    }
+    let mut elements = 0;
+    let _ = parse_prop_list(input, |_| elements += 1);
+    assert!(elements <= input.len() / 8);
+    if let Ok((handles, beyond)) = parse_handles(input, 16) {
+        assert!(
+            handles.len() <= 16 && (handles.len() as u64 + beyond) * 4 < input.len() as u64 + 4
+        );
+    }
+    if let [low, high, rest @ ..] = input {
+        let kind = u16::from_le_bytes([*low, *high]);
+        let _ = Value::parse(&mut Reader::new(rest, "value"), kind);
+    }
+    if let Ok(text) = std::str::from_utf8(input)
+        && let Some(date) = PtpDate::parse(text)
+    {
+        let _ = date.timestamp(&TimeZone::UTC);
+    }
+}
+
+/// A device that replies whatever the input says, transfer by transfer.
+pub fn replies(input: &[u8]) {
+    use_camera(Box::new(Replies::new(input)));
+}
+
+/// A device that works, with quirks by the first bytes, and whose transfers the rest of the input mangles.
+pub fn device(input: &[u8]) {
+    let Some((switches, rest)) = input.split_first_chunk::<8>() else {
+        return;
+    };
+    let [a, b, c, d, e, f, g, h] = *switches;
+    let on = |byte: u8, bit: u8| byte >> bit & 1 == 1;
+    let few = |byte: u8| u32::from(byte & 3);
+    let quirks = Quirks {
+        packet: [64, 512, 1024, 8][usize::from(a & 3)],
+        ending: [
+            Ending::EmptyPacket,
+            Ending::StrayByte,
+            Ending::Nothing,
+            Ending::Glued,
+        ][usize::from(a >> 2 & 3)],
+        listing: [
+            Listing::Standard,
+            Listing::ZeroIsTop,
+            Listing::ZeroIsAll,
+            Listing::EmptyThenZero,
+        ][usize::from(a >> 4 & 3)],
+        header_alone: on(a, 6),
+        glue_response: on(a, 7),
+        junk_headers: on(b, 0),
+        unknown_length: on(b, 1),
+        already_open: on(b, 2),
+        needs_reset: on(b, 3),
+        no_cancel: on(b, 4),
+        no_reset: on(b, 5),
+        info_in_session_only: on(b, 6),
+        events: on(b, 7),
+        old_response: on(c, 0),
+        endless: on(c, 1),
+        hangs_on_close: on(c, 2),
+        busy: few(c >> 3),
+        incomplete: few(c >> 5),
+        stalls: few(d),
+        silences: few(d >> 2),
+        io_errors: few(d >> 4),
+        busy_status: few(d >> 6),
+        used_transactions: few(e),
+        claims_more: if on(e, 2) { u32::from(f) } else { 0 },
+        oversized_pieces: if on(e, 3) { u32::from(g) } else { 0 },
+        small_pieces: on(e, 4).then(|| u32::from(f) + 1),
+        ends_after: on(e, 5).then(|| u64::from(g) * 64),
+        pulled_after: on(e, 6).then(|| u64::from(h) * 256),
+        floods: on(e, 7).then(|| u64::from(h) << 12),
+        ..Quirks::default()
+    };
+    let device = Device::new(quirks);
+    let dcim = device.folder(TOP, "DCIM");
+    for (name, size) in [("A.MP4", 70_000), ("B.GPS", 500), ("A.MP4", 0)] {
+        device.add(dcim, name, Some(size));
+    }
+    use_camera(Box::new(Mangled::new(device.wire(), rest)));
+}
+
+/// Both protocols of locked cameras.
+pub fn unlock(input: &[u8]) {
+    for protocol in [UnlockProtocol::Control4255, UnlockProtocol::BulkAscii] {
+        let password = "1234567890"[..protocol.password_length()].to_owned();
+        let mut profile = builtin("mass-storage").as_ref().clone();
+        profile.set_clock = input.first().is_some_and(|byte| byte & 1 == 1);
+        profile.unlock = Some(Unlock {
+            protocol,
+            usb: Vec::new(),
+            role: UnlockRole::User,
+            secret: None,
+            factory_passwords: vec![password.clone()],
+            interface: 0,
+            endpoint_out: 1,
+            endpoint_in: 0x81,
+            reply: Duration::from_secs(1),
+            returns: Duration::from_secs(1),
+            read_identity: true,
+            read_battery: true,
+        });
+        let mut transport = Replies::new(input);
+        let password = Zeroizing::new(password);
+        let attempts = Attempts::default();
+        let told = unlock::run(&mut transport, &profile, &usb(), Some(&password), &attempts);
+        if let Ok(told) = told {
+            for text in [told.user, told.department].into_iter().flatten() {
+                assert!(text.chars().count() <= 129 && !text.contains(char::is_control));
+            }
+            assert!(told.battery.is_none_or(|level| level <= 100));
+            assert!(!told.warnings.is_empty(), "a factory password worked");
+        }
+    }
+}
+
+fn builtin(name: &str) -> &'static Arc<Profile> {
+    static PROFILES: LazyLock<Profiles> = LazyLock::new(Profiles::builtin);
+    let Some(profile) = PROFILES.get(name) else {
+        unreachable!("{name} is built in");
+    };
+    profile
+}
+
+fn usb() -> UsbDevice {
+    UsbDevice {
+        port: "pci-0000:00:14.0-usb-0:5".into(),
+        peer_port: None,
+        name: "1-5".into(),
+        bus: 1,
+        address: 7,
+        vendor: 0x46f4,
+        product: 4,
+        release: 0,
+        manufacturer: None,
+        product_name: None,
+        serial: None,
+        interfaces: Vec::new(),
+    }
+}
+
+/// Everything that a dock session does with a camera.
+fn use_camera(transport: Box<dyn BulkTransport>) {
+    let profile = builtin("mtp");
+    let facts = PtpFacts {
+        device: usb(),
+        unlocked: None,
+    };
+    let pace = Pace {
+        pause: Duration::ZERO,
+        stop: Arc::new(|| false),
+        ..Pace::default()
+    };
+    let Ok(camera) = PtpCamera::open(transport, facts, profile, pace) else {
+        return;
+    };
+    let mut camera = camera.with_max_files(FILES_MAX);
+    let condition = camera.condition();
+    assert!(condition.battery.is_none_or(|level| level <= 100));
+    let mut files = Vec::new();
+    let mut entries = 0;
+    let listed = camera.list(&mut |entry| {
+        entries += 1;
+        match entry {
+            Listed::File(facts) => files.push(facts),
+            Listed::Refused(refused) => assert!(refused.name.len() < 4096),
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(files.len() as u64 <= FILES_MAX && entries <= FILES_MAX * 2 + 130);
+    let mut paths: Vec<_> = files.iter().map(|facts| &facts.path).collect();
+    paths.sort();
+    paths.dedup();
+    assert_eq!(paths.len(), files.len(), "two files under one path");
+    if listed.is_err() {
+        return;
+    }
+    for facts in files.iter().take(3) {
+        let Ok(mut file) = camera.open(&facts.path) else {
+            continue;
+        };
+        let size = file.facts().size;
+        let mut bytes = Vec::new();
+        let read = file.by_ref().take(READ_MAX).read_to_end(&mut bytes);
+        let got = bytes.len() as u64;
+        assert!(got <= size);
+        // An end is only ever the end that the device told.
+        assert!(read.is_err() || got == size || got == READ_MAX);
+        if size > 5 && file.seek_to(size - 5).is_ok() {
+            let _ = file.read_to_end(&mut Vec::new());
+        }
+        let _ = file.recheck();
+    }
+    let _ = camera.still_there();
+}
