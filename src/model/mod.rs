@@ -11,6 +11,7 @@ mod explain;
 mod ids;
 mod item;
 mod path;
+mod preview;
 
 pub use bay::{BayName, BayStatus};
 pub use camera::{CameraId, CameraIdentity, Officer, SERIAL_MAX};
@@ -20,3 +21,4 @@ pub use explain::{Explain, RetryClass};
 pub use ids::{EvidenceId, IdError, SessionId, StationName};
 pub use item::{FileFacts, ItemKind, ItemState, Part};
 pub use path::{Escaped, PathError, SourcePath};
+pub use preview::*;

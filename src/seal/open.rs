@@ -234,6 +234,13 @@ impl<R: Read + Seek> Seek for Opener<R> {
         let number = u32::try_from(wanted / frame_length)
             .unwrap_or(u32::MAX)
             .min(frames - 1);
+        // Within the frame in hand: nothing to read or to verify again.
+        if self.number == number + 1 {
+            self.position = usize::try_from(wanted - u64::from(number) * frame_length)
+                .unwrap_or(usize::MAX)
+                .min(self.length);
+            return Ok(wanted);
+        }
         self.reader
             .seek(SeekFrom::Start(self.message.frame_offset(number + 1)))?;
         (self.number, self.final_number, self.length, self.position) = (number, None, 0, 0);

@@ -1,9 +1,16 @@
-//! The only room with `unsafe`: thin, checked calls into the kernel. No decisions here.
+//! The only room with `unsafe`: thin, checked calls into the kernel and ffmpeg. No decisions here.
 
 mod clock;
 mod dumps;
+mod landlock;
+mod media;
+mod sandbox;
+mod spawn;
 mod writeback;
 
 pub use clock::clock_state;
 pub use dumps::forbid_core_dumps;
+pub use media::{discard, ffmpeg_version, key_frames, tags};
+pub use sandbox::{Confinement, SandboxError, confine, limit_cpu, runnable_memory};
+pub use spawn::{background_priority, inherited, with_descriptors};
 pub use writeback::start_writeback;
