@@ -64,6 +64,9 @@ enum Verb {
     /// Measure the custody log's append and verify rates
     #[command(hide = true)]
     BenchLog(bench_log::BenchLog),
+    /// Makes one preview behind a sandbox; started by the service only
+    #[command(hide = true, name = crate::ingest::WORKER_VERB)]
+    PreviewWorker,
 }
 
 /// How a verb ended, short of an error.
@@ -108,6 +111,9 @@ pub fn main() -> ExitCode {
         Verb::Open(args) => open::run(&cli.config, args),
         Verb::Demo(args) => demo::run(args),
         Verb::BenchLog(args) => bench_log::run(args),
+        Verb::PreviewWorker => crate::ingest::preview_worker()
+            .map(|()| Outcome::Fine)
+            .map_err(Into::into),
     };
     match done {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

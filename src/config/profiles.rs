@@ -28,6 +28,8 @@ pub struct Profile {
     pub video: Patterns,
     pub sidecar: Patterns,
     pub flag: FlagMarks,
+    /// Storyboards and proxies are made of its recordings, if the station makes any.
+    pub preview: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -78,6 +80,7 @@ struct RawProfile {
     flag_folders: Vec<String>,
     flag_names: Vec<String>,
     flag_read_only: bool,
+    preview: bool,
 }
 
 /// The generic folder camera; `config/profiles/folder.toml` documents the same and a test compares.
@@ -94,6 +97,7 @@ impl Default for RawProfile {
             flag_folders: list("EVENT* LOCK* *_RO"),
             flag_names: list("*_IMP.* *_LOCK.* *_SOS.*"),
             flag_read_only: false,
+            preview: true,
         }
     }
 }
@@ -269,6 +273,7 @@ impl RawProfile {
                 names: patterns("flag_names", &self.flag_names)?,
                 read_only: self.flag_read_only,
             },
+            preview: self.preview,
         })
     }
 }

@@ -144,6 +144,8 @@ impl Place {
             ("dock", "folders = [{ path = \"docked\" }]\nsettle_seconds = 0.2\nscan_interval_seconds = 0.3\n".into()),
             ("seal", "recipients = [\"keys/one.pub.pem\", \"keys/two.pub.pem\"]\n".into()),
             ("spool", String::new()),
+            // What is docked here is seldom video; the previews' own tests switch them on.
+            ("preview", "enabled = false\n".into()),
             ("store", format!("bucket = \"{BUCKET}\"\nretention_days = 1\ncredentials_file = \"store.toml\"\n")),
         ]);
         for (section, setting) in settings {
