@@ -226,9 +226,9 @@ mod tests {
 
     use super::*;
 
-    fn box_of(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn box_of(name: [u8; 4], content: &[u8]) -> Vec<u8> {
         let size = u32::try_from(content.len() + 8).unwrap();
-        [&size.to_be_bytes()[..], name, content].concat()
+        [&size.to_be_bytes()[..], &name, content].concat()
     }
 
     fn index(bytes: &[u8]) -> IndexState {
@@ -237,9 +237,9 @@ mod tests {
 
     #[test]
     fn the_index_of_an_mp4_is_found_where_it_is() {
-        let (ftyp, mdat) = (box_of(b"ftyp", b"isom0000"), box_of(b"mdat", &[0; 100]));
-        let moov = box_of(b"moov", &box_of(b"gps ", &[0; 16]));
-        let moof = box_of(b"moof", &[]);
+        let (ftyp, mdat) = (box_of(*b"ftyp", b"isom0000"), box_of(*b"mdat", &[0; 100]));
+        let moov = box_of(*b"moov", &box_of(*b"gps ", &[0; 16]));
+        let moof = box_of(*b"moof", &[]);
         let of = |parts: &[&[u8]]| index(&parts.concat());
         assert_eq!(of(&[&ftyp, &moov, &mdat]), IndexState::AtStart);
         assert_eq!(of(&[&ftyp, &mdat, &moov]), IndexState::AtEnd);

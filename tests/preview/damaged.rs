@@ -4,27 +4,24 @@ use std::fs;
 
 use camdock::model::Part;
 use camdock::preview::{Ending, PreviewError};
-use proptest::test_runner::{RngAlgorithm, TestRng};
-use rand_like::Numbers;
 
 use crate::stage::{LIMITS, SETTINGS, Stage};
 
-/// Numbers from a fixed seed.
-mod rand_like {
-    use super::TestRng;
-    use proptest::prelude::RngCore as _;
+/// Numbers from a fixed seed (splitmix64), the same on every run.
+struct Numbers(u64);
 
-    pub struct Numbers(pub TestRng);
-
-    impl Numbers {
-        pub fn below(&mut self, end: usize) -> usize {
-            usize::try_from(self.0.next_u64() % end as u64).unwrap()
-        }
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
-}
 
-fn numbers(seed: u8) -> Numbers {
-    Numbers(TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % end as u64).unwrap()
+    }
 }
 
 const SOURCES: [(&str, &str); 5] = [
@@ -100,8 +97,8 @@ fn flipped_bits_never_bring_the_supervisor_down() {
     for (seed, (name, codecs)) in (1..).zip(SOURCES) {
         let stage = Stage::new();
         let whole = source(&stage, name, codecs);
-        for round in 0..6u8 {
-            let mut random = numbers(seed * 16 + round);
+        for round in 0..6u32 {
+            let mut random = Numbers(seed * 16 + u64::from(round));
             let mut bytes = whole.clone();
             // From a few wrong bits to one in about a thousand bytes.
             for _ in 0..(whole.len() >> (20 - 2 * round)).max(3) {

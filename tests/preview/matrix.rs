@@ -138,7 +138,7 @@ fn mp4_with_the_index_at_either_end() {
             (&sound["codec_name"], &sound["channels"]),
             (&"aac".into(), &1.into())
         );
-        assert_eq!(shown.video["avg_frame_rate"], "25/1");
+        assert_eq!(shown.video["r_frame_rate"], "25/1");
     }
 }
 
@@ -310,31 +310,30 @@ fn codecs_and_containers_of_cameras() {
             (640, 360),
             "{name}"
         );
-        assert_eq!(shown.sound.is_some(), sound, "{name}");
         assert_eq!(
-            video.key_frames.is_some_and(|keys| keys >= 6),
-            true,
+            shown.sound.is_some(),
+            sound,
             "{name}: {:?}",
-            video.key_frames
+            shown.probe.audio
         );
+        let keys = video.key_frames;
+        assert!(keys.is_some_and(|keys| keys >= 6), "{name}: {keys:?}");
     }
 }
 
 #[test]
 fn the_real_clips() {
-    for (name, seconds) in [
-        ("bigbuckbunny.mp4", 5.28),
-        ("bikes.mp4", 10.0),
-        ("carphone_pristine.mp4", 3.17),
-    ] {
+    for name in ["bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4"] {
         let stage = Stage::new();
         let bytes = clip(name);
-        let shown = previews(&stage, &bytes, 0.05, {
-            fs::write(stage.path("original.mp4"), &bytes).unwrap();
-            self::seconds(&stage, "original.mp4")
-        });
-        let long = shown.made.picture.duration_ms as f64 / 1000.0;
-        assert!((long - seconds).abs() < 0.2, "{name}: {long}");
+        fs::write(stage.path("original.mp4"), &bytes).unwrap();
+        let long = seconds(&stage, "original.mp4");
+        let shown = previews(&stage, &bytes, 0.05, long);
+        let recorded = shown.made.picture.duration_ms as f64 / 1000.0;
+        assert!(
+            (recorded - long).abs() < 0.05,
+            "{name}: {recorded} s, not {long} s"
+        );
     }
 }
 
