@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 verification failed, 2 wrong usage or configuration, 3 needs attention, 4 could not run.
 
 mod bench_log;
+mod bench_preview;
 mod check;
 mod demo;
 mod items;
@@ -64,6 +65,9 @@ enum Verb {
     /// Measure the custody log's append and verify rates
     #[command(hide = true)]
     BenchLog(bench_log::BenchLog),
+    /// Measure the previews of one file
+    #[command(hide = true)]
+    BenchPreview(bench_preview::BenchPreview),
     /// Makes one preview behind a sandbox; started by the service only
     #[command(hide = true, name = crate::ingest::WORKER_VERB)]
     PreviewWorker,
@@ -111,6 +115,7 @@ pub fn main() -> ExitCode {
         Verb::Open(args) => open::run(&cli.config, args),
         Verb::Demo(args) => demo::run(args),
         Verb::BenchLog(args) => bench_log::run(args),
+        Verb::BenchPreview(args) => bench_preview::run(args),
         Verb::PreviewWorker => crate::ingest::preview_worker()
             .map(|()| Outcome::Fine)
             .map_err(Into::into),

@@ -9,6 +9,8 @@ mod decode;
 mod drill;
 mod error;
 mod font;
+#[cfg(test)]
+mod fuzz;
 mod input;
 mod probe;
 mod proxy;
@@ -19,6 +21,8 @@ mod worker;
 mod yuv;
 
 pub use error::PreviewError;
-pub use request::{Drill, Ending, Footage, Limits, Made, Report, Request, Said, Settings, Sink};
+pub use request::{
+    Cost, Drill, Ending, Footage, Limits, Made, Report, Request, Said, Settings, Sink,
+};
 pub use supervisor::{Answer, Supervised, supervise};
 pub use worker::{SEALED_INPUT, SEALED_OUTPUT, confine, work};

@@ -87,6 +87,15 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
     pub ending: Ending,
+    #[serde(default)]
+    pub cost: Cost,
+}
+
+/// What a worker used, by its own account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    pub cpu_ms: u64,
+    pub peak_rss_bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

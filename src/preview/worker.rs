@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::decode::VideoDecoder;
 use super::error::Trouble;
-use super::request::{Ending, Footage, Limits, Made, Report, Request, Said, Sink};
+use super::request::{Cost, Ending, Footage, Limits, Made, Report, Request, Said, Sink};
 use super::{PreviewError, input, probe, proxy, storyboard};
 use crate::model::{Part, Picture, Probe, Sha256Digest};
 use crate::sys;
@@ -42,6 +42,7 @@ pub fn work(
             ffmpeg: sys::ffmpeg_version(),
             probe: None,
             ending: super::drill::run(drill, &output, say),
+            cost: Cost::default(),
         };
     }
     let mut found = None;
@@ -64,6 +65,15 @@ pub fn work(
         ffmpeg: sys::ffmpeg_version(),
         probe: found,
         ending,
+        cost: cost(),
+    }
+}
+
+fn cost() -> Cost {
+    let (cpu_ms, peak_rss_bytes) = sys::usage();
+    Cost {
+        cpu_ms,
+        peak_rss_bytes,
     }
 }
 

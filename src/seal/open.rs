@@ -236,6 +236,9 @@ impl<R: Read + Seek> Seek for Opener<R> {
             .min(frames - 1);
         // Within the frame in hand: nothing to read or to verify again.
         if self.number == number + 1 {
+            // Asking for the size has moved the reader away from the next frame.
+            let next = self.message.frame_offset(self.number + 1);
+            self.reader.seek(SeekFrom::Start(next))?;
             self.position = usize::try_from(wanted - u64::from(number) * frame_length)
                 .unwrap_or(usize::MAX)
                 .min(self.length);

@@ -12,5 +12,5 @@ pub use clock::clock_state;
 pub use dumps::forbid_core_dumps;
 pub use media::{discard, ffmpeg_version, key_frames, tags};
 pub use sandbox::{Confinement, SandboxError, confine, limit_cpu, runnable_memory};
-pub use spawn::{background_priority, inherited, with_descriptors};
+pub use spawn::{background_priority, inherited, usage, with_descriptors};
 pub use writeback::start_writeback;

@@ -61,3 +61,18 @@ pub fn inherited(number: RawFd) -> io::Result<File> {
     // SAFETY: the descriptor is open and was made for this process by who started it; nothing else here owns it.
     Ok(unsafe { File::from_raw_fd(number) })
 }
+
+/// Milliseconds of processor time that this process used, and the bytes that it had resident at most.
+pub fn usage() -> (u64, u64) {
+    // SAFETY: `rusage` is plain integers, for which zero bytes are valid.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live, exclusively borrowed `rusage` that the call fills and does not keep.
+    if unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) } != 0 {
+        return (0, 0);
+    }
+    let ms = |time: libc::timeval| {
+        time.tv_sec.unsigned_abs() * 1000 + time.tv_usec.unsigned_abs() / 1000
+    };
+    let resident = usage.ru_maxrss.unsigned_abs() * 1024;
+    (ms(usage.ru_utime) + ms(usage.ru_stime), resident)
+}

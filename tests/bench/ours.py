@@ -45,6 +45,9 @@ credentials_file = {credentials}
 [ingest]
 parallel_cameras = {cameras}
 
+[preview]
+enabled = false
+
 [log]
 format = "json"
 level = "warn"

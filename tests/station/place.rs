@@ -121,7 +121,7 @@ impl Place {
             runs: std::cell::Cell::new(0),
         };
         Self::block_on(place.weed.create_bucket_with_object_lock(BUCKET));
-        for folder in ["docked", "keys", "runs"] {
+        for folder in ["docked", "keys", "runs", "tmp"] {
             fs::create_dir(place.path(folder)).unwrap();
         }
         for (name, curve) in [("one", "p384"), ("two", "p256")] {
@@ -256,6 +256,7 @@ impl Place {
             .env("CAMDOCK_CONFIG", self.config())
             .env("CAMDOCK_LOG", "info,camdock=debug")
             .env("NO_COLOR", "1")
+            .env("TMPDIR", self.path("tmp"))
             .stdin(Stdio::null())
             .stdout(fs::File::create(&out).unwrap())
             .stderr(fs::File::create(&err).unwrap())

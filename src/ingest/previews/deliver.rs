@@ -90,7 +90,8 @@ impl Previews {
             )
             .await?;
         metrics::preview(part.as_str(), "stored");
-        tracing::info!(evidence = %id, path = %item.facts.path, %part, bytes = stored.size, "preview stored");
+        tracing::info!(evidence = %id, path = %item.facts.path, %part, bytes = stored.size,
+            cpu_ms = report.cost.cpu_ms, peak_rss_bytes = report.cost.peak_rss_bytes, "preview stored");
         let outcome = PreviewOutcome::Made(Box::new(PreviewMade {
             sha256: made.sha256,
             size: made.size,

@@ -90,6 +90,7 @@ fn run(order: &PreviewOrder, key: &ItemKey, input: File, output: File) -> Report
                 code: "preview_footage_unreadable".into(),
                 reason: error.to_string(),
             },
+            cost: preview::Cost::default(),
         },
     }
 }
