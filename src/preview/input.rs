@@ -1,3 +1,4 @@
+use std::io::Seek as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ffmpeg_next::format::context::{Input, StreamIo};
@@ -24,12 +25,13 @@ pub struct Opened {
 }
 
 /// Opens footage through our own I/O; ffmpeg opens nothing by itself.
-pub fn open(mut footage: Box<dyn Footage>) -> Result<Opened, Trouble> {
+pub fn open(footage: Box<dyn Footage>) -> Result<Opened, Trouble> {
     ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet);
-    let structure = structure(&mut *footage);
+    let mut footage = Guarded(footage);
+    let structure = structure(&mut footage);
     footage.rewind().map_err(Trouble::Footage)?;
-    let io = StreamIo::from_read_seek_with_capacity(Guarded(footage), BUFFER)
-        .map_err(Trouble::ffmpeg("open"))?;
+    let io =
+        StreamIo::from_read_seek_with_capacity(footage, BUFFER).map_err(Trouble::ffmpeg("open"))?;
     let mut options = Dictionary::new();
     options.set("format_whitelist", CONTAINERS);
     options.set("protocol_whitelist", "");
