@@ -34,7 +34,7 @@ fn python() -> PathBuf {
 /// The same bytes to two readers.
 struct Tee<A, B>(A, B);
 
-impl<A: Write, B: Write> Sink for Tee<A, B> {
+impl<A: Write + Send, B: Write + Send> Sink for Tee<A, B> {
     fn append(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
         self.0.write_all(bytes).unwrap();
         self.1.write_all(bytes).unwrap();
