@@ -50,3 +50,24 @@ pub(super) fn forbid_files() -> io::Result<()> {
     }
     restricted.map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_taken_from_the_thread_that_asks_and_from_no_other() {
+        let opened = std::thread::spawn(|| {
+            rustix::thread::set_no_new_privs(true).unwrap();
+            forbid_files().map(|()| std::fs::File::open("/etc/passwd"))
+        });
+        match opened.join().unwrap() {
+            Ok(opened) => {
+                let refused = opened.unwrap_err();
+                assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+            }
+            Err(error) => eprintln!("this kernel has no Landlock: {error}"),
+        }
+        assert!(std::fs::File::open("/etc/passwd").is_ok());
+    }
+}

@@ -61,6 +61,24 @@ impl Running {
         self.child.wait().unwrap();
     }
 
+    /// Processes that it started and that still run.
+    pub fn children(&self) -> Vec<u32> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let of = |task: std::io::Result<fs::DirEntry>| {
+            let children = fs::read_to_string(task.ok()?.path().join("children")).ok()?;
+            Some(
+                children
+                    .split_whitespace()
+                    .filter_map(|pid| pid.parse().ok())
+                    .collect(),
+            )
+        };
+        tasks
+            .filter_map(of)
+            .flat_map(|pids: Vec<u32>| pids)
+            .collect()
+    }
+
     pub fn ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }

@@ -190,7 +190,16 @@ fn a_station_killed_while_making_previews_makes_them_after_the_restart_and_logs_
                 })
             })
         });
+        until("the worker runs", || !running.children().is_empty());
+        let workers = running.children();
         running.kill();
+        // They die with the station, however it ends.
+        until("the workers are gone", || {
+            workers.iter().all(|pid| {
+                let status = fs::read_to_string(format!("/proc/{pid}/stat"));
+                status.is_err() || status.is_ok_and(|stat| stat.contains(") Z "))
+            })
+        });
     }
     place.drain().ends(0);
     let all = previewed(&place);
