@@ -12,6 +12,7 @@ pub const SESSIONS: &str = "camdock_sessions_total";
 pub const SECURED_SECONDS: &str = "camdock_dock_to_secured_seconds";
 pub const COMMIT_SECONDS: &str = "camdock_commit_seconds";
 pub const SPOOL_FREE: &str = "camdock_spool_free_bytes";
+pub const PREVIEWS: &str = "camdock_previews_total";
 pub const CLOCK_SYNCHRONISED: &str = "camdock_clock_synchronised";
 
 enum Kind {
@@ -20,7 +21,7 @@ enum Kind {
     Histogram,
 }
 
-const ALL: [(&str, Kind, Unit, &str); 9] = [
+const ALL: [(&str, Kind, Unit, &str); 10] = [
     (
         FILES,
         Kind::Counter,
@@ -70,6 +71,12 @@ const ALL: [(&str, Kind, Unit, &str); 9] = [
         "Free bytes on the spool's filesystem.",
     ),
     (
+        PREVIEWS,
+        Kind::Counter,
+        Unit::Count,
+        "Previews by part (storyboard, preview) and outcome: stored, failed, skipped.",
+    ),
+    (
         CLOCK_SYNCHRONISED,
         Kind::Gauge,
         Unit::Count,
@@ -100,6 +107,10 @@ pub fn error(label: &'static str) {
 
 pub fn session(end: &'static str) {
     counter!(SESSIONS, "end" => end).increment(1);
+}
+
+pub fn preview(part: &'static str, outcome: &'static str) {
+    counter!(PREVIEWS, "part" => part, "outcome" => outcome).increment(1);
 }
 
 pub fn log_size(entries: u64) {

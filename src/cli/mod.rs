@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 verification failed, 2 wrong usage or configuration, 3 needs attention, 4 could not run.
 
 mod bench_log;
+mod bench_preview;
 mod camera;
 mod check;
 mod check_usb;
@@ -73,6 +74,12 @@ enum Verb {
     /// Mount a USB disk's storage read-only for the station (run by systemd as root)
     #[command(hide = true)]
     MountHelper(mount_helper::Args),
+    /// Measure the previews of one file
+    #[command(hide = true)]
+    BenchPreview(bench_preview::BenchPreview),
+    /// Makes one preview behind a sandbox; started by the service only
+    #[command(hide = true, name = crate::ingest::WORKER_VERB)]
+    PreviewWorker,
 }
 
 /// How a verb ended, short of an error.
@@ -119,6 +126,10 @@ pub fn main() -> ExitCode {
         Verb::BenchLog(args) => bench_log::run(args),
         Verb::Camera(args) => camera::run(&cli.config, args),
         Verb::MountHelper(args) => mount_helper::run(&args),
+        Verb::BenchPreview(args) => bench_preview::run(args),
+        Verb::PreviewWorker => crate::ingest::preview_worker()
+            .map(|()| Outcome::Fine)
+            .map_err(Into::into),
     };
     match done {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

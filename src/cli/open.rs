@@ -7,15 +7,21 @@ use anyhow::{Context as _, bail};
 use zeroize::Zeroizing;
 
 use super::remote::{Bucket, ObjectReader};
+use super::verify::verifier_key;
 use super::{Outcome, load_config, usage};
+use crate::audit::{DirSource, verify_log};
+use crate::config::Config;
 use crate::durable::{self, AppendFile};
-use crate::model::{Entry, Event, EvidenceId, Part};
+use crate::model::{Entry, Event, EvidenceId, Part, PreviewOutcome, Sha256Digest};
 use crate::seal::{Expected, ItemKey, KeySource, RecipientKey, open_to};
+use crate::station::parts;
 
 /// Decrypts sealed footage and checks it against the custody log. Nothing is left at OUT unless all of it verified.
 #[derive(clap::Args)]
 #[command(after_help = "\
   camdock open 0195f2c4-… --key evidence.key.pem -o footage.mp4    fetches it from the store
+  camdock open 0195f2c4-… --part preview --key evidence.key.pem -o preview.mp4
+  camdock open 0195f2c4-… --part storyboard --key evidence.key.pem -o sheet.jpg
   camdock open ./original --key evidence.key.pem -o footage.mp4    a sealed file that you have
 The public AWS Encryption SDK opens these files, too.")]
 pub struct Args {
@@ -67,7 +73,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     if let Ok(id) = args.item.parse::<EvidenceId>() {
         let config = load_config(config)?;
         let bucket = Arc::new(Bucket::open(&config)?);
-        let expected = expected(&bucket, id, args.part)?;
+        let expected = expected(&config, &bucket, id, args.part)?;
         let object = ObjectReader::new(
             Arc::clone(&bucket),
             bucket.evidence_key(id, args.part.as_str()),
@@ -123,27 +129,73 @@ fn read_key(args: &Args) -> anyhow::Result<Key> {
     )?))
 }
 
-/// What the item must be, from its manifest in the bucket.
-fn expected(bucket: &Bucket, id: EvidenceId, part: Part) -> anyhow::Result<Expected> {
-    if part != Part::Original {
-        return Ok(Expected {
-            evidence: id,
-            part,
-            sha256: None,
-        });
-    }
+/// What the item must be, from its manifest in the bucket; its previews, from the log.
+fn expected(
+    config: &Config,
+    bucket: &Bucket,
+    id: EvidenceId,
+    part: Part,
+) -> anyhow::Result<Expected> {
+    let sha256 = match part {
+        Part::Original => Some(original(bucket, id)?),
+        Part::Preview | Part::Storyboard => Some(preview(config, bucket, id, part)?),
+        Part::ItemKey => None,
+    };
+    Ok(Expected {
+        evidence: id,
+        part,
+        sha256,
+    })
+}
+
+fn original(bucket: &Bucket, id: EvidenceId) -> anyhow::Result<Sha256Digest> {
     let Some(manifest) = bucket.get(&bucket.evidence_key(id, "manifest.json"), 1 << 17)? else {
         bail!("the store holds no item {id}; `camdock items` lists what there is");
     };
     let entry: Entry =
         serde_json::from_slice(&manifest).context("the item's manifest is damaged")?;
     match entry.event {
-        Event::ItemSealed(sealed) if sealed.evidence == id => Ok(Expected {
-            evidence: id,
-            part,
-            sha256: Some(sealed.sha256),
-        }),
+        Event::ItemSealed(sealed) if sealed.evidence == id => Ok(sealed.sha256),
         _ => bail!("the manifest of {id} is that of something else; run `camdock verify`"),
+    }
+}
+
+/// From this station's copy of the log, or where there is none, from the bucket's; verified either way.
+fn preview(
+    config: &Config,
+    bucket: &Bucket,
+    id: EvidenceId,
+    part: Part,
+) -> anyhow::Result<Sha256Digest> {
+    let key = verifier_key(config, None)?;
+    let mut found = None;
+    let mut look = |_, bytes: &[u8]| {
+        if let Ok(Event::ItemPreviewed(entry)) =
+            serde_json::from_slice::<Entry>(bytes).map(|entry| entry.event)
+            && entry.evidence == id
+            && entry.part == part
+        {
+            found = Some(entry.outcome);
+        }
+    };
+    let dir = parts::log_dir(config);
+    let report = if dir.join("checkpoint").exists() {
+        verify_log(&DirSource::new(dir), &key, &mut look, None)?
+    } else {
+        verify_log(bucket, &key, &mut look, None)?
+    };
+    if !report.is_clean() {
+        bail!("the custody log does not verify; run `camdock verify`");
+    }
+    match found {
+        Some(PreviewOutcome::Made(made)) => Ok(made.sha256),
+        Some(PreviewOutcome::Failed { reason, .. }) => {
+            bail!("the {part} of {id} could not be made: {reason}; open the original")
+        }
+        Some(PreviewOutcome::Skipped { reason }) => {
+            bail!("there is no {part} of {id}: {reason}; open the original")
+        }
+        None => bail!("the log names no {part} of {id}; `camdock show {id}` tells what there is"),
     }
 }
 

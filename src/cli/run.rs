@@ -10,7 +10,7 @@ use crate::sys;
 #[derive(clap::Args)]
 #[command(after_help = "\
   camdock run                          as the service does, with /etc/camdock/camdock.toml
-  camdock run --drain                  take and store everything that is docked now, then exit:
+  camdock run --drain                  take and store everything that is docked now, previews included, then exit:
                                        0 all stored, 3 something needs attention
 SIGTERM and Ctrl-C stop it in order; a kill or a power cut loses nothing either.")]
 pub struct Args {

@@ -1,7 +1,10 @@
+mod preview;
+
 use std::path::Path;
 
 use anyhow::bail;
 
+use self::preview::previewed;
 use super::verify::verifier_key;
 use super::{Outcome, load_config};
 use crate::audit::{DirSource, verify_log};
@@ -100,6 +103,7 @@ fn evidence_of(event: &Event) -> Option<EvidenceId> {
         Event::ItemQuarantined(e) => Some(e.evidence),
         Event::ItemFailed(e) => e.evidence,
         Event::ItemStored(e) => Some(e.evidence),
+        Event::ItemPreviewed(e) => Some(e.evidence),
         Event::OperatorAction(e) => e.evidence,
         _ => None,
     }
@@ -171,6 +175,7 @@ fn tell(event: &Event) -> String {
                 e.bucket, e.key, e.checksum
             )
         }
+        Event::ItemPreviewed(e) => previewed(e),
         Event::ItemFailed(e) => format!("It could not be taken: {} ({}).", e.reason, e.code),
         Event::OperatorAction(e) => format!(
             "{} did: {}. Reason given: {}.",

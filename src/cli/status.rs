@@ -65,6 +65,7 @@ fn needs_attention(view: &StatusView) -> bool {
     view.bays.iter().any(|bay| bay.status.needs_person())
         || view.outbound.problem.is_some()
         || !view.outbound.alarms.is_empty()
+        || view.outbound.previews.problem.is_some()
 }
 
 fn text(view: &StatusView) -> String {
@@ -87,10 +88,14 @@ fn text(view: &StatusView) -> String {
     for (file, done, of) in view.outbound.at_work.values() {
         out.push_str(&format!("  uploading {} {file}\n", bar(*done, *of)));
     }
+    for (file, part, ms) in view.outbound.previews.at_work.values() {
+        out.push_str(&format!("  making {part} {file}: {} s done\n", ms / 1000));
+    }
     let problems = view
         .outbound
         .problem
         .iter()
+        .chain(&view.outbound.previews.problem)
         .chain(view.outbound.alarms.values());
     for problem in problems {
         out.push_str(&format!(

@@ -29,7 +29,7 @@ pub use roster::{Roster, RosterEntry};
 pub use secrets::{Secrets, StoreCredentials};
 pub use settings::{
     AcceptUnknown, Bay, Config, Dock, DockFolder, Ingest, Log, LogFormat, Pace, PaceWindow,
-    Recipient, RetentionMode, Seal, Spool, Station, Store, Upload,
+    Preview, Recipient, RetentionMode, Seal, Spool, Station, Store, Upload,
 };
 pub use watch::{Changed, ConfigWatch, watch};
 

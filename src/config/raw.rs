@@ -101,6 +101,14 @@ section!(RawIngest => IngestSection {
     accept_unknown: AcceptUnknown = AcceptUnknown::Quarantine,
     max_files: u64 = 1_000_000,
 });
+section!(RawPreview => PreviewSection {
+    enabled: bool = true,
+    workers: u32 = 1,
+    height: u32 = 360,
+    memory_mib: u32 = 512,
+    cpu_minutes: u32 = 240,
+    hold_hours: u32 = 24,
+});
 section!(RawLog => LogSection {
     format: LogFormat = LogFormat::Human,
     level: String = "info".into(),
@@ -168,5 +176,6 @@ sections!(
     store: RawStore => StoreSection,
     upload: RawUpload => UploadSection,
     ingest: RawIngest => IngestSection,
+    preview: RawPreview => PreviewSection,
     log: RawLog => LogSection,
 );

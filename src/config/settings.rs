@@ -26,6 +26,7 @@ pub struct Config {
     pub store: Store,
     pub upload: Upload,
     pub ingest: Ingest,
+    pub preview: Preview,
     pub log: Log,
 }
 
@@ -192,6 +193,21 @@ pub enum AcceptUnknown {
     Quarantine,
     /// Not read; shown at the bay and named in the log.
     Refuse,
+}
+
+#[derive(Debug, Clone)]
+pub struct Preview {
+    pub enabled: bool,
+    /// 1 to 16.
+    pub workers: usize,
+    /// Lines of a proxy: 360 or 480.
+    pub height: u32,
+    /// Of one worker.
+    pub memory_bytes: u64,
+    /// Processor time of one worker.
+    pub cpu: Duration,
+    /// How long a stored item's spool file and key wait for its previews at most.
+    pub hold: Duration,
 }
 
 #[derive(Debug, Clone)]

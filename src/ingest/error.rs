@@ -5,6 +5,7 @@ use crate::camera::CameraError;
 use crate::durable::DurableError;
 use crate::journal::JournalError;
 use crate::model::{Explain, RetryClass};
+use crate::preview::PreviewError;
 use crate::seal::SealError;
 use crate::upload::UploadError;
 
@@ -22,6 +23,8 @@ pub enum IngestError {
     Audit(#[from] AuditError),
     #[error(transparent)]
     Upload(#[from] UploadError),
+    #[error(transparent)]
+    Preview(#[from] PreviewError),
     #[error("the file changed while it was read: {0}")]
     Changed(String),
     #[error("cannot start a thread")]
@@ -51,6 +54,7 @@ impl Explain for IngestError {
             Self::Journal(e) => e.retry_class(),
             Self::Audit(e) => e.retry_class(),
             Self::Upload(e) => e.retry_class(),
+            Self::Preview(e) => e.retry_class(),
             Self::Changed(_) | Self::Stopped | Self::Thread(_) => RetryClass::Later,
             Self::CommitterGone
             | Self::LogBehind { .. }
@@ -67,6 +71,7 @@ impl Explain for IngestError {
             Self::Journal(e) => e.label(),
             Self::Audit(e) => e.label(),
             Self::Upload(e) => e.label(),
+            Self::Preview(e) => e.label(),
             Self::Changed(_) => "source_changed",
             Self::Thread(_) => "no_thread",
             Self::Stopped => "stopped",
@@ -85,6 +90,7 @@ impl Explain for IngestError {
             Self::Journal(e) => e.next_step(),
             Self::Audit(e) => e.next_step(),
             Self::Upload(e) => e.next_step(),
+            Self::Preview(e) => e.next_step(),
             Self::Changed(_) => "Nothing to do: it is taken again once it is quiet.".into(),
             Self::Thread(_) => "Free memory, or raise TasksMax of the service; it is tried again.".into(),
             Self::Stopped => "Nothing to do: the work goes on at the next start.".into(),

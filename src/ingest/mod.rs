@@ -11,6 +11,7 @@ mod events;
 mod inventory;
 mod job;
 mod outbound;
+mod previews;
 mod publish;
 mod pull;
 mod quiet;
@@ -38,6 +39,9 @@ pub use control::JobControl;
 pub use error::IngestError;
 pub use job::{Job, JobEnd};
 pub use outbound::{Outbound, OutboundView};
+pub use previews::{
+    PreviewOrder, PreviewRules, PreviewView, Previews, WORKER_VERB, preview_worker, sweep_previews,
+};
 pub use publish::{check_bucket_log, publish_log};
 pub use recover::{Recovered, recover};
 pub use spool::Spool;

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::source::{JournalLedger, SpoolSource};
-use super::{IngestError, Shared, now};
+use super::{IngestError, PreviewView, Shared, now};
 use crate::audit::verify_receipt;
 use crate::durable;
 use crate::journal::{ItemRow, StoredFacts};
@@ -41,6 +41,8 @@ pub struct OutboundView {
     pub problem: Option<Problem>,
     /// Items that need a person, by evidence id.
     pub alarms: BTreeMap<String, Problem>,
+    #[serde(default)]
+    pub previews: PreviewView,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +67,8 @@ pub struct Outbound {
     pub memory: Arc<PartMemory>,
     /// How long a stored item stays in the spool.
     pub keep: Duration,
+    /// Recordings stay until their previews are made or given up.
+    pub previews: bool,
     pub view: Mutex<OutboundView>,
 }
 
@@ -127,11 +131,7 @@ impl Outbound {
             return Ok(());
         }
         let look = 64 + u32::try_from(busy.len() + failures.len()).unwrap_or(0);
-        let mut rows = blocking(|| {
-            self.shared
-                .journal
-                .items_in(&[ItemState::Stored], None, look)
-        })?;
+        let mut rows = blocking(|| self.shared.journal.to_settle(self.previews, look))?;
         let keep_until = now().as_second() - i64::try_from(self.keep.as_secs()).unwrap_or(i64::MAX);
         rows.retain(|row| {
             row.stored_entry.is_some()
@@ -248,7 +248,9 @@ impl Outbound {
             blocking(|| shared.journal.forget_upload(&format!("{base}original")))?;
             blocking(|| shared.journal.mark_receipted(id))?;
         }
-        if self.keep.is_zero() || row.state == ItemState::Stored && row.stored_entry.is_none() {
+        let due = row.state == ItemState::Stored && row.stored_entry.is_none();
+        let free = || !self.previews || matches!(shared.journal.previews_settled(id), Ok(true));
+        if due || self.keep.is_zero() && blocking(free) {
             // The key first: a spool file without its key reveals nothing.
             blocking(|| shared.journal.mark_released(id))?;
             blocking(|| durable::remove(&shared.spool.sealed(id)))?;
@@ -371,7 +373,7 @@ impl Outbound {
         self.lock().clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, OutboundView> {
+    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, OutboundView> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

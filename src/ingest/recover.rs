@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::{IngestError, Shared, now};
+use super::{IngestError, Shared, now, sweep_previews};
 use crate::durable;
-use crate::journal::ItemRow;
-use crate::model::{CameraUndocked, Event, EvidenceId, ItemState};
+use crate::journal::{ItemRow, PreviewState};
+use crate::model::{CameraUndocked, Event, EvidenceId, ItemState, Part};
 use crate::seal::SealError;
 
 /// Log entries before this were in line with the journal at an earlier start.
@@ -35,6 +35,7 @@ pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
     relog(shared, &logged, &mut found)?;
     restore(shared, &logged)?;
     sweep(shared, &mut found)?;
+    sweep_previews(shared)?;
     close_sessions(shared)?;
     found.in_flight = shared
         .journal
@@ -51,6 +52,7 @@ pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
 struct Logged {
     sealed: HashMap<EvidenceId, u64>,
     stored: HashMap<EvidenceId, u64>,
+    previewed: Vec<(EvidenceId, Part)>,
 }
 
 /// The items of the log's newer entries.
@@ -77,6 +79,11 @@ fn scan(shared: &Shared, from: u64) -> Result<Logged, IngestError> {
         match entry.event.as_str() {
             "item.sealed" => logged.sealed.extend(id().map(|id| (id, index))),
             "item.stored" => logged.stored.extend(id().map(|id| (id, index))),
+            "item.previewed" => {
+                let part = entry.data.get("part").cloned();
+                let part = part.and_then(|part| serde_json::from_value::<Part>(part).ok());
+                logged.previewed.extend(id().zip(part));
+            }
             _ => {}
         }
     }
@@ -126,6 +133,13 @@ fn restore(shared: &Shared, logged: &Logged) -> Result<(), IngestError> {
             shared
                 .journal
                 .mark_stored(*id, *index, receipt.as_bytes())?;
+        }
+    }
+    for (id, part) in &logged.previewed {
+        if let Some(row) = shared.journal.preview(*id, *part)?
+            && row.state == PreviewState::Entered
+        {
+            shared.journal.preview_done(*id, *part)?;
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::durable::{self, DurableError};
 use crate::metrics;
-use crate::model::EvidenceId;
+use crate::model::{EvidenceId, Part};
 
 /// The spool folder. Names come from evidence ids, never from a camera.
 pub struct Spool {
@@ -47,6 +47,41 @@ impl Spool {
 
     pub fn sealed(&self, id: EvidenceId) -> PathBuf {
         self.dir.join(format!("{id}.sealed"))
+    }
+
+    /// A sealed preview, whole and durable.
+    pub fn preview(&self, id: EvidenceId, part: Part) -> PathBuf {
+        self.dir.join(format!("{id}.{part}"))
+    }
+
+    /// The same while it is being made.
+    pub fn preview_partial(&self, id: EvidenceId, part: Part) -> PathBuf {
+        self.dir.join(format!("{id}.{part}-part"))
+    }
+
+    /// The previews in the spool; `None` instead of the part for one that was being made.
+    pub fn previews(&self) -> std::io::Result<Vec<(PathBuf, EvidenceId, Option<Part>)>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some((stem, kind)) = name.to_str().and_then(|n| n.split_once('.')) else {
+                continue;
+            };
+            let part = [Part::Storyboard, Part::Preview].into_iter().find(|part| {
+                kind.strip_prefix(part.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest == "-part")
+            });
+            if let (Ok(id), Some(part)) = (stem.parse(), part) {
+                found.push((entry.path(), id, (kind == part.as_str()).then_some(part)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Less is free than pulls need: what only waits should go.
+    pub fn is_short(&self) -> bool {
+        self.free().is_some_and(|free| free < self.reserve)
     }
 
     /// Free bytes for an ordinary user; `None` when the filesystem does not say.

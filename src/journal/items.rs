@@ -344,7 +344,7 @@ impl Journal {
         Ok(count.cast_unsigned())
     }
 
-    fn items(&self, rest: &str, values: &[Value]) -> Result<Vec<ItemRow>, JournalError> {
+    pub(super) fn items(&self, rest: &str, values: &[Value]) -> Result<Vec<ItemRow>, JournalError> {
         let connection = self.lock();
         let mut statement =
             connection.prepare_cached(&format!("SELECT {COLUMNS} FROM items {rest}"))?;

@@ -6,6 +6,7 @@
 mod columns;
 mod inventory;
 mod items;
+mod previews;
 mod schema;
 mod sessions;
 mod uploads;
@@ -20,6 +21,7 @@ use crate::model::{Explain, RetryClass};
 
 pub use inventory::{InventoryCounts, InventoryRow, Outcome};
 pub use items::{HeldItem, ItemFilter, ItemRow, SealedFacts, StoredFacts};
+pub use previews::{PreviewRow, PreviewState};
 pub use sessions::SessionRow;
 pub use uploads::{PartRow, UploadRow};
 

@@ -2,7 +2,7 @@ use rusqlite::Connection;
 
 use super::JournalError;
 
-const KNOWN: i64 = 1;
+const KNOWN: i64 = 2;
 
 /// Times are RFC 3339 text, ids 16-byte blobs, sizes bytes.
 const FIRST: &str = "
@@ -34,10 +34,23 @@ CREATE TABLE parts (
 ) WITHOUT ROWID;
 ";
 
+/// Version 2: how far the previews are.
+const PREVIEWS: &str = "
+CREATE TABLE previews (
+    item BLOB NOT NULL, part TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, report TEXT, entry BLOB,
+    PRIMARY KEY (item, part)
+) WITHOUT ROWID;
+CREATE INDEX previews_state ON previews (state);
+";
+
+/// Step N brings version N to the next.
+const STEPS: [&str; 2] = [FIRST, PREVIEWS];
+
 pub fn migrate(connection: &Connection) -> Result<(), JournalError> {
-    if version(connection)? == 0 {
+    let found = usize::try_from(version(connection)?).unwrap_or(usize::MAX);
+    for (step, to) in STEPS.iter().zip(1..).skip(found) {
         connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {FIRST} PRAGMA user_version = {KNOWN}; COMMIT;"
+            "BEGIN IMMEDIATE; {step} PRAGMA user_version = {to}; COMMIT;"
         ))?;
     }
     check(connection)
@@ -55,4 +68,37 @@ pub fn check(connection: &Connection) -> Result<(), JournalError> {
 
 fn version(connection: &Connection) -> Result<i64, JournalError> {
     Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_of_the_first_version_is_brought_up_to_date() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(&format!("{FIRST} PRAGMA user_version = 1;"))
+            .unwrap();
+        connection
+            .execute("INSERT INTO numbers VALUES ('published', 7)", [])
+            .unwrap();
+        migrate(&connection).unwrap();
+        migrate(&connection).unwrap();
+        assert_eq!(version(&connection).unwrap(), KNOWN);
+        let kept: i64 = connection
+            .query_row("SELECT value FROM numbers", [], |row| row.get(0))
+            .unwrap();
+        let previews: i64 = connection
+            .query_row("SELECT COUNT(*) FROM previews", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!((kept, previews), (7, 0));
+        connection
+            .pragma_update(None, "user_version", KNOWN + 1)
+            .unwrap();
+        assert!(matches!(
+            migrate(&connection),
+            Err(JournalError::TooNew { .. })
+        ));
+    }
 }

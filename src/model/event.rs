@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BayName, CameraId, EvidenceId, ItemKind, Officer, SessionId, Sha256Digest, SourcePath,
-    StationName,
+    BayName, CameraId, EvidenceId, ItemKind, ItemPreviewed, Officer, SessionId, Sha256Digest,
+    SourcePath, StationName,
 };
 
 /// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
@@ -49,6 +49,8 @@ pub enum Event {
     ItemFailed(ItemFailed),
     #[serde(rename = "item.stored")]
     ItemStored(ItemStored),
+    #[serde(rename = "item.previewed")]
+    ItemPreviewed(ItemPreviewed),
     #[serde(rename = "operator.action")]
     OperatorAction(OperatorAction),
 }
@@ -68,6 +70,7 @@ impl Event {
             Self::ItemQuarantined(_) => "item.quarantined",
             Self::ItemFailed(_) => "item.failed",
             Self::ItemStored(_) => "item.stored",
+            Self::ItemPreviewed(_) => "item.previewed",
             Self::OperatorAction(_) => "operator.action",
         }
     }

@@ -11,6 +11,7 @@ mod explain;
 mod ids;
 mod item;
 mod path;
+mod preview;
 mod usb;
 
 pub use bay::{BayName, BayStatus};
@@ -21,4 +22,5 @@ pub use explain::{Explain, RetryClass};
 pub use ids::{EvidenceId, IdError, SessionId, StationName};
 pub use item::{FileFacts, ItemKind, ItemState, Part};
 pub use path::{Escaped, PathError, SourcePath};
+pub use preview::*;
 pub use usb::{Mounted, MountedStorage, StorageState, UsbDevice, UsbEndpoint, UsbInterface};

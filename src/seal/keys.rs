@@ -66,6 +66,19 @@ impl Recipient {
         })
     }
 
+    /// SubjectPublicKeyInfo PEM.
+    pub fn to_pem(&self) -> Result<String, SealError> {
+        let pem = match self.curve {
+            Curve::P384 => p384::PublicKey::from_sec1_bytes(&self.point)
+                .map_err(crypto)?
+                .to_public_key_pem(LineEnding::LF),
+            Curve::P256 => p256::PublicKey::from_sec1_bytes(&self.point)
+                .map_err(crypto)?
+                .to_public_key_pem(LineEnding::LF),
+        };
+        pem.map_err(crypto)
+    }
+
     /// `p384:` or `p256:` and the first 16 bytes of the compressed point's SHA-256, in hex.
     pub fn fingerprint(&self) -> String {
         let digest = Sha256Digest::of(&compress(&self.point)).to_string();

@@ -234,6 +234,16 @@ impl<R: Read + Seek> Seek for Opener<R> {
         let number = u32::try_from(wanted / frame_length)
             .unwrap_or(u32::MAX)
             .min(frames - 1);
+        // Within the frame in hand: nothing to read or to verify again.
+        if self.number == number + 1 {
+            // Asking for the size has moved the reader away from the next frame.
+            let next = self.message.frame_offset(self.number + 1);
+            self.reader.seek(SeekFrom::Start(next))?;
+            self.position = usize::try_from(wanted - u64::from(number) * frame_length)
+                .unwrap_or(usize::MAX)
+                .min(self.length);
+            return Ok(wanted);
+        }
         self.reader
             .seek(SeekFrom::Start(self.message.frame_offset(number + 1)))?;
         (self.number, self.final_number, self.length, self.position) = (number, None, 0, 0);

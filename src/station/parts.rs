@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::audit::{LogHandle, LogKey, VerifierKey};
-use crate::config::{Config, Secrets};
+use crate::config::{Config, Profiles, Secrets};
 use crate::durable;
-use crate::ingest::{Bays, Committer, Shared, Spool};
+use crate::ingest::{Bays, Committer, Outbound, PreviewRules, Previews, Shared, Spool};
 use crate::journal::Journal;
+use crate::preview::{Limits, Settings};
 use crate::seal::{Recipient, StationWrapKey};
 use crate::upload::{
     LockMode, PaceRule, Pacer, RetentionPolicy, S3Store, StoreConfig, SystemClock,
@@ -98,6 +99,46 @@ pub fn pacer(config: &Config) -> anyhow::Result<Pacer> {
         config.station.time_zone.clone(),
         Box::new(SystemClock::default()),
     )?)
+}
+
+/// Pictures on a storyboard at most.
+const PICTURES: u32 = 64;
+/// Of one preview, sealed.
+const PREVIEW_BYTES: u64 = 16 << 30;
+
+/// The previews' conductor, unless previews are switched off.
+pub fn previews(
+    config: &Config,
+    shared: &Arc<Shared>,
+    outbound: &Arc<Outbound>,
+    profiles: &Arc<Profiles>,
+) -> anyhow::Result<Option<Previews>> {
+    let preview = &config.preview;
+    if !preview.enabled {
+        return Ok(None);
+    }
+    let rules = PreviewRules {
+        program: std::env::current_exe().context("cannot find this program itself")?,
+        settings: Settings {
+            height: preview.height,
+            threads: u32::try_from(shared.cores).unwrap_or(1).clamp(1, 4),
+            pictures: PICTURES,
+        },
+        limits: Limits {
+            memory_bytes: preview.memory_bytes,
+            cpu_seconds: preview.cpu.as_secs(),
+            output_bytes: PREVIEW_BYTES,
+            silence_seconds: 120,
+        },
+        workers: preview.workers,
+        hold: preview.hold,
+    };
+    Ok(Some(Previews::new(
+        Arc::clone(shared),
+        Arc::clone(outbound),
+        rules,
+        Arc::clone(profiles),
+    )))
 }
 
 /// What every job shares, and the committing thread's end of it.

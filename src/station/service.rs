@@ -112,6 +112,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         parts_at_once: config.upload.parts_in_flight,
         memory: PartMemory::new(config.upload.part_size * config.upload.parts_in_flight as u64),
         keep: config.spool.keep,
+        previews: config.preview.enabled,
         view: Mutex::new(OutboundView::default()),
     });
     let (stop, stopped) = watch::channel(false);
@@ -124,10 +125,17 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     ));
     let uploads =
         (!options.until_secured).then(|| tokio::spawn(Arc::clone(&outbound).run(stopped.clone())));
+    let profiles = Arc::new(profiles);
+    let previews = parts::previews(&config, &shared, &outbound, &profiles)?
+        .filter(|_| !options.until_secured)
+        .map(Arc::new);
+    let previewing = previews
+        .as_ref()
+        .map(|previews| tokio::spawn(Arc::clone(previews).run(stopped.clone())));
     let publishing = tokio::spawn(publisher.run(stopped, fatal));
     let mut rules = Rules {
         roster: Arc::new(roster),
-        profiles: Arc::new(profiles),
+        profiles,
         accept_unknown: config.ingest.accept_unknown,
         max_files: config.ingest.max_files,
         config: Arc::new(config.clone()),
@@ -172,6 +180,9 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
                     now.clone_from(&rules.profiles);
                     changed
                 });
+                if let Some(previews) = &previews {
+                    previews.set_profiles(Arc::clone(&rules.profiles));
+                }
             }
             Some(error) = failed.recv() => break Err(error).context("this station must not go on"),
             _ = terminate.recv() => break Ok(Ended::Stopped),
@@ -213,8 +224,8 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     let stopped = Event::StationStopped(StationStopped { reason });
     tokio::task::block_in_place(|| shared.log_event(None, stopped))?;
     let _ = stop.send(true);
-    if let Some(uploads) = uploads {
-        let _ = uploads.await;
+    for task in [uploads, previewing].into_iter().flatten() {
+        let _ = task.await;
     }
     let _ = publishing.await;
     serving.abort();
@@ -353,6 +364,10 @@ fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Option<Ended>
     let waiting = of(&[ItemState::Sealed, ItemState::Logged, ItemState::Uploading])
         + shared.journal.unreceipted()?;
     let view = outbound.snapshot();
+    if waiting == 0 && outbound.previews && shared.journal.previews_pending()? > 0 {
+        let stuck = view.previews.problem.is_some_and(|p| p.needs_person);
+        return Ok(stuck.then_some(Ended::NeedsAttention));
+    }
     if waiting == 0 {
         return Ok(Some(secured(shared)));
     }

@@ -1,15 +1,22 @@
-//! The only room with `unsafe`: thin, checked calls into the kernel. No decisions here.
+//! The only room with `unsafe`: thin, checked calls into the kernel and ffmpeg. No decisions here.
 
 mod block;
 mod clock;
 mod dumps;
+mod landlock;
+mod media;
 mod memory;
 mod mount;
+mod sandbox;
+mod spawn;
 mod writeback;
 
 pub use block::{is_write_protected, write_protect};
 pub use clock::clock_state;
 pub use dumps::forbid_core_dumps;
+pub use media::{discard, ffmpeg_version, key_frames, tags};
 pub use memory::bound_heap;
 pub use mount::{mount_read_only, unmount_lazily};
+pub use sandbox::{Confinement, SandboxError, confine, limit_cpu, runnable_memory};
+pub use spawn::{background_priority, inherited, usage, with_descriptors};
 pub use writeback::start_writeback;

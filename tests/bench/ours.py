@@ -46,6 +46,9 @@ credentials_file = {credentials}
 [ingest]
 parallel_cameras = {cameras}
 
+[preview]
+enabled = false
+
 [log]
 format = "json"
 level = "warn"

@@ -50,6 +50,8 @@ def build(result):
         table.row(f"{log['entries']} entries", f"{log['append_per_second']:.0f}", f"{log['verify_seconds']:.2f}")
         table.target("log entries appended a second", log["append_per_second"], 20_000, True)
         table.target("a million entries verified", log["verify_seconds"] * 1e6 / log["entries"], 5, False, "s")
+    if result.get("previews"):
+        _previews(table, result["previews"])
     if table.targets:
         table.lines += ["", "Targets"]
         for one in table.targets:
@@ -61,6 +63,33 @@ def build(result):
         table.lines += ["", "Not measured"] + [f"  {name}: {why.splitlines()[0]}" for name, why in result["problems"].items()]
     result["targets"] = table.targets
     return "\n".join(table.lines)
+
+
+def _previews(table, previews):
+    table.head("Previews, from sealed to sealed", "seconds", "of a decode", "ffmpeg's time", "CPU s/hour", "peak MiB")
+    for size, row in previews.items():
+        decode = row["decode"]["wall_seconds"]
+        table.row(f"{size}, {row['seconds']} s: full decode (ffmpeg)", f"{decode:.2f}", "1.00", "", "", "")
+        for part in ("storyboard", "preview"):
+            own, theirs = row[part], row[f"ffmpeg_{part}"]
+            table.row(
+                f"{size}: {part}", f"{own['wall_seconds']:.2f}", f"{own['wall_seconds'] / decode:.3f}",
+                f"{own['wall_seconds'] / theirs['wall_seconds']:.2f}", f"{own['cpu_seconds'] / row['seconds'] * 3600:.0f}",
+                f"{own['peak_rss_bytes'] / MIB:.0f}",
+            )  # fmt: skip
+            table.row(
+                "  ffmpeg command line, from plaintext", f"{theirs['wall_seconds']:.2f}",
+                f"{theirs['wall_seconds'] / decode:.3f}", "1.00", f"{theirs['cpu_seconds'] / row['seconds'] * 3600:.0f}",
+                f"{theirs['peak_rss_bytes'] / MIB:.0f}",
+            )  # fmt: skip
+        if size == "1080p":
+            share = row["storyboard"]["wall_seconds"] / decode
+            table.target("storyboard of 1080p: share of a full decode", share, 0.03, False)
+        times = row["preview"]["wall_seconds"] / row["ffmpeg_preview"]["wall_seconds"]
+        table.target(f"preview of {size}: times the ffmpeg command line", times, 1, False, "×")
+        if size == "1440p":
+            peak = max(row[part]["peak_rss_bytes"] for part in ("storyboard", "preview")) / MIB
+            table.target("memory of a worker, 1440p", peak, 300, False, "MiB")
 
 
 def _floor(table, floor):

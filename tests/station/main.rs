@@ -1,9 +1,12 @@
 //! The whole station through its own program, against a real store: what people rely on, and what may go wrong.
 
 mod changing;
+#[path = "../support/footage.rs"]
+mod footage;
 mod hostile;
 mod interrupted;
 mod place;
+mod previews;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;

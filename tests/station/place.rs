@@ -61,6 +61,24 @@ impl Running {
         self.child.wait().unwrap();
     }
 
+    /// Processes that it started and that still run.
+    pub fn children(&self) -> Vec<u32> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let of = |task: std::io::Result<fs::DirEntry>| {
+            let children = fs::read_to_string(task.ok()?.path().join("children")).ok()?;
+            Some(
+                children
+                    .split_whitespace()
+                    .filter_map(|pid| pid.parse().ok())
+                    .collect(),
+            )
+        };
+        tasks
+            .filter_map(of)
+            .flat_map(|pids: Vec<u32>| pids)
+            .collect()
+    }
+
     pub fn ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -121,7 +139,7 @@ impl Place {
             runs: std::cell::Cell::new(0),
         };
         Self::block_on(place.weed.create_bucket_with_object_lock(BUCKET));
-        for folder in ["docked", "keys", "runs"] {
+        for folder in ["docked", "keys", "runs", "tmp"] {
             fs::create_dir(place.path(folder)).unwrap();
         }
         for (name, curve) in [("one", "p384"), ("two", "p256")] {
@@ -144,6 +162,8 @@ impl Place {
             ("dock", "folders = [{ path = \"docked\" }]\nusb = false\nsettle_seconds = 0.2\nscan_interval_seconds = 0.3\n".into()),
             ("seal", "recipients = [\"keys/one.pub.pem\", \"keys/two.pub.pem\"]\n".into()),
             ("spool", String::new()),
+            // What is docked here is seldom video; the previews' own tests switch them on.
+            ("preview", "enabled = false\n".into()),
             ("store", format!("bucket = \"{BUCKET}\"\nretention_days = 1\ncredentials_file = \"store.toml\"\n")),
         ]);
         for (section, setting) in settings {
@@ -254,6 +274,7 @@ impl Place {
             .env("CAMDOCK_CONFIG", self.config())
             .env("CAMDOCK_LOG", "info,camdock=debug")
             .env("NO_COLOR", "1")
+            .env("TMPDIR", self.path("tmp"))
             .stdin(Stdio::null())
             .stdout(fs::File::create(&out).unwrap())
             .stderr(fs::File::create(&err).unwrap())

@@ -12,7 +12,7 @@ fn original(evidence: &str) -> String {
     format!("evidence/{evidence}/original")
 }
 
-fn put(place: &Place, key: &str, bytes: &[u8]) {
+pub fn put(place: &Place, key: &str, bytes: &[u8]) {
     let client = place.weed.client();
     let put = client.put_object().bucket("evidence").key(key);
     let put = put.body(ByteStream::from(bytes.to_vec()));

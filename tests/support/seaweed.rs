@@ -95,6 +95,11 @@ impl SeaweedFs {
         format!("https://127.0.0.1:{}", self.ports.s3_tls)
     }
 
+    /// Where everything lies that it stores.
+    pub fn folder(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
     pub fn s3_port(&self) -> u16 {
         self.ports.s3
     }

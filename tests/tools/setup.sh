@@ -60,6 +60,16 @@ pkg-config --exists libusb-1.0 2>/dev/null || missing+=(libusb-1.0-0-dev)
 need flock util-linux
 need ffmpeg ffmpeg
 need ffprobe ffmpeg
+# ffmpeg's libraries for the previews, and libclang, which makes their bindings.
+library() { # name for pkg-config, package
+    command -v pkg-config >/dev/null && pkg-config --exists "$1" || missing+=("$2")
+}
+library libavcodec libavcodec-dev
+library libavformat libavformat-dev
+library libavutil libavutil-dev
+library libswscale libswscale-dev
+library libswresample libswresample-dev
+compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || missing+=(libclang-dev)
 if [ "$bench" = yes ]; then
     need rclone rclone
     need restic restic

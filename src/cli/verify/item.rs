@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::remote::{Bucket, ObjectReader};
 use super::Items;
 use crate::audit::{VerifierKey, verify_receipt};
-use crate::model::{EvidenceId, ItemSealed, ItemStored, Part, Sha256Digest, composite_checksum};
+use crate::model::{EvidenceId, Part, PreviewMade, Sha256Digest, composite_checksum};
 use crate::seal::{Expected, KeySource, RecipientKey, SealError, open_to};
 
 /// One stored item against the store.
@@ -21,9 +21,36 @@ pub struct Item<'a> {
 
 pub type Wrong = (&'static str, String);
 
+/// What was looked at.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Checked {
+    /// Its footage was opened, too.
+    pub opened: bool,
+    /// Storyboard and preview video, as far as they are logged.
+    pub previews: usize,
+}
+
+/// One sealed object as the log has it.
+struct Object<'a> {
+    part: Part,
+    key: &'a str,
+    version: Option<&'a str>,
+    /// Sealed bytes.
+    size: u64,
+    part_size: Option<u64>,
+    checksum: &'a str,
+    /// Of the plaintext.
+    sha256: Sha256Digest,
+    plain: u64,
+    name: String,
+}
+
+fn unreadable(name: &str) -> impl Fn(anyhow::Error) -> Wrong {
+    move |e| ("store_error", format!("{name} could not be checked: {e:#}"))
+}
+
 impl Item<'_> {
-    /// `true`: its footage was opened, too.
-    pub fn check(&self) -> Result<bool, Wrong> {
+    pub fn check(&self) -> Result<Checked, Wrong> {
         let (stored, stored_entry) = &self.items.stored[&self.id];
         let Some((sealed, manifest)) = self.items.sealed.get(&self.id) else {
             return Err((
@@ -32,55 +59,32 @@ impl Item<'_> {
             ));
         };
         let name = format!("item {} ({})", self.id, sealed.path);
-        let failed =
-            |e: anyhow::Error| ("store_error", format!("{name} could not be checked: {e:#}"));
-        let Some(head) = self
-            .bucket
-            .head(&stored.key, stored.version_id.as_deref())
-            .map_err(failed)?
-        else {
-            return Err((
-                "object_missing",
-                format!("{name} is not in the store at {}", stored.key),
-            ));
-        };
-        if head.size != stored.size || stored.size != sealed.sealed_size {
+        if stored.size != sealed.sealed_size {
             return Err((
                 "object_size",
                 format!(
-                    "{name} has {} sealed bytes in the store, {} in the log",
-                    head.size, sealed.sealed_size
+                    "{name} is logged as stored with {} sealed bytes, as sealed with {}",
+                    stored.size, sealed.sealed_size
                 ),
             ));
         }
-        if head
-            .checksum
-            .as_ref()
-            .is_some_and(|c| *c != stored.checksum)
-        {
-            return Err((
-                "object_checksum",
-                format!("{name} has another checksum in the store than in the log"),
-            ));
-        }
-        if stored.version_id.is_some() {
-            let seen = self.bucket.head(&stored.key, None).map_err(failed)?;
-            if seen.is_none_or(|seen| seen.version_id != stored.version_id) {
-                return Err((
-                    "object_covered",
-                    format!(
-                        "{name} is stored as version {} of {}, but a later version or a deletion lies over it",
-                        stored.version_id.as_deref().unwrap_or_default(),
-                        stored.key
-                    ),
-                ));
-            }
-        }
+        let original = Object {
+            part: Part::Original,
+            key: &stored.key,
+            version: stored.version_id.as_deref(),
+            size: stored.size,
+            part_size: stored.part_size,
+            checksum: &stored.checksum,
+            sha256: sealed.sha256,
+            plain: sealed.size,
+            name: name.clone(),
+        };
+        self.object(&original)?;
         let small = |object: &str| {
             let found = self
                 .bucket
                 .get(&self.bucket.evidence_key(self.id, object), 1 << 20)
-                .map_err(failed)?;
+                .map_err(unreadable(&name))?;
             found.ok_or((
                 "object_missing",
                 format!("{name} has no {object} in the store"),
@@ -102,27 +106,86 @@ impl Item<'_> {
         }
         small("item-key")?;
         if self.deep {
-            self.read(sealed, stored, &name)
-        } else {
-            Ok(false)
+            self.read(&original)?;
         }
+        let mut checked = Checked {
+            opened: self.deep && self.recipient.is_some(),
+            previews: 0,
+        };
+        for part in [Part::Storyboard, Part::Preview] {
+            let Some(made) = self.items.previews.get(&(self.id, part.as_str())) else {
+                continue;
+            };
+            let preview = preview_object(part, made, &name);
+            self.object(&preview)?;
+            if self.deep {
+                self.read(&preview)?;
+            }
+            checked.previews += 1;
+        }
+        Ok(checked)
     }
 
-    /// Reads every byte once: part checksums as the log has them and, with a key, the footage itself.
-    fn read(&self, sealed: &ItemSealed, stored: &ItemStored, name: &str) -> Result<bool, Wrong> {
+    /// It is there, as large and with the checksum that the log names, and nothing lies over it.
+    fn object(&self, object: &Object<'_>) -> Result<(), Wrong> {
+        let failed = unreadable(&object.name);
+        let name = &object.name;
+        let Some(head) = self
+            .bucket
+            .head(object.key, object.version)
+            .map_err(&failed)?
+        else {
+            return Err((
+                "object_missing",
+                format!("{name} is not in the store at {}", object.key),
+            ));
+        };
+        if head.size != object.size {
+            return Err((
+                "object_size",
+                format!(
+                    "{name} has {} sealed bytes in the store, {} in the log",
+                    head.size, object.size
+                ),
+            ));
+        }
+        if head.checksum.as_ref().is_some_and(|c| c != object.checksum) {
+            return Err((
+                "object_checksum",
+                format!("{name} has another checksum in the store than in the log"),
+            ));
+        }
+        if let Some(version) = object.version {
+            let seen = self.bucket.head(object.key, None).map_err(failed)?;
+            if seen.is_none_or(|seen| seen.version_id.as_deref() != Some(version)) {
+                return Err((
+                    "object_covered",
+                    format!(
+                        "{name} is stored as version {version} of {}, but a later version or a deletion lies over it",
+                        object.key
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads every byte once: part checksums as the log has them and, with a key, what was sealed.
+    fn read(&self, object: &Object<'_>) -> Result<(), Wrong> {
+        let name = &object.name;
         let failed = |e: anyhow::Error| ("store_error", format!("{name} could not be read: {e:#}"));
-        let object = ObjectReader::version(
+        let reader = ObjectReader::version(
             Arc::clone(self.bucket),
-            stored.key.clone(),
-            stored.version_id.clone(),
+            object.key.to_owned(),
+            object.version.map(str::to_owned),
         )
         .map_err(failed)?;
-        let mut reader = PartHasher::new(object, stored.part_size);
+        let mut reader = PartHasher::new(reader, object.part_size);
         if let Some(recipient) = self.recipient {
             let expected = Expected {
                 evidence: self.id,
-                part: Part::Original,
-                sha256: Some(sealed.sha256),
+                part: object.part,
+                sha256: Some(object.sha256),
             };
             let opened = open_to(
                 BufReader::with_capacity(1 << 20, &mut reader),
@@ -131,11 +194,14 @@ impl Item<'_> {
                 |_| Ok(()),
             );
             match opened {
-                Ok((_, size)) if size == sealed.size => {}
+                Ok((_, size)) if size == object.plain => {}
                 Ok((_, size)) => {
                     return Err((
                         "footage_size",
-                        format!("{name} opens to {size} bytes, the log says {}", sealed.size),
+                        format!(
+                            "{name} opens to {size} bytes, the log says {}",
+                            object.plain
+                        ),
                     ));
                 }
                 Err(SealError::NoKey) => {
@@ -148,16 +214,30 @@ impl Item<'_> {
         }
         std::io::copy(&mut reader, &mut std::io::sink()).map_err(|e| failed(e.into()))?;
         let checksum = reader.finish();
-        if checksum != stored.checksum {
+        if checksum != object.checksum {
             return Err((
                 "object_altered",
                 format!(
                     "{name} was altered in the store: its bytes have the checksum {checksum}, the log says {}",
-                    stored.checksum
+                    object.checksum
                 ),
             ));
         }
-        Ok(self.recipient.is_some())
+        Ok(())
+    }
+}
+
+fn preview_object<'a>(part: Part, made: &'a PreviewMade, name: &str) -> Object<'a> {
+    Object {
+        part,
+        key: &made.key,
+        version: made.version_id.as_deref(),
+        size: made.sealed_size,
+        part_size: made.part_size,
+        checksum: &made.checksum,
+        sha256: made.sha256,
+        plain: made.size,
+        name: format!("the {part} of {name}"),
     }
 }
 

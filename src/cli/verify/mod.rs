@@ -16,7 +16,7 @@ use super::remote::Bucket;
 use super::{Outcome, load_config, usage};
 use crate::audit::{DirSource, LogSource, Standing, VerifierKey, compare, verify_log};
 use crate::config::Config;
-use crate::model::{Entry, Event, EvidenceId, ItemSealed, ItemStored};
+use crate::model::{Entry, Event, EvidenceId, ItemSealed, ItemStored, PreviewMade, PreviewOutcome};
 use crate::seal::RecipientKey;
 use crate::station::parts;
 
@@ -60,6 +60,8 @@ struct Verified {
     /// Sealed on the station, not yet in the store.
     items_waiting: usize,
     items_opened: usize,
+    /// Storyboards and preview videos in the store.
+    previews: usize,
     findings: Vec<Found>,
     /// Findings of the log beyond those listed.
     more: u64,
@@ -77,6 +79,8 @@ struct Found {
 struct Items {
     sealed: BTreeMap<EvidenceId, (ItemSealed, Vec<u8>)>,
     stored: BTreeMap<EvidenceId, (ItemStored, Vec<u8>)>,
+    /// By item and part.
+    previews: BTreeMap<(EvidenceId, &'static str), PreviewMade>,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
@@ -164,6 +168,12 @@ fn check_log(
                     .stored
                     .insert(stored.evidence, (stored, bytes.to_vec()));
             }
+            Ok(Event::ItemPreviewed(previewed)) => {
+                if let PreviewOutcome::Made(made) = previewed.outcome {
+                    let key = (previewed.evidence, previewed.part.as_str());
+                    items.previews.insert(key, *made);
+                }
+            }
             _ => {}
         },
         None,
@@ -249,6 +259,7 @@ fn check_items(
         .count();
     let findings = Mutex::new(Vec::new());
     let opened = AtomicUsize::new(0);
+    let previews = AtomicUsize::new(0);
     let stored: Vec<&EvidenceId> = items.stored.keys().collect();
     let bar = progress(stored.len() as u64, args.json);
     let next = AtomicUsize::new(0);
@@ -258,8 +269,9 @@ fn check_items(
                 while let Some(id) = stored.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let item = Item { bucket, key, id: **id, items, recipient, deep: args.deep };
                     match item.check() {
-                        Ok(was_opened) => {
-                            opened.fetch_add(usize::from(was_opened), Ordering::Relaxed);
+                        Ok(checked) => {
+                            opened.fetch_add(usize::from(checked.opened), Ordering::Relaxed);
+                            previews.fetch_add(checked.previews, Ordering::Relaxed);
                         }
                         Err((code, what)) => findings.lock().unwrap_or_else(PoisonError::into_inner).push(Found {
                             code: code.to_owned(),
@@ -275,6 +287,7 @@ fn check_items(
     });
     bar.finish_and_clear();
     verified.items_opened = opened.into_inner();
+    verified.previews = previews.into_inner();
     let mut findings = findings
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
@@ -323,8 +336,11 @@ fn tell(verified: &Verified, args: &Args) -> anyhow::Result<Outcome> {
         }
         if args.log.is_none() {
             println!(
-                "items:       {} sealed, {} stored, {} waiting for the store",
-                verified.items_sealed, verified.items_stored, verified.items_waiting
+                "items:       {} sealed, {} stored, {} waiting for the store; {} previews",
+                verified.items_sealed,
+                verified.items_stored,
+                verified.items_waiting,
+                verified.previews
             );
         }
         if args.deep {

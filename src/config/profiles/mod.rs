@@ -45,6 +45,8 @@ pub struct Profile {
     pub time_zone: Option<TimeZone>,
     /// Set the camera's clock where its protocol can, once it was measured and logged.
     pub set_clock: bool,
+    /// Storyboards and proxies are made of its recordings, if the station makes any.
+    pub preview: bool,
     pub ptp: PtpQuirks,
     pub unlock: Option<Unlock>,
 }

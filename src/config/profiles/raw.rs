@@ -38,6 +38,7 @@ pub(super) struct RawProfile {
     flag_folders: Vec<String>,
     flag_names: Vec<String>,
     flag_read_only: bool,
+    preview: bool,
     time_zone: Option<Spanned<String>>,
     set_clock: bool,
     ptp_no_close: bool,
@@ -59,6 +60,7 @@ impl Default for RawProfile {
             flag_folders: list("EVENT* LOCK* *_RO"),
             flag_names: list("*_IMP.* *_LOCK.* *_SOS.*"),
             flag_read_only: false,
+            preview: true,
             time_zone: None,
             set_clock: false,
             ptp_no_close: false,
@@ -193,6 +195,7 @@ impl RawProfile {
             },
             time_zone,
             set_clock: self.set_clock,
+            preview: self.preview,
             ptp: PtpQuirks {
                 no_close: self.ptp_no_close,
                 no_partial: self.ptp_no_partial,

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroize as _;
 
 mod dock;
+mod preview;
 mod store;
 mod upload;
 
@@ -109,6 +110,7 @@ pub(super) fn config(
     let store = store::section(&mut check, &merged, warnings);
     let upload = upload::section(&mut check, &merged);
     let ingest = ingest(&mut check, &merged);
+    let preview = preview::section(&mut check, &merged);
     let log = log(&mut check, &merged);
     let mut problems = check.problems;
     let (Some(station), true) = (station, problems.is_empty()) else {
@@ -144,6 +146,7 @@ pub(super) fn config(
         store,
         upload,
         ingest,
+        preview,
         log,
     })
 }

@@ -1,0 +1,45 @@
+use std::time::Duration;
+
+use super::Check;
+use crate::config::raw::Merged;
+use crate::config::settings::Preview;
+
+pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> Preview {
+    let raw = &merged.preview;
+    check.ensure(
+        (1..=16).contains(&raw.workers.value),
+        raw.workers.at.as_ref(),
+        "workers",
+        "is out of range",
+        "Use 1 to 16; 1 suits most stations, switch previews off with `enabled = false`.",
+    );
+    check.ensure(
+        [360, 480].contains(&raw.height.value),
+        raw.height.at.as_ref(),
+        "height",
+        "is not offered",
+        "Use 360 or 480.",
+    );
+    check.ensure(
+        (256..=65_536).contains(&raw.memory_mib.value),
+        raw.memory_mib.at.as_ref(),
+        "memory_mib",
+        "is out of range",
+        "Use 256 to 65536; 512 suits footage of up to 4K.",
+    );
+    check.ensure(
+        (1..=10_000).contains(&raw.cpu_minutes.value),
+        raw.cpu_minutes.at.as_ref(),
+        "cpu_minutes",
+        "is out of range",
+        "Use 1 to 10000 minutes of processor time for one preview.",
+    );
+    Preview {
+        enabled: raw.enabled.value,
+        workers: raw.workers.value as usize,
+        height: raw.height.value,
+        memory_bytes: u64::from(raw.memory_mib.value) << 20,
+        cpu: Duration::from_secs(u64::from(raw.cpu_minutes.value) * 60),
+        hold: Duration::from_secs(u64::from(raw.hold_hours.value) * 3600),
+    }
+}

@@ -1,0 +1,118 @@
+//! A finished preview's way into the store and the log, write-once and retained like the original.
+
+use std::fs::File;
+
+use tokio::sync::watch;
+
+use super::Previews;
+use crate::durable;
+use crate::ingest::IngestError;
+use crate::ingest::outbound::blocking;
+use crate::ingest::source::{JournalLedger, SpoolSource};
+use crate::journal::{PreviewRow, PreviewState};
+use crate::metrics;
+use crate::model::{Event, ItemPreviewed, PreviewMade, PreviewOutcome};
+use crate::preview::{Ending, PreviewError, Report};
+use crate::seal::{SealError, VerifiedReader};
+use crate::upload::Upload;
+
+impl Previews {
+    /// All steps that are left of one preview.
+    pub(super) async fn deliver(
+        &self,
+        row: PreviewRow,
+        cancel: watch::Receiver<bool>,
+    ) -> Result<(), IngestError> {
+        let shared = &*self.shared;
+        let (id, part) = (row.item, row.part);
+        let key = format!("{}evidence/{id}/{part}", self.outbound.prefix);
+        let entry = match row.state {
+            PreviewState::Made => {
+                let entry = self.store(&row, &key, cancel).await?;
+                blocking(|| shared.journal.preview_entered(id, part, &entry))?;
+                entry
+            }
+            _ => row.entry.unwrap_or_default(),
+        };
+        if !entry.is_empty() {
+            shared.log.append_encoded(vec![entry]).await?;
+        }
+        blocking(|| -> Result<(), IngestError> {
+            shared.journal.preview_done(id, part)?;
+            shared.journal.forget_upload(&key)?;
+            Ok(durable::remove(&shared.spool.preview(id, part))?)
+        })?;
+        shared.wake_upload.notify_one();
+        Ok(())
+    }
+
+    /// Uploads it; returns the `item.previewed` entry.
+    async fn store(
+        &self,
+        row: &PreviewRow,
+        key: &str,
+        cancel: watch::Receiver<bool>,
+    ) -> Result<Vec<u8>, IngestError> {
+        let shared = &*self.shared;
+        let (id, part) = (row.item, row.part);
+        let kept = row.report.as_deref().unwrap_or_default();
+        let report: Report = serde_json::from_str(kept)
+            .map_err(|_| PreviewError::Nonsense("the journal does not hold its answer"))?;
+        let Ending::Made(made) = report.ending else {
+            return Err(PreviewError::Nonsense("the journal holds another answer").into());
+        };
+        let item = blocking(|| shared.journal.item(id))?
+            .ok_or(PreviewError::Nonsense("the journal has no such item"))?;
+        let source = blocking(|| -> Result<_, IngestError> {
+            let item_key = self.item_key(&item)?;
+            let file = File::open(shared.spool.preview(id, part)).map_err(SealError::Read)?;
+            Ok(VerifiedReader::open(
+                file,
+                &item_key,
+                id,
+                part,
+                made.sealed_size,
+            )?)
+        })?;
+        let upload = Upload {
+            store: &*self.outbound.store,
+            key,
+            retention: self.outbound.retention,
+            pacer: &self.outbound.pacer,
+            part_size: self.outbound.part_size,
+            parts_at_once: 1,
+            memory: &self.outbound.memory,
+            progress: &|_| {},
+            cancel,
+        };
+        let stored = upload
+            .run(
+                Box::new(SpoolSource(source)),
+                &mut JournalLedger { shared, key },
+            )
+            .await?;
+        metrics::preview(part.as_str(), "stored");
+        tracing::info!(evidence = %id, path = %item.facts.path, %part, bytes = stored.size,
+            cpu_ms = report.cost.cpu_ms, peak_rss_bytes = report.cost.peak_rss_bytes, "preview stored");
+        let outcome = PreviewOutcome::Made(Box::new(PreviewMade {
+            sha256: made.sha256,
+            size: made.size,
+            sealed_size: made.sealed_size,
+            bucket: self.outbound.store.bucket().to_owned(),
+            key: stored.key,
+            version_id: stored.version_id,
+            part_size: stored.part_size,
+            checksum: stored.checksum,
+            retention: stored.retention,
+            picture: made.picture,
+        }));
+        let event = Event::ItemPreviewed(ItemPreviewed {
+            evidence: id,
+            part,
+            outcome,
+            ffmpeg: Some(report.ffmpeg),
+            probe: report.probe,
+        });
+        shared.encode(Some(item.session), event)
+    }
+}

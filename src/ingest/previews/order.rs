@@ -1,0 +1,181 @@
+//! What a preview worker is told, and the worker's own side: it opens the sealed footage and seals the preview itself.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::ingest::IngestError;
+use crate::model::{EvidenceId, Part};
+use crate::preview::{self, Ending, PreviewError, Report, Request, Said, Sink};
+use crate::seal::{
+    FrameBuffer, ItemKey, KeySource, Opener, Recipient, SealError, SealSpec, Sealer,
+};
+use crate::sys;
+
+/// The hidden verb that makes `camdock` a worker.
+pub const WORKER_VERB: &str = "preview-worker";
+const ORDER_MAX: u64 = 60 << 10;
+const KEY: usize = 32;
+
+/// An order: one line of JSON, then the item key's 32 bytes.
+#[derive(Serialize, Deserialize)]
+pub struct PreviewOrder {
+    pub request: Request,
+    pub evidence: EvidenceId,
+    pub station: String,
+    pub camera: String,
+    /// PEM.
+    pub recipients: Vec<String>,
+    pub frame_length: u32,
+}
+
+impl PreviewOrder {
+    pub fn encode(&self, key: ItemKey) -> Result<Zeroizing<Vec<u8>>, IngestError> {
+        let json = serde_json::to_vec(self).map_err(|_| SealError::Limit("an order"))?;
+        if json.len() as u64 + 1 + KEY as u64 > ORDER_MAX {
+            return Err(SealError::Limit("the number of recipients of a preview").into());
+        }
+        // At once in its full size: growing would leave copies of the key behind.
+        let mut order = Zeroizing::new(Vec::with_capacity(json.len() + 1 + KEY));
+        order.extend_from_slice(&json);
+        order.push(b'\n');
+        order.extend_from_slice(&key.into_bytes()[..]);
+        Ok(order)
+    }
+
+    fn read() -> io::Result<(Self, ItemKey)> {
+        let mut text = Zeroizing::new(Vec::with_capacity(64 << 10));
+        io::stdin().lock().take(ORDER_MAX).read_to_end(&mut text)?;
+        let wrong = || io::Error::from(io::ErrorKind::InvalidData);
+        let line = text.iter().position(|b| *b == b'\n').ok_or_else(wrong)?;
+        let key = ItemKey::from_bytes(&text[line + 1..]).ok_or_else(wrong)?;
+        Ok((serde_json::from_slice(&text[..line])?, key))
+    }
+}
+
+/// The worker process: reads its order, closes the sandbox, works, answers.
+pub fn preview_worker() -> Result<(), IngestError> {
+    let started = || -> io::Result<_> {
+        let input = sys::inherited(preview::SEALED_INPUT)?;
+        let output = sys::inherited(preview::SEALED_OUTPUT)?;
+        Ok((input, output, PreviewOrder::read()?))
+    };
+    let (input, output, (order, key)) = started().map_err(PreviewError::Start)?;
+    let missing = preview::confine(&order.request.limits)?;
+    say(&Said::Confined { missing });
+    let report = run(&order, &key, input, output);
+    say(&Said::Ended(Box::new(report)));
+    Ok(())
+}
+
+fn run(order: &PreviewOrder, key: &ItemKey, input: File, output: File) -> Report {
+    let opened = (|| -> Result<_, SealError> {
+        let footage = Opener::open(input, &KeySource::Item(key))?;
+        footage.message().expect(order.evidence, Part::Original)?;
+        Ok((footage, SealingSink::begin(order, key, output)?))
+    })();
+    match opened {
+        Ok((footage, sink)) => preview::work(
+            &order.request,
+            Box::new(footage),
+            Box::new(sink),
+            &mut |said| say(&said),
+        ),
+        Err(error) => Report {
+            ffmpeg: sys::ffmpeg_version(),
+            probe: None,
+            ending: Ending::Failed {
+                code: "preview_footage_unreadable".into(),
+                reason: error.to_string(),
+            },
+            cost: preview::Cost::default(),
+        },
+    }
+}
+
+fn say(said: &Said) {
+    if let Ok(line) = serde_json::to_string(said) {
+        let mut out = io::stdout().lock();
+        // Who does not listen any more has ended, and this process with it.
+        let _ = out.write_all(line.as_bytes());
+        let _ = out.write_all(b"\n");
+        let _ = out.flush();
+    }
+}
+
+/// Seals frame by frame into the descriptor that the worker was given.
+struct SealingSink {
+    sealer: Option<Sealer>,
+    buffer: FrameBuffer,
+    filled: usize,
+    length: usize,
+    file: File,
+    size: u64,
+}
+
+impl SealingSink {
+    fn begin(order: &PreviewOrder, key: &ItemKey, file: File) -> Result<Self, SealError> {
+        let recipients = order.recipients.iter();
+        let recipients = recipients
+            .map(|pem| Recipient::from_pem(pem))
+            .collect::<Result<Vec<_>, _>>()?;
+        let sealer = Sealer::new(&SealSpec {
+            recipients: &recipients,
+            item_key: Some(key),
+            evidence: order.evidence,
+            station: &order.station,
+            camera: &order.camera,
+            part: order.request.part,
+            frame_length: order.frame_length,
+        })?;
+        let mut sink = Self {
+            buffer: FrameBuffer::new(order.frame_length),
+            filled: 0,
+            length: order.frame_length as usize,
+            file,
+            size: 0,
+            sealer: None,
+        };
+        sink.file
+            .write_all(sealer.header())
+            .map_err(SealError::Write)?;
+        sink.size = sealer.header().len() as u64;
+        sink.sealer = Some(sealer);
+        Ok(sink)
+    }
+}
+
+impl Sink for SealingSink {
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            if self.filled == self.length {
+                let sealer = self.sealer.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+                self.buffer.fill(self.length);
+                let sealed = sealer
+                    .seal_regular(&mut self.buffer)
+                    .map_err(io::Error::other)?;
+                self.file.write_all(sealed)?;
+                self.size += sealed.len() as u64;
+                self.filled = 0;
+            }
+            let now = bytes.len().min(self.length - self.filled);
+            self.buffer.space()[self.filled..self.filled + now].copy_from_slice(&bytes[..now]);
+            self.filled += now;
+            bytes = &bytes[now..];
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<u64> {
+        let sealer = self.sealer.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        self.buffer.fill(self.filled);
+        let sealed = sealer
+            .seal_final(&mut self.buffer)
+            .map_err(io::Error::other)?;
+        self.file.write_all(sealed)?;
+        self.size += sealed.len() as u64;
+        Ok(self.size)
+    }
+}

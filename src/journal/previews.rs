@@ -1,0 +1,232 @@
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension as _, Row};
+
+use super::columns::id_column;
+use super::{ItemRow, Journal, JournalError};
+use crate::model::{EvidenceId, Part};
+
+/// How far one preview of one item has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewRow {
+    pub item: EvidenceId,
+    pub part: Part,
+    pub state: PreviewState,
+    /// How often a worker was started for it.
+    pub attempts: u32,
+    /// Once made: what the worker reported, as JSON.
+    pub report: Option<String>,
+    /// Once entered: the log entry's exact bytes.
+    pub entry: Option<Vec<u8>>,
+}
+
+/// The way of a preview. One that is not in the journal is still to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreviewState {
+    /// A worker was started; after a restart it is made again.
+    Trying,
+    /// Sealed and durable in the spool.
+    Made,
+    /// In the store, or failed or skipped: what is left is its log entry.
+    Entered,
+    /// In the log.
+    Done,
+}
+
+impl PreviewState {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Trying, "trying"),
+        (Self::Made, "made"),
+        (Self::Entered, "entered"),
+        (Self::Done, "done"),
+    ];
+
+    fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(state, _)| *state == self)
+            .map_or("", |(_, name)| name)
+    }
+
+    fn of(name: &str) -> Result<Self, JournalError> {
+        let found = Self::ALL.iter().find(|(_, n)| *n == name);
+        found
+            .map(|(state, _)| *state)
+            .ok_or_else(|| JournalError::Corrupt {
+                what: "a preview's state",
+                value: name.to_owned(),
+            })
+    }
+}
+
+/// Every item has both once it is done with previews.
+const PARTS: [Part; 2] = [Part::Storyboard, Part::Preview];
+const COLUMNS: &str = "item, part, state, attempts, report, entry";
+/// Of an item: both previews are in the log.
+const SETTLED: &str =
+    "(SELECT COUNT(*) FROM previews WHERE item = items.id AND state = 'done') = 2";
+
+impl Journal {
+    /// Recordings that lack this preview, flagged first, then oldest. A proxy is due once the storyboard was dealt with.
+    pub fn to_preview(&self, part: Part, limit: u32) -> Result<Vec<ItemRow>, JournalError> {
+        let before = if part == Part::Preview {
+            "AND EXISTS (SELECT 1 FROM previews WHERE item = items.id AND part = 'storyboard' AND state <> 'trying')"
+        } else {
+            ""
+        };
+        self.items(
+            &format!(
+                "WHERE kind = 'video' AND state IN ('logged', 'uploading', 'stored') AND NOT EXISTS
+                 (SELECT 1 FROM previews WHERE item = items.id AND part = ?1 AND state <> 'trying') {before}
+                 ORDER BY flagged DESC, id LIMIT ?2"
+            ),
+            &[
+                Value::Text(part.as_str().to_owned()),
+                Value::Integer(limit.into()),
+            ],
+        )
+    }
+
+    /// Stored items with something left to do: a receipt to put, or, once nothing needs them any more, to be released.
+    /// `with_previews`: recordings wait for theirs.
+    pub fn to_settle(&self, with_previews: bool, limit: u32) -> Result<Vec<ItemRow>, JournalError> {
+        let ready = if with_previews {
+            format!("AND (stored_entry IS NOT NULL OR kind <> 'video' OR {SETTLED})")
+        } else {
+            String::new()
+        };
+        self.items(
+            &format!("WHERE state = 'stored' {ready} ORDER BY id LIMIT ?1"),
+            &[Value::Integer(limit.into())],
+        )
+    }
+
+    pub fn previews_settled(&self, item: EvidenceId) -> Result<bool, JournalError> {
+        Ok(self.lock().query_row(
+            &format!("SELECT kind <> 'video' OR {SETTLED} FROM items WHERE id = ?1"),
+            [item.as_bytes()],
+            |row| row.get(0),
+        )?)
+    }
+
+    /// How many previews are still to be made or to be entered in the log.
+    pub fn previews_pending(&self) -> Result<u64, JournalError> {
+        let count: i64 = self.lock().query_row(
+            "SELECT COALESCE(SUM(2 - (SELECT COUNT(*) FROM previews WHERE item = items.id AND state = 'done')), 0)
+             FROM items WHERE kind = 'video' AND state IN ('sealed', 'logged', 'uploading', 'stored')",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(count.cast_unsigned())
+    }
+
+    pub fn preview(
+        &self,
+        item: EvidenceId,
+        part: Part,
+    ) -> Result<Option<PreviewRow>, JournalError> {
+        let connection = self.lock();
+        let row = connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM previews WHERE item = ?1 AND part = ?2"
+            ))?
+            .query_row((item.as_bytes(), part.as_str()), |row| Ok(read(row)))
+            .optional()?;
+        row.transpose()
+    }
+
+    /// Previews that are made and not yet in the log, oldest first.
+    pub fn previews_to_deliver(&self, limit: u32) -> Result<Vec<PreviewRow>, JournalError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM previews WHERE state IN ('made', 'entered') ORDER BY part DESC, item LIMIT ?1"
+        ))?;
+        let rows = statement.query_map([limit], |row| Ok(read(row)))?;
+        rows.map(|row| row.map_err(JournalError::from).and_then(|row| row))
+            .collect()
+    }
+
+    /// Notes that a worker starts; returns how many have, this one included.
+    pub fn try_preview(&self, item: EvidenceId, part: Part) -> Result<u32, JournalError> {
+        Ok(self.lock().query_row(
+            "INSERT INTO previews (item, part, state, attempts) VALUES (?1, ?2, 'trying', 1)
+             ON CONFLICT (item, part) DO UPDATE SET state = 'trying', attempts = attempts + 1, report = NULL, entry = NULL
+             RETURNING attempts",
+            (item.as_bytes(), part.as_str()),
+            |row| row.get(0),
+        )?)
+    }
+
+    /// The attempt did not count: it was stopped in order.
+    pub fn untry_preview(&self, item: EvidenceId, part: Part) -> Result<(), JournalError> {
+        self.lock().execute(
+            "UPDATE previews SET attempts = MAX(attempts - 1, 0) WHERE item = ?1 AND part = ?2 AND state = 'trying'",
+            (item.as_bytes(), part.as_str()),
+        )?;
+        Ok(())
+    }
+
+    /// The sealed preview is durable in the spool.
+    pub fn preview_made(
+        &self,
+        item: EvidenceId,
+        part: Part,
+        report: &str,
+    ) -> Result<(), JournalError> {
+        self.set_preview(item, part, PreviewState::Made, Some(report), None)
+    }
+
+    /// Its log entry's bytes are durable here before they go to the log.
+    pub fn preview_entered(
+        &self,
+        item: EvidenceId,
+        part: Part,
+        entry: &[u8],
+    ) -> Result<(), JournalError> {
+        self.set_preview(item, part, PreviewState::Entered, None, Some(entry))
+    }
+
+    pub fn preview_done(&self, item: EvidenceId, part: Part) -> Result<(), JournalError> {
+        self.set_preview(item, part, PreviewState::Done, None, None)
+    }
+
+    /// Where nothing is to be made at all, without an entry of its own.
+    pub fn previews_done(&self, item: EvidenceId) -> Result<(), JournalError> {
+        PARTS
+            .iter()
+            .try_for_each(|part| self.preview_done(item, *part))
+    }
+
+    fn set_preview(
+        &self,
+        item: EvidenceId,
+        part: Part,
+        state: PreviewState,
+        report: Option<&str>,
+        entry: Option<&[u8]>,
+    ) -> Result<(), JournalError> {
+        self.lock().execute(
+            "INSERT INTO previews (item, part, state, attempts, report, entry) VALUES (?1, ?2, ?3, 0, ?4, ?5)
+             ON CONFLICT (item, part) DO UPDATE SET state = ?3, report = ?4, entry = ?5",
+            (item.as_bytes(), part.as_str(), state.name(), report, entry),
+        )?;
+        Ok(())
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<PreviewRow, JournalError> {
+    let part: String = row.get(1)?;
+    Ok(PreviewRow {
+        item: EvidenceId::from_bytes(id_column(row, 0, "evidence id")?),
+        part: PARTS
+            .into_iter()
+            .find(|p| p.as_str() == part)
+            .ok_or(JournalError::Corrupt {
+                what: "a preview's part",
+                value: part,
+            })?,
+        state: PreviewState::of(&row.get::<_, String>(2)?)?,
+        attempts: row.get(3)?,
+        report: row.get(4)?,
+        entry: row.get(5)?,
+    })
+}

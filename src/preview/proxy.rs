@@ -1,0 +1,376 @@
+//! A small video of the whole recording that any browser plays at once: fragmented MP4 with H.264 baseline and AAC, the mark
+//! that it is not the original and the running time in the picture. Written front to back, so that it can be sealed on the way.
+
+use std::time::Instant;
+
+use ffmpeg_next::codec;
+use ffmpeg_next::format::context::{Output as Muxer, StreamIo};
+use ffmpeg_next::format::{self, Pixel};
+use ffmpeg_next::{Dictionary, Error, Packet, Rational, encoder, frame};
+
+use super::audio::Track;
+use super::decode::{Scaler, VideoDecoder, shown, with_lines};
+use super::error::Trouble;
+use super::input::Opened;
+use super::probe::{duration_ms, frame_rate, rescale};
+use super::request::Settings;
+use super::worker::Output;
+use super::yuv::{Label, Yuv, running_time};
+use crate::model::Picture;
+
+pub const MARK: &str = "PREVIEW – not the original";
+/// Of all proxies.
+const TIME_BASE: Rational = Rational(1, 90_000);
+const TICKS: i64 = 90_000;
+const MILLISECONDS: Rational = Rational(1, 1000);
+/// Pictures closer than this to the one before are left out: at most 30 a second, with some slack for cameras' jitter.
+const CLOSEST: i64 = TICKS / 30 * 3 / 4;
+/// A jump of the clock beyond this, outside of what the file claims to last, is a fault of the file.
+const JUMP: i64 = 10 * TICKS;
+const PRESET: &str = "veryfast";
+const QUALITY: &str = "28";
+const ERRORS_MAX: u32 = 10_000;
+
+struct Maker<'a> {
+    decoder: VideoDecoder,
+    scaler: Scaler,
+    encoder: encoder::video::Encoder,
+    muxer: Muxer,
+    audio: Option<Track>,
+    mark: Label,
+    clock: (u64, Label),
+    dot: usize,
+    small: frame::Video,
+    turned: Option<frame::Video>,
+    /// Of the footage, in milliseconds.
+    origin: i64,
+    /// Ticks that a faulty clock was put right by.
+    shift: i64,
+    last: Option<i64>,
+    /// A picture's own duration in ticks.
+    usual: i64,
+    claimed: i64,
+    written: u64,
+    key_frames: u64,
+    progress: &'a mut dyn FnMut(u64),
+    told: Instant,
+}
+
+/// Returns what was made and how many key frames the footage has.
+pub fn make(
+    opened: &mut Opened,
+    decoder: VideoDecoder,
+    settings: &Settings,
+    output: &Output,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Picture, u64), Trouble> {
+    let stream = opened
+        .input
+        .stream(decoder.stream)
+        .ok_or(Trouble::NothingDecoded)?;
+    let rate = sensible(frame_rate(&stream));
+    let start = stream.start_time();
+    let start = if start == i64::MIN { 0 } else { start };
+    let origin = rescale(start, stream.time_base(), MILLISECONDS);
+    let size = shown(
+        decoder.width(),
+        decoder.height(),
+        decoder.aspect(),
+        decoder.rotation,
+    )?;
+    let (width, height) = with_lines(size, settings.height.into());
+    let encoder = video_encoder(width, height, rate, settings.threads)?;
+    let audio = Track::open(opened);
+    let muxer = muxer(output, &encoder, audio.as_ref())?;
+    let quarter = !decoder.rotation.is_multiple_of(180);
+    let before_turn = if quarter {
+        (height, width)
+    } else {
+        (width, height)
+    };
+    let dot = (height / 180).clamp(1, 4);
+    let claimed = duration_ms(opened).map_or(0, |ms| i64::try_from(ms * 90).unwrap_or(i64::MAX));
+    let mut maker = Maker {
+        scaler: Scaler::new(Pixel::YUV420P, before_turn),
+        turned: (decoder.rotation != 0)
+            .then(|| frame::Video::new(Pixel::YUV420P, side(width), side(height))),
+        decoder,
+        encoder,
+        muxer,
+        audio,
+        mark: Label::new(MARK, dot.min((width / 160).max(1))),
+        clock: (0, Label::new(&running_time(0), dot)),
+        dot,
+        small: frame::Video::empty(),
+        origin,
+        shift: 0,
+        last: None,
+        usual: rescale(1, Rational(rate.denominator(), rate.numerator()), TIME_BASE).max(1),
+        claimed,
+        written: 0,
+        key_frames: 0,
+        progress,
+        told: Instant::now(),
+    };
+    maker.run(opened)?;
+    let last = maker.last.ok_or(Trouble::NothingDecoded)?;
+    let errors = maker.decoder.errors + maker.audio.as_ref().map_or(0, |audio| audio.errors);
+    let mut made = vec![
+        ("encoder", "libx264".to_owned()),
+        ("profile", "baseline".into()),
+        ("preset", PRESET.into()),
+        ("crf", QUALITY.into()),
+        ("mark", MARK.into()),
+        ("container", "fragmented mp4".into()),
+    ];
+    if maker.audio.is_some() {
+        made.push(("audio", "aac, 64 kbit/s, one channel".into()));
+    }
+    Ok((
+        Picture {
+            width: side(width),
+            height: side(height),
+            duration_ms: u64::try_from((last + maker.usual) / 90).unwrap_or(0),
+            settings: made.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            decode_errors: errors,
+            cues: Vec::new(),
+        },
+        maker.key_frames,
+    ))
+}
+
+fn side(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// Frames a second between 1/10 and 240; 25 for what is not.
+fn sensible(rate: Rational) -> Rational {
+    let (over, under) = (i64::from(rate.numerator()), i64::from(rate.denominator()));
+    if under > 0 && over * 10 >= under && over <= under * 240 {
+        rate
+    } else {
+        Rational(25, 1)
+    }
+}
+
+fn video_encoder(
+    width: usize,
+    height: usize,
+    rate: Rational,
+    threads: u32,
+) -> Result<encoder::video::Encoder, Trouble> {
+    let codec = codec::encoder::find_by_name("libx264")
+        .ok_or_else(|| Trouble::NoDecoder("libx264".into()))?;
+    let mut encoder = codec::Context::new_with_codec(codec)
+        .encoder()
+        .video()
+        .map_err(Trouble::ffmpeg("prepare the encoder"))?;
+    encoder.set_width(side(width));
+    encoder.set_height(side(height));
+    encoder.set_format(Pixel::YUV420P);
+    encoder.set_time_base(TIME_BASE);
+    encoder.set_frame_rate(Some(rate));
+    encoder.set_aspect_ratio(Rational(1, 1));
+    encoder.set_flags(codec::Flags::GLOBAL_HEADER);
+    // A key frame every two seconds: jumping in the preview is quick.
+    let per_second = (f64::from(rate.numerator()) / f64::from(rate.denominator())).min(30.0);
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most 60"
+    )]
+    encoder.set_gop((per_second * 2.0).round().max(1.0) as u32);
+    let threads = threads.max(1).to_string();
+    let options: Dictionary<'_> = [
+        ("preset", PRESET),
+        ("profile", "baseline"),
+        ("crf", QUALITY),
+        ("threads", &threads),
+    ]
+    .into_iter()
+    .collect();
+    encoder
+        .open_as_with(codec, options)
+        .map_err(Trouble::ffmpeg("open the encoder"))
+}
+
+fn muxer(
+    output: &Output,
+    video: &encoder::video::Encoder,
+    audio: Option<&Track>,
+) -> Result<Muxer, Trouble> {
+    let failed = Trouble::ffmpeg("begin the MP4");
+    let io = StreamIo::from_write_with_capacity(output.tap(), 64 << 10).map_err(&failed)?;
+    let mut muxer = format::output_to_stream(io, None, Some("mp4")).map_err(&failed)?;
+    let mut stream = muxer.add_stream_with(video).map_err(&failed)?;
+    stream.set_time_base(TIME_BASE);
+    if let Some(audio) = audio {
+        let mut stream = muxer.add_stream_with(audio.encoder()).map_err(&failed)?;
+        stream.set_time_base(audio.time_base());
+    }
+    let tags: Dictionary<'_> = [("title", MARK), ("comment", MARK)].into_iter().collect();
+    muxer.set_metadata(tags);
+    let options: Dictionary<'_> = [
+        ("movflags", "+frag_keyframe+empty_moov+default_base_moof"),
+        ("video_track_timescale", "90000"),
+        ("fflags", "+bitexact"),
+    ]
+    .into_iter()
+    .collect();
+    muxer.write_header_with(options).map_err(failed)?;
+    Ok(muxer)
+}
+
+impl Maker<'_> {
+    fn run(&mut self, opened: &mut Opened) -> Result<(), Trouble> {
+        let mut packet = Packet::empty();
+        let mut frame = frame::Video::empty();
+        let mut errors = 0;
+        while errors < ERRORS_MAX {
+            match packet.read(&mut opened.input) {
+                Ok(()) => errors = 0,
+                Err(Error::Eof) => break,
+                Err(_) => {
+                    errors += 1;
+                    self.decoder.errors += 1;
+                    continue;
+                }
+            }
+            if packet.stream() == self.decoder.stream {
+                self.key_frames += u64::from(packet.is_key());
+                self.decoder.send(&packet);
+                while self.decoder.receive(&mut frame) {
+                    self.take(&frame)?;
+                }
+            } else {
+                self.sound(Some(&packet))?;
+            }
+        }
+        self.decoder.send_end();
+        while self.decoder.receive(&mut frame) {
+            self.take(&frame)?;
+        }
+        self.sound(None)?;
+        if self.written == 0 && self.last.is_none() {
+            return Err(Trouble::NothingDecoded);
+        }
+        self.encoder
+            .send_eof()
+            .map_err(Trouble::ffmpeg("end the encoding"))?;
+        self.collect()?;
+        self.muxer
+            .write_trailer()
+            .map_err(Trouble::ffmpeg("finish the MP4"))
+    }
+
+    fn sound(&mut self, packet: Option<&Packet>) -> Result<(), Trouble> {
+        let Some(audio) = &mut self.audio else {
+            return Ok(());
+        };
+        if packet.is_some_and(|packet| packet.stream() != audio.stream) {
+            return Ok(());
+        }
+        let (muxer, from) = (&mut self.muxer, audio.time_base());
+        audio.feed(packet, self.origin, &mut |mut packet| {
+            write(muxer, &mut packet, 1, from)
+        })
+    }
+
+    /// When a picture is shown, in ticks from the beginning; `None` leaves it out.
+    fn place(&mut self, frame: &frame::Video) -> Option<i64> {
+        let Some(last) = self.last else {
+            let time = frame.timestamp().map_or(0, |t| self.ticks(t));
+            // Whatever the file's clock says, a proxy begins at its first picture.
+            if !(0..JUMP).contains(&time) {
+                self.shift = -time;
+                return Some(0);
+            }
+            return Some(time);
+        };
+        let Some(time) = frame.timestamp() else {
+            return Some(last + self.usual);
+        };
+        let mut place = self.ticks(time) + self.shift;
+        let gap = place - last;
+        let beyond = gap > JUMP && place > self.claimed + JUMP;
+        if beyond || gap < -TICKS {
+            self.shift += last + self.usual - place;
+            place = last + self.usual;
+        }
+        (place - last >= CLOSEST).then_some(place)
+    }
+
+    fn ticks(&self, time: i64) -> i64 {
+        rescale(time, self.decoder.time_base, TIME_BASE)
+            .saturating_sub(self.origin.saturating_mul(90))
+            .clamp(-(1 << 50), 1 << 50)
+    }
+
+    fn take(&mut self, frame: &frame::Video) -> Result<(), Trouble> {
+        let Some(place) = self.place(frame) else {
+            return Ok(());
+        };
+        self.last = Some(place);
+        if let Err(error) = self.scaler.run(frame, &mut self.small) {
+            // One that cannot be scaled is damage like any other.
+            self.decoder.errors += 1;
+            return if self.decoder.errors > u64::from(ERRORS_MAX) {
+                Err(error)
+            } else {
+                Ok(())
+            };
+        }
+        let second = u64::try_from(place / TICKS).unwrap_or(0);
+        if self.clock.0 != second {
+            self.clock = (second, Label::new(&running_time(second), self.dot));
+        }
+        let target = match &mut self.turned {
+            Some(turned) => {
+                Yuv::from_frame(&self.small)
+                    .turned(self.decoder.rotation)
+                    .to_frame(turned);
+                turned
+            }
+            None => &mut self.small,
+        };
+        let bottom = (target.height() as usize).saturating_sub(self.clock.1.height() + 4);
+        self.mark.stamp(target, 4, 4);
+        self.clock.1.stamp(target, 4, bottom);
+        target.set_pts(Some(place));
+        self.encoder
+            .send_frame(target)
+            .map_err(Trouble::ffmpeg("encode a picture"))?;
+        if self.told.elapsed().as_millis() > 250 {
+            self.told = Instant::now();
+            (self.progress)(u64::try_from(place / 90).unwrap_or(0));
+        }
+        self.collect()
+    }
+
+    fn collect(&mut self) -> Result<(), Trouble> {
+        let mut packet = Packet::empty();
+        while self.encoder.receive_packet(&mut packet).is_ok() {
+            packet.set_duration(self.usual);
+            write(&mut self.muxer, &mut packet, 0, TIME_BASE)?;
+            self.written += 1;
+            packet = Packet::empty();
+        }
+        Ok(())
+    }
+}
+
+fn write(
+    muxer: &mut Muxer,
+    packet: &mut Packet,
+    index: usize,
+    from: Rational,
+) -> Result<(), Trouble> {
+    let to = muxer
+        .stream(index)
+        .map_or(from, |stream| stream.time_base());
+    packet.rescale_ts(from, to);
+    packet.set_stream(index);
+    packet
+        .write_interleaved(muxer)
+        .map_err(Trouble::ffmpeg("write the MP4"))
+}

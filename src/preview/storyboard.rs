@@ -1,0 +1,293 @@
+//! One sheet of evenly spaced pictures, made from key frames only: between them nothing is read, let alone decoded.
+
+use std::collections::BTreeMap;
+
+use ffmpeg_next::codec::{self, Id};
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::{Dictionary, Discard, Error, Packet, Rational, frame};
+
+use super::decode::{Scaler, VideoDecoder, fit, shown};
+use super::error::Trouble;
+use super::input::Opened;
+use super::probe::{duration_ms, rescale};
+use super::request::Settings;
+use super::yuv::{Label, Yuv, running_time};
+use crate::model::{Cue, Picture};
+use crate::sys;
+
+/// A picture's box on the sheet, in pixels.
+const CELL: u64 = 240;
+const COLUMNS_MAX: usize = 8;
+/// Footage that one picture stands for at least.
+const SPACING_MS: u64 = 5000;
+/// Of JPEG: 2 is best, 31 worst.
+const QUALITY: u32 = 5;
+/// Packets looked through for a key frame after a jump.
+const LOOK: usize = 3000;
+const MILLISECONDS: Rational = Rational(1, 1000);
+
+struct Shot {
+    ms: u64,
+    picture: Yuv,
+}
+
+struct Maker<'a> {
+    opened: &'a mut Opened,
+    decoder: VideoDecoder,
+    scaler: Scaler,
+    frame: frame::Video,
+    small: frame::Video,
+    /// Of the first picture, in milliseconds.
+    begin: i64,
+}
+
+/// Returns the JPEG and what is on it.
+pub fn make(
+    opened: &mut Opened,
+    decoder: VideoDecoder,
+    settings: &Settings,
+    say: &mut dyn FnMut(u64),
+) -> Result<(Vec<u8>, Picture), Trouble> {
+    let size = shown(
+        decoder.width(),
+        decoder.height(),
+        decoder.aspect(),
+        decoder.rotation,
+    )?;
+    let (width, height) = fit(size, (CELL, CELL));
+    let before_turn = if decoder.rotation.is_multiple_of(180) {
+        (width, height)
+    } else {
+        (height, width)
+    };
+    let video = decoder.stream;
+    if let Some(audio) = opened.audio {
+        sys::discard(&mut opened.input, audio, Discard::All);
+    }
+    sys::discard(&mut opened.input, video, Discard::NonKey);
+    let begin = opened.input.stream(video).map_or(0, |stream| {
+        let start = stream.start_time();
+        // The smallest number stands for "unknown".
+        let start = if start == i64::MIN { 0 } else { start };
+        rescale(start, stream.time_base(), MILLISECONDS)
+    });
+    let most = settings.pictures.clamp(1, 100) as usize;
+    let duration = duration_ms(opened);
+    let mut maker = Maker {
+        opened,
+        decoder,
+        scaler: Scaler::new(Pixel::YUVJ420P, before_turn),
+        frame: frame::Video::empty(),
+        small: frame::Video::empty(),
+        begin,
+    };
+    let mut shots = match duration {
+        Some(duration) => maker.jumping(duration, most, say)?,
+        None => Vec::new(),
+    };
+    if shots.is_empty() {
+        shots = maker.reading(most, say)?;
+    }
+    let last = shots.last().ok_or(Trouble::NothingDecoded)?.ms;
+    let duration = duration.unwrap_or(last).max(last + 1);
+    let (sheet, cues) = lay_out(&shots, width, height, duration);
+    let jpeg = encode(&sheet)?;
+    let settings = [
+        ("encoder", "mjpeg".to_owned()),
+        ("quality", QUALITY.to_string()),
+        ("pictures", cues.len().to_string()),
+    ];
+    Ok((
+        jpeg,
+        Picture {
+            width: side(sheet.width),
+            height: side(sheet.height),
+            duration_ms: duration,
+            settings: settings.map(|(k, v)| (k.to_owned(), v)).into(),
+            decode_errors: maker.decoder.errors,
+            cues,
+        },
+    ))
+}
+
+impl Maker<'_> {
+    /// A jump for each picture, to the key frame before its moment.
+    fn jumping(
+        &mut self,
+        duration: u64,
+        most: usize,
+        say: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Shot>, Trouble> {
+        let wanted = usize::try_from(duration / SPACING_MS)
+            .unwrap_or(most)
+            .clamp(4.min(most), most) as u64;
+        let mut shots: Vec<Shot> = Vec::new();
+        for number in 0..wanted {
+            let moment = duration * (2 * number + 1) / (2 * wanted);
+            let at = (i64::try_from(moment).unwrap_or(0) + self.begin).saturating_mul(1000);
+            // Some formats cannot jump at all; the caller then reads on from the start.
+            if self.opened.input.seek(at, ..at).is_err() {
+                continue;
+            }
+            let after = shots.last().map(|shot| shot.ms);
+            if let Some(shot) = self.next_key(after)? {
+                shots.push(shot);
+            }
+            say(moment);
+        }
+        Ok(shots)
+    }
+
+    /// The picture of the next key frame behind `after`.
+    fn next_key(&mut self, after: Option<u64>) -> Result<Option<Shot>, Trouble> {
+        let mut packet = Packet::empty();
+        for _ in 0..LOOK {
+            match packet.read(&mut self.opened.input) {
+                Ok(()) => {}
+                Err(Error::Eof) => break,
+                Err(_) => {
+                    self.decoder.errors += 1;
+                    continue;
+                }
+            }
+            if packet.stream() != self.decoder.stream || !packet.is_key() {
+                continue;
+            }
+            let ms = self.time_of(&packet);
+            // The key frame of an earlier picture again: they lie further apart than the pictures would.
+            if ms.is_some() && after.is_some_and(|after| ms <= Some(after)) {
+                return Ok(None);
+            }
+            if self.decoder.alone(&packet, &mut self.frame) {
+                let ms = ms.unwrap_or_else(|| after.map_or(0, |after| after + 1));
+                return self.shoot(ms).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// From the start to the end, for what has no duration or cannot jump.
+    fn reading(&mut self, most: usize, say: &mut dyn FnMut(u64)) -> Result<Vec<Shot>, Trouble> {
+        let start = self.begin.saturating_mul(1000);
+        let _ = self.opened.input.seek(start, ..start);
+        let (mut shots, mut every, mut seen, mut errors) = (Vec::new(), 1, 0u64, 0);
+        let mut packet = Packet::empty();
+        while errors < LOOK {
+            match packet.read(&mut self.opened.input) {
+                Ok(()) => errors = 0,
+                Err(Error::Eof) => break,
+                Err(_) => {
+                    errors += 1;
+                    self.decoder.errors += 1;
+                    continue;
+                }
+            }
+            if packet.stream() != self.decoder.stream || !packet.is_key() {
+                continue;
+            }
+            seen += 1;
+            if (seen - 1) % every == 0 && self.decoder.alone(&packet, &mut self.frame) {
+                let ms = self.time_of(&packet).unwrap_or((seen - 1) * 1000);
+                shots.push(self.shoot(ms)?);
+                say(ms);
+            }
+            if shots.len() >= 2 * most {
+                thin_out(&mut shots);
+                every *= 2;
+            }
+        }
+        while shots.len() > most {
+            thin_out(&mut shots);
+        }
+        shots.sort_by_key(|shot: &Shot| shot.ms);
+        Ok(shots)
+    }
+
+    fn time_of(&self, packet: &Packet) -> Option<u64> {
+        let time = packet.pts().or_else(|| packet.dts())?;
+        let ms = rescale(time, self.decoder.time_base, MILLISECONDS) - self.begin;
+        Some(u64::try_from(ms).unwrap_or(0))
+    }
+
+    fn shoot(&mut self, ms: u64) -> Result<Shot, Trouble> {
+        self.scaler.run(&self.frame, &mut self.small)?;
+        let picture = Yuv::from_frame(&self.small).turned(self.decoder.rotation);
+        Ok(Shot { ms, picture })
+    }
+}
+
+fn thin_out(shots: &mut Vec<Shot>) {
+    let mut keep = false;
+    shots.retain(|_| {
+        keep = !keep;
+        keep
+    });
+}
+
+fn side(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// Each picture with its time in the corner; each cue lasts until the next picture's.
+fn lay_out(shots: &[Shot], width: usize, height: usize, duration: u64) -> (Yuv, Vec<Cue>) {
+    let columns = (1..COLUMNS_MAX)
+        .find(|columns| columns * columns >= shots.len())
+        .unwrap_or(COLUMNS_MAX)
+        .min(shots.len().max(1));
+    let mut sheet = Yuv::new(columns * width, shots.len().div_ceil(columns) * height);
+    let mut cues: Vec<Cue> = Vec::new();
+    for (at, shot) in shots.iter().enumerate() {
+        let (x, y) = (at % columns * width, at / columns * height);
+        sheet.paste(&shot.picture, x, y);
+        let label = Label::new(&running_time(shot.ms / 1000), 1);
+        // Within its own picture, however small that is.
+        if label.width() <= width && label.height() <= height {
+            sheet.stamp(&label, x, y + height - label.height() - 1);
+        }
+        let start_ms = if at == 0 { 0 } else { shot.ms };
+        if let Some(before) = cues.last_mut() {
+            before.end_ms = start_ms;
+        }
+        cues.push(Cue {
+            start_ms,
+            end_ms: duration,
+            x: side(x),
+            y: side(y),
+            width: side(width),
+            height: side(height),
+        });
+    }
+    (sheet, cues)
+}
+
+fn encode(sheet: &Yuv) -> Result<Vec<u8>, Trouble> {
+    let failed = Trouble::ffmpeg("encode the sheet");
+    let codec = codec::encoder::find(Id::MJPEG).ok_or(Trouble::NoDecoder("mjpeg".into()))?;
+    let mut encoder = codec::Context::new_with_codec(codec)
+        .encoder()
+        .video()
+        .map_err(&failed)?;
+    encoder.set_width(side(sheet.width));
+    encoder.set_height(side(sheet.height));
+    encoder.set_format(Pixel::YUVJ420P);
+    encoder.set_time_base(Rational(1, 25));
+    let quality = QUALITY.to_string();
+    let options: BTreeMap<&str, &str> = [
+        ("flags", "+qscale"),
+        ("qmin", &quality),
+        ("qmax", &quality),
+        ("threads", "1"),
+    ]
+    .into();
+    let mut encoder = encoder
+        .open_as_with(codec, options.into_iter().collect::<Dictionary<'_>>())
+        .map_err(&failed)?;
+    let mut frame = frame::Video::new(Pixel::YUVJ420P, side(sheet.width), side(sheet.height));
+    sheet.to_frame(&mut frame);
+    frame.set_pts(Some(0));
+    encoder.send_frame(&frame).map_err(&failed)?;
+    encoder.send_eof().map_err(&failed)?;
+    let mut packet = Packet::empty();
+    encoder.receive_packet(&mut packet).map_err(&failed)?;
+    Ok(packet.data().unwrap_or_default().to_vec())
+}

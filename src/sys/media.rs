@@ -1,0 +1,74 @@
+#![allow(unsafe_code)]
+
+use std::ffi::CStr;
+
+use ffmpeg_next::Discard;
+use ffmpeg_next::ffi;
+use ffmpeg_next::format::context::Input;
+
+/// The version of the ffmpeg libraries that are loaded, such as `5.1.6-0+deb12u1`.
+pub fn ffmpeg_version() -> String {
+    // SAFETY: the function takes nothing and returns a string constant of the library, never null.
+    let text = unsafe { CStr::from_ptr(ffi::av_version_info()) };
+    text.to_string_lossy().into_owned()
+}
+
+/// Key frames and all frames that the index of a stream names; `None` when the container brought no index.
+pub fn key_frames(input: &mut Input, stream: usize) -> Option<(u64, u64)> {
+    // SAFETY: the context is alive while `input` is borrowed; it owns `nb_streams` valid stream pointers.
+    unsafe {
+        let context = input.as_mut_ptr();
+        if stream >= (*context).nb_streams as usize {
+            return None;
+        }
+        let stream = *(*context).streams.add(stream);
+        let count = ffi::avformat_index_get_entries_count(stream);
+        let (mut keys, mut all) = (0, 0);
+        for at in 0..count {
+            // Null only outside of 0..count, but it is checked all the same.
+            let entry = ffi::avformat_index_get_entry(stream, at);
+            if let Some(entry) = entry.as_ref() {
+                all += 1;
+                keys += u64::from(entry.flags() & ffi::AVINDEX_KEYFRAME != 0);
+            }
+        }
+        (all > 0).then_some((keys, all))
+    }
+}
+
+/// Tells the demuxer which packets of a stream are not wanted, so that it does not even read them.
+pub fn discard(input: &mut Input, stream: usize, which: Discard) {
+    // SAFETY: as in `key_frames`; `discard` is a plain field that the caller may set at any time.
+    unsafe {
+        let context = input.as_mut_ptr();
+        if stream < (*context).nb_streams as usize {
+            (**(*context).streams.add(stream)).discard = which.into();
+        }
+    }
+}
+
+/// Tags of the file, or of one of its streams; the bytes come from a camera and need not be UTF-8. At most `most`.
+pub fn tags(input: &Input, stream: Option<usize>, most: usize) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    // SAFETY: as in `key_frames`; an entry's key and value are strings that live as long as the unchanged dictionary.
+    unsafe {
+        let context = input.as_ptr();
+        let dictionary = match stream {
+            None => (*context).metadata,
+            Some(index) if index < (*context).nb_streams as usize => {
+                (**(*context).streams.add(index)).metadata
+            }
+            Some(_) => return found,
+        };
+        let mut entry = std::ptr::null();
+        while found.len() < most {
+            entry = ffi::av_dict_get(dictionary, c"".as_ptr(), entry, ffi::AV_DICT_IGNORE_SUFFIX);
+            let Some(tag) = entry.as_ref() else {
+                break;
+            };
+            let text = |at| CStr::from_ptr(at).to_string_lossy().into_owned();
+            found.push((text(tag.key), text(tag.value)));
+        }
+    }
+    found
+}

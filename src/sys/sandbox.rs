@@ -1,0 +1,227 @@
+#![allow(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::io;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use seccompiler::{
+    SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
+use thiserror::Error;
+
+use super::landlock::forbid_files;
+
+/// What a confined process may use at most.
+#[derive(Debug, Clone, Copy)]
+pub struct Confinement {
+    /// Of writable memory.
+    pub memory_bytes: u64,
+    /// Of all its threads together.
+    pub cpu_seconds: u64,
+    /// Of any file that it writes.
+    pub output_bytes: u64,
+    /// Descriptors 0 to this, exclusive, stay open; all others are closed.
+    pub descriptors: u32,
+}
+
+#[derive(Debug, Error)]
+#[error("the sandbox cannot be closed: {what}")]
+pub struct SandboxError {
+    what: &'static str,
+    #[source]
+    source: io::Error,
+}
+
+/// Closes the sandbox around this process, for ever: no files, no network, no new processes, no new privileges, no code
+/// made at run time, bounded memory, time and output. Returns which of the layers this kernel lacks; without the filter on
+/// system calls it is an error.
+pub fn confine(limits: &Confinement) -> Result<Vec<&'static str>, SandboxError> {
+    let mut missing = Vec::new();
+    // SAFETY: plain integers; no descriptor above is used by this process after this.
+    if unsafe { libc::syscall(libc::SYS_close_range, limits.descriptors, u32::MAX, 0) } != 0 {
+        missing.push("close_range");
+    }
+    super::forbid_core_dumps();
+    rustix::thread::set_no_new_privs(true).map_err(|e| SandboxError {
+        what: "no new privileges",
+        source: e.into(),
+    })?;
+    // Before the limit on descriptors: its ruleset needs one for a moment.
+    if forbid_files().is_err() {
+        missing.push("landlock");
+    }
+    let limit = |resource, most: u64| {
+        let most = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
+        setrlimit(resource, most).map_err(|e| SandboxError {
+            what: "a resource limit",
+            source: e.into(),
+        })
+    };
+    limit(Resource::Data, limits.memory_bytes)?;
+    // Also counts what is only reserved, and the libraries.
+    limit(Resource::As, limits.memory_bytes.saturating_add(2 << 30))?;
+    limit(Resource::Fsize, limits.output_bytes)?;
+    limit(Resource::Nofile, limits.descriptors.into())?;
+    limit_cpu(limits.cpu_seconds);
+    filter().map_err(|e| SandboxError {
+        what: "the filter on system calls",
+        source: io::Error::other(e),
+    })?;
+    Ok(missing)
+}
+
+/// Lowers how long all threads together may compute; a limit that is lower already stays.
+pub fn limit_cpu(seconds: u64) {
+    let now = rustix::process::getrlimit(Resource::Cpu);
+    let soft = seconds.min(now.current.unwrap_or(u64::MAX)).max(1);
+    let hard = now.maximum.unwrap_or(u64::MAX);
+    let _ = setrlimit(
+        Resource::Cpu,
+        Rlimit {
+            current: Some(soft.min(hard)),
+            maximum: Some(hard.min(soft + 5).max(soft.min(hard))),
+        },
+    );
+}
+
+/// For tests of the sandbox: asks for memory that is writable and runnable, which must be refused.
+pub fn runnable_memory() -> io::Result<()> {
+    use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+    let all = ProtFlags::READ | ProtFlags::WRITE | ProtFlags::EXEC;
+    // SAFETY: a fresh mapping at a place of the kernel's choice touches nothing that exists.
+    let mapped = unsafe { mmap_anonymous(std::ptr::null_mut(), 4096, all, MapFlags::PRIVATE) };
+    mapped.map(drop).map_err(io::Error::from)
+}
+
+type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
+fn filter() -> Result<(), seccompiler::Error> {
+    // The most restrictive answer of all filters counts, so each has one thing to say. The last forbids adding more.
+    install(asked_in_vain(), SeccompAction::Allow, errno(libc::EPERM))?;
+    // The C library then falls back to `clone`, whose flags can be looked at.
+    let clone3 = Rules::from([(libc::SYS_clone3, Vec::new())]);
+    install(clone3, SeccompAction::Allow, errno(libc::ENOSYS))?;
+    install(allowed()?, SeccompAction::KillProcess, SeccompAction::Allow)
+}
+
+fn errno(number: libc::c_int) -> SeccompAction {
+    SeccompAction::Errno(number.cast_unsigned())
+}
+
+fn install(
+    rules: Rules,
+    otherwise: SeccompAction,
+    listed: SeccompAction,
+) -> Result<(), seccompiler::Error> {
+    let arch = std::env::consts::ARCH.try_into()?;
+    let program: seccompiler::BpfProgram =
+        SeccompFilter::new(rules, otherwise, listed, arch)?.try_into()?;
+    seccompiler::apply_filter_all_threads(&program)
+}
+
+/// What libraries try on their own (counting processors, looking for their data) and do without.
+fn asked_in_vain() -> Rules {
+    let mut calls = vec![
+        libc::SYS_openat,
+        libc::SYS_openat2,
+        libc::SYS_newfstatat,
+        libc::SYS_statx,
+        libc::SYS_faccessat,
+        libc::SYS_faccessat2,
+        libc::SYS_readlinkat,
+        libc::SYS_getcwd,
+        libc::SYS_ioctl,
+    ];
+    #[cfg(target_arch = "x86_64")]
+    calls.extend([
+        libc::SYS_open,
+        libc::SYS_stat,
+        libc::SYS_lstat,
+        libc::SYS_access,
+        libc::SYS_readlink,
+    ]);
+    calls.into_iter().map(|call| (call, Vec::new())).collect()
+}
+
+fn allowed() -> Result<Rules, seccompiler::Error> {
+    let mut rules = asked_in_vain();
+    let plain = [
+        libc::SYS_read,
+        libc::SYS_readv,
+        libc::SYS_pread64,
+        libc::SYS_write,
+        libc::SYS_writev,
+        libc::SYS_lseek,
+        libc::SYS_fstat,
+        libc::SYS_close,
+        libc::SYS_munmap,
+        libc::SYS_mremap,
+        libc::SYS_madvise,
+        libc::SYS_brk,
+        libc::SYS_futex,
+        libc::SYS_clone3,
+        libc::SYS_set_robust_list,
+        libc::SYS_rseq,
+        libc::SYS_exit,
+        libc::SYS_exit_group,
+        libc::SYS_rt_sigaction,
+        libc::SYS_rt_sigprocmask,
+        libc::SYS_rt_sigreturn,
+        libc::SYS_sigaltstack,
+        libc::SYS_restart_syscall,
+        libc::SYS_sched_yield,
+        libc::SYS_sched_getaffinity,
+        libc::SYS_clock_gettime,
+        libc::SYS_clock_getres,
+        libc::SYS_clock_nanosleep,
+        libc::SYS_nanosleep,
+        libc::SYS_gettimeofday,
+        libc::SYS_getrandom,
+        libc::SYS_getrusage,
+        libc::SYS_getpid,
+        libc::SYS_gettid,
+        libc::SYS_getcpu,
+        libc::SYS_sysinfo,
+        libc::SYS_uname,
+        libc::SYS_membarrier,
+    ];
+    rules.extend(plain.map(|call| (call, Vec::new())));
+    #[cfg(target_arch = "x86_64")]
+    rules.extend([libc::SYS_time].map(|call| (call, Vec::new())));
+    let only_if = |conditions: Vec<SeccompCondition>| SeccompRule::new(conditions).map(|r| vec![r]);
+    let bits = |argument, mask: u64, value: u64| {
+        SeccompCondition::new(
+            argument,
+            SeccompCmpArgLen::Qword,
+            SeccompCmpOp::MaskedEq(mask),
+            value,
+        )
+    };
+    let equals = |argument, value: u64| {
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
+    };
+    // Threads, not processes.
+    let thread = u64::from(libc::CLONE_THREAD.cast_unsigned());
+    rules.insert(libc::SYS_clone, only_if(vec![bits(0, thread, thread)?])?);
+    // Memory is written or run, never made runnable.
+    let exec = u64::from(libc::PROT_EXEC.cast_unsigned());
+    for call in [libc::SYS_mmap, libc::SYS_mprotect] {
+        rules.insert(call, only_if(vec![bits(2, exec, 0)?])?);
+    }
+    // Looking at its own descriptors, as the standard library does.
+    let look = [libc::F_GETFD, libc::F_GETFL].map(|c| equals(1, u64::from(c.cast_unsigned())));
+    let look = look.into_iter().map(|c| SeccompRule::new(vec![c?]));
+    rules.insert(libc::SYS_fcntl, look.collect::<Result<_, _>>()?);
+    // Naming threads.
+    let name = u64::from(libc::PR_SET_NAME.cast_unsigned());
+    rules.insert(libc::SYS_prctl, only_if(vec![equals(0, name)?])?);
+    // Its own limits, which can only fall.
+    rules.insert(libc::SYS_prlimit64, only_if(vec![equals(0, 0)?])?);
+    // Aborting itself.
+    let me = u64::from(std::process::id());
+    rules.insert(libc::SYS_tgkill, only_if(vec![equals(0, me)?])?);
+    Ok(rules)
+}

@@ -1,0 +1,308 @@
+//! Previews on the usual way of an item, through the real program and a real store.
+
+use std::fs;
+
+use camdock::model::{Event, ItemPreviewed, Part, PreviewOutcome};
+
+use crate::footage::{clip, ffmpeg};
+use crate::place::{Place, age, until};
+use crate::store::put;
+
+const ON: (&str, &str) = ("preview", "enabled = true");
+
+fn dock(place: &Place, camera: &str, name: &str, bytes: &[u8]) {
+    let path = place.camera(camera).join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let hidden = place.path("being-made");
+    fs::write(&hidden, bytes).unwrap();
+    age(&fs::File::options().write(true).open(&hidden).unwrap());
+    fs::rename(&hidden, &path).unwrap();
+}
+
+fn previewed(place: &Place) -> Vec<ItemPreviewed> {
+    let events = place.events().into_iter();
+    let previewed = events.filter_map(|event| match event {
+        Event::ItemPreviewed(previewed) => Some(previewed),
+        _ => None,
+    });
+    previewed.collect()
+}
+
+#[test]
+fn recordings_get_a_storyboard_and_a_video_and_everything_else_a_reason() {
+    let place = Place::new(&[ON]);
+    let clip = clip("bigbuckbunny.mp4");
+    dock(&place, "X0000001", "DCIM/A0001.MP4", &clip);
+    dock(&place, "X0000001", "DCIM/A0001.LOG", b"REC START\r\n");
+    place.film("X0000001", "DCIM/A0002.MP4", 7, 300_000);
+    place.drain().ends(0);
+    let items = place.items();
+    assert!(items.iter().all(|i| i["state"] == "released"), "{items:?}");
+    let item = place.item("DCIM/A0001.MP4");
+    let evidence = item["evidence"].as_str().unwrap();
+    let all = previewed(&place);
+    let of = |part| {
+        let found = all
+            .iter()
+            .find(|p| p.evidence.to_string() == evidence && p.part == part);
+        found.unwrap_or_else(|| panic!("no {part} in {all:#?}"))
+    };
+    let PreviewOutcome::Made(sheet) = &of(Part::Storyboard).outcome else {
+        panic!("{all:#?}");
+    };
+    assert!(!sheet.picture.cues.is_empty());
+    assert!(sheet.retention.is_some());
+    assert_eq!(
+        of(Part::Storyboard)
+            .probe
+            .as_ref()
+            .unwrap()
+            .video
+            .as_ref()
+            .unwrap()
+            .codec,
+        "h264"
+    );
+    let PreviewOutcome::Made(video) = &of(Part::Preview).outcome else {
+        panic!("{all:#?}");
+    };
+    assert_eq!((video.picture.width, video.picture.height), (640, 360));
+    // The one that is no video: one entry says so.
+    let noise = place.item("DCIM/A0002.MP4");
+    let noise: Vec<_> = all
+        .iter()
+        .filter(|p| noise["evidence"] == p.evidence.to_string())
+        .collect();
+    assert!(
+        matches!(
+            &noise[..],
+            [ItemPreviewed {
+                outcome: PreviewOutcome::Skipped { .. },
+                ..
+            }]
+        ),
+        "{noise:#?}"
+    );
+    assert_eq!(
+        all.len(),
+        3,
+        "a sidecar is none of the previews' business: {all:#?}"
+    );
+
+    // Opened with a recipient's key, each part; and no part that isn't there.
+    let open = |part: &str, out: &str| {
+        let (key, out) = (place.path("keys/one.key.pem"), place.path(out));
+        place.camdock(&[
+            "open",
+            evidence,
+            "--part",
+            part,
+            "--key",
+            key.to_str().unwrap(),
+            "--out",
+            out.to_str().unwrap(),
+        ])
+    };
+    open("preview", "preview.mp4")
+        .ends(0)
+        .says(&video.sha256.to_string());
+    open("storyboard", "sheet.jpg")
+        .ends(0)
+        .says(&sheet.sha256.to_string());
+    assert_eq!(
+        fs::read(place.path("preview.mp4")).unwrap().len() as u64,
+        video.size
+    );
+    assert!(
+        fs::read(place.path("sheet.jpg"))
+            .unwrap()
+            .starts_with(&[0xff, 0xd8])
+    );
+    let verified = place.verify_deep();
+    assert_eq!(
+        (&verified["items_opened"], &verified["previews"]),
+        (&3.into(), &2.into())
+    );
+    place
+        .camdock(&["show", evidence])
+        .ends(0)
+        .says("A storyboard was made")
+        .says("A preview video was made")
+        .says("h264 1280 × 720")
+        .says("PREVIEW – not the original");
+    let left: Vec<_> = fs::read_dir(place.path("state/spool")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_profile_switches_previews_off() {
+    let place = Place::new(&[ON]);
+    fs::create_dir(place.path("profiles")).unwrap();
+    fs::write(place.path("profiles/folder.toml"), "preview = false\n").unwrap();
+    dock(&place, "X0000001", "A0001.MP4", &clip("bikes.mp4"));
+    place.drain().ends(0).says("its profile switches them off");
+    assert_eq!(place.item("A0001.MP4")["state"], "released");
+    assert!(previewed(&place).is_empty());
+}
+
+#[test]
+fn previews_altered_in_the_store_are_found() {
+    let place = Place::new(&[
+        ON,
+        ("store", "retention = \"none\""),
+        ("store", "retention_days = 0"),
+    ]);
+    dock(
+        &place,
+        "X0000001",
+        "A0001.MP4",
+        &clip("carphone_pristine.mp4"),
+    );
+    place.drain().ends(0);
+    place.verify_deep();
+    let item = place.item("A0001.MP4");
+    let key = format!("evidence/{}/storyboard", item["evidence"].as_str().unwrap());
+    put(&place, &key, b"something else");
+    place
+        .camdock(&["verify"])
+        .ends(1)
+        .says("the storyboard of item");
+}
+
+#[test]
+fn a_station_killed_while_making_previews_makes_them_after_the_restart_and_logs_each_once() {
+    let place = Place::new(&[ON]);
+    let film = place.path("long.mp4");
+    ffmpeg(&format!(
+        "-f lavfi -i testsrc2=s=1280x720:r=25:d=60 -c:v libx264 -preset ultrafast -g 50 {}",
+        film.display()
+    ));
+    dock(&place, "X0000001", "A0001.MP4", &fs::read(&film).unwrap());
+    for _ in 0..2 {
+        let running = place.start(&["run"]);
+        until("the station is ready", || {
+            running.said().contains("the station is ready")
+        });
+        until("a video is being made", || {
+            fs::read_dir(place.path("state/spool")).is_ok_and(|mut dir| {
+                dir.any(|e| {
+                    e.is_ok_and(|e| e.path().extension().is_some_and(|x| x == "preview-part"))
+                })
+            })
+        });
+        until("the worker runs", || !running.children().is_empty());
+        let workers = running.children();
+        running.kill();
+        // They die with the station, however it ends.
+        until("the workers are gone", || {
+            workers.iter().all(|pid| {
+                let status = fs::read_to_string(format!("/proc/{pid}/stat"));
+                status.is_err() || status.is_ok_and(|stat| stat.contains(") Z "))
+            })
+        });
+    }
+    place.drain().ends(0);
+    let all = previewed(&place);
+    let made = |part| {
+        let of = all.iter().filter(|p| p.part == part);
+        of.filter(|p| matches!(p.outcome, PreviewOutcome::Made(_)))
+            .count()
+    };
+    assert_eq!(
+        (made(Part::Storyboard), made(Part::Preview)),
+        (1, 1),
+        "{all:#?}"
+    );
+    place.verify_deep();
+}
+
+/// Looks at everything below some folders again and again, for as long as it lives.
+struct Watcher {
+    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: std::thread::JoinHandle<(u64, Vec<String>)>,
+}
+
+impl Watcher {
+    fn start(folders: Vec<std::path::PathBuf>, secrets: Vec<Vec<u8>>) -> Self {
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let told = std::sync::Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let (mut looks, mut found) = (0, Vec::new());
+            while !told.load(std::sync::atomic::Ordering::Relaxed) {
+                for folder in &folders {
+                    scan(folder, &secrets, &mut found);
+                }
+                looks += 1;
+            }
+            (looks, found)
+        });
+        Self { stop, thread }
+    }
+
+    fn finish(self) -> (u64, Vec<String>) {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+/// Names every file that holds one of the secrets, or a stretch that only a JPEG or an MP4 begins with.
+fn scan(folder: &std::path::Path, secrets: &[Vec<u8>], found: &mut Vec<String>) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            scan(&path, secrets, found);
+        } else if path.is_file()
+            && let Ok(bytes) = fs::read(&path)
+        {
+            for (number, secret) in secrets.iter().enumerate() {
+                if bytes.windows(secret.len()).any(|window| window == secret) {
+                    found.push(format!("secret {number} in {}", path.display()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_plaintext_of_footage_or_previews_ever_reaches_a_disk() {
+    let place = Place::new(&[ON]);
+    let clip = clip("bigbuckbunny.mp4");
+    let temporary = place.path("tmp");
+    let secrets = vec![
+        clip[clip.len() / 2..clip.len() / 2 + 32].to_vec(),
+        clip[4000..4032].to_vec(),
+        // How our storyboards and previews begin, and the mark that ffmpeg writes into them.
+        b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec(),
+        b"\xff\xd8\xff\xfe\0\x10Lavc".to_vec(),
+        b"ftypiso5".to_vec(),
+        "PREVIEW \u{2013} not the original".as_bytes()[..20].to_vec(),
+    ];
+    dock(&place, "X0000001", "A0001.MP4", &clip);
+    // The mark stands in the log's entries, which are public within the force: they are looked at without it.
+    let folders = vec![
+        place.path("state/spool"),
+        place.path("run"),
+        temporary.clone(),
+        place.weed.folder(),
+    ];
+    let watcher = Watcher::start(folders, secrets[..5].to_vec());
+    place.drain().ends(0);
+    let (looks, found) = watcher.finish();
+    assert!(looks > 3, "only {looks} looks");
+    assert!(found.is_empty(), "{found:?}");
+    assert_eq!(previewed(&place).len(), 2);
+    let (mut found, all) = (
+        Vec::new(),
+        [place.path("state"), place.path("run"), temporary],
+    );
+    for folder in &all {
+        scan(folder, &secrets[..5], &mut found);
+    }
+    assert!(found.is_empty(), "{found:?}");
+    // The search itself finds what there is to find.
+    fs::write(place.path("tmp/leak"), &clip).unwrap();
+    scan(&place.path("tmp"), &secrets, &mut found);
+    assert_eq!(found.len(), 2, "{found:?}");
+}
