@@ -113,6 +113,11 @@ impl LogHandle {
         sent.map_err(|_| AuditError::Closed)
     }
 
+    /// Whether entries can still be added: an append of nothing goes through the same thread and the same checks.
+    pub fn writable(&self) -> Result<(), AuditError> {
+        self.append_encoded_blocking(Vec::new()).map(drop)
+    }
+
     /// The newest checkpoint and its signed note.
     pub fn latest(&self) -> (Checkpoint, String) {
         let latest = self.0.latest.read();

@@ -25,8 +25,9 @@ pub use profiles::{Access, FlagMarks, IdentitySource, Profile, Profiles};
 pub use roster::{Roster, RosterEntry};
 pub use secrets::{Secrets, StoreCredentials};
 pub use settings::{
-    AcceptUnknown, Config, Dock, DockFolder, Ingest, Log, LogFormat, Pace, PaceWindow, Recipient,
-    RetentionMode, Seal, Spool, Station, Store, Upload,
+    AcceptUnknown, Config, Dock, DockFolder, Ingest, LANGUAGES, Log, LogFormat, Metrics, Pace,
+    PaceWindow, Recipient, RetentionMode, Role, Seal, Spool, Station, Store, Tls, Token, Upload,
+    Web,
 };
 pub use watch::{Changed, ConfigWatch, watch};
 

@@ -4,22 +4,22 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::bays::BayView;
 use super::commit::Tally;
-use super::control::JobControl;
+use super::control::{JobControl, JobEnd};
 use super::events::{Held, session_docked, session_undocked};
 use super::inventory::{self, Refusals};
 use super::outbound::chain;
 use super::pull::{Puller, Tools};
 use super::quiet::Quiet;
 use super::spool::Room;
-use super::state::{Phase, SessionState};
+use super::state::{Phase, SessionState, removed_early};
 use super::{IngestError, Shared, now};
 use crate::camera::Camera;
 use crate::journal::{InventoryRow, Outcome, SessionRow};
 use crate::metrics;
 use crate::model::{
-    ClockState, Event, Explain as _, FileFacts, ItemFailed, RetryClass, SourcePath,
+    BayStatus, BayView, ClockState, Event, Explain as _, FileFacts, ItemFailed, RetryClass,
+    SourcePath,
 };
 use crate::sys;
 
@@ -29,13 +29,6 @@ const ROUND: u32 = 256;
 const TRIES: u32 = 3;
 /// Between looks at a camera that has been settled, when nothing hinted at a change.
 const RESCAN: Duration = Duration::from_secs(30);
-
-/// How a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JobEnd {
-    pub complete: bool,
-    pub missing: u64,
-}
 
 pub struct Job {
     pub shared: Arc<Shared>,
@@ -274,6 +267,7 @@ impl Run {
                 tracing::info!(path = %facts.path, how, "the file changed while it was read; it is taken again");
                 if *changes > 10 {
                     self.lock().waiting(
+                        "source_changed",
                         format!("{} is still being written to", facts.path),
                         "Leave the camera docked until it stops recording.".into(),
                     );
@@ -281,8 +275,8 @@ impl Run {
                 Ok(false)
             }
             Err(IngestError::Disk(error)) if error.disk_full() => {
-                self.lock()
-                    .waiting("The station's disk is full".into(), error.next_step());
+                let full = "The station's disk is full".into();
+                self.lock().waiting("disk_full", full, error.next_step());
                 self.show(None);
                 self.control.wait(Duration::from_secs(2));
                 Ok(false)
@@ -381,6 +375,7 @@ impl Run {
                     "the spool is full; pulling waits"
                 );
                 self.lock().waiting(
+                    "spool_full",
                     "The station's spool is full".into(),
                     "Leave the camera docked: it goes on by itself when uploads have made room. Operations: check the store.".into(),
                 );
@@ -465,7 +460,12 @@ impl Run {
                 "camera left early"
             );
         }
-        self.shared.bays.clear(&self.session.bay);
+        if complete || self.shared.stopping() {
+            self.shared.bays.clear(&self.session.bay);
+        } else {
+            // Stays until another camera comes to this bay, or this one to any.
+            self.show_status(None, removed_early(&counts, missing_count));
+        }
         Ok(JobEnd {
             complete,
             missing: missing_count,
@@ -481,7 +481,8 @@ impl Run {
             next_step = error.next_step(),
             "the dock session cannot go on; trying again"
         );
-        self.lock().waiting(chain(error), error.next_step());
+        self.lock()
+            .waiting(error.label(), chain(error), error.next_step());
         self.show(None);
     }
 
@@ -490,13 +491,18 @@ impl Run {
     }
 
     fn show(&self, file: Option<&FileFacts>) {
+        let status = self.lock().status();
+        self.show_status(file, status);
+    }
+
+    fn show_status(&self, file: Option<&FileFacts>, status: BayStatus) {
         self.shared.bays.show(BayView {
             bay: self.session.bay.clone(),
             camera: self.session.camera.clone(),
             officer: self.session.officer.clone(),
             session: Some(self.session.id),
             file: file.map(|f| f.path.to_string()),
-            status: self.lock().status(),
+            status,
         });
     }
 }

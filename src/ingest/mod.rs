@@ -32,12 +32,12 @@ use crate::journal::Journal;
 use crate::model::{BayName, CameraId, Entry, Event, SessionId, StationName};
 use crate::seal::{Recipient, StationWrapKey};
 
-pub use bays::{BayView, Bays};
+pub use bays::{Bays, REMOVED_EARLY};
 pub use commit::{Committer, Sealed as SealedItem, run as run_committer};
-pub use control::JobControl;
+pub use control::{JobControl, JobEnd};
 pub use error::IngestError;
-pub use job::{Job, JobEnd};
-pub use outbound::{Outbound, OutboundView};
+pub use job::Job;
+pub use outbound::Outbound;
 pub use publish::{check_bucket_log, publish_log};
 pub use recover::{Recovered, recover};
 pub use spool::Spool;

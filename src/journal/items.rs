@@ -287,7 +287,7 @@ impl Journal {
         }
         if let Some(officer) = &filter.officer {
             and(
-                " AND session IN (SELECT id FROM sessions WHERE officer = ?)",
+                " AND id IN (SELECT id FROM listing WHERE officer = ?)",
                 officer.clone().into(),
             );
         }
@@ -308,7 +308,7 @@ impl Journal {
     pub fn state_counts(&self) -> Result<Vec<(ItemState, u64, u64)>, JournalError> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
-            "SELECT state, COUNT(*), COALESCE(SUM(size), 0) FROM items GROUP BY state",
+            "SELECT state, items, bytes FROM totals WHERE items > 0 ORDER BY state",
         )?;
         let mut rows = statement.query([])?;
         let mut counts = Vec::new();

@@ -11,8 +11,9 @@ mod explain;
 mod ids;
 mod item;
 mod path;
+mod status;
 
-pub use bay::{BayName, BayStatus};
+pub use bay::{BayName, BayStatus, BayView};
 pub use camera::{CameraId, CameraIdentity, Officer, SERIAL_MAX};
 pub use digest::{Sha256Digest, composite_checksum};
 pub use event::*;
@@ -20,3 +21,4 @@ pub use explain::{Explain, RetryClass};
 pub use ids::{EvidenceId, IdError, SessionId, StationName};
 pub use item::{FileFacts, ItemKind, ItemState, Part};
 pub use path::{Escaped, PathError, SourcePath};
+pub use status::{OutboundView, Problem, StatusView};

@@ -7,10 +7,10 @@ use std::thread::JoinHandle;
 
 use crate::camera::{Camera as _, FolderCamera};
 use crate::config::{AcceptUnknown, Profiles, Roster};
-use crate::ingest::{BayView, Job, JobControl, Shared, now};
+use crate::ingest::{Job, JobControl, Shared, now};
 use crate::journal::SessionRow;
 use crate::metrics;
-use crate::model::{BayName, BayStatus, CameraRefused, Event, Explain as _, SessionId};
+use crate::model::{BayName, BayStatus, BayView, CameraRefused, Event, Explain as _, SessionId};
 
 /// What deciding on an arrival needs; roster and profiles as they are now.
 #[derive(Clone)]
@@ -63,6 +63,7 @@ impl Docking {
                 not_recognised(
                     &self.shared,
                     &bay,
+                    "no_thread",
                     "the station has no thread left for it".into(),
                     "Wait a minute, then dock it again.".into(),
                 );
@@ -82,6 +83,7 @@ impl Docking {
         refuse(
             &self.shared,
             bay,
+            "not_a_camera",
             reason.to_owned(),
             "Remove it; only camera folders are read here.".into(),
         );
@@ -132,6 +134,7 @@ fn session(
             return refuse(
                 shared,
                 bay,
+                error.label(),
                 format!("{:#}", anyhow::Error::new(error)),
                 "Dock it again; if that does not help, tell operations.".into(),
             );
@@ -149,6 +152,7 @@ fn session(
         return refuse(
             shared,
             bay,
+            "camera_unknown",
             reason,
             "Enter the camera in roster.toml, then dock it again.".into(),
         );
@@ -193,7 +197,13 @@ fn session(
     if let Err(error) = job.run() {
         metrics::error(error.label());
         tracing::error!(%bay, code = error.label(), error = &error as &dyn std::error::Error, next_step = error.next_step(), "a dock session ended with an error");
-        not_recognised(shared, bay, error.to_string(), error.next_step());
+        not_recognised(
+            shared,
+            bay,
+            error.label(),
+            error.to_string(),
+            error.next_step(),
+        );
     }
     if let Some(id) = id {
         let mut docked = shared.docked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -203,8 +213,8 @@ fn session(
     }
 }
 
-fn refuse(shared: &Shared, bay: &BayName, reason: String, next_step: String) {
-    tracing::warn!(%bay, reason, next_step, "refused");
+fn refuse(shared: &Shared, bay: &BayName, code: &str, reason: String, next_step: String) {
+    tracing::warn!(%bay, code, reason, next_step, "refused");
     let event = Event::CameraRefused(CameraRefused {
         bay: bay.clone(),
         reason: reason.clone(),
@@ -212,11 +222,16 @@ fn refuse(shared: &Shared, bay: &BayName, reason: String, next_step: String) {
     if let Err(error) = shared.log_event(None, event) {
         tracing::error!(code = error.label(), %error, "cannot enter a refusal in the log");
     }
-    not_recognised(shared, bay, reason, next_step);
+    not_recognised(shared, bay, code, reason, next_step);
 }
 
-fn not_recognised(shared: &Shared, bay: &BayName, reason: String, next_step: String) {
-    let status = BayStatus::NotRecognised { reason, next_step };
+fn not_recognised(shared: &Shared, bay: &BayName, code: &str, reason: String, next_step: String) {
+    let code = code.to_owned();
+    let status = BayStatus::NotRecognised {
+        code,
+        reason,
+        next_step,
+    };
     shared.bays.show(BayView {
         bay: bay.clone(),
         camera: None,

@@ -2,6 +2,7 @@
 
 mod docking;
 mod lock;
+mod observed;
 pub mod parts;
 mod publisher;
 mod report;
@@ -9,4 +10,3 @@ mod service;
 mod status;
 
 pub use service::{Ended, Options, run};
-pub use status::StatusView;

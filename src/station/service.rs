@@ -6,19 +6,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusHandle;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use super::docking::{Docking, Rules};
+use super::observed::{Beat, Observed};
 use super::publisher::{Publisher, is_fatal};
 use super::report::Report;
 use super::{lock, parts, status};
 use crate::config::{self, Changed, Config, Loaded, Profiles, Roster, Secrets, digest_of};
 use crate::dock::{DockEvent, FolderWatch};
-use crate::ingest::{Outbound, OutboundView, Shared, recover, run_committer};
-use crate::model::{ConfigChanged, Event, Explain as _, ItemState, StationStarted, StationStopped};
+use crate::ingest::{Outbound, Shared, recover, run_committer};
+use crate::model::{
+    ConfigChanged, Event, Explain as _, ItemState, OutboundView, StationStarted, StationStopped,
+};
 use crate::upload::Store;
+use crate::web::Pages;
 use crate::{durable, metrics, sys};
 
 /// How the service is to run.
@@ -53,7 +58,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         tracing::warn!(warning, "configuration");
     }
     sys::forbid_core_dumps();
-    metrics::describe();
+    let figures = metrics::install().context("cannot set up the metrics")?;
     let secrets = Secrets::from_environment();
     durable::create_dir(&config.station.state_dir)?;
     durable::create_dir(&config.station.runtime_dir)?;
@@ -117,6 +122,13 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         Arc::clone(&shared),
         Arc::clone(&outbound),
     ));
+    let beat = Arc::new(Beat::default());
+    let observed = Observed::new(
+        Arc::clone(&shared),
+        Arc::clone(&outbound),
+        Arc::clone(&beat),
+    );
+    let pages = pages(&config, &secrets, observed, figures);
     let uploads =
         (!options.until_secured).then(|| tokio::spawn(Arc::clone(&outbound).run(stopped.clone())));
     let publishing = tokio::spawn(publisher.run(stopped, fatal));
@@ -158,6 +170,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
             _ = bays.changed() => {}
             _ = tick.tick() => {}
         }
+        beat.beat();
         sd_notify::notify(&[NotifyState::Watchdog])?;
         if options.drain && first_look && docking.all_settled() {
             report.secured(began);
@@ -196,6 +209,9 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         let _ = uploads.await;
     }
     let _ = publishing.await;
+    if let Some(pages) = pages {
+        pages.stop().await;
+    }
     serving.abort();
     let _ = std::fs::remove_file(parts::socket_path(&config));
     if let Some(path) = &options.report {
@@ -204,6 +220,28 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     }
     tokio::task::block_in_place(|| shared.log.close())?;
     ended
+}
+
+/// Footage is taken with or without pages.
+fn pages(
+    config: &Config,
+    secrets: &Secrets,
+    observed: Observed,
+    figures: PrometheusHandle,
+) -> Option<Pages> {
+    match Pages::start(config, secrets, Arc::new(observed), figures) {
+        Ok(pages) => Some(pages),
+        Err(error) => {
+            metrics::error(error.label());
+            tracing::error!(
+                code = error.label(),
+                error = &error as &dyn std::error::Error,
+                next_step = error.next_step(),
+                "no pages and no metrics; footage is taken all the same"
+            );
+            None
+        }
+    }
 }
 
 /// Returns true once all folders were looked at.

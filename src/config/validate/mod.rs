@@ -12,6 +12,7 @@ use zeroize::Zeroize as _;
 
 mod store;
 mod upload;
+mod web;
 
 use super::raw::{Merged, RawFolder, Setting};
 use super::settings::{Config, Dock, DockFolder, Ingest, Log, Recipient, Seal, Spool, Station};
@@ -109,6 +110,7 @@ pub(super) fn config(
     let store = store::section(&mut check, &merged, warnings);
     let upload = upload::section(&mut check, &merged);
     let ingest = ingest(&mut check, &merged);
+    let (web, metrics) = web::sections(&mut check, &merged);
     let log = log(&mut check, &merged);
     let mut problems = check.problems;
     let (Some(station), true) = (station, problems.is_empty()) else {
@@ -144,6 +146,8 @@ pub(super) fn config(
         store,
         upload,
         ingest,
+        web,
+        metrics,
         log,
     })
 }
