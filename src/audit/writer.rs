@@ -139,6 +139,11 @@ impl LogHandle {
         receipt::entry_at(&self.0.source, self.latest().0.size, index)
     }
 
+    /// Entries from `from` on, as many as lie in one file (256 at most); none when there are no more.
+    pub fn entries_from(&self, from: u64) -> Result<Vec<Vec<u8>>, AuditError> {
+        receipt::entries_from(&self.0.source, self.latest().0.size, from)
+    }
+
     /// The newest checkpoint, its note, and the keys to publish before it for one who has everything up to `size`.
     pub fn files_since(&self, size: u64) -> (Checkpoint, String, Vec<String>) {
         let (checkpoint, note) = self.latest();

@@ -4,6 +4,7 @@
 
 mod bench_log;
 mod check;
+mod decide;
 mod demo;
 mod items;
 mod keygen;
@@ -13,6 +14,7 @@ mod remote;
 mod run;
 mod show;
 mod status;
+mod token;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -57,6 +59,12 @@ enum Verb {
     Show(show::Args),
     /// Verify the custody log, its signatures, and every item against the store
     Verify(verify::Args),
+    /// List what is in quarantine, and decide on it
+    Quarantine(decide::Args),
+    /// Assign items to another officer
+    Reassign(decide::ReassignArgs),
+    /// Make a token for the pages
+    Token(token::Args),
     /// Open sealed footage with a recipient's private key
     Open(open::Args),
     /// Run a whole station on this machine: real S3 server, folder cameras with footage
@@ -105,6 +113,9 @@ pub fn main() -> ExitCode {
         Verb::Items(args) => items::run(&cli.config, args),
         Verb::Show(args) => show::run(&cli.config, args),
         Verb::Verify(args) => verify::run(&cli.config, args),
+        Verb::Quarantine(args) => decide::quarantine(&cli.config, args),
+        Verb::Reassign(args) => decide::reassign(&cli.config, args),
+        Verb::Token(args) => token::run(args),
         Verb::Open(args) => open::run(&cli.config, args),
         Verb::Demo(args) => demo::run(args),
         Verb::BenchLog(args) => bench_log::run(args),

@@ -4,6 +4,7 @@
 //! Every method is one transaction; all of them block, so async callers go through a blocking thread.
 
 mod columns;
+mod entries;
 mod evidence;
 mod inventory;
 mod items;
@@ -20,6 +21,7 @@ use thiserror::Error;
 
 use crate::model::{Explain, RetryClass};
 
+pub use entries::EntryIndex;
 pub use evidence::{CameraDay, Found, FoundItem, Search, SearchCursor};
 pub use inventory::{InventoryCounts, InventoryRow, Outcome};
 pub use items::{HeldItem, ItemFilter, ItemRow, SealedFacts, StoredFacts};

@@ -1,6 +1,8 @@
 //! The service: start order, supervision of tasks, drain on SIGTERM, systemd notification, status socket.
 
+mod commands;
 mod docking;
+mod indexer;
 mod lock;
 mod observed;
 pub mod parts;
@@ -9,4 +11,5 @@ mod report;
 mod service;
 mod status;
 
+pub use commands::{Answer, Order, Request};
 pub use service::{Ended, Options, run};

@@ -30,6 +30,15 @@ pub fn socket_path(config: &Config) -> PathBuf {
     config.station.runtime_dir.join("status.sock")
 }
 
+pub fn commands_path(config: &Config) -> PathBuf {
+    config.station.runtime_dir.join("command.sock")
+}
+
+/// Which log entries speak of what: made from the log, may be deleted.
+pub fn entries_path(config: &Config) -> PathBuf {
+    config.station.state_dir.join("entries.db")
+}
+
 pub fn log_key(config: &Config, secrets: &Secrets) -> anyhow::Result<LogKey> {
     let pkcs8 = secrets.station_key(config)?;
     LogKey::from_pkcs8(&pkcs8).context("the station key cannot sign")

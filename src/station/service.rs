@@ -15,15 +15,16 @@ use super::docking::{Docking, Rules};
 use super::observed::{Beat, Observed};
 use super::publisher::{Publisher, is_fatal};
 use super::report::Report;
-use super::{lock, parts, status};
+use super::{commands, indexer, lock, parts, status};
 use crate::config::{self, Changed, Config, Loaded, Profiles, Roster, Secrets, digest_of};
 use crate::dock::{DockEvent, FolderWatch};
 use crate::ingest::{Outbound, Shared, recover, run_committer};
+use crate::journal::{EntryIndex, Journal};
 use crate::model::{
     ConfigChanged, Event, Explain as _, ItemState, OutboundView, StationStarted, StationStopped,
 };
 use crate::upload::Store;
-use crate::web::Pages;
+use crate::web::{Archive, Pages};
 use crate::{durable, metrics, sys};
 
 /// How the service is to run.
@@ -128,7 +129,13 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         Arc::clone(&outbound),
         Arc::clone(&beat),
     );
-    let pages = pages(&config, &secrets, observed, figures);
+    let entries = indexer::open(&parts::entries_path(&config));
+    let archive = archive(&config, &shared, entries.clone());
+    let pages = pages(&config, &secrets, observed, archive, figures);
+    let indexing = entries
+        .map(|entries| tokio::spawn(indexer::run(shared.log.clone(), entries, stopped.clone())));
+    let commands = commands::listen(&parts::commands_path(&config))?;
+    let commanding = tokio::spawn(commands::serve(commands, Arc::clone(&shared)));
     let uploads =
         (!options.until_secured).then(|| tokio::spawn(Arc::clone(&outbound).run(stopped.clone())));
     let publishing = tokio::spawn(publisher.run(stopped, fatal));
@@ -191,6 +198,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     };
     tracing::info!(reason, "the station stops");
     shared.stop.store(true, Ordering::Relaxed);
+    commanding.abort();
     dock.stop().await;
     config_watch.stop().await;
     tokio::task::block_in_place(|| docking.stop(&reason));
@@ -213,7 +221,12 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         pages.stop().await;
     }
     serving.abort();
-    let _ = std::fs::remove_file(parts::socket_path(&config));
+    if let Some(indexing) = indexing {
+        let _ = indexing.await;
+    }
+    for socket in [parts::socket_path(&config), parts::commands_path(&config)] {
+        let _ = std::fs::remove_file(socket);
+    }
     if let Some(path) = &options.report {
         (report.files, report.bytes) = totals(&shared)?;
         report.write(began, path)?;
@@ -222,14 +235,29 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     ended
 }
 
+/// What the evidence page reads, over a connection of its own.
+fn archive(config: &Config, shared: &Shared, entries: Option<Arc<EntryIndex>>) -> Option<Archive> {
+    let journal = Journal::open_read_only(&parts::journal_path(config))
+        .inspect_err(|error| {
+            tracing::error!(code = error.label(), %error, next_step = error.next_step(), "no evidence page");
+        })
+        .ok()?;
+    Some(Archive {
+        journal,
+        log: shared.log.clone(),
+        entries,
+    })
+}
+
 /// Footage is taken with or without pages.
 fn pages(
     config: &Config,
     secrets: &Secrets,
     observed: Observed,
+    archive: Option<Archive>,
     figures: PrometheusHandle,
 ) -> Option<Pages> {
-    match Pages::start(config, secrets, Arc::new(observed), figures) {
+    match Pages::start(config, secrets, Arc::new(observed), archive, figures) {
         Ok(pages) => Some(pages),
         Err(error) => {
             metrics::error(error.label());

@@ -18,6 +18,16 @@ const FILES: &[(&str, &str, &str)] = &[
     ),
     ("/static/common.js", JS, include_str!("static/common.js")),
     ("/static/officer.js", JS, include_str!("static/officer.js")),
+    (
+        "/static/evidence.css",
+        CSS,
+        include_str!("static/evidence.css"),
+    ),
+    (
+        "/static/evidence.js",
+        JS,
+        include_str!("static/evidence.js"),
+    ),
     ("/static/login.js", JS, include_str!("static/login.js")),
     (
         "/static/icon.svg",
@@ -29,6 +39,7 @@ const FILES: &[(&str, &str, &str)] = &[
 ];
 
 pub const OFFICER: &str = include_str!("static/officer.html");
+pub const EVIDENCE: &str = include_str!("static/evidence.html");
 pub const LOGIN: &str = include_str!("static/login.html");
 
 /// A file that holds nothing secret; anybody may have it.
@@ -120,7 +131,11 @@ mod tests {
 
     #[test]
     fn no_page_loads_anything_from_elsewhere_or_runs_what_stands_in_it() {
-        let pages = [("officer", OFFICER), ("login", LOGIN)];
+        let pages = [
+            ("officer", OFFICER),
+            ("evidence", EVIDENCE),
+            ("login", LOGIN),
+        ];
         let all = FILES
             .iter()
             .map(|(name, _, text)| (*name, *text))

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::access::presented;
 use super::server::Shared;
-use super::{Viewer, access};
+use super::{Refused, Viewer, access};
 use crate::config::Role;
 use crate::metrics;
 
@@ -106,7 +106,7 @@ fn is_cross_site(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 /// Who asks: by token, else as somebody at this machine where that is enough.
-fn viewer(shared: &Shared, peer: IpAddr, headers: &HeaderMap) -> Result<Option<Viewer>, Response> {
+fn viewer(shared: &Shared, peer: IpAddr, headers: &HeaderMap) -> Result<Option<Viewer>, Refused> {
     let Some(token) = presented(headers) else {
         let here = shared.loopback.then_some(Viewer {
             name: None,
@@ -117,7 +117,7 @@ fn viewer(shared: &Shared, peer: IpAddr, headers: &HeaderMap) -> Result<Option<V
     if !shared.wrong_tokens.has(peer) {
         metrics::web_refused("rate");
         let text = "too many wrong tokens; wait a minute\n";
-        return Err((StatusCode::TOO_MANY_REQUESTS, text).into_response());
+        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, text));
     }
     let found = shared.tokens.find(token);
     if found.is_none() {
@@ -142,7 +142,7 @@ async fn only(shared: Arc<Shared>, roles: &[Role], mut request: Request, next: N
         .map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
     let viewer = match viewer(&shared, peer, request.headers()) {
         Ok(viewer) => viewer,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     let wants_page = request
         .headers()

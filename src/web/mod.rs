@@ -5,15 +5,20 @@
 
 mod access;
 mod assets;
+mod evidence;
+mod export;
 mod feed;
 mod guard;
 mod health;
 mod officer;
+mod record;
 mod server;
 mod tls;
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
 use crate::config::Role;
@@ -21,7 +26,7 @@ use crate::model::{BayView, OperatorAction, StatusView};
 
 pub use access::{TOKEN_PREFIX, hash_of, new_token};
 pub use health::{Health, Need};
-pub use server::{Bound, Pages, WebError};
+pub use server::{Archive, Bound, Pages, WebError};
 
 /// The running station as the pages see it; the floor above implements it. Its methods may block.
 pub trait Station: Send + Sync + 'static {
@@ -42,4 +47,19 @@ pub(crate) struct Viewer {
     /// The token's name; `None`: somebody at this machine, without a token.
     pub name: Option<Arc<str>>,
     pub role: Role,
+}
+
+/// An answer that is a refusal.
+pub(crate) struct Refused(Box<Response>);
+
+impl Refused {
+    pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self(Box::new((status, text.into()).into_response()))
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        *self.0
+    }
 }

@@ -21,8 +21,11 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::access::{Limiter, Tokens};
-use super::{Station, assets, feed, guard, health, officer, tls};
+use super::record::Accesses;
+use super::{Station, assets, evidence, export, feed, guard, health, officer, tls};
+use crate::audit::LogHandle;
 use crate::config::{Config, ConfigError, Secrets};
+use crate::journal::{EntryIndex, Journal};
 use crate::metrics;
 use crate::model::{Explain, RetryClass};
 
@@ -79,8 +82,17 @@ impl Explain for WebError {
     }
 }
 
+/// What the evidence page reads: the journal over a connection of its own, the log, and which entries speak of what.
+pub struct Archive {
+    pub journal: Journal,
+    pub log: LogHandle,
+    pub entries: Option<Arc<EntryIndex>>,
+}
+
 /// What every page shares.
 pub(super) struct Shared {
+    pub archive: Option<Arc<Archive>>,
+    pub accesses: Accesses,
     pub station: Arc<dyn Station>,
     pub name: String,
     pub language: String,
@@ -114,6 +126,7 @@ impl Pages {
         config: &Config,
         secrets: &Secrets,
         station: Arc<dyn Station>,
+        archive: Option<Archive>,
         metrics: PrometheusHandle,
     ) -> Result<Self, WebError> {
         let acceptor = match &config.web.tls {
@@ -133,8 +146,11 @@ impl Pages {
         let (bound_to, bound) = watch::channel(Bound::default());
         let bound_to = Arc::new(bound_to);
         let tls = acceptor.is_some();
+        let archive = archive.map(Arc::new);
         let shared = |address: SocketAddr| {
             Arc::new(Shared {
+                archive: archive.clone(),
+                accesses: Accesses::default(),
                 station: Arc::clone(&station),
                 name: config.station.name.to_string(),
                 language: config.web.language.clone(),
@@ -184,7 +200,19 @@ fn pages(shared: Arc<Shared>) -> Router {
     let operations = Router::new()
         .route("/api/status", get(status))
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::operations));
-    finish(open.merge(officers).merge(operations), shared)
+    let managers = Router::new()
+        .route("/evidence", get(evidence::page))
+        .route("/api/evidence", get(evidence::list))
+        .route("/api/evidence/{id}", get(evidence::item))
+        .route("/api/completeness", get(evidence::completeness))
+        .route("/api/problems", get(evidence::problems))
+        .route("/export/evidence", get(export::evidence))
+        .route("/export/completeness", get(export::completeness))
+        .route_layer(from_fn_with_state(Arc::clone(&shared), guard::evidence));
+    finish(
+        open.merge(officers).merge(operations).merge(managers),
+        shared,
+    )
 }
 
 fn figures(shared: Arc<Shared>) -> Router {

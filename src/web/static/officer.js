@@ -88,7 +88,7 @@ function draw(names) {
     if (count === 0 && fresh) {
         main.append(element("div", { class: "none" }, text("officer.none"), element("p", {}, text("officer.none_hint"))));
     }
-    const [many, columns] = count <= 2 ? [1, Math.max(count, 1)] : count <= 6 ? [2, Math.min(count, 3)] : count <= 20 ? [3, 5] : [4, 8];
+    const [many, columns] = count <= 2 ? [1, Math.max(count, 1)] : count <= 6 ? [2, count <= 4 ? 2 : 3] : count <= 20 ? [3, 5] : [4, 8];
     main.dataset.many = many;
     main.style.setProperty("--columns", columns);
 }
