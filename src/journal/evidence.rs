@@ -83,7 +83,7 @@ pub struct CameraDay {
     pub camera: Option<String>,
     pub officers: String,
     pub sessions: u64,
-    /// Sessions that ended before everything was secured, or are still open.
+    /// Sessions that ended before everything was secured.
     pub interrupted: u64,
     pub seen: u64,
     pub held: u64,
@@ -221,7 +221,7 @@ impl Journal {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
             "SELECT substr(started, 1, 10) AS day, camera, GROUP_CONCAT(DISTINCT officer), COUNT(*),
-                 SUM(complete IS NOT 1),
+                 SUM(complete IS 0),
                  SUM(COALESCE(seen, (SELECT COUNT(*) FROM inventory v WHERE v.session = s.id))),
                  SUM(COALESCE(held, (SELECT COUNT(*) FROM inventory v WHERE v.session = s.id AND outcome = 'held'))),
                  SUM((SELECT COUNT(*) FROM listing l WHERE l.session = s.id

@@ -333,13 +333,15 @@ impl Journal {
         Ok(count.cast_unsigned())
     }
 
-    /// How many items of a session are not yet in the store.
+    /// How many of a session's files are not yet in the store: those taken in it, and those held from an earlier one.
     pub fn unstored_of(&self, session: SessionId) -> Result<u64, JournalError> {
-        let count: i64 = self.lock().query_row(
-            "SELECT COUNT(*) FROM items WHERE session = ?1 AND state IN ('sealed', 'logged', 'uploading')",
-            [session.as_bytes()],
-            |row| row.get(0),
-        )?;
+        let count: i64 = self
+            .lock()
+            .prepare_cached(
+                "SELECT COUNT(*) FROM listing WHERE state IN ('sealed', 'logged', 'uploading') AND (session = ?1
+                 OR id IN (SELECT item FROM inventory WHERE session = ?1 AND item IS NOT NULL))",
+            )?
+            .query_row([session.as_bytes()], |row| row.get(0))?;
         Ok(count.cast_unsigned())
     }
 

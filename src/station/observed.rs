@@ -1,6 +1,7 @@
 //! What the pages and the metrics are told of the running station.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::parts::Verification;
 use super::status;
 use crate::ingest::{Outbound, Shared, now};
 use crate::model::{
@@ -63,15 +65,23 @@ pub struct Observed {
     pub shared: Arc<Shared>,
     pub outbound: Arc<Outbound>,
     pub beat: Arc<Beat>,
+    /// See [`Verification`].
+    verified: PathBuf,
     sampled: Mutex<Sampled>,
 }
 
 impl Observed {
-    pub fn new(shared: Arc<Shared>, outbound: Arc<Outbound>, beat: Arc<Beat>) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        outbound: Arc<Outbound>,
+        beat: Arc<Beat>,
+        verified: PathBuf,
+    ) -> Self {
         Self {
             shared,
             outbound,
             beat,
+            verified,
             sampled: Mutex::default(),
         }
     }
@@ -187,6 +197,10 @@ impl Station for Observed {
             return;
         }
         sampled.at = Some(Instant::now());
+        let told = std::fs::read(&self.verified).ok();
+        if let Some(last) = told.and_then(|t| serde_json::from_slice::<Verification>(&t).ok()) {
+            metrics::verified(last.ok, last.time.as_second() as f64);
+        }
         match status::take(&self.shared, &self.outbound) {
             Ok(view) => {
                 self.gauges(&view, &mut sampled);
@@ -282,11 +296,8 @@ mod tests {
         let mut seen = vec![(then, 2_000)];
         let left = full_in(Some(1_500), 500, &mut seen);
         assert!((1_990.0..2_010.0).contains(&left), "{left}");
-        assert_eq!(
-            full_in(Some(2_500), 500, &mut vec![(then, 2_000)]),
-            f64::INFINITY
-        );
-        assert_eq!(full_in(Some(400), 500, &mut Vec::new()), 0.0);
-        assert_eq!(full_in(None, 500, &mut Vec::new()), f64::INFINITY);
+        assert!(full_in(Some(2_500), 500, &mut vec![(then, 2_000)]).is_infinite());
+        assert!(full_in(Some(400), 500, &mut Vec::new()).abs() < 1e-9);
+        assert!(full_in(None, 500, &mut Vec::new()).is_infinite());
     }
 }

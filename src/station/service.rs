@@ -128,6 +128,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         Arc::clone(&shared),
         Arc::clone(&outbound),
         Arc::clone(&beat),
+        parts::verification_path(&config),
     );
     let entries = indexer::open(&parts::entries_path(&config));
     let archive = archive(&config, &shared, entries.clone());
@@ -149,6 +150,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     let (dock, mut events) = FolderWatch::start(&config.dock.folders, config.dock.scan_interval)?;
     let mut docking = Docking::new(Arc::clone(&shared));
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut bays = shared.bays.changes();
     let mut tick = tokio::time::interval(Duration::from_millis(500));
@@ -169,9 +171,15 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
                 None => break Err(anyhow::anyhow!("the watch on docked folders has ended")),
             },
             Some(changed) = edits.recv() => {
-                tokio::task::block_in_place(|| reload(&config, changed, &mut rules, &shared));
+                tokio::task::block_in_place(|| reload(&config, changed, &mut rules, &shared, pages.as_ref()));
             }
             Some(error) = failed.recv() => break Err(error).context("this station must not go on"),
+            _ = hangup.recv() => {
+                let all = Changed { config: true, roster: true, profiles: true };
+                let _ = sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now()?]);
+                tokio::task::block_in_place(|| reload(&config, all, &mut rules, &shared, pages.as_ref()));
+                let _ = sd_notify::notify(&[NotifyState::Ready]);
+            }
             _ = terminate.recv() => break Ok(Ended::Stopped),
             _ = interrupt.recv() => break Ok(Ended::Stopped),
             _ = bays.changed() => {}
@@ -315,7 +323,13 @@ fn log_start(shared: &Shared, log_key: String, recovered: u64) -> anyhow::Result
 }
 
 /// Takes over a changed roster or profiles; a bad edit is reported and the last good one stays.
-fn reload(config: &Config, changed: Changed, rules: &mut Rules, shared: &Shared) {
+fn reload(
+    config: &Config,
+    changed: Changed,
+    rules: &mut Rules,
+    shared: &Shared,
+    pages: Option<&Pages>,
+) {
     let tell = |file: &std::path::Path, problem: Option<String>| {
         match &problem {
             None => tracing::info!(file = %file.display(), "configuration reloaded"),
@@ -361,7 +375,20 @@ fn reload(config: &Config, changed: Changed, rules: &mut Rules, shared: &Shared)
         }
     }
     if changed.config {
-        tracing::warn!(file = %config.path.display(), next_step = "restart the service (`systemctl restart camdock`)", "camdock.toml changed; it takes effect at the next start");
+        let loaded = Config::load(&config.path);
+        if let Ok(new) = &loaded {
+            rules.accept_unknown = new.config.ingest.accept_unknown;
+            rules.max_files = new.config.ingest.max_files;
+            if let Some(pages) = pages {
+                pages.reload(&new.config);
+            }
+            tracing::info!(file = %config.path.display(), next_step = "restart the service for all other settings (`systemctl restart camdock`)",
+                "camdock.toml was read again: the pages' tokens and [ingest] take effect now");
+        }
+        tell(
+            &config.path,
+            loaded.err().map(|e| format!("{:#}", anyhow::Error::new(e))),
+        );
     }
 }
 

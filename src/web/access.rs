@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
@@ -33,18 +33,27 @@ pub fn hash_of(token: &str) -> Sha256Digest {
     Sha256Digest::of(token.as_bytes())
 }
 
-/// The configured tokens.
+/// The configured tokens; a reload replaces them.
 pub(crate) struct Tokens {
-    known: Vec<(Arc<str>, Role, Sha256Digest)>,
+    known: RwLock<Vec<(Arc<str>, Role, Sha256Digest)>>,
 }
 
 impl Tokens {
     pub fn new(tokens: &[Token]) -> Self {
-        let known = tokens
+        let new = Self {
+            known: RwLock::default(),
+        };
+        new.replace(tokens);
+        new
+    }
+
+    /// From the next request on: whoever is not in the list any more is out.
+    pub fn replace(&self, tokens: &[Token]) {
+        let new = tokens
             .iter()
             .map(|t| (Arc::from(t.name.as_str()), t.role, t.sha256))
             .collect();
-        Self { known }
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = new;
     }
 
     /// Compares with every known token, in the same time whichever matches or none.
@@ -53,12 +62,13 @@ impl Tokens {
             return None;
         }
         let hash = hash_of(token);
+        let all = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = u32::MAX;
-        for (index, (_, _, known)) in (0u32..).zip(&self.known) {
+        for (index, (_, _, known)) in (0u32..).zip(&*all) {
             let same: Choice = known.0.ct_eq(&hash.0);
             found.conditional_assign(&index, same);
         }
-        let (name, role, _) = self.known.get(found as usize)?;
+        let (name, role, _) = all.get(found as usize)?;
         Some(Viewer {
             name: Some(Arc::clone(name)),
             role: *role,
@@ -200,6 +210,8 @@ mod tests {
             assert_eq!(tokens.find(wrong), None, "{wrong:?}");
         }
         assert_eq!(Tokens::new(&[]).find(""), None);
+        tokens.replace(&[]);
+        assert_eq!(tokens.find(&two), None, "revoked");
     }
 
     #[test]

@@ -96,7 +96,7 @@ pub(super) struct Shared {
     pub station: Arc<dyn Station>,
     pub name: String,
     pub language: String,
-    pub tokens: Tokens,
+    pub tokens: Arc<Tokens>,
     pub metrics: PrometheusHandle,
     pub snapshots: watch::Receiver<feed::Snapshot>,
     pub readers: Arc<Semaphore>,
@@ -117,6 +117,7 @@ pub struct Bound {
 /// The running listeners; they end when this is dropped or stopped.
 pub struct Pages {
     tasks: JoinSet<()>,
+    tokens: Arc<Tokens>,
     pub bound: watch::Receiver<Bound>,
 }
 
@@ -147,6 +148,7 @@ impl Pages {
         let bound_to = Arc::new(bound_to);
         let tls = acceptor.is_some();
         let archive = archive.map(Arc::new);
+        let tokens = Arc::new(Tokens::new(&config.web.tokens));
         let shared = |address: SocketAddr| {
             Arc::new(Shared {
                 archive: archive.clone(),
@@ -154,7 +156,7 @@ impl Pages {
                 station: Arc::clone(&station),
                 name: config.station.name.to_string(),
                 language: config.web.language.clone(),
-                tokens: Tokens::new(&config.web.tokens),
+                tokens: Arc::clone(&tokens),
                 metrics: metrics.clone(),
                 snapshots: snapshots.clone(),
                 readers: Arc::new(Semaphore::new(READERS)),
@@ -179,7 +181,16 @@ impl Pages {
             let tell = move |at| bound_to.send_modify(|b| b.metrics = Some(at));
             tasks.spawn(listen(address, router, acceptor, "metrics", tell));
         }
-        Ok(Self { tasks, bound })
+        Ok(Self {
+            tasks,
+            tokens,
+            bound,
+        })
+    }
+
+    /// Takes over the tokens of a changed configuration.
+    pub fn reload(&self, config: &Config) {
+        self.tokens.replace(&config.web.tokens);
     }
 
     pub async fn stop(mut self) {

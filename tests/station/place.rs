@@ -61,6 +61,11 @@ impl Running {
         self.child.wait().unwrap();
     }
 
+    #[allow(dead_code, reason = "the browser tests stop it for a while")]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -144,6 +149,8 @@ impl Place {
             ("dock", "folders = [{ path = \"docked\" }]\nsettle_seconds = 0.2\nscan_interval_seconds = 0.3\n".into()),
             ("seal", "recipients = [\"keys/one.pub.pem\", \"keys/two.pub.pem\"]\n".into()),
             ("spool", String::new()),
+            ("web", "listen = \"\"\n".into()),
+            ("metrics", "listen = \"\"\n".into()),
             ("store", format!("bucket = \"{BUCKET}\"\nretention_days = 1\ncredentials_file = \"store.toml\"\n")),
         ]);
         for (section, setting) in settings {

@@ -57,6 +57,11 @@ need git git
 need flock util-linux
 need ffmpeg ffmpeg
 need ffprobe ffmpeg
+need chromium chromium
+need chromedriver chromium-driver
+need promtool prometheus
+need systemd-analyze systemd
+need openssl openssl
 if [ "$bench" = yes ]; then
     need rclone rclone
     need restic restic
