@@ -208,7 +208,7 @@ pub fn removed_early(counts: &InventoryCounts, missing: u64) -> BayStatus {
     let reason = if counts.files() == 0 {
         "The camera was removed before it could be read".to_owned()
     } else {
-        format!("The camera was removed too early: {missing} files are missing")
+        format!("The camera was removed too early; missing files: {missing}")
     };
     BayStatus::NeedsAttention {
         code: REMOVED_EARLY.into(),

@@ -158,6 +158,8 @@ fn browser_the_page_speaks_two_languages_and_loads_nothing_from_elsewhere() {
 #[test]
 fn browser_sixty_four_bays_are_all_in_sight() {
     let place = place(&[]);
+    let serials: Vec<String> = (1..=64).map(|bay| format!("Y{bay:07}")).collect();
+    place.roster(&serials.iter().map(String::as_str).collect::<Vec<_>>());
     for bay in 1..=64 {
         place.camera_in(&bay.to_string(), &format!("Y{bay:07}"));
     }

@@ -108,6 +108,8 @@ function lost(is) {
     fresh = !is;
     document.body.classList.toggle("stale", is);
     document.getElementById("lost").hidden = !is;
+    // Nor may a screen reader find the last announcement.
+    if (is) said.textContent = "";
     all();
 }
 
