@@ -175,7 +175,10 @@ fn every_problem_code_is_explained_in_the_readme_and_in_every_language() {
     assert!(codes.len() > 90, "{}", codes.len());
     let rows = table("| code |");
     let explained: BTreeSet<&str> = rows.iter().map(|row| row[0].as_str()).collect();
-    let missing: Vec<_> = codes.iter().filter(|(code, _)| !explained.contains(code.as_str())).collect();
+    let missing: Vec<_> = codes
+        .iter()
+        .filter(|(code, _)| !explained.contains(code.as_str()))
+        .collect();
     assert!(missing.is_empty(), "not in the README: {missing:?}");
     for code in &explained {
         assert!(

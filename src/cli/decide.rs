@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 
-use super::{Outcome, load};
+use super::{Outcome, load_config};
 use crate::config::Config;
 use crate::journal::{Journal, Search};
 use crate::model::{EvidenceId, Officer};
@@ -78,7 +78,7 @@ pub struct ReassignArgs {
 }
 
 pub fn quarantine(config: &Path, args: Args) -> anyhow::Result<Outcome> {
-    let config = load(config)?.config;
+    let config = load_config(config)?;
     match args.what {
         What::List { json } => list(&config, json),
         What::Decide {
@@ -96,7 +96,7 @@ pub fn quarantine(config: &Path, args: Args) -> anyhow::Result<Outcome> {
 }
 
 pub fn reassign(config: &Path, args: ReassignArgs) -> anyhow::Result<Outcome> {
-    let config = load(config)?.config;
+    let config = load_config(config)?;
     let officer = Officer(args.officer);
     ask(
         &config,

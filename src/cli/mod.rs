@@ -6,6 +6,7 @@ mod bench_log;
 mod check;
 mod decide;
 mod demo;
+mod generate;
 mod items;
 mod keygen;
 mod logs;
@@ -69,6 +70,9 @@ enum Verb {
     Open(open::Args),
     /// Run a whole station on this machine: real S3 server, folder cameras with footage
     Demo(demo::Args),
+    /// Write man pages and shell completions
+    #[command(hide = true)]
+    Generate(generate::Args),
     /// Measure the custody log's append and verify rates
     #[command(hide = true)]
     BenchLog(bench_log::BenchLog),
@@ -118,6 +122,7 @@ pub fn main() -> ExitCode {
         Verb::Token(args) => token::run(args),
         Verb::Open(args) => open::run(&cli.config, args),
         Verb::Demo(args) => demo::run(args),
+        Verb::Generate(args) => generate::run(args),
         Verb::BenchLog(args) => bench_log::run(args),
     };
     match done {

@@ -1,7 +1,9 @@
 //! One dock session from start to end, on a thread of its own: look, take, look again, and only then say safe.
 
+mod show;
+
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::commit::Tally;
@@ -18,8 +20,7 @@ use crate::camera::Camera;
 use crate::journal::{InventoryRow, Outcome, SessionRow};
 use crate::metrics;
 use crate::model::{
-    BayStatus, BayView, ClockState, Event, Explain as _, FileFacts, ItemFailed, RetryClass,
-    SourcePath,
+    ClockState, Event, Explain as _, FileFacts, ItemFailed, RetryClass, SourcePath,
 };
 use crate::sys;
 
@@ -460,7 +461,8 @@ impl Run {
                 "camera left early"
             );
         }
-        if complete || self.shared.stopping() {
+        let all_tried = matches!(self.lock().phase(), Phase::Settled) && counts.failed.0 == 0;
+        if all_tried || self.shared.stopping() {
             self.shared.bays.clear(&self.session.bay);
         } else {
             // Stays until another camera comes to this bay, or this one to any.
@@ -470,39 +472,5 @@ impl Run {
             complete,
             missing: missing_count,
         })
-    }
-
-    fn say(&self, error: &IngestError, failures: u32) {
-        metrics::error(error.label());
-        tracing::error!(
-            code = error.label(),
-            failures,
-            error = error as &dyn std::error::Error,
-            next_step = error.next_step(),
-            "the dock session cannot go on; trying again"
-        );
-        self.lock()
-            .waiting(error.label(), chain(error), error.next_step());
-        self.show(None);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, SessionState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn show(&self, file: Option<&FileFacts>) {
-        let status = self.lock().status();
-        self.show_status(file, status);
-    }
-
-    fn show_status(&self, file: Option<&FileFacts>, status: BayStatus) {
-        self.shared.bays.show(BayView {
-            bay: self.session.bay.clone(),
-            camera: self.session.camera.clone(),
-            officer: self.session.officer.clone(),
-            session: Some(self.session.id),
-            file: file.map(|f| f.path.to_string()),
-            status,
-        });
     }
 }

@@ -161,6 +161,7 @@ impl SessionState {
         let (files, bytes) = (self.counts.files(), self.counts.bytes());
         match &self.quarantine {
             _ if self.refused > 0 => BayStatus::NeedsAttention {
+                code: "not_taken".into(),
                 reason: format!(
                     "{} entries on the camera are no files that can be taken{}",
                     self.refused,

@@ -4,6 +4,8 @@ mod changing;
 mod hostile;
 mod interrupted;
 mod place;
+mod policy;
+mod safe;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;

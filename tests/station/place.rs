@@ -11,7 +11,7 @@ use camdock::audit::{DirSource, VerifierKey, verify_log};
 use camdock::model::{Entry, Event};
 use serde_json::Value;
 
-use crate::support::{Made, SeaweedFs};
+use crate::support::{Made, SeaweedFs, Station};
 
 const BUCKET: &str = "evidence";
 const LIMIT: Duration = Duration::from_mins(3);
@@ -120,9 +120,22 @@ pub struct Place {
 
 impl Place {
     pub fn new(settings: Settings<'_>) -> Self {
+        Self::with(SeaweedFs::start(), settings)
+    }
+
+    /// The station has this identity's rights in the store, and no more.
+    #[allow(dead_code, reason = "shared with the browser tests")]
+    pub fn with_station(station: Station) -> Self {
+        let name = station.name;
+        let place = Self::with(SeaweedFs::start_with(&[station]), &[]);
+        place.credentials(&format!("{name}key"), &format!("{name}secret"));
+        place
+    }
+
+    fn with(weed: SeaweedFs, settings: Settings<'_>) -> Self {
         let place = Self {
             dir: tempfile::tempdir().unwrap(),
-            weed: SeaweedFs::start(),
+            weed,
             runs: std::cell::Cell::new(0),
         };
         Self::block_on(place.weed.create_bucket_with_object_lock(BUCKET));

@@ -62,6 +62,7 @@ need chromedriver chromium-driver
 need promtool prometheus
 need systemd-analyze systemd
 need openssl openssl
+need curl curl
 if [ "$bench" = yes ]; then
     need rclone rclone
     need restic restic
