@@ -110,9 +110,9 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// What stands in quotes after each `mark`, if it is a code.
-fn after<'a>(text: &'a str, mark: &str, codes: &mut BTreeMap<String, PathBuf>, file: &Path) {
+fn after(text: &str, mark: &str, codes: &mut BTreeMap<String, PathBuf>, file: &Path) {
     for rest in text.split(mark).skip(1) {
-        let rest: &'a str = rest.trim_start();
+        let rest = rest.trim_start();
         let Some(code) = rest.strip_prefix('"').and_then(|r| r.split('"').next()) else {
             continue;
         };
@@ -136,8 +136,11 @@ fn codes() -> BTreeMap<String, PathBuf> {
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-        for label in text.split("fn label(&self) -> &'static str {").skip(1) {
+        let labels = text.split("fn label(&self) -> &'static str {").skip(1);
+        let reports = text.split("fn code(&self) -> &'static str {").skip(1);
+        for label in labels.chain(reports) {
             let body = label.split("\n    }").next().unwrap();
+            after(&format!("={}", body.trim_start()), "=", &mut codes, &file);
             after(body, "=>", &mut codes, &file);
             // A label before the match begins, or in a block of its own.
             after(body, "{\n", &mut codes, &file);

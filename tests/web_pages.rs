@@ -91,7 +91,7 @@ fn site(dir: tempfile::TempDir, alive: bool, web: &str, metrics: &str) -> Site {
     fs::write(dir.path().join("one.pem"), P384).unwrap();
     let text = format!(
         "[station]\nname = \"test-1\"\n[dock]\nfolders = [{{ path = \"d\" }}]\n[seal]\nrecipients = [\"one.pem\"]\n\
-         [store]\nbucket = \"b\"\nretention_days = 1\n[web]\n{web}\n[metrics]\n{metrics}\n"
+         [store]\nbucket = \"evidence\"\nretention_days = 1\n[web]\n{web}\n[metrics]\n{metrics}\n"
     );
     fs::write(dir.path().join("camdock.toml"), text).unwrap();
     let Loaded { config, .. } = Config::load(&dir.path().join("camdock.toml")).unwrap();
@@ -488,7 +488,7 @@ fn a_hundred_thousand_items_are_searched_and_counted_quickly() {
         (
             "a day",
             search(&|s| {
-                (s.from_day, s.to_day) = (Some("2025-10-20".into()), Some("2025-10-20".into()))
+                (s.from_day, s.to_day) = (Some("2025-10-20".into()), Some("2025-10-20".into()));
             }),
             1440,
         ),
@@ -503,7 +503,10 @@ fn a_hundred_thousand_items_are_searched_and_counted_quickly() {
     }
     let first = journal.search(&Search::default(), None, 20).unwrap();
     assert!(
-        first.items.iter().all(|i| i.needs_decision()),
+        first
+            .items
+            .iter()
+            .all(camdock::journal::FoundItem::needs_decision),
         "what waits comes first"
     );
     // Every item comes once, in pages, to the very end.

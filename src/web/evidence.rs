@@ -268,6 +268,20 @@ fn custody(archive: &Archive, item: &FoundItem) -> Result<Vec<serde_json::Value>
     };
     let mut numbers = index.of(item.id.as_bytes(), ENTRIES_MAX)?;
     numbers.extend(index.of(item.session.as_bytes(), ENTRIES_MAX)?);
+    // The index follows the log by a moment: what is newest is looked at here.
+    let upto = index.upto()?;
+    let newest = archive.log.entries_from(upto).unwrap_or_default();
+    numbers.extend((upto..).zip(&newest).filter_map(|(at, bytes)| {
+        let entry: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+        let is = |value: &serde_json::Value, id: String| *value == serde_json::Value::String(id);
+        let docking = matches!(
+            entry["event"].as_str(),
+            Some("camera.docked" | "camera.undocked")
+        );
+        let speaks = is(&entry["data"]["evidence"], item.id.to_string())
+            || docking && is(&entry["session"], item.session.to_string());
+        speaks.then_some(at)
+    }));
     numbers.sort_unstable();
     numbers.dedup();
     let entries = numbers.into_iter().filter_map(|number| {

@@ -15,6 +15,17 @@ fn safe_is_told_only_when_log_and_spool_hold_every_file_of_the_camera() {
     place.configure(&[("web", "listen = \"127.0.0.1:0\""), store]);
     let serials: Vec<String> = (0..8).map(|n| format!("X000000{n}")).collect();
     place.roster(&serials.iter().map(String::as_str).collect::<Vec<_>>());
+    let files = 12;
+    for (seed, serial) in (0..).zip(&serials) {
+        for n in 0..files {
+            place.film(
+                serial,
+                &format!("DCIM/{n:03}.MP4"),
+                seed * 100 + n,
+                40_000 + n * 7_000,
+            );
+        }
+    }
     let running = place.start(&["run"]);
     let mut address = String::new();
     until("pages can be reached", || {
@@ -29,18 +40,10 @@ fn safe_is_told_only_when_log_and_spool_hold_every_file_of_the_camera() {
     });
     let mut stream = TcpStream::connect(&address).unwrap();
     let request = format!("GET /events HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    stream
+        .set_read_timeout(Some(std::time::Duration::from_mins(1)))
+        .unwrap();
     stream.write_all(request.as_bytes()).unwrap();
-    let files = 12;
-    for (seed, serial) in (0..).zip(&serials) {
-        for n in 0..files {
-            place.film(
-                serial,
-                &format!("DCIM/{n:03}.MP4"),
-                seed * 100 + n,
-                40_000 + n * 7_000,
-            );
-        }
-    }
     let mut told = BTreeMap::new();
     for line in BufReader::new(stream).lines() {
         let line = line.unwrap();

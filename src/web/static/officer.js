@@ -8,6 +8,7 @@ const bays = new Map();
 const tiles = new Map();
 let heard = 0;
 let fresh = false;
+let feed = null;
 
 function left(seconds) {
     if (seconds === null || seconds === undefined) return text("officer.left_unknown");
@@ -114,7 +115,9 @@ function lost(is) {
 }
 
 function listen() {
-    const feed = new EventSource("/events");
+    feed?.close();
+    feed = new EventSource("/events");
+    const mine = feed;
     const spoke = () => { heard = performance.now(); };
     feed.addEventListener("hello", (event) => {
         spoke();
@@ -138,7 +141,7 @@ function listen() {
     feed.addEventListener("error", async () => {
         lost(true);
         // The browser tries again by itself, unless the station answered with an error: then only a new feed helps.
-        if (feed.readyState !== EventSource.CLOSED) return;
+        if (mine !== feed || mine.readyState !== EventSource.CLOSED) return;
         const answer = await fetch("/events", { method: "HEAD" }).catch(() => null);
         if (answer && [401, 403].includes(answer.status)) location.assign("/login");
         setTimeout(listen, 1000);
@@ -146,11 +149,17 @@ function listen() {
 }
 
 setInterval(() => {
-    if (performance.now() - heard > SILENCE) lost(true);
+    if (performance.now() - heard > SILENCE) {
+        lost(true);
+        // What a silent connection still holds is old: a new one begins with everything as it is.
+        heard = performance.now();
+        listen();
+    }
     document.getElementById("clock").textContent = new Date().toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
 }, 500);
 document.getElementById("full").addEventListener("click", () => {
     if (document.fullscreenElement) document.exitFullscreen();
     else document.documentElement.requestFullscreen().catch(() => {});
 });
+heard = performance.now();
 languages(all).then(listen);
