@@ -34,7 +34,7 @@ test: setup fmt lint ## format, lints, every test, a small demo
 	$(MAKE) --no-print-directory demo-small
 	@tests/tools/run_tests.sh closing-line
 
-test-fast: setup fmt lint ## the same without slow tests (virtual machine, files over 4 GiB) and without the demo
+test-fast: setup fmt lint ## the same without slow tests (virtual machine, browser, files over 4 GiB) and without the demo
 	@tests/tools/run_tests.sh fast
 	@tests/tools/run_tests.sh closing-line
 

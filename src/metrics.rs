@@ -1,97 +1,152 @@
 //! Every metric's name, unit and help in one place. Prefix `camdock_`, base units.
+//!
+//! Nothing elsewhere names a metric: rooms call the functions below. README's table and `config/` are checked against [`ALL`].
 
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
+pub const BUILD: &str = "camdock_build_info";
 pub const FILES: &str = "camdock_files_total";
 pub const BYTES: &str = "camdock_bytes_total";
-pub const LOG_ENTRIES: &str = "camdock_log_entries";
-pub const ERRORS: &str = "camdock_errors_total";
 pub const SESSIONS: &str = "camdock_sessions_total";
+pub const ERRORS: &str = "camdock_errors_total";
 pub const SECURED_SECONDS: &str = "camdock_dock_to_secured_seconds";
+pub const STORED_SECONDS: &str = "camdock_dock_to_stored_seconds";
 pub const COMMIT_SECONDS: &str = "camdock_commit_seconds";
+pub const BAYS: &str = "camdock_bays";
+pub const BAY_STILL: &str = "camdock_bay_no_progress_seconds";
+pub const CAMERAS_FAILING: &str = "camdock_cameras_failing";
+pub const MISSING_FILES: &str = "camdock_missing_files";
+pub const ITEMS: &str = "camdock_items";
+pub const ITEM_BYTES: &str = "camdock_item_bytes";
+pub const OLDEST_UNSTORED: &str = "camdock_oldest_unstored_item_seconds";
+pub const UNDECIDED: &str = "camdock_quarantined_items";
+pub const ALARMS: &str = "camdock_alarms";
+pub const STORE_OK: &str = "camdock_store_ok";
 pub const SPOOL_FREE: &str = "camdock_spool_free_bytes";
 pub const PREVIEWS: &str = "camdock_previews_total";
+pub const SPOOL_RESERVE: &str = "camdock_spool_reserve_bytes";
+pub const SPOOL_FULL_IN: &str = "camdock_spool_full_in_seconds";
+pub const LOG_ENTRIES: &str = "camdock_log_entries";
+pub const LOG_PUBLISHED: &str = "camdock_log_published_entries";
 pub const CLOCK_SYNCHRONISED: &str = "camdock_clock_synchronised";
+pub const CLOCK_ERROR: &str = "camdock_clock_error_seconds";
+pub const VERIFIED_OK: &str = "camdock_verification_ok";
+pub const VERIFIED_AT: &str = "camdock_verification_timestamp_seconds";
+pub const WEB_REQUESTS: &str = "camdock_web_requests_total";
+pub const WEB_REFUSED: &str = "camdock_web_refused_total";
 
-enum Kind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
     Counter,
     Gauge,
     Histogram,
 }
 
-const ALL: [(&str, Kind, Unit, &str); 10] = [
-    (
-        FILES,
-        Kind::Counter,
-        Unit::Count,
-        "Files by outcome: sealed, held, failed, quarantined, stored.",
-    ),
-    (
-        BYTES,
-        Kind::Counter,
-        Unit::Bytes,
-        "Plaintext bytes by outcome: sealed, held, stored.",
-    ),
-    (
-        LOG_ENTRIES,
-        Kind::Gauge,
-        Unit::Count,
-        "Entries in the custody log.",
-    ),
-    (
-        ERRORS,
-        Kind::Counter,
-        Unit::Count,
-        "Errors by their stable label.",
-    ),
-    (
-        SESSIONS,
-        Kind::Counter,
-        Unit::Count,
-        "Dock sessions by end: complete, interrupted.",
-    ),
-    (
-        SECURED_SECONDS,
-        Kind::Histogram,
-        Unit::Seconds,
-        "From docking to safe to remove.",
-    ),
-    (
-        COMMIT_SECONDS,
-        Kind::Histogram,
-        Unit::Seconds,
-        "One group commit: spool sync, journal, log.",
-    ),
-    (
-        SPOOL_FREE,
-        Kind::Gauge,
-        Unit::Bytes,
-        "Free bytes on the spool's filesystem.",
-    ),
-    (
-        PREVIEWS,
-        Kind::Counter,
-        Unit::Count,
-        "Previews by part (storyboard, preview) and outcome: stored, failed, skipped.",
-    ),
-    (
-        CLOCK_SYNCHRONISED,
-        Kind::Gauge,
-        Unit::Count,
-        "1 when the kernel calls the station's clock synchronised.",
-    ),
+/// One metric as it is registered and documented.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub unit: Unit,
+    pub help: &'static str,
+}
+
+const fn metric(name: &'static str, kind: Kind, unit: Unit, help: &'static str) -> Metric {
+    Metric {
+        name,
+        kind,
+        unit,
+        help,
+    }
+}
+
+use Kind::{Counter, Gauge, Histogram};
+use Unit::{Bytes, Count, Seconds};
+
+#[rustfmt::skip]
+pub const ALL: &[Metric] = &[
+    metric(BUILD, Gauge, Count, "Always 1; the label names the version."),
+    metric(FILES, Counter, Count, "Files by outcome: sealed, held, failed, quarantined, stored."),
+    metric(BYTES, Counter, Bytes, "Plaintext bytes by outcome, as for files."),
+    metric(SESSIONS, Counter, Count, "Dock sessions by end: complete, interrupted."),
+    metric(ERRORS, Counter, Count, "Errors by their code, as the README's table explains them."),
+    metric(SECURED_SECONDS, Histogram, Seconds, "From docking to safe to remove."),
+    metric(STORED_SECONDS, Histogram, Seconds, "From docking until everything of the session is in the store."),
+    metric(COMMIT_SECONDS, Histogram, Seconds, "One group commit: spool sync, journal, log."),
+    metric(BAYS, Gauge, Count, "Bays by what they show."),
+    metric(BAY_STILL, Gauge, Seconds, "Longest time that a reading bay has made no progress."),
+    metric(CAMERAS_FAILING, Gauge, Count, "Cameras whose last three sessions all ended before everything was secured."),
+    metric(MISSING_FILES, Gauge, Count, "Files that left unread with their camera and were not taken since."),
+    metric(ITEMS, Gauge, Count, "Items by state."),
+    metric(ITEM_BYTES, Gauge, Bytes, "Plaintext bytes of items by state."),
+    metric(OLDEST_UNSTORED, Gauge, Seconds, "Age of the oldest item that is not yet in the store; 0 when there is none."),
+    metric(UNDECIDED, Gauge, Count, "Items in quarantine that wait for a decision."),
+    metric(ALARMS, Gauge, Count, "Items that cannot be stored without a person."),
+    metric(STORE_OK, Gauge, Count, "1 while uploads work or nothing is to be uploaded, 0 while they fail."),
+    metric(SPOOL_FREE, Gauge, Bytes, "Free bytes on the spool's filesystem."),
+    metric(SPOOL_RESERVE, Gauge, Bytes, "Pulling stops while less than this is free."),
+    metric(SPOOL_FULL_IN, Gauge, Seconds, "Time until the spool is full at the rate of the last hour; +Inf while it does not fill."),
+    metric(LOG_ENTRIES, Gauge, Count, "Entries in the custody log."),
+    metric(LOG_PUBLISHED, Gauge, Count, "Entries of the custody log that the bucket is known to hold."),
+    metric(PREVIEWS, Counter, Count, "Previews by part (storyboard, preview) and outcome: stored, failed, skipped."),
+    metric(CLOCK_SYNCHRONISED, Gauge, Count, "1 when the kernel calls the station's clock synchronised."),
+    metric(CLOCK_ERROR, Gauge, Seconds, "The kernel's estimate of the clock's error; +Inf when it gives none."),
+    metric(VERIFIED_OK, Gauge, Count, "1 when the last `camdock verify` found nothing wrong, 0 when it did; absent before the first."),
+    metric(VERIFIED_AT, Gauge, Seconds, "Unix time of the end of the last `camdock verify`."),
+    metric(WEB_REQUESTS, Counter, Count, "Answers of the pages by status class: 2xx, 3xx, 4xx, 5xx."),
+    metric(WEB_REFUSED, Counter, Count, "Requests refused by reason: token, role, rate, cross_site, connections."),
 ];
+
+/// Seconds: from one small file to a full shift over a slow bus.
+const LONG: &[f64] = &[
+    1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0,
+    43200.0,
+];
+const SHORT: &[f64] = &[
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
+];
+
+/// Installs the recorder that `/metrics` is rendered from. Once a process.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(SECURED_SECONDS.into()), LONG)?
+        .set_buckets_for_metric(Matcher::Full(STORED_SECONDS.into()), LONG)?
+        .set_buckets_for_metric(Matcher::Full(COMMIT_SECONDS.into()), SHORT)?;
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    // A second one (two stations in one test process) keeps the first.
+    let _ = metrics::set_global_recorder(recorder);
+    describe();
+    begin();
+    Ok(handle)
+}
 
 /// Registers every metric with whichever recorder is installed; without one, counting costs next to nothing.
 pub fn describe() {
-    for (name, kind, unit, help) in &ALL {
-        match kind {
-            Kind::Counter => describe_counter!(*name, *unit, *help),
-            Kind::Gauge => describe_gauge!(*name, *unit, *help),
-            Kind::Histogram => describe_histogram!(*name, *unit, *help),
+    for metric in ALL {
+        match metric.kind {
+            Counter => describe_counter!(metric.name, metric.unit, metric.help),
+            Gauge => describe_gauge!(metric.name, metric.unit, metric.help),
+            Histogram => describe_histogram!(metric.name, metric.unit, metric.help),
         }
+    }
+}
+
+/// Known label values start at zero, so that the first event is seen as an increase.
+fn begin() {
+    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    for outcome in ["sealed", "held", "failed", "quarantined", "stored"] {
+        counter!(FILES, "outcome" => outcome).increment(0);
+        counter!(BYTES, "outcome" => outcome).increment(0);
+    }
+    for end in ["complete", "interrupted"] {
+        counter!(SESSIONS, "end" => end).increment(0);
+    }
+    for reason in ["token", "role", "rate", "cross_site", "connections"] {
+        counter!(WEB_REFUSED, "reason" => reason).increment(0);
     }
 }
 
@@ -117,6 +172,19 @@ pub fn log_size(entries: u64) {
     gauge!(LOG_ENTRIES).set(entries as f64);
 }
 
+pub fn log_published(entries: u64) {
+    gauge!(LOG_PUBLISHED).set(entries as f64);
+}
+
+/// `full_in` in seconds; infinite while the spool does not fill.
+pub fn spool(free: Option<u64>, reserve: u64, full_in: f64) {
+    if let Some(free) = free {
+        spool_free(free);
+    }
+    gauge!(SPOOL_RESERVE).set(reserve as f64);
+    gauge!(SPOOL_FULL_IN).set(full_in);
+}
+
 pub fn spool_free(bytes: u64) {
     gauge!(SPOOL_FREE).set(bytes as f64);
 }
@@ -125,10 +193,125 @@ pub fn clock(synchronised: bool) {
     gauge!(CLOCK_SYNCHRONISED).set(f64::from(u8::from(synchronised)));
 }
 
+/// Seconds; `None` when the kernel gives no estimate.
+pub fn clock_error(estimate: Option<f64>) {
+    gauge!(CLOCK_ERROR).set(estimate.unwrap_or(f64::INFINITY));
+}
+
 pub fn secured_after(seconds: f64) {
     histogram!(SECURED_SECONDS).record(seconds);
 }
 
+pub fn stored_after(seconds: f64) {
+    histogram!(STORED_SECONDS).record(seconds);
+}
+
 pub fn committed_in(seconds: f64) {
     histogram!(COMMIT_SECONDS).record(seconds);
+}
+
+pub fn bays(state: &'static str, count: u64) {
+    gauge!(BAYS, "state" => state).set(count as f64);
+}
+
+pub fn bay_still(seconds: f64) {
+    gauge!(BAY_STILL).set(seconds);
+}
+
+pub fn items(state: &'static str, items: u64, bytes: u64) {
+    gauge!(ITEMS, "state" => state).set(items as f64);
+    gauge!(ITEM_BYTES, "state" => state).set(bytes as f64);
+}
+
+/// What the journal says of work that is late or needs a person. `oldest` in seconds.
+pub fn attention(oldest: f64, undecided: u64, failing: u64, missing: u64, alarms: u64) {
+    gauge!(OLDEST_UNSTORED).set(oldest);
+    gauge!(UNDECIDED).set(undecided as f64);
+    gauge!(CAMERAS_FAILING).set(failing as f64);
+    gauge!(MISSING_FILES).set(missing as f64);
+    gauge!(ALARMS).set(alarms as f64);
+}
+
+pub fn store_ok(ok: bool) {
+    gauge!(STORE_OK).set(f64::from(u8::from(ok)));
+}
+
+/// `at` in seconds since 1970.
+pub fn verified(ok: bool, at: f64) {
+    gauge!(VERIFIED_OK).set(f64::from(u8::from(ok)));
+    gauge!(VERIFIED_AT).set(at);
+}
+
+pub fn web_answer(status: u16) {
+    let class = match status {
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        _ => "5xx",
+    };
+    counter!(WEB_REQUESTS, "status" => class).increment(1);
+}
+
+pub fn web_refused(reason: &'static str) {
+    counter!(WEB_REFUSED, "reason" => reason).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls every function above once: what it then renders is what can ever be rendered.
+    fn touch_all() {
+        begin();
+        file("sealed", 1);
+        error("store_unreachable");
+        session("complete");
+        log_size(1);
+        log_published(1);
+        spool(Some(1), 1, f64::INFINITY);
+        clock(true);
+        clock_error(None);
+        secured_after(1.0);
+        stored_after(1.0);
+        committed_in(0.01);
+        bays("reading", 1);
+        bay_still(1.0);
+        items("stored", 1, 1);
+        attention(1.0, 1, 1, 1, 1);
+        store_ok(true);
+        verified(true, 1.0);
+        web_answer(200);
+        web_refused("token");
+    }
+
+    #[test]
+    fn every_metric_is_registered_with_its_help_and_every_rendered_one_is_listed() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let text = metrics::with_local_recorder(&recorder, || {
+            describe();
+            touch_all();
+            handle.render()
+        });
+        for metric in ALL {
+            assert!(
+                text.contains(&format!("# HELP {} {}", metric.name, metric.help)),
+                "{} has no help in:\n{text}",
+                metric.name
+            );
+        }
+        let known: Vec<_> = ALL.iter().map(|m| m.name).collect();
+        for line in text.lines().filter(|l| l.starts_with("# TYPE ")) {
+            let name = line.split(' ').nth(2).unwrap();
+            assert!(known.contains(&name), "{name} is not in ALL");
+        }
+        let source = include_str!("metrics.rs");
+        let named = source
+            .lines()
+            .filter_map(|l| l.strip_prefix("pub const ")?.split('"').nth(1))
+            .filter(|name| name.starts_with("camdock_"));
+        for name in named {
+            assert!(known.contains(&name), "{name} is not in ALL");
+        }
+    }
 }

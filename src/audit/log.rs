@@ -165,7 +165,10 @@ impl Log {
 
     /// Tries again what a full disk kept back.
     pub(super) fn catch_up(&mut self) -> Result<(), AuditError> {
-        if self.poisoned { Ok(()) } else { self.show() }
+        if self.poisoned {
+            return Err(AuditError::Poisoned);
+        }
+        self.show()
     }
 
     /// Brings the public files up to what is committed, without syncing; the checkpoint last.

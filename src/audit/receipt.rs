@@ -55,6 +55,30 @@ pub fn entry_at(source: &dyn LogSource, size: u64, index: u64) -> Result<Vec<u8>
         })
 }
 
+/// The entries from `from` to the end of its bundle (256 entries at most), in order; none beyond `size`.
+pub fn entries_from(
+    source: &dyn LogSource,
+    size: u64,
+    from: u64,
+) -> Result<Vec<Vec<u8>>, AuditError> {
+    if from >= size {
+        return Ok(Vec::new());
+    }
+    let outside = AuditError::OutOfRange { index: from, size };
+    let tile = Tile::of_size(None, from / TILE_WIDTH, size).ok_or(outside)?;
+    let bundle = read_tile(source, tile)?;
+    Entries(&bundle)
+        .skip((from % TILE_WIDTH) as usize)
+        .map(|entry| {
+            entry
+                .map(<[u8]>::to_vec)
+                .ok_or_else(|| AuditError::Corrupt {
+                    what: format!("{} is cut short", tile.key()),
+                })
+        })
+        .collect()
+}
+
 /// Checks that `text` proves `entry` to be in the log of `key`; gives its index and the checkpoint.
 pub fn verify_receipt(
     text: &str,

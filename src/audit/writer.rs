@@ -113,6 +113,11 @@ impl LogHandle {
         sent.map_err(|_| AuditError::Closed)
     }
 
+    /// Whether entries can still be added: an append of nothing goes through the same thread and the same checks.
+    pub fn writable(&self) -> Result<(), AuditError> {
+        self.append_encoded_blocking(Vec::new()).map(drop)
+    }
+
     /// The newest checkpoint and its signed note.
     pub fn latest(&self) -> (Checkpoint, String) {
         let latest = self.0.latest.read();
@@ -132,6 +137,11 @@ impl LogHandle {
     /// The bytes of one entry.
     pub fn entry(&self, index: u64) -> Result<Vec<u8>, AuditError> {
         receipt::entry_at(&self.0.source, self.latest().0.size, index)
+    }
+
+    /// Entries from `from` on, as many as lie in one file (256 at most); none when there are no more.
+    pub fn entries_from(&self, from: u64) -> Result<Vec<Vec<u8>>, AuditError> {
+        receipt::entries_from(&self.0.source, self.latest().0.size, from)
     }
 
     /// The newest checkpoint, its note, and the keys to publish before it for one who has everything up to `size`.

@@ -7,7 +7,9 @@ mod bench_preview;
 mod camera;
 mod check;
 mod check_usb;
+mod decide;
 mod demo;
+mod generate;
 mod items;
 mod keygen;
 mod logs;
@@ -17,6 +19,7 @@ mod remote;
 mod run;
 mod show;
 mod status;
+mod token;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -61,10 +64,19 @@ enum Verb {
     Show(show::Args),
     /// Verify the custody log, its signatures, and every item against the store
     Verify(verify::Args),
+    /// List what is in quarantine, and decide on it
+    Quarantine(decide::Args),
+    /// Assign items to another officer
+    Reassign(decide::ReassignArgs),
+    /// Make a token for the pages
+    Token(token::Args),
     /// Open sealed footage with a recipient's private key
     Open(open::Args),
     /// Run a whole station on this machine: real S3 server, folder cameras with footage
     Demo(demo::Args),
+    /// Write man pages and shell completions
+    #[command(hide = true)]
+    Generate(generate::Args),
     /// Measure the custody log's append and verify rates
     #[command(hide = true)]
     BenchLog(bench_log::BenchLog),
@@ -121,8 +133,12 @@ pub fn main() -> ExitCode {
         Verb::Items(args) => items::run(&cli.config, args),
         Verb::Show(args) => show::run(&cli.config, args),
         Verb::Verify(args) => verify::run(&cli.config, args),
+        Verb::Quarantine(args) => decide::quarantine(&cli.config, args),
+        Verb::Reassign(args) => decide::reassign(&cli.config, args),
+        Verb::Token(args) => token::run(args),
         Verb::Open(args) => open::run(&cli.config, args),
         Verb::Demo(args) => demo::run(args),
+        Verb::Generate(args) => generate::run(args),
         Verb::BenchLog(args) => bench_log::run(args),
         Verb::Camera(args) => camera::run(&cli.config, args),
         Verb::MountHelper(args) => mount_helper::run(&args),

@@ -177,10 +177,17 @@ fn tell(event: &Event) -> String {
         }
         Event::ItemPreviewed(e) => previewed(e),
         Event::ItemFailed(e) => format!("It could not be taken: {} ({}).", e.reason, e.code),
-        Event::OperatorAction(e) => format!(
-            "{} did: {}. Reason given: {}.",
-            e.operator, e.action, e.reason
-        ),
+        Event::OperatorAction(e) => {
+            let officer = e
+                .officer
+                .as_ref()
+                .map_or(String::new(), |o| format!(" to officer {o}"));
+            let peer = e.peer.as_ref().map_or(String::new(), |p| format!(" [{p}]"));
+            format!(
+                "{}{peer} did: {}{officer}. Reason given: {}.",
+                e.operator, e.action, e.reason
+            )
+        }
         Event::CameraUndocked(e) if e.complete => format!(
             "The camera left bay {} ({}); nothing on it was missing.",
             e.bay, e.reason

@@ -6,9 +6,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::{Outcome, load_config};
-use crate::ingest::BayView;
-use crate::model::BayStatus;
-use crate::station::{StatusView, parts};
+use crate::model::{BayStatus, BayView, StatusView};
+use crate::station::parts;
 
 /// Shows bays, uploads and problems of the running station.
 #[derive(clap::Args)]
@@ -37,7 +36,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         let line = line.context("the station stopped answering: what was shown last may be old")?;
         let view: StatusView =
             serde_json::from_str(&line).context("the station speaks another version")?;
-        let outcome = if needs_attention(&view) {
+        let outcome = if view.needs_person() {
             Outcome::NeedsAttention
         } else {
             Outcome::Fine
@@ -59,13 +58,6 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         }
     }
     anyhow::bail!("the station has stopped");
-}
-
-fn needs_attention(view: &StatusView) -> bool {
-    view.bays.iter().any(|bay| bay.status.needs_person())
-        || view.outbound.problem.is_some()
-        || !view.outbound.alarms.is_empty()
-        || view.outbound.previews.problem.is_some()
 }
 
 fn text(view: &StatusView) -> String {
@@ -121,8 +113,12 @@ fn bay_text(bay: &BayView) -> String {
     let head = format!("bay {}{camera}{who}: ", bay.bay);
     let rest = match &bay.status {
         BayStatus::Empty => "[ ] empty".to_owned(),
-        BayStatus::NotRecognised { reason, next_step } => {
-            format!("[!] NOT RECOGNISED - {reason}\n  next: {next_step}")
+        BayStatus::NotRecognised {
+            code,
+            reason,
+            next_step,
+        } => {
+            format!("[!] NOT RECOGNISED - {reason} ({code})\n  next: {next_step}")
         }
         BayStatus::Reading {
             files_done,
@@ -148,13 +144,14 @@ fn bay_text(bay: &BayView) -> String {
         }
         BayStatus::AllStored { files, .. } => format!("[v] ALL STORED - {files} files"),
         BayStatus::NeedsAttention {
+            code,
             reason,
             next_step,
             files_done,
             files_total,
         } => {
             format!(
-                "[!] NEEDS ATTENTION - {reason} ({files_done}/{files_total} files done)\n  next: {next_step}"
+                "[!] NEEDS ATTENTION - {reason} ({code}; {files_done}/{files_total} files done)\n  next: {next_step}"
             )
         }
     };

@@ -28,8 +28,9 @@ pub use profiles::{
 pub use roster::{Roster, RosterEntry};
 pub use secrets::{Secrets, StoreCredentials};
 pub use settings::{
-    AcceptUnknown, Bay, Config, Dock, DockFolder, Ingest, Log, LogFormat, Pace, PaceWindow,
-    Preview, Recipient, RetentionMode, Seal, Spool, Station, Store, Upload,
+    AcceptUnknown, Bay, Config, Dock, DockFolder, Ingest, LANGUAGES, Log, LogFormat, Metrics, Pace,
+    PaceWindow, Preview, Recipient, RetentionMode, Role, Seal, Spool, Station, Store, Tls, Token,
+    Upload, Web,
 };
 pub use watch::{Changed, ConfigWatch, watch};
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::settings::{AcceptUnknown, LogFormat, RetentionMode};
+use super::settings::{AcceptUnknown, LogFormat, RetentionMode, Role};
 
 /// A value with the place it was given at; `at` is `None` for a default.
 #[derive(Debug, Clone)]
@@ -109,6 +109,16 @@ section!(RawPreview => PreviewSection {
     cpu_minutes: u32 = 240,
     hold_hours: u32 = 24,
 });
+section!(RawWeb => WebSection {
+    listen: String = "127.0.0.1:8480".into(),
+    tls_certificate: String = String::new(),
+    tls_key: String = String::new(),
+    language: String = "en".into(),
+    tokens: Vec<Spanned<RawToken>> = Vec::new(),
+});
+section!(RawMetrics => MetricsSection {
+    listen: String = "127.0.0.1:9480".into(),
+});
 section!(RawLog => LogSection {
     format: LogFormat = LogFormat::Human,
     level: String = "info".into(),
@@ -139,6 +149,14 @@ pub(super) struct RawPace {
     pub from: String,
     pub to: String,
     pub megabits_per_second: f64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawToken {
+    pub name: String,
+    pub role: Role,
+    pub sha256: String,
 }
 
 macro_rules! sections {
@@ -177,5 +195,7 @@ sections!(
     upload: RawUpload => UploadSection,
     ingest: RawIngest => IngestSection,
     preview: RawPreview => PreviewSection,
+    web: RawWeb => WebSection,
+    metrics: RawMetrics => MetricsSection,
     log: RawLog => LogSection,
 );

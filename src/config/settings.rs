@@ -1,5 +1,6 @@
 //! The validated configuration. Units are in the names or the types.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub upload: Upload,
     pub ingest: Ingest,
     pub preview: Preview,
+    pub web: Web,
+    pub metrics: Metrics,
     pub log: Log,
 }
 
@@ -193,6 +196,65 @@ pub enum AcceptUnknown {
     Quarantine,
     /// Not read; shown at the bay and named in the log.
     Refuse,
+}
+
+/// Languages of the pages; each has a text file in `web`.
+pub const LANGUAGES: [&str; 2] = ["en", "de"];
+
+/// The officer page and the evidence page.
+#[derive(Debug, Clone)]
+pub struct Web {
+    /// `None`: no pages. Any address but loopback comes with TLS and at least one token.
+    pub listen: Option<SocketAddr>,
+    pub tls: Option<Tls>,
+    /// One of [`LANGUAGES`].
+    pub language: String,
+    pub tokens: Vec<Token>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// PEM, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// PEM, mode 0600; or the systemd credential `web-tls.key`.
+    pub key: PathBuf,
+}
+
+/// Who may look at what. Only the hash of the token is ever configured.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// Stands in the custody log as the operator.
+    pub name: String,
+    pub role: Role,
+    pub sha256: Sha256Digest,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The officer page.
+    Kiosk,
+    /// The officer page and the evidence page.
+    Evidence,
+    /// The officer page, the station's status, and the metrics.
+    Operations,
+}
+
+impl Role {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kiosk => "kiosk",
+            Self::Evidence => "evidence",
+            Self::Operations => "operations",
+        }
+    }
+}
+
+/// `/metrics`, `/healthz` and `/readyz`.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// `None`: none. Any address but loopback uses the TLS of [`Web`] and its tokens with the role `operations`.
+    pub listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Clone)]

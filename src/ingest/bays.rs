@@ -3,22 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::model::{BayName, BayStatus, CameraId, Officer, SessionId};
+use crate::model::{BayName, BayStatus, BayView};
 
-/// One bay as people see it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BayView {
-    pub bay: BayName,
-    pub camera: Option<CameraId>,
-    pub officer: Option<Officer>,
-    pub session: Option<SessionId>,
-    /// The file that is being read, escaped for showing.
-    pub file: Option<String>,
-    #[serde(flatten)]
-    pub status: BayStatus,
+/// The code of what a bay shows after its camera left before all was secured.
+pub const REMOVED_EARLY: &str = "removed_early";
+
+fn is_early(view: &BayView) -> bool {
+    matches!(&view.status, BayStatus::NeedsAttention { code, .. } if code == REMOVED_EARLY)
 }
 
 /// All bays with a camera, a refused device, or a camera that just left.
@@ -37,8 +30,12 @@ impl Default for Bays {
 }
 
 impl Bays {
+    /// A camera that is back ends the warning that it left too early, wherever it left.
     pub fn show(&self, view: BayView) {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if view.camera.is_some() && !is_early(&view) {
+            views.retain(|_, old| !(is_early(old) && old.camera == view.camera));
+        }
         let changed = views.get(&view.bay) != Some(&view);
         views.insert(view.bay.clone(), view);
         drop(views);

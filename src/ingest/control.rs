@@ -4,6 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobEnd {
+    pub complete: bool,
+    pub missing: u64,
+}
+
 #[derive(Default)]
 struct Signals {
     left: Option<String>,

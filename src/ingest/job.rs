@@ -1,19 +1,20 @@
 //! One dock session from start to end, on a thread of its own: look, take, look again, and only then say safe.
 
+mod show;
+
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::bays::BayView;
 use super::commit::Tally;
-use super::control::JobControl;
+use super::control::{JobControl, JobEnd};
 use super::events::{Held, session_docked, session_undocked};
 use super::inventory::{self, Refusals};
 use super::outbound::chain;
 use super::pull::{Puller, Tools};
 use super::quiet::Quiet;
 use super::spool::Room;
-use super::state::{Phase, SessionState};
+use super::state::{Phase, SessionState, removed_early};
 use super::{IngestError, Shared, now};
 use crate::camera::Camera;
 use crate::journal::{InventoryRow, Outcome, SessionRow};
@@ -28,13 +29,6 @@ const ROUND: u32 = 256;
 const TRIES: u32 = 3;
 /// Between looks at a camera that has been settled, when nothing hinted at a change.
 const RESCAN: Duration = Duration::from_secs(30);
-
-/// How a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JobEnd {
-    pub complete: bool,
-    pub missing: u64,
-}
 
 pub struct Job {
     pub shared: Arc<Shared>,
@@ -272,6 +266,7 @@ impl Run {
                 tracing::info!(path = %facts.path, how, "the file changed while it was read; it is taken again");
                 if *changes > 10 {
                     self.lock().waiting(
+                        "source_changed",
                         format!("{} is still being written to", facts.path),
                         "Leave the camera docked until it stops recording.".into(),
                     );
@@ -279,8 +274,8 @@ impl Run {
                 Ok(false)
             }
             Err(IngestError::Disk(error)) if error.disk_full() => {
-                self.lock()
-                    .waiting("The station's disk is full".into(), error.next_step());
+                let full = "The station's disk is full".into();
+                self.lock().waiting("disk_full", full, error.next_step());
                 self.show(None);
                 self.control.wait(Duration::from_secs(2));
                 Ok(false)
@@ -379,6 +374,7 @@ impl Run {
                     "the spool is full; pulling waits"
                 );
                 self.lock().waiting(
+                    "spool_full",
                     "The station's spool is full".into(),
                     "Leave the camera docked: it goes on by itself when uploads have made room. Operations: check the store.".into(),
                 );
@@ -463,38 +459,16 @@ impl Run {
                 "camera left early"
             );
         }
-        self.shared.bays.clear(&self.session.bay);
+        let all_tried = matches!(self.lock().phase(), Phase::Settled) && counts.failed.0 == 0;
+        if all_tried || self.shared.stopping() {
+            self.shared.bays.clear(&self.session.bay);
+        } else {
+            // Stays until another camera comes to this bay, or this one to any.
+            self.show_status(None, removed_early(&counts, missing_count));
+        }
         Ok(JobEnd {
             complete,
             missing: missing_count,
         })
-    }
-
-    fn say(&self, error: &IngestError, failures: u32) {
-        metrics::error(error.label());
-        tracing::error!(
-            code = error.label(),
-            failures,
-            error = error as &dyn std::error::Error,
-            next_step = error.next_step(),
-            "the dock session cannot go on; trying again"
-        );
-        self.lock().waiting(chain(error), error.next_step());
-        self.show(None);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, SessionState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn show(&self, file: Option<&FileFacts>) {
-        self.shared.bays.show(BayView {
-            bay: self.session.bay.clone(),
-            camera: self.session.camera.clone(),
-            officer: self.session.officer.clone(),
-            session: Some(self.session.id),
-            file: file.map(|f| f.path.to_string()),
-            status: self.lock().status(),
-        });
     }
 }

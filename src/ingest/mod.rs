@@ -33,14 +33,14 @@ use crate::journal::Journal;
 use crate::model::{BayName, CameraId, Entry, Event, SessionId, StationName};
 use crate::seal::{Recipient, StationWrapKey};
 
-pub use bays::{BayView, Bays};
+pub use bays::{Bays, REMOVED_EARLY};
 pub use commit::{Committer, Sealed as SealedItem, run as run_committer};
-pub use control::JobControl;
+pub use control::{JobControl, JobEnd};
 pub use error::IngestError;
-pub use job::{Job, JobEnd};
-pub use outbound::{Outbound, OutboundView};
+pub use job::Job;
+pub use outbound::Outbound;
 pub use previews::{
-    PreviewOrder, PreviewRules, PreviewView, Previews, WORKER_VERB, preview_worker, sweep_previews,
+    PreviewOrder, PreviewRules, Previews, WORKER_VERB, preview_worker, sweep_previews,
 };
 pub use publish::{check_bucket_log, publish_log};
 pub use recover::{Recovered, recover};

@@ -1,24 +1,24 @@
 //! From the spool to the store: one loop owns order, retry and back-off; each item's steps try once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::source::{JournalLedger, SpoolSource};
-use super::{IngestError, PreviewView, Shared, now};
+use super::{IngestError, Shared, now};
 use crate::audit::verify_receipt;
 use crate::durable;
 use crate::journal::{ItemRow, StoredFacts};
 use crate::metrics;
-use crate::model::{Event, EvidenceId, Explain as _, ItemState, ItemStored, Part, RetryClass};
+use crate::model::{
+    Event, EvidenceId, Explain as _, ItemState, ItemStored, OutboundView, Part, Problem, RetryClass,
+};
 use crate::seal::{SealError, VerifiedReader};
 use crate::upload::{
     Backoff, Pacer, PartMemory, RetentionPolicy, Store, Upload, UploadError, put_small_once,
@@ -31,29 +31,6 @@ const RECEIPT_MAX: u64 = 1 << 16;
 const SMALL: u64 = 8 << 20;
 const SMALL_AT_ONCE: usize = 8;
 const LARGE_AT_ONCE: usize = 2;
-
-/// What the uploads are doing, for the status.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct OutboundView {
-    /// By evidence id: the file, sealed bytes that the store has taken, and of how many.
-    pub at_work: BTreeMap<String, (String, u64, u64)>,
-    /// Why the uploads cannot go on, if so.
-    pub problem: Option<Problem>,
-    /// Items that need a person, by evidence id.
-    pub alarms: BTreeMap<String, Problem>,
-    #[serde(default)]
-    pub previews: PreviewView,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
-    pub code: String,
-    pub reason: String,
-    pub next_step: String,
-    pub since: Timestamp,
-    /// It will not pass by itself.
-    pub needs_person: bool,
-}
 
 pub struct Outbound {
     pub shared: Arc<Shared>,
@@ -240,6 +217,9 @@ impl Outbound {
             let receipt = blocking(|| shared.log.proof(index))?.into_bytes();
             blocking(|| shared.journal.mark_stored(id, index, &receipt))?;
             metrics::file("stored", row.facts.size);
+            if let Some(docked) = blocking(|| shared.journal.all_stored_since(row.session))? {
+                metrics::stored_after(now().duration_since(docked).as_secs_f64().max(0.0));
+            }
             Some((index, receipt))
         };
         if let Some((index, receipt)) = receipt {

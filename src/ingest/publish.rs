@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::outbound::blocking;
 use super::{IngestError, Shared};
 use crate::audit::{Checkpoint, Standing, VerifierKey, compare};
+use crate::metrics;
 use crate::upload::{Body, Store};
 
 /// How much of the log the bucket is known to hold.
@@ -42,6 +43,7 @@ pub async fn publish_log(
         )
         .await?;
     blocking(|| shared.journal.set_number(PUBLISHED, checkpoint.size))?;
+    metrics::log_published(checkpoint.size);
     Ok(checkpoint.size)
 }
 
@@ -77,5 +79,6 @@ pub async fn check_bucket_log(
         Standing::Same | Standing::Ahead { .. } => {}
     }
     blocking(|| shared.journal.set_number(PUBLISHED, theirs.size))?;
+    metrics::log_published(theirs.size);
     Ok(Some(theirs))
 }

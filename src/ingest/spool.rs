@@ -41,6 +41,11 @@ impl Spool {
         &self.dir
     }
 
+    /// Bytes that stay free.
+    pub const fn reserve(&self) -> u64 {
+        self.reserve
+    }
+
     pub fn partial(&self, id: EvidenceId) -> PathBuf {
         self.dir.join(format!("{id}.part"))
     }

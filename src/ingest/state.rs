@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::bays::REMOVED_EARLY;
 use crate::journal::InventoryCounts;
 use crate::model::BayStatus;
 
@@ -13,6 +14,7 @@ pub enum Phase {
     Pulling,
     /// Waits for room in the spool, for a file to stop growing, or for the disk.
     Waiting {
+        code: &'static str,
         reason: String,
         next_step: String,
     },
@@ -73,8 +75,12 @@ impl SessionState {
         self.phase = Phase::Pulling;
     }
 
-    pub fn waiting(&mut self, reason: String, next_step: String) {
-        self.phase = Phase::Waiting { reason, next_step };
+    pub fn waiting(&mut self, code: &'static str, reason: String, next_step: String) {
+        self.phase = Phase::Waiting {
+            code,
+            reason,
+            next_step,
+        };
     }
 
     pub fn progress(&mut self, in_file: u64, bytes_read: u64, elapsed: Duration) {
@@ -126,7 +132,8 @@ impl SessionState {
             Phase::Listing => {
                 BayStatus::Reading { files_done: 0, files_total: 0, bytes_done: 0, bytes_total: 0, seconds_left: None }
             }
-            Phase::Waiting { reason, next_step } => BayStatus::NeedsAttention {
+            Phase::Waiting { code, reason, next_step } => BayStatus::NeedsAttention {
+                code: (*code).into(),
                 reason: reason.clone(),
                 next_step: next_step.clone(),
                 files_done: done,
@@ -140,6 +147,7 @@ impl SessionState {
                 seconds_left: self.seconds_left(),
             },
             Phase::Settled if counts.failed.0 > 0 => BayStatus::NeedsAttention {
+                code: "files_failed".into(),
                 reason: format!("{} of {files} files could not be read", counts.failed.0),
                 next_step: "Leave the camera docked and tell the evidence manager: the log names each file and why.".into(),
                 files_done: done - counts.failed.0,
@@ -153,6 +161,7 @@ impl SessionState {
         let (files, bytes) = (self.counts.files(), self.counts.bytes());
         match &self.quarantine {
             _ if self.refused > 0 => BayStatus::NeedsAttention {
+                code: "not_taken".into(),
                 reason: format!(
                     "{} entries on the camera are no files that can be taken{}",
                     self.refused,
@@ -167,6 +176,7 @@ impl SessionState {
                 files_total: files,
             },
             Some(reason) => BayStatus::NeedsAttention {
+                code: "quarantine".into(),
                 reason: format!("Everything was taken, in quarantine: {reason}"),
                 next_step:
                     "The camera may be removed. The evidence manager decides on the quarantine."
@@ -191,6 +201,22 @@ impl SessionState {
         let left = self.counts.pending.1.saturating_sub(self.in_file) as f64;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         Some((left * seconds / self.bytes_read as f64).ceil().min(1e9) as u64)
+    }
+}
+
+/// What a bay shows after its camera left before all was secured.
+pub fn removed_early(counts: &InventoryCounts, missing: u64) -> BayStatus {
+    let reason = if counts.files() == 0 {
+        "The camera was removed before it could be read".to_owned()
+    } else {
+        format!("The camera was removed too early; missing files: {missing}")
+    };
+    BayStatus::NeedsAttention {
+        code: REMOVED_EARLY.into(),
+        reason,
+        next_step: "Dock this camera again, in any bay: it goes on where it stopped.".into(),
+        files_done: counts.secured.0 + counts.held.0,
+        files_total: counts.files(),
     }
 }
 

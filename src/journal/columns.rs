@@ -56,26 +56,15 @@ pub(super) fn kind_of(name: String) -> Result<ItemKind, JournalError> {
     }
 }
 
-const STATES: [(ItemState, &str); 8] = [
-    (ItemState::Seen, "seen"),
-    (ItemState::Pulling, "pulling"),
-    (ItemState::Sealed, "sealed"),
-    (ItemState::Logged, "logged"),
-    (ItemState::Uploading, "uploading"),
-    (ItemState::Stored, "stored"),
-    (ItemState::Released, "released"),
-    (ItemState::Failed, "failed"),
-];
-
 pub(super) fn state_name(state: ItemState) -> &'static str {
-    STATES
+    ItemState::NAMES
         .iter()
         .find(|(s, _)| *s == state)
         .map_or("", |(_, name)| name)
 }
 
 pub(super) fn state_of(name: &str) -> Result<ItemState, JournalError> {
-    STATES
+    ItemState::NAMES
         .iter()
         .find(|(_, n)| *n == name)
         .map(|(state, _)| *state)

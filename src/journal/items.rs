@@ -288,7 +288,7 @@ impl Journal {
         }
         if let Some(officer) = &filter.officer {
             and(
-                " AND session IN (SELECT id FROM sessions WHERE officer = ?)",
+                " AND id IN (SELECT id FROM listing WHERE officer = ?)",
                 officer.clone().into(),
             );
         }
@@ -309,7 +309,7 @@ impl Journal {
     pub fn state_counts(&self) -> Result<Vec<(ItemState, u64, u64)>, JournalError> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
-            "SELECT state, COUNT(*), COALESCE(SUM(size), 0) FROM items GROUP BY state",
+            "SELECT state, items, bytes FROM totals WHERE items > 0 ORDER BY state",
         )?;
         let mut rows = statement.query([])?;
         let mut counts = Vec::new();
@@ -334,13 +334,15 @@ impl Journal {
         Ok(count.cast_unsigned())
     }
 
-    /// How many items of a session are not yet in the store.
+    /// How many of a session's files are not yet in the store: those taken in it, and those held from an earlier one.
     pub fn unstored_of(&self, session: SessionId) -> Result<u64, JournalError> {
-        let count: i64 = self.lock().query_row(
-            "SELECT COUNT(*) FROM items WHERE session = ?1 AND state IN ('sealed', 'logged', 'uploading')",
-            [session.as_bytes()],
-            |row| row.get(0),
-        )?;
+        let count: i64 = self
+            .lock()
+            .prepare_cached(
+                "SELECT COUNT(*) FROM listing WHERE state IN ('sealed', 'logged', 'uploading') AND (session = ?1
+                 OR id IN (SELECT item FROM inventory WHERE session = ?1 AND item IS NOT NULL))",
+            )?
+            .query_row([session.as_bytes()], |row| row.get(0))?;
         Ok(count.cast_unsigned())
     }
 

@@ -4,8 +4,11 @@
 //! Every method is one transaction; all of them block, so async callers go through a blocking thread.
 
 mod columns;
+mod entries;
+mod evidence;
 mod inventory;
 mod items;
+mod overview;
 mod previews;
 mod schema;
 mod sessions;
@@ -19,8 +22,11 @@ use thiserror::Error;
 
 use crate::model::{Explain, RetryClass};
 
+pub use entries::EntryIndex;
+pub use evidence::{CameraDay, Found, FoundItem, Search, SearchCursor};
 pub use inventory::{InventoryCounts, InventoryRow, Outcome};
 pub use items::{HeldItem, ItemFilter, ItemRow, SealedFacts, StoredFacts};
+pub use overview::Overview;
 pub use previews::{PreviewRow, PreviewState};
 pub use sessions::SessionRow;
 pub use uploads::{PartRow, UploadRow};
@@ -33,6 +39,8 @@ pub enum JournalError {
     Corrupt { what: &'static str, value: String },
     #[error("the journal was written by a newer CamDock (schema {found}, this one knows {known})")]
     TooNew { found: i64, known: i64 },
+    #[error("the journal was written by an older CamDock (schema {found}, this one reads {known})")]
+    TooOld { found: i64, known: i64 },
     #[error("the journal says that item {id} is {found}, so it cannot become {wanted}")]
     IllegalStep {
         id: String,
@@ -62,6 +70,7 @@ impl Explain for JournalError {
             Self::Sqlite(_) => "journal_error",
             Self::Corrupt { .. } => "journal_corrupt",
             Self::TooNew { .. } => "journal_too_new",
+            Self::TooOld { .. } => "journal_too_old",
             Self::IllegalStep { .. } => "journal_illegal_step",
         }
     }
@@ -74,6 +83,7 @@ impl Explain for JournalError {
                 "Move journal.db aside and restart: the journal is rebuilt from the custody log and the spool.".into()
             }
             Self::TooNew { .. } => "Install the CamDock version that last ran on this station, or a newer one.".into(),
+            Self::TooOld { .. } => "Start the service once (`systemctl restart camdock`): it brings the journal up to date.".into(),
             Self::IllegalStep { .. } => "This is a defect: report it with the log lines around it. No footage is lost.".into(),
         }
     }
@@ -104,7 +114,7 @@ impl Journal {
         let connection =
             Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
-        schema::check(&connection)?;
+        schema::check_current(&connection)?;
         Ok(Self {
             connection: Mutex::new(connection),
         })

@@ -2,7 +2,11 @@ use rusqlite::Connection;
 
 use super::JournalError;
 
-const KNOWN: i64 = 2;
+/// One step a schema version, oldest first. A released step never changes; new ones are added at the end.
+const STEPS: &[&str] = &[FIRST, PREVIEWS, SEARCH];
+
+#[allow(clippy::cast_possible_wrap)]
+const KNOWN: i64 = STEPS.len() as i64;
 
 /// Times are RFC 3339 text, ids 16-byte blobs, sizes bytes.
 const FIRST: &str = "
@@ -34,7 +38,7 @@ CREATE TABLE parts (
 ) WITHOUT ROWID;
 ";
 
-/// Version 2: how far the previews are.
+/// How far the previews are.
 const PREVIEWS: &str = "
 CREATE TABLE previews (
     item BLOB NOT NULL, part TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, report TEXT, entry BLOB,
@@ -43,22 +47,86 @@ CREATE TABLE previews (
 CREATE INDEX previews_state ON previews (state);
 ";
 
-/// Step N brings version N to the next.
-const STEPS: [&str; 2] = [FIRST, PREVIEWS];
+/// What the pages and the metrics ask for. `totals` and `listing` follow `items` by themselves: a narrow table that is
+/// searched instead of rows with manifests and keys in them. `missing` names files that left with their camera unread,
+/// until they are taken after all.
+const SEARCH: &str = "
+ALTER TABLE items ADD COLUMN officer TEXT;
+ALTER TABLE items ADD COLUMN decision TEXT;
+ALTER TABLE sessions ADD COLUMN seen INTEGER;
+ALTER TABLE sessions ADD COLUMN held INTEGER;
+ALTER TABLE sessions ADD COLUMN missing INTEGER;
+CREATE INDEX sessions_started ON sessions (started);
+CREATE TABLE missing (
+    camera TEXT NOT NULL, path BLOB NOT NULL, session BLOB NOT NULL, size INTEGER NOT NULL, modified TEXT,
+    PRIMARY KEY (camera, path, session)
+) WITHOUT ROWID;
+CREATE INDEX missing_session ON missing (session);
+CREATE TABLE totals (state TEXT PRIMARY KEY, items INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE listing (
+    id BLOB PRIMARY KEY, session BLOB NOT NULL, state TEXT NOT NULL, camera TEXT, officer TEXT, path TEXT NOT NULL,
+    day TEXT NOT NULL, attention INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO totals SELECT state, COUNT(*), COALESCE(SUM(size), 0) FROM items GROUP BY state;
+INSERT INTO listing SELECT i.id, i.session, i.state, i.camera, s.officer, CAST(i.path AS TEXT),
+    COALESCE(substr(i.modified, 1, 10), substr(s.started, 1, 10), ''), i.quarantine IS NOT NULL
+    FROM items i LEFT JOIN sessions s ON s.id = i.session;
+CREATE INDEX listing_order ON listing (attention, id);
+CREATE INDEX listing_officer ON listing (officer, attention, id);
+CREATE INDEX listing_camera ON listing (camera, attention, id);
+CREATE INDEX listing_state ON listing (state, attention, id);
+CREATE INDEX listing_session ON listing (session, state);
+CREATE TRIGGER items_added AFTER INSERT ON items BEGIN
+    INSERT INTO totals VALUES (NEW.state, 1, NEW.size)
+        ON CONFLICT (state) DO UPDATE SET items = items + 1, bytes = bytes + NEW.size;
+    INSERT INTO listing VALUES (NEW.id, NEW.session, NEW.state, NEW.camera,
+        COALESCE(NEW.officer, (SELECT officer FROM sessions WHERE id = NEW.session)), CAST(NEW.path AS TEXT),
+        COALESCE(substr(NEW.modified, 1, 10), (SELECT substr(started, 1, 10) FROM sessions WHERE id = NEW.session), ''),
+        NEW.quarantine IS NOT NULL AND NEW.decision IS NULL);
+END;
+CREATE TRIGGER items_gone AFTER DELETE ON items BEGIN
+    UPDATE totals SET items = items - 1, bytes = bytes - OLD.size WHERE state = OLD.state;
+    DELETE FROM listing WHERE id = OLD.id;
+END;
+CREATE TRIGGER items_changed AFTER UPDATE OF state, session, officer, quarantine, decision ON items BEGIN
+    UPDATE totals SET items = items - 1, bytes = bytes - OLD.size WHERE state = OLD.state;
+    INSERT INTO totals VALUES (NEW.state, 1, NEW.size)
+        ON CONFLICT (state) DO UPDATE SET items = items + 1, bytes = bytes + NEW.size;
+    UPDATE listing SET state = NEW.state, session = NEW.session,
+        officer = COALESCE(NEW.officer, (SELECT officer FROM sessions WHERE id = NEW.session)),
+        attention = NEW.quarantine IS NOT NULL AND NEW.decision IS NULL WHERE id = NEW.id;
+END;
+CREATE TRIGGER missing_found AFTER UPDATE OF outcome ON inventory WHEN NEW.outcome IN ('secured', 'held') BEGIN
+    DELETE FROM missing WHERE path = NEW.path AND camera = (SELECT camera FROM sessions WHERE id = NEW.session);
+END;
+";
 
 pub fn migrate(connection: &Connection) -> Result<(), JournalError> {
-    let found = usize::try_from(version(connection)?).unwrap_or(usize::MAX);
-    for (step, to) in STEPS.iter().zip(1..).skip(found) {
+    check(connection)?;
+    let from = usize::try_from(version(connection)?).unwrap_or(0);
+    for (step, known) in STEPS.iter().zip(1..).skip(from) {
         connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {step} PRAGMA user_version = {to}; COMMIT;"
+            "BEGIN IMMEDIATE; {step} PRAGMA user_version = {known}; COMMIT;"
         ))?;
     }
-    check(connection)
+    Ok(())
 }
 
 pub fn check(connection: &Connection) -> Result<(), JournalError> {
     match version(connection)? {
         found if found > KNOWN => Err(JournalError::TooNew {
+            found,
+            known: KNOWN,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// For readers, who can't bring it up to date.
+pub fn check_current(connection: &Connection) -> Result<(), JournalError> {
+    check(connection)?;
+    match version(connection)? {
+        found if found < KNOWN => Err(JournalError::TooOld {
             found,
             known: KNOWN,
         }),

@@ -48,8 +48,19 @@ impl Journal {
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         tx.execute(
-            "UPDATE sessions SET ended = ?2, complete = ?3 WHERE id = ?1",
+            "UPDATE sessions SET ended = ?2, complete = ?3,
+                 (seen, held, missing) = (SELECT COUNT(*), COALESCE(SUM(outcome = 'held'), 0),
+                     COALESCE(SUM(outcome IN ('pending', 'failed')), 0) FROM inventory WHERE session = ?1)
+             WHERE id = ?1",
             (id.as_bytes(), at.to_string(), complete),
+        )?;
+        // An unknown camera's files can't be known again: they stay missing under its session.
+        tx.execute(
+            "INSERT OR REPLACE INTO missing
+             SELECT COALESCE(s.camera, ''), i.path, i.session, i.size, i.modified
+             FROM inventory i JOIN sessions s ON s.id = i.session
+             WHERE i.session = ?1 AND i.outcome IN ('pending', 'failed')",
+            [id.as_bytes()],
         )?;
         tx.execute("DELETE FROM inventory WHERE session = ?1", [id.as_bytes()])?;
         tx.commit()?;

@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::{CameraId, Officer, SessionId};
+
 /// A bay's name for people: from the configuration, or the name of the docked folder. Shown escaped and at most 64 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -45,6 +47,9 @@ impl fmt::Display for BayName {
 pub enum BayStatus {
     Empty,
     NotRecognised {
+        /// Stable, for translations and for people who ask for help.
+        #[serde(default)]
+        code: String,
         reason: String,
         next_step: String,
     },
@@ -67,6 +72,8 @@ pub enum BayStatus {
         bytes: u64,
     },
     NeedsAttention {
+        #[serde(default)]
+        code: String,
         reason: String,
         next_step: String,
         files_done: u64,
@@ -75,6 +82,28 @@ pub enum BayStatus {
 }
 
 impl BayStatus {
+    /// In the order of the design, for metrics.
+    pub const STATES: [&'static str; 6] = [
+        "empty",
+        "not_recognised",
+        "reading",
+        "safe_to_remove",
+        "all_stored",
+        "needs_attention",
+    ];
+
+    /// As in JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::NotRecognised { .. } => "not_recognised",
+            Self::Reading { .. } => "reading",
+            Self::SafeToRemove { .. } => "safe_to_remove",
+            Self::AllStored { .. } => "all_stored",
+            Self::NeedsAttention { .. } => "needs_attention",
+        }
+    }
+
     /// Somebody has to do something about it.
     pub const fn needs_person(&self) -> bool {
         matches!(
@@ -82,4 +111,17 @@ impl BayStatus {
             Self::NotRecognised { .. } | Self::NeedsAttention { .. }
         )
     }
+}
+
+/// One bay as people see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BayView {
+    pub bay: BayName,
+    pub camera: Option<CameraId>,
+    pub officer: Option<Officer>,
+    pub session: Option<SessionId>,
+    /// The file that is being read, escaped for showing.
+    pub file: Option<String>,
+    #[serde(flatten)]
+    pub status: BayStatus,
 }

@@ -322,10 +322,17 @@ pub struct Retention {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OperatorAction {
     pub operator: String,
+    /// `evidence.listed`, `evidence.viewed`, `evidence.exported`, `quarantine.accept`, `quarantine.reject`, `officer.reassign`.
     pub action: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceId>,
     pub reason: String,
+    /// The officer that an item is assigned to from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub officer: Option<Officer>,
+    /// Where it came from: `web 10.0.0.5`, or what the kernel says of a command's user, `uid 1000 (shah)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
 }
 
 #[cfg(test)]

@@ -34,6 +34,13 @@ macro_rules! uuid_id {
                 Self(Uuid::from_bytes(bytes))
             }
 
+            /// When it was made, to the millisecond; `None` for an id that was not made here.
+            pub fn made(&self) -> Option<jiff::Timestamp> {
+                let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
+                let nanoseconds = i32::try_from(nanoseconds).ok()?;
+                jiff::Timestamp::new(i64::try_from(seconds).ok()?, nanoseconds).ok()
+            }
+
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }

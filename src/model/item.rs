@@ -43,6 +43,20 @@ pub enum ItemState {
     Failed,
 }
 
+impl ItemState {
+    /// With their names as in JSON and in the journal.
+    pub const NAMES: &[(Self, &'static str)] = &[
+        (Self::Seen, "seen"),
+        (Self::Pulling, "pulling"),
+        (Self::Sealed, "sealed"),
+        (Self::Logged, "logged"),
+        (Self::Uploading, "uploading"),
+        (Self::Stored, "stored"),
+        (Self::Released, "released"),
+        (Self::Failed, "failed"),
+    ];
+}
+
 /// Which sealed object of an item; authenticated as `camdock:part` in its encryption context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

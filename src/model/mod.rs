@@ -12,9 +12,10 @@ mod ids;
 mod item;
 mod path;
 mod preview;
+mod status;
 mod usb;
 
-pub use bay::{BayName, BayStatus};
+pub use bay::{BayName, BayStatus, BayView};
 pub use camera::{CameraId, CameraIdentity, Condition, FileTimes, Officer, SERIAL_MAX};
 pub use digest::{Sha256Digest, composite_checksum};
 pub use event::*;
@@ -23,4 +24,5 @@ pub use ids::{EvidenceId, IdError, SessionId, StationName};
 pub use item::{FileFacts, ItemKind, ItemState, Part};
 pub use path::{Escaped, PathError, SourcePath};
 pub use preview::*;
+pub use status::{OutboundView, PreviewView, Problem, StatusView};
 pub use usb::{Mounted, MountedStorage, StorageState, UsbDevice, UsbEndpoint, UsbInterface};

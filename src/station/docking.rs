@@ -9,10 +9,12 @@ use super::refusals::Refusals;
 use crate::camera::{self, unlock::Attempts};
 use crate::config::{AcceptUnknown, Config, Profiles, Roster};
 use crate::dock::Target;
-use crate::ingest::{BayView, Job, JobControl, Shared, now};
+use crate::ingest::{Job, JobControl, Shared, now};
 use crate::journal::SessionRow;
 use crate::metrics;
-use crate::model::{BayName, BayStatus, CameraRefused, Event, Explain as _, SessionId, UsbDevice};
+use crate::model::{
+    BayName, BayStatus, BayView, CameraRefused, Event, Explain as _, SessionId, UsbDevice,
+};
 
 /// What deciding on an arrival needs; roster and profiles as they are now.
 #[derive(Clone)]
@@ -81,7 +83,9 @@ impl Docking {
         self.start(bay, Arc::default(), move || {
             match opening::unlock(&device, &profile, &rules.config, &attempts) {
                 Ok(told) => unlocked.put(&name, told),
-                Err((reason, next_step)) => refuse(&shared, &refusals, &name, reason, next_step),
+                Err((code, reason, next_step)) => {
+                    refuse(&shared, &refusals, &name, code, reason, next_step);
+                }
             }
         });
     }
@@ -142,6 +146,7 @@ impl Docking {
                 not_recognised(
                     &self.shared,
                     &bay,
+                    "no_thread",
                     "the station has no thread left for it".into(),
                     "Wait a minute, then dock it again.".into(),
                 );
@@ -170,6 +175,7 @@ impl Docking {
             &self.shared,
             &self.refusals,
             bay,
+            "not_a_camera",
             reason.to_owned(),
             "Remove it, and tell operations why it was refused; the other bays go on.".into(),
         );
@@ -247,6 +253,7 @@ fn session(
                 shared,
                 refusals,
                 bay,
+                error.label(),
                 format!("{:#}", anyhow::Error::new(error)),
                 "Dock it again; if that does not help, tell operations.".into(),
             );
@@ -265,6 +272,7 @@ fn session(
             shared,
             refusals,
             bay,
+            "camera_unknown",
             reason,
             "Enter the camera in roster.toml, then dock it again.".into(),
         );
@@ -309,7 +317,13 @@ fn session(
     if let Err(error) = job.run() {
         metrics::error(error.label());
         tracing::error!(%bay, code = error.label(), error = &error as &dyn std::error::Error, next_step = error.next_step(), "a dock session ended with an error");
-        not_recognised(shared, bay, error.to_string(), error.next_step());
+        not_recognised(
+            shared,
+            bay,
+            error.label(),
+            error.to_string(),
+            error.next_step(),
+        );
     }
     if let Some(id) = id {
         let mut docked = shared.docked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -319,10 +333,17 @@ fn session(
     }
 }
 
-fn refuse(shared: &Shared, refusals: &Refusals, bay: &BayName, reason: String, next_step: String) {
+fn refuse(
+    shared: &Shared,
+    refusals: &Refusals,
+    bay: &BayName,
+    code: &str,
+    reason: String,
+    next_step: String,
+) {
     metrics::session("refused");
     if let Some(logged) = refusals.to_log(bay, &reason) {
-        tracing::warn!(%bay, reason = logged, next_step, "refused");
+        tracing::warn!(%bay, code, reason = logged, next_step, "refused");
         let event = Event::CameraRefused(CameraRefused {
             bay: bay.clone(),
             reason: logged,
@@ -331,11 +352,16 @@ fn refuse(shared: &Shared, refusals: &Refusals, bay: &BayName, reason: String, n
             tracing::error!(code = error.label(), %error, "cannot enter a refusal in the log");
         }
     }
-    not_recognised(shared, bay, reason, next_step);
+    not_recognised(shared, bay, code, reason, next_step);
 }
 
-fn not_recognised(shared: &Shared, bay: &BayName, reason: String, next_step: String) {
-    let status = BayStatus::NotRecognised { reason, next_step };
+fn not_recognised(shared: &Shared, bay: &BayName, code: &str, reason: String, next_step: String) {
+    let code = code.to_owned();
+    let status = BayStatus::NotRecognised {
+        code,
+        reason,
+        next_step,
+    };
     shared.bays.show(BayView {
         bay: bay.clone(),
         camera: None,

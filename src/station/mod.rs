@@ -1,7 +1,10 @@
 //! The service: start order, supervision of tasks, drain on SIGTERM, systemd notification, status socket.
 
+mod commands;
 mod docking;
+mod indexer;
 mod lock;
+mod observed;
 mod opening;
 pub mod parts;
 mod publisher;
@@ -10,5 +13,5 @@ mod report;
 mod service;
 mod status;
 
+pub use commands::{Answer, Order, Request};
 pub use service::{Ended, Options, run};
-pub use status::StatusView;

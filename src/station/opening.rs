@@ -119,16 +119,17 @@ pub fn open(
     })
 }
 
-/// Carries out a profile's unlock step; fails with the reason and the next step. Blocks.
+/// Carries out a profile's unlock step; fails with the code, the reason and the next step. Blocks.
 pub fn unlock(
     device: &UsbDevice,
     profile: &Arc<Profile>,
     config: &Config,
     attempts: &Attempts,
-) -> Result<Told, (String, String)> {
+) -> Result<Told, (&'static str, String, String)> {
     let explained = |error: UnlockError| {
         metrics::error(error.label());
         (
+            error.label(),
             format!("{} ({}) is locked: {error}", device.ids(), profile.name),
             error.next_step(),
         )
@@ -140,7 +141,7 @@ pub fn unlock(
         None => None,
         Some(name) => {
             let secret = Secrets::from_environment().unlock_password(config, name);
-            Some(secret.map_err(|error| (error.to_string(), error.next_step()))?)
+            Some(secret.map_err(|error| (error.label(), error.to_string(), error.next_step()))?)
         }
     };
     let mut transport = UsbTransport::open(device, unlock::claim(steps))

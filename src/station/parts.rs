@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 
 use crate::audit::{LogHandle, LogKey, VerifierKey};
 use crate::config::{Config, Profiles, Secrets};
@@ -34,6 +35,26 @@ pub fn bay_numbers_path(config: &Config) -> PathBuf {
 
 pub fn socket_path(config: &Config) -> PathBuf {
     config.station.runtime_dir.join("status.sock")
+}
+
+pub fn commands_path(config: &Config) -> PathBuf {
+    config.station.runtime_dir.join("command.sock")
+}
+
+/// Which log entries speak of what: made from the log, may be deleted.
+pub fn entries_path(config: &Config) -> PathBuf {
+    config.station.state_dir.join("entries.db")
+}
+
+/// How the last `camdock verify` of this station ended.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Verification {
+    pub time: jiff::Timestamp,
+    pub ok: bool,
+}
+
+pub fn verification_path(config: &Config) -> PathBuf {
+    config.station.state_dir.join("verified.json")
 }
 
 pub fn log_key(config: &Config, secrets: &Secrets) -> anyhow::Result<LogKey> {

@@ -6,20 +6,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusHandle;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use super::docking::{Docking, Rules};
+use super::observed::{Beat, Observed};
 use super::publisher::{Publisher, is_fatal};
 use super::report::Report;
-use super::{lock, parts, status};
+use super::{commands, indexer, lock, parts, status};
 use crate::config::{self, Changed, Config, Loaded, Profiles, Roster, Secrets, digest_of};
 use crate::dock::usb::Sysfs;
 use crate::dock::{DockEvent, DockWatch, UsbWatched, Watched};
-use crate::ingest::{Outbound, OutboundView, Shared, recover, run_committer};
-use crate::model::{ConfigChanged, Event, Explain as _, ItemState, StationStarted, StationStopped};
+use crate::ingest::{Outbound, Shared, recover, run_committer};
+use crate::journal::{EntryIndex, Journal};
+use crate::model::{
+    ConfigChanged, Event, Explain as _, ItemState, OutboundView, StationStarted, StationStopped,
+};
 use crate::upload::{PartMemory, Store};
+use crate::web::{Archive, Pages};
 use crate::{durable, metrics, sys};
 
 /// How the service is to run.
@@ -56,7 +62,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         tracing::warn!(warning, "configuration");
     }
     sys::forbid_core_dumps();
-    metrics::describe();
+    let figures = metrics::install().context("cannot set up the metrics")?;
     let secrets = Secrets::from_environment();
     durable::create_dir(&config.station.state_dir)?;
     durable::create_dir(&config.station.runtime_dir)?;
@@ -123,6 +129,20 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         Arc::clone(&shared),
         Arc::clone(&outbound),
     ));
+    let beat = Arc::new(Beat::default());
+    let observed = Observed::new(
+        Arc::clone(&shared),
+        Arc::clone(&outbound),
+        Arc::clone(&beat),
+        parts::verification_path(&config),
+    );
+    let entries = indexer::open(&parts::entries_path(&config));
+    let archive = archive(&config, &shared, entries.clone());
+    let pages = pages(&config, &secrets, observed, archive, figures);
+    let indexing = entries
+        .map(|entries| tokio::spawn(indexer::run(shared.log.clone(), entries, stopped.clone())));
+    let commands = commands::listen(&parts::commands_path(&config))?;
+    let commanding = tokio::spawn(commands::serve(commands, Arc::clone(&shared)));
     let uploads =
         (!options.until_secured).then(|| tokio::spawn(Arc::clone(&outbound).run(stopped.clone())));
     let profiles = Arc::new(profiles);
@@ -154,6 +174,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     })?;
     let mut docking = Docking::new(Arc::clone(&shared));
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut bays = shared.bays.changes();
     let mut tick = tokio::time::interval(Duration::from_millis(500));
@@ -174,7 +195,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
                 None => break Err(anyhow::anyhow!("the watch on docked folders has ended")),
             },
             Some(changed) = edits.recv() => {
-                tokio::task::block_in_place(|| reload(&config, changed, &mut rules, &shared));
+                tokio::task::block_in_place(|| reload(&config, changed, &mut rules, &shared, pages.as_ref()));
                 profiles.send_if_modified(|now| {
                     let changed = !Arc::ptr_eq(now, &rules.profiles);
                     now.clone_from(&rules.profiles);
@@ -185,11 +206,18 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
                 }
             }
             Some(error) = failed.recv() => break Err(error).context("this station must not go on"),
+            _ = hangup.recv() => {
+                let all = Changed { config: true, roster: true, profiles: true };
+                let _ = sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now()?]);
+                tokio::task::block_in_place(|| reload(&config, all, &mut rules, &shared, pages.as_ref()));
+                let _ = sd_notify::notify(&[NotifyState::Ready]);
+            }
             _ = terminate.recv() => break Ok(Ended::Stopped),
             _ = interrupt.recv() => break Ok(Ended::Stopped),
             _ = bays.changed() => {}
             _ = tick.tick() => {}
         }
+        beat.beat();
         sd_notify::notify(&[NotifyState::Watchdog])?;
         if options.drain && first_look && docking.all_settled() {
             report.secured(began);
@@ -210,6 +238,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     };
     tracing::info!(reason, "the station stops");
     shared.stop.store(true, Ordering::Relaxed);
+    commanding.abort();
     dock.stop().await;
     config_watch.stop().await;
     tokio::task::block_in_place(|| docking.stop(&reason));
@@ -228,14 +257,59 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         let _ = task.await;
     }
     let _ = publishing.await;
+    if let Some(pages) = pages {
+        pages.stop().await;
+    }
     serving.abort();
-    let _ = std::fs::remove_file(parts::socket_path(&config));
+    if let Some(indexing) = indexing {
+        let _ = indexing.await;
+    }
+    for socket in [parts::socket_path(&config), parts::commands_path(&config)] {
+        let _ = std::fs::remove_file(socket);
+    }
     if let Some(path) = &options.report {
         (report.files, report.bytes) = totals(&shared)?;
         report.write(began, path)?;
     }
     tokio::task::block_in_place(|| shared.log.close())?;
     ended
+}
+
+/// What the evidence page reads, over a connection of its own.
+fn archive(config: &Config, shared: &Shared, entries: Option<Arc<EntryIndex>>) -> Option<Archive> {
+    let journal = Journal::open_read_only(&parts::journal_path(config))
+        .inspect_err(|error| {
+            tracing::error!(code = error.label(), %error, next_step = error.next_step(), "no evidence page");
+        })
+        .ok()?;
+    Some(Archive {
+        journal,
+        log: shared.log.clone(),
+        entries,
+    })
+}
+
+/// Footage is taken with or without pages.
+fn pages(
+    config: &Config,
+    secrets: &Secrets,
+    observed: Observed,
+    archive: Option<Archive>,
+    figures: PrometheusHandle,
+) -> Option<Pages> {
+    match Pages::start(config, secrets, Arc::new(observed), archive, figures) {
+        Ok(pages) => Some(pages),
+        Err(error) => {
+            metrics::error(error.label());
+            tracing::error!(
+                code = error.label(),
+                error = &error as &dyn std::error::Error,
+                next_step = error.next_step(),
+                "no pages and no metrics; footage is taken all the same"
+            );
+            None
+        }
+    }
 }
 
 /// Returns true once all folders were looked at.
@@ -291,7 +365,13 @@ fn log_start(shared: &Shared, log_key: String, recovered: u64) -> anyhow::Result
 }
 
 /// Takes over a changed roster or profiles; a bad edit is reported and the last good one stays.
-fn reload(config: &Config, changed: Changed, rules: &mut Rules, shared: &Shared) {
+fn reload(
+    config: &Config,
+    changed: Changed,
+    rules: &mut Rules,
+    shared: &Shared,
+    pages: Option<&Pages>,
+) {
     let tell = |file: &std::path::Path, problem: Option<String>| {
         match &problem {
             None => tracing::info!(file = %file.display(), "configuration reloaded"),
@@ -337,7 +417,20 @@ fn reload(config: &Config, changed: Changed, rules: &mut Rules, shared: &Shared)
         }
     }
     if changed.config {
-        tracing::warn!(file = %config.path.display(), next_step = "restart the service (`systemctl restart camdock`)", "camdock.toml changed; it takes effect at the next start");
+        let loaded = Config::load(&config.path);
+        if let Ok(new) = &loaded {
+            rules.accept_unknown = new.config.ingest.accept_unknown;
+            rules.max_files = new.config.ingest.max_files;
+            if let Some(pages) = pages {
+                pages.reload(&new.config);
+            }
+            tracing::info!(file = %config.path.display(), next_step = "restart the service for all other settings (`systemctl restart camdock`)",
+                "camdock.toml was read again: the pages' tokens and [ingest] take effect now");
+        }
+        tell(
+            &config.path,
+            loaded.err().map(|e| format!("{:#}", anyhow::Error::new(e))),
+        );
     }
 }
 

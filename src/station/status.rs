@@ -5,47 +5,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::ingest::{BayView, Outbound, OutboundView, Shared, now};
-use crate::model::{ClockState, ItemState, StationName};
+use crate::ingest::{Outbound, Shared, now};
+use crate::model::StatusView;
 use crate::sys;
 
 /// Readers at a time; more are turned away.
 const READERS: usize = 32;
 
-/// Everything that `camdock status` shows.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct StatusView {
-    pub station: StationName,
-    pub version: String,
-    pub time: Timestamp,
-    pub bays: Vec<BayView>,
-    pub outbound: OutboundView,
-    /// State, items, plaintext bytes.
-    pub items: Vec<(ItemState, u64, u64)>,
-    pub log_entries: u64,
-    pub spool_free_bytes: Option<u64>,
-    pub clock: ClockState,
-}
-
-impl StatusView {
-    pub fn take(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Self> {
-        Ok(Self {
-            station: shared.station.clone(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            time: now(),
-            bays: shared.bays.all(),
-            outbound: outbound.snapshot(),
-            items: shared.journal.state_counts()?,
-            log_entries: shared.log_size(),
-            spool_free_bytes: shared.spool.free(),
-            clock: sys::clock_state(),
-        })
-    }
+/// The running station as it is now. Blocks.
+pub fn take(shared: &Shared, outbound: &Outbound) -> anyhow::Result<StatusView> {
+    Ok(StatusView {
+        station: shared.station.clone(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        time: now(),
+        bays: shared.bays.all(),
+        outbound: outbound.snapshot(),
+        items: shared.journal.state_counts()?,
+        log_entries: shared.log_size(),
+        spool_free_bytes: shared.spool.free(),
+        clock: sys::clock_state(),
+    })
 }
 
 /// Listens; the socket is open to the service's user and group only.
@@ -83,7 +65,7 @@ async fn tell(mut stream: UnixStream, shared: &Shared, outbound: &Outbound) -> a
     let mut changes = shared.bays.changes();
     loop {
         changes.mark_unchanged();
-        let view = tokio::task::block_in_place(|| StatusView::take(shared, outbound))?;
+        let view = tokio::task::block_in_place(|| take(shared, outbound))?;
         let mut line = serde_json::to_vec(&view)?;
         line.push(b'\n');
         // A reader that does not read is let go.

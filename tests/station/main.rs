@@ -6,7 +6,9 @@ mod footage;
 mod hostile;
 mod interrupted;
 mod place;
+mod policy;
 mod previews;
+mod safe;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;

@@ -11,7 +11,7 @@ use camdock::audit::{DirSource, VerifierKey, verify_log};
 use camdock::model::{Entry, Event};
 use serde_json::Value;
 
-use crate::support::{Made, SeaweedFs};
+use crate::support::{Made, SeaweedFs, Station};
 
 const BUCKET: &str = "evidence";
 const LIMIT: Duration = Duration::from_mins(3);
@@ -79,6 +79,11 @@ impl Running {
             .collect()
     }
 
+    #[allow(dead_code, reason = "the browser tests stop it for a while")]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -133,9 +138,22 @@ pub struct Place {
 
 impl Place {
     pub fn new(settings: Settings<'_>) -> Self {
+        Self::with(SeaweedFs::start(), settings)
+    }
+
+    /// The station has this identity's rights in the store, and no more.
+    #[allow(dead_code, reason = "shared with the browser tests")]
+    pub fn with_station(station: Station) -> Self {
+        let name = station.name;
+        let place = Self::with(SeaweedFs::start_with(&[station]), &[]);
+        place.credentials(&format!("{name}key"), &format!("{name}secret"));
+        place
+    }
+
+    fn with(weed: SeaweedFs, settings: Settings<'_>) -> Self {
         let place = Self {
             dir: tempfile::tempdir().unwrap(),
-            weed: SeaweedFs::start(),
+            weed,
             runs: std::cell::Cell::new(0),
         };
         Self::block_on(place.weed.create_bucket_with_object_lock(BUCKET));
@@ -164,6 +182,8 @@ impl Place {
             ("spool", String::new()),
             // What is docked here is seldom video; the previews' own tests switch them on.
             ("preview", "enabled = false\n".into()),
+            ("web", "listen = \"\"\n".into()),
+            ("metrics", "listen = \"\"\n".into()),
             ("store", format!("bucket = \"{BUCKET}\"\nretention_days = 1\ncredentials_file = \"store.toml\"\n")),
         ]);
         for (section, setting) in settings {

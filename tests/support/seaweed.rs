@@ -134,12 +134,21 @@ impl SeaweedFs {
 
     /// The SDK's own client as the administrator: to prepare, and to check from outside of our code.
     pub fn client(&self) -> aws_sdk_s3::Client {
+        self.client_as(ADMIN.0, ADMIN.1)
+    }
+
+    /// The same as an identity given to [`SeaweedFs::start_with`].
+    pub fn client_of(&self, station: &str) -> aws_sdk_s3::Client {
+        self.client_as(&format!("{station}key"), &format!("{station}secret"))
+    }
+
+    fn client_as(&self, access: &str, secret: &str) -> aws_sdk_s3::Client {
         use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
         aws_sdk_s3::Client::from_conf(
             Builder::new()
                 .behavior_version(BehaviorVersion::latest())
                 .region(Region::new(REGION))
-                .credentials_provider(Credentials::new(ADMIN.0, ADMIN.1, None, None, "test"))
+                .credentials_provider(Credentials::new(access, secret, None, None, "test"))
                 .endpoint_url(self.endpoint())
                 .force_path_style(true)
                 .http_client(aws_smithy_http_client::Builder::new().build_http())

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run_tests.sh all|fast|closing-line: the tests with cargo-nextest if it is there, else with cargo test.
-# `fast` leaves out what takes minutes, known by name: `…over_4_gib…` and `vm_…`.
+# `fast` leaves out what takes minutes, known by name: `…over_4_gib…`, `vm_…` and `browser_…`.
 # Tests with #[ignore] are figures to be taken by hand, from a release build: neither runs them.
 # The counts of both runners end in one line, kept for `closing-line`.
 set -euo pipefail
@@ -23,7 +23,7 @@ rm -f "$closing"
 if [ "${CAMDOCK_RUNNER:-}" != cargo ] && cargo nextest --version >/dev/null 2>&1; then
     case $mode in
         all) which=() ;;
-        fast) which=(-E 'not test(/over_4_gib|(^|::)vm_/)') ;;
+        fast) which=(-E 'not test(/over_4_gib|(^|::)(vm|browser)_/)') ;;
         *) echo "run_tests.sh: '$mode' is none of all, fast, closing-line" >&2; exit 2 ;;
     esac
     command=(cargo nextest run "${locked[@]}" --no-fail-fast --no-tests fail "${which[@]}")
@@ -31,7 +31,7 @@ if [ "${CAMDOCK_RUNNER:-}" != cargo ] && cargo nextest --version >/dev/null 2>&1
 else
     case $mode in
         all) which=() ;;
-        fast) which=(-- --skip over_4_gib --skip vm_) ;;
+        fast) which=(-- --skip over_4_gib --skip vm_ --skip browser_) ;;
         *) echo "run_tests.sh: '$mode' is none of all, fast, closing-line" >&2; exit 2 ;;
     esac
     command=(cargo test "${locked[@]}" --no-fail-fast "${which[@]}")

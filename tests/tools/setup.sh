@@ -70,6 +70,12 @@ library libavutil libavutil-dev
 library libswscale libswscale-dev
 library libswresample libswresample-dev
 compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || missing+=(libclang-dev)
+need chromium chromium
+need chromedriver chromium-driver
+need promtool prometheus
+need systemd-analyze systemd
+need openssl openssl
+need curl curl
 if [ "$bench" = yes ]; then
     need rclone rclone
     need restic restic

@@ -14,6 +14,7 @@ mod dock;
 mod preview;
 mod store;
 mod upload;
+mod web;
 
 use super::raw::{Merged, Setting};
 use super::settings::{Config, Ingest, Log, Recipient, Seal, Spool, Station};
@@ -111,6 +112,7 @@ pub(super) fn config(
     let upload = upload::section(&mut check, &merged);
     let ingest = ingest(&mut check, &merged);
     let preview = preview::section(&mut check, &merged);
+    let (web, metrics) = web::sections(&mut check, &merged);
     let log = log(&mut check, &merged);
     let mut problems = check.problems;
     let (Some(station), true) = (station, problems.is_empty()) else {
@@ -147,6 +149,8 @@ pub(super) fn config(
         upload,
         ingest,
         preview,
+        web,
+        metrics,
         log,
     })
 }

@@ -6,24 +6,23 @@ mod deliver;
 mod make;
 mod order;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::outbound::{Problem, blocking, chain};
+use super::outbound::{blocking, chain};
 use super::{IngestError, Outbound, Shared, now};
 use crate::config::Profiles;
 use crate::durable;
 use crate::journal::{ItemRow, PreviewRow, PreviewState};
 use crate::metrics;
-use crate::model::{EvidenceId, Explain as _, ItemState, Part, RetryClass};
+use crate::model::{EvidenceId, Explain as _, ItemState, Part, Problem, RetryClass};
 use crate::preview::{Limits, Settings};
 use crate::seal::SealError;
 use crate::upload::Backoff;
@@ -46,14 +45,6 @@ pub struct PreviewRules {
     pub workers: usize,
     /// How long a stored item waits for its previews at most.
     pub hold: Duration,
-}
-
-/// What the previews are doing, for the status.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct PreviewView {
-    /// By evidence id: the file, the part, milliseconds of footage that are done.
-    pub at_work: BTreeMap<String, (String, Part, u64)>,
-    pub problem: Option<Problem>,
 }
 
 pub struct Previews {

@@ -1,0 +1,51 @@
+use anyhow::Context as _;
+use clap::ValueEnum;
+
+use super::{Outcome, usage};
+use crate::web::{hash_of, new_token};
+
+/// Makes a token for the pages. Only its hash goes into the configuration.
+#[derive(clap::Args)]
+#[command(after_help = "\
+  camdock token 'M. Shah' --role evidence
+The token is shown once and kept nowhere: give it to its owner by a way that you trust. To revoke it, remove its line and
+restart the service.")]
+pub struct Args {
+    /// Whose it is: stands in the custody log with each access
+    name: String,
+    #[arg(long, value_enum)]
+    role: RoleName,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RoleName {
+    /// The officers' page
+    Kiosk,
+    /// The officers' page and the evidence page
+    Evidence,
+    /// The officers' page, the status and the metrics
+    Operations,
+}
+
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    if args.name.trim().is_empty()
+        || args.name.len() > 64
+        || args.name.chars().any(char::is_control)
+    {
+        return Err(usage("give a name of at most 64 characters"));
+    }
+    let role = match args.role {
+        RoleName::Kiosk => "kiosk",
+        RoleName::Evidence => "evidence",
+        RoleName::Operations => "operations",
+    };
+    let token = new_token().context("the system gives no randomness")?;
+    let name = toml::Value::String(args.name);
+    println!("token:  {token}");
+    println!("Enter in [web] tokens of camdock.toml, then restart the service:");
+    println!(
+        "    {{ name = {name}, role = \"{role}\", sha256 = \"{}\" }},",
+        hash_of(&token)
+    );
+    Ok(Outcome::Fine)
+}

@@ -1,0 +1,129 @@
+//! `[web]` and `[metrics]`: who may look, from where.
+
+use std::net::SocketAddr;
+use std::str::FromStr as _;
+
+use super::super::raw::{Merged, RawToken, Setting};
+use super::super::settings::{LANGUAGES, Metrics, Role, Tls, Token, Web};
+use super::Check;
+use crate::model::Sha256Digest;
+
+const TOKENS_MAX: usize = 256;
+
+pub(super) fn sections(check: &mut Check<'_>, merged: &Merged) -> (Web, Metrics) {
+    let raw = &merged.web;
+    let listen = address(check, &raw.listen, "127.0.0.1:8480");
+    let metrics = address(check, &merged.metrics.listen, "127.0.0.1:9480");
+    let tls = match (
+        check.optional_path(&raw.tls_certificate),
+        check.optional_path(&raw.tls_key),
+    ) {
+        (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+        (None, None) => None,
+        _ => {
+            check.wrong(
+                raw.tls_certificate.at.as_ref().or(raw.tls_key.at.as_ref()),
+                "tls_certificate",
+                "and `tls_key` belong together",
+                "Give both or neither.",
+            );
+            None
+        }
+    };
+    let tokens = tokens(check, &raw.tokens.value);
+    let outside = |address: Option<SocketAddr>| address.is_some_and(|a| !a.ip().is_loopback());
+    if outside(listen) {
+        check.ensure(
+            tls.is_some(),
+            raw.listen.at.as_ref(),
+            "listen",
+            "is reachable from other machines without TLS",
+            "Give `tls_certificate` and `tls_key` in [web], or listen on a loopback address such as 127.0.0.1:8480.",
+        );
+        check.ensure(
+            !tokens.is_empty(),
+            raw.listen.at.as_ref(),
+            "listen",
+            "is reachable from other machines, but no token is configured",
+            "Make one with `camdock token NAME --role evidence` and enter the line that it prints in [web] tokens.",
+        );
+    }
+    if outside(metrics) {
+        check.ensure(
+            tls.is_some() && tokens.iter().any(|t| t.role == Role::Operations),
+            merged.metrics.listen.at.as_ref(),
+            "listen",
+            "of [metrics] is reachable from other machines without TLS or without a token for it",
+            "Give `tls_certificate`, `tls_key` and a token with the role `operations` in [web], or listen on a loopback address.",
+        );
+    }
+    check.ensure(
+        LANGUAGES.contains(&raw.language.value.as_str()),
+        raw.language.at.as_ref(),
+        "language",
+        "is not a language of the pages",
+        &format!("Use one of: {}.", LANGUAGES.join(", ")),
+    );
+    let web = Web {
+        listen,
+        tls,
+        language: raw.language.value.clone(),
+        tokens,
+    };
+    (web, Metrics { listen: metrics })
+}
+
+/// An empty text means: do not listen.
+fn address(check: &mut Check<'_>, setting: &Setting<String>, example: &str) -> Option<SocketAddr> {
+    if setting.value.is_empty() {
+        return None;
+    }
+    let parsed = setting.value.parse().ok();
+    if parsed.is_none() {
+        check.wrong(
+            setting.at.as_ref(),
+            "listen",
+            "is not an address with a port",
+            format!("Use an IP address and a port such as `{example}`, or \"\" for none."),
+        );
+    }
+    parsed
+}
+
+fn tokens(check: &mut Check<'_>, given: &[toml::Spanned<RawToken>]) -> Vec<Token> {
+    check.ensure(
+        given.len() <= TOKENS_MAX,
+        given.first().map(toml::Spanned::span).as_ref(),
+        "tokens",
+        "has too many entries",
+        "Name at most 256 tokens.",
+    );
+    let mut tokens: Vec<Token> = Vec::new();
+    for entry in given.iter().take(TOKENS_MAX) {
+        let span = entry.span();
+        let RawToken { name, role, sha256 } = entry.get_ref();
+        let fine = (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+        check.ensure(
+            fine && tokens.iter().all(|other| other.name != *name),
+            Some(&span),
+            "tokens",
+            "has a name that is empty, too long or given twice",
+            "Give each token a name of its own of at most 64 characters: it stands in the custody log.",
+        );
+        let Ok(sha256) = Sha256Digest::from_str(sha256) else {
+            check.wrong(
+                Some(&span),
+                "tokens",
+                "has an entry without the SHA-256 of its token",
+                "Enter the line that `camdock token NAME --role ROLE` prints; never the token itself.",
+            );
+            continue;
+        };
+        tokens.push(Token {
+            name: name.clone(),
+            role: *role,
+            sha256,
+        });
+    }
+    tokens
+}

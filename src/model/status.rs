@@ -1,0 +1,62 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{BayView, ClockState, ItemState, Part, StationName};
+
+/// Everything that `camdock status` and the pages show of a running station.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StatusView {
+    pub station: StationName,
+    pub version: String,
+    pub time: Timestamp,
+    pub bays: Vec<BayView>,
+    pub outbound: OutboundView,
+    /// State, items, plaintext bytes.
+    pub items: Vec<(ItemState, u64, u64)>,
+    pub log_entries: u64,
+    pub spool_free_bytes: Option<u64>,
+    pub clock: ClockState,
+}
+
+impl StatusView {
+    /// Somebody has to do something about it.
+    pub fn needs_person(&self) -> bool {
+        self.bays.iter().any(|bay| bay.status.needs_person())
+            || self.outbound.problem.is_some()
+            || !self.outbound.alarms.is_empty()
+            || self.outbound.previews.problem.is_some()
+    }
+}
+
+/// What the uploads are doing.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct OutboundView {
+    /// By evidence id: the file, sealed bytes that the store has taken, and of how many.
+    pub at_work: BTreeMap<String, (String, u64, u64)>,
+    /// Why the uploads cannot go on, if so.
+    pub problem: Option<Problem>,
+    /// Items that need a person, by evidence id.
+    pub alarms: BTreeMap<String, Problem>,
+    #[serde(default)]
+    pub previews: PreviewView,
+}
+
+/// What the previews are doing.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PreviewView {
+    /// By evidence id: the file, the part, milliseconds of footage that are done.
+    pub at_work: BTreeMap<String, (String, Part, u64)>,
+    pub problem: Option<Problem>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    pub code: String,
+    pub reason: String,
+    pub next_step: String,
+    pub since: Timestamp,
+    /// It will not pass by itself.
+    pub needs_person: bool,
+}

@@ -1,0 +1,303 @@
+//! What the pages and the metrics are told of the running station.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::parts::Verification;
+use super::status;
+use crate::ingest::{Outbound, Shared, now};
+use crate::model::{
+    BayName, BayStatus, BayView, Event, Explain as _, ItemState, OperatorAction, StatusView,
+};
+use crate::web::{Health, Need, Station};
+use crate::{metrics, sys};
+
+/// The main loop comes round twice a second; longer than this and it stands still.
+const STILL: Duration = Duration::from_secs(15);
+/// The spool's filling is judged over this time.
+const LOOK_BACK: Duration = Duration::from_hours(1);
+/// Figures are not gathered more often than this, however often they are asked for.
+const SAMPLE: Duration = Duration::from_millis(500);
+
+/// Written by the main loop, read by everybody.
+pub struct Beat {
+    began: Instant,
+    last_ms: AtomicU64,
+}
+
+impl Default for Beat {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            last_ms: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Beat {
+    pub fn beat(&self) {
+        let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_ms.store(ms, Ordering::Relaxed);
+    }
+
+    fn alive(&self) -> bool {
+        let last = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
+        self.began.elapsed().saturating_sub(last) < STILL
+    }
+}
+
+#[derive(Default)]
+struct Sampled {
+    at: Option<Instant>,
+    /// Free bytes of the spool at times within the last hour, oldest first.
+    free: Vec<(Instant, u64)>,
+    /// Reading bays: how far each was, and since when.
+    progress: BTreeMap<BayName, (u64, Instant)>,
+}
+
+pub struct Observed {
+    pub shared: Arc<Shared>,
+    pub outbound: Arc<Outbound>,
+    pub beat: Arc<Beat>,
+    /// See [`Verification`].
+    verified: PathBuf,
+    sampled: Mutex<Sampled>,
+}
+
+impl Observed {
+    pub fn new(
+        shared: Arc<Shared>,
+        outbound: Arc<Outbound>,
+        beat: Arc<Beat>,
+        verified: PathBuf,
+    ) -> Self {
+        Self {
+            shared,
+            outbound,
+            beat,
+            verified,
+            sampled: Mutex::default(),
+        }
+    }
+
+    fn gauges(&self, view: &StatusView, sampled: &mut Sampled) {
+        for state in BayStatus::STATES {
+            let count = view
+                .bays
+                .iter()
+                .filter(|b| b.status.name() == state)
+                .count();
+            metrics::bays(state, count as u64);
+        }
+        for (state, name) in ItemState::NAMES {
+            let found = view.items.iter().find(|(s, ..)| s == state);
+            let (items, bytes) = found.map_or((0, 0), |(_, items, bytes)| (*items, *bytes));
+            metrics::items(name, items, bytes);
+        }
+        metrics::bay_still(still(&view.bays, &mut sampled.progress));
+        let reserve = self.shared.spool.reserve();
+        let full_in = full_in(view.spool_free_bytes, reserve, &mut sampled.free);
+        metrics::spool(view.spool_free_bytes, reserve, full_in);
+        metrics::log_size(view.log_entries);
+        metrics::clock(view.clock.synchronised);
+        metrics::clock_error(view.clock.estimated_error_us.map(|us| us as f64 / 1e6));
+        metrics::store_ok(view.outbound.problem.is_none());
+    }
+}
+
+impl Station for Observed {
+    fn bays(&self) -> Vec<BayView> {
+        self.shared.bays.all()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.bays.changes()
+    }
+
+    fn status(&self) -> Result<StatusView, String> {
+        status::take(&self.shared, &self.outbound).map_err(|e| format!("{e:#}"))
+    }
+
+    fn health(&self) -> Health {
+        let mut needs = Vec::new();
+        let mut need = |what, essential, problem: Option<(String, String)>| {
+            let ok = problem.is_none();
+            let (detail, next_step) = problem.map_or(("fine".into(), None), |(d, n)| (d, Some(n)));
+            needs.push(Need {
+                what,
+                ok,
+                essential,
+                detail,
+                next_step,
+            });
+        };
+        let journal = self.shared.journal.state_counts().err();
+        need(
+            "journal",
+            true,
+            journal.map(|e| (e.to_string(), e.next_step())),
+        );
+        let log = self.shared.log.writable().err();
+        need(
+            "custody log",
+            true,
+            log.map(|e| (e.to_string(), e.next_step())),
+        );
+        let reserve = self.shared.spool.reserve();
+        let full = self.shared.spool.free().is_some_and(|free| free <= reserve);
+        need(
+            "spool",
+            true,
+            full.then(|| {
+                (
+                    "no room left".to_owned(),
+                    "Let the uploads drain, or free space on the spool's disk.".to_owned(),
+                )
+            }),
+        );
+        let outbound = self.outbound.snapshot();
+        need(
+            "store",
+            false,
+            outbound.problem.map(|p| (p.reason, p.next_step)),
+        );
+        let unsynchronised = !sys::clock_state().synchronised;
+        need(
+            "clock",
+            false,
+            unsynchronised.then(|| {
+                (
+                    "not synchronised".to_owned(),
+                    "Set up time synchronisation, for example systemd-timesyncd.".to_owned(),
+                )
+            }),
+        );
+        Health {
+            alive: self.beat.alive(),
+            needs,
+        }
+    }
+
+    fn record(&self, action: OperatorAction) -> Result<(), String> {
+        self.shared
+            .log_event(None, Event::OperatorAction(action))
+            .map(drop)
+            .map_err(|e| e.to_string())
+    }
+
+    fn sample(&self) {
+        let mut sampled = self.sampled.lock().unwrap_or_else(PoisonError::into_inner);
+        if sampled.at.is_some_and(|at| at.elapsed() < SAMPLE) {
+            return;
+        }
+        sampled.at = Some(Instant::now());
+        let told = std::fs::read(&self.verified).ok();
+        if let Some(last) = told.and_then(|t| serde_json::from_slice::<Verification>(&t).ok()) {
+            metrics::verified(last.ok, last.time.as_second() as f64);
+        }
+        match status::take(&self.shared, &self.outbound) {
+            Ok(view) => {
+                self.gauges(&view, &mut sampled);
+                let alarms = view.outbound.alarms.len() as u64;
+                match self.shared.journal.overview(now()) {
+                    Ok(o) => {
+                        let age = o.oldest_unstored.and_then(|id| age(id.made()?));
+                        metrics::attention(
+                            age.unwrap_or(0.0),
+                            o.undecided,
+                            o.cameras_failing,
+                            o.missing,
+                            alarms,
+                        );
+                    }
+                    Err(error) => metrics::error(error.label()),
+                }
+            }
+            Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot gather figures"),
+        }
+    }
+}
+
+fn age(made: Timestamp) -> Option<f64> {
+    let age = now().duration_since(made).as_secs_f64();
+    (age > 0.0).then_some(age)
+}
+
+/// Seconds for which the stillest reading bay has made no progress.
+fn still(bays: &[BayView], progress: &mut BTreeMap<BayName, (u64, Instant)>) -> f64 {
+    let now = Instant::now();
+    let mut reading = BTreeMap::new();
+    for view in bays {
+        if let BayStatus::Reading {
+            files_done,
+            bytes_done,
+            ..
+        } = &view.status
+        {
+            // Whichever grows counts; both only grow within a session.
+            let far = files_done.wrapping_add(*bytes_done);
+            let since = match progress.get(&view.bay) {
+                Some((before, since)) if *before == far => *since,
+                _ => now,
+            };
+            reading.insert(view.bay.clone(), (far, since));
+        }
+    }
+    *progress = reading;
+    let longest = progress.values().map(|(_, since)| since.elapsed());
+    longest.max().unwrap_or_default().as_secs_f64()
+}
+
+/// Seconds until the spool has only its reserve left, at the rate of the last hour; infinite while it does not fill.
+fn full_in(free: Option<u64>, reserve: u64, seen: &mut Vec<(Instant, u64)>) -> f64 {
+    let Some(free) = free else {
+        return f64::INFINITY;
+    };
+    let now = Instant::now();
+    seen.retain(|(at, _)| now.duration_since(*at) < LOOK_BACK);
+    // At most one a minute is kept: sixty numbers an hour.
+    if seen
+        .last()
+        .is_none_or(|(at, _)| at.elapsed() > Duration::from_mins(1))
+    {
+        seen.push((now, free));
+    }
+    let room = free.saturating_sub(reserve) as f64;
+    let Some((at, before)) = seen.first() else {
+        return f64::INFINITY;
+    };
+    let (seconds, filled) = (
+        at.elapsed().as_secs_f64(),
+        before.saturating_sub(free) as f64,
+    );
+    if room == 0.0 {
+        0.0
+    } else if filled == 0.0 || seconds < 1.0 {
+        f64::INFINITY
+    } else {
+        room * seconds / filled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spool_that_fills_names_the_time_left_and_one_that_does_not_names_none() {
+        let hour_ago = Instant::now().checked_sub(Duration::from_secs(1000));
+        let Some(then) = hour_ago else { return };
+        let mut seen = vec![(then, 2_000)];
+        let left = full_in(Some(1_500), 500, &mut seen);
+        assert!((1_990.0..2_010.0).contains(&left), "{left}");
+        assert!(full_in(Some(2_500), 500, &mut vec![(then, 2_000)]).is_infinite());
+        assert!(full_in(Some(400), 500, &mut Vec::new()).abs() < 1e-9);
+        assert!(full_in(None, 500, &mut Vec::new()).is_infinite());
+    }
+}

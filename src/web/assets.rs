@@ -1,0 +1,171 @@
+//! What the pages consist of, compiled in: nothing is read from a disk, nothing is fetched from elsewhere.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// Path, media type, content.
+const FILES: &[(&str, &str, &str)] = &[
+    ("/static/base.css", CSS, include_str!("static/base.css")),
+    (
+        "/static/officer.css",
+        CSS,
+        include_str!("static/officer.css"),
+    ),
+    ("/static/common.js", JS, include_str!("static/common.js")),
+    ("/static/officer.js", JS, include_str!("static/officer.js")),
+    (
+        "/static/evidence.css",
+        CSS,
+        include_str!("static/evidence.css"),
+    ),
+    (
+        "/static/evidence.js",
+        JS,
+        include_str!("static/evidence.js"),
+    ),
+    ("/static/login.js", JS, include_str!("static/login.js")),
+    (
+        "/static/icon.svg",
+        "image/svg+xml",
+        include_str!("static/icon.svg"),
+    ),
+    ("/text/en.json", JSON, include_str!("text/en.json")),
+    ("/text/de.json", JSON, include_str!("text/de.json")),
+];
+
+pub const OFFICER: &str = include_str!("static/officer.html");
+pub const EVIDENCE: &str = include_str!("static/evidence.html");
+pub const LOGIN: &str = include_str!("static/login.html");
+
+/// A file that holds nothing secret; anybody may have it.
+pub fn file(path: &str) -> Response {
+    match FILES.iter().find(|(name, ..)| *name == path) {
+        Some((_, kind, content)) => (
+            [(header::CONTENT_TYPE, HeaderValue::from_static(kind))],
+            *content,
+        )
+            .into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// A page; `{language}` in it is the station's language.
+pub fn page(template: &str, language: &str) -> Response {
+    let html = template.replace("{language}", language);
+    (
+        [(header::CONTENT_TYPE, HeaderValue::from_static(HTML))],
+        html,
+    )
+        .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::LANGUAGES;
+
+    fn texts(language: &str) -> BTreeMap<String, serde_json::Value> {
+        let path = format!("/text/{language}.json");
+        let (.., text) = FILES.iter().find(|(name, ..)| *name == path).unwrap();
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn flat(prefix: &str, value: &serde_json::Value, into: &mut BTreeMap<String, String>) {
+        match value {
+            serde_json::Value::Object(map) => {
+                for (key, value) in map {
+                    flat(&format!("{prefix}.{key}"), value, into);
+                }
+            }
+            other => {
+                into.insert(prefix.to_owned(), other.as_str().unwrap().to_owned());
+            }
+        }
+    }
+
+    fn placeholders(text: &str) -> Vec<&str> {
+        let mut found: Vec<_> = text
+            .split('{')
+            .skip(1)
+            .map(|rest| rest.split('}').next().unwrap())
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn every_language_has_every_text_with_the_same_placeholders() {
+        let all = |language| {
+            let mut found = BTreeMap::new();
+            for (key, value) in texts(language) {
+                flat(&key, &value, &mut found);
+            }
+            found
+        };
+        let english = all("en");
+        assert!(english.len() > 50);
+        for language in LANGUAGES {
+            let other = all(language);
+            for (key, text) in &english {
+                let translated = other
+                    .get(key)
+                    .unwrap_or_else(|| panic!("{language} lacks {key}"));
+                assert!(!translated.trim().is_empty(), "{language} {key}");
+                assert_eq!(
+                    placeholders(text),
+                    placeholders(translated),
+                    "{language} {key}"
+                );
+            }
+            let extra: Vec<_> = other.keys().filter(|k| !english.contains_key(*k)).collect();
+            assert!(extra.is_empty(), "{language} has {extra:?} besides");
+        }
+    }
+
+    #[test]
+    fn no_page_loads_anything_from_elsewhere_or_runs_what_stands_in_it() {
+        let pages = [
+            ("officer", OFFICER),
+            ("evidence", EVIDENCE),
+            ("login", LOGIN),
+        ];
+        let all = FILES
+            .iter()
+            .map(|(name, _, text)| (*name, *text))
+            .chain(pages);
+        for (name, text) in all {
+            let text = text.replace("http://www.w3.org/2000/svg", "");
+            for foreign in [
+                "http:",
+                "https:",
+                "src=\"//",
+                "@import",
+                "style=\"",
+                "onclick",
+                "<script>",
+                "<style",
+                "innerHTML",
+            ] {
+                assert!(!text.contains(foreign), "{name} holds {foreign}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_officer_page_is_below_100_kb_in_all() {
+        let first_paint: usize = FILES
+            .iter()
+            .filter(|(name, ..)| !name.contains("evidence") && !name.ends_with("de.json"))
+            .map(|(.., text)| text.len())
+            .sum::<usize>()
+            + OFFICER.len();
+        assert!(first_paint < 100_000, "{first_paint}");
+    }
+}

@@ -1,0 +1,85 @@
+// Texts, languages and numbers, for all pages. Nothing here ever becomes markup: only text nodes.
+let texts = {};
+export let language = "en";
+const LANGUAGES = { en: "English", de: "Deutsch" };
+
+function wanted() {
+    const asked = new URLSearchParams(location.search).get("lang");
+    let kept = null;
+    try { kept = localStorage.getItem("camdock-language"); } catch { /* no storage: the station's language */ }
+    return [asked, kept, document.documentElement.lang, "en"].find((l) => l in LANGUAGES);
+}
+
+function look(key) {
+    let at = texts;
+    for (const part of key.split(".")) at = at && typeof at === "object" ? at[part] : undefined;
+    return typeof at === "string" ? at : undefined;
+}
+
+export const has = (key) => look(key) !== undefined;
+
+export function text(key, values = {}) {
+    return (look(key) ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+export async function speak(chosen) {
+    const answer = await fetch(`/text/${chosen}.json`);
+    if (!answer.ok) throw new Error("no texts");
+    texts = await answer.json();
+    language = chosen;
+    document.documentElement.lang = chosen;
+    for (const node of document.querySelectorAll("[data-text]")) node.textContent = text(node.dataset.text);
+    for (const node of document.querySelectorAll("[data-label]")) node.setAttribute("aria-label", text(node.dataset.label));
+}
+
+// Shows the choice of languages and speaks the wanted one; `then` runs now and after every change.
+export async function languages(then) {
+    const group = document.getElementById("languages");
+    const choose = async (chosen, keep) => {
+        await speak(chosen);
+        if (keep) try { localStorage.setItem("camdock-language", chosen); } catch { /* for this visit only */ }
+        group.setAttribute("aria-label", text("language_choice"));
+        for (const button of group.children) button.setAttribute("aria-pressed", String(button.lang === chosen));
+        then();
+    };
+    for (const [code, name] of Object.entries(LANGUAGES)) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.lang = code;
+        button.textContent = name;
+        button.addEventListener("click", () => choose(code, true));
+        group.append(button, " ");
+    }
+    await choose(wanted(), false);
+}
+
+export const number = (n) => new Intl.NumberFormat(language).format(n);
+
+export function bytes(n) {
+    let unit = 0;
+    while (n >= 1000 && unit < 5) { n /= 1000; unit += 1; }
+    const digits = unit > 0 && n < 100 ? 1 : 0;
+    const shown = new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(n);
+    return `${shown} ${["B", "kB", "MB", "GB", "TB", "PB"][unit]}`;
+}
+
+export function element(name, properties = {}, ...children) {
+    const node = document.createElement(name);
+    for (const [key, value] of Object.entries(properties)) {
+        if (key === "class") node.className = value;
+        else node.setAttribute(key, value);
+    }
+    node.append(...children.filter((child) => child !== null && child !== undefined));
+    return node;
+}
+
+export function icon(name) {
+    const space = "http://www.w3.org/2000/svg";
+    const svg = document.createElementNS(space, "svg");
+    svg.setAttribute("class", "icon");
+    svg.setAttribute("aria-hidden", "true");
+    const use = document.createElementNS(space, "use");
+    use.setAttribute("href", `#i-${name}`);
+    svg.append(use);
+    return svg;
+}

@@ -1,0 +1,216 @@
+// The evidence managers' page: looks, never changes. The address of the page is the search, so it can be kept and shared.
+import { bytes, element, language, languages, number, text } from "./common.js";
+
+const $ = (id) => document.getElementById(id);
+const form = $("form");
+const failed = $("failed");
+let next = null;
+let shown = [];
+let days = [];
+let problems = null;
+let counted = null;
+let opened = null;
+
+const time = (given) => (given ? new Date(given).toLocaleString(language, { dateStyle: "medium", timeStyle: "medium" }) : "–");
+
+async function ask(path) {
+    try {
+        const answer = await fetch(path, { headers: { accept: "application/json" } });
+        if (answer.status === 401) location.assign("/login");
+        if (!answer.ok) throw new Error((await answer.text()).trim());
+        failed.hidden = true;
+        return await answer.json();
+    } catch (error) {
+        failed.textContent = text("evidence.failed", { why: error.message });
+        failed.hidden = false;
+        return null;
+    }
+}
+
+function query() {
+    const fields = new URLSearchParams(new FormData(form));
+    for (const [name, value] of [...fields]) if (!value.trim()) fields.delete(name);
+    return fields;
+}
+
+function mark(item) {
+    if (item.quarantine && !item.decision) return "quarantine";
+    if (["stored", "released"].includes(item.state)) return "stored";
+    return item.state === "pulling" ? "reading" : "secured";
+}
+
+function row(item) {
+    const kind = mark(item);
+    const open = element("button", { type: "button" }, item.path);
+    open.addEventListener("click", () => show(item.evidence));
+    const states = [element("span", { class: "mark", "data-mark": kind }, text(`evidence.states.${kind}`))];
+    if (item.decision) states.push(element("div", {}, text(`evidence.decision.${item.decision}`)));
+    return element("tr", { "data-evidence": item.evidence },
+        element("td", {}, ...states),
+        element("td", {}, open, item.quarantine && !item.decision ? element("div", {}, item.quarantine) : null),
+        element("td", { class: "number" }, bytes(item.bytes)),
+        element("td", {}, time(item.camera_time)),
+        element("td", {}, item.officer ?? "–"),
+        element("td", {}, item.camera ?? text("evidence.unknown_camera")));
+}
+
+function draw() {
+    $("rows").replaceChildren(...shown.map(row));
+    $("more").hidden = !next;
+    if (counted) {
+        $("count").textContent = text(counted.more ? "evidence.count_more" : "evidence.count", { n: number(counted.n), shown: number(shown.length) });
+    }
+    const fields = query();
+    for (const format of ["csv", "json"]) $(format).href = `/export/evidence?${new URLSearchParams([...fields, ["format", format]])}`;
+}
+
+async function find() {
+    const fields = query();
+    history.replaceState(null, "", `?${fields}`);
+    const found = await ask(`/api/evidence?${fields}`);
+    if (!found) return;
+    shown = found.items;
+    next = found.next;
+    counted = { n: found.count, more: found.more_than_count };
+    draw();
+}
+
+async function more() {
+    const found = await ask(`/api/evidence?${new URLSearchParams([...query(), ["after", next]])}`);
+    if (!found) return;
+    shown.push(...found.items);
+    next = found.next;
+    draw();
+}
+
+// One entry of the custody log in words.
+function story(entry) {
+    const data = entry.data;
+    const camera = data.camera ?? text("evidence.unknown_camera");
+    const officer = data.officer ?? text("evidence.no_officer");
+    const values = { ...data, camera, officer, size: bytes(data.size ?? 0), count: number(data.missing_count ?? 0), modified: time(data.modified) };
+    let key = entry.event;
+    if (key === "camera.undocked") key += data.complete ? ".complete" : ".early";
+    if (key === "item.previewed") key += `.${data.outcome}.${data.part}`;
+    if (key === "operator.action") key += `.${data.action}`;
+    const told = text(`story.${key}`, values);
+    return told === `story.${key}` ? text("story.other", { event: entry.event }) : told;
+}
+
+function moment(entry) {
+    const bad = ["item.quarantined", "item.failed"].includes(entry.event) || (entry.event === "camera.undocked" && !entry.data.complete);
+    return element("li", { class: bad ? "bad" : "" },
+        element("time", { datetime: entry.time }, `${time(entry.time)} · ${text("evidence.entry", { n: number(entry.entry) })}`),
+        story(entry),
+        element("details", {}, element("summary", {}, text("evidence.exact")), element("pre", { tabindex: "0" }, JSON.stringify(entry, null, 1))));
+}
+
+function drawItem() {
+    const { item, proof, custody } = opened;
+    $("item-title").textContent = item.path;
+    const list = element("dl");
+    const fact = (name, value) => value && list.append(element("dt", {}, text(`evidence.${name}`)), element("dd", {}, value));
+    fact("state", text(`evidence.states.${mark(item)}`));
+    fact("quarantine", item.quarantine);
+    fact("decided", item.decision && text(`evidence.decision.${item.decision}`));
+    fact("officer", item.officer);
+    fact("camera", item.camera ?? text("evidence.unknown_camera"));
+    fact("bay", item.bay);
+    fact("size", `${bytes(item.bytes)} (${number(item.bytes)} B)`);
+    fact("recorded", time(item.camera_time));
+    fact("docked", time(item.docked));
+    fact("stored_at", item.stored_at && time(item.stored_at));
+    fact("id", element("code", {}, item.evidence));
+    fact("sha256", item.sha256 && element("code", {}, item.sha256));
+    const proofs = ["sealed", "stored"].map((step) => {
+        const state = proof[step] === null ? "waiting" : proof[step] ? "proven" : "wrong";
+        return text(`evidence.proof.${step}_${state}`);
+    });
+    fact("verified", element("span", { id: "proof" }, `${proofs.join(" · ")} · ${text("evidence.proof.when", { n: number(proof.log_entries) })}`));
+    $("facts").replaceChildren(list);
+    $("custody").replaceChildren(...custody.map(moment));
+    const parts = ["original", ...custody.filter((e) => e.event === "item.previewed" && e.data.outcome === "made").map((e) => e.data.part)];
+    $("open").replaceChildren(element("p", {}, text("evidence.open_hint")), ...parts.map((part) => {
+        const which = part === "original" ? "" : ` --part ${part}`;
+        return element("p", {}, `${text(`evidence.part.${part}`)}: `, element("code", {}, `camdock open ${item.evidence}${which} --key KEY.pem -o FILE`));
+    }));
+}
+
+async function show(id) {
+    const told = await ask(`/api/evidence/${encodeURIComponent(id)}`);
+    if (!told) return;
+    opened = told;
+    drawItem();
+    if (!$("item").open) $("item").showModal();
+}
+
+function drawDays() {
+    $("day-rows").replaceChildren(...days.map((day) => {
+        const cells = ["sessions", "seen", "held", "sealed", "stored", "missing", "interrupted"].map((name) => {
+            const bad = ["missing", "interrupted"].includes(name) && day[name] > 0;
+            return element("td", bad ? { class: "bad" } : {}, bad ? `⚠ ${number(day[name])}` : number(day[name]));
+        });
+        return element("tr", {}, element("td", {}, day.day), element("td", {}, day.camera ?? text("evidence.unknown_camera")), element("td", {}, day.officers || "–"), ...cells);
+    }));
+    const range = new URLSearchParams(new FormData($("day-form")));
+    for (const format of ["csv", "json"]) $(`days-${format}`).href = `/export/completeness?${new URLSearchParams([...range, ["format", format]])}`;
+}
+
+async function findDays() {
+    const told = await ask(`/api/completeness?${new URLSearchParams(new FormData($("day-form")))}`);
+    if (!told) return;
+    days = told.days;
+    $("day-from").value = told.from;
+    $("day-to").value = told.to;
+    drawDays();
+}
+
+function drawProblems() {
+    if (!problems) return;
+    const list = [];
+    const add = (words, more, action) => {
+        const node = element("li", { class: "bad" }, element("b", {}, `⚠ ${words}`), more ? element("div", {}, more) : null);
+        if (action) {
+            const button = element("button", { type: "button" }, text("evidence.show"));
+            button.addEventListener("click", action);
+            node.append(button);
+        }
+        list.push(node);
+    };
+    if (problems.undecided) add(text("evidence.problem.undecided", { n: number(problems.undecided) }), text("evidence.problem.undecided_next"), () => { form.reset(); $("state").value = "quarantine"; tab("search"); find(); });
+    if (problems.missing) add(text("evidence.problem.missing", { n: number(problems.missing) }), text("evidence.problem.missing_next"), () => tab("days"));
+    if (problems.store) add(text("evidence.problem.store", { code: problems.store.code }), `${problems.store.reason} ${problems.store.next_step}`);
+    for (const [id, alarm] of Object.entries(problems.alarms)) add(text("evidence.problem.alarm", { code: alarm.code }), `${alarm.reason} ${alarm.next_step}`, () => show(id));
+    if (!problems.clock.synchronised) add(text("evidence.problem.clock"), text("evidence.problem.clock_next"));
+    if (!list.length) list.push(element("li", {}, `✓ ${text("evidence.problem.none")}`));
+    if (problems.waiting) list.push(element("li", {}, text("evidence.problem.waiting", { n: number(problems.waiting), since: time(problems.oldest_unstored) })));
+    $("problems").replaceChildren(...list);
+    document.title = `${problems.station} – ${text("evidence.title")}`;
+}
+
+function tab(name) {
+    for (const other of ["search", "days"]) {
+        $(other).hidden = other !== name;
+        $(`tab-${other}`).setAttribute("aria-pressed", String(other === name));
+    }
+    if (name === "days") findDays();
+}
+
+async function look() {
+    const told = await ask("/api/problems");
+    if (told) problems = told;
+    drawProblems();
+}
+
+form.addEventListener("submit", (event) => { event.preventDefault(); find(); });
+$("day-form").addEventListener("submit", (event) => { event.preventDefault(); findDays(); });
+$("more").addEventListener("click", more);
+$("close").addEventListener("click", () => $("item").close());
+$("tab-search").addEventListener("click", () => tab("search"));
+$("tab-days").addEventListener("click", () => tab("days"));
+for (const [name, value] of new URLSearchParams(location.search)) {
+    const field = form.elements.namedItem(name);
+    if (field) field.value = value;
+}
+languages(() => { draw(); drawDays(); drawProblems(); if (opened) drawItem(); }).then(() => { look(); find(); });
+setInterval(look, 15000);

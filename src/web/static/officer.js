@@ -1,0 +1,165 @@
+// The officers' page. One rule above all: no state is shown that the station did not tell within the last seconds.
+import { bytes, element, has, icon, language, languages, number, text } from "./common.js";
+
+const SILENCE = 4000; // milliseconds; the station speaks at least every 1.5 s
+const main = document.getElementById("bays");
+const said = document.getElementById("said");
+const bays = new Map();
+const tiles = new Map();
+let heard = 0;
+let fresh = false;
+let feed = null;
+
+function left(seconds) {
+    if (seconds === null || seconds === undefined) return text("officer.left_unknown");
+    if (seconds < 90) return text("officer.left_soon");
+    const minutes = Math.round(seconds / 60);
+    if (minutes < 90) return text("officer.left_minutes", { n: number(minutes) });
+    return text("officer.left_hours", { n: new Intl.NumberFormat(language, { maximumFractionDigits: 1 }).format(minutes / 60) });
+}
+
+// The station tells the exact story in English; other languages have one text for each code.
+function problem(bay, kind) {
+    const given = kind === "what" ? bay.reason : bay.next_step;
+    const key = `problem.${bay.code}.${kind}`;
+    return language !== "en" && has(key) ? text(key) : given;
+}
+
+function tile(bay) {
+    const state = fresh ? bay.state : "unknown";
+    const id = `bay-${encodeURIComponent(bay.bay)}`;
+    const people = [];
+    if (bay.officer) people.push(text("officer.officer", { name: bay.officer }));
+    if (bay.camera) people.push(bay.camera.split("/").slice(1).join("/"));
+    const node = element("article", { class: "tile", "data-state": state, "aria-labelledby": `${id}-name ${id}-state`, "data-bay": bay.bay },
+        element("div", { class: "who" },
+            element("h2", { class: "bay", id: `${id}-name` }, element("span", { class: "off-screen" }, `${text("officer.bay")} `), bay.bay),
+            element("div", { class: "person" }, people.join(" · "))),
+        element("div", { class: "state" }, icon(state), element("span", { id: `${id}-state` }, text(`state.${state}`))));
+    const add = (kind, words) => words && node.append(element("p", { class: kind }, words));
+    if (state === "reading") {
+        const listing = bay.files_total === 0;
+        const bar = element("progress", { "aria-label": text("officer.progress", { bay: bay.bay }) });
+        if (!listing) {
+            bar.max = Math.max(bay.bytes_total, 1);
+            bar.value = bay.bytes_total ? bay.bytes_done : 1;
+        }
+        node.append(bar);
+        add("counts", listing ? text("officer.listing") : text("officer.counts", {
+            done: number(bay.files_done), total: number(bay.files_total), bytes: bytes(bay.bytes_done), of: bytes(bay.bytes_total),
+        }));
+        if (!listing) add("hint", left(bay.seconds_left));
+    } else if (state === "safe_to_remove") {
+        add("hint", text("officer.safe_hint"));
+        add("counts", text("officer.safe_counts", { files: number(bay.files), bytes: bytes(bay.bytes), waiting: number(bay.waiting_for_store) }));
+    } else if (state === "all_stored") {
+        add("hint", text("officer.stored_hint"));
+        add("counts", text("officer.stored_counts", { files: number(bay.files), bytes: bytes(bay.bytes) }));
+    } else if (state === "needs_attention" || state === "not_recognised") {
+        add("next", problem(bay, "next"));
+        add("what", problem(bay, "what"));
+        if (bay.files_total) add("counts", text("officer.files_counts", { done: number(bay.files_done), total: number(bay.files_total) }));
+        if (bay.code) add("code", text("officer.code", { code: bay.code }));
+    } else if (state === "unknown") {
+        add("hint", text("officer.unknown_hint"));
+    }
+    return node;
+}
+
+function draw(names) {
+    for (const name of names) {
+        const bay = bays.get(name);
+        const old = tiles.get(name);
+        if (!bay) {
+            old?.remove();
+            tiles.delete(name);
+            continue;
+        }
+        const node = tile(bay);
+        tiles.set(name, node);
+        if (old) old.replaceWith(node);
+        else {
+            const order = (a, b) => a.localeCompare(b, undefined, { numeric: true });
+            const after = [...tiles.keys()].filter((other) => order(other, name) > 0).sort(order)[0];
+            main.insertBefore(node, after === undefined ? null : tiles.get(after));
+        }
+    }
+    const count = bays.size;
+    main.querySelector(".none")?.remove();
+    if (count === 0 && fresh) {
+        main.append(element("div", { class: "none" }, text("officer.none"), element("p", {}, text("officer.none_hint"))));
+    }
+    const [many, columns] = count <= 2 ? [1, Math.max(count, 1)] : count <= 6 ? [2, count <= 4 ? 2 : 3] : count <= 20 ? [3, 5] : [4, 8];
+    main.dataset.many = many;
+    main.style.setProperty("--columns", columns);
+}
+
+const all = () => draw([...new Set([...bays.keys(), ...tiles.keys()])]);
+
+function take(view) {
+    const before = bays.get(view.bay);
+    bays.set(view.bay, view);
+    if (before?.state !== view.state) {
+        said.textContent = `${text("officer.bay")} ${view.bay}: ${text(`state.${view.state}`)}`;
+    }
+}
+
+function lost(is) {
+    if (fresh === !is) return;
+    fresh = !is;
+    document.body.classList.toggle("stale", is);
+    document.getElementById("lost").hidden = !is;
+    // Nor may a screen reader find the last announcement.
+    if (is) said.textContent = "";
+    all();
+}
+
+function listen() {
+    feed?.close();
+    feed = new EventSource("/events");
+    const mine = feed;
+    const spoke = () => { heard = performance.now(); };
+    feed.addEventListener("hello", (event) => {
+        spoke();
+        const told = JSON.parse(event.data);
+        document.getElementById("station").textContent = told.station;
+        document.getElementById("version").textContent = `CamDock ${told.version}`;
+        document.title = `${told.station} – CamDock`;
+        bays.clear();
+        for (const view of told.bays) take(view);
+        lost(false);
+        all();
+    });
+    feed.addEventListener("bays", (event) => {
+        spoke();
+        const told = JSON.parse(event.data);
+        for (const view of told.bays) take(view);
+        for (const name of told.gone) bays.delete(name);
+        draw([...told.bays.map((view) => view.bay), ...told.gone]);
+    });
+    feed.addEventListener("alive", () => { spoke(); });
+    feed.addEventListener("error", async () => {
+        lost(true);
+        // The browser tries again by itself, unless the station answered with an error: then only a new feed helps.
+        if (mine !== feed || mine.readyState !== EventSource.CLOSED) return;
+        const answer = await fetch("/events", { method: "HEAD" }).catch(() => null);
+        if (answer && [401, 403].includes(answer.status)) location.assign("/login");
+        setTimeout(listen, 1000);
+    });
+}
+
+setInterval(() => {
+    if (performance.now() - heard > SILENCE) {
+        lost(true);
+        // What a silent connection still holds is old: a new one begins with everything as it is.
+        heard = performance.now();
+        listen();
+    }
+    document.getElementById("clock").textContent = new Date().toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
+}, 500);
+document.getElementById("full").addEventListener("click", () => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else document.documentElement.requestFullscreen().catch(() => {});
+});
+heard = performance.now();
+languages(all).then(listen);

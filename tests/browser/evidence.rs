@@ -1,0 +1,216 @@
+use std::fs;
+
+use camdock::model::Event;
+use serde_json::json;
+
+use crate::driver::Browser;
+use crate::{place, url};
+
+/// Makes a token with the program; gives it and its line for the configuration.
+fn token(place: &crate::place::Place, name: &str, role: &str) -> (String, String) {
+    let ran = place.camdock(&["token", name, "--role", role]).ends(0);
+    let token = ran
+        .out
+        .lines()
+        .find_map(|l| l.strip_prefix("token:"))
+        .unwrap();
+    let line = ran.out.lines().find(|l| l.contains("sha256")).unwrap();
+    (token.trim().to_owned(), line.trim().to_owned())
+}
+
+#[test]
+fn browser_an_evidence_manager_searches_reads_custody_and_exports_and_the_log_says_so() {
+    let place = place(&[]);
+    let (mine, line) = token(&place, "M. Shah", "evidence");
+    let (kiosk, kiosk_line) = token(&place, "desk", "kiosk");
+    let tokens = format!("tokens = [{line} {kiosk_line}]");
+    place.configure(&[
+        ("web", "listen = \"127.0.0.1:0\""),
+        ("web", tokens.as_str()),
+    ]);
+    place.film("X0000001", "DCIM/A0001.MP4", 1, 3_000_000);
+    place.film("X0000002", "DCIM/B0002.MP4", 2, 1_000);
+    let hostile = place.nameless("nobody");
+    fs::write(hostile.join("<img src=x onerror=alert(1)>.MP4"), b"hostile").unwrap();
+    place.drain().ends(3);
+    // Docked once more, it would be taken once more: it says not who it is.
+    fs::remove_dir_all(&hostile).unwrap();
+    let running = place.start(&["run"]);
+    let browser = Browser::start(1400, 1000);
+    let url = url(&running);
+
+    browser.open(&format!("{url}evidence"));
+    browser.until("the login", "document.getElementById('token') && document.querySelector('h2').innerText.includes('Who')");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.fill("#token", "camdock_wrong");
+    browser.js("document.querySelector('form').submit()");
+    browser.until(
+        "a wrong token is told",
+        "document.getElementById('wrong')?.innerText.includes('not known')",
+    );
+    browser.shot("login-wrong");
+    let refused = browser.awaited("fetch('/api/evidence').then((r) => r.status)");
+    assert_eq!(refused, 401);
+    // A kiosk's token opens no evidence.
+    let refused = browser.awaited(&format!(
+        "fetch('/api/evidence', {{headers: {{authorization: 'Bearer {kiosk}'}}}}).then((r) => r.status)"
+    ));
+    assert_eq!(refused, 403);
+
+    browser.fill("#token", &mine);
+    browser.js("document.querySelector('form').submit()");
+    browser.until(
+        "the items",
+        "document.querySelectorAll('#rows tr').length === 3",
+    );
+    // What needs a decision comes first, and a hostile name is only text.
+    let first = browser.text("#rows tr:first-child");
+    assert!(
+        first.contains("Quarantine") && first.contains("<img src=x onerror=alert(1)>.MP4"),
+        "{first}"
+    );
+    assert!(
+        browser
+            .text("#problems")
+            .contains("In quarantine, undecided: 1")
+    );
+    browser.shot("evidence-list");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+
+    browser.fill("#officer", "4711");
+    browser.click("#form button");
+    browser.until(
+        "one officer's items",
+        "document.querySelectorAll('#rows tr').length === 1",
+    );
+    assert!(browser.text("#rows").contains("DCIM/A0001.MP4"));
+    browser.click("#rows button");
+    browser.until(
+        "the custody",
+        "document.querySelectorAll('#custody li').length >= 4",
+    );
+    let custody = browser.text("#custody");
+    for word in [
+        "was docked in bay X0000001",
+        "hashed and sealed",
+        "The store evidence confirmed",
+        "M. Shah looked at this item",
+    ] {
+        assert!(custody.contains(word), "{word} is missing in:\n{custody}");
+    }
+    let proof = browser.text("#proof");
+    assert!(
+        proof.contains("sealing is proven") && proof.contains("storing is proven"),
+        "{proof}"
+    );
+    browser.shot("evidence-custody");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.click("#close");
+
+    let csv = browser.awaited("fetch(document.getElementById('csv').href).then((r) => r.text())");
+    let csv = csv.as_str().unwrap();
+    assert_eq!(csv.lines().count(), 2, "{csv}");
+    assert!(
+        csv.starts_with("evidence,camera,officer,") && csv.contains("DCIM/A0001.MP4"),
+        "{csv}"
+    );
+    let lines = browser.awaited("fetch('/export/evidence?format=json').then((r) => r.text())");
+    let lines: Vec<serde_json::Value> = lines
+        .as_str()
+        .unwrap()
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 3);
+
+    browser.click("#tab-days");
+    browser.until(
+        "completeness",
+        "document.querySelectorAll('#day-rows tr').length === 3",
+    );
+    browser.shot("evidence-completeness");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    let days = browser.awaited("fetch('/api/completeness').then((r) => r.json())");
+    for day in days["days"].as_array().unwrap() {
+        let of = |name: &str| day[name].as_u64().unwrap();
+        assert_eq!((of("missing"), of("interrupted")), (0, 0), "{day}");
+        // Docked twice: taken once, held the second time; nothing is held of a camera that says not who it is.
+        assert_eq!(of("seen"), of("held") + of("sealed"), "{day}");
+    }
+    // Reading only: nothing that could change evidence exists.
+    for (method, path) in [
+        ("POST", "/api/evidence"),
+        ("DELETE", "/api/evidence"),
+        ("PUT", "/evidence"),
+    ] {
+        let status = browser.awaited(&format!(
+            "fetch('{path}', {{method: '{method}'}}).then((r) => r.status)"
+        ));
+        assert_eq!(status, json!(405), "{method} {path}");
+    }
+
+    // Decided by command, seen on the page, all of it in the log.
+    let waiting = place
+        .camdock(&["quarantine", "list", "--json"])
+        .ends(3)
+        .lines();
+    let id = waiting[0]["evidence"].as_str().unwrap().to_owned();
+    let who = ["--operator", "M. Shah", "--reason", "lent camera"];
+    place
+        .camdock(&[&["quarantine", "decide", "accept", &id][..], &who].concat())
+        .ends(0);
+    place
+        .camdock(&[&["reassign", &id, "--officer", "4799"][..], &who].concat())
+        .ends(0);
+    place
+        .camdock(
+            &[
+                &["quarantine", "decide", "accept", &id][..],
+                &["--operator", "", "--reason", "x"],
+            ]
+            .concat(),
+        )
+        .ends(3);
+    browser.click("#tab-search");
+    browser.fill("#officer", "4799");
+    browser.click("#form button");
+    browser.until(
+        "its new officer has it",
+        "document.querySelector('#rows tr')?.innerText.includes('Accepted as evidence')",
+    );
+    running.stop().ends(0);
+    let actions: Vec<_> = place
+        .events()
+        .into_iter()
+        .filter_map(|e| match e {
+            Event::OperatorAction(action) => Some(action),
+            _ => None,
+        })
+        .collect();
+    let of = |name: &str| {
+        actions
+            .iter()
+            .filter(|a| a.action == name)
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        actions.iter().all(|a| a.operator == "M. Shah"),
+        "{actions:?}"
+    );
+    assert!(
+        of("evidence.listed")
+            .iter()
+            .any(|a| a.reason == "officer=4711"),
+        "{actions:?}"
+    );
+    assert_eq!(of("evidence.viewed").len(), 1);
+    assert_eq!(of("evidence.exported").len(), 2);
+    assert_eq!(of("quarantine.accept").len(), 1);
+    let reassigned = of("officer.reassign")[0];
+    assert_eq!(reassigned.officer.as_ref().unwrap().0, "4799");
+    assert!(
+        reassigned.peer.as_ref().unwrap().starts_with("uid "),
+        "{reassigned:?}"
+    );
+    place.camdock(&["verify"]).ends(0);
+}

@@ -1,0 +1,189 @@
+use std::fs;
+use std::net::TcpListener;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::driver::Browser;
+use crate::{place, tile, until, url};
+
+#[test]
+fn browser_an_officer_sees_reading_then_safe_and_is_told_of_an_early_removal() {
+    let place = place(&[
+        ("dock", "settle_seconds = 4.0"),
+        ("store", "endpoint = \"http://127.0.0.1:9\""),
+    ]);
+    let running = place.start(&["run"]);
+    let browser = Browser::start(1280, 800);
+    browser.open(&url(&running));
+    browser.until(
+        "an empty station says so",
+        "document.querySelector('.none')",
+    );
+    browser.shot("officer-none");
+
+    // Written just now: it may still be growing, so the bay reads on for the settling time.
+    fs::write(place.camera("X0000001").join("A.MP4"), vec![7; 3_000_000]).unwrap();
+    browser.until("the bay reads", &tile("X0000001", "reading"));
+    let text = browser.text("[data-bay=X0000001]");
+    assert!(
+        text.contains("Reading – leave docked") && text.contains("4711"),
+        "{text}"
+    );
+    assert!(
+        browser
+            .js("return !!document.querySelector('progress')")
+            .as_bool()
+            .unwrap()
+    );
+    browser.shot("officer-reading");
+    browser.until("it is safe", &tile("X0000001", "safe_to_remove"));
+    let text = browser.text("[data-bay=X0000001]");
+    assert!(
+        text.contains("Safe to remove") && text.contains("Files: 1"),
+        "{text}"
+    );
+    let spoken = browser.text("#said");
+    assert!(spoken.contains("X0000001: Safe to remove"), "{spoken}");
+
+    let early = place.camera("X0000002");
+    fs::write(early.join("B.MP4"), vec![8; 2_000_000]).unwrap();
+    browser.until("the second bay reads", &tile("X0000002", "reading"));
+    browser.until(
+        "its file was seen",
+        "document.querySelector('[data-bay=X0000002]').innerText.includes('of 1')",
+    );
+    let away = place.path("away");
+    fs::rename(&early, &away).unwrap();
+    browser.until("it was removed early", &tile("X0000002", "needs_attention"));
+    let text = browser.text("[data-bay=X0000002]");
+    assert!(
+        text.contains("Dock this camera again") && text.contains("removed_early"),
+        "{text}"
+    );
+    // A camera without a serial is taken all the same.
+    fs::write(place.nameless("unknown").join("C.MP4"), b"nobody's").unwrap();
+    browser.until("it is in quarantine", &tile("unknown", "needs_attention"));
+    browser.shot("officer-four-states");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+
+    fs::rename(&away, &early).unwrap();
+    browser.until("back again it is safe", &tile("X0000002", "safe_to_remove"));
+    running.stop().ends(0);
+    place.camdock(&["quarantine", "list"]).ends(3).says("C.MP4");
+}
+
+#[test]
+fn browser_a_page_that_lost_its_station_shows_no_state_at_all() {
+    // A port of its own, so that the station comes back where it was.
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let listen = format!("listen = \"127.0.0.1:{port}\"");
+    let place = place(&[("web", listen.as_str())]);
+    place.film("X0000001", "A.MP4", 1, 1_000_000);
+    let running = place.start(&["run"]);
+    let browser = Browser::start(1280, 800);
+    browser.open(&url(&running));
+    browser.until("all is stored", &tile("X0000001", "all_stored"));
+
+    // It hangs: the connection stays open, nothing is said.
+    let pid = Pid::from_raw(running.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    browser.until("silence is a lost connection", &tile("X0000001", "unknown"));
+    let text = browser.text("body");
+    assert!(text.contains("No connection to the station"), "{text}");
+    assert!(
+        !text.contains("All stored") && !text.contains("Safe"),
+        "{text}"
+    );
+    browser.shot("officer-lost");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    kill_process(pid, Signal::CONT).unwrap();
+    browser.until("it is heard again", &tile("X0000001", "all_stored"));
+    assert_eq!(
+        browser.js("return document.getElementById('lost').hidden"),
+        true
+    );
+
+    // It dies.
+    running.kill();
+    browser.until("a dead station shows nothing", &tile("X0000001", "unknown"));
+    let _again = place.start(&["run"]);
+    browser.until("it is back by itself", &tile("X0000001", "all_stored"));
+}
+
+#[test]
+fn browser_the_page_speaks_two_languages_and_loads_nothing_from_elsewhere() {
+    let place = place(&[("web", "language = \"de\"")]);
+    place.film("X0000001", "A.MP4", 1, 1_000_000);
+    let running = place.start(&["run"]);
+    let browser = Browser::start(1280, 800);
+    let url = url(&running);
+    browser.open(&url);
+    browser.until("all is stored", &tile("X0000001", "all_stored"));
+    assert!(browser.text("main").contains("Alles gespeichert"));
+    assert_eq!(browser.js("return document.documentElement.lang"), "de");
+    browser.shot("officer-german");
+    browser.click("button[lang=en]");
+    browser.until(
+        "English",
+        "document.querySelector('main').innerText.includes('All stored')",
+    );
+    browser.open(&url);
+    browser.until(
+        "the choice stays",
+        "document.querySelector('main').innerText.includes('All stored')",
+    );
+    let loaded = browser.js("return performance.getEntriesByType('resource').map((r) => r.name)");
+    let loaded = loaded.as_array().unwrap();
+    assert!(loaded.len() >= 4, "{loaded:?}");
+    assert!(
+        loaded
+            .iter()
+            .all(|name| name.as_str().unwrap().starts_with(&url)),
+        "{loaded:?}"
+    );
+    let bytes = browser.js(
+        "return performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))\
+         .reduce((sum, r) => sum + r.decodedBodySize, 0)",
+    );
+    assert!(
+        bytes.as_u64().unwrap() < 100_000,
+        "first paint takes {bytes} bytes"
+    );
+}
+
+#[test]
+fn browser_sixty_four_bays_are_all_in_sight() {
+    let place = place(&[]);
+    let serials: Vec<String> = (1..=64).map(|bay| format!("Y{bay:07}")).collect();
+    place.roster(&serials.iter().map(String::as_str).collect::<Vec<_>>());
+    for bay in 1..=64 {
+        place.camera_in(&bay.to_string(), &format!("Y{bay:07}"));
+    }
+    let running = place.start(&["run"]);
+    let browser = Browser::start(1920, 1080);
+    browser.open(&url(&running));
+    browser.until(
+        "all bays",
+        "document.querySelectorAll('.tile').length === 64",
+    );
+    browser.shot("officer-64");
+    let order = browser
+        .js("return [...document.querySelectorAll('.tile')].map((t) => Number(t.dataset.bay))");
+    let order: Vec<u64> = serde_json::from_value(order).unwrap();
+    assert_eq!(order, (1..=64).collect::<Vec<_>>());
+    let hidden = browser.js(
+        "return [...document.querySelectorAll('.tile')].filter((t) => t.getBoundingClientRect().bottom > innerHeight).length",
+    );
+    assert_eq!(hidden, 0, "some bays are below the screen");
+    until("one left", || {
+        fs::remove_dir_all(place.path("docked/64")).is_ok()
+    });
+    browser.until(
+        "it leaves the page",
+        "document.querySelectorAll('.tile').length === 63",
+    );
+}

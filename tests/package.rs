@@ -1,0 +1,140 @@
+//! The Debian package and the units: what is in them, and that installing, upgrading, removing and purging keep evidence.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn top(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[track_caller]
+fn run(command: &mut Command) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&stdout).into_owned();
+    assert!(
+        status.success(),
+        "{command:?}\n{said}\n{}",
+        String::from_utf8_lossy(&stderr)
+    );
+    said
+}
+
+/// A plain root folder with a package database of its own.
+struct Root(tempfile::TempDir);
+
+impl Root {
+    fn new() -> Self {
+        let root = Self(tempfile::tempdir().unwrap());
+        for dir in ["var/lib/dpkg/info", "var/lib/dpkg/updates"] {
+            fs::create_dir_all(root.at(dir)).unwrap();
+        }
+        fs::write(root.at("var/lib/dpkg/status"), "").unwrap();
+        root
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    #[track_caller]
+    fn dpkg(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+        run(Command::new("dpkg")
+            .arg(format!("--root={}", self.0.path().display()))
+            .args([
+                "--force-script-chrootless",
+                "--force-not-root",
+                "--force-depends",
+                "--force-confold",
+                "--log=/dev/null",
+            ])
+            .args(arguments)
+            .envs(environment.iter().copied()))
+    }
+}
+
+fn package(out: &Path, version: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_camdock");
+    let made = run(Command::new(top("systemd/deb/make.sh"))
+        .arg(program)
+        .arg(out)
+        .arg(version));
+    made.trim().to_owned()
+}
+
+#[test]
+fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administrators_edits() {
+    let out = tempfile::tempdir().unwrap();
+    let (old, new) = (package(out.path(), "0.1.0"), package(out.path(), "0.1.1"));
+    let root = Root::new();
+    let said = root.dpkg(&["-i", &old], &[]);
+    assert!(said.contains("camdock check"), "{said}");
+    for file in [
+        "usr/bin/camdock",
+        "usr/lib/systemd/system/camdock.service",
+        "usr/lib/systemd/system/camdock-verify.timer",
+        "usr/lib/sysusers.d/camdock.conf",
+        "usr/lib/tmpfiles.d/camdock.conf",
+        "usr/share/man/man1/camdock.1.gz",
+        "usr/share/man/man1/camdock-verify.1.gz",
+        "usr/share/bash-completion/completions/camdock",
+        "usr/share/zsh/vendor-completions/_camdock",
+        "usr/share/fish/vendor_completions.d/camdock.fish",
+        "usr/share/doc/camdock/examples/bucket-policy.json",
+        "etc/camdock/camdock.toml",
+        "etc/camdock/profiles/folder.toml",
+    ] {
+        assert!(root.at(file).exists(), "{file} is not in the package");
+    }
+    let installed = root.at("usr/bin/camdock");
+    assert!(run(Command::new(&installed).arg("--version")).starts_with("camdock "));
+    let page = run(Command::new("gzip")
+        .arg("-dc")
+        .arg(root.at("usr/share/man/man1/camdock-run.1.gz")));
+    assert!(page.contains("drain"), "{page}");
+
+    // The administrator's edit and the station's state.
+    let config = root.at("etc/camdock/camdock.toml");
+    let edited = fs::read_to_string(&config)
+        .unwrap()
+        .replace("leeds-north-1", "york-2");
+    fs::write(&config, &edited).unwrap();
+    let spool = root.at("var/lib/camdock/spool");
+    fs::create_dir_all(&spool).unwrap();
+    fs::write(spool.join("in-flight.sealed"), b"the only copy").unwrap();
+    root.dpkg(&["-i", &new], &[]);
+    assert_eq!(fs::read_to_string(&config).unwrap(), edited);
+    root.dpkg(&["-r", "camdock"], &[]);
+    assert!(!installed.exists() && config.exists());
+    let said = root.dpkg(&["-P", "camdock"], &[]);
+    assert!(!config.exists());
+    assert!(said.contains("Kept:"), "{said}");
+    assert_eq!(
+        fs::read(spool.join("in-flight.sealed")).unwrap(),
+        b"the only copy"
+    );
+
+    root.dpkg(&["-i", &new], &[]);
+    root.dpkg(&["-P", "camdock"], &[("CAMDOCK_PURGE_EVIDENCE", "yes")]);
+    assert!(spool.exists(), "a mere yes is not enough");
+    root.dpkg(&["-i", &new], &[]);
+    let sure = (
+        "CAMDOCK_PURGE_EVIDENCE",
+        "delete all evidence on this station",
+    );
+    root.dpkg(&["-P", "camdock"], &[sure]);
+    assert!(!spool.exists());
+}
+
+#[test]
+fn the_units_are_hardened_to_two_or_better() {
+    for unit in ["systemd/camdock.service", "systemd/camdock-verify.service"] {
+        run(Command::new("systemd-analyze")
+            .args(["security", "--no-pager", "--offline=true", "--threshold=20"])
+            .arg(top(unit)));
+    }
+}

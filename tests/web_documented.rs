@@ -1,0 +1,206 @@
+//! Metrics and problem codes are what README, alert rules, dashboard and the pages' texts say they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use camdock::config::LANGUAGES;
+use camdock::metrics::{ALL, Kind};
+use serde_json::Value;
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The cells of the README's table whose heading begins so.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let readme = read("README.md");
+    let lines = readme.lines().skip_while(|l| !l.starts_with(heading));
+    lines
+        .skip(2)
+        .take_while(|l| l.starts_with('|'))
+        .map(|line| {
+            let cells = line.trim_matches('|').split('|');
+            cells
+                .map(|cell| cell.trim().trim_matches('`').to_owned())
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn the_readme_explains_every_metric_as_it_is_registered() {
+    let rows = table("| metric |");
+    let registered: Vec<Vec<String>> = ALL
+        .iter()
+        .map(|m| {
+            let kind = format!("{:?}", m.kind).to_lowercase();
+            vec![m.name.to_owned(), kind, m.help.to_owned()]
+        })
+        .collect();
+    let plain = |rows: Vec<Vec<String>>| -> Vec<Vec<String>> {
+        rows.into_iter()
+            .map(|row| row.into_iter().map(|c| c.replace('`', "")).collect())
+            .collect()
+    };
+    assert_eq!(plain(rows), plain(registered));
+}
+
+/// Everything in a text that looks like one of our metrics.
+fn named(text: &str) -> BTreeSet<String> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split(|c| !word(c))
+        .filter(|w| w.starts_with("camdock_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_metric_that_alerts_and_dashboard_name_exists() {
+    let mut known = BTreeSet::new();
+    for metric in ALL {
+        known.insert(metric.name.to_owned());
+        if metric.kind == Kind::Histogram {
+            known.extend(["_bucket", "_sum", "_count"].map(|end| format!("{}{end}", metric.name)));
+        }
+    }
+    for file in ["config/alerts.yml", "config/dashboard.json"] {
+        let named = named(&read(file));
+        assert!(named.len() > 5, "{file}");
+        let unknown: Vec<_> = named.difference(&known).collect();
+        assert!(unknown.is_empty(), "{file} names {unknown:?}");
+    }
+    let shown = named(&read("config/dashboard.json"));
+    for metric in ALL.iter().filter(|m| m.kind == Kind::Histogram) {
+        assert!(
+            shown.contains(&format!("{}_bucket", metric.name)),
+            "{}",
+            metric.name
+        );
+    }
+}
+
+#[test]
+fn the_alert_rules_are_valid_and_each_says_what_to_do() {
+    let checked = Command::new("promtool")
+        .args(["check", "rules", "--lint-fatal"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/alerts.yml"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("promtool is missing; `make setup` installs it");
+    let said = String::from_utf8_lossy(&checked.stdout) + String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
+    let rules = read("config/alerts.yml");
+    let count = |word: &str| rules.matches(word).count();
+    assert!(count("- alert: ") >= 12);
+    assert_eq!(count("- alert: "), count("summary: "));
+    assert_eq!(count("- alert: "), count("action: "));
+}
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// What stands in quotes after each `mark`, if it is a code.
+fn after(text: &str, mark: &str, codes: &mut BTreeMap<String, PathBuf>, file: &Path) {
+    for rest in text.split(mark).skip(1) {
+        let rest = rest.trim_start();
+        let Some(code) = rest.strip_prefix('"').and_then(|r| r.split('"').next()) else {
+            continue;
+        };
+        if !code.is_empty()
+            && code
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        {
+            codes.insert(code.to_owned(), file.to_owned());
+        }
+    }
+}
+
+/// Every problem code in the source: labels of errors, codes of log lines, of bays and of counted errors.
+fn codes() -> BTreeMap<String, PathBuf> {
+    let (mut files, mut codes) = (Vec::new(), BTreeMap::new());
+    sources(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut files,
+    );
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let labels = text.split("fn label(&self) -> &'static str {").skip(1);
+        let reports = text.split("fn code(&self) -> &'static str {").skip(1);
+        for label in labels.chain(reports) {
+            let body = label.split("\n    }").next().unwrap();
+            after(&format!("={}", body.trim_start()), "=", &mut codes, &file);
+            after(body, "=>", &mut codes, &file);
+            // A label before the match begins, or in a block of its own.
+            after(body, "{\n", &mut codes, &file);
+        }
+        for mark in [
+            "code = ",
+            "metrics::error(",
+            "code: ",
+            "REMOVED_EARLY: &str = ",
+            ".waiting(",
+        ] {
+            after(text, mark, &mut codes, &file);
+        }
+        if file.parent().is_some_and(|dir| dir.ends_with("cli/verify")) {
+            for quoted in text.split('"').skip(1).step_by(2) {
+                let snake = quoted.contains('_')
+                    && quoted.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+                codes.extend(snake.then(|| (quoted.to_owned(), file.clone())));
+            }
+        }
+        for mark in ["refuse(", "not_recognised("] {
+            for call in text.split(mark).skip(1) {
+                let quoted = call.split(')').next().unwrap().split('"').nth(1);
+                let code = quoted.filter(|q| !q.contains(' ') && q.contains('_'));
+                codes.extend(code.map(|c| (c.to_owned(), file.clone())));
+            }
+        }
+    }
+    codes
+}
+
+#[test]
+fn every_problem_code_is_explained_in_the_readme_and_in_every_language() {
+    let codes = codes();
+    assert!(codes.len() > 90, "{}", codes.len());
+    let rows = table("| code |");
+    let explained: BTreeSet<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+    let missing: Vec<_> = codes
+        .iter()
+        .filter(|(code, _)| !explained.contains(code.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "not in the README: {missing:?}");
+    for code in &explained {
+        assert!(
+            codes.contains_key(*code),
+            "the README explains {code}, which nothing says"
+        );
+    }
+    for language in LANGUAGES {
+        let texts: Value =
+            serde_json::from_str(&read(&format!("src/web/text/{language}.json"))).unwrap();
+        let problems = texts["problem"].as_object().unwrap();
+        let translated: BTreeSet<&str> = problems.keys().map(String::as_str).collect();
+        assert_eq!(translated, explained, "{language}");
+    }
+    let english: Value = serde_json::from_str(&read("src/web/text/en.json")).unwrap();
+    for row in &rows {
+        let text = &english["problem"][&row[0]];
+        let told = [&row[1], &row[2]].map(|c| c.replace('`', ""));
+        let meant = ["what", "next"].map(|k| text[k].as_str().unwrap().replace('`', ""));
+        assert_eq!(told, meant, "{}", row[0]);
+    }
+}
