@@ -1,0 +1,17 @@
+//! The test bed: a guest, what it is made of and kept in, and the ways to talk to it.
+
+mod agent;
+mod disk;
+mod exfat;
+mod guest;
+mod install;
+mod kept;
+mod medium;
+mod plug;
+mod qemu;
+mod station;
+
+pub use guest::Guest;
+pub use medium::{Layout, Medium};
+pub use plug::Media;
+pub use station::Footage;
