@@ -1,6 +1,6 @@
 //! A guest for one case.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -140,7 +140,19 @@ impl Guest {
 
     /// A medium with footage, gone with the guest.
     pub fn medium(&self, name: &str, layout: Layout, footage: &Footage) -> Medium {
-        Medium::new(self.dir.path().join(name), layout, footage)
+        Medium::new(self.path(name), layout, footage)
+    }
+
+    /// A folder of the host with footage, gone with the guest.
+    pub fn folder(&self, name: &str, footage: &Footage) -> PathBuf {
+        let folder = self.path(name);
+        footage.write_below(&folder);
+        folder
+    }
+
+    /// Where the case may put files of its own.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// The disk of [`Guest::on_lossy_disk`].

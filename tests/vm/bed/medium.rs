@@ -4,12 +4,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
 
 use camdock::model::Sha256Digest;
 
 use super::exfat;
-use super::station::{FILMED, Footage};
+use super::station::Footage;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
@@ -97,13 +96,7 @@ fn fat(path: &Path, options: &[&str], offset: u64, footage: &Footage) {
     }
     run(&mut make);
     let files = tempfile::tempdir().unwrap();
-    for name in footage.files.keys() {
-        let file = files.path().join(name);
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(&file, footage.bytes(name)).unwrap();
-        let filmed = SystemTime::UNIX_EPOCH + Duration::from_secs(FILMED.cast_unsigned());
-        File::open(&file).unwrap().set_modified(filmed).unwrap();
-    }
+    footage.write_below(files.path());
     let mut copy = Command::new("mcopy");
     copy.args(["-s", "-m", "-Q", "-i"])
         .arg(format!("{}@@{offset}", path.display()));

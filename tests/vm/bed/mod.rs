@@ -9,9 +9,11 @@ mod kept;
 mod medium;
 mod plug;
 mod qemu;
+mod redir;
 mod station;
 
 pub use guest::Guest;
 pub use medium::{Layout, Medium};
 pub use plug::Media;
+pub use redir::{Form, Part, Setup};
 pub use station::Footage;

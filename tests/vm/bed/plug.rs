@@ -1,11 +1,14 @@
 //! Plugging devices into the guest's ports and pulling them out, over QMP.
 
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::guest::Guest;
 use super::medium::Medium;
+use super::redir::{self, Part};
 
 /// How a medium behaves.
 pub enum Media {
@@ -90,6 +93,55 @@ impl Guest {
     pub fn pull_gadget(&mut self, name: &str) {
         let pull = ["/usr/local/lib/vm/gadget.py", "pull", name];
         self.agent.run(&pull, b"", Duration::from_mins(1)).ends(0);
+    }
+
+    /// Plugs QEMU's own MTP device, which gives out a folder of the host; the guest's time just before.
+    #[track_caller]
+    pub fn plug_mtp(&mut self, port: u8, folder: &Path) -> f64 {
+        let plugged = self.agent.clock(None).0;
+        let device = json!({"driver": "usb-mtp", "id": format!("camera{port}"), "bus": "xhci.0",
+            "port": port.to_string(), "rootdir": folder, "desc": "card"});
+        self.qemu.qmp("device_add", device);
+        plugged
+    }
+
+    /// Plugs a device that this process plays; the guest's time just before.
+    #[track_caller]
+    pub fn plug_scripted(&mut self, port: u8, part: Arc<Mutex<dyn Part>>) -> f64 {
+        let socket = self.path(&format!("redir{port}"));
+        let _ = std::fs::remove_file(&socket);
+        redir::play(&socket, part);
+        let backend = json!({"type": "socket", "data": {"server": false,
+            "addr": {"type": "unix", "data": {"path": socket}}}});
+        let chardev = format!("redir{port}");
+        self.qemu
+            .qmp("chardev-add", json!({"id": chardev, "backend": backend}));
+        let plugged = self.agent.clock(None).0;
+        let device = json!({"driver": "usb-redir", "id": format!("camera{port}"), "bus": "xhci.0",
+            "port": port.to_string(), "chardev": chardev});
+        self.qemu.qmp("device_add", device);
+        plugged
+    }
+
+    /// Pulls out what is no disk of QEMU's: its MTP device, or a played one.
+    #[track_caller]
+    pub fn pull_other(&mut self, port: u8) {
+        self.qemu
+            .qmp("device_del", json!({"id": format!("camera{port}")}));
+        let chardev = json!({"id": format!("redir{port}")});
+        for _ in 0..500 {
+            let chardevs = self.qemu.qmp("query-chardev", json!({}));
+            let there = chardevs
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|c| c["label"] == chardev["id"]);
+            if !there || self.qemu.try_qmp("chardev-remove", chardev.clone()).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("QEMU does not let go of the device in port {port}");
     }
 
     /// How often the guest has written to the device in a port.

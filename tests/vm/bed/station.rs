@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use camdock::audit::{DirSource, VerifierKey, verify_log};
 use camdock::model::{Entry, Event};
@@ -36,6 +37,18 @@ impl Footage {
     pub fn bytes(&self, path: &str) -> Vec<u8> {
         let (seed, len) = self.files[path];
         Made::new(seed, len).whole()
+    }
+
+    /// As files with a camera's times.
+    pub fn write_below(&self, folder: &Path) {
+        for name in self.files.keys() {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, self.bytes(name)).unwrap();
+            let filmed = SystemTime::UNIX_EPOCH + Duration::from_secs(FILMED.cast_unsigned());
+            let file = fs::File::options().append(true).open(&path).unwrap();
+            file.set_modified(filmed).unwrap();
+        }
     }
 
     pub fn total(&self) -> u64 {
@@ -119,6 +132,26 @@ impl Guest {
     #[track_caller]
     pub fn all_stored(&mut self, bay: &str) -> (f64, Value) {
         self.bay(bay, |view| view["state"] == "all_stored")
+    }
+
+    /// The same footage under the paths that the station gave it: a storage's name may stand in front.
+    #[track_caller]
+    pub fn as_taken(&mut self, footage: &Footage) -> Footage {
+        let items = self.items();
+        let paths: Vec<_> = items
+            .iter()
+            .map(|item| item["path"].as_str().unwrap())
+            .collect();
+        let mut taken = Footage::default();
+        for (path, made) in &footage.files {
+            let ending = format!("/{path}");
+            let found = paths
+                .iter()
+                .find(|whole| *whole == path || whole.ends_with(&ending));
+            let found = found.unwrap_or_else(|| panic!("no {path} in {paths:?}"));
+            taken.files.insert((*found).to_owned(), *made);
+        }
+        taken
     }
 
     /// The bay shows no camera any more.

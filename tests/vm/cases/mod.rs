@@ -2,6 +2,8 @@
 
 mod folder;
 mod gadget;
+mod locked;
+mod mtp;
 mod power;
 mod storage;
 mod trouble;
