@@ -10,7 +10,7 @@ export CAMDOCK_TOOLS := $(TARGET)/tools
 
 # Recipes share one build folder and one machine: measuring beside building would tell nothing.
 .NOTPARALLEL:
-.PHONY: help setup demo demo-small test test-fast fuzz fmt lint bench bench-quick clean
+.PHONY: help setup setup-vm vm vm-case demo demo-small test test-fast fuzz fmt lint bench bench-quick clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,7 +29,10 @@ demo-small: setup
 	tests/tools/make_footage.sh $(FOOTAGE)/small small
 	CI=true CAMDOCK_FOOTAGE=$(FOOTAGE)/small $(TARGET)/debug/camdock demo </dev/null
 
-test: setup fmt lint ## format, lints, every test, a small demo
+setup-vm:
+	@tests/tools/setup.sh --vm
+
+test: setup-vm fmt lint ## format, lints, every test, a small demo
 	@tests/tools/run_tests.sh all
 	$(MAKE) --no-print-directory demo-small
 	@tests/tools/run_tests.sh closing-line
@@ -40,6 +43,12 @@ test-fast: setup fmt lint ## the same without slow tests (virtual machine, brows
 
 fuzz: setup ## fuzz what cameras send, guided by coverage; FUZZ_SECONDS for each of the four targets (60)
 	@tests/tools/fuzz.sh
+
+vm: setup-vm ## a shell in the tests' virtual machine, the service installed; `poweroff` ends it
+	cargo test $(CARGO_FLAGS) --test vm -- --ignored --exact --nocapture cases::shell_in_the_guest
+
+vm-case: setup-vm ## one case in the virtual machine, as CASE=part-of-its-name; without CASE all of them
+	cargo test $(CARGO_FLAGS) --test vm -- --nocapture --test-threads 1 '$(CASE)'
 
 fmt:
 	cargo fmt --check

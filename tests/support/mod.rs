@@ -11,5 +11,5 @@ mod seaweed;
 mod source;
 
 pub use faulty::{Fault, Faulty, Op};
-pub use seaweed::{SeaweedFs, Station};
+pub use seaweed::{SeaweedFs, Station, find_weed};
 pub use source::Made;

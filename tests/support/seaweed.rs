@@ -358,7 +358,7 @@ fn identities(stations: &[Station]) -> String {
 }
 
 /// `$CAMDOCK_TOOLS/venv/bin/weed`, or where `make setup` puts it.
-fn find_weed() -> PathBuf {
+pub fn find_weed() -> PathBuf {
     let tools = std::env::var_os("CAMDOCK_TOOLS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools"),
         PathBuf::from,

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building, testing and (with --bench) measuring need and is missing; quick when nothing is.
+# Installs what building, testing, (with --vm) testing in a virtual machine and (with --bench) measuring need and is
+# missing; quick when nothing is.
 # Debian packages go to the system, everything else into the build folder. Works as root or with sudo.
 set -euo pipefail
 
@@ -13,10 +14,12 @@ venv=$tools/venv
 requirements=$here/requirements.txt
 
 bench=no
+vm=no
 for argument in "$@"; do
     case $argument in
         --bench) bench=yes ;;
-        *) echo "setup.sh: unknown argument '$argument' (only --bench is known)" >&2; exit 2 ;;
+        --vm) vm=yes ;;
+        *) echo "setup.sh: unknown argument '$argument' (only --bench and --vm are known)" >&2; exit 2 ;;
     esac
 done
 
@@ -80,6 +83,16 @@ if [ "$bench" = yes ]; then
     need rclone rclone
     need restic restic
     need age age
+fi
+if [ "$vm" = yes ]; then
+    PATH=$PATH:/usr/sbin:/sbin
+    need qemu-system-x86_64 qemu-system-x86
+    need mmdebstrap mmdebstrap
+    need setpriv util-linux
+    need mke2fs e2fsprogs
+    need mkfs.vfat dosfstools
+    need mkfs.exfat exfatprogs
+    need mcopy mtools
 fi
 
 usable_python() {

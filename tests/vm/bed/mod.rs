@@ -1,0 +1,19 @@
+//! The test bed: a guest, what it is made of and kept in, and the ways to talk to it.
+
+mod agent;
+mod disk;
+mod exfat;
+mod guest;
+mod install;
+mod kept;
+mod medium;
+mod plug;
+mod qemu;
+mod redir;
+mod station;
+
+pub use guest::Guest;
+pub use medium::{Layout, Medium};
+pub use plug::Media;
+pub use redir::{Form, Part, Setup};
+pub use station::Footage;

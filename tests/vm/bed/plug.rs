@@ -1,0 +1,156 @@
+//! Plugging devices into the guest's ports and pulling them out, over QMP.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::guest::Guest;
+use super::medium::Medium;
+use super::redir::{self, Part};
+
+/// How a medium behaves.
+pub enum Media {
+    Good,
+    /// Bytes a second.
+    Slow(u64),
+    /// Reading any of these sectors (512 bytes each) fails, always.
+    Broken(Vec<u64>),
+}
+
+impl Guest {
+    /// Plugs a USB disk into a port of the guest's controller, 1 to 8; the guest's time just before.
+    #[track_caller]
+    pub fn plug(&mut self, port: u8, serial: &str, medium: &Medium, media: &Media) -> f64 {
+        let node = format!("medium{port}");
+        let file = json!({"driver": "file", "filename": medium.path});
+        let raw = |file: Value| json!({"driver": "raw", "node-name": node, "file": file});
+        let image = match media {
+            Media::Good => raw(file),
+            Media::Slow(rate) => {
+                let group = format!("slow{port}");
+                let limits = json!({"qom-type": "throttle-group", "id": group, "limits": {"bps-read": rate}});
+                self.qemu.qmp("object-add", limits);
+                let slow = json!({"driver": "throttle", "throttle-group": group, "file": file});
+                raw(slow)
+            }
+            Media::Broken(sectors) => {
+                let errors = sectors.iter().map(|sector| {
+                    json!({"event": "read_aio", "iotype": "read", "errno": 5, "sector": sector, "once": false})
+                });
+                let errors: Vec<_> = errors.collect();
+                raw(json!({"driver": "blkdebug", "image": file, "inject-error": errors}))
+            }
+        };
+        self.qemu.qmp("blockdev-add", image);
+        let plugged = self.agent.clock(None).0;
+        // It may be written to: that nothing does is for the station to keep.
+        let device = json!({"driver": "usb-storage", "id": format!("camera{port}"), "bus": "xhci.0",
+            "port": port.to_string(), "drive": node, "serial": serial, "rerror": "report"});
+        self.qemu.qmp("device_add", device);
+        plugged
+    }
+
+    /// Pulls out what is in the port, without any warning to the guest.
+    #[track_caller]
+    pub fn pull(&mut self, port: u8) {
+        self.qemu
+            .qmp("device_del", json!({"id": format!("camera{port}")}));
+        self.block_node_goes(&format!("medium{port}"));
+        let _ = self
+            .qemu
+            .try_qmp("object-del", json!({"id": format!("slow{port}")}));
+    }
+
+    /// The device lets go of its medium a moment after it was pulled.
+    #[track_caller]
+    fn block_node_goes(&mut self, node: &str) {
+        for _ in 0..500 {
+            if self
+                .qemu
+                .try_qmp("blockdev-del", json!({"node-name": node}))
+                .is_ok()
+            {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("QEMU does not let go of {node}");
+    }
+
+    /// Plugs a device made in the guest itself, as `guest/gadget.py` describes it; the guest's time just before.
+    #[track_caller]
+    pub fn plug_gadget(&mut self, gadget: &Value) -> f64 {
+        let plugged = self.agent.clock(None).0;
+        let made = gadget.to_string();
+        let plug = ["/usr/local/lib/vm/gadget.py", "plug", &made];
+        self.agent.run(&plug, b"", Duration::from_mins(1)).ends(0);
+        plugged
+    }
+
+    #[track_caller]
+    pub fn pull_gadget(&mut self, name: &str) {
+        let pull = ["/usr/local/lib/vm/gadget.py", "pull", name];
+        self.agent.run(&pull, b"", Duration::from_mins(1)).ends(0);
+    }
+
+    /// Plugs QEMU's own MTP device, which gives out a folder of the host; the guest's time just before.
+    #[track_caller]
+    pub fn plug_mtp(&mut self, port: u8, folder: &Path) -> f64 {
+        let plugged = self.agent.clock(None).0;
+        let device = json!({"driver": "usb-mtp", "id": format!("camera{port}"), "bus": "xhci.0",
+            "port": port.to_string(), "rootdir": folder, "desc": "card"});
+        self.qemu.qmp("device_add", device);
+        plugged
+    }
+
+    /// Plugs a device that this process plays; the guest's time just before.
+    #[track_caller]
+    pub fn plug_scripted(&mut self, port: u8, part: Arc<Mutex<dyn Part>>) -> f64 {
+        let socket = self.path(&format!("redir{port}"));
+        let _ = std::fs::remove_file(&socket);
+        redir::play(&socket, part);
+        let backend = json!({"type": "socket", "data": {"server": false,
+            "addr": {"type": "unix", "data": {"path": socket}}}});
+        let chardev = format!("redir{port}");
+        self.qemu
+            .qmp("chardev-add", json!({"id": chardev, "backend": backend}));
+        let plugged = self.agent.clock(None).0;
+        let device = json!({"driver": "usb-redir", "id": format!("camera{port}"), "bus": "xhci.0",
+            "port": port.to_string(), "chardev": chardev});
+        self.qemu.qmp("device_add", device);
+        plugged
+    }
+
+    /// Pulls out what is no disk of QEMU's: its MTP device, or a played one.
+    #[track_caller]
+    pub fn pull_other(&mut self, port: u8) {
+        self.qemu
+            .qmp("device_del", json!({"id": format!("camera{port}")}));
+        let chardev = json!({"id": format!("redir{port}")});
+        for _ in 0..500 {
+            let chardevs = self.qemu.qmp("query-chardev", json!({}));
+            let there = chardevs
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|c| c["label"] == chardev["id"]);
+            if !there || self.qemu.try_qmp("chardev-remove", chardev.clone()).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("QEMU does not let go of the device in port {port}");
+    }
+
+    /// How often the guest has written to the device in a port.
+    pub fn writes(&mut self, port: u8) -> u64 {
+        let stats = self.qemu.qmp("query-blockstats", json!({}));
+        let qdev = format!("camera{port}");
+        let of = |s: &&Value| s["qdev"].as_str().is_some_and(|path| path.contains(&qdev));
+        let found = stats.as_array().unwrap().iter().find(of);
+        let stats = &found.unwrap_or_else(|| panic!("no {qdev} in {stats}"))["stats"];
+        stats["wr_operations"].as_u64().unwrap() + stats["unmap_operations"].as_u64().unwrap()
+    }
+}

@@ -1,0 +1,353 @@
+//! The station in the guest, as its officers, operators and evidence managers see it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use camdock::audit::{DirSource, VerifierKey, verify_log};
+use camdock::model::{Entry, Event};
+use serde_json::Value;
+
+use super::guest::Guest;
+use crate::support::Made;
+
+const LIMIT: Duration = Duration::from_mins(3);
+/// The files' time on their camera, in seconds since 1970.
+pub const FILMED: i64 = 1_741_990_203;
+const CAMDOCK: &str = "/usr/bin/camdock";
+
+/// What a camera holds: path, and the bytes' seed and count.
+#[derive(Clone, Default)]
+pub struct Footage {
+    pub files: BTreeMap<String, (u64, u64)>,
+}
+
+impl Footage {
+    pub fn new(files: &[(&str, u64, u64)]) -> Self {
+        let files = files
+            .iter()
+            .map(|(path, seed, len)| ((*path).to_owned(), (*seed, *len)));
+        Self {
+            files: files.collect(),
+        }
+    }
+
+    pub fn bytes(&self, path: &str) -> Vec<u8> {
+        let (seed, len) = self.files[path];
+        Made::new(seed, len).whole()
+    }
+
+    /// As files with a camera's times.
+    pub fn write_below(&self, folder: &Path) {
+        for name in self.files.keys() {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, self.bytes(name)).unwrap();
+            let filmed = SystemTime::UNIX_EPOCH + Duration::from_secs(FILMED.cast_unsigned());
+            let file = fs::File::options().append(true).open(&path).unwrap();
+            file.set_modified(filmed).unwrap();
+        }
+    }
+
+    pub fn total(&self) -> u64 {
+        self.files.values().map(|(_, len)| len).sum()
+    }
+}
+
+/// What `camdock verify --deep` and the comparison of bytes found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub items: usize,
+    pub bytes: u64,
+}
+
+impl Guest {
+    /// Enters cameras in the roster, as an operator would; officers get 4711, 4712 and so on.
+    pub fn roster(&mut self, cameras: &[&str]) {
+        let mut text = String::from("[cameras]\n");
+        for (officer, camera) in (4711..).zip(cameras) {
+            writeln!(text, "\"{camera}\" = {{ officer = \"{officer}\" }}").unwrap();
+        }
+        let path = "/etc/camdock/roster.toml";
+        self.agent
+            .put("/etc/camdock/.edited", 0o644, text.as_bytes(), None);
+        let line = "journalctl -u camdock -o cat | grep -c 'configuration reloaded' || true";
+        let before = self.shell(line).text();
+        self.shell(&format!("mv /etc/camdock/.edited {path}"))
+            .ends(0);
+        let limit = Instant::now() + LIMIT;
+        while self.shell(line).text() == before {
+            assert!(Instant::now() < limit, "the roster was not taken over");
+        }
+    }
+
+    /// A folder with footage in the watched place, complete at once, as something else may put it there.
+    pub fn dock_folder(&mut self, bay: &str, serial: &str, footage: &Footage) -> f64 {
+        for path in footage.files.keys() {
+            let hidden = format!("/run/camdock/media/.{bay}/{path}");
+            self.agent
+                .put(&hidden, 0o644, &footage.bytes(path), Some(FILMED));
+        }
+        let marker = format!("{{\"make\":\"acme\",\"serial\":\"{serial}\"}}");
+        self.agent.put(
+            &format!("/run/camdock/media/{bay}.camera"),
+            0o644,
+            marker.as_bytes(),
+            None,
+        );
+        let docked = self.agent.clock(None).0;
+        self.shell(&format!(
+            "mv /run/camdock/media/.{bay} /run/camdock/media/{bay}"
+        ))
+        .ends(0);
+        docked
+    }
+
+    /// The bay as the station shows it, once it shows what is `wanted`; with the guest's time.
+    #[track_caller]
+    pub fn bay(&mut self, bay: &str, wanted: impl Fn(&Value) -> bool) -> (f64, Value) {
+        let limit = Instant::now() + LIMIT;
+        let mut last = Value::Null;
+        loop {
+            let (time, view) = self.agent.status();
+            if let Some(view) = view {
+                let bays = view["bays"].as_array().unwrap();
+                if let Some(found) = bays.iter().find(|found| found["bay"] == bay) {
+                    if wanted(found) {
+                        return (time, found.clone());
+                    }
+                    last = found.clone();
+                }
+            }
+            assert!(
+                Instant::now() < limit,
+                "bay {bay} never came so far: {last}"
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    #[track_caller]
+    pub fn all_stored(&mut self, bay: &str) -> (f64, Value) {
+        self.bay(bay, |view| view["state"] == "all_stored")
+    }
+
+    /// The same footage under the paths that the station gave it: a storage's name may stand in front.
+    #[track_caller]
+    pub fn as_taken(&mut self, footage: &Footage) -> Footage {
+        let items = self.items();
+        let paths: Vec<_> = items
+            .iter()
+            .map(|item| item["path"].as_str().unwrap())
+            .collect();
+        let mut taken = Footage::default();
+        for (path, made) in &footage.files {
+            let ending = format!("/{path}");
+            let found = paths
+                .iter()
+                .find(|whole| *whole == path || whole.ends_with(&ending));
+            let found = found.unwrap_or_else(|| panic!("no {path} in {paths:?}"));
+            taken.files.insert((*found).to_owned(), *made);
+        }
+        taken
+    }
+
+    /// The bay shows no camera any more.
+    #[track_caller]
+    pub fn bay_clears(&mut self, bay: &str) {
+        self.until("the bay is cleared", |view| {
+            let bays = view["bays"].as_array().unwrap();
+            bays.iter()
+                .all(|found| found["bay"] != bay || found["state"] == "empty")
+        });
+    }
+
+    /// Every item is stored and let go of, also where the bay needs attention.
+    #[track_caller]
+    pub fn all_released(&mut self) {
+        self.until("everything is stored", |view| {
+            let states = view["items"].as_array().unwrap();
+            states
+                .iter()
+                .all(|state| state[0] == "released" || state[1] == 0)
+        });
+    }
+
+    #[track_caller]
+    fn until(&mut self, what: &str, so: impl Fn(&Value) -> bool) {
+        let limit = Instant::now() + LIMIT;
+        loop {
+            let view = self.agent.status().1;
+            if view.as_ref().is_some_and(&so) {
+                return;
+            }
+            assert!(Instant::now() < limit, "this never came: {what}: {view:?}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    pub fn items(&mut self) -> Vec<Value> {
+        self.agent
+            .run(&[CAMDOCK, "items", "--json"], b"", LIMIT)
+            .ends(0)
+            .lines()
+    }
+
+    /// `camdock verify --deep` finds nothing wrong, and what the store holds of a camera, opened with a recipient's key,
+    /// is byte for byte what the camera held: no file more, no file less.
+    #[track_caller]
+    pub fn verify_against(&mut self, cameras: &[(&str, &Footage)]) -> Seen {
+        let key = "/root/keys/evidence.key.pem";
+        let verify = [CAMDOCK, "verify", "--deep", "--json", "--key", key];
+        let report: Value =
+            serde_json::from_slice(&self.agent.run(&verify, b"", LIMIT).ends(0).out).unwrap();
+        let items = self.items();
+        let expected: usize = cameras.iter().map(|(_, footage)| footage.files.len()).sum();
+        assert_eq!(items.len(), expected, "{items:?}");
+        assert_eq!(report["items_opened"], expected, "{report}");
+        let mut bytes = 0;
+        for (serial, footage) in cameras {
+            for path in footage.files.keys() {
+                let mut found = items.iter().filter(|item| {
+                    item["path"] == *path
+                        && item["camera"].as_str().is_some_and(|c| c.ends_with(serial))
+                });
+                let item = found
+                    .next()
+                    .unwrap_or_else(|| panic!("{serial} {path} is missing in {items:?}"));
+                assert!(found.next().is_none(), "{serial} {path} is there twice");
+                let opened = self.open(item["evidence"].as_str().unwrap());
+                assert!(
+                    opened == footage.bytes(path),
+                    "{serial} {path}: the store holds other bytes"
+                );
+                bytes += opened.len() as u64;
+            }
+        }
+        Seen {
+            items: expected,
+            bytes,
+        }
+    }
+
+    /// One item's plaintext, fetched from the store and opened in the guest.
+    #[track_caller]
+    pub fn open(&mut self, evidence: &str) -> Vec<u8> {
+        let out = "/dev/shm/opened";
+        self.shell(&format!("rm -f {out}")).ends(0);
+        let open = [
+            CAMDOCK,
+            "open",
+            evidence,
+            "--key",
+            "/root/keys/escrow.key.pem",
+            "--out",
+            out,
+        ];
+        self.agent.run(&open, b"", LIMIT).ends(0);
+        self.agent.get(out)
+    }
+
+    /// Every entry of the custody log in order, verified out here.
+    #[track_caller]
+    pub fn log(&mut self) -> Vec<Entry> {
+        let packed = self
+            .shell("tar -C /var/lib/camdock -c log keys/log.pub")
+            .ends(0)
+            .out;
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("log.tar"), packed).unwrap();
+        let unpacked = std::process::Command::new("tar")
+            .arg("-xf")
+            .arg("log.tar")
+            .current_dir(dir.path())
+            .status();
+        assert!(unpacked.unwrap().success());
+        let key = fs::read_to_string(dir.path().join("keys/log.pub")).unwrap();
+        let key: VerifierKey = key.trim().parse().unwrap();
+        let mut entries = Vec::new();
+        let mut gather = |_, bytes: &[u8]| entries.push(serde_json::from_slice(bytes).unwrap());
+        let report = verify_log(
+            &DirSource::new(dir.path().join("log")),
+            &key,
+            &mut gather,
+            None,
+        )
+        .unwrap();
+        assert!(report.findings.is_empty(), "{:?}", report.findings);
+        entries
+    }
+
+    /// Prints how long it took from `plugged` (the guest's clock) to the service's first line about it, to the entry that
+    /// a camera was docked, to the first byte read of a file not begun before, to the last file's entry in the signed log and to the store, for one bay's session since then.
+    #[track_caller]
+    pub fn tell_times(&mut self, bay: &str, plugged: f64, stored: f64, bytes: u64) -> Times {
+        let mut session = None;
+        let since = format!("--since=@{plugged:.3}");
+        let journal = [
+            "journalctl",
+            "-u",
+            "camdock",
+            "-o",
+            "short-unix",
+            "-q",
+            &since,
+        ];
+        let said = self.agent.run(&journal, b"", LIMIT).ends(0).text();
+        let first_line = said.lines().next().and_then(|line| line.split(' ').next());
+        let mut times = Times {
+            first_line: first_line.unwrap().parse::<f64>().unwrap() - plugged,
+            docked: f64::INFINITY,
+            first_byte: f64::INFINITY,
+            secured: 0.0,
+            stored: stored - plugged,
+        };
+        for entry in self.log() {
+            let time = entry.time.as_microsecond() as f64 / 1e6;
+            match &entry.event {
+                Event::CameraDocked(docked)
+                    if docked.bay.as_str() == bay && time > plugged - 0.1 =>
+                {
+                    session = entry.session;
+                    times.docked = times.docked.min(time - plugged);
+                }
+                Event::ItemSealed(item) if session.is_some() && entry.session == session => {
+                    let made = made_at(&item.evidence.to_string()) - plugged;
+                    if made > 0.0 {
+                        times.first_byte = times.first_byte.min(made);
+                    }
+                    times.secured = times.secured.max(time - plugged);
+                }
+                _ => {}
+            }
+        }
+        println!(
+            "{bay}: {:.1} MB; from plug to first line {:.2} s, docked {:.2} s, first byte {:.2} s, secured {:.2} s, stored {:.2} s",
+            bytes as f64 / 1e6,
+            times.first_line,
+            times.docked,
+            times.first_byte,
+            times.secured,
+            times.stored
+        );
+        times
+    }
+}
+
+/// Seconds since a camera was plugged in, by the guest's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    pub first_line: f64,
+    pub docked: f64,
+    pub first_byte: f64,
+    pub secured: f64,
+    pub stored: f64,
+}
+
+/// An evidence id is a UUIDv7: its first 48 bits are the milliseconds at which pulling began.
+fn made_at(evidence: &str) -> f64 {
+    let hex: String = evidence.chars().filter(|c| *c != '-').take(12).collect();
+    u64::from_str_radix(&hex, 16).unwrap() as f64 / 1e3
+}

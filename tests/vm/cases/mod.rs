@@ -1,0 +1,16 @@
+//! One file a kind of camera; names begin with `vm_`, by which the quick run leaves them out.
+
+mod folder;
+mod gadget;
+mod locked;
+mod mtp;
+mod power;
+mod storage;
+mod trouble;
+
+/// No test: `make vm`.
+#[test]
+#[ignore = "wants a person at the terminal: make vm"]
+fn shell_in_the_guest() {
+    crate::bed::Guest::on_terminal();
+}

@@ -1,0 +1,152 @@
+//! Cameras that are USB disks, on QEMU's controller.
+
+use crate::bed::{Footage, Guest, Layout, Media, Medium};
+
+/// Names as cameras give them, short and long, and one beyond ASCII.
+pub fn footage(seed: u64) -> Footage {
+    Footage::new(&[
+        (
+            "DCIM/100MEDIA/X8123_20250314_221003_0001.MP4",
+            seed,
+            6_000_001,
+        ),
+        (
+            "DCIM/100MEDIA/X8123_20250314_221003_0001.GPS",
+            seed + 1,
+            3_333,
+        ),
+        ("DCIM/EVENT_RO/VID00002.MP4", seed + 2, 2_000_000),
+        ("MOVIE/Straße 3.MOV", seed + 3, 70_000),
+        ("MOVIE/EMPTY.LOG", seed + 4, 0),
+    ])
+}
+
+/// Plugs, waits until all is stored, pulls; everything holds, and the medium was only read.
+fn whole_way(layout: Layout) {
+    let mut guest = Guest::installed();
+    guest.roster(&["QEMU/X81234567"]);
+    let footage = footage(100);
+    let medium = guest.medium("medium", layout, &footage);
+    let plugged = guest.plug(2, "X81234567", &medium, &Media::Good);
+    let (stored, view) = guest.all_stored("left 2");
+    assert_eq!(
+        (&view["officer"], &view["camera"]),
+        (&"4711".into(), &"QEMU/X81234567".into())
+    );
+    let times = guest.tell_times("left 2", plugged, stored, footage.total());
+    assert!(times.docked < 10.0, "{times:?}");
+    only_read(&mut guest, 2, &medium);
+    guest.verify_against(&[("X81234567", &footage)]);
+}
+
+/// The mount is as confined as it can be, nothing was written, and it goes with the camera.
+pub fn only_read(guest: &mut Guest, port: u8, medium: &Medium) {
+    let mounts = guest
+        .shell("grep /run/camdock/media/ /proc/mounts")
+        .ends(0)
+        .text();
+    for mount in mounts.lines() {
+        let options: Vec<_> = mount.split(' ').nth(3).unwrap().split(',').collect();
+        for option in ["ro", "nosuid", "nodev", "noexec"] {
+            assert!(options.contains(&option), "{option} is missing: {mount}");
+        }
+    }
+    guest
+        .shell("for disk in /dev/sd?; do test \"$(blockdev --getro $disk)\" = 1; done")
+        .ends(0);
+    assert_eq!(guest.writes(port), 0);
+    guest.pull(port);
+    let gone = "for n in $(seq 100); do grep -q /run/camdock/media/ /proc/mounts || exit 0; sleep 0.1; done; exit 1";
+    guest.shell(gone).ends(0);
+    medium.is_unchanged();
+}
+
+#[test]
+fn vm_fat32_disk_is_taken_and_only_read() {
+    whole_way(Layout::Fat32);
+}
+
+#[test]
+fn vm_fat16_disk_is_taken_and_only_read() {
+    whole_way(Layout::Fat16);
+}
+
+#[test]
+fn vm_exfat_disk_is_taken_and_only_read() {
+    whole_way(Layout::ExFat);
+}
+
+#[test]
+fn vm_partitioned_disk_is_taken_and_only_read() {
+    whole_way(Layout::Partitioned);
+}
+
+#[test]
+fn vm_four_cameras_at_once_are_all_taken_each_under_its_own_name() {
+    let mut guest = Guest::installed();
+    let serials = ["X0000001", "X0000002", "X0000003", "X0000004"];
+    guest.roster(
+        &serials
+            .map(|serial| format!("QEMU/{serial}"))
+            .each_ref()
+            .map(String::as_str),
+    );
+    let layouts = [
+        Layout::Fat32,
+        Layout::ExFat,
+        Layout::Partitioned,
+        Layout::Fat16,
+    ];
+    let mut docked = Vec::new();
+    for ((port, serial), layout) in (1_u8..).zip(serials).zip(layouts) {
+        let footage = footage(u64::from(port) * 1000);
+        let medium = guest.medium(serial, layout, &footage);
+        docked.push((port, serial, footage, medium));
+    }
+    let plugged: Vec<_> = docked
+        .iter()
+        .map(|(port, serial, _, medium)| guest.plug(*port, serial, medium, &Media::Good))
+        .collect();
+    for ((port, serial, footage, _), plugged) in docked.iter().zip(plugged) {
+        let bay = format!("left {port}");
+        let (stored, view) = guest.all_stored(&bay);
+        assert_eq!(view["camera"], format!("QEMU/{serial}"));
+        guest.tell_times(&bay, plugged, stored, footage.total());
+    }
+    for (port, _, _, medium) in &docked {
+        assert_eq!(guest.writes(*port), 0);
+        guest.pull(*port);
+        medium.is_unchanged();
+    }
+    let cameras: Vec<_> = docked
+        .iter()
+        .map(|(_, serial, footage, _)| (*serial, footage))
+        .collect();
+    guest.verify_against(&cameras);
+}
+
+#[test]
+fn vm_unknown_camera_is_taken_in_quarantine_and_says_what_to_do() {
+    let mut guest = Guest::installed();
+    let footage = footage(200);
+    let medium = guest.medium("medium", Layout::Fat32, &footage);
+    let plugged = guest.plug(6, "Z9999999", &medium, &Media::Good);
+    // A port without a name has a number.
+    let (seen, view) = guest.bay("bay-1", |view| view["state"] == "needs_attention");
+    let reason = view["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("not in the roster") && reason.contains("Z9999999"),
+        "{view}"
+    );
+    assert!(!view["next_step"].as_str().unwrap().is_empty());
+    guest.tell_times("bay-1", plugged, seen, footage.total());
+    guest.all_released();
+    only_read(&mut guest, 6, &medium);
+    guest.verify_against(&[("Z9999999", &footage)]);
+    assert!(
+        guest
+            .items()
+            .iter()
+            .all(|item| item["quarantine"].is_string())
+    );
+}
