@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use super::{IngestError, Shared};
 use crate::seal::{PreparedItem, SealError};
 
-/// Items in stock for each camera.
-const STOCK: usize = 4;
+/// Items made at once, and in stock, for each camera.
+const STOCK: usize = 16;
 
 /// One dock session's stock of prepared items; the thread ends with it.
 pub struct Ahead {
@@ -22,15 +22,23 @@ impl Ahead {
         let (sender, stock) = mpsc::sync_channel(STOCK);
         let (shared, camera) = (Arc::clone(shared), camera.to_owned());
         let work = move || {
-            while sender
-                .send(PreparedItem::new(
+            let station = shared.station.as_str();
+            loop {
+                let batch = PreparedItem::batch(
+                    STOCK,
                     &shared.recipients,
-                    shared.station.as_str(),
+                    station,
                     &camera,
                     shared.frame_length,
-                ))
-                .is_ok()
-            {}
+                );
+                let sent = match batch {
+                    Ok(items) => items.into_iter().try_for_each(|item| sender.send(Ok(item))),
+                    Err(error) => sender.send(Err(error)),
+                };
+                if sent.is_err() {
+                    return;
+                }
+            }
         };
         let thread = std::thread::Builder::new()
             .name("item-keys".into())

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -93,6 +94,15 @@ impl Outbound {
         let _ = tokio::time::timeout(Duration::from_secs(20), stop).await;
     }
 
+    /// Stored items that have something left to be done now.
+    pub fn to_settle(&self, limit: u32) -> Result<Vec<ItemRow>, IngestError> {
+        let kept_since = now().checked_sub(self.keep).unwrap_or(Timestamp::MIN);
+        Ok(self
+            .shared
+            .journal
+            .to_settle(self.previews, kept_since, limit)?)
+    }
+
     fn start_some(
         self: &Arc<Self>,
         tasks: &mut JoinSet<(EvidenceId, Result<(), IngestError>)>,
@@ -108,12 +118,7 @@ impl Outbound {
             return Ok(());
         }
         let look = 64 + u32::try_from(busy.len() + failures.len()).unwrap_or(0);
-        let mut rows = blocking(|| self.shared.journal.to_settle(self.previews, look))?;
-        let keep_until = now().as_second() - i64::try_from(self.keep.as_secs()).unwrap_or(i64::MAX);
-        rows.retain(|row| {
-            row.stored_entry.is_some()
-                || row.stored_at.is_none_or(|at| at.as_second() <= keep_until)
-        });
+        let mut rows = blocking(|| self.to_settle(look))?;
         rows.extend(blocking(|| self.shared.journal.to_upload(look))?);
         for row in rows {
             let large = row.state != ItemState::Stored

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, Row};
 
@@ -87,16 +88,27 @@ impl Journal {
     }
 
     /// Stored items with something left to do: a receipt to put, or, once nothing needs them any more, to be released.
-    /// `with_previews`: recordings wait for theirs.
-    pub fn to_settle(&self, with_previews: bool, limit: u32) -> Result<Vec<ItemRow>, JournalError> {
+    /// `with_previews`: recordings wait for theirs. `kept_since`: what was stored later stays on the station for now.
+    pub fn to_settle(
+        &self,
+        with_previews: bool,
+        kept_since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ItemRow>, JournalError> {
         let ready = if with_previews {
             format!("AND (stored_entry IS NOT NULL OR kind <> 'video' OR {SETTLED})")
         } else {
             String::new()
         };
         self.items(
-            &format!("WHERE state = 'stored' {ready} ORDER BY id LIMIT ?1"),
-            &[Value::Integer(limit.into())],
+            &format!(
+                "WHERE state = 'stored' {ready}
+                 AND (stored_entry IS NOT NULL OR stored_at IS NULL OR stored_at <= ?2) ORDER BY id LIMIT ?1"
+            ),
+            &[
+                Value::Integer(limit.into()),
+                Value::Text(kept_since.to_string()),
+            ],
         )
     }
 

@@ -103,8 +103,8 @@ impl Recipient {
     }
 }
 
-/// A secret shared with one recipient, for the messages of one item and no longer: computing it is what sealing a
-/// small file mostly costs. Each use has a nonce and a context of its own, so no two keys derived from it are alike.
+/// A secret shared with one recipient, for as long as a few items are being prepared: computing it is what sealing a small
+/// file mostly costs. Each use has a nonce and a context of its own, so no two keys derived from it are alike.
 pub(super) struct Agreement {
     curve: Curve,
     recipient: Vec<u8>,

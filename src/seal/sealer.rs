@@ -320,15 +320,28 @@ pub struct PreparedItem {
 }
 
 impl PreparedItem {
-    /// A fresh item with all its keys: the costly part of sealing a small file. One agreement with each recipient
-    /// serves both of its messages.
-    pub fn new(
+    /// `count` fresh items with all their keys: the costly part of sealing a small file. One agreement with each recipient
+    /// serves them all and is gone when this returns.
+    pub fn batch(
+        count: usize,
+        recipients: &[Recipient],
+        station: &str,
+        camera: &str,
+        frame_length: u32,
+    ) -> Result<Vec<Self>, SealError> {
+        let agreements = agree_all(recipients)?;
+        (0..count)
+            .map(|_| Self::under(&agreements, recipients, station, camera, frame_length))
+            .collect()
+    }
+
+    fn under(
+        agreements: &[Agreement],
         recipients: &[Recipient],
         station: &str,
         camera: &str,
         frame_length: u32,
     ) -> Result<Self, SealError> {
-        let agreements = agree_all(recipients)?;
         let (evidence, key) = (EvidenceId::new(), ItemKey::generate()?);
         let original = SealSpec {
             recipients,
@@ -339,9 +352,9 @@ impl PreparedItem {
             part: Part::Original,
             frame_length,
         };
-        let sealer = Sealer::under(&original, &agreements)?;
+        let sealer = Sealer::under(&original, agreements)?;
         let spec = item_key_spec(recipients, evidence, station, camera);
-        let item_key_message = seal_with(Sealer::under(&spec, &agreements)?, key.bytes())?;
+        let item_key_message = seal_with(Sealer::under(&spec, agreements)?, key.bytes())?;
         Ok(Self {
             evidence,
             key,

@@ -461,6 +461,10 @@ fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Option<Ended>
         let stuck = view.previews.problem.is_some_and(|p| p.needs_person);
         return Ok(stuck.then_some(Ended::NeedsAttention));
     }
+    // Stored, but its key and its spool file are still here: not done, unless that cannot be done.
+    if waiting == 0 && view.alarms.is_empty() && !outbound.to_settle(1)?.is_empty() {
+        return Ok(None);
+    }
     if waiting == 0 {
         return Ok(Some(secured(shared)));
     }

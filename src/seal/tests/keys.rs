@@ -107,6 +107,34 @@ fn garbage_is_refused_as_a_key() {
 }
 
 #[test]
+fn items_prepared_together_share_no_key_and_each_opens_with_its_own() {
+    let recipients = [keys().p384.public(), keys().p256.public()];
+    let items = crate::seal::PreparedItem::batch(3, &recipients, "s-1", "c/1", 64).unwrap();
+    let mut headers = std::collections::HashSet::new();
+    for item in &items {
+        for other in &items {
+            let mut header = item.sealer.header();
+            let opened = Unlocked::read(&mut header, &KeySource::Item(&other.key));
+            assert_eq!(opened.is_ok(), std::ptr::eq(item, other));
+        }
+        for key in [&keys().p384, &keys().p256] {
+            let source = KeySource::Recipient(key);
+            let original = Unlocked::read(&mut item.sealer.header(), &source).unwrap();
+            original.expect(item.evidence, Part::Original).unwrap();
+            let mut opened = Vec::new();
+            let message = &item.item_key_message[..];
+            let into = |chunk: &[u8]| {
+                opened.extend_from_slice(chunk);
+                Ok(())
+            };
+            open_to(message, &source, None, into).unwrap();
+            assert_eq!(opened, item.key.bytes());
+        }
+        assert!(headers.insert(item.sealer.header().to_vec()));
+    }
+}
+
+#[test]
 fn only_the_right_key_opens() {
     let message = seal_small(&spec(64), b"footage").unwrap();
     let (private, _) = keygen_recipient(Curve::P384).unwrap();
