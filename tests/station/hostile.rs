@@ -284,7 +284,8 @@ fn a_hundred_thousand_files_are_all_there() {
         }
     }
     place
-        .camdock(&["run", "--drain", "--until-secured"])
+        .start(&["run", "--drain", "--until-secured"])
+        .wait_at_most(Duration::from_mins(8))
         .ends(0);
     let sealed = place
         .events()

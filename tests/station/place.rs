@@ -96,8 +96,14 @@ impl Running {
     }
 
     #[track_caller]
-    pub fn wait(mut self) -> Ran {
-        let limit = Instant::now() + LIMIT;
+    pub fn wait(self) -> Ran {
+        self.wait_at_most(LIMIT)
+    }
+
+    /// For honest work that takes its time on a slow machine.
+    #[track_caller]
+    pub fn wait_at_most(mut self, limit: Duration) -> Ran {
+        let limit = Instant::now() + limit;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
