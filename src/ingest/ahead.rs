@@ -32,8 +32,10 @@ impl Ahead {
                     shared.frame_length,
                 );
                 let sent = match batch {
-                    Ok(items) => items.into_iter().try_for_each(|item| sender.send(Ok(item))),
-                    Err(error) => sender.send(Err(error)),
+                    Ok(items) => items
+                        .into_iter()
+                        .try_for_each(|item| sender.send(Ok(item)).map_err(drop)),
+                    Err(error) => sender.send(Err(error)).map_err(drop),
                 };
                 if sent.is_err() {
                     return;

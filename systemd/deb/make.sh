@@ -52,8 +52,17 @@ put 0644 "$stage/made/completions/camdock.bash" usr/share/bash-completion/comple
 put 0644 "$stage/made/completions/_camdock" usr/share/zsh/vendor-completions/_camdock
 put 0644 "$stage/made/completions/camdock.fish" usr/share/fish/vendor_completions.d/camdock.fish
 
+# The packages of the libraries that the program names itself, by the system that it was built on.
+libraries=
+for file in $(ldd "$binary" | awk '$2 == "=>" && $3 ~ /^\// { print $1 "=" $3 }'); do
+    if objdump -p "$binary" | grep -qE "^ *NEEDED +${file%%=*}\$"; then
+        owner=$(dpkg -S "$(realpath "${file#*=}")" 2>/dev/null | head -n 1 | cut -d: -f1 || true)
+        case "$owner $libraries" in " "* | libc6\ * | libgcc-s1\ * | *", $owner"*) ;; *) libraries+=", $owner" ;; esac
+    fi
+done
+
 install -d -m 0755 "$root/DEBIAN"
-sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$arch/" \
+sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$arch/" -e "s/@LIBRARIES@/$libraries/" \
     -e "s/@SIZE@/$(du -sk --exclude=DEBIAN "$root" | cut -f1)/" "$here/control" >"$root/DEBIAN/control"
 (cd "$root" && find etc -type f -printf '/%p\n' | sort) >"$root/DEBIAN/conffiles"
 for script in postinst prerm postrm; do install -m 0755 "$here/$script" "$root/DEBIAN/$script"; done
