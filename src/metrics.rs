@@ -71,7 +71,7 @@ pub const ALL: &[Metric] = &[
     metric(BUILD, Gauge, Count, "Always 1; the label names the version."),
     metric(FILES, Counter, Count, "Files by outcome: sealed, held, failed, quarantined, stored."),
     metric(BYTES, Counter, Bytes, "Plaintext bytes by outcome, as for files."),
-    metric(SESSIONS, Counter, Count, "Dock sessions by end: complete, interrupted."),
+    metric(SESSIONS, Counter, Count, "Dock sessions by end: complete, interrupted, refused."),
     metric(ERRORS, Counter, Count, "Errors by their code, as the README's table explains them."),
     metric(SECURED_SECONDS, Histogram, Seconds, "From docking to safe to remove."),
     metric(STORED_SECONDS, Histogram, Seconds, "From docking until everything of the session is in the store."),
@@ -142,8 +142,13 @@ fn begin() {
         counter!(FILES, "outcome" => outcome).increment(0);
         counter!(BYTES, "outcome" => outcome).increment(0);
     }
-    for end in ["complete", "interrupted"] {
+    for end in ["complete", "interrupted", "refused"] {
         counter!(SESSIONS, "end" => end).increment(0);
+    }
+    for part in ["storyboard", "preview"] {
+        for outcome in ["stored", "failed", "skipped"] {
+            counter!(PREVIEWS, "part" => part, "outcome" => outcome).increment(0);
+        }
     }
     for reason in ["token", "role", "rate", "cross_site", "connections"] {
         counter!(WEB_REFUSED, "reason" => reason).increment(0);
