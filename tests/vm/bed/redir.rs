@@ -54,8 +54,9 @@ const GET_ALT_SETTING: u32 = 10;
 const ALT_SETTING_STATUS: u32 = 11;
 const CONTROL_PACKET: u32 = 100;
 const BULK_PACKET: u32 = 101;
-/// Device version, packet sizes of endpoints, bulk lengths of 32 bits.
-const CAPABILITIES: u32 = 1 << 1 | 1 << 4 | 1 << 6;
+/// Device version, packet sizes of endpoints, ids of 64 bits, bulk lengths of 32 bits: without them QEMU lets no device at
+/// an xHCI controller.
+const CAPABILITIES: u32 = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6;
 const STALL: u8 = 4;
 const HIGH_SPEED: u8 = 2;
 
@@ -77,7 +78,7 @@ struct Device<'a> {
     /// What waits to be fetched from the IN endpoint.
     queued: VecDeque<Vec<u8>>,
     /// Requests on the IN endpoint that wait for something to fetch: id, endpoint, length.
-    asked: VecDeque<(u32, u8, usize)>,
+    asked: VecDeque<(u64, u8, usize)>,
 }
 
 impl<'a> Device<'a> {
@@ -92,17 +93,24 @@ impl<'a> Device<'a> {
     }
 
     fn serve(mut self) -> io::Result<()> {
-        let mut hello = vec![0; 64];
-        hello[..15].copy_from_slice(b"camdock test 1 ");
-        hello.extend_from_slice(&CAPABILITIES.to_le_bytes());
-        self.send(HELLO, 0, &hello)?;
+        // Both greetings have ids of 32 bits in their heads, everything after them of 64.
+        let mut hello = vec![0; 12 + 64 + 4];
+        hello[4] = 64 + 4;
+        hello[12..27].copy_from_slice(b"camdock test 1 ");
+        hello[76..].copy_from_slice(&CAPABILITIES.to_le_bytes());
+        self.out.write_all(&hello)?;
+        let mut head = [0; 12];
+        self.input.read_exact(&mut head)?;
+        let (kind, length) = kind_and_length(&head);
+        assert_eq!(kind, HELLO);
+        self.input.read_exact(&mut vec![0; length])?;
         self.connect()?;
         loop {
-            let mut head = [0; 12];
+            let mut head = [0; 16];
             self.input.read_exact(&mut head)?;
-            let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().unwrap());
-            let (kind, id) = (word(0), word(8));
-            let mut body = vec![0; usize::try_from(word(4)).unwrap()];
+            let (kind, length) = kind_and_length(&head);
+            let id = u64::from_le_bytes(head[8..].try_into().unwrap());
+            let mut body = vec![0; length];
             self.input.read_exact(&mut body)?;
             match kind {
                 SET_CONFIGURATION => self.send(CONFIGURATION_STATUS, id, &[0, body[0]])?,
@@ -124,11 +132,10 @@ impl<'a> Device<'a> {
         }
     }
 
-    fn send(&mut self, kind: u32, id: u32, body: &[u8]) -> io::Result<()> {
-        let mut packet = Vec::new();
-        for word in [kind, u32::try_from(body.len()).unwrap(), id] {
-            packet.extend_from_slice(&word.to_le_bytes());
-        }
+    fn send(&mut self, kind: u32, id: u64, body: &[u8]) -> io::Result<()> {
+        let mut packet = kind.to_le_bytes().to_vec();
+        packet.extend_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
+        packet.extend_from_slice(&id.to_le_bytes());
         packet.extend_from_slice(body);
         self.out.write_all(&packet)
     }
@@ -162,7 +169,7 @@ impl<'a> Device<'a> {
         self.send(DEVICE_CONNECT, 0, &connect)
     }
 
-    fn control(&mut self, id: u32, body: &[u8]) -> io::Result<()> {
+    fn control(&mut self, id: u64, body: &[u8]) -> io::Result<()> {
         let half = |at: usize| u16::from_le_bytes([body[at], body[at + 1]]);
         let setup = Setup {
             request: body[1],
@@ -191,7 +198,7 @@ impl<'a> Device<'a> {
         self.send(CONTROL_PACKET, id, &head)
     }
 
-    fn bulk(&mut self, id: u32, body: &[u8]) -> io::Result<()> {
+    fn bulk(&mut self, id: u64, body: &[u8]) -> io::Result<()> {
         const HEAD: usize = 10;
         let length = usize::from(u16::from_le_bytes([body[2], body[3]]))
             | usize::from(u16::from_le_bytes([body[8], body[9]])) << 16;
@@ -220,6 +227,12 @@ impl<'a> Device<'a> {
         }
         Ok(())
     }
+}
+
+/// What a packet is, and how many bytes follow its head.
+fn kind_and_length(head: &[u8]) -> (u32, usize) {
+    let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().unwrap());
+    (word(0), usize::try_from(word(4)).unwrap())
 }
 
 /// Descriptors, as USB 2.0 (chapter 9) lays them out; everything else of the standard requests is done or refused.
