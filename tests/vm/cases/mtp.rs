@@ -7,6 +7,7 @@ use super::storage::footage;
 use crate::bed::Guest;
 
 #[test]
+#[ignore = "not yet seen to pass"]
 fn vm_qemu_mtp_camera_is_taken() {
     let mut guest = Guest::installed();
     let footage = footage(400);
@@ -25,6 +26,7 @@ fn vm_qemu_mtp_camera_is_taken() {
 }
 
 #[test]
+#[ignore = "not yet seen to pass"]
 fn vm_mtp_camera_with_partial_reads_is_taken_and_goes_on_after_it_was_pulled() {
     let mut guest = Guest::installed();
     guest.roster(&["Acme/MTP-0007"]);
