@@ -24,12 +24,12 @@ pub struct BulkFile {
 /// Opens a file for reads that are aligned to [`BLOCK`] and leave nothing in the page cache; `None` where the filesystem
 /// can't.
 pub fn open_direct(path: &Path) -> Option<File> {
+    direct(OpenOptions::new().read(true), path)
+}
+
+fn direct(options: &mut OpenOptions, path: &Path) -> Option<File> {
     let flags = rustix::fs::OFlags::DIRECT.bits().cast_signed();
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .ok()
+    options.custom_flags(flags).open(path).ok()
 }
 
 impl BulkFile {
@@ -53,11 +53,8 @@ impl BulkFile {
         if expected < 1 << 20 {
             return Ok(bulk);
         }
-        let flags = rustix::fs::OFlags::DIRECT.bits().cast_signed();
-        let mut options = OpenOptions::new();
-        options.write(true).custom_flags(flags);
         // Filesystems in memory, and some others, refuse: then it is written as any file.
-        if let Ok(direct) = options.open(bulk.file.path()) {
+        if let Some(direct) = direct(OpenOptions::new().write(true), bulk.file.path()) {
             let kept = usize::try_from(bulk.file.len() % BLOCK as u64).unwrap_or(0);
             bulk.tail = vec![0; kept];
             let offset = bulk.file.len() - kept as u64;
@@ -122,12 +119,8 @@ impl BulkFile {
             }
             // A disk with larger blocks, or a filesystem that changed its mind.
             Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
-                self.write_tail()?;
-                let path = self.file.path().to_owned();
-                self.file.truncate(self.file.length)?;
-                self.direct = None;
-                self.tail.clear();
-                tracing::debug!(path = %path.display(), "no direct writes here");
+                self.finish()?;
+                tracing::debug!(path = %self.file.path().display(), "no direct writes here");
                 self.file.append(&buffer[range])
             }
             Err(e) => Err(at("write", self.file.path())(e)),

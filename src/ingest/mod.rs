@@ -29,9 +29,9 @@ use jiff::{Timestamp, TimestampRound, Unit};
 use tokio::sync::Notify;
 
 use crate::audit::{LogHandle, encode_entry};
-use crate::journal::Journal;
+use crate::journal::{ItemRow, Journal};
 use crate::model::{BayName, CameraId, Entry, Event, SessionId, StationName};
-use crate::seal::{Recipient, StationWrapKey};
+use crate::seal::{ItemKey, Recipient, StationWrapKey};
 
 pub use bays::{Bays, REMOVED_EARLY};
 pub use commit::{Committer, Sealed as SealedItem, run as run_committer};
@@ -73,6 +73,12 @@ pub struct Shared {
 impl Shared {
     pub fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The key of an item in flight.
+    fn item_key(&self, row: &ItemRow) -> Result<ItemKey, IngestError> {
+        let wrapped = row.wrapped_key.as_deref().unwrap_or_default();
+        Ok(self.wrap.unwrap(wrapped, row.id)?)
     }
 
     /// The exact bytes of a log entry of now.

@@ -1,7 +1,6 @@
 //! From the spool to the store: one loop owns order, retry and back-off; each item's steps try once.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use crate::metrics;
 use crate::model::{
     Event, EvidenceId, Explain as _, ItemState, ItemStored, OutboundView, Part, Problem, RetryClass,
 };
-use crate::seal::{SealError, VerifiedReader};
+use crate::seal::SealError;
 use crate::upload::{
     Backoff, Pacer, PartMemory, RetentionPolicy, Store, Upload, UploadError, put_small_once,
 };
@@ -297,15 +296,9 @@ impl Outbound {
         )
         .await?;
         let key = format!("{base}{}", Part::Original);
-        let source = blocking(|| -> Result<_, IngestError> {
-            let item_key = shared
-                .wrap
-                .unwrap(row.wrapped_key.as_deref().unwrap_or_default(), row.id)?;
+        let source = blocking(|| {
             let path = shared.spool.sealed(row.id);
-            let file = File::open(&path).map_err(SealError::Read)?;
-            let size = sealed.sealed_size;
-            let reader = VerifiedReader::open(file, &item_key, row.id, Part::Original, size)?;
-            Ok(reader.past_page_cache(durable::open_direct(&path)))
+            SpoolSource::open(shared, &path, row, Part::Original, sealed.sealed_size)
         })?;
         let progress = |bytes: u64| {
             if let Some(at_work) = self.lock().at_work.get_mut(&row.id.to_string()) {
@@ -324,10 +317,7 @@ impl Outbound {
             cancel,
         };
         let stored = upload
-            .run(
-                Box::new(SpoolSource(source)),
-                &mut JournalLedger { shared, key: &key },
-            )
+            .run(Box::new(source), &mut JournalLedger { shared, key: &key })
             .await?;
         let at = now();
         let entry = shared.encode(

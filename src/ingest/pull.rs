@@ -185,7 +185,7 @@ impl Puller<'_> {
         let path = self.shared.spool.partial(row.id);
         let begun = (|| -> Result<Work, IngestError> {
             let wrapped = row.wrapped_key.clone().unwrap_or_default();
-            let key = self.shared.wrap.unwrap(&wrapped, row.id)?;
+            let key = self.shared.item_key(&row)?;
             let mut reader =
                 BufReader::with_capacity(1 << 20, File::open(&path).map_err(SealError::Read)?);
             let start = match resume(&mut reader, &key, row.id)? {

@@ -1,15 +1,36 @@
 //! What the upload room asks for, answered from the spool and the journal.
 
+use std::fs::File;
+use std::path::Path;
+
 use bytes::Bytes;
 
-use crate::journal::PartRow;
-use crate::seal::VerifiedReader;
+use crate::durable;
+use crate::journal::{ItemRow, PartRow};
+use crate::model::Part;
+use crate::seal::{SealError, VerifiedReader};
 use crate::upload::{BoxError, DonePart, Lease, Ledger, Multipart, PartSource, Resume};
 
-use super::Shared;
+use super::{IngestError, Shared};
 
 /// A spool file whose frames are verified while they are read.
-pub struct SpoolSource(pub VerifiedReader);
+pub struct SpoolSource(VerifiedReader);
+
+impl SpoolSource {
+    /// One sealed file of an item in flight. Blocks.
+    pub fn open(
+        shared: &Shared,
+        path: &Path,
+        row: &ItemRow,
+        part: Part,
+        size: u64,
+    ) -> Result<Self, IngestError> {
+        let key = shared.item_key(row)?;
+        let file = File::open(path).map_err(SealError::Read)?;
+        let reader = VerifiedReader::open(file, &key, row.id, part, size)?;
+        Ok(Self(reader.past_page_cache(durable::open_direct(path))))
+    }
+}
 
 impl PartSource for SpoolSource {
     fn len(&self) -> u64 {

@@ -15,6 +15,8 @@ use super::store::Body;
 const UNIT: u64 = 64 << 10;
 /// Larger buffers than this over the wanted length are not kept.
 const WASTE_MAX: usize = 8 << 20;
+/// By which a buffer exceeds its part: the rest of the first and the last frame.
+const FRAMES_MAX: u64 = 2 << 20;
 
 pub struct PartMemory {
     permits: Arc<Semaphore>,
@@ -95,21 +97,15 @@ impl Drop for Lease {
         let spare = &self.memory.spare;
         let mut spare = spare.lock().unwrap_or_else(PoisonError::into_inner);
         let kept: usize = spare.iter().map(Vec::capacity).sum();
-        // What is lent and what is spare stay within the budget together, but for a frame or two.
-        let room = self.memory.permits.available_permits() as u64 * UNIT;
-        if (kept + buffer.capacity()) as u64 <= room + self.permit_bytes() {
-            spare.push(buffer);
-        }
-    }
-}
-
-impl Lease {
-    fn permit_bytes(&self) -> u64 {
-        let permits = self
+        let own = self
             .permit
             .as_ref()
             .map_or(0, OwnedSemaphorePermit::num_permits);
-        permits as u64 * UNIT + (2 << 20)
+        // What is lent and what is spare stay within the budget together, but for a frame or two.
+        let room = (self.memory.permits.available_permits() + own) as u64 * UNIT;
+        if (kept + buffer.capacity()) as u64 <= room + FRAMES_MAX {
+            spare.push(buffer);
+        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! A finished preview's way into the store and the log, write-once and retained like the original.
 
-use std::fs::File;
-
 use tokio::sync::watch;
 
 use super::Previews;
@@ -13,7 +11,6 @@ use crate::journal::{PreviewRow, PreviewState};
 use crate::metrics;
 use crate::model::{Event, ItemPreviewed, PreviewMade, PreviewOutcome};
 use crate::preview::{Ending, PreviewError, Report};
-use crate::seal::{SealError, VerifiedReader};
 use crate::upload::Upload;
 
 impl Previews {
@@ -63,16 +60,9 @@ impl Previews {
         };
         let item = blocking(|| shared.journal.item(id))?
             .ok_or(PreviewError::Nonsense("the journal has no such item"))?;
-        let source = blocking(|| -> Result<_, IngestError> {
-            let item_key = self.item_key(&item)?;
-            let file = File::open(shared.spool.preview(id, part)).map_err(SealError::Read)?;
-            Ok(VerifiedReader::open(
-                file,
-                &item_key,
-                id,
-                part,
-                made.sealed_size,
-            )?)
+        let source = blocking(|| {
+            let path = shared.spool.preview(id, part);
+            SpoolSource::open(shared, &path, &item, part, made.sealed_size)
         })?;
         let upload = Upload {
             store: &*self.outbound.store,
@@ -86,10 +76,7 @@ impl Previews {
             cancel,
         };
         let stored = upload
-            .run(
-                Box::new(SpoolSource(source)),
-                &mut JournalLedger { shared, key },
-            )
+            .run(Box::new(source), &mut JournalLedger { shared, key })
             .await?;
         metrics::preview(part.as_str(), "stored");
         tracing::info!(evidence = %id, path = %item.facts.path, %part, bytes = stored.size,

@@ -13,7 +13,7 @@ use crate::journal::ItemRow;
 use crate::metrics;
 use crate::model::{Event, Explain as _, ItemPreviewed, Part, PreviewOutcome, Probe, RetryClass};
 use crate::preview::{Ending, Made, PreviewError, Report, Request, Supervised, supervise};
-use crate::seal::{Expected, ItemKey, KeySource, Recipient, SealError, open_to};
+use crate::seal::{Expected, KeySource, Recipient, SealError, open_to};
 
 /// A worker that was killed from outside, or that the station stopped under, is tried so often.
 const ATTEMPTS: u32 = 3;
@@ -95,9 +95,7 @@ impl Previews {
 
     fn run_worker(&self, row: &ItemRow, part: Part) -> Result<Report, IngestError> {
         let (shared, id) = (&*self.shared, row.id);
-        let key = shared
-            .wrap
-            .unwrap(row.wrapped_key.as_deref().unwrap_or_default(), id)?;
+        let key = shared.item_key(row)?;
         let recipients = shared.recipients.iter().map(Recipient::to_pem);
         let request = Request {
             part,
@@ -162,7 +160,7 @@ impl Previews {
         if file.metadata().map_err(SealError::Read)?.len() != made.sealed_size {
             return Err(nonsense("its output has another size than it says"));
         }
-        let key = self.item_key(row)?;
+        let key = self.shared.item_key(row)?;
         let expected = Expected {
             evidence: row.id,
             part,
@@ -177,11 +175,6 @@ impl Previews {
             Err(error @ SealError::Read(_)) => Err(error.into()),
             Err(_) => Err(nonsense("its output does not open")),
         }
-    }
-
-    pub(super) fn item_key(&self, row: &ItemRow) -> Result<ItemKey, IngestError> {
-        let wrapped = row.wrapped_key.as_deref().unwrap_or_default();
-        Ok(self.shared.wrap.unwrap(wrapped, row.id)?)
     }
 
     fn accept(&self, row: &ItemRow, part: Part, report: Report) -> Result<(), IngestError> {
