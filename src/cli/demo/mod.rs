@@ -68,6 +68,11 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     if args.remove || std::env::var_os("CI").is_some_and(|ci| ci == "true") {
         fs::remove_dir_all(&demo.dir)
             .with_context(|| format!("cannot remove {}", demo.dir.display()))?;
+        println!(
+            "The demo's folder was removed again: it is kept where CI is not set and --remove is left out."
+        );
+    } else if result.is_ok() {
+        demo.tell_places();
     }
     result
 }
@@ -108,7 +113,13 @@ impl Demo {
             "opens one item with the second recipient's key and compares it with the original",
         );
         self.open_one(&docked)?;
-        println!("\nEverything was sealed, stored, verified and opened again. It lies here:");
+        println!("\nEverything was sealed, stored, verified and opened again.");
+        Ok(Outcome::Fine)
+    }
+
+    /// Where everything is that stays.
+    fn tell_places(&self) {
+        println!("It lies here:");
         for (what, path) in [
             ("configuration", "camdock.toml"),
             ("recipients' keys", "keys"),
@@ -118,8 +129,8 @@ impl Demo {
         ] {
             println!("  {what:<17} {}", self.dir.join(path).display());
         }
-        println!("Look on with: camdock -c {} items", self.config.display());
-        Ok(Outcome::Fine)
+        let (program, config) = (self.program.display(), self.config.display());
+        println!("Look on with: {program} -c {config} items");
     }
 
     fn keys(&self) -> anyhow::Result<()> {
