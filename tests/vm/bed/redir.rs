@@ -57,6 +57,7 @@ const BULK_PACKET: u32 = 101;
 /// Device version, packet sizes of endpoints, ids of 64 bits, bulk lengths of 32 bits: without them QEMU lets no device at
 /// an xHCI controller.
 const CAPABILITIES: u32 = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6;
+const SUCCESS: u8 = 0;
 const STALL: u8 = 4;
 const HIGH_SPEED: u8 = 2;
 
@@ -183,6 +184,8 @@ impl<'a> Device<'a> {
             self.part.lock().unwrap().control(setup, &body[10..])
         };
         let mut head = body[..10].to_vec();
+        // QEMU leaves whatever stood in its memory in the status of a request.
+        head[3] = SUCCESS;
         let Some(mut data) = answer else {
             head[3] = STALL;
             head[8..10].fill(0);
@@ -204,16 +207,17 @@ impl<'a> Device<'a> {
             | usize::from(u16::from_le_bytes([body[8], body[9]])) << 16;
         let endpoint = body[0];
         if endpoint & 0x80 == 0 {
-            self.send(BULK_PACKET, id, &body[..HEAD])?;
+            let mut head = body[..HEAD].to_vec();
+            head[1] = SUCCESS;
+            self.send(BULK_PACKET, id, &head)?;
             let answers = self.part.lock().unwrap().bulk(&body[HEAD..]);
             self.queued.extend(answers);
         } else {
             self.asked.push_back((id, endpoint, length));
         }
-        while let (Some(answer), Some((id, endpoint, length))) =
-            (self.queued.pop_front(), self.asked.front().copied())
-        {
-            self.asked.pop_front();
+        while !self.queued.is_empty() && !self.asked.is_empty() {
+            let answer = self.queued.pop_front().unwrap();
+            let (id, endpoint, length) = self.asked.pop_front().unwrap();
             let (now, later) = answer.split_at(length.min(answer.len()));
             if !later.is_empty() {
                 self.queued.push_front(later.to_vec());

@@ -249,20 +249,17 @@ fn unlocked_and_taken(vendor: u16, name: &str, password: &'static str, heard: &[
 }
 
 #[test]
-#[ignore = "not yet seen to pass"]
 fn vm_camera_locked_by_control_transfers_is_unlocked_and_taken_in_the_same_bay() {
     let heard = ["log in as admin", "identity", "battery", "to storage"];
     unlocked_and_taken(0x4255, "acme-x8", "Qw3rt9", &heard);
 }
 
 #[test]
-#[ignore = "not yet seen to pass"]
 fn vm_camera_locked_by_lines_of_text_is_unlocked_and_taken_in_the_same_bay() {
     unlocked_and_taken(0x4256, "acme-b2", "Zk81mPq7", &["@Ver", "@Gdv", "@ATH"]);
 }
 
 #[test]
-#[ignore = "not yet seen to pass"]
 fn vm_wrong_password_is_sent_once_and_the_bay_says_what_to_do() {
     let mut guest = Guest::installed();
     secret(&mut guest, "acme-x8", "wrong1");
