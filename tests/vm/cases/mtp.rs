@@ -7,7 +7,6 @@ use super::storage::footage;
 use crate::bed::Guest;
 
 #[test]
-#[ignore = "not yet seen to pass"]
 fn vm_qemu_mtp_camera_is_taken() {
     let mut guest = Guest::installed();
     let footage = footage(400);
@@ -21,12 +20,15 @@ fn vm_qemu_mtp_camera_is_taken() {
     guest.tell_times("left 3", plugged, stored, footage.total());
     guest.pull_other(3);
     guest.bay_clears("left 3");
-    let taken = guest.as_taken(&footage);
+    // QEMU's camera has this one name for all that is beyond ASCII.
+    let mut listed = footage.clone();
+    let made = listed.files.remove("MOVIE/Straße 3.MOV").unwrap();
+    listed.files.insert("MOVIE/Oops".into(), made);
+    let taken = guest.as_taken(&listed);
     guest.verify_against(&[(serial, &taken)]);
 }
 
 #[test]
-#[ignore = "not yet seen to pass"]
 fn vm_mtp_camera_with_partial_reads_is_taken_and_goes_on_after_it_was_pulled() {
     let mut guest = Guest::installed();
     guest.roster(&["Acme/MTP-0007"]);
