@@ -44,11 +44,15 @@ impl Bays {
         }
     }
 
+    /// Nothing is docked there any more. That a camera left too early stays to be read: its session may have ended
+    /// before the bus told that it is gone, or after.
     pub fn clear(&self, bay: &BayName) {
-        self.views
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(bay);
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if views.get(bay).is_some_and(is_early) {
+            return;
+        }
+        views.remove(bay);
+        drop(views);
         self.changes.send_modify(|n| *n += 1);
     }
 
@@ -64,5 +68,45 @@ impl Bays {
     /// Wakes on every change.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::CameraId;
+
+    fn view(serial: &str, status: BayStatus) -> BayView {
+        BayView {
+            bay: BayName::new("bay-1"),
+            camera: CameraId::new("acme", serial),
+            officer: None,
+            session: None,
+            file: None,
+            status,
+        }
+    }
+
+    fn early() -> BayStatus {
+        BayStatus::NeedsAttention {
+            code: REMOVED_EARLY.into(),
+            reason: "The camera was removed too early; missing files: 1".into(),
+            next_step: "Dock it again.".into(),
+            files_done: 1,
+            files_total: 2,
+        }
+    }
+
+    #[test]
+    fn a_camera_that_left_early_is_told_in_whatever_order_its_leaving_is_noticed() {
+        let bay = BayName::new("bay-1");
+        let bays = Bays::default();
+        bays.show(view("1", early()));
+        bays.clear(&bay);
+        assert_eq!(bays.all(), [view("1", early())]);
+        // It is back: no warning any more, and none when it leaves with all secured.
+        bays.show(view("1", BayStatus::AllStored { files: 2, bytes: 9 }));
+        bays.clear(&bay);
+        assert_eq!(bays.all(), []);
     }
 }

@@ -1,5 +1,6 @@
 //! Plugging devices into the guest's ports and pulling them out, over QMP.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,9 +21,16 @@ pub enum Media {
 }
 
 impl Guest {
-    /// Plugs a USB disk into a port of the guest's controller, 1 to 8; the guest's time just before.
+    /// Plugs a USB disk into a port of the guest's controller, 1 to 8, or of a hub there, such as 5.1; the guest's time
+    /// just before.
     #[track_caller]
-    pub fn plug(&mut self, port: u8, serial: &str, medium: &Medium, media: &Media) -> f64 {
+    pub fn plug(
+        &mut self,
+        port: impl Display,
+        serial: &str,
+        medium: &Medium,
+        media: &Media,
+    ) -> f64 {
         let node = format!("medium{port}");
         let file = json!({"driver": "file", "filename": medium.path});
         let raw = |file: Value| json!({"driver": "raw", "node-name": node, "file": file});
@@ -54,13 +62,34 @@ impl Guest {
 
     /// Pulls out what is in the port, without any warning to the guest.
     #[track_caller]
-    pub fn pull(&mut self, port: u8) {
+    pub fn pull(&mut self, port: impl Display) {
         self.qemu
             .qmp("device_del", json!({"id": format!("camera{port}")}));
         self.block_node_goes(&format!("medium{port}"));
         let _ = self
             .qemu
             .try_qmp("object-del", json!({"id": format!("slow{port}")}));
+    }
+
+    /// Plugs a hub of eight ports.
+    #[track_caller]
+    pub fn plug_hub(&mut self, port: u8) {
+        let hub = json!({"driver": "usb-hub", "id": format!("hub{port}"), "bus": "xhci.0", "port": port.to_string()});
+        self.qemu.qmp("device_add", hub);
+    }
+
+    /// As the kernel sees it when a hub is unplugged: the hub is gone, and at once everything that was behind it.
+    #[track_caller]
+    pub fn hub_goes(&mut self, port: u8) {
+        self.shell(&format!("echo 1 >/sys/bus/usb/devices/1-{port}/remove"))
+            .ends(0);
+    }
+
+    /// Takes the hub itself away, after what was plugged into it.
+    #[track_caller]
+    pub fn pull_hub(&mut self, port: u8) {
+        self.qemu
+            .qmp("device_del", json!({"id": format!("hub{port}")}));
     }
 
     /// The device lets go of its medium a moment after it was pulled.

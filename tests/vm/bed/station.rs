@@ -185,7 +185,7 @@ impl Guest {
     }
 
     #[track_caller]
-    fn until(&mut self, what: &str, so: impl Fn(&Value) -> bool) {
+    pub fn until(&mut self, what: &str, so: impl Fn(&Value) -> bool) {
         let limit = Instant::now() + LIMIT;
         loop {
             let view = self.agent.status().1;
@@ -202,6 +202,13 @@ impl Guest {
             .run(&[CAMDOCK, "items", "--json"], b"", LIMIT)
             .ends(0)
             .lines()
+    }
+
+    /// `camdock verify` finds nothing wrong, and as many items as there were: each one once.
+    #[track_caller]
+    pub fn verify(&mut self, items: usize) {
+        self.agent.run(&[CAMDOCK, "verify"], b"", LIMIT).ends(0);
+        assert_eq!(self.items().len(), items);
     }
 
     /// `camdock verify --deep` finds nothing wrong, and what the store holds of a camera, opened with a recipient's key,

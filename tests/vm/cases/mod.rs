@@ -3,6 +3,7 @@
 mod folder;
 mod gadget;
 mod locked;
+mod many;
 mod mtp;
 mod power;
 mod storage;

@@ -53,7 +53,7 @@ fn vm_mtp_camera_with_partial_reads_is_taken_and_goes_on_after_it_was_pulled() {
         view["bytes_done"].as_u64() > Some(9_000_000)
     });
     guest.pull_gadget("first");
-    guest.bay_clears("bay-1");
+    guest.bay("bay-1", |view| view["code"] == "removed_early");
     let plugged = guest.plug_gadget(&gadget("second", 1));
     let (stored, view) = guest.all_stored("bay-2");
     assert_eq!(view["officer"], "4711", "{view}");

@@ -19,7 +19,7 @@ fn vm_camera_pulled_in_mid_read_goes_on_in_another_bay_where_it_stopped() {
         view["bytes_done"].as_u64() > Some(8_000_000)
     });
     guest.pull(1);
-    guest.bay_clears("left 1");
+    guest.bay("left 1", |view| view["code"] == "removed_early");
     let plugged = guest.plug(3, "X81234567", &medium, &Media::Good);
     let (stored, _) = guest.all_stored("left 3");
     guest.tell_times("left 3", plugged, stored, footage.total());
