@@ -10,7 +10,7 @@ export CAMDOCK_TOOLS := $(TARGET)/tools
 
 # Recipes share one build folder and one machine: measuring beside building would tell nothing.
 .NOTPARALLEL:
-.PHONY: help setup setup-vm vm vm-case demo demo-small test test-fast fuzz fmt lint bench bench-quick clean
+.PHONY: help setup setup-vm vm vm-case soak demo demo-small test test-fast fuzz fmt lint bench bench-quick clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,10 @@ vm: setup-vm ## a shell in the tests' virtual machine, the service installed; `p
 
 vm-case: setup-vm ## one case in the virtual machine, as CASE=part-of-its-name; without CASE all of them
 	cargo test $(CARGO_FLAGS) --test vm -- --nocapture --test-threads 1 '$(CASE)'
+
+soak: setup-vm ## cut the power of a busy station in the virtual machine, CUTS times (100); about a minute each
+	CAMDOCK_VM_CUTS=$(or $(CUTS),100) cargo test $(CARGO_FLAGS) --test vm -- --exact --nocapture \
+		cases::power::vm_power_cuts_lose_nothing_that_was_shown_as_safe
 
 fmt:
 	cargo fmt --check
