@@ -17,6 +17,7 @@ use super::spool::Room;
 use super::state::{Phase, SessionState, removed_early};
 use super::{IngestError, Shared, now};
 use crate::camera::Camera;
+use crate::failpoint::reached;
 use crate::journal::{InventoryRow, Outcome, SessionRow};
 use crate::metrics;
 use crate::model::{
@@ -99,6 +100,7 @@ impl Run {
         self.file_times.clone_from(&condition.file_times);
         self.shared
             .log_event(Some(session.id), session_docked(session, condition))?;
+        reached!("session: docked");
         tracing::info!(
             officer = session.officer.as_ref().map(|o| o.0.as_str()),
             quarantine = session.quarantine,
@@ -168,8 +170,10 @@ impl Run {
                 tracing::debug!(error = %not, "not settled yet");
                 return Ok(false);
             }
+            reached!("session: settled");
             self.show(None);
             self.control.set_settled(true);
+            reached!("session: shown");
             if !self.secured_shown {
                 self.secured_shown = true;
                 metrics::secured_after(self.began.elapsed().as_secs_f64());
@@ -391,6 +395,7 @@ impl Run {
         }
         let events = held.iter().map(Held::event).collect();
         self.shared.log_events(Some(self.session.id), events)?;
+        reached!("session: held named");
         let rows: Vec<_> = held
             .drain(..)
             .map(|held| (held.facts.path, Some(held.evidence)))
@@ -438,6 +443,7 @@ impl Run {
             missing_count,
         );
         self.shared.log_event(Some(self.session.id), undocked)?;
+        reached!("session: undocked");
         self.shared
             .journal
             .end_session(self.session.id, now(), complete)?;

@@ -14,6 +14,7 @@ use super::source::{JournalLedger, SpoolSource};
 use super::{IngestError, Shared, now};
 use crate::audit::verify_receipt;
 use crate::durable;
+use crate::failpoint::reached;
 use crate::journal::{ItemRow, StoredFacts};
 use crate::metrics;
 use crate::model::{
@@ -218,7 +219,9 @@ impl Outbound {
                 .await?
                 .first()
                 .map_or(0, |c| c.index);
+            reached!("stored: logged");
             let receipt = blocking(|| shared.log.proof(index))?.into_bytes();
+            reached!("stored: proved");
             blocking(|| shared.journal.mark_stored(id, index, &receipt))?;
             metrics::file("stored", row.facts.size);
             if let Some(docked) = blocking(|| shared.journal.all_stored_since(row.session))? {
@@ -237,6 +240,7 @@ impl Outbound {
         if due || self.keep.is_zero() && blocking(free) {
             // The key first: a spool file without its key reveals nothing.
             blocking(|| shared.journal.mark_released(id))?;
+            reached!("released: key erased");
             blocking(|| durable::remove(&shared.spool.sealed(id)))?;
         }
         Ok(())
@@ -319,6 +323,7 @@ impl Outbound {
         let stored = upload
             .run(Box::new(source), &mut JournalLedger { shared, key: &key })
             .await?;
+        reached!("stored: confirmed");
         let at = now();
         let entry = shared.encode(
             Some(row.session),

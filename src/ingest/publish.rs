@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::outbound::blocking;
 use super::{IngestError, Shared};
 use crate::audit::{Checkpoint, Standing, VerifierKey, compare};
+use crate::failpoint::{reached, step};
 use crate::metrics;
 use crate::upload::{Body, Store};
 
@@ -27,6 +28,7 @@ pub async fn publish_log(
     if checkpoint.size <= published {
         return Ok(published);
     }
+    step!("publish");
     for file in files {
         let Some(bytes) = blocking(|| shared.log.read(&file))? else {
             // A partial tile that a newer one has replaced meanwhile: the next round has it.
@@ -36,6 +38,7 @@ pub async fn publish_log(
             .put(&log_key(prefix, shared, &file), Body::new(bytes))
             .await?;
     }
+    reached!("publish: tiles");
     store
         .put(
             &log_key(prefix, shared, "checkpoint"),

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::{IngestError, Shared, now, sweep_previews};
 use crate::durable;
+use crate::failpoint::reached;
 use crate::journal::{ItemRow, PreviewState};
 use crate::model::{CameraUndocked, Event, EvidenceId, ItemState, Part};
 use crate::seal::SealError;
@@ -32,11 +33,16 @@ pub struct Recovered {
 pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
     let mut found = Recovered::default();
     let logged = scan(shared, shared.journal.number(RECONCILED)?.unwrap_or(0))?;
+    reached!("recover: begun");
     relog(shared, &logged, &mut found)?;
+    reached!("recover: logged again");
     restore(shared, &logged)?;
+    reached!("recover: stored restored");
     sweep(shared, &mut found)?;
+    reached!("recover: swept");
     sweep_previews(shared)?;
     close_sessions(shared)?;
+    reached!("recover: sessions closed");
     found.in_flight = shared
         .journal
         .state_counts()?
@@ -112,6 +118,7 @@ fn relog(shared: &Shared, logged: &Logged, found: &mut Recovered) -> Result<(), 
             .collect();
         if !manifests.is_empty() {
             let first = shared.append(manifests)?;
+            reached!("recover: appended");
             at.extend(
                 missing
                     .iter()
@@ -225,6 +232,7 @@ fn close_sessions(shared: &Shared) -> Result<(), IngestError> {
                 missing_count,
             }),
         )?;
+        reached!("recover: session logged");
         shared.journal.end_session(session.id, now(), false)?;
     }
     Ok(())

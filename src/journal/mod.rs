@@ -20,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use thiserror::Error;
 
+use crate::failpoint::step;
 use crate::model::{Explain, RetryClass};
 
 pub use entries::EntryIndex;
@@ -153,6 +154,7 @@ impl Journal {
     }
 
     pub fn set_number(&self, name: &str, value: u64) -> Result<(), JournalError> {
+        step!("journal set_number");
         self.lock().execute(
             "INSERT INTO numbers (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
             (name, value.cast_signed()),

@@ -3,6 +3,7 @@ use rusqlite::Row;
 
 use super::columns::{column, id_column};
 use super::{Journal, JournalError};
+use crate::failpoint::step;
 use crate::model::{BayName, CameraId, Officer, SessionId};
 
 /// One stay of one camera in one bay.
@@ -21,6 +22,7 @@ pub struct SessionRow {
 
 impl Journal {
     pub fn begin_session(&self, session: &SessionRow) -> Result<(), JournalError> {
+        step!("journal begin_session");
         self.lock().execute(
             "INSERT INTO sessions (id, bay, camera, profile, access, officer, quarantine, started)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -45,6 +47,7 @@ impl Journal {
         at: Timestamp,
         complete: bool,
     ) -> Result<(), JournalError> {
+        step!("journal end_session");
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         tx.execute(

@@ -4,6 +4,7 @@ use tokio::sync::watch;
 
 use super::Previews;
 use crate::durable;
+use crate::failpoint::reached;
 use crate::ingest::IngestError;
 use crate::ingest::outbound::blocking;
 use crate::ingest::source::{JournalLedger, SpoolSource};
@@ -33,6 +34,7 @@ impl Previews {
         };
         if !entry.is_empty() {
             shared.log.append_encoded(vec![entry]).await?;
+            reached!("preview: logged");
         }
         blocking(|| -> Result<(), IngestError> {
             shared.journal.preview_done(id, part)?;

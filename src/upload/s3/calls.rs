@@ -6,6 +6,7 @@ use aws_sdk_s3::types::{
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 
+use crate::failpoint::step;
 use crate::model::{Retention, Sha256Digest};
 use crate::upload::store::{
     Body, BucketFacts, Completed, Head, Known, ListPage, Listed, ListedPart, PartTag, Put, Store,
@@ -35,6 +36,7 @@ impl Store for S3Store {
         retention: Option<&'a Retention>,
     ) -> StoreFuture<'a, Option<Put>> {
         Box::pin(async move {
+            step!("store put_once");
             let length = body.bytes.len() as u64;
             let request = self
                 .client
@@ -66,6 +68,7 @@ impl Store for S3Store {
 
     fn put<'a>(&'a self, key: &'a str, body: Body) -> StoreFuture<'a, Put> {
         Box::pin(async move {
+            step!("store put");
             let length = body.bytes.len() as u64;
             let request = self
                 .client
@@ -87,6 +90,7 @@ impl Store for S3Store {
 
     fn get<'a>(&'a self, key: &'a str, limit: u64) -> StoreFuture<'a, Option<Bytes>> {
         Box::pin(async move {
+            step!("store get");
             match self.read(key, None, None, limit).await {
                 Ok(bytes) => Ok(Some(bytes)),
                 Err(failure) if failure.code == "NoSuchKey" => Ok(None),
@@ -123,6 +127,7 @@ impl Store for S3Store {
         version_id: Option<&'a str>,
     ) -> StoreFuture<'a, Option<Head>> {
         Box::pin(async move {
+            step!("store head");
             let request = self
                 .client
                 .head_object()
@@ -184,6 +189,7 @@ impl Store for S3Store {
         retention: Option<&'a Retention>,
     ) -> StoreFuture<'a, String> {
         Box::pin(async move {
+            step!("store create_multipart");
             let request = self
                 .client
                 .create_multipart_upload()
@@ -213,6 +219,7 @@ impl Store for S3Store {
         body: Body,
     ) -> StoreFuture<'a, Option<String>> {
         Box::pin(async move {
+            step!("store upload_part");
             let length = body.bytes.len() as u64;
             let ours = body.sha256.to_base64();
             let request = self
@@ -256,6 +263,7 @@ impl Store for S3Store {
         upload_id: &'a str,
     ) -> StoreFuture<'a, Option<Vec<ListedPart>>> {
         Box::pin(async move {
+            step!("store list_parts");
             let mut parts: Vec<ListedPart> = Vec::new();
             loop {
                 let marker = parts.last().map(|part| part.number.to_string());
@@ -312,6 +320,7 @@ impl Store for S3Store {
         once: bool,
     ) -> StoreFuture<'a, Completed> {
         Box::pin(async move {
+            step!("store complete");
             let named = parts
                 .iter()
                 .map(|part| {
@@ -354,6 +363,7 @@ impl Store for S3Store {
 
     fn abort<'a>(&'a self, key: &'a str, upload_id: &'a str) -> StoreFuture<'a, ()> {
         Box::pin(async move {
+            step!("store abort");
             let request = self
                 .client
                 .abort_multipart_upload()
