@@ -1,6 +1,6 @@
 //! After a stop, a kill or a power cut: journal, spool and log are brought in line, through the normal commit steps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
@@ -8,7 +8,9 @@ use super::{IngestError, Shared, now, sweep_previews};
 use crate::durable;
 use crate::failpoint::reached;
 use crate::journal::{ItemRow, PreviewState};
-use crate::model::{CameraUndocked, Event, EvidenceId, ItemState, Part};
+use crate::model::{
+    CameraUndocked, Event, EvidenceId, ItemQuarantined, ItemState, Part, SessionId,
+};
 use crate::seal::SealError;
 
 /// Log entries before this were in line with the journal at an earlier start.
@@ -41,7 +43,7 @@ pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
     sweep(shared, &mut found)?;
     reached!("recover: swept");
     sweep_previews(shared)?;
-    close_sessions(shared)?;
+    close_sessions(shared, &logged)?;
     reached!("recover: sessions closed");
     found.in_flight = shared
         .journal
@@ -59,6 +61,9 @@ struct Logged {
     sealed: HashMap<EvidenceId, u64>,
     stored: HashMap<EvidenceId, u64>,
     previewed: Vec<(EvidenceId, Part)>,
+    docked: HashSet<SessionId>,
+    /// With whether nothing was missing.
+    undocked: HashMap<SessionId, bool>,
 }
 
 /// The items of the log's newer entries.
@@ -66,6 +71,7 @@ fn scan(shared: &Shared, from: u64) -> Result<Logged, IngestError> {
     #[derive(Deserialize)]
     struct Light {
         event: String,
+        session: Option<SessionId>,
         data: serde_json::Value,
     }
     let mut logged = Logged::default();
@@ -90,6 +96,13 @@ fn scan(shared: &Shared, from: u64) -> Result<Logged, IngestError> {
                 let part = part.and_then(|part| serde_json::from_value::<Part>(part).ok());
                 logged.previewed.extend(id().zip(part));
             }
+            "camera.docked" => logged.docked.extend(entry.session),
+            "camera.undocked" => {
+                let complete = entry.data.get("complete") == Some(&true.into());
+                logged
+                    .undocked
+                    .extend(entry.session.map(|session| (session, complete)));
+            }
             _ => {}
         }
     }
@@ -111,20 +124,23 @@ fn relog(shared: &Shared, logged: &Logged, found: &mut Recovered) -> Result<(), 
             .iter()
             .map(|row| (row.id, logged.sealed[&row.id]))
             .collect();
-        let manifests: Vec<Vec<u8>> = missing
-            .iter()
-            .filter_map(|row| row.sealed.as_ref())
-            .map(|s| s.manifest.clone())
-            .collect();
-        if !manifests.is_empty() {
-            let first = shared.append(manifests)?;
+        let (mut entries, mut own) = (Vec::new(), Vec::new());
+        for row in &missing {
+            let Some(sealed) = &row.sealed else { continue };
+            own.push((row.id, entries.len() as u64));
+            entries.push(sealed.manifest.clone());
+            if let Some(reason) = &row.quarantine {
+                let event = Event::ItemQuarantined(ItemQuarantined {
+                    evidence: row.id,
+                    reason: reason.clone(),
+                });
+                entries.push(shared.encode(Some(row.session), event)?);
+            }
+        }
+        if !entries.is_empty() {
+            let first = shared.append(entries)?;
             reached!("recover: appended");
-            at.extend(
-                missing
-                    .iter()
-                    .zip(first..)
-                    .map(|(row, index)| (row.id, index)),
-            );
+            at.extend(own.into_iter().map(|(id, offset)| (id, first + offset)));
         }
         shared.journal.mark_logged(&at)?;
     }
@@ -216,9 +232,15 @@ fn sweep(shared: &Shared, found: &mut Recovered) -> Result<(), IngestError> {
     }
 }
 
-/// Sessions that were open when the station stopped without notice.
-fn close_sessions(shared: &Shared) -> Result<(), IngestError> {
+/// Sessions that were open when the station stopped without notice. Each ends in the log once, and only if it began there.
+fn close_sessions(shared: &Shared, logged: &Logged) -> Result<(), IngestError> {
     for session in shared.journal.open_sessions()? {
+        let ended = logged.undocked.get(&session.id).copied();
+        if ended.is_some() || !logged.docked.contains(&session.id) {
+            let complete = ended.unwrap_or(false);
+            shared.journal.end_session(session.id, now(), complete)?;
+            continue;
+        }
         let counts = shared.journal.inventory_counts(session.id)?;
         let missing_count = counts.pending.0 + counts.failed.0;
         shared.log_event(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use camdock::model::{Event, EvidenceId, Sha256Digest};
 
@@ -240,7 +240,7 @@ fn scan(folder: &Path, secrets: &[&[u8]]) -> Result<(), String> {
     Ok(())
 }
 
-fn found(path: &PathBuf, bytes: &[u8], secrets: &[&[u8]]) -> Result<(), String> {
+fn found(path: &Path, bytes: &[u8], secrets: &[&[u8]]) -> Result<(), String> {
     // One look at each offset: almost no eight bytes of a file are those of a secret's beginning.
     let heads: Vec<u64> = secrets
         .iter()
