@@ -150,6 +150,10 @@ impl Outbound {
     ) {
         let Err(error) = result else {
             failures.remove(&id);
+            // The store works again: nobody waits for it any longer.
+            for failure in failures.values_mut().filter(|f| !f.never) {
+                failure.again = Instant::now();
+            }
             let mut view = self.lock();
             view.problem = None;
             view.alarms.remove(&id.to_string());

@@ -62,7 +62,10 @@ pub async fn check_bucket_log(
         .await?
     else {
         if blocking(|| shared.journal.number(PUBLISHED))?.is_some_and(|n| n > 0) {
-            tracing::warn!(
+            metrics::error("bucket_log_missing");
+            tracing::error!(
+                code = "bucket_log_missing",
+                next_step = "find out who emptied the bucket, and run `camdock verify`: it names every item that is gone",
                 "the bucket no longer holds this station's log; all of it is published again"
             );
             blocking(|| shared.journal.set_number(PUBLISHED, 0))?;

@@ -88,7 +88,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         store: Arc::clone(&store),
         prefix: config.store.prefix.clone(),
         verifier: opened.verifier,
-        checked: false,
+        checked: None,
     };
     match tokio::time::timeout(Duration::from_secs(15), publisher.check()).await {
         Ok(Err(error)) if is_fatal(&error) => {

@@ -14,3 +14,24 @@ mod store;
 mod support;
 mod sweep;
 mod whole;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A station mostly waits: more of them than there are cores.
+fn side_by_side(count: usize, work: impl Fn(usize) + Sync) {
+    let next = AtomicUsize::new(0);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from) * 3;
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        return;
+                    }
+                    work(number);
+                }
+            });
+        }
+    });
+}

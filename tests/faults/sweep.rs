@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::footage::clip;
 use crate::place::{Place, Ran, age};
 use crate::points;
+use crate::side_by_side;
 use crate::support::Made;
 use crate::whole::{Expected, check, no_plaintext};
 
@@ -354,25 +355,6 @@ fn plan(base: &Place, films: &Films) -> (Vec<Stop>, BTreeSet<String>) {
         }
     }
     (stops, seen)
-}
-
-/// A station mostly waits: more of them than there are cores.
-fn side_by_side(count: usize, work: impl Fn(usize) + Sync) {
-    let next = AtomicUsize::new(0);
-    let workers = std::thread::available_parallelism().map_or(1, usize::from) * 3;
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= count {
-                        return;
-                    }
-                    work(number);
-                }
-            });
-        }
-    });
 }
 
 #[test]

@@ -203,6 +203,13 @@ impl SeaweedFs {
         }
     }
 
+    /// Everything that it stored is gone; only while it is killed.
+    pub fn wipe(&self) {
+        assert!(self.running.is_none());
+        fs::remove_dir_all(self.dir.path().join("data")).unwrap();
+        fs::create_dir(self.dir.path().join("data")).unwrap();
+    }
+
     /// Up again with the same data and ports after [`SeaweedFs::kill`].
     pub fn restart(&mut self) {
         self.spawn().unwrap();
