@@ -144,7 +144,10 @@ fn commit(shared: &Shared, batch: Vec<Sealed>) {
                 if shared.stopping() || error.retry_class() == RetryClass::Never {
                     break;
                 }
-                std::thread::sleep(delay);
+                let until = Instant::now() + delay;
+                while Instant::now() < until && !shared.stopping() {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
                 delay = (delay * 2).min(Duration::from_secs(30));
             }
         }

@@ -28,6 +28,8 @@ use crate::model::{
 const ROUND: u32 = 256;
 /// Read errors of one file before it is named as failed.
 const TRIES: u32 = 3;
+/// Between attempts to note the beginning or the end of a session.
+const INSIST: Duration = Duration::from_millis(500);
 /// Between looks at a camera that has been settled, when nothing hinted at a change.
 const RESCAN: Duration = Duration::from_secs(30);
 
@@ -87,19 +89,27 @@ impl Job {
             bytes_read: 0,
         };
         run.show(None);
-        run.begin(camera.condition())?;
+        run.begin(&camera.condition())?;
         run.work(camera.as_mut());
         run.end()
     }
 }
 
 impl Run {
-    fn begin(&mut self, condition: Condition) -> Result<(), IngestError> {
-        let session = &self.session;
-        self.shared.journal.begin_session(session)?;
+    /// Waits for a disk that cannot take the session's beginning yet.
+    fn begin(&mut self, condition: &Condition) -> Result<(), IngestError> {
         self.file_times.clone_from(&condition.file_times);
-        self.shared
-            .log_event(Some(session.id), session_docked(session, condition))?;
+        let mut noted = false;
+        self.insist(|run| {
+            let session = &run.session;
+            if !noted {
+                run.shared.journal.begin_session(session)?;
+                noted = true;
+            }
+            let docked = session_docked(session, condition.clone());
+            run.shared.log_event(Some(session.id), docked).map(drop)
+        })?;
+        let session = &self.session;
         reached!("session: docked");
         tracing::info!(
             officer = session.officer.as_ref().map(|o| o.0.as_str()),
@@ -107,6 +117,24 @@ impl Run {
             "camera docked"
         );
         Ok(())
+    }
+
+    /// Tries again, and says why, until it is done or the service stops.
+    fn insist(
+        &self,
+        mut step: impl FnMut(&Self) -> Result<(), IngestError>,
+    ) -> Result<(), IngestError> {
+        let mut failures = 0u32;
+        loop {
+            match step(self) {
+                Err(error) if !self.shared.stopping() => {
+                    failures += 1;
+                    self.say(&error, failures);
+                    std::thread::sleep(INSIST);
+                }
+                done => return done,
+            }
+        }
     }
 
     fn stopped(&self) -> bool {
@@ -413,6 +441,12 @@ impl Run {
             if self.control.wait(Duration::from_secs(1)) {
                 return;
             }
+            // What was damaged on this station before it was stored is taken again.
+            if matches!(self.shared.journal.inventory_counts(self.session.id), Ok(counts) if counts.pending.0 > 0)
+            {
+                self.control.set_settled(false);
+                return;
+            }
             if let Ok(unstored) = self.shared.journal.unstored_of(self.session.id) {
                 self.lock().unstored(unstored);
                 self.show(None);
@@ -442,11 +476,17 @@ impl Run {
             missing,
             missing_count,
         );
-        self.shared.log_event(Some(self.session.id), undocked)?;
-        reached!("session: undocked");
-        self.shared
-            .journal
-            .end_session(self.session.id, now(), complete)?;
+        let mut logged = false;
+        self.insist(|run| {
+            if !logged {
+                let undocked = undocked.clone();
+                run.shared.log_event(Some(run.session.id), undocked)?;
+                logged = true;
+            }
+            reached!("session: undocked");
+            let journal = &run.shared.journal;
+            Ok(journal.end_session(run.session.id, now(), complete)?)
+        })?;
         metrics::session(if complete { "complete" } else { "interrupted" });
         if complete {
             tracing::info!(reason, "camera left; nothing is missing");

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::damaged::{self, is_lost};
 use super::source::{JournalLedger, SpoolSource};
 use super::{IngestError, Shared, now};
 use crate::audit::verify_receipt;
@@ -64,6 +65,15 @@ impl Outbound {
         let mut busy: HashMap<EvidenceId, bool> = HashMap::new();
         let mut failures: HashMap<EvidenceId, Failure> = HashMap::new();
         let backoff = Backoff::default();
+        match blocking(|| self.shared.journal.damaged()) {
+            Ok(rows) => self.lock().alarms.extend(
+                rows.iter()
+                    .map(|row| (row.id.to_string(), damaged::alarm(row))),
+            ),
+            Err(error) => {
+                tracing::error!(code = error.label(), %error, "cannot look for damaged items");
+            }
+        }
         while !*cancel.borrow() {
             if let Err(error) = self.start_some(&mut tasks, &mut busy, &failures, &cancel) {
                 tracing::error!(
@@ -170,6 +180,20 @@ impl Outbound {
             never: false,
         });
         failure.count += 1;
+        if is_lost(&error, failure.count) {
+            match blocking(|| self.give_up(id, &error)) {
+                Ok(()) => {
+                    failures.remove(&id);
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(evidence = %id, code = error.label(), error = &error as &dyn std::error::Error,
+                        next_step = error.next_step(), "a damaged item could not be given up; trying again");
+                }
+            }
+            failure.again = Instant::now() + backoff.delay(failure.count, 0, None);
+            return;
+        }
         failure.never = class == RetryClass::Never;
         let asked = match &error {
             IngestError::Upload(e) => e.retry_after(),
@@ -202,6 +226,33 @@ impl Outbound {
         }
     }
 
+    /// Names a lost item in the log and lets its camera's job take it anew.
+    fn give_up(&self, id: EvidenceId, error: &IngestError) -> Result<(), IngestError> {
+        let shared = &*self.shared;
+        let Some(row) = shared.journal.item(id)? else {
+            return Ok(());
+        };
+        shared.lose(&row, damaged::DAMAGED, chain(error))?;
+        shared.journal.forget_upload(&format!(
+            "{}evidence/{id}/{}",
+            self.prefix,
+            Part::Original
+        ))?;
+        self.lock()
+            .alarms
+            .insert(id.to_string(), damaged::alarm(&row));
+        Ok(())
+    }
+
+    /// What was damaged on this station has been taken again and is stored.
+    fn replaced(&self, row: &ItemRow) -> Result<(), IngestError> {
+        for old in self.shared.journal.replaced_by(row)? {
+            durable::remove(&self.shared.spool.damaged(old.id))?;
+            self.lock().alarms.remove(&old.id.to_string());
+        }
+        Ok(())
+    }
+
     /// All remaining steps of one item.
     async fn take_on(
         &self,
@@ -228,6 +279,7 @@ impl Outbound {
             reached!("stored: proved");
             blocking(|| shared.journal.mark_stored(id, index, &receipt))?;
             metrics::file("stored", row.facts.size);
+            blocking(|| self.replaced(&row))?;
             if let Some(docked) = blocking(|| shared.journal.all_stored_since(row.session))? {
                 metrics::stored_after(now().duration_since(docked).as_secs_f64().max(0.0));
             }

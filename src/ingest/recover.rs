@@ -222,11 +222,10 @@ fn sweep(shared: &Shared, found: &mut Recovered) -> Result<(), IngestError> {
                 if !shared.spool.partial(row.id).exists() {
                     shared.journal.drop_pulling(row.id)?;
                 }
-            } else if !shared.spool.sealed(row.id).exists() {
+            } else if !shared.spool.sealed(row.id).exists() && row.stored_entry.is_none() {
                 found.alarms += 1;
-                tracing::error!(code = "spool_file_missing", evidence = %row.id, path = %row.facts.path,
-                    next_step = "dock the camera again; if it was wiped, call the evidence manager",
-                    "a sealed item that is not yet stored has no file in the spool");
+                let reason = "its sealed file is gone from the spool";
+                shared.lose(row, super::MISSING, reason.into())?;
             }
         }
     }

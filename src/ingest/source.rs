@@ -1,20 +1,26 @@
 //! What the upload room asks for, answered from the spool and the journal.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
 use crate::durable;
+use crate::failpoint::disk;
 use crate::journal::{ItemRow, PartRow};
 use crate::model::Part;
 use crate::seal::{SealError, VerifiedReader};
-use crate::upload::{BoxError, DonePart, Lease, Ledger, Multipart, PartSource, Resume};
+use crate::upload::{
+    BoxError, DonePart, Lease, Ledger, Multipart, PartSource, Resume, UploadError,
+};
 
 use super::{IngestError, Shared};
 
 /// A spool file whose frames are verified while they are read.
-pub struct SpoolSource(VerifiedReader);
+pub struct SpoolSource {
+    reader: VerifiedReader,
+    path: PathBuf,
+}
 
 impl SpoolSource {
     /// One sealed file of an item in flight. Blocks.
@@ -26,20 +32,30 @@ impl SpoolSource {
         size: u64,
     ) -> Result<Self, IngestError> {
         let key = shared.item_key(row)?;
-        let file = File::open(path).map_err(SealError::Read)?;
-        let reader = VerifiedReader::open(file, &key, row.id, part, size)?;
-        Ok(Self(reader.past_page_cache(durable::open_direct(path))))
+        let opened = File::open(path)
+            .map_err(SealError::Read)
+            .and_then(|file| VerifiedReader::open(file, &key, row.id, part, size));
+        let reader = opened.map_err(|source| UploadError::SpoolDamaged {
+            key: format!("{}/{part}", row.id),
+            offset: 0,
+            source: source.into(),
+        })?;
+        Ok(Self {
+            reader: reader.past_page_cache(durable::open_direct(path)),
+            path: path.to_owned(),
+        })
     }
 }
 
 impl PartSource for SpoolSource {
     fn len(&self) -> u64 {
-        self.0.len()
+        self.reader.len()
     }
 
     fn read_range(&mut self, offset: u64, len: u64, mut memory: Lease) -> Result<Bytes, BoxError> {
+        disk!("read sealed", &self.path, SealError::Read);
         let length = usize::try_from(len)?;
-        let skip = self.0.read_range(offset, length, memory.buffer())?;
+        let skip = self.reader.read_range(offset, length, memory.buffer())?;
         Ok(memory.into_bytes(skip..skip + length))
     }
 }

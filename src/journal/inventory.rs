@@ -202,6 +202,16 @@ impl Journal {
         Ok(counts)
     }
 
+    /// Files of all docked cameras that are still to be taken.
+    pub fn pending(&self) -> Result<u64, JournalError> {
+        let count: i64 = self.lock().query_row(
+            "SELECT COUNT(*) FROM inventory WHERE outcome = 'pending'",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(count.cast_unsigned())
+    }
+
     /// Paths that are neither secured nor held, at most `limit`.
     pub fn missing(&self, session: SessionId, limit: u32) -> Result<Vec<SourcePath>, JournalError> {
         let rows = self.inventory(
