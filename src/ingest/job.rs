@@ -1,5 +1,6 @@
 //! One dock session from start to end, on a thread of its own: look, take, look again, and only then say safe.
 
+mod bounds;
 mod show;
 
 use std::collections::{HashMap, HashSet};
@@ -8,28 +9,24 @@ use std::time::{Duration, Instant};
 
 use super::commit::Tally;
 use super::control::{JobControl, JobEnd};
-use super::events::{Held, session_docked, session_undocked};
+use super::events::Held;
 use super::inventory::{self, Refusals};
 use super::outbound::chain;
 use super::pull::{Puller, Tools};
 use super::quiet::Quiet;
 use super::spool::Room;
-use super::state::{Phase, SessionState, removed_early};
-use super::{IngestError, Shared, now};
+use super::state::SessionState;
+use super::{IngestError, Shared};
 use crate::camera::Camera;
 use crate::failpoint::reached;
 use crate::journal::{InventoryRow, Outcome, SessionRow};
 use crate::metrics;
-use crate::model::{
-    Condition, Event, Explain as _, FileFacts, FileTimes, ItemFailed, RetryClass, SourcePath,
-};
+use crate::model::{Event, Explain as _, FileFacts, FileTimes, ItemFailed, RetryClass, SourcePath};
 
 /// Files taken from the journal at a time.
 const ROUND: u32 = 256;
 /// Read errors of one file before it is named as failed.
 const TRIES: u32 = 3;
-/// Between attempts to note the beginning or the end of a session.
-const INSIST: Duration = Duration::from_millis(500);
 /// Between looks at a camera that has been settled, when nothing hinted at a change.
 const RESCAN: Duration = Duration::from_secs(30);
 
@@ -96,47 +93,6 @@ impl Job {
 }
 
 impl Run {
-    /// Waits for a disk that cannot take the session's beginning yet.
-    fn begin(&mut self, condition: &Condition) -> Result<(), IngestError> {
-        self.file_times.clone_from(&condition.file_times);
-        let mut noted = false;
-        self.insist(|run| {
-            let session = &run.session;
-            if !noted {
-                run.shared.journal.begin_session(session)?;
-                noted = true;
-            }
-            let docked = session_docked(session, condition.clone());
-            run.shared.log_event(Some(session.id), docked).map(drop)
-        })?;
-        let session = &self.session;
-        reached!("session: docked");
-        tracing::info!(
-            officer = session.officer.as_ref().map(|o| o.0.as_str()),
-            quarantine = session.quarantine,
-            "camera docked"
-        );
-        Ok(())
-    }
-
-    /// Tries again, and says why, until it is done or the service stops.
-    fn insist(
-        &self,
-        mut step: impl FnMut(&Self) -> Result<(), IngestError>,
-    ) -> Result<(), IngestError> {
-        let mut failures = 0u32;
-        loop {
-            match step(self) {
-                Err(error) if !self.shared.stopping() => {
-                    failures += 1;
-                    self.say(&error, failures);
-                    std::thread::sleep(INSIST);
-                }
-                done => return done,
-            }
-        }
-    }
-
     fn stopped(&self) -> bool {
         self.control.left().is_some() || self.shared.stopping()
     }
@@ -452,69 +408,5 @@ impl Run {
                 self.show(None);
             }
         }
-    }
-
-    /// Ends the session: what the committer has in hand is finished first, then the log says what is missing.
-    fn end(self) -> Result<JobEnd, IngestError> {
-        self.tally.settle();
-        let counts = self.shared.journal.inventory_counts(self.session.id)?;
-        let (missing_count, settled) = {
-            let mut state = self.lock();
-            state.counted(counts);
-            (state.left_behind(), matches!(state.phase(), Phase::Settled))
-        };
-        let complete = missing_count == 0 && settled;
-        let reason = self
-            .control
-            .left()
-            .unwrap_or_else(|| "the station stops".into());
-        let missing = self.shared.journal.missing(self.session.id, 100)?;
-        let undocked = session_undocked(
-            &self.session,
-            complete,
-            reason.clone(),
-            missing,
-            missing_count,
-        );
-        let mut logged = false;
-        self.insist(|run| {
-            if !logged {
-                let undocked = undocked.clone();
-                run.shared.log_event(Some(run.session.id), undocked)?;
-                logged = true;
-            }
-            reached!("session: undocked");
-            let journal = &run.shared.journal;
-            Ok(journal.end_session(run.session.id, now(), complete)?)
-        })?;
-        metrics::session(if complete { "complete" } else { "interrupted" });
-        if complete {
-            tracing::info!(reason, "camera left; nothing is missing");
-        } else if settled {
-            tracing::warn!(
-                reason,
-                not_taken = missing_count,
-                next_step = "look at this session's item.failed entries in the log",
-                "camera left; all its files are secured but those that could not be taken"
-            );
-        } else {
-            tracing::warn!(
-                reason,
-                missing = missing_count,
-                next_step = "dock this camera again, in any bay",
-                "camera left early"
-            );
-        }
-        let all_tried = matches!(self.lock().phase(), Phase::Settled) && counts.failed.0 == 0;
-        if all_tried || self.shared.stopping() {
-            self.shared.bays.clear(&self.session.bay);
-        } else {
-            // Stays until another camera comes to this bay, or this one to any.
-            self.show_status(None, removed_early(&counts, missing_count));
-        }
-        Ok(JobEnd {
-            complete,
-            missing: missing_count,
-        })
     }
 }

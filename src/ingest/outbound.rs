@@ -276,8 +276,10 @@ impl Outbound {
                 .map_or(0, |c| c.index);
             reached!("stored: logged");
             let receipt = blocking(|| shared.log.proof(index))?.into_bytes();
+            // The receipt's checkpoint is at most this large.
+            let size = shared.log_size();
             reached!("stored: proved");
-            blocking(|| shared.journal.mark_stored(id, index, &receipt))?;
+            blocking(|| shared.journal.mark_stored(id, index, (&receipt, size)))?;
             metrics::file("stored", row.facts.size);
             blocking(|| self.replaced(&row))?;
             if let Some(docked) = blocking(|| shared.journal.all_stored_since(row.session))? {
@@ -347,14 +349,18 @@ impl Outbound {
             self.retention,
         )
         .await?;
-        let item_key = Bytes::from(sealed.item_key_message.clone());
-        put_small_once(
-            &*self.store,
-            &format!("{base}item-key"),
-            item_key,
-            self.retention,
-        )
-        .await?;
+        // Gone with a lost journal, as the key itself.
+        let unverified = row.wrapped_key.is_none();
+        if !unverified {
+            let item_key = Bytes::from(sealed.item_key_message.clone());
+            put_small_once(
+                &*self.store,
+                &format!("{base}item-key"),
+                item_key,
+                self.retention,
+            )
+            .await?;
+        }
         let key = format!("{base}{}", Part::Original);
         let source = blocking(|| {
             let path = shared.spool.sealed(row.id);
@@ -392,6 +398,7 @@ impl Outbound {
                 part_size: stored.part_size,
                 checksum: stored.checksum,
                 retention: stored.retention,
+                unverified,
             }),
         )?;
         blocking(|| {

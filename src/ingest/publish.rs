@@ -7,14 +7,15 @@ use super::{IngestError, Shared};
 use crate::audit::{Checkpoint, Standing, VerifierKey, compare};
 use crate::failpoint::{reached, step};
 use crate::metrics;
+use crate::model::StationName;
 use crate::upload::{Body, Store};
 
 /// How much of the log the bucket is known to hold.
-const PUBLISHED: &str = "published";
+pub const PUBLISHED: &str = "published";
 const CHECKPOINT_MAX: u64 = 64 << 10;
 
-fn log_key(prefix: &str, shared: &Shared, file: &str) -> String {
-    format!("{prefix}log/{}/{file}", shared.station)
+pub fn log_key(prefix: &str, station: &StationName, file: &str) -> String {
+    format!("{prefix}log/{station}/{file}")
 }
 
 /// Puts what is new into the bucket, the checkpoint last; returns the size that is published now.
@@ -35,13 +36,13 @@ pub async fn publish_log(
             return Ok(published);
         };
         store
-            .put(&log_key(prefix, shared, &file), Body::new(bytes))
+            .put(&log_key(prefix, &shared.station, &file), Body::new(bytes))
             .await?;
     }
     reached!("publish: tiles");
     store
         .put(
-            &log_key(prefix, shared, "checkpoint"),
+            &log_key(prefix, &shared.station, "checkpoint"),
             Body::new(Bytes::from(note)),
         )
         .await?;
@@ -58,7 +59,10 @@ pub async fn check_bucket_log(
     key: &VerifierKey,
 ) -> Result<Option<Checkpoint>, IngestError> {
     let Some(note) = store
-        .get(&log_key(prefix, shared, "checkpoint"), CHECKPOINT_MAX)
+        .get(
+            &log_key(prefix, &shared.station, "checkpoint"),
+            CHECKPOINT_MAX,
+        )
         .await?
     else {
         if blocking(|| shared.journal.number(PUBLISHED))?.is_some_and(|n| n > 0) {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
+use super::rebuild::rebuild;
 use super::{IngestError, Shared, now, sweep_previews};
 use crate::durable;
 use crate::failpoint::reached;
@@ -15,6 +16,10 @@ use crate::seal::SealError;
 
 /// Log entries before this were in line with the journal at an earlier start.
 const RECONCILED: &str = "reconciled";
+/// The largest log that a receipt names. [`Journal::mark_stored`] keeps it.
+///
+/// [`Journal::mark_stored`]: crate::journal::Journal::mark_stored
+pub const WITNESSED: &str = "witnessed";
 
 /// What a start found.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +39,12 @@ pub struct Recovered {
 /// Brings everything in line before the first camera is looked at. Blocks.
 pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
     let mut found = Recovered::default();
-    let logged = scan(shared, shared.journal.number(RECONCILED)?.unwrap_or(0))?;
+    let reconciled = shared.journal.number(RECONCILED)?;
+    if reconciled.is_none() && shared.log_size() > 0 {
+        rebuild(shared)?;
+    }
+    shared.journal.unlog_from(shared.log_size())?;
+    let logged = scan(shared, reconciled.unwrap_or(0))?;
     reached!("recover: begun");
     relog(shared, &logged, &mut found)?;
     reached!("recover: logged again");
@@ -153,9 +163,10 @@ fn restore(shared: &Shared, logged: &Logged) -> Result<(), IngestError> {
             && matches!(row.state, ItemState::Logged | ItemState::Uploading)
         {
             let receipt = shared.log.proof(*index)?;
+            let size = shared.log_size();
             shared
                 .journal
-                .mark_stored(*id, *index, receipt.as_bytes())?;
+                .mark_stored(*id, *index, (receipt.as_bytes(), size))?;
         }
     }
     for (id, part) in &logged.previewed {

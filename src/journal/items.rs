@@ -132,20 +132,28 @@ impl Journal {
         Ok(())
     }
 
-    /// The `item.stored` entry is in the log at this index. The receipt is kept until the store has it, so that a repeated
+    /// The `item.stored` entry is in the log at this index; its receipt names a log of `size` entries. The receipt is kept until the store has it, so that a repeated
     /// put sends the same bytes.
     pub fn mark_stored(
         &self,
         id: EvidenceId,
         index: u64,
-        receipt: &[u8],
+        (receipt, size): (&[u8], u64),
     ) -> Result<(), JournalError> {
         step!("journal mark_stored");
-        self.lock().execute(
+        let mut connection = self.lock();
+        let tx = connection.transaction()?;
+        tx.prepare_cached(
+            "INSERT INTO numbers (name, value) VALUES ('witnessed', ?1)
+             ON CONFLICT (name) DO UPDATE SET value = MAX(value, ?1)",
+        )?
+        .execute([size.cast_signed()])?;
+        tx.execute(
             "UPDATE items SET state = 'stored', stored_index = ?2, stored_entry = ?3
              WHERE id = ?1 AND state IN ('logged', 'uploading')",
             (id.as_bytes(), index.cast_signed(), receipt),
         )?;
+        tx.commit()?;
         Ok(())
     }
 
@@ -168,49 +176,6 @@ impl Journal {
             [id.as_bytes()],
         )?;
         Ok(())
-    }
-
-    /// The sealed file is lost before the store had it: the item is given up, its source is to be taken anew.
-    pub fn mark_damaged(&self, id: EvidenceId) -> Result<(), JournalError> {
-        step!("journal mark_damaged");
-        let mut connection = self.lock();
-        let tx = connection.transaction()?;
-        tx.execute(
-            "UPDATE items SET state = 'failed', wrapped_key = NULL, stored_entry = NULL, item_key_message = NULL
-             WHERE id = ?1 AND state IN ('sealed', 'logged', 'uploading')",
-            [id.as_bytes()],
-        )?;
-        tx.execute(
-            "UPDATE inventory SET outcome = 'pending', item = NULL WHERE item = ?1",
-            [id.as_bytes()],
-        )?;
-        tx.commit()?;
-        Ok(())
-    }
-
-    /// Damaged items whose recording was not taken again.
-    pub fn damaged(&self) -> Result<Vec<ItemRow>, JournalError> {
-        self.items(
-            "WHERE state = 'failed' AND NOT EXISTS (SELECT 1 FROM items AS again WHERE again.camera = items.camera
-             AND again.path = items.path AND again.sha256 = items.sha256
-             AND again.state IN ('sealed', 'logged', 'uploading', 'stored', 'released')) ORDER BY id",
-            &[],
-        )
-    }
-
-    /// Damaged items that this one stands in for: the same file with the same content.
-    pub fn replaced_by(&self, row: &ItemRow) -> Result<Vec<ItemRow>, JournalError> {
-        let (Some(camera), Some(sealed)) = (&row.camera, &row.sealed) else {
-            return Ok(Vec::new());
-        };
-        self.items(
-            "WHERE state = 'failed' AND camera = ?1 AND path = ?2 AND sha256 = ?3 ORDER BY id",
-            &[
-                Value::Text(camera.as_str().to_owned()),
-                Value::Blob(row.facts.path.as_bytes().to_vec()),
-                Value::Blob(sealed.sha256.0.to_vec()),
-            ],
-        )
     }
 
     /// Forgets an item whose partial spool file was thrown away; sealed ones are never forgotten.
@@ -412,7 +377,10 @@ impl Journal {
 const COLUMNS: &str = "id, session, camera, path, size, modified, kind, flagged, state, wrapped_key, sha256, sealed_size, \
                        item_key_message, manifest, quarantine, log_index, stored_entry, stored_index, stored_at";
 
-fn insert(connection: &rusqlite::Connection, item: &ItemRow) -> Result<(), JournalError> {
+pub(super) fn insert(
+    connection: &rusqlite::Connection,
+    item: &ItemRow,
+) -> Result<(), JournalError> {
     let sealed = item.sealed.as_ref();
     connection
         .prepare_cached(&format!(

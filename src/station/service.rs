@@ -15,7 +15,7 @@ use super::docking::{Docking, Rules};
 use super::observed::{Beat, Observed};
 use super::publisher::{Publisher, is_fatal};
 use super::report::Report;
-use super::{commands, indexer, lock, parts, status};
+use super::{commands, indexer, lock, parts, restore, status};
 use crate::audit::AuditError;
 use crate::config::{self, Changed, Config, Loaded, Profiles, Roster, Secrets, digest_of};
 use crate::dock::usb::Sysfs;
@@ -68,6 +68,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     durable::create_dir(&config.station.state_dir)?;
     durable::create_dir(&config.station.runtime_dir)?;
     let _lock = lock::lock(&config.station.state_dir)?;
+    restore::log_if_lost(&config, &secrets).await?;
     let opened = tokio::task::block_in_place(|| parts::open(&config, &secrets))?;
     let shared = opened.shared;
     let committer = {
@@ -219,7 +220,6 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
             _ = tick.tick() => {}
         }
         if shared.log.stopped() {
-            // Only opening it anew makes sure of what is on the disk: the service is started again.
             break Err(AuditError::Poisoned).context("the custody log stopped");
         }
         beat.beat();

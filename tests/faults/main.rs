@@ -15,6 +15,8 @@ mod support;
 mod sweep;
 mod whole;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A station mostly waits: more of them than there are cores.
@@ -34,4 +36,28 @@ fn side_by_side(count: usize, work: impl Fn(usize) + Sync) {
             });
         }
     });
+}
+
+/// Runs each case, and tells of all that went wrong.
+fn all_of<T: Sync>(cases: &[T], work: impl Fn(usize, &T) -> Result<(), String> + Sync) {
+    let wrong = Mutex::new(Vec::new());
+    side_by_side(cases.len(), |number| {
+        let done = catch_unwind(AssertUnwindSafe(|| work(number, &cases[number])));
+        let problem = match done {
+            Ok(Ok(())) => return,
+            Ok(Err(problem)) => problem,
+            Err(panic) => panic
+                .downcast_ref::<String>()
+                .cloned()
+                .unwrap_or_else(|| "it panicked".into()),
+        };
+        wrong.lock().unwrap().push(problem);
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }

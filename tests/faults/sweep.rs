@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::disk::{flip_a_bit, lose_journal, lose_log};
 use crate::footage::clip;
 use crate::place::{Place, Ran, age};
 use crate::points;
@@ -63,6 +64,10 @@ enum Before {
     Drained,
     /// A run was stopped there.
     Stopped(&'static str),
+    /// Everything was secured and nothing stored; then something broke.
+    Secured(fn(&Place)),
+    /// Everything was stored; then something broke.
+    Stored(fn(&Place)),
 }
 
 const PARTS: (&str, &str) = ("upload", "part_size = 5242880");
@@ -133,6 +138,13 @@ const SCENES: &[Scene] = &[
         Before::Stopped("store complete: after"),
     ),
     scene("stored", Footage::Two, Before::Stopped("stored: logged")),
+    scene(
+        "spool damaged",
+        Footage::Two,
+        Before::Secured(|place| flip_a_bit(place, "state/spool", ".sealed")),
+    ),
+    scene("journal lost", Footage::Two, Before::Secured(lose_journal)),
+    scene("log lost", Footage::Two, Before::Stored(lose_log)),
     scene(
         "released",
         Footage::Two,
@@ -208,6 +220,15 @@ impl<'a> Case<'a> {
         match scene.before {
             Before::Nothing => {}
             Before::Drained => case.comes_to_rest(),
+            Before::Stored(breaks) => {
+                case.comes_to_rest();
+                breaks(&case.place);
+            }
+            Before::Secured(breaks) => {
+                let run = ["run", "--drain", "--until-secured"];
+                case.place.camdock(&run).ends(0);
+                breaks(&case.place);
+            }
             Before::Stopped(point) => {
                 let ran = case.run(&format!("stop:{point}"));
                 assert!(
@@ -429,7 +450,7 @@ fn stopped_at_any_point_and_twice_in_a_row_nothing_is_lost_doubled_or_left_behin
 }
 
 /// Whether spool files here are written past the page cache.
-fn writes_directly(place: &Place) -> bool {
+pub fn writes_directly(place: &Place) -> bool {
     let path = place.path("direct");
     fs::write(&path, b"").unwrap();
     camdock::durable::open_direct(&path).is_some()

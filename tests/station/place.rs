@@ -321,12 +321,25 @@ impl Place {
 
     /// With these variables in its environment.
     pub fn start_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Running {
+        self.start_within(&[], args, environment)
+    }
+
+    /// Run by the program and arguments of `within`.
+    pub fn start_within(
+        &self,
+        within: &[String],
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Running {
         let number = self.runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (out, err) = (
             self.path(&format!("runs/{number}.out")),
             self.path(&format!("runs/{number}.err")),
         );
-        let child = Command::new(env!("CARGO_BIN_EXE_camdock"))
+        let mut words: Vec<&str> = within.iter().map(String::as_str).collect();
+        words.push(env!("CARGO_BIN_EXE_camdock"));
+        let child = Command::new(words[0])
+            .args(&words[1..])
             .args(args)
             .env("CAMDOCK_CONFIG", self.config())
             .env("CAMDOCK_LOG", "info,camdock=debug")
