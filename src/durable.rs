@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::failpoint::{disk, reached, step};
 use crate::model::{Explain, RetryClass};
 use crate::sys;
 
@@ -79,6 +80,7 @@ fn at<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Dur
 
 /// Makes the names in a folder durable.
 pub fn sync_dir(dir: &Path) -> Result<(), DurableError> {
+    disk!("sync folder", dir, at("sync folder", dir));
     File::open(dir)
         .and_then(|d| d.sync_all())
         .map_err(at("sync folder", dir))
@@ -92,10 +94,12 @@ pub fn create_dir(dir: &Path) -> Result<(), DurableError> {
     }
     let parent = parent_of(dir);
     create_dir(parent)?;
+    step!("make folder");
     match fs::DirBuilder::new().mode(0o700).create(dir) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made.map_err(at("create folder", dir)),
     }?;
+    reached!("make folder: unsynced");
     sync_dir(parent)
 }
 
@@ -133,8 +137,10 @@ pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
 }
 
 fn replace(path: &Path, bytes: &[u8], synced: bool) -> Result<(), DurableError> {
+    step!("replace file");
     let temporary = temporary_beside(path);
     let written = (|| {
+        disk!("write file", &temporary, at("write", &temporary));
         let mut file = private()
             .create(true)
             .truncate(true)
@@ -143,8 +149,10 @@ fn replace(path: &Path, bytes: &[u8], synced: bool) -> Result<(), DurableError> 
             .map_err(at("create", &temporary))?;
         file.write_all(bytes).map_err(at("write", &temporary))?;
         if synced {
+            disk!("sync new file", &temporary, at("sync", &temporary));
             file.sync_all().map_err(at("sync", &temporary))?;
         }
+        step!("rename new file");
         fs::rename(&temporary, path).map_err(at("rename into", path))
     })();
     if written.is_err() {
@@ -160,6 +168,7 @@ fn replace(path: &Path, bytes: &[u8], synced: bool) -> Result<(), DurableError> 
 
 /// Makes the content of an existing file durable.
 pub fn sync_file(path: &Path) -> Result<(), DurableError> {
+    disk!("sync file", path, at("sync", path));
     File::open(path)
         .and_then(|f| f.sync_all())
         .map_err(at("sync", path))
@@ -167,6 +176,7 @@ pub fn sync_file(path: &Path) -> Result<(), DurableError> {
 
 /// Makes everything durable that was written to the filesystem of `dir`: one sync for many small files.
 pub fn sync_filesystem(dir: &Path) -> Result<(), DurableError> {
+    disk!("sync filesystem", dir, at("sync the filesystem of", dir));
     File::open(dir)
         .and_then(|d| rustix::fs::syncfs(&d).map_err(io::Error::from))
         .map_err(at("sync the filesystem of", dir))
@@ -174,6 +184,7 @@ pub fn sync_filesystem(dir: &Path) -> Result<(), DurableError> {
 
 /// Renames within one folder without syncing it; [`sync_dir`] must follow before anything relies on it.
 pub fn rename_unsynced(from: &Path, to: &Path) -> Result<(), DurableError> {
+    disk!("rename", to, at("rename into", to));
     fs::rename(from, to).map_err(at("rename into", to))
 }
 
@@ -188,6 +199,7 @@ pub fn rename_new(from: &Path, to: &Path) -> Result<(), DurableError> {
 
 /// Removes a file; one that is gone already is fine. The removal itself need not be durable: recovery removes it again.
 pub fn remove(path: &Path) -> Result<(), DurableError> {
+    disk!("remove", path, at("remove", path));
     match fs::remove_file(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         done => done.map_err(at("remove", path)),
@@ -206,6 +218,7 @@ pub struct AppendFile {
 impl AppendFile {
     /// Creates the file; an existing one of that name is an error, never overwritten.
     pub fn create(path: &Path) -> Result<Self, DurableError> {
+        disk!("create file", path, at("create", path));
         let file = private()
             .create_new(true)
             .read(true)
@@ -258,6 +271,7 @@ impl AppendFile {
 
     /// Appends, and lets the kernel begin to write out what is there, without waiting for it.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
+        disk!("append", &self.path, at("write", &self.path));
         self.file
             .write_all(bytes)
             .map_err(at("write", &self.path))?;
@@ -275,6 +289,7 @@ impl AppendFile {
 
     /// Cuts the file back to `length` and goes on from there.
     pub fn truncate(&mut self, length: u64) -> Result<(), DurableError> {
+        disk!("cut file", &self.path, at("truncate", &self.path));
         self.file
             .set_len(length)
             .map_err(at("truncate", &self.path))?;
@@ -288,6 +303,7 @@ impl AppendFile {
 
     /// Content and length durable; the name in the folder is not yet (see [`sync_dir`]).
     pub fn sync(&self) -> Result<(), DurableError> {
+        disk!("sync appended", &self.path, at("sync", &self.path));
         self.file.sync_data().map_err(at("sync", &self.path))
     }
 

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod dock;
 pub mod durable;
+mod failpoint;
 pub mod ingest;
 pub mod journal;
 pub mod metrics;

@@ -14,7 +14,7 @@ use source::{code_only, imports, test_files, test_modules, words};
 
 /// Rooms from the ground up; rooms of one row share a floor.
 const FLOORS: [(u8, &[&str]); 8] = [
-    (0, &["model", "sys", "durable"]),
+    (0, &["model", "sys", "durable", "failpoint"]),
     (1, &["metrics"]),
     (2, &["journal", "config"]),
     (3, &["dock", "camera", "seal", "preview", "upload", "audit"]),

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::durable::{self, AppendFile};
+use crate::failpoint::{reached, step};
 use crate::model::Sha256Digest;
 
 use super::source::{DirSource, LogSource as _, frame_into};
@@ -109,17 +110,21 @@ impl Log {
             size: edge.size(),
             root: Sha256Digest(edge.root()),
         };
+        reached!("log: grown");
         let note = self.key.sign(&checkpoint)?;
+        reached!("log: signed");
         let before = self.wal.len();
         let record = wal::encode(self.size(), entries, &note);
         if let Err(error) = self.wal.append(&record) {
             self.poisoned = self.wal.truncate(before).is_err();
             return Err(error.into());
         }
+        reached!("log: written ahead");
         if let Err(error) = self.wal.sync() {
             self.poisoned = true;
             return Err(error.into());
         }
+        reached!("log: durable");
         self.commit(
             entries.iter().map(Vec::as_slice),
             edge,
@@ -176,6 +181,7 @@ impl Log {
         if self.shown_size == self.size() {
             return Ok(());
         }
+        step!("log: show");
         while let Some((tile, bytes)) = self.waiting.first_key_value() {
             let tile = *tile;
             self.put(tile, bytes)?;
@@ -194,6 +200,7 @@ impl Log {
             unfinished.push(tile);
         }
         self.unsynced.extend(&unfinished);
+        reached!("log: tiles shown");
         durable::write_unsynced(&self.path(CHECKPOINT), self.note.as_bytes())?;
         self.shown_size = self.size();
         for old in std::mem::replace(&mut self.shown, unfinished) {
@@ -235,15 +242,18 @@ impl Log {
             return Err(AuditError::Poisoned);
         }
         self.show()?;
+        step!("log: fold");
         if let Err(error) = self.sync_shown() {
             // After a failed sync the kernel may have dropped what it could not write: only reopening rewrites it.
             self.poisoned = true;
             return Err(error);
         }
+        reached!("log: tiles synced");
         if let Err(error) = durable::write_atomic(&self.path(DURABLE), self.note.as_bytes()) {
             self.poisoned = !error.disk_full();
             return Err(error.into());
         }
+        reached!("log: folded");
         self.unsynced.clear();
         for old in std::mem::replace(&mut self.anchored, self.shown.clone()) {
             self.drop_replaced(old);

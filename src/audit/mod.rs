@@ -31,3 +31,8 @@ pub use report::{Finding, Report};
 pub use source::{DirSource, LogSource};
 pub use verify::{Standing, compare, verify_log};
 pub use writer::{Committed, LogHandle};
+
+/// Keys of all files but the checkpoint of a log with `size` entries.
+pub fn log_files(size: u64) -> impl Iterator<Item = String> {
+    tiles::tiles_between(0, size).map(tiles::Tile::key)
+}

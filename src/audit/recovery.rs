@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::durable::{self, AppendFile};
+use crate::failpoint::{reached, step};
 use crate::model::Sha256Digest;
 
 use super::log::{CHECKPOINT, DURABLE, Log, WAL, grown};
@@ -68,6 +69,7 @@ pub fn open(dir: &Path, key: LogKey, origin: &str) -> Result<Log, AuditError> {
         replay(&mut log, record)?;
     }
     check_shown(&log)?;
+    step!("log: settle");
     settle(&mut log, durable_size)?;
     Ok(log)
 }
@@ -113,7 +115,9 @@ fn first_note(
     };
     let checkpoint = key.verifier(origin)?.open(&note)?;
     load_edge(source, &checkpoint)?;
+    step!("log: begin");
     durable::write_atomic(&dir.join(CHECKPOINT), note.as_bytes())?;
+    reached!("log: half begun");
     durable::write_atomic(&dir.join(DURABLE), note.as_bytes())?;
     Ok(note)
 }

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -42,6 +43,7 @@ struct Shared {
     requests: Sender<Request>,
     thread: Mutex<Option<JoinHandle<Result<(), AuditError>>>>,
     latest: Arc<RwLock<(Checkpoint, String)>>,
+    stopped: Arc<AtomicBool>,
     size: watch::Receiver<u64>,
     source: DirSource,
     verifier: VerifierKey,
@@ -57,8 +59,10 @@ impl LogHandle {
         let latest = Arc::new(RwLock::new(latest));
         let (size_to, size) = watch::channel(log.size());
         let source = log.source().clone();
+        let stopped = Arc::<AtomicBool>::default();
         let writer = Writer {
             log,
+            stopped: Arc::clone(&stopped),
             latest: Arc::clone(&latest),
             size: size_to,
         };
@@ -70,6 +74,7 @@ impl LogHandle {
             requests,
             thread: Mutex::new(Some(thread)),
             latest,
+            stopped,
             size,
             source,
             verifier,
@@ -116,6 +121,11 @@ impl LogHandle {
     /// Whether entries can still be added: an append of nothing goes through the same thread and the same checks.
     pub fn writable(&self) -> Result<(), AuditError> {
         self.append_encoded_blocking(Vec::new()).map(drop)
+    }
+
+    /// True once a failed write keeps it from taking any more entries: then only opening it anew helps.
+    pub fn stopped(&self) -> bool {
+        self.0.stopped.load(Ordering::Relaxed)
     }
 
     /// The newest checkpoint and its signed note.
@@ -199,6 +209,7 @@ fn encode_all(entries: &[Entry]) -> Result<Vec<Vec<u8>>, AuditError> {
 
 struct Writer {
     log: Log,
+    stopped: Arc<AtomicBool>,
     latest: Arc<RwLock<(Checkpoint, String)>>,
     size: watch::Sender<u64>,
 }
@@ -245,6 +256,7 @@ impl Writer {
         } else {
             self.log.append(&batch).map(|range| range.start)
         };
+        self.stopped.store(self.log.poisoned, Ordering::Relaxed);
         self.tell();
         match appended {
             Ok(start) => {

@@ -110,6 +110,8 @@ pub struct Store {
     /// 0 only with [`RetentionMode::None`].
     pub retention_days: u32,
     pub credentials_file: Option<PathBuf>,
+    /// The longest wait for an answer, besides the time that the bytes of a request need.
+    pub answer: Duration,
 }
 
 /// S3 Object Lock mode of each object at creation.

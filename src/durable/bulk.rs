@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use super::{AppendFile, DurableError, at};
+use crate::failpoint::disk;
 
 /// What direct writes are aligned to: offset, length and memory. No disk asks for more.
 pub const BLOCK: usize = 4096;
@@ -110,6 +111,11 @@ impl BulkFile {
         buffer[begin..range.start].copy_from_slice(&self.tail);
         let whole = begin + (range.end - begin) / BLOCK * BLOCK;
         let offset = self.file.length - kept as u64;
+        disk!(
+            "append frames",
+            self.file.path(),
+            at("write", self.file.path())
+        );
         match direct.write_all_at(&buffer[begin..whole], offset) {
             Ok(()) => {
                 self.tail.clear();
@@ -130,6 +136,11 @@ impl BulkFile {
     /// Writes the bytes behind the last whole block, through the page cache.
     fn write_tail(&mut self) -> Result<(), DurableError> {
         let offset = self.file.length - self.tail.len() as u64;
+        disk!(
+            "append tail",
+            self.file.path(),
+            at("write", self.file.path())
+        );
         let written = self.file.file().write_all_at(&self.tail, offset);
         written.map_err(at("write", self.file.path()))
     }

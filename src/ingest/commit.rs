@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{IngestError, Shared};
 use crate::durable::{self, BulkFile, DurableError};
+use crate::failpoint::{reached, step};
 use crate::journal::ItemRow;
 use crate::metrics;
 use crate::model::{EvidenceId, Explain as _, RetryClass};
@@ -126,6 +127,7 @@ fn commit(shared: &Shared, batch: Vec<Sealed>) {
     };
     let mut delay = Duration::from_millis(200);
     let mut progress = Progress::default();
+    step!("commit: enter");
     loop {
         match enter(shared, &batch, &mut progress) {
             Ok(()) => break,
@@ -142,7 +144,10 @@ fn commit(shared: &Shared, batch: Vec<Sealed>) {
                 if shared.stopping() || error.retry_class() == RetryClass::Never {
                     break;
                 }
-                std::thread::sleep(delay);
+                let until = Instant::now() + delay;
+                while Instant::now() < until && !shared.stopping() {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
                 delay = (delay * 2).min(Duration::from_secs(30));
             }
         }
@@ -166,9 +171,11 @@ fn sync(shared: &Shared, batch: Vec<Sealed>) -> Result<Vec<Sealed>, Failed> {
                 sealed.file.sync()?;
             }
         }
+        reached!("commit: contents synced");
         for sealed in &batch {
             durable::rename_unsynced(sealed.file.path(), &final_path(shared, sealed.item.id))?;
         }
+        reached!("commit: renamed");
         durable::sync_dir(shared.spool.dir())
     })();
     match done {
@@ -230,6 +237,7 @@ fn enter(shared: &Shared, batch: &[Sealed], progress: &mut Progress) -> Result<(
         Some(first) => first,
         None => *progress.first.insert(shared.append(entries)?),
     };
+    reached!("commit: logged");
     let logged: Vec<(EvidenceId, u64)> = own.into_iter().map(|(id, at)| (id, first + at)).collect();
     shared.journal.mark_logged(&logged)?;
     metrics::log_size(shared.log_size());

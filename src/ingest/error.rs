@@ -41,6 +41,12 @@ pub enum IngestError {
         "the custody log of this station and the one in the bucket contradict each other at {size} entries"
     )]
     LogFork { size: u64 },
+    #[error(
+        "the bucket's copy of the custody log ends at {bucket} entries, but receipts name a log of {witnessed}"
+    )]
+    LogLost { bucket: u64, witnessed: u64 },
+    #[error("the bucket's copy of the custody log does not verify: {0}")]
+    LogCopyWrong(String),
     #[error("the bucket holds a checkpoint that this station's key did not sign")]
     LogForeign(#[source] AuditError),
 }
@@ -59,6 +65,8 @@ impl Explain for IngestError {
             Self::CommitterGone
             | Self::LogBehind { .. }
             | Self::LogFork { .. }
+            | Self::LogLost { .. }
+            | Self::LogCopyWrong(_)
             | Self::LogForeign(_) => RetryClass::Operator,
         }
     }
@@ -79,6 +87,8 @@ impl Explain for IngestError {
             Self::LogBehind { .. } => "log_behind_bucket",
             Self::LogFork { .. } => "log_fork",
             Self::LogForeign(_) => "log_foreign",
+            Self::LogLost { .. } => "log_lost",
+            Self::LogCopyWrong(_) => "log_copy_wrong",
         }
     }
 
@@ -100,7 +110,11 @@ impl Explain for IngestError {
                  the log folder (`camdock verify --bucket` checks it first), or give the station a new name and new keys."
                     .into()
             }
-            Self::LogFork { .. } | Self::LogForeign(_) => {
+            Self::LogLost { .. } => {
+                "Restore the log folder from a backup of this very disk. If there is none, keep the bucket as it is and give the \
+                 station a new name and new keys: going on from the older copy would contradict receipts that exist.".into()
+            }
+            Self::LogFork { .. } | Self::LogForeign(_) | Self::LogCopyWrong(_) => {
                 "Do not go on: another machine signs under this station's name, or a log was rewritten. Keep both copies, run \
                  `camdock verify` and `camdock verify --bucket`, and call your evidence manager."
                     .into()

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{IngestError, Shared, now};
 use crate::camera::{Camera, Listed, Refused};
+use crate::failpoint::reached;
 use crate::journal::InventoryRow;
 use crate::metrics;
 use crate::model::{
@@ -205,6 +206,7 @@ fn name_files(
                 camera_clock: if last { clock.clone() } else { None },
             }),
         )?;
+        reached!("inventory: named");
         shared.journal.mark_inventory_logged(session, &paths)?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! One dock session from start to end, on a thread of its own: look, take, look again, and only then say safe.
 
+mod bounds;
 mod show;
 
 use std::collections::{HashMap, HashSet};
@@ -8,20 +9,19 @@ use std::time::{Duration, Instant};
 
 use super::commit::Tally;
 use super::control::{JobControl, JobEnd};
-use super::events::{Held, session_docked, session_undocked};
+use super::events::Held;
 use super::inventory::{self, Refusals};
 use super::outbound::chain;
 use super::pull::{Puller, Tools};
 use super::quiet::Quiet;
 use super::spool::Room;
-use super::state::{Phase, SessionState, removed_early};
-use super::{IngestError, Shared, now};
+use super::state::SessionState;
+use super::{IngestError, Shared};
 use crate::camera::Camera;
+use crate::failpoint::reached;
 use crate::journal::{InventoryRow, Outcome, SessionRow};
 use crate::metrics;
-use crate::model::{
-    Condition, Event, Explain as _, FileFacts, FileTimes, ItemFailed, RetryClass, SourcePath,
-};
+use crate::model::{Event, Explain as _, FileFacts, FileTimes, ItemFailed, RetryClass, SourcePath};
 
 /// Files taken from the journal at a time.
 const ROUND: u32 = 256;
@@ -86,27 +86,13 @@ impl Job {
             bytes_read: 0,
         };
         run.show(None);
-        run.begin(camera.condition())?;
+        run.begin(&camera.condition())?;
         run.work(camera.as_mut());
         run.end()
     }
 }
 
 impl Run {
-    fn begin(&mut self, condition: Condition) -> Result<(), IngestError> {
-        let session = &self.session;
-        self.shared.journal.begin_session(session)?;
-        self.file_times.clone_from(&condition.file_times);
-        self.shared
-            .log_event(Some(session.id), session_docked(session, condition))?;
-        tracing::info!(
-            officer = session.officer.as_ref().map(|o| o.0.as_str()),
-            quarantine = session.quarantine,
-            "camera docked"
-        );
-        Ok(())
-    }
-
     fn stopped(&self) -> bool {
         self.control.left().is_some() || self.shared.stopping()
     }
@@ -168,8 +154,10 @@ impl Run {
                 tracing::debug!(error = %not, "not settled yet");
                 return Ok(false);
             }
+            reached!("session: settled");
             self.show(None);
             self.control.set_settled(true);
+            reached!("session: shown");
             if !self.secured_shown {
                 self.secured_shown = true;
                 metrics::secured_after(self.began.elapsed().as_secs_f64());
@@ -391,6 +379,7 @@ impl Run {
         }
         let events = held.iter().map(Held::event).collect();
         self.shared.log_events(Some(self.session.id), events)?;
+        reached!("session: held named");
         let rows: Vec<_> = held
             .drain(..)
             .map(|held| (held.facts.path, Some(held.evidence)))
@@ -408,67 +397,16 @@ impl Run {
             if self.control.wait(Duration::from_secs(1)) {
                 return;
             }
+            // What was damaged on this station before it was stored is taken again.
+            if matches!(self.shared.journal.inventory_counts(self.session.id), Ok(counts) if counts.pending.0 > 0)
+            {
+                self.control.set_settled(false);
+                return;
+            }
             if let Ok(unstored) = self.shared.journal.unstored_of(self.session.id) {
                 self.lock().unstored(unstored);
                 self.show(None);
             }
         }
-    }
-
-    /// Ends the session: what the committer has in hand is finished first, then the log says what is missing.
-    fn end(self) -> Result<JobEnd, IngestError> {
-        self.tally.settle();
-        let counts = self.shared.journal.inventory_counts(self.session.id)?;
-        let (missing_count, settled) = {
-            let mut state = self.lock();
-            state.counted(counts);
-            (state.left_behind(), matches!(state.phase(), Phase::Settled))
-        };
-        let complete = missing_count == 0 && settled;
-        let reason = self
-            .control
-            .left()
-            .unwrap_or_else(|| "the station stops".into());
-        let missing = self.shared.journal.missing(self.session.id, 100)?;
-        let undocked = session_undocked(
-            &self.session,
-            complete,
-            reason.clone(),
-            missing,
-            missing_count,
-        );
-        self.shared.log_event(Some(self.session.id), undocked)?;
-        self.shared
-            .journal
-            .end_session(self.session.id, now(), complete)?;
-        metrics::session(if complete { "complete" } else { "interrupted" });
-        if complete {
-            tracing::info!(reason, "camera left; nothing is missing");
-        } else if settled {
-            tracing::warn!(
-                reason,
-                not_taken = missing_count,
-                next_step = "look at this session's item.failed entries in the log",
-                "camera left; all its files are secured but those that could not be taken"
-            );
-        } else {
-            tracing::warn!(
-                reason,
-                missing = missing_count,
-                next_step = "dock this camera again, in any bay",
-                "camera left early"
-            );
-        }
-        let all_tried = matches!(self.lock().phase(), Phase::Settled) && counts.failed.0 == 0;
-        if all_tried || self.shared.stopping() {
-            self.shared.bays.clear(&self.session.bay);
-        } else {
-            // Stays until another camera comes to this bay, or this one to any.
-            self.show_status(None, removed_early(&counts, missing_count));
-        }
-        Ok(JobEnd {
-            complete,
-            missing: missing_count,
-        })
     }
 }

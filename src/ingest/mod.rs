@@ -6,8 +6,10 @@ mod ahead;
 mod bays;
 mod commit;
 mod control;
+mod damaged;
 mod error;
 mod events;
+mod fetch;
 mod inventory;
 mod job;
 mod outbound;
@@ -15,6 +17,7 @@ mod previews;
 mod publish;
 mod pull;
 mod quiet;
+mod rebuild;
 mod recover;
 mod source;
 mod spool;
@@ -36,14 +39,16 @@ use crate::seal::{ItemKey, Recipient, StationWrapKey};
 pub use bays::{Bays, REMOVED_EARLY};
 pub use commit::{Committer, Sealed as SealedItem, run as run_committer};
 pub use control::{JobControl, JobEnd};
+pub use damaged::{DAMAGED, MISSING};
 pub use error::IngestError;
+pub use fetch::fetch_log;
 pub use job::Job;
 pub use outbound::Outbound;
 pub use previews::{
     PreviewOrder, PreviewRules, Previews, WORKER_VERB, preview_worker, sweep_previews,
 };
-pub use publish::{check_bucket_log, publish_log};
-pub use recover::{Recovered, recover};
+pub use publish::{PUBLISHED, check_bucket_log, publish_log};
+pub use recover::{Recovered, WITNESSED, recover};
 pub use spool::Spool;
 
 /// What every job and the uploads share.

@@ -10,10 +10,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::damaged::{self, is_lost};
 use super::source::{JournalLedger, SpoolSource};
 use super::{IngestError, Shared, now};
 use crate::audit::verify_receipt;
 use crate::durable;
+use crate::failpoint::reached;
 use crate::journal::{ItemRow, StoredFacts};
 use crate::metrics;
 use crate::model::{
@@ -63,6 +65,15 @@ impl Outbound {
         let mut busy: HashMap<EvidenceId, bool> = HashMap::new();
         let mut failures: HashMap<EvidenceId, Failure> = HashMap::new();
         let backoff = Backoff::default();
+        match blocking(|| self.shared.journal.damaged()) {
+            Ok(rows) => self.lock().alarms.extend(
+                rows.iter()
+                    .map(|row| (row.id.to_string(), damaged::alarm(row))),
+            ),
+            Err(error) => {
+                tracing::error!(code = error.label(), %error, "cannot look for damaged items");
+            }
+        }
         while !*cancel.borrow() {
             if let Err(error) = self.start_some(&mut tasks, &mut busy, &failures, &cancel) {
                 tracing::error!(
@@ -149,6 +160,10 @@ impl Outbound {
     ) {
         let Err(error) = result else {
             failures.remove(&id);
+            // The store works again: nobody waits for it any longer.
+            for failure in failures.values_mut().filter(|f| !f.never) {
+                failure.again = Instant::now();
+            }
             let mut view = self.lock();
             view.problem = None;
             view.alarms.remove(&id.to_string());
@@ -165,6 +180,20 @@ impl Outbound {
             never: false,
         });
         failure.count += 1;
+        if is_lost(&error, failure.count) {
+            match blocking(|| self.give_up(id, &error)) {
+                Ok(()) => {
+                    failures.remove(&id);
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(evidence = %id, code = error.label(), error = &error as &dyn std::error::Error,
+                        next_step = error.next_step(), "a damaged item could not be given up; trying again");
+                }
+            }
+            failure.again = Instant::now() + backoff.delay(failure.count, 0, None);
+            return;
+        }
         failure.never = class == RetryClass::Never;
         let asked = match &error {
             IngestError::Upload(e) => e.retry_after(),
@@ -197,6 +226,33 @@ impl Outbound {
         }
     }
 
+    /// Names a lost item in the log and lets its camera's job take it anew.
+    fn give_up(&self, id: EvidenceId, error: &IngestError) -> Result<(), IngestError> {
+        let shared = &*self.shared;
+        let Some(row) = shared.journal.item(id)? else {
+            return Ok(());
+        };
+        shared.lose(&row, damaged::DAMAGED, chain(error))?;
+        shared.journal.forget_upload(&format!(
+            "{}evidence/{id}/{}",
+            self.prefix,
+            Part::Original
+        ))?;
+        self.lock()
+            .alarms
+            .insert(id.to_string(), damaged::alarm(&row));
+        Ok(())
+    }
+
+    /// What was damaged on this station has been taken again and is stored.
+    fn replaced(&self, row: &ItemRow) -> Result<(), IngestError> {
+        for old in self.shared.journal.replaced_by(row)? {
+            durable::remove(&self.shared.spool.damaged(old.id))?;
+            self.lock().alarms.remove(&old.id.to_string());
+        }
+        Ok(())
+    }
+
     /// All remaining steps of one item.
     async fn take_on(
         &self,
@@ -218,9 +274,14 @@ impl Outbound {
                 .await?
                 .first()
                 .map_or(0, |c| c.index);
+            reached!("stored: logged");
             let receipt = blocking(|| shared.log.proof(index))?.into_bytes();
-            blocking(|| shared.journal.mark_stored(id, index, &receipt))?;
+            // The receipt's checkpoint is at most this large.
+            let size = shared.log_size();
+            reached!("stored: proved");
+            blocking(|| shared.journal.mark_stored(id, index, (&receipt, size)))?;
             metrics::file("stored", row.facts.size);
+            blocking(|| self.replaced(&row))?;
             if let Some(docked) = blocking(|| shared.journal.all_stored_since(row.session))? {
                 metrics::stored_after(now().duration_since(docked).as_secs_f64().max(0.0));
             }
@@ -237,6 +298,7 @@ impl Outbound {
         if due || self.keep.is_zero() && blocking(free) {
             // The key first: a spool file without its key reveals nothing.
             blocking(|| shared.journal.mark_released(id))?;
+            reached!("released: key erased");
             blocking(|| durable::remove(&shared.spool.sealed(id)))?;
         }
         Ok(())
@@ -287,14 +349,18 @@ impl Outbound {
             self.retention,
         )
         .await?;
-        let item_key = Bytes::from(sealed.item_key_message.clone());
-        put_small_once(
-            &*self.store,
-            &format!("{base}item-key"),
-            item_key,
-            self.retention,
-        )
-        .await?;
+        // Gone with a lost journal, as the key itself.
+        let unverified = row.wrapped_key.is_none();
+        if !unverified {
+            let item_key = Bytes::from(sealed.item_key_message.clone());
+            put_small_once(
+                &*self.store,
+                &format!("{base}item-key"),
+                item_key,
+                self.retention,
+            )
+            .await?;
+        }
         let key = format!("{base}{}", Part::Original);
         let source = blocking(|| {
             let path = shared.spool.sealed(row.id);
@@ -319,6 +385,7 @@ impl Outbound {
         let stored = upload
             .run(Box::new(source), &mut JournalLedger { shared, key: &key })
             .await?;
+        reached!("stored: confirmed");
         let at = now();
         let entry = shared.encode(
             Some(row.session),
@@ -331,6 +398,7 @@ impl Outbound {
                 part_size: stored.part_size,
                 checksum: stored.checksum,
                 retention: stored.retention,
+                unverified,
             }),
         )?;
         blocking(|| {

@@ -5,15 +5,17 @@ use bytes::Bytes;
 use super::outbound::blocking;
 use super::{IngestError, Shared};
 use crate::audit::{Checkpoint, Standing, VerifierKey, compare};
+use crate::failpoint::{reached, step};
 use crate::metrics;
+use crate::model::StationName;
 use crate::upload::{Body, Store};
 
 /// How much of the log the bucket is known to hold.
-const PUBLISHED: &str = "published";
+pub const PUBLISHED: &str = "published";
 const CHECKPOINT_MAX: u64 = 64 << 10;
 
-fn log_key(prefix: &str, shared: &Shared, file: &str) -> String {
-    format!("{prefix}log/{}/{file}", shared.station)
+pub fn log_key(prefix: &str, station: &StationName, file: &str) -> String {
+    format!("{prefix}log/{station}/{file}")
 }
 
 /// Puts what is new into the bucket, the checkpoint last; returns the size that is published now.
@@ -27,18 +29,20 @@ pub async fn publish_log(
     if checkpoint.size <= published {
         return Ok(published);
     }
+    step!("publish");
     for file in files {
         let Some(bytes) = blocking(|| shared.log.read(&file))? else {
             // A partial tile that a newer one has replaced meanwhile: the next round has it.
             return Ok(published);
         };
         store
-            .put(&log_key(prefix, shared, &file), Body::new(bytes))
+            .put(&log_key(prefix, &shared.station, &file), Body::new(bytes))
             .await?;
     }
+    reached!("publish: tiles");
     store
         .put(
-            &log_key(prefix, shared, "checkpoint"),
+            &log_key(prefix, &shared.station, "checkpoint"),
             Body::new(Bytes::from(note)),
         )
         .await?;
@@ -55,11 +59,17 @@ pub async fn check_bucket_log(
     key: &VerifierKey,
 ) -> Result<Option<Checkpoint>, IngestError> {
     let Some(note) = store
-        .get(&log_key(prefix, shared, "checkpoint"), CHECKPOINT_MAX)
+        .get(
+            &log_key(prefix, &shared.station, "checkpoint"),
+            CHECKPOINT_MAX,
+        )
         .await?
     else {
         if blocking(|| shared.journal.number(PUBLISHED))?.is_some_and(|n| n > 0) {
-            tracing::warn!(
+            metrics::error("bucket_log_missing");
+            tracing::error!(
+                code = "bucket_log_missing",
+                next_step = "find out who emptied the bucket, and run `camdock verify`: it names every item that is gone",
                 "the bucket no longer holds this station's log; all of it is published again"
             );
             blocking(|| shared.journal.set_number(PUBLISHED, 0))?;

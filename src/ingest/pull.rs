@@ -12,6 +12,7 @@ use super::commit::{Sealed as Commit, Tally};
 use super::{IngestError, Shared};
 use crate::camera::{Camera, CameraError, CameraFile};
 use crate::durable::{self, BulkFile};
+use crate::failpoint::reached;
 use crate::journal::{ItemRow, SealedFacts, SessionRow};
 use crate::model::{
     Event, EvidenceId, FileFacts, ItemQuarantined, ItemSealed, ItemState, Sha256Digest,
@@ -155,7 +156,9 @@ impl Puller<'_> {
             ))?;
         }
         let mut file = BulkFile::create(&self.shared.spool.partial(id), facts.size)?;
+        reached!("pull: created");
         file.append(sealer.header())?;
+        reached!("pull: header written");
         Ok(Work {
             id,
             key,
@@ -277,7 +280,9 @@ impl Puller<'_> {
                 })?
             }
         };
+        reached!("pull: sealed");
         file.finish()?;
+        reached!("pull: finished");
         if let Some(change) = source.recheck()? {
             return Err(IngestError::Changed(change.to_string()));
         }
@@ -317,6 +322,7 @@ impl Puller<'_> {
             manifest,
         };
         let item = self.row(id, facts, &wrapped, ItemState::Sealed, Some(facts_sealed));
+        reached!("pull: to be committed");
         self.shared.committer()?.commit(Commit {
             item,
             file,

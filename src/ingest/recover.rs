@@ -1,17 +1,25 @@
 //! After a stop, a kill or a power cut: journal, spool and log are brought in line, through the normal commit steps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
+use super::rebuild::rebuild;
 use super::{IngestError, Shared, now, sweep_previews};
 use crate::durable;
+use crate::failpoint::reached;
 use crate::journal::{ItemRow, PreviewState};
-use crate::model::{CameraUndocked, Event, EvidenceId, ItemState, Part};
+use crate::model::{
+    CameraUndocked, Event, EvidenceId, ItemQuarantined, ItemState, Part, SessionId,
+};
 use crate::seal::SealError;
 
 /// Log entries before this were in line with the journal at an earlier start.
 const RECONCILED: &str = "reconciled";
+/// The largest log that a receipt names. [`Journal::mark_stored`] keeps it.
+///
+/// [`Journal::mark_stored`]: crate::journal::Journal::mark_stored
+pub const WITNESSED: &str = "witnessed";
 
 /// What a start found.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +39,22 @@ pub struct Recovered {
 /// Brings everything in line before the first camera is looked at. Blocks.
 pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
     let mut found = Recovered::default();
-    let logged = scan(shared, shared.journal.number(RECONCILED)?.unwrap_or(0))?;
+    let reconciled = shared.journal.number(RECONCILED)?;
+    if reconciled.is_none() && shared.log_size() > 0 {
+        rebuild(shared)?;
+    }
+    shared.journal.unlog_from(shared.log_size())?;
+    let logged = scan(shared, reconciled.unwrap_or(0))?;
+    reached!("recover: begun");
     relog(shared, &logged, &mut found)?;
+    reached!("recover: logged again");
     restore(shared, &logged)?;
+    reached!("recover: stored restored");
     sweep(shared, &mut found)?;
+    reached!("recover: swept");
     sweep_previews(shared)?;
-    close_sessions(shared)?;
+    close_sessions(shared, &logged)?;
+    reached!("recover: sessions closed");
     found.in_flight = shared
         .journal
         .state_counts()?
@@ -53,6 +71,9 @@ struct Logged {
     sealed: HashMap<EvidenceId, u64>,
     stored: HashMap<EvidenceId, u64>,
     previewed: Vec<(EvidenceId, Part)>,
+    docked: HashSet<SessionId>,
+    /// With whether nothing was missing.
+    undocked: HashMap<SessionId, bool>,
 }
 
 /// The items of the log's newer entries.
@@ -60,6 +81,7 @@ fn scan(shared: &Shared, from: u64) -> Result<Logged, IngestError> {
     #[derive(Deserialize)]
     struct Light {
         event: String,
+        session: Option<SessionId>,
         data: serde_json::Value,
     }
     let mut logged = Logged::default();
@@ -84,6 +106,13 @@ fn scan(shared: &Shared, from: u64) -> Result<Logged, IngestError> {
                 let part = part.and_then(|part| serde_json::from_value::<Part>(part).ok());
                 logged.previewed.extend(id().zip(part));
             }
+            "camera.docked" => logged.docked.extend(entry.session),
+            "camera.undocked" => {
+                let complete = entry.data.get("complete") == Some(&true.into());
+                logged
+                    .undocked
+                    .extend(entry.session.map(|session| (session, complete)));
+            }
             _ => {}
         }
     }
@@ -105,19 +134,23 @@ fn relog(shared: &Shared, logged: &Logged, found: &mut Recovered) -> Result<(), 
             .iter()
             .map(|row| (row.id, logged.sealed[&row.id]))
             .collect();
-        let manifests: Vec<Vec<u8>> = missing
-            .iter()
-            .filter_map(|row| row.sealed.as_ref())
-            .map(|s| s.manifest.clone())
-            .collect();
-        if !manifests.is_empty() {
-            let first = shared.append(manifests)?;
-            at.extend(
-                missing
-                    .iter()
-                    .zip(first..)
-                    .map(|(row, index)| (row.id, index)),
-            );
+        let (mut entries, mut own) = (Vec::new(), Vec::new());
+        for row in &missing {
+            let Some(sealed) = &row.sealed else { continue };
+            own.push((row.id, entries.len() as u64));
+            entries.push(sealed.manifest.clone());
+            if let Some(reason) = &row.quarantine {
+                let event = Event::ItemQuarantined(ItemQuarantined {
+                    evidence: row.id,
+                    reason: reason.clone(),
+                });
+                entries.push(shared.encode(Some(row.session), event)?);
+            }
+        }
+        if !entries.is_empty() {
+            let first = shared.append(entries)?;
+            reached!("recover: appended");
+            at.extend(own.into_iter().map(|(id, offset)| (id, first + offset)));
         }
         shared.journal.mark_logged(&at)?;
     }
@@ -130,9 +163,10 @@ fn restore(shared: &Shared, logged: &Logged) -> Result<(), IngestError> {
             && matches!(row.state, ItemState::Logged | ItemState::Uploading)
         {
             let receipt = shared.log.proof(*index)?;
+            let size = shared.log_size();
             shared
                 .journal
-                .mark_stored(*id, *index, receipt.as_bytes())?;
+                .mark_stored(*id, *index, (receipt.as_bytes(), size))?;
         }
     }
     for (id, part) in &logged.previewed {
@@ -199,19 +233,24 @@ fn sweep(shared: &Shared, found: &mut Recovered) -> Result<(), IngestError> {
                 if !shared.spool.partial(row.id).exists() {
                     shared.journal.drop_pulling(row.id)?;
                 }
-            } else if !shared.spool.sealed(row.id).exists() {
+            } else if !shared.spool.sealed(row.id).exists() && row.stored_entry.is_none() {
                 found.alarms += 1;
-                tracing::error!(code = "spool_file_missing", evidence = %row.id, path = %row.facts.path,
-                    next_step = "dock the camera again; if it was wiped, call the evidence manager",
-                    "a sealed item that is not yet stored has no file in the spool");
+                let reason = "its sealed file is gone from the spool";
+                shared.lose(row, super::MISSING, reason.into())?;
             }
         }
     }
 }
 
-/// Sessions that were open when the station stopped without notice.
-fn close_sessions(shared: &Shared) -> Result<(), IngestError> {
+/// Sessions that were open when the station stopped without notice. Each ends in the log once, and only if it began there.
+fn close_sessions(shared: &Shared, logged: &Logged) -> Result<(), IngestError> {
     for session in shared.journal.open_sessions()? {
+        let ended = logged.undocked.get(&session.id).copied();
+        if ended.is_some() || !logged.docked.contains(&session.id) {
+            let complete = ended.unwrap_or(false);
+            shared.journal.end_session(session.id, now(), complete)?;
+            continue;
+        }
         let counts = shared.journal.inventory_counts(session.id)?;
         let missing_count = counts.pending.0 + counts.failed.0;
         shared.log_event(
@@ -225,6 +264,7 @@ fn close_sessions(shared: &Shared) -> Result<(), IngestError> {
                 missing_count,
             }),
         )?;
+        reached!("recover: session logged");
         shared.journal.end_session(session.id, now(), false)?;
     }
     Ok(())

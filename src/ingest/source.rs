@@ -1,20 +1,33 @@
 //! What the upload room asks for, answered from the spool and the journal.
 
 use std::fs::File;
-use std::path::Path;
+use std::io::BufReader;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
 use crate::durable;
+use crate::failpoint::disk;
 use crate::journal::{ItemRow, PartRow};
-use crate::model::Part;
-use crate::seal::{SealError, VerifiedReader};
-use crate::upload::{BoxError, DonePart, Lease, Ledger, Multipart, PartSource, Resume};
+use crate::model::{Entry, Event, Part, Sha256Digest};
+use crate::seal::{Header, SealError, VerifiedReader};
+use crate::upload::{
+    BoxError, DonePart, Lease, Ledger, Multipart, PartSource, Resume, UploadError,
+};
 
 use super::{IngestError, Shared};
 
-/// A spool file whose frames are verified while they are read.
-pub struct SpoolSource(VerifiedReader);
+/// A spool file whose frames are verified while they are read, or, where the item's key was lost, only read.
+pub struct SpoolSource {
+    reader: Reader,
+    path: PathBuf,
+}
+
+enum Reader {
+    Verified(Box<VerifiedReader>),
+    Plain(File, u64),
+}
 
 impl SpoolSource {
     /// One sealed file of an item in flight. Blocks.
@@ -25,21 +38,74 @@ impl SpoolSource {
         part: Part,
         size: u64,
     ) -> Result<Self, IngestError> {
-        let key = shared.item_key(row)?;
-        let file = File::open(path).map_err(SealError::Read)?;
-        let reader = VerifiedReader::open(file, &key, row.id, part, size)?;
-        Ok(Self(reader.past_page_cache(durable::open_direct(path))))
+        let key = match row.wrapped_key {
+            Some(_) => Some(shared.item_key(row)?),
+            None => None,
+        };
+        let opened = File::open(path)
+            .map_err(SealError::Read)
+            .and_then(|file| match &key {
+                Some(key) => {
+                    let reader = VerifiedReader::open(file, key, row.id, part, size)?;
+                    let reader = reader.past_page_cache(durable::open_direct(path));
+                    Ok(Reader::Verified(Box::new(reader)))
+                }
+                None => plain(file, row, size),
+            });
+        let reader = opened.map_err(|source| UploadError::SpoolDamaged {
+            key: format!("{}/{part}", row.id),
+            offset: 0,
+            source: source.into(),
+        })?;
+        Ok(Self {
+            reader,
+            path: path.to_owned(),
+        })
+    }
+}
+
+/// All that can be said without the key: it is the message that the log names, and as long.
+fn plain(file: File, row: &ItemRow, size: u64) -> Result<Reader, SealError> {
+    let there = file.metadata().map_err(SealError::Read)?.len();
+    if there < size {
+        return Err(SealError::Truncated("its frames"));
+    }
+    if there > size {
+        return Err(SealError::Trailing);
+    }
+    let (header, ..) = Header::read(&mut BufReader::new(&file))?;
+    let manifest = row.sealed.as_ref().map(|sealed| &sealed.manifest[..]);
+    let entry = serde_json::from_slice::<Entry>(manifest.unwrap_or_default());
+    match entry.map(|entry| entry.event) {
+        Ok(Event::ItemSealed(sealed))
+            if sealed.message_id == Sha256Digest(header.message_id).to_string() =>
+        {
+            Ok(Reader::Plain(file, size))
+        }
+        _ => Err(SealError::Header),
     }
 }
 
 impl PartSource for SpoolSource {
     fn len(&self) -> u64 {
-        self.0.len()
+        match &self.reader {
+            Reader::Verified(reader) => reader.len(),
+            Reader::Plain(_, size) => *size,
+        }
     }
 
     fn read_range(&mut self, offset: u64, len: u64, mut memory: Lease) -> Result<Bytes, BoxError> {
+        disk!("read sealed", &self.path, SealError::Read);
         let length = usize::try_from(len)?;
-        let skip = self.0.read_range(offset, length, memory.buffer())?;
+        let skip = match &mut self.reader {
+            Reader::Verified(reader) => reader.read_range(offset, length, memory.buffer())?,
+            Reader::Plain(file, _) => {
+                memory.buffer().resize(length, 0);
+                file.read_exact_at(memory.buffer(), offset)
+                    .map_err(SealError::Read)?;
+                0
+            }
+        };
         Ok(memory.into_bytes(skip..skip + length))
     }
 }

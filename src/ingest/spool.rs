@@ -54,6 +54,11 @@ impl Spool {
         self.dir.join(format!("{id}.sealed"))
     }
 
+    /// What is left of a sealed file that was found damaged.
+    pub fn damaged(&self, id: EvidenceId) -> PathBuf {
+        self.dir.join(format!("{id}.damaged"))
+    }
+
     /// A sealed preview, whole and durable.
     pub fn preview(&self, id: EvidenceId, part: Part) -> PathBuf {
         self.dir.join(format!("{id}.{part}"))

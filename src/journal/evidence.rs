@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension as _, Row};
 use super::columns::{column, id_column, path_column, state_name, state_of};
 use super::sessions::camera;
 use super::{Journal, JournalError};
+use crate::failpoint::step;
 use crate::model::{
     BayName, CameraId, EvidenceId, ItemState, Officer, SessionId, Sha256Digest, SourcePath,
 };
@@ -266,6 +267,7 @@ impl Journal {
 
     /// Somebody's decision on a quarantined item; its log entry is durable already. `false`: there is no such quarantine.
     pub fn decide(&self, id: EvidenceId, decision: &str) -> Result<bool, JournalError> {
+        step!("journal decide");
         let changed = self.lock().execute(
             "UPDATE items SET decision = ?2 WHERE id = ?1 AND quarantine IS NOT NULL",
             (id.as_bytes(), decision),
@@ -275,6 +277,7 @@ impl Journal {
 
     /// Another officer for one item; its log entry is durable already. `false`: there is no such item.
     pub fn reassign(&self, id: EvidenceId, officer: &Officer) -> Result<bool, JournalError> {
+        step!("journal reassign");
         let changed = self.lock().execute(
             "UPDATE items SET officer = ?2 WHERE id = ?1",
             (id.as_bytes(), &officer.0),

@@ -3,6 +3,7 @@ use rusqlite::{OptionalExtension as _, Row};
 
 use super::columns::{column, kind_name, kind_of, path_column};
 use super::{Journal, JournalError};
+use crate::failpoint::step;
 use crate::model::{EvidenceId, FileFacts, SessionId, SourcePath};
 
 /// What became of a file that was seen on a docked camera. None is ever silently dropped.
@@ -62,6 +63,7 @@ impl Journal {
         session: SessionId,
         rows: &[InventoryRow],
     ) -> Result<u64, JournalError> {
+        step!("journal enter_inventory");
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         let mut fresh = 0;
@@ -130,6 +132,7 @@ impl Journal {
         session: SessionId,
         paths: &[SourcePath],
     ) -> Result<(), JournalError> {
+        step!("journal mark_inventory_logged");
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         {
@@ -150,6 +153,7 @@ impl Journal {
         outcome: Outcome,
         files: &[(SourcePath, Option<EvidenceId>)],
     ) -> Result<(), JournalError> {
+        step!("journal set_outcomes");
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         {
@@ -167,14 +171,6 @@ impl Journal {
         }
         tx.commit()?;
         Ok(())
-    }
-
-    /// Puts every failed file of the session back to pending: the operator or time may have cured it.
-    pub fn retry_failed(&self, session: SessionId) -> Result<u64, JournalError> {
-        Ok(self.lock().execute(
-            "UPDATE inventory SET outcome = 'pending' WHERE session = ?1 AND outcome = 'failed'",
-            [session.as_bytes()],
-        )? as u64)
     }
 
     pub fn inventory_counts(&self, session: SessionId) -> Result<InventoryCounts, JournalError> {
@@ -204,6 +200,16 @@ impl Journal {
             }
         }
         Ok(counts)
+    }
+
+    /// Files of all docked cameras that are still to be taken.
+    pub fn pending(&self) -> Result<u64, JournalError> {
+        let count: i64 = self.lock().query_row(
+            "SELECT COUNT(*) FROM inventory WHERE outcome = 'pending'",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(count.cast_unsigned())
     }
 
     /// Paths that are neither secured nor held, at most `limit`.

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension as _, Row};
 use super::columns::{column, id_column, kind_name, kind_of, path_column, state_name, state_of};
 use super::sessions::camera;
 use super::{Journal, JournalError};
+use crate::failpoint::step;
 use crate::model::{CameraId, EvidenceId, FileFacts, ItemState, SessionId, Sha256Digest};
 
 /// One item and where it stands on its way.
@@ -65,12 +66,14 @@ pub struct ItemFilter {
 impl Journal {
     /// Enters an item that is about to be pulled.
     pub fn begin_item(&self, item: &ItemRow) -> Result<(), JournalError> {
+        step!("journal begin_item");
         // Lost: the partial spool file is removed and the file pulled from its beginning.
         self.unsynced(|connection| insert(connection, item))
     }
 
     /// Commit step 2: the items' spool files are synced; what was sealed is durable here, all of it or nothing.
     pub fn mark_sealed(&self, items: &[ItemRow]) -> Result<(), JournalError> {
+        step!("journal mark_sealed");
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         for item in items {
@@ -84,6 +87,7 @@ impl Journal {
 
     /// Commit step 3, after the log's sync: entries stand at these indexes, and their inventory rows are secured.
     pub fn mark_logged(&self, items: &[(EvidenceId, u64)]) -> Result<(), JournalError> {
+        step!("journal mark_logged");
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         for (id, index) in items {
@@ -120,6 +124,7 @@ impl Journal {
 
     /// The store has it: the entry's bytes are durable here before they go to the log.
     pub fn mark_storing(&self, stored: &StoredFacts) -> Result<(), JournalError> {
+        step!("journal mark_storing");
         self.lock().execute(
             "UPDATE items SET stored_entry = ?2, stored_at = ?3 WHERE id = ?1 AND stored_index IS NULL",
             (stored.id.as_bytes(), &stored.entry, stored.at.to_string()),
@@ -127,24 +132,34 @@ impl Journal {
         Ok(())
     }
 
-    /// The `item.stored` entry is in the log at this index. The receipt is kept until the store has it, so that a repeated
+    /// The `item.stored` entry is in the log at this index; its receipt names a log of `size` entries. The receipt is kept until the store has it, so that a repeated
     /// put sends the same bytes.
     pub fn mark_stored(
         &self,
         id: EvidenceId,
         index: u64,
-        receipt: &[u8],
+        (receipt, size): (&[u8], u64),
     ) -> Result<(), JournalError> {
-        self.lock().execute(
+        step!("journal mark_stored");
+        let mut connection = self.lock();
+        let tx = connection.transaction()?;
+        tx.prepare_cached(
+            "INSERT INTO numbers (name, value) VALUES ('witnessed', ?1)
+             ON CONFLICT (name) DO UPDATE SET value = MAX(value, ?1)",
+        )?
+        .execute([size.cast_signed()])?;
+        tx.execute(
             "UPDATE items SET state = 'stored', stored_index = ?2, stored_entry = ?3
              WHERE id = ?1 AND state IN ('logged', 'uploading')",
             (id.as_bytes(), index.cast_signed(), receipt),
         )?;
+        tx.commit()?;
         Ok(())
     }
 
     /// The store has the receipt too.
     pub fn mark_receipted(&self, id: EvidenceId) -> Result<(), JournalError> {
+        step!("journal mark_receipted");
         self.lock().execute(
             "UPDATE items SET stored_entry = NULL WHERE id = ?1 AND state = 'stored'",
             [id.as_bytes()],
@@ -154,6 +169,7 @@ impl Journal {
 
     /// The item's key is erased and its spool file may go.
     pub fn mark_released(&self, id: EvidenceId) -> Result<(), JournalError> {
+        step!("journal mark_released");
         self.lock().execute(
             "UPDATE items SET state = 'released', wrapped_key = NULL, stored_entry = NULL, item_key_message = NULL
              WHERE id = ?1 AND state = 'stored'",
@@ -164,6 +180,7 @@ impl Journal {
 
     /// Forgets an item whose partial spool file was thrown away; sealed ones are never forgotten.
     pub fn drop_pulling(&self, id: EvidenceId) -> Result<(), JournalError> {
+        step!("journal drop_pulling");
         self.lock().execute(
             "DELETE FROM items WHERE id = ?1 AND state = 'pulling'",
             [id.as_bytes()],
@@ -228,6 +245,7 @@ impl Journal {
 
     /// A resumed item belongs to the session that goes on with it.
     pub fn move_to_session(&self, id: EvidenceId, session: SessionId) -> Result<(), JournalError> {
+        step!("journal move_to_session");
         self.lock().execute(
             "UPDATE items SET session = ?2 WHERE id = ?1 AND state = 'pulling'",
             (id.as_bytes(), session.as_bytes()),
@@ -359,7 +377,10 @@ impl Journal {
 const COLUMNS: &str = "id, session, camera, path, size, modified, kind, flagged, state, wrapped_key, sha256, sealed_size, \
                        item_key_message, manifest, quarantine, log_index, stored_entry, stored_index, stored_at";
 
-fn insert(connection: &rusqlite::Connection, item: &ItemRow) -> Result<(), JournalError> {
+pub(super) fn insert(
+    connection: &rusqlite::Connection,
+    item: &ItemRow,
+) -> Result<(), JournalError> {
     let sealed = item.sealed.as_ref();
     connection
         .prepare_cached(&format!(

@@ -10,6 +10,7 @@ mod inventory;
 mod items;
 mod overview;
 mod previews;
+mod repair;
 mod schema;
 mod sessions;
 mod uploads;
@@ -20,6 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use thiserror::Error;
 
+use crate::failpoint::step;
 use crate::model::{Explain, RetryClass};
 
 pub use entries::EntryIndex;
@@ -50,6 +52,16 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// The file itself is broken.
+    fn broken(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        let code = match self {
+            Self::Sqlite(e) => e.sqlite_error_code(),
+            _ => None,
+        };
+        matches!(code, Some(DatabaseCorrupt | NotADatabase)) || matches!(self, Self::Corrupt { .. })
+    }
+
     fn disk_full(&self) -> bool {
         matches!(self, Self::Sqlite(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
     }
@@ -67,8 +79,8 @@ impl Explain for JournalError {
     fn label(&self) -> &'static str {
         match self {
             _ if self.disk_full() => "disk_full",
-            Self::Sqlite(_) => "journal_error",
-            Self::Corrupt { .. } => "journal_corrupt",
+            _ if self.broken() => "journal_corrupt",
+            Self::Sqlite(_) | Self::Corrupt { .. } => "journal_error",
             Self::TooNew { .. } => "journal_too_new",
             Self::TooOld { .. } => "journal_too_old",
             Self::IllegalStep { .. } => "journal_illegal_step",
@@ -78,9 +90,11 @@ impl Explain for JournalError {
     fn next_step(&self) -> String {
         match self {
             _ if self.disk_full() => "Free space on the disk that holds the state folder; work goes on by itself.".into(),
-            Self::Sqlite(_) => "Check the disk and the rights of the state folder, then restart the service.".into(),
-            Self::Corrupt { .. } => {
-                "Move journal.db aside and restart: the journal is rebuilt from the custody log and the spool.".into()
+            _ if self.broken() => {
+                "Stop the service, move journal.db, journal.db-wal and journal.db-shm aside and start it again: the journal is rebuilt from the custody log and the spool.".into()
+            }
+            Self::Sqlite(_) | Self::Corrupt { .. } => {
+                "Check the disk and the rights of the state folder, then restart the service.".into()
             }
             Self::TooNew { .. } => "Install the CamDock version that last ran on this station, or a newer one.".into(),
             Self::TooOld { .. } => "Start the service once (`systemctl restart camdock`): it brings the journal up to date.".into(),
@@ -153,6 +167,7 @@ impl Journal {
     }
 
     pub fn set_number(&self, name: &str, value: u64) -> Result<(), JournalError> {
+        step!("journal set_number");
         self.lock().execute(
             "INSERT INTO numbers (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
             (name, value.cast_signed()),

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension as _, Row};
 
 use super::columns::id_column;
 use super::{ItemRow, Journal, JournalError};
+use crate::failpoint::step;
 use crate::model::{EvidenceId, Part};
 
 /// How far one preview of one item has come.
@@ -159,6 +160,7 @@ impl Journal {
 
     /// Notes that a worker starts; returns how many have, this one included.
     pub fn try_preview(&self, item: EvidenceId, part: Part) -> Result<u32, JournalError> {
+        step!("journal try_preview");
         Ok(self.lock().query_row(
             "INSERT INTO previews (item, part, state, attempts) VALUES (?1, ?2, 'trying', 1)
              ON CONFLICT (item, part) DO UPDATE SET state = 'trying', attempts = attempts + 1, report = NULL, entry = NULL
@@ -170,6 +172,7 @@ impl Journal {
 
     /// The attempt did not count: it was stopped in order.
     pub fn untry_preview(&self, item: EvidenceId, part: Part) -> Result<(), JournalError> {
+        step!("journal untry_preview");
         self.lock().execute(
             "UPDATE previews SET attempts = MAX(attempts - 1, 0) WHERE item = ?1 AND part = ?2 AND state = 'trying'",
             (item.as_bytes(), part.as_str()),
@@ -184,6 +187,7 @@ impl Journal {
         part: Part,
         report: &str,
     ) -> Result<(), JournalError> {
+        step!("journal preview_made");
         self.set_preview(item, part, PreviewState::Made, Some(report), None)
     }
 
@@ -194,10 +198,12 @@ impl Journal {
         part: Part,
         entry: &[u8],
     ) -> Result<(), JournalError> {
+        step!("journal preview_entered");
         self.set_preview(item, part, PreviewState::Entered, None, Some(entry))
     }
 
     pub fn preview_done(&self, item: EvidenceId, part: Part) -> Result<(), JournalError> {
+        step!("journal preview_done");
         self.set_preview(item, part, PreviewState::Done, None, None)
     }
 

@@ -1,5 +1,7 @@
 use rusqlite::Connection;
 
+use crate::failpoint::step;
+
 use super::JournalError;
 
 /// One step a schema version, oldest first. A released step never changes; new ones are added at the end.
@@ -105,6 +107,7 @@ pub fn migrate(connection: &Connection) -> Result<(), JournalError> {
     check(connection)?;
     let from = usize::try_from(version(connection)?).unwrap_or(0);
     for (step, known) in STEPS.iter().zip(1..).skip(from) {
+        step!("journal migrate");
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE; {step} PRAGMA user_version = {known}; COMMIT;"
         ))?;

@@ -3,6 +3,7 @@ use rusqlite::Row;
 
 use super::columns::{column, id_column};
 use super::{Journal, JournalError};
+use crate::failpoint::step;
 use crate::model::{BayName, CameraId, Officer, SessionId};
 
 /// One stay of one camera in one bay.
@@ -21,6 +22,7 @@ pub struct SessionRow {
 
 impl Journal {
     pub fn begin_session(&self, session: &SessionRow) -> Result<(), JournalError> {
+        step!("journal begin_session");
         self.lock().execute(
             "INSERT INTO sessions (id, bay, camera, profile, access, officer, quarantine, started)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -38,6 +40,32 @@ impl Journal {
         Ok(())
     }
 
+    /// A session that a lost journal had; one that is there stays.
+    pub fn adopt_session(
+        &self,
+        session: &SessionRow,
+        ended: Option<(Timestamp, bool)>,
+    ) -> Result<(), JournalError> {
+        step!("journal adopt_session");
+        self.lock().execute(
+            "INSERT OR IGNORE INTO sessions (id, bay, camera, profile, access, officer, quarantine, started, ended, complete)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            (
+                session.id.as_bytes(),
+                session.bay.as_str(),
+                session.camera.as_ref().map(CameraId::as_str),
+                &session.profile,
+                &session.access,
+                session.officer.as_ref().map(|o| &o.0),
+                &session.quarantine,
+                session.started.to_string(),
+                ended.map(|(at, _)| at.to_string()),
+                ended.map(|(_, complete)| complete),
+            ),
+        )?;
+        Ok(())
+    }
+
     /// Ends a session and forgets its inventory: what became of each file stands in the log.
     pub fn end_session(
         &self,
@@ -45,6 +73,7 @@ impl Journal {
         at: Timestamp,
         complete: bool,
     ) -> Result<(), JournalError> {
+        step!("journal end_session");
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         tx.execute(

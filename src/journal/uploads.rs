@@ -1,6 +1,7 @@
 use rusqlite::OptionalExtension as _;
 
 use super::{Journal, JournalError};
+use crate::failpoint::step;
 use crate::model::{Retention, Sha256Digest};
 
 /// A multipart upload in progress, by object key.
@@ -70,6 +71,7 @@ impl Journal {
         part_size: u64,
         retention: Option<&Retention>,
     ) -> Result<(), JournalError> {
+        step!("journal begin_upload");
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         tx.execute("DELETE FROM parts WHERE key = ?1", [key])?;
@@ -88,6 +90,7 @@ impl Journal {
     }
 
     pub fn part_done(&self, key: &str, part: &PartRow) -> Result<(), JournalError> {
+        step!("journal part_done");
         // Lost: the store lists the part, and it is sent again only if it differs.
         self.unsynced(|connection| {
             connection.execute(
@@ -100,6 +103,7 @@ impl Journal {
     }
 
     pub fn forget_upload(&self, key: &str) -> Result<(), JournalError> {
+        step!("journal forget_upload");
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         tx.execute("DELETE FROM parts WHERE key = ?1", [key])?;

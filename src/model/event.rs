@@ -309,6 +309,10 @@ pub struct ItemStored {
     pub checksum: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// `true`: the item's key was lost with the journal, so that it was sent as it lay in the spool, its frames unverified,
+    /// and without an `item-key` beside it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unverified: bool,
 }
 
 /// S3 Object Lock as set at creation.

@@ -10,6 +10,7 @@ pub mod parts;
 mod publisher;
 mod refusals;
 mod report;
+mod restore;
 mod service;
 mod status;
 

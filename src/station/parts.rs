@@ -92,6 +92,7 @@ pub fn store(config: &Config, secrets: &Secrets) -> anyhow::Result<S3Store> {
         path_style: config.store.path_style,
         session_token: keys.session_token,
         ca_file: config.store.ca_file.clone(),
+        attempt_timeout: config.store.answer,
         ..StoreConfig::new(
             &config.store.region,
             &config.store.bucket,

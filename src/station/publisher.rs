@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::audit::VerifierKey;
 use crate::ingest::{IngestError, Shared, check_bucket_log, publish_log};
 use crate::metrics;
 use crate::model::{Explain as _, RetryClass};
 use crate::upload::{Backoff, Store};
+
+/// A store that comes back with other content, or none, is noticed after a failure or this long.
+const CHECK_AGAIN: Duration = Duration::from_mins(10);
 
 /// Between rounds, so that many entries share one checkpoint in the bucket.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -19,8 +23,8 @@ pub struct Publisher {
     pub store: Arc<dyn Store>,
     pub prefix: String,
     pub verifier: VerifierKey,
-    /// The bucket's copy was compared with ours.
-    pub checked: bool,
+    /// When the bucket's copy was last compared with ours.
+    pub checked: Option<Instant>,
 }
 
 /// True for what must stop the station: the two copies of the log contradict each other.
@@ -34,17 +38,19 @@ pub fn is_fatal(error: &IngestError) -> bool {
 impl Publisher {
     pub async fn check(&mut self) -> Result<(), IngestError> {
         check_bucket_log(&self.shared, &*self.store, &self.prefix, &self.verifier).await?;
-        self.checked = true;
+        self.checked = Some(Instant::now());
         Ok(())
     }
 
     async fn round(&mut self) -> Result<(), IngestError> {
-        if !self.checked {
+        if self.checked.is_none_or(|at| at.elapsed() > CHECK_AGAIN) {
             self.check().await?;
         }
-        publish_log(&self.shared, &*self.store, &self.prefix)
-            .await
-            .map(drop)
+        let published = publish_log(&self.shared, &*self.store, &self.prefix).await;
+        if published.is_err() {
+            self.checked = None;
+        }
+        published.map(drop)
     }
 
     /// Publishes until told to stop, then once more; a contradiction goes to `fatal`.

@@ -15,11 +15,12 @@ use super::docking::{Docking, Rules};
 use super::observed::{Beat, Observed};
 use super::publisher::{Publisher, is_fatal};
 use super::report::Report;
-use super::{commands, indexer, lock, parts, status};
+use super::{commands, indexer, lock, parts, restore, status};
+use crate::audit::AuditError;
 use crate::config::{self, Changed, Config, Loaded, Profiles, Roster, Secrets, digest_of};
 use crate::dock::usb::Sysfs;
 use crate::dock::{DockEvent, DockWatch, UsbWatched, Watched};
-use crate::ingest::{Outbound, Shared, recover, run_committer};
+use crate::ingest::{DAMAGED, MISSING, Outbound, Shared, recover, run_committer};
 use crate::journal::{EntryIndex, Journal};
 use crate::model::{
     ConfigChanged, Event, Explain as _, ItemState, OutboundView, StationStarted, StationStopped,
@@ -67,6 +68,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     durable::create_dir(&config.station.state_dir)?;
     durable::create_dir(&config.station.runtime_dir)?;
     let _lock = lock::lock(&config.station.state_dir)?;
+    restore::log_if_lost(&config, &secrets).await?;
     let opened = tokio::task::block_in_place(|| parts::open(&config, &secrets))?;
     let shared = opened.shared;
     let committer = {
@@ -88,7 +90,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         store: Arc::clone(&store),
         prefix: config.store.prefix.clone(),
         verifier: opened.verifier,
-        checked: false,
+        checked: None,
     };
     match tokio::time::timeout(Duration::from_secs(15), publisher.check()).await {
         Ok(Err(error)) if is_fatal(&error) => {
@@ -217,6 +219,9 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
             _ = bays.changed() => {}
             _ = tick.tick() => {}
         }
+        if shared.log.stopped() {
+            break Err(AuditError::Poisoned).context("the custody log stopped");
+        }
         beat.beat();
         sd_notify::notify(&[NotifyState::Watchdog])?;
         if options.drain && first_look && docking.all_settled() {
@@ -251,7 +256,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         tracing::error!("the committing thread panicked; its items are taken up at the next start");
     }
     let stopped = Event::StationStopped(StationStopped { reason });
-    tokio::task::block_in_place(|| shared.log_event(None, stopped))?;
+    let noted = tokio::task::block_in_place(|| shared.log_event(None, stopped));
     let _ = stop.send(true);
     for task in [uploads, previewing].into_iter().flatten() {
         let _ = task.await;
@@ -271,8 +276,11 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         (report.files, report.bytes) = totals(&shared)?;
         report.write(began, path)?;
     }
-    tokio::task::block_in_place(|| shared.log.close())?;
-    ended
+    let closed = tokio::task::block_in_place(|| shared.log.close());
+    let ended = ended?;
+    noted?;
+    closed?;
+    Ok(ended)
 }
 
 /// What the evidence page reads, over a connection of its own.
@@ -461,16 +469,26 @@ fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Option<Ended>
         let stuck = view.previews.problem.is_some_and(|p| p.needs_person);
         return Ok(stuck.then_some(Ended::NeedsAttention));
     }
+    // Damaged on this station, and still on a docked camera: taken again.
+    if shared.journal.pending()? > 0 {
+        return Ok(None);
+    }
     // Stored, but its key and its spool file are still here: not done, unless that cannot be done.
     if waiting == 0 && view.alarms.is_empty() && !outbound.to_settle(1)?.is_empty() {
         return Ok(None);
     }
     if waiting == 0 {
-        return Ok(Some(secured(shared)));
+        return Ok(Some(if view.alarms.is_empty() {
+            secured(shared)
+        } else {
+            Ended::NeedsAttention
+        }));
     }
     // What is left needs a person: waiting for it would never end.
-    let stuck = waiting == view.alarms.len() as u64
-        || view.problem.as_ref().is_some_and(|p| p.needs_person);
+    let blocked = view.alarms.values();
+    let blocked = blocked.filter(|alarm| alarm.code != DAMAGED && alarm.code != MISSING);
+    let stuck =
+        waiting == blocked.count() as u64 || view.problem.as_ref().is_some_and(|p| p.needs_person);
     Ok(stuck.then_some(Ended::NeedsAttention))
 }
 

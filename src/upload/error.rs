@@ -259,7 +259,7 @@ impl Explain for UploadError {
                 "Alarm: find out who wrote {key} before anything is removed; the station keeps its own copy."
             ),
             Self::SpoolDamaged { .. } => {
-                "Alarm: check the station's disk; dock the camera again to take the recording anew.".into()
+                "Check the station's disk, and leave the camera docked or dock it again: the recording is taken anew. If the camera no longer has it, call the evidence manager.".into()
             }
             Self::TooLarge { .. } => {
                 "Keep the camera and copy this recording by hand: it is beyond what S3 stores.".into()

@@ -139,6 +139,7 @@ impl Upload<'_> {
         plan: PartPlan,
         ledger: &mut dyn Ledger,
     ) -> Result<Multipart, UploadError> {
+        self.forget_strays().await?;
         let retention = self.retention.map(|policy| policy.from(Timestamp::now()));
         let multipart = Multipart {
             upload_id: self
@@ -150,6 +151,21 @@ impl Upload<'_> {
         };
         ledger.begin(&multipart).map_err(UploadError::Ledger)?;
         Ok(multipart)
+    }
+
+    /// An upload that was begun right before a kill was never noted: its parts would stay in the store.
+    async fn forget_strays(&self) -> Result<(), UploadError> {
+        match self.store.uploads(self.key).await {
+            Ok(strays) => {
+                for upload_id in strays {
+                    self.abort(&upload_id).await;
+                }
+                Ok(())
+            }
+            // Only tidiness: the bucket's lifecycle rule does it otherwise.
+            Err(UploadError::Forbidden { .. } | UploadError::Refused { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn go_on(

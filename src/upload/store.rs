@@ -180,6 +180,9 @@ pub trait Store: Send + Sync {
     /// Takes an unfinished upload back; one that is gone is fine. [`s3:AbortMultipartUpload`]
     fn abort<'a>(&'a self, key: &'a str, upload_id: &'a str) -> StoreFuture<'a, ()>;
 
+    /// Ids of the unfinished uploads of this very key, at most a page of them. [`s3:ListBucketMultipartUploads`]
+    fn uploads<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Vec<String>>;
+
     /// [`s3:GetBucketObjectLockConfiguration`, `s3:GetBucketVersioning`]
     fn check_bucket(&self) -> StoreFuture<'_, BucketFacts>;
 }

@@ -139,7 +139,7 @@ pub type Settings<'a> = &'a [(&'a str, &'a str)];
 pub struct Place {
     dir: tempfile::TempDir,
     pub weed: SeaweedFs,
-    runs: std::cell::Cell<u32>,
+    runs: std::sync::atomic::AtomicU32,
 }
 
 impl Place {
@@ -160,12 +160,10 @@ impl Place {
         let place = Self {
             dir: tempfile::tempdir().unwrap(),
             weed,
-            runs: std::cell::Cell::new(0),
+            runs: std::sync::atomic::AtomicU32::new(0),
         };
         Self::block_on(place.weed.create_bucket_with_object_lock(BUCKET));
-        for folder in ["docked", "keys", "runs", "tmp"] {
-            fs::create_dir(place.path(folder)).unwrap();
-        }
+        place.folders();
         for (name, curve) in [("one", "p384"), ("two", "p256")] {
             let out = place.path(&format!("keys/{name}"));
             let args = ["keygen", "recipient", "--curve", curve, "--out"];
@@ -176,6 +174,34 @@ impl Place {
         place.configure(settings);
         place.roster(&["X0000001", "X0000002"]);
         place.camdock(&["keygen", "station"]).ends(0);
+        place
+    }
+
+    fn folders(&self) {
+        for folder in ["docked", "keys", "runs", "tmp"] {
+            fs::create_dir(self.path(folder)).unwrap();
+        }
+    }
+
+    /// Another station with the same keys and the same store; give it a prefix of its own in the settings.
+    #[allow(dead_code, reason = "shared with other test files")]
+    pub fn another(&self, settings: Settings<'_>) -> Self {
+        let place = Self {
+            dir: tempfile::tempdir().unwrap(),
+            weed: self.weed.share(),
+            runs: std::sync::atomic::AtomicU32::new(0),
+        };
+        place.folders();
+        fs::create_dir(place.path("state")).unwrap();
+        for folder in ["keys", "state/keys"] {
+            let to = place.path(folder);
+            let _ = fs::remove_dir(&to);
+            let from = self.path(folder);
+            let copied = Command::new("cp").arg("-a").args([from, to]).status();
+            assert!(copied.unwrap().success());
+        }
+        place.configure(settings);
+        place.roster(&["X0000001", "X0000002"]);
         place
     }
 
@@ -290,17 +316,36 @@ impl Place {
     }
 
     pub fn start(&self, args: &[&str]) -> Running {
-        let number = self.runs.replace(self.runs.get() + 1);
+        self.start_with(args, &[])
+    }
+
+    /// With these variables in its environment.
+    pub fn start_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Running {
+        self.start_within(&[], args, environment)
+    }
+
+    /// Run by the program and arguments of `within`.
+    pub fn start_within(
+        &self,
+        within: &[String],
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Running {
+        let number = self.runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (out, err) = (
             self.path(&format!("runs/{number}.out")),
             self.path(&format!("runs/{number}.err")),
         );
-        let child = Command::new(env!("CARGO_BIN_EXE_camdock"))
+        let mut words: Vec<&str> = within.iter().map(String::as_str).collect();
+        words.push(env!("CARGO_BIN_EXE_camdock"));
+        let child = Command::new(words[0])
+            .args(&words[1..])
             .args(args)
             .env("CAMDOCK_CONFIG", self.config())
             .env("CAMDOCK_LOG", "info,camdock=debug")
             .env("NO_COLOR", "1")
             .env("TMPDIR", self.path("tmp"))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(fs::File::create(&out).unwrap())
             .stderr(fs::File::create(&err).unwrap())
@@ -345,16 +390,22 @@ impl Place {
     /// Every event of the verified local log, in order.
     #[track_caller]
     pub fn events(&self) -> Vec<Event> {
+        self.entries().into_iter().map(|e| e.event).collect()
+    }
+
+    /// The same with time and session.
+    #[track_caller]
+    pub fn entries(&self) -> Vec<Entry> {
         let key = fs::read_to_string(self.path("state/keys/log.pub")).unwrap();
         let key: VerifierKey = key.trim().parse().unwrap();
-        let mut events = Vec::new();
+        let mut entries = Vec::new();
         let source = DirSource::new(self.path("state/log"));
         let mut gather = |_, bytes: &[u8]| {
-            events.push(serde_json::from_slice::<Entry>(bytes).unwrap().event);
+            entries.push(serde_json::from_slice::<Entry>(bytes).unwrap());
         };
         let report = verify_log(&source, &key, &mut gather, None).unwrap();
         assert!(report.findings.is_empty(), "{:?}", report.findings);
-        events
+        entries
     }
 
     pub fn block_on<T>(future: impl Future<Output = T>) -> T {

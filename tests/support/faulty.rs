@@ -21,6 +21,7 @@ pub enum Op {
     ListParts,
     Complete,
     Abort,
+    Uploads,
     CheckBucket,
 }
 
@@ -178,6 +179,10 @@ impl<S: Store> Store for Faulty<S> {
 
     fn abort<'a>(&'a self, key: &'a str, upload_id: &'a str) -> StoreFuture<'a, ()> {
         self.run(Op::Abort, self.inner.abort(key, upload_id))
+    }
+
+    fn uploads<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Vec<String>> {
+        self.run(Op::Uploads, self.inner.uploads(key))
     }
 
     fn check_bucket(&self) -> StoreFuture<'_, BucketFacts> {

@@ -2,6 +2,7 @@ use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camdock::upload::StoreConfig;
@@ -21,7 +22,7 @@ pub struct Station {
 /// A SeaweedFS of its own on loopback, with free ports and a folder that goes with it. Killed on drop.
 pub struct SeaweedFs {
     running: Option<Running>,
-    dir: TempDir,
+    dir: Arc<TempDir>,
     ports: Ports,
     tls: Option<(PathBuf, PathBuf)>,
 }
@@ -72,7 +73,7 @@ impl SeaweedFs {
         fs::write(dir.path().join("s3.json"), identities(stations)).unwrap();
         let mut server = Self {
             running: None,
-            dir,
+            dir: Arc::new(dir),
             ports: Ports::free(),
             tls,
         };
@@ -85,6 +86,16 @@ impl SeaweedFs {
             }
         }
         unreachable!()
+    }
+
+    /// The same server for somebody else to use; it ends with the one that was started.
+    pub fn share(&self) -> Self {
+        Self {
+            running: None,
+            dir: Arc::clone(&self.dir),
+            ports: self.ports,
+            tls: self.tls.clone(),
+        }
     }
 
     pub fn endpoint(&self) -> String {
@@ -190,6 +201,13 @@ impl SeaweedFs {
             let _ = running.server.kill();
             let _ = running.server.wait();
         }
+    }
+
+    /// Everything that it stored is gone; only while it is killed.
+    pub fn wipe(&self) {
+        assert!(self.running.is_none());
+        fs::remove_dir_all(self.dir.path().join("data")).unwrap();
+        fs::create_dir(self.dir.path().join("data")).unwrap();
     }
 
     /// Up again with the same data and ports after [`SeaweedFs::kill`].

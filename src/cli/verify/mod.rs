@@ -80,6 +80,8 @@ struct Found {
 struct Items {
     sealed: BTreeMap<EvidenceId, (ItemSealed, Vec<u8>)>,
     stored: BTreeMap<EvidenceId, (ItemStored, Vec<u8>)>,
+    /// Lost on the station before it was stored.
+    damaged: BTreeSet<EvidenceId>,
     /// By item and part.
     previews: BTreeMap<(EvidenceId, &'static str), PreviewMade>,
 }
@@ -178,6 +180,7 @@ fn check_log(
                     .stored
                     .insert(stored.evidence, (stored, bytes.to_vec()));
             }
+            Ok(Event::ItemFailed(failed)) => items.damaged.extend(failed.evidence),
             Ok(Event::ItemPreviewed(previewed)) => {
                 if let PreviewOutcome::Made(made) = previewed.outcome {
                     let key = (previewed.evidence, previewed.part.as_str());
@@ -265,8 +268,9 @@ fn check_items(
     verified.items_waiting = items
         .sealed
         .keys()
-        .filter(|id| !items.stored.contains_key(id))
+        .filter(|id| !items.stored.contains_key(id) && !items.damaged.contains(id))
         .count();
+    verified.findings.extend(not_taken_again(items));
     let findings = Mutex::new(Vec::new());
     let opened = AtomicUsize::new(0);
     let previews = AtomicUsize::new(0);
@@ -321,6 +325,32 @@ fn check_items(
     findings.sort();
     verified.findings.extend(findings);
     Ok(())
+}
+
+/// Items that were damaged on the station, and whose recording did not come into the store as another item.
+fn not_taken_again(items: &Items) -> impl Iterator<Item = Found> {
+    let lost = items
+        .damaged
+        .iter()
+        .filter(|id| !items.stored.contains_key(id))
+        .filter_map(|id| Some((id, &items.sealed.get(id)?.0)));
+    lost.filter(|(_, sealed)| {
+        !items.stored.keys().any(|other| {
+            items.sealed.get(other).is_some_and(|(again, _)| {
+                (&again.camera, &again.path, again.sha256)
+                    == (&sealed.camera, &sealed.path, sealed.sha256)
+            })
+        })
+    })
+    .map(|(id, sealed)| Found {
+        code: "item_damaged".into(),
+        evidence: Some(*id),
+        what: format!(
+            "item {id} ({}) was damaged on the station before it was stored, and was not taken again",
+            sealed.path
+        ),
+        next_step: "Dock its camera again; if the camera no longer has it, keep the station's spool folder and call the evidence manager.".into(),
+    })
 }
 
 fn progress(items: u64, quiet: bool) -> ProgressBar {

@@ -88,6 +88,14 @@ pub(super) fn section(check: &mut Check<'_>, merged: &Merged, warnings: &mut Vec
             "Use 1 to 36500 days.",
         ),
     }
+    let answer = raw.answer_seconds.value;
+    check.ensure(
+        (1..=3600).contains(&answer),
+        raw.answer_seconds.at.as_ref(),
+        "answer_seconds",
+        "is out of range",
+        "Use 1 to 3600 seconds; 60 suits most stores.",
+    );
     Store {
         endpoint: (!endpoint.is_empty()).then(|| endpoint.clone()),
         region: region.clone(),
@@ -98,6 +106,7 @@ pub(super) fn section(check: &mut Check<'_>, merged: &Merged, warnings: &mut Vec
         retention: raw.retention.value,
         retention_days: days,
         credentials_file: check.optional_path(&raw.credentials_file),
+        answer: std::time::Duration::from_secs(answer.into()),
     }
 }
 

@@ -4,7 +4,9 @@ use tokio::sync::watch;
 
 use super::Previews;
 use crate::durable;
+use crate::failpoint::reached;
 use crate::ingest::IngestError;
+use crate::ingest::damaged::is_lost;
 use crate::ingest::outbound::blocking;
 use crate::ingest::source::{JournalLedger, SpoolSource};
 use crate::journal::{PreviewRow, PreviewState};
@@ -25,7 +27,17 @@ impl Previews {
         let key = format!("{}evidence/{id}/{part}", self.outbound.prefix);
         let entry = match row.state {
             PreviewState::Made => {
-                let entry = self.store(&row, &key, cancel).await?;
+                let stored = self.store(&row, &key, cancel).await;
+                if matches!(&stored, Err(error) if is_lost(error, 1)) {
+                    // Its recording is still there: it is made anew.
+                    blocking(|| -> Result<(), IngestError> {
+                        durable::remove(&shared.spool.preview(id, part))?;
+                        shared.journal.forget_upload(&key)?;
+                        shared.journal.try_preview(id, part).map(drop)?;
+                        Ok(())
+                    })?;
+                }
+                let entry = stored?;
                 blocking(|| shared.journal.preview_entered(id, part, &entry))?;
                 entry
             }
@@ -33,6 +45,7 @@ impl Previews {
         };
         if !entry.is_empty() {
             shared.log.append_encoded(vec![entry]).await?;
+            reached!("preview: logged");
         }
         blocking(|| -> Result<(), IngestError> {
             shared.journal.preview_done(id, part)?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::{PreviewOrder, Previews, WORKER_VERB};
 use crate::durable::{self, AppendFile};
+use crate::failpoint::reached;
 use crate::ingest::IngestError;
 use crate::journal::ItemRow;
 use crate::metrics;
@@ -143,7 +144,9 @@ impl Previews {
         sensible(&answer.report)?;
         if let Ending::Made(made) = &answer.report.ending {
             file.sync()?;
+            reached!("preview: synced");
             self.check(row, part, made)?;
+            reached!("preview: checked");
             durable::rename_unsynced(&partial, &shared.spool.preview(id, part))?;
             durable::sync_dir(shared.spool.dir())?;
         } else {

@@ -1,11 +1,12 @@
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload,
-    CompletedPart, ObjectLockEnabled,
+    CompletedPart,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::failpoint::step;
 use crate::model::{Retention, Sha256Digest};
 use crate::upload::store::{
     Body, BucketFacts, Completed, Head, Known, ListPage, Listed, ListedPart, PartTag, Put, Store,
@@ -14,7 +15,6 @@ use crate::upload::store::{
 use crate::upload::{BoxError, MAX_PARTS, UploadError};
 
 use super::S3Store;
-use super::failure::Failure;
 
 const CONTENT_TYPE: &str = "application/octet-stream";
 const PAGE: i32 = 1_000;
@@ -35,6 +35,7 @@ impl Store for S3Store {
         retention: Option<&'a Retention>,
     ) -> StoreFuture<'a, Option<Put>> {
         Box::pin(async move {
+            step!("store put_once");
             let length = body.bytes.len() as u64;
             let request = self
                 .client
@@ -66,6 +67,7 @@ impl Store for S3Store {
 
     fn put<'a>(&'a self, key: &'a str, body: Body) -> StoreFuture<'a, Put> {
         Box::pin(async move {
+            step!("store put");
             let length = body.bytes.len() as u64;
             let request = self
                 .client
@@ -87,6 +89,7 @@ impl Store for S3Store {
 
     fn get<'a>(&'a self, key: &'a str, limit: u64) -> StoreFuture<'a, Option<Bytes>> {
         Box::pin(async move {
+            step!("store get");
             match self.read(key, None, None, limit).await {
                 Ok(bytes) => Ok(Some(bytes)),
                 Err(failure) if failure.code == "NoSuchKey" => Ok(None),
@@ -123,6 +126,7 @@ impl Store for S3Store {
         version_id: Option<&'a str>,
     ) -> StoreFuture<'a, Option<Head>> {
         Box::pin(async move {
+            step!("store head");
             let request = self
                 .client
                 .head_object()
@@ -184,6 +188,7 @@ impl Store for S3Store {
         retention: Option<&'a Retention>,
     ) -> StoreFuture<'a, String> {
         Box::pin(async move {
+            step!("store create_multipart");
             let request = self
                 .client
                 .create_multipart_upload()
@@ -213,6 +218,7 @@ impl Store for S3Store {
         body: Body,
     ) -> StoreFuture<'a, Option<String>> {
         Box::pin(async move {
+            step!("store upload_part");
             let length = body.bytes.len() as u64;
             let ours = body.sha256.to_base64();
             let request = self
@@ -256,6 +262,7 @@ impl Store for S3Store {
         upload_id: &'a str,
     ) -> StoreFuture<'a, Option<Vec<ListedPart>>> {
         Box::pin(async move {
+            step!("store list_parts");
             let mut parts: Vec<ListedPart> = Vec::new();
             loop {
                 let marker = parts.last().map(|part| part.number.to_string());
@@ -312,6 +319,7 @@ impl Store for S3Store {
         once: bool,
     ) -> StoreFuture<'a, Completed> {
         Box::pin(async move {
+            step!("store complete");
             let named = parts
                 .iter()
                 .map(|part| {
@@ -354,6 +362,7 @@ impl Store for S3Store {
 
     fn abort<'a>(&'a self, key: &'a str, upload_id: &'a str) -> StoreFuture<'a, ()> {
         Box::pin(async move {
+            step!("store abort");
             let request = self
                 .client
                 .abort_multipart_upload()
@@ -365,6 +374,26 @@ impl Store for S3Store {
                 Err(failure) if failure.code == "NoSuchUpload" => Ok(()),
                 Err(failure) => Err(failure.into()),
             }
+        })
+    }
+
+    fn uploads<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Vec<String>> {
+        Box::pin(async move {
+            step!("store uploads");
+            let request = self
+                .client
+                .list_multipart_uploads()
+                .bucket(&self.bucket)
+                .prefix(key)
+                .max_uploads(PAGE);
+            let answer = self
+                .call("list unfinished uploads", 0, request.send())
+                .await?;
+            let uploads = answer.uploads.unwrap_or_default().into_iter();
+            Ok(uploads
+                .filter(|upload| upload.key.as_deref() == Some(key))
+                .filter_map(|upload| upload.upload_id)
+                .collect())
         })
     }
 
@@ -398,92 +427,7 @@ impl Store for S3Store {
     }
 }
 
-impl S3Store {
-    async fn object_lock(&self) -> Result<bool, UploadError> {
-        let request = self
-            .client
-            .get_object_lock_configuration()
-            .bucket(&self.bucket);
-        let action = "read the Object Lock configuration";
-        match self.call(action, 0, request.send()).await {
-            Ok(answer) => Ok(answer
-                .object_lock_configuration
-                .and_then(|lock| lock.object_lock_enabled)
-                .is_some_and(|enabled| enabled == ObjectLockEnabled::Enabled)),
-            Err(failure) => match failure.error {
-                UploadError::NoObjectLock { .. } => Ok(false),
-                error => Err(error),
-            },
-        }
-    }
-
-    /// Stores say no more than "invalid request" to a retention that their bucket can't have: ask the bucket.
-    async fn refused_lock(&self, failure: Failure, retention: Option<&Retention>) -> UploadError {
-        let suspicious = retention.is_some() && failure.status == 400;
-        if suspicious && matches!(self.object_lock().await, Ok(false)) {
-            return UploadError::NoObjectLock {
-                bucket: self.bucket.clone(),
-            };
-        }
-        failure.error
-    }
-
-    /// GetObject into memory, at most `limit` bytes.
-    async fn read(
-        &self,
-        key: &str,
-        version_id: Option<&str>,
-        range: Option<String>,
-        limit: u64,
-    ) -> Result<Bytes, Failure> {
-        let action = "get object";
-        let request = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .set_version_id(version_id.map(str::to_owned))
-            .set_range(range);
-        let answer = self.call(action, 0, request.send()).await?;
-        let oversized = || {
-            Failure::local(UploadError::Oversized {
-                key: key.to_owned(),
-                limit,
-            })
-        };
-        if length(answer.content_length) > limit {
-            return Err(oversized());
-        }
-        let announced = answer.content_length;
-        let mut stream = answer.body;
-        let body = async {
-            let mut bytes = BytesMut::new();
-            while let Some(chunk) = stream.next().await {
-                let chunk = chunk.map_err(|source| {
-                    Failure::local(UploadError::Unreachable {
-                        action,
-                        source: source.into(),
-                    })
-                })?;
-                if (bytes.len() + chunk.len()) as u64 > limit {
-                    return Err(oversized());
-                }
-                bytes.extend_from_slice(&chunk);
-            }
-            Ok(bytes.freeze())
-        };
-        let time = self.limit(limit);
-        let bytes = tokio::time::timeout(time, body)
-            .await
-            .map_err(|_| Failure::timeout(action, time))??;
-        if announced.is_some_and(|announced| length(Some(announced)) != bytes.len() as u64) {
-            return Err(Failure::local(bad_answer(action, "its body is cut short")));
-        }
-        Ok(bytes)
-    }
-}
-
-fn bad_answer(action: &'static str, why: &'static str) -> UploadError {
+pub(super) fn bad_answer(action: &'static str, why: &'static str) -> UploadError {
     UploadError::BadAnswer {
         action,
         source: BoxError::from(why),

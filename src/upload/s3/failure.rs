@@ -51,6 +51,13 @@ impl Failure {
             SdkError::ServiceError(service) => {
                 let raw = service.raw();
                 let meta = service.err().meta();
+                // Not refused, just not understood: cut short or spoilt on the way.
+                if raw.status().is_success() && meta.code().is_none() {
+                    return Self::local(UploadError::BadAnswer {
+                        action,
+                        source: SdkError::<E, HttpResponse>::ServiceError(service).into(),
+                    });
+                }
                 Self::answered(&Answer {
                     action,
                     bucket,
@@ -122,13 +129,7 @@ impl Answer<'_> {
     /// Codes as S3 documents them ("List of error codes"); statuses where a store gives another code or none.
     fn class(&self) -> UploadError {
         let action = self.action;
-        let code = || {
-            if self.code.is_empty() {
-                self.status.to_string()
-            } else {
-                shown(self.code)
-            }
-        };
+        let code = || self.code();
         let retry_after = self.retry_after.and_then(seconds);
         match (self.code, self.status) {
             ("RequestTimeTooSkewed", _) => self.skewed(),
@@ -220,8 +221,19 @@ impl Answer<'_> {
         UploadError::Refused {
             action: self.action,
             status: self.status,
-            code: shown(self.code),
-            message: shown(self.message),
+            code: self.code(),
+            message: match self.message {
+                "" => "it does not say why".into(),
+                message => shown(message),
+            },
+        }
+    }
+
+    /// As the store names it; its status where it gives no name.
+    fn code(&self) -> String {
+        match self.code {
+            "" => self.status.to_string(),
+            code => shown(code),
         }
     }
 

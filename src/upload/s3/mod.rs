@@ -5,6 +5,7 @@ mod calls;
 mod client;
 mod convert;
 mod failure;
+mod reading;
 mod server_clock;
 
 use std::future::Future;

@@ -1,0 +1,165 @@
+//! Named points on the way of an item, at which tests stop this process as a power cut would, or let a disk fail.
+//!
+//! They exist only with debug assertions, which a release build never has: there the macros leave nothing behind. What is
+//! to happen is said by `CAMDOCK_FAILPOINT`, read once:
+//! `list` tells every point that is passed; `stop:NAME@3` stops at the third passing of a point; `eio:NAME@1` and
+//! `enospc:NAME@1` make a disk's point fail once, with `@1+` from then on. `NAME~TEXT` counts only files whose path holds TEXT.
+
+#[cfg(debug_assertions)]
+use std::{
+    io,
+    path::Path,
+    sync::OnceLock,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// A point between two steps.
+macro_rules! reached {
+    ($name:literal) => {
+        #[cfg(debug_assertions)]
+        $crate::failpoint::pass($name);
+    };
+}
+
+/// The rest of this block is one step, with a point before it and one behind it.
+macro_rules! step {
+    ($name:literal) => {
+        #[cfg(debug_assertions)]
+        let _step =
+            $crate::failpoint::Step::begin(concat!($name, ": before"), concat!($name, ": after"));
+    };
+}
+
+/// Like [`step`], for one on this file that may fail as a disk does; within functions whose errors come of `io::Error`.
+macro_rules! disk {
+    ($name:literal, $path:expr, $error:expr) => {
+        #[cfg(debug_assertions)]
+        let _step =
+            $crate::failpoint::Step::begin(concat!($name, ": before"), concat!($name, ": after"));
+        #[cfg(debug_assertions)]
+        $crate::failpoint::fails($name, $path).map_err($error)?;
+    };
+}
+
+pub(crate) use {disk, reached, step};
+
+#[cfg(debug_assertions)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Action {
+    List,
+    Stop,
+    Fail(rustix::io::Errno),
+}
+
+#[cfg(debug_assertions)]
+struct Plan {
+    action: Action,
+    name: String,
+    /// Part of the file's path, for disks' points.
+    file: Option<String>,
+    at: u32,
+    from_then_on: bool,
+    passed: AtomicU32,
+}
+
+#[cfg(debug_assertions)]
+impl Plan {
+    fn parse(text: &str) -> Option<Self> {
+        let (action, rest) = text.split_once(':').unwrap_or((text, ""));
+        let action = match action {
+            "list" => Action::List,
+            "stop" => Action::Stop,
+            "eio" => Action::Fail(rustix::io::Errno::IO),
+            "enospc" => Action::Fail(rustix::io::Errno::NOSPC),
+            _ => return None,
+        };
+        let (name, at) = rest.rsplit_once('@').unwrap_or((rest, "1"));
+        let (name, file) = match name.split_once('~') {
+            Some((name, file)) => (name, Some(file.to_owned())),
+            None => (name, None),
+        };
+        Some(Self {
+            action,
+            name: name.to_owned(),
+            file,
+            at: at.trim_end_matches('+').parse().ok()?,
+            from_then_on: at.ends_with('+'),
+            passed: AtomicU32::new(0),
+        })
+    }
+
+    /// Whether this passing is the one that was asked for.
+    fn is_now(&self, name: &str) -> bool {
+        if self.name != name {
+            return false;
+        }
+        let passed = self.passed.fetch_add(1, Ordering::Relaxed) + 1;
+        passed == self.at || self.from_then_on && passed > self.at
+    }
+}
+
+#[cfg(debug_assertions)]
+fn plan() -> Option<&'static Plan> {
+    static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
+    PLAN.get_or_init(|| {
+        let text = std::env::var("CAMDOCK_FAILPOINT").ok()?;
+        Some(
+            Plan::parse(&text)
+                .unwrap_or_else(|| panic!("CAMDOCK_FAILPOINT makes no sense: {text}")),
+        )
+    })
+    .as_ref()
+}
+
+/// Stops the process here if that was asked for: nothing is flushed, no destructor runs.
+#[cfg(debug_assertions)]
+pub fn pass(name: &str) {
+    let Some(plan) = plan() else { return };
+    match plan.action {
+        Action::List => eprintln!("failpoint {name}"),
+        Action::Stop if plan.is_now(name) => {
+            eprintln!("failpoint {name}: stopped");
+            std::process::abort();
+        }
+        _ => {}
+    }
+}
+
+/// Fails as the disk of this file would if that was asked for.
+#[cfg(debug_assertions)]
+pub fn fails(name: &str, path: &Path) -> io::Result<()> {
+    let Some(plan) = plan() else { return Ok(()) };
+    let Action::Fail(errno) = plan.action else {
+        return Ok(());
+    };
+    let meant = plan
+        .file
+        .as_ref()
+        .is_none_or(|text| path.to_string_lossy().contains(text.as_str()));
+    if meant && plan.is_now(name) {
+        eprintln!("failpoint {name}: {errno} on {}", path.display());
+        return Err(errno.into());
+    }
+    Ok(())
+}
+
+/// Between the points before and behind a step.
+#[cfg(debug_assertions)]
+pub struct Step {
+    after: &'static str,
+}
+
+#[cfg(debug_assertions)]
+impl Step {
+    pub fn begin(before: &'static str, after: &'static str) -> Self {
+        pass(before);
+        Self { after }
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Step {
+    fn drop(&mut self) {
+        pass(self.after);
+    }
+}

@@ -1,0 +1,122 @@
+//! The beginning and the end of a dock session, in the journal and the log.
+
+use std::time::Duration;
+
+use super::Run;
+use crate::failpoint::reached;
+use crate::ingest::control::JobEnd;
+use crate::ingest::events::{session_docked, session_undocked};
+use crate::ingest::state::{Phase, removed_early};
+use crate::ingest::{IngestError, now};
+use crate::metrics;
+use crate::model::Condition;
+
+/// Between attempts to note them.
+const INSIST: Duration = Duration::from_millis(500);
+
+impl Run {
+    /// Waits for a disk that cannot take the session's beginning yet.
+    pub(super) fn begin(&mut self, condition: &Condition) -> Result<(), IngestError> {
+        self.file_times.clone_from(&condition.file_times);
+        let mut noted = false;
+        self.insist(|run| {
+            let session = &run.session;
+            if !noted {
+                run.shared.journal.begin_session(session)?;
+                noted = true;
+            }
+            let docked = session_docked(session, condition.clone());
+            run.shared.log_event(Some(session.id), docked).map(drop)
+        })?;
+        let session = &self.session;
+        reached!("session: docked");
+        tracing::info!(
+            officer = session.officer.as_ref().map(|o| o.0.as_str()),
+            quarantine = session.quarantine,
+            "camera docked"
+        );
+        Ok(())
+    }
+
+    /// Tries again, and says why, until it is done or the service stops.
+    fn insist(
+        &self,
+        mut step: impl FnMut(&Self) -> Result<(), IngestError>,
+    ) -> Result<(), IngestError> {
+        let mut failures = 0u32;
+        loop {
+            match step(self) {
+                Err(error) if !self.shared.stopping() => {
+                    failures += 1;
+                    self.say(&error, failures);
+                    std::thread::sleep(INSIST);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Ends the session: what the committer has in hand is finished first, then the log says what is missing.
+    pub(super) fn end(self) -> Result<JobEnd, IngestError> {
+        self.tally.settle();
+        let counts = self.shared.journal.inventory_counts(self.session.id)?;
+        let (missing_count, settled) = {
+            let mut state = self.lock();
+            state.counted(counts);
+            (state.left_behind(), matches!(state.phase(), Phase::Settled))
+        };
+        let complete = missing_count == 0 && settled;
+        let reason = self
+            .control
+            .left()
+            .unwrap_or_else(|| "the station stops".into());
+        let missing = self.shared.journal.missing(self.session.id, 100)?;
+        let undocked = session_undocked(
+            &self.session,
+            complete,
+            reason.clone(),
+            missing,
+            missing_count,
+        );
+        let mut logged = false;
+        self.insist(|run| {
+            if !logged {
+                let undocked = undocked.clone();
+                run.shared.log_event(Some(run.session.id), undocked)?;
+                logged = true;
+            }
+            reached!("session: undocked");
+            let journal = &run.shared.journal;
+            Ok(journal.end_session(run.session.id, now(), complete)?)
+        })?;
+        metrics::session(if complete { "complete" } else { "interrupted" });
+        if complete {
+            tracing::info!(reason, "camera left; nothing is missing");
+        } else if settled {
+            tracing::warn!(
+                reason,
+                not_taken = missing_count,
+                next_step = "look at this session's item.failed entries in the log",
+                "camera left; all its files are secured but those that could not be taken"
+            );
+        } else {
+            tracing::warn!(
+                reason,
+                missing = missing_count,
+                next_step = "dock this camera again, in any bay",
+                "camera left early"
+            );
+        }
+        let all_tried = matches!(self.lock().phase(), Phase::Settled) && counts.failed.0 == 0;
+        if all_tried || self.shared.stopping() {
+            self.shared.bays.clear(&self.session.bay);
+        } else {
+            // Stays until another camera comes to this bay, or this one to any.
+            self.show_status(None, removed_early(&counts, missing_count));
+        }
+        Ok(JobEnd {
+            complete,
+            missing: missing_count,
+        })
+    }
+}

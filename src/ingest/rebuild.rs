@@ -1,0 +1,177 @@
+//! A lost journal made anew: what was sealed and stored stands in the custody log, what is on its way lies in the spool.
+//!
+//! The items' keys were in the journal alone and are gone with it. What still has to be stored is sent as it lies in the
+//! spool; its recipients can open it as ever.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use super::{IngestError, Shared};
+use crate::journal::{ItemRow, SealedFacts, SessionRow};
+use crate::model::{Entry, Event, EvidenceId, FileFacts, ItemSealed, ItemState, SessionId};
+
+/// Rows of one journal transaction.
+const CHUNK: usize = 512;
+
+/// What the log tells besides the items themselves.
+#[derive(Default)]
+struct Told {
+    stored: HashMap<EvidenceId, (u64, Timestamp)>,
+    failed: HashSet<EvidenceId>,
+    quarantined: HashMap<EvidenceId, String>,
+    undocked: HashMap<SessionId, (Timestamp, bool)>,
+}
+
+/// Enters every session and item of the log into an empty journal; returns the items. Can be done again after a stop.
+pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
+    tracing::error!(
+        code = "journal_lost",
+        next_step = "check the disk; the journal is rebuilt from the custody log and the spool now",
+        "the journal is empty although the custody log has entries"
+    );
+    let mut told = Told::default();
+    each(shared, |index, entry| {
+        match entry.event {
+            Event::ItemStored(stored) => {
+                told.stored.insert(stored.evidence, (index, entry.time));
+            }
+            Event::ItemFailed(failed) => told.failed.extend(failed.evidence),
+            Event::ItemQuarantined(item) => {
+                told.quarantined.insert(item.evidence, item.reason);
+            }
+            Event::CameraUndocked(left) => {
+                let end = (entry.time, left.complete);
+                told.undocked.extend(entry.session.map(|id| (id, end)));
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let (mut items, mut count) = (Vec::new(), 0);
+    each(shared, |index, entry| {
+        let Some(session) = entry.session else {
+            return Ok(());
+        };
+        match &entry.event {
+            Event::CameraDocked(docked) => {
+                let row = SessionRow {
+                    id: session,
+                    bay: docked.bay.clone(),
+                    camera: docked.camera.clone(),
+                    profile: docked.profile.clone(),
+                    access: docked.access.clone(),
+                    officer: docked.officer.clone(),
+                    quarantine: docked.quarantine.clone(),
+                    started: entry.time,
+                    ended: None,
+                };
+                let ended = told.undocked.get(&session).copied();
+                shared.journal.adopt_session(&row, ended)?;
+            }
+            Event::ItemSealed(sealed) => {
+                items.push(row(shared, &told, session, index, sealed)?);
+                count += 1;
+                if items.len() == CHUNK {
+                    shared.journal.adopt_items(&items)?;
+                    items.clear();
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    shared.journal.adopt_items(&items)?;
+    decide_again(shared)?;
+    tracing::warn!(items = count, "the journal is rebuilt");
+    Ok(count)
+}
+
+fn row(
+    shared: &Shared,
+    told: &Told,
+    session: SessionId,
+    index: u64,
+    sealed: &ItemSealed,
+) -> Result<ItemRow, IngestError> {
+    let id = sealed.evidence;
+    let stored = told.stored.get(&id).copied();
+    let spooled = shared.spool.sealed(id).exists();
+    let state = match stored {
+        // Its receipt may be missing in the store as long as its file was not removed.
+        Some(_) if spooled => ItemState::Stored,
+        Some(_) => ItemState::Released,
+        None if told.failed.contains(&id) => ItemState::Failed,
+        None => ItemState::Logged,
+    };
+    let receipt = match (state, stored) {
+        (ItemState::Stored, Some((index, _))) => Some(shared.log.proof(index)?.into_bytes()),
+        _ => None,
+    };
+    Ok(ItemRow {
+        id,
+        session,
+        camera: sealed.camera.clone(),
+        facts: FileFacts {
+            path: sealed.path.clone(),
+            size: sealed.size,
+            modified: sealed.modified,
+            flagged: sealed.flagged,
+            kind: sealed.kind,
+        },
+        state,
+        wrapped_key: None,
+        sealed: Some(SealedFacts {
+            sha256: sealed.sha256,
+            sealed_size: sealed.sealed_size,
+            item_key_message: Vec::new(),
+            manifest: shared.log.entry(index)?,
+        }),
+        quarantine: told.quarantined.get(&id).cloned(),
+        log_index: Some(index),
+        stored_entry: receipt,
+        stored_index: stored.map(|(index, _)| index),
+        stored_at: stored.map(|(_, at)| at),
+    })
+}
+
+/// What operators decided stands in the log, too.
+fn decide_again(shared: &Shared) -> Result<(), IngestError> {
+    each(shared, |_, entry| {
+        let Event::OperatorAction(action) = entry.event else {
+            return Ok(());
+        };
+        let Some(id) = action.evidence else {
+            return Ok(());
+        };
+        match (action.action.as_str(), &action.officer) {
+            ("quarantine.accept", _) => shared.journal.decide(id, "accepted").map(drop)?,
+            ("quarantine.reject", _) => shared.journal.decide(id, "rejected").map(drop)?,
+            ("officer.reassign", Some(officer)) => {
+                shared.journal.reassign(id, officer).map(drop)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    })
+}
+
+/// Every entry in order. One that this version cannot read is left out.
+fn each(
+    shared: &Shared,
+    mut see: impl FnMut(u64, Entry) -> Result<(), IngestError>,
+) -> Result<(), IngestError> {
+    let mut at = 0;
+    loop {
+        let entries = shared.log.entries_from(at)?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        for (index, bytes) in (at..).zip(&entries) {
+            if let Ok(entry) = serde_json::from_slice(bytes) {
+                see(index, entry)?;
+            }
+        }
+        at += entries.len() as u64;
+    }
+}

@@ -1,0 +1,89 @@
+//! What was lost on this station: damaged items, a journal made anew, a log put back from its copy.
+
+use rusqlite::OptionalExtension as _;
+use rusqlite::types::Value;
+
+use super::items::insert;
+use super::{ItemRow, Journal, JournalError};
+use crate::failpoint::step;
+use crate::model::EvidenceId;
+
+impl Journal {
+    /// Items that a lost journal had, without their keys; what is there stays. Their previews can't be made any more.
+    pub fn adopt_items(&self, items: &[ItemRow]) -> Result<(), JournalError> {
+        step!("journal adopt_items");
+        let mut connection = self.lock();
+        let tx = connection.transaction()?;
+        for item in items {
+            let known = tx
+                .query_row(
+                    "SELECT 1 FROM items WHERE id = ?1",
+                    [item.id.as_bytes()],
+                    |_| Ok(()),
+                )
+                .optional()?;
+            if known.is_none() {
+                insert(&tx, item)?;
+                tx.execute(
+                    "INSERT OR IGNORE INTO previews (item, part, state, attempts)
+                     VALUES (?1, 'storyboard', 'done', 0), (?1, 'preview', 'done', 0)",
+                    [item.id.as_bytes()],
+                )?;
+            }
+        }
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// The log was put back from a copy of `size` entries: items whose entries are beyond that are to be logged again.
+    pub fn unlog_from(&self, size: u64) -> Result<u64, JournalError> {
+        step!("journal unlog_from");
+        Ok(self.lock().execute(
+            "UPDATE items SET state = 'sealed', log_index = NULL WHERE state IN ('logged', 'uploading') AND log_index >= ?1",
+            [size.cast_signed()],
+        )? as u64)
+    }
+
+    /// The sealed file is lost before the store had it: the item is given up, its source is to be taken anew.
+    pub fn mark_damaged(&self, id: EvidenceId) -> Result<(), JournalError> {
+        step!("journal mark_damaged");
+        let mut connection = self.lock();
+        let tx = connection.transaction()?;
+        tx.execute(
+            "UPDATE items SET state = 'failed', wrapped_key = NULL, stored_entry = NULL, item_key_message = NULL
+             WHERE id = ?1 AND state IN ('sealed', 'logged', 'uploading')",
+            [id.as_bytes()],
+        )?;
+        tx.execute(
+            "UPDATE inventory SET outcome = 'pending', item = NULL WHERE item = ?1",
+            [id.as_bytes()],
+        )?;
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Damaged items whose recording was not taken again.
+    pub fn damaged(&self) -> Result<Vec<ItemRow>, JournalError> {
+        self.items(
+            "WHERE state = 'failed' AND NOT EXISTS (SELECT 1 FROM items AS again WHERE again.camera = items.camera
+             AND again.path = items.path AND again.sha256 = items.sha256
+             AND again.state IN ('sealed', 'logged', 'uploading', 'stored', 'released')) ORDER BY id",
+            &[],
+        )
+    }
+
+    /// Damaged items that this one stands in for: the same file with the same content.
+    pub fn replaced_by(&self, row: &ItemRow) -> Result<Vec<ItemRow>, JournalError> {
+        let (Some(camera), Some(sealed)) = (&row.camera, &row.sealed) else {
+            return Ok(Vec::new());
+        };
+        self.items(
+            "WHERE state = 'failed' AND camera = ?1 AND path = ?2 AND sha256 = ?3 ORDER BY id",
+            &[
+                Value::Text(camera.as_str().to_owned()),
+                Value::Blob(row.facts.path.as_bytes().to_vec()),
+                Value::Blob(sealed.sha256.0.to_vec()),
+            ],
+        )
+    }
+}

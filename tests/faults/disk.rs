@@ -1,0 +1,515 @@
+//! Disks that fail, fill up, forget or flip bits: told, and nothing lost that can be had again.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use camdock::model::Event;
+
+use crate::place::{Place, until};
+use crate::support::Made;
+use crate::whole::{Expected, check};
+use crate::{all_of, side_by_side};
+
+const CAMERA: &str = "X0000001";
+const FILMS: [(&str, u64, u64); 3] = [
+    ("A.GPS", 1, 700),
+    ("B.MP4", 2, 300_000),
+    ("LONG.MP4", 3, 9_000_000),
+];
+
+fn film(place: &Place) {
+    for (name, seed, len) in FILMS {
+        place.film(CAMERA, name, seed, len);
+    }
+}
+
+fn is_whole(place: &Place, prefix: &str) -> Result<(), String> {
+    let files: Vec<_> = FILMS
+        .map(|(name, seed, len)| (name.to_owned(), Made::new(seed, len).whole()))
+        .into();
+    let expected = Expected {
+        prefix,
+        files: &files,
+        quarantined: false,
+        previewed: 0,
+    };
+    check(place, &expected)
+}
+
+fn undock(place: &Place) {
+    fs::rename(place.path("docked").join(CAMERA), place.path("pocket")).unwrap();
+    let marker = format!("docked/{CAMERA}.camera");
+    fs::rename(place.path(&marker), place.path("pocket.camera")).unwrap();
+}
+
+fn dock(place: &Place) {
+    let marker = format!("docked/{CAMERA}.camera");
+    fs::rename(place.path("pocket.camera"), place.path(&marker)).unwrap();
+    fs::rename(place.path("pocket"), place.path("docked").join(CAMERA)).unwrap();
+}
+
+/// In the middle of the largest file of a folder whose name ends so.
+pub fn flip_a_bit(place: &Place, folder: &str, end: &str) {
+    let files = fs::read_dir(place.path(folder)).unwrap().flatten();
+    let path = files
+        .map(|entry| entry.path())
+        .filter(|path| path.to_str().unwrap().ends_with(end))
+        .max_by_key(|path| path.metadata().unwrap().len())
+        .unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    fs::write(&path, bytes).unwrap();
+}
+
+pub fn lose_journal(place: &Place) {
+    for end in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(place.path(&format!("state/journal.db{end}")));
+    }
+}
+
+pub fn lose_log(place: &Place) {
+    fs::remove_dir_all(place.path("state/log")).unwrap();
+}
+
+#[test]
+fn a_disk_that_fails_once_at_any_step_is_told_and_nothing_is_lost() {
+    let points = [
+        "append frames",
+        "append tail~.part",
+        "append~.part",
+        "sync appended~.part",
+        "sync folder~spool",
+        "rename~.sealed",
+        "create file~.part",
+        "remove~.sealed",
+        "read sealed",
+        "append~pending.wal",
+        "sync appended~pending.wal",
+        "cut file~pending.wal",
+        "write file~tile",
+        "write file~checkpoint",
+        "write file~durable",
+        "sync new file~durable",
+        "sync file~tile",
+        "sync folder~log",
+    ];
+    let cases: Vec<String> = points
+        .iter()
+        .flat_map(|point| {
+            ["eio", "enospc"].map(|errno| [1, 2].map(|nth| format!("{errno}:{point}@{nth}")))
+        })
+        .flatten()
+        .collect();
+    let base = Place::new(&[]);
+    let direct = crate::sweep::writes_directly(&base);
+    let failed = std::sync::atomic::AtomicUsize::new(0);
+    all_of(&cases, |number, failpoint| {
+        let prefix = format!("disk-{number}/");
+        let line = format!("prefix = \"{prefix}\"");
+        let place = base.another(&[("upload", "part_size = 5242880"), ("store", &line)]);
+        film(&place);
+        let set = [("CAMDOCK_FAILPOINT", failpoint.as_str())];
+        let ran = place.start_with(&["run", "--drain"], &set).wait();
+        let what = |problem: String| format!("{failpoint}: {problem}");
+        let happened = ran.err.lines().any(|line| line.starts_with("failpoint "));
+        if !happened && failpoint.ends_with("@1") && (direct || !failpoint.contains("append ")) {
+            return Err(what(format!("it never came there\n{}", ran.err)));
+        }
+        failed.fetch_add(usize::from(happened), std::sync::atomic::Ordering::Relaxed);
+        if happened && ran.code != Some(0) && !ran.err.contains("next") {
+            return Err(what(format!("nobody was told what to do\n{}", ran.err)));
+        }
+        if ![Some(0), Some(3), Some(4)].contains(&ran.code) {
+            return Err(what(format!("{:?}\n{}", ran.code, ran.err)));
+        }
+        place.drain().ends(0);
+        is_whole(&place, &prefix).map_err(what)
+    });
+    eprintln!("{} disk faults", failed.into_inner());
+}
+
+#[test]
+fn a_disk_that_goes_on_failing_is_told_at_the_bay_and_never_called_safe() {
+    let base = Place::new(&[]);
+    let cases = [
+        "eio:append~pending.wal@4+",
+        "eio:sync folder~spool@1+",
+        "enospc:append~pending.wal@4+",
+        "enospc:append frames@1+",
+    ];
+    let cases: Vec<_> = cases
+        .into_iter()
+        .filter(|case| !case.contains("frames") || crate::sweep::writes_directly(&base))
+        .collect();
+    side_by_side(cases.len(), |number| {
+        let failpoint = cases[number];
+        let prefix = format!("failing-{number}/");
+        let line = format!("prefix = \"{prefix}\"");
+        let place = base.another(&[("store", &line)]);
+        film(&place);
+        let set = [("CAMDOCK_FAILPOINT", failpoint)];
+        let mut running = place.start_with(&["run"], &set);
+        until("the failing disk to be told", || {
+            running.said().contains("next_step") && running.said().contains("disk_")
+        });
+        for _ in 0..20 {
+            let status = place.status();
+            let bays = status.map_or(String::new(), |s| s["bays"].to_string());
+            assert!(!bays.contains("safe_to_remove"), "{failpoint}: {bays}");
+            assert!(!bays.contains("all_stored"), "{failpoint}: {bays}");
+        }
+        if !running.ended() {
+            running.kill();
+        }
+        place.drain().ends(0);
+        is_whole(&place, &prefix).unwrap();
+    });
+}
+
+#[test]
+fn a_bit_flipped_in_the_spool_is_found_before_it_is_uploaded_and_the_file_is_pulled_again() {
+    let place = Place::new(&[]);
+    film(&place);
+    let until_secured = ["run", "--drain", "--until-secured"];
+    place.camdock(&until_secured).ends(0);
+    let before = place.item("LONG.MP4");
+    flip_a_bit(&place, "state/spool", ".sealed");
+    place.drain().ends(0).says("spool_damaged");
+    let after = place.items();
+    let long: Vec<_> = after.iter().filter(|i| i["path"] == "LONG.MP4").collect();
+    assert_eq!(long.len(), 2, "{long:?}");
+    assert!(
+        long.iter()
+            .any(|i| i["evidence"] == before["evidence"] && i["state"] == "failed"),
+        "{long:?}"
+    );
+    is_whole(&place, "").unwrap();
+}
+
+#[test]
+fn a_damaged_recording_whose_camera_is_gone_is_an_alarm_until_it_is_docked_again() {
+    let place = Place::new(&[]);
+    film(&place);
+    let until_secured = ["run", "--drain", "--until-secured"];
+    place.camdock(&until_secured).ends(0);
+    undock(&place);
+    let spool = place.path("state/spool");
+    let spooled = || -> Vec<PathBuf> {
+        let entries = fs::read_dir(&spool).unwrap().flatten();
+        entries.map(|entry| entry.path()).collect()
+    };
+    flip_a_bit(&place, "state/spool", ".sealed");
+    // And one is gone altogether.
+    let smallest = spooled()
+        .into_iter()
+        .min_by_key(|path| path.metadata().unwrap().len());
+    fs::remove_file(smallest.unwrap()).unwrap();
+    for _ in 0..2 {
+        place
+            .drain()
+            .ends(3)
+            .says("dock it again")
+            .says("call the evidence manager");
+    }
+    let ran = place.camdock(&["verify"]).ends(1);
+    ran.says("item_damaged").says("LONG.MP4").says("A.GPS");
+    let running = place.start(&["run"]);
+    until("the alarm to be shown", || {
+        place.status().is_some_and(|status| {
+            let alarms = status["outbound"]["alarms"].as_object().unwrap();
+            alarms.len() == 2
+        })
+    });
+    dock(&place);
+    until("the alarm to be over", || {
+        place.status().is_some_and(|status| {
+            let alarms = status["outbound"]["alarms"].as_object().unwrap();
+            alarms.is_empty()
+        })
+    });
+    running.stop().ends(0);
+    place.drain().ends(0);
+    is_whole(&place, "").unwrap();
+}
+
+#[test]
+fn a_lost_journal_is_rebuilt_from_the_log_and_the_spool() {
+    let place = Place::new(&[]);
+    place.film(CAMERA, "A.GPS", 1, 700);
+    place.drain().ends(0);
+    film(&place);
+    place.roster(&["X0000002"]);
+    let until_secured = ["run", "--drain", "--until-secured"];
+    place.camdock(&until_secured).ends(3);
+    undock(&place);
+    let known: Vec<_> = place.items();
+    assert_eq!(known.len(), 3);
+    // One that is only said to be broken first tells what to do.
+    fs::write(
+        place.path("state/journal.db"),
+        "no database at all, whatever it is",
+    )
+    .unwrap();
+    place.drain().ends(4).says("move journal.db");
+    lose_journal(&place);
+    place.drain().ends(0).says("the journal is rebuilt");
+    let rebuilt = place.items();
+    for item in &known {
+        let again = rebuilt.iter().find(|i| i["evidence"] == item["evidence"]);
+        let again = again.unwrap_or_else(|| panic!("{item} is not in {rebuilt:?}"));
+        for fact in [
+            "path",
+            "size",
+            "camera",
+            "officer",
+            "quarantine",
+            "modified",
+        ] {
+            assert_eq!(again[fact], item[fact], "{fact}");
+        }
+    }
+    place.roster(&["X0000001", "X0000002"]);
+    dock(&place);
+    place.drain().ends(0);
+    assert_eq!(place.items().len(), 3, "nothing is taken twice");
+    let unverified = place.events().into_iter().filter_map(|event| match event {
+        Event::ItemStored(stored) => Some(stored.unverified),
+        _ => None,
+    });
+    assert_eq!(unverified.collect::<Vec<_>>(), [false, true, true]);
+    is_whole(&place, "").unwrap();
+}
+
+#[test]
+fn a_lost_log_folder_comes_back_from_the_bucket_if_the_bucket_has_all_that_was_witnessed() {
+    let place = Place::new(&[]);
+    film(&place);
+    place.drain().ends(0);
+    let entries = place.entries().len();
+    lose_log(&place);
+    place.drain().ends(0).says("back from the bucket");
+    assert!(place.entries().len() > entries);
+    is_whole(&place, "").unwrap();
+
+    // The bucket's copy was altered.
+    lose_log(&place);
+    let client = place.weed.client();
+    let listed = client.list_objects_v2().bucket("evidence").prefix("log/");
+    let listed = Place::block_on(listed.send()).unwrap();
+    let keys: Vec<_> = listed.contents().iter().filter_map(|o| o.key()).collect();
+    let entries = keys.iter().filter(|key| key.contains("tile/entries"));
+    let entries = entries.max_by_key(|key| key.rsplit('/').next().unwrap().parse::<u32>().ok());
+    let entries = (*entries.unwrap()).to_owned();
+    let get = client.get_object().bucket("evidence").key(&entries);
+    let good = Place::block_on(async { get.send().await.unwrap().body.collect().await.unwrap() });
+    let good = good.to_vec();
+    let put = |bytes: Vec<u8>| {
+        let put = client.put_object().bucket("evidence").key(&entries);
+        Place::block_on(put.body(bytes.into()).send()).unwrap();
+    };
+    let mut bad = good.clone();
+    let middle = bad.len() / 2;
+    bad[middle] ^= 1;
+    put(bad);
+    place.drain().ends(4).says("does not verify");
+    assert!(!place.path("state/log").exists());
+    put(good);
+
+    // The journal remembers a receipt of a longer log.
+    let journal = rusqlite::Connection::open(place.path("state/journal.db")).unwrap();
+    let witnessed: i64 = journal
+        .query_row(
+            "SELECT value FROM numbers WHERE name = 'witnessed'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert!(witnessed > 5);
+    let set = "UPDATE numbers SET value = ?1 WHERE name = 'witnessed'";
+    journal.execute(set, [100_000]).unwrap();
+    place.drain().ends(4).says("receipts name a log of 100000");
+    journal.execute(set, [witnessed]).unwrap();
+    drop(journal);
+    place.drain().ends(0);
+
+    // Nothing is left here at all: the bucket shows that this station was not new.
+    lose_log(&place);
+    lose_journal(&place);
+    place.drain().ends(4).says("behind");
+}
+
+/// A small disk in memory, in a mount namespace of its own that ends with it.
+struct SmallDisk {
+    holder: Child,
+    at: PathBuf,
+}
+
+impl SmallDisk {
+    /// `None`, with the reason told, where this machine does not allow it.
+    fn mount(at: PathBuf, kib: u32) -> Option<Self> {
+        fs::create_dir_all(&at).unwrap();
+        let script = format!(
+            "mount -t tmpfs -o size={kib}k,mode=700 none \"$1\" && echo ready && exec sleep 600"
+        );
+        let holder = Command::new("unshare")
+            .args([
+                "--user",
+                "--map-root-user",
+                "--mount",
+                "sh",
+                "-c",
+                &script,
+                "sh",
+            ])
+            .arg(&at)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut holder) = holder else {
+            eprintln!("SKIPPED: there is no `unshare` to make a small disk with");
+            return None;
+        };
+        let mut line = String::new();
+        let out = holder.stdout.take().unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
+        if line != "ready\n" {
+            let _ = holder.wait();
+            eprintln!("SKIPPED: this machine does not let its users mount a small disk");
+            return None;
+        }
+        Some(Self { holder, at })
+    }
+
+    /// The words that run a program where the disk is mounted.
+    fn within(&self) -> Vec<String> {
+        let target = format!("--target={}", self.holder.id());
+        [
+            "nsenter",
+            &target,
+            "--user",
+            "--mount",
+            "--preserve-credentials",
+        ]
+        .map(str::to_owned)
+        .into()
+    }
+
+    fn run(&self, words: &[&str]) -> bool {
+        let within = self.within();
+        let ran = Command::new(&within[0])
+            .args(&within[1..])
+            .args(words)
+            .stderr(Stdio::null())
+            .status();
+        ran.unwrap().success()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.at.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Not a byte is left.
+    fn fill(&self) {
+        let to = format!("of={}", self.path("filler"));
+        assert!(!self.run(&["dd", "if=/dev/zero", &to, "bs=4k", "status=none"]));
+    }
+
+    fn clear(&self) {
+        assert!(self.run(&["rm", &self.path("filler")]));
+    }
+
+    fn remount(&self, how: &str) -> bool {
+        let options = format!("remount,{how}");
+        self.run(&["mount", "-o", &options, self.at.to_str().unwrap()])
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+fn bays(place: &Place) -> String {
+    let status = place.status();
+    status.map_or(String::new(), |s| s["bays"].to_string())
+}
+
+#[test]
+fn a_full_disk_under_journal_and_log_stops_the_taking_says_so_and_goes_on_when_there_is_room() {
+    let place = Place::new(&[("spool", "dir = \"spool\"")]);
+    let keys = place.path("state-keys");
+    fs::rename(place.path("state"), &keys).unwrap();
+    let Some(disk) = SmallDisk::mount(place.path("state"), 6 << 10) else {
+        return;
+    };
+    let (from, to) = (keys.join("."), disk.path("."));
+    assert!(disk.run(&["cp", "-a", from.to_str().unwrap(), &to]));
+    let running = place.start_within(&disk.within(), &["run"], &[]);
+    until("the station to be ready", || {
+        running.said().contains("the station is ready")
+    });
+    disk.fill();
+    film(&place);
+    until("the full disk to be told at the bay", || {
+        bays(&place).contains("needs_attention")
+    });
+    assert!(bays(&place).contains("Free space"), "{}", bays(&place));
+    assert!(running.said().contains("disk_full"), "{}", running.said());
+    disk.clear();
+    until("everything to be stored", || {
+        bays(&place).contains("all_stored")
+    });
+    // Once more, while nothing is docked, and with an ending that cannot be noted.
+    disk.fill();
+    undock(&place);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    disk.clear();
+    until("the end of the session", || {
+        running.said().contains("camera left; nothing is missing")
+    });
+    running.stop().ends(0);
+    let out = place.path("state-out");
+    assert!(disk.run(&["cp", "-a", &disk.path("."), out.to_str().unwrap()]));
+    drop(disk);
+    fs::remove_dir(place.path("state")).unwrap();
+    fs::rename(out, place.path("state")).unwrap();
+    fs::rename(place.path("spool"), place.path("state/spool")).unwrap();
+    is_whole(&place, "").unwrap();
+}
+
+#[test]
+fn a_spool_that_turns_read_only_is_told_and_used_again_once_it_is_mended() {
+    let place = Place::new(&[("spool", "dir = \"spool\"")]);
+    let Some(disk) = SmallDisk::mount(place.path("spool"), 24 << 10) else {
+        return;
+    };
+    let running = place.start_within(&disk.within(), &["run"], &[]);
+    until("the station to be ready", || {
+        running.said().contains("the station is ready")
+    });
+    assert!(disk.remount("ro"));
+    film(&place);
+    until("the bay to tell", || {
+        bays(&place).contains("needs_attention")
+    });
+    assert!(bays(&place).contains("Check the disk"), "{}", bays(&place));
+    assert!(running.said().contains("disk_error"), "{}", running.said());
+    assert!(disk.remount("rw"));
+    until("everything to be stored", || {
+        bays(&place).contains("all_stored")
+    });
+    running.stop().ends(0);
+    let left = format!("test -z \"$(ls -A {})\"", disk.path("."));
+    assert!(
+        disk.run(&["sh", "-c", &left]),
+        "something is left in the spool"
+    );
+    drop(disk);
+    fs::rename(place.path("spool"), place.path("state/spool")).unwrap();
+    is_whole(&place, "").unwrap();
+}
