@@ -67,6 +67,18 @@ impl FoundItem {
     }
 }
 
+/// Which items to list; `None` is all.
+#[derive(Debug, Clone, Default)]
+pub struct ItemFilter {
+    /// `make/serial`, or the serial alone.
+    pub camera: Option<String>,
+    /// After any reassignment.
+    pub officer: Option<String>,
+    pub state: Option<ItemState>,
+    /// Of docking, UTC: `2026-01-31`.
+    pub day: Option<String>,
+}
+
 /// One page of a search: what needs a decision first, then the newest.
 #[derive(Debug, Clone, Default)]
 pub struct Found {
@@ -182,6 +194,52 @@ impl Journal {
         items.truncate(limit as usize);
         let next = items.last().filter(|_| more).map(FoundItem::cursor);
         Ok(Found { items, next })
+    }
+
+    /// Items after `after` in the order of their ids, which is that of their taking; at most `limit`.
+    pub fn list(
+        &self,
+        filter: &ItemFilter,
+        after: Option<EvidenceId>,
+        limit: u32,
+    ) -> Result<Vec<FoundItem>, JournalError> {
+        let after = after.map_or([0; 16], |id| *id.as_bytes());
+        let mut values = vec![Value::Blob(after.to_vec()), Value::Integer(limit.into())];
+        let mut rest = String::from("l.id > ?1");
+        let mut and = |clause: &str, value: String| {
+            values.push(value.into());
+            rest.push_str(" AND ");
+            rest.push_str(&clause.replace('?', &format!("?{}", values.len())));
+        };
+        match &filter.camera {
+            Some(camera) if camera.contains('/') => and("l.camera = ?", camera.clone()),
+            Some(serial) => and(
+                "l.camera LIKE ? ESCAPE '\\'",
+                format!("%/{}", escaped(serial)),
+            ),
+            None => {}
+        }
+        if let Some(officer) = &filter.officer {
+            and("l.officer = ?", officer.clone());
+        }
+        if let Some(state) = filter.state {
+            and("l.state = ?", state_name(state).to_owned());
+        }
+        if let Some(day) = &filter.day {
+            and(
+                "l.session IN (SELECT id FROM sessions WHERE started >= ? AND started < ? || '~')",
+                day.clone(),
+            );
+        }
+        let sql = format!(
+            "SELECT {COLUMNS} FROM listing l JOIN items i ON i.id = l.id LEFT JOIN sessions s ON s.id = i.session
+             WHERE {rest} ORDER BY l.id LIMIT ?2"
+        );
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok(read(row)))?;
+        rows.map(|row| row.map_err(JournalError::from).and_then(|row| row))
+            .collect()
     }
 
     /// How many match, and whether counting stopped before the end.

@@ -52,16 +52,6 @@ pub struct HeldItem {
     pub state: ItemState,
 }
 
-/// Which items to list; `None` is all.
-#[derive(Debug, Clone, Default)]
-pub struct ItemFilter {
-    pub camera: Option<String>,
-    pub officer: Option<String>,
-    pub state: Option<ItemState>,
-    pub session: Option<SessionId>,
-    pub limit: Option<u32>,
-}
-
 impl Journal {
     /// Enters an item that is about to be pulled.
     pub fn begin_item(&self, item: &ItemRow) -> Result<(), JournalError> {
@@ -271,38 +261,6 @@ impl Journal {
             "WHERE state IN ('logged', 'uploading') ORDER BY (sealed_size > 8388608), flagged DESC, id LIMIT ?1",
             &[Value::Integer(limit.into())],
         )
-    }
-
-    pub fn find_items(&self, filter: &ItemFilter) -> Result<Vec<ItemRow>, JournalError> {
-        let mut rest = String::from("WHERE 1");
-        let mut values = Vec::new();
-        let mut and = |clause: &str, value: Value| {
-            values.push(value);
-            rest.push_str(&clause.replace('?', &format!("?{}", values.len())));
-        };
-        if let Some(camera) = &filter.camera {
-            and(
-                " AND (camera = ? OR camera LIKE '%/' || ?)",
-                camera.clone().into(),
-            );
-        }
-        if let Some(officer) = &filter.officer {
-            and(
-                " AND id IN (SELECT id FROM listing WHERE officer = ?)",
-                officer.clone().into(),
-            );
-        }
-        if let Some(state) = filter.state {
-            and(" AND state = ?", state_name(state).to_owned().into());
-        }
-        if let Some(session) = filter.session {
-            and(" AND session = ?", session.as_bytes().to_vec().into());
-        }
-        and(
-            " ORDER BY id LIMIT ?",
-            Value::Integer(filter.limit.map_or(-1, i64::from)),
-        );
-        self.items(&rest, &values)
     }
 
     /// Items and bytes by state.

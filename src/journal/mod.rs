@@ -23,9 +23,9 @@ use thiserror::Error;
 use crate::model::{Explain, RetryClass};
 
 pub use entries::EntryIndex;
-pub use evidence::{CameraDay, Found, FoundItem, Search, SearchCursor};
+pub use evidence::{CameraDay, Found, FoundItem, ItemFilter, Search, SearchCursor};
 pub use inventory::{InventoryCounts, InventoryRow, Outcome};
-pub use items::{HeldItem, ItemFilter, ItemRow, SealedFacts, StoredFacts};
+pub use items::{HeldItem, ItemRow, SealedFacts, StoredFacts};
 pub use overview::Overview;
 pub use previews::{PreviewRow, PreviewState};
 pub use sessions::SessionRow;

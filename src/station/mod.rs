@@ -4,6 +4,7 @@ mod commands;
 mod docking;
 mod indexer;
 mod lock;
+mod loglimit;
 mod observed;
 mod opening;
 pub mod parts;
@@ -14,4 +15,5 @@ mod service;
 mod status;
 
 pub use commands::{Answer, Order, Request};
+pub use loglimit::installed as log_limit;
 pub use service::{Ended, Options, run};

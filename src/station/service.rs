@@ -15,7 +15,7 @@ use super::docking::{Docking, Rules};
 use super::observed::{Beat, Observed};
 use super::publisher::{Publisher, is_fatal};
 use super::report::Report;
-use super::{commands, indexer, lock, parts, status};
+use super::{commands, indexer, lock, loglimit, parts, status};
 use crate::config::{self, Changed, Config, Loaded, Profiles, Roster, Secrets, digest_of};
 use crate::dock::usb::Sysfs;
 use crate::dock::{DockEvent, DockWatch, UsbWatched, Watched};
@@ -218,6 +218,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
             _ = tick.tick() => {}
         }
         beat.beat();
+        loglimit::tell_left_out(false);
         sd_notify::notify(&[NotifyState::Watchdog])?;
         if options.drain && first_look && docking.all_settled() {
             report.secured(began);
@@ -272,6 +273,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         report.write(began, path)?;
     }
     tokio::task::block_in_place(|| shared.log.close())?;
+    loglimit::tell_left_out(true);
     ended
 }
 
