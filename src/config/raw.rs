@@ -90,6 +90,7 @@ section!(RawStore => StoreSection {
     retention: RetentionMode = RetentionMode::Compliance,
     retention_days: u32 = 0,
     credentials_file: String = String::new(),
+    verify_credentials_file: String = String::new(),
 });
 section!(RawUpload => UploadSection {
     parts_in_flight: u32 = 4,

@@ -110,6 +110,8 @@ pub struct Store {
     /// 0 only with [`RetentionMode::None`].
     pub retention_days: u32,
     pub credentials_file: Option<PathBuf>,
+    /// Likewise, for who reads evidence back: `camdock verify` and `camdock open`.
+    pub verify_credentials_file: Option<PathBuf>,
 }
 
 /// S3 Object Lock mode of each object at creation.

@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod inventory;
 mod job;
+mod looked;
 mod outbound;
 mod previews;
 mod publish;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::looked::Looked;
 use super::source::{JournalLedger, SpoolSource};
 use super::{IngestError, Shared, now};
 use crate::audit::verify_receipt;
@@ -63,13 +64,18 @@ impl Outbound {
         let mut busy: HashMap<EvidenceId, bool> = HashMap::new();
         let mut failures: HashMap<EvidenceId, Failure> = HashMap::new();
         let backoff = Backoff::default();
+        let mut looked = Looked::default();
         while !*cancel.borrow() {
-            if let Err(error) = self.start_some(&mut tasks, &mut busy, &failures, &cancel) {
+            let active = !busy.is_empty() || failures.values().any(|f| !f.never);
+            if looked.due(blocking(|| self.shared.journal.changes()), active)
+                && let Err(error) = self.start_some(&mut tasks, &mut busy, &failures, &cancel)
+            {
                 tracing::error!(
                     code = error.label(),
                     error = &error as &dyn std::error::Error,
                     "cannot look for work in the journal"
                 );
+                looked = Looked::default();
             }
             tokio::select! {
                 Some(done) = tasks.join_next(), if !tasks.is_empty() => match done {

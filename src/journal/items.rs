@@ -52,6 +52,15 @@ pub struct HeldItem {
     pub state: ItemState,
 }
 
+pub(super) const TOTALS: &str =
+    "SELECT state, items, bytes FROM totals WHERE items > 0 ORDER BY state";
+
+/// Of one session: what was taken in it, and what it holds from an earlier one.
+pub(super) const UNSTORED: &str = "SELECT
+    (SELECT COUNT(*) FROM listing WHERE session = ?1 AND state IN ('sealed', 'logged', 'uploading'))
+    + (SELECT COUNT(*) FROM (SELECT DISTINCT item FROM inventory WHERE session = ?1 AND item IS NOT NULL) v
+       CROSS JOIN listing l ON l.id = v.item WHERE l.session <> ?1 AND l.state IN ('sealed', 'logged', 'uploading'))";
+
 impl Journal {
     /// Enters an item that is about to be pulled.
     pub fn begin_item(&self, item: &ItemRow) -> Result<(), JournalError> {
@@ -266,9 +275,7 @@ impl Journal {
     /// Items and bytes by state.
     pub fn state_counts(&self) -> Result<Vec<(ItemState, u64, u64)>, JournalError> {
         let connection = self.lock();
-        let mut statement = connection.prepare_cached(
-            "SELECT state, items, bytes FROM totals WHERE items > 0 ORDER BY state",
-        )?;
+        let mut statement = connection.prepare_cached(TOTALS)?;
         let mut rows = statement.query([])?;
         let mut counts = Vec::new();
         while let Some(row) = rows.next()? {
@@ -296,10 +303,7 @@ impl Journal {
     pub fn unstored_of(&self, session: SessionId) -> Result<u64, JournalError> {
         let count: i64 = self
             .lock()
-            .prepare_cached(
-                "SELECT COUNT(*) FROM listing WHERE state IN ('sealed', 'logged', 'uploading') AND (session = ?1
-                 OR id IN (SELECT item FROM inventory WHERE session = ?1 AND item IS NOT NULL))",
-            )?
+            .prepare_cached(UNSTORED)?
             .query_row([session.as_bytes()], |row| row.get(0))?;
         Ok(count.cast_unsigned())
     }

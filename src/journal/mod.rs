@@ -9,6 +9,8 @@ mod evidence;
 mod inventory;
 mod items;
 mod overview;
+#[cfg(test)]
+mod plans;
 mod previews;
 mod schema;
 mod sessions;
@@ -138,6 +140,11 @@ impl Journal {
         let done = step(&connection);
         connection.pragma_update(None, "synchronous", "FULL")?;
         done
+    }
+
+    /// Grows with every row that this station writes: who saw the same number before need not look again.
+    pub fn changes(&self) -> u64 {
+        self.lock().total_changes()
     }
 
     /// A number kept under a name, such as how much of the log is in the bucket.

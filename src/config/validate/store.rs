@@ -98,6 +98,7 @@ pub(super) fn section(check: &mut Check<'_>, merged: &Merged, warnings: &mut Vec
         retention: raw.retention.value,
         retention_days: days,
         credentials_file: check.optional_path(&raw.credentials_file),
+        verify_credentials_file: check.optional_path(&raw.verify_credentials_file),
     }
 }
 
