@@ -34,6 +34,7 @@ pub const LOG_PUBLISHED: &str = "camdock_log_published_entries";
 pub const CLOCK_SYNCHRONISED: &str = "camdock_clock_synchronised";
 pub const CLOCK_ERROR: &str = "camdock_clock_error_seconds";
 pub const VERIFIED_OK: &str = "camdock_verification_ok";
+pub const VERIFIED_FINDINGS: &str = "camdock_verification_findings";
 pub const VERIFIED_AT: &str = "camdock_verification_timestamp_seconds";
 pub const WEB_REQUESTS: &str = "camdock_web_requests_total";
 pub const WEB_REFUSED: &str = "camdock_web_refused_total";
@@ -95,6 +96,7 @@ pub const ALL: &[Metric] = &[
     metric(CLOCK_SYNCHRONISED, Gauge, Count, "1 when the kernel calls the station's clock synchronised."),
     metric(CLOCK_ERROR, Gauge, Seconds, "The kernel's estimate of the clock's error; +Inf when it gives none."),
     metric(VERIFIED_OK, Gauge, Count, "1 when the last `camdock verify` found nothing wrong, 0 when it did; absent before the first."),
+    metric(VERIFIED_FINDINGS, Gauge, Count, "What the last `camdock verify` found wrong."),
     metric(VERIFIED_AT, Gauge, Seconds, "Unix time of the end of the last `camdock verify`."),
     metric(WEB_REQUESTS, Counter, Count, "Answers of the pages by status class: 2xx, 3xx, 4xx, 5xx."),
     metric(WEB_REFUSED, Counter, Count, "Requests refused by reason: token, role, rate, cross_site, connections."),
@@ -242,7 +244,8 @@ pub fn store_ok(ok: bool) {
 }
 
 /// `at` in seconds since 1970.
-pub fn verified(ok: bool, at: f64) {
+pub fn verified(ok: bool, findings: u64, at: f64) {
+    gauge!(VERIFIED_FINDINGS).set(findings as f64);
     gauge!(VERIFIED_OK).set(f64::from(u8::from(ok)));
     gauge!(VERIFIED_AT).set(at);
 }
@@ -284,7 +287,7 @@ mod tests {
         items("stored", 1, 1);
         attention(1.0, 1, 1, 1, 1);
         store_ok(true);
-        verified(true, 1.0);
+        verified(false, 2, 1.0);
         web_answer(200);
         web_refused("token");
     }

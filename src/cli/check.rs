@@ -1,15 +1,16 @@
+use std::io::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Outcome, load};
+use super::{Outcome, check_setup};
 use crate::audit::DirSource;
-use crate::config::{Config, Loaded, Secrets};
+use crate::config::{Config, ConfigError, Loaded, Secrets};
 use crate::station::parts;
 use crate::sys;
 use crate::upload::{Known, Store as _};
 
-/// Checks what the station needs, and names the fix for each finding.
+/// Checks what the station needs, names the fix for each finding, and leads through setting it up step by step.
 #[derive(clap::Args)]
 #[command(
     after_help = "Exit code 0: the station can run. 3: something below needs a fix. 2: the configuration is wrong."
@@ -25,15 +26,24 @@ pub(super) struct Finding {
     pub ok: bool,
     pub detail: String,
     pub fix: Option<String>,
+    /// It is simply not there yet.
+    #[serde(skip)]
+    pub missing: bool,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
+    let mut out = std::io::stdout().lock();
+    let loaded = Config::load(config).inspect_err(|error| {
+        let path = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
+        // Who does not listen any more has the error all the same.
+        let _ = check_setup::tell_unready(&mut out, &path, error, args.json);
+    });
     let Loaded {
         config,
         roster,
         profiles,
         warnings,
-    } = load(config)?;
+    } = loaded?;
     let mut findings = vec![fine("configuration", config.path.display().to_string())];
     findings.extend(
         warnings
@@ -55,19 +65,21 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let all_ok = findings.iter().all(|f| f.ok);
     for finding in &findings {
         if args.json {
-            println!("{}", serde_json::to_string(finding)?);
+            writeln!(out, "{}", serde_json::to_string(finding)?)?;
         } else {
-            println!(
+            writeln!(
+                out,
                 "{} {:<14} {}",
                 if finding.ok { "ok " } else { "!! " },
                 finding.what,
                 finding.detail
-            );
+            )?;
             if let Some(fix) = &finding.fix {
-                println!("                   fix: {fix}");
+                writeln!(out, "                   fix: {fix}")?;
             }
         }
     }
+    check_setup::tell(&mut out, &config, roster.len(), &findings, args.json)?;
     Ok(if all_ok {
         Outcome::Fine
     } else {
@@ -81,6 +93,7 @@ pub(super) fn fine(what: &'static str, detail: String) -> Finding {
         ok: true,
         detail,
         fix: None,
+        missing: false,
     }
 }
 
@@ -90,12 +103,20 @@ pub(super) fn bad(what: &'static str, detail: String, fix: &str) -> Finding {
         ok: false,
         detail,
         fix: Some(fix.to_owned()),
+        missing: false,
     }
 }
 
 fn failed(what: &'static str, error: &anyhow::Error) -> Finding {
     let fix = super::next_step(error).unwrap_or_else(|| "See the message.".into());
-    bad(what, format!("{error:#}"), &fix)
+    let mut causes = error.chain();
+    Finding {
+        missing: causes.any(|e| {
+            let of_config = e.downcast_ref::<ConfigError>();
+            matches!(of_config, Some(ConfigError::SecretMissing { .. }))
+        }),
+        ..bad(what, format!("{error:#}"), &fix)
+    }
 }
 
 fn keys(config: &Config, findings: &mut Vec<Finding>) {

@@ -1,14 +1,17 @@
-use std::io::Write as _;
+use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::{Outcome, load_config, usage};
-use crate::journal::{ItemFilter, ItemRow, Journal};
+use crate::journal::{FoundItem, ItemFilter, Journal};
 use crate::model::ItemState;
 use crate::station::parts;
 
-/// Lists the evidence of this station.
+/// Items read from the journal at a time.
+const STEP: u32 = 1000;
+
+/// Lists the evidence of this station, oldest first; officers as they are after any reassignment.
 #[derive(clap::Args)]
 #[command(after_help = "\
   camdock items --officer 4711 --state stored
@@ -53,6 +56,7 @@ struct Line {
     state: ItemState,
     sha256: Option<String>,
     quarantine: Option<String>,
+    decision: Option<String>,
     stored_at: Option<String>,
 }
 
@@ -70,93 +74,90 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         camera: args.camera.clone(),
         officer: args.officer.clone(),
         state: args.state,
-        session: None,
-        limit: if args.date.is_some() {
-            None
-        } else {
-            args.limit
-        },
+        day: args.date.map(|day| day.to_string()),
     };
-    let mut lines = Vec::new();
-    for row in journal.find_items(&filter)? {
-        let session = journal.session(row.session)?;
-        let day = session
-            .as_ref()
-            .map(|s| s.started.to_zoned_datetime(jiff::tz::TimeZone::UTC).date());
-        if args.date.is_none_or(|wanted| day == Some(wanted)) {
-            lines.push(line(row, session));
-        }
-    }
-    lines.truncate(args.limit.map_or(usize::MAX, |n| n as usize));
     let mut out = std::io::stdout().lock();
-    let bytes: u64 = lines.iter().map(|l| l.bytes).sum();
     if args.csv {
-        writeln!(
-            out,
-            "evidence,camera,officer,bay,path,bytes,camera_time,state,sha256,quarantine,stored_at"
-        )?;
+        writeln!(out, "{COLUMNS}")?;
     }
-    for l in &lines {
-        if args.json {
-            writeln!(out, "{}", serde_json::to_string(l)?)?;
-        } else if args.csv {
-            let state = state_name(l.state);
-            let bytes = l.bytes.to_string();
-            let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
-            let cells = [
-                l.evidence.clone(),
-                text(&l.camera),
-                text(&l.officer),
-                text(&l.bay),
-                l.path.clone(),
-                bytes,
-                text(&l.camera_time),
-                state,
-                text(&l.sha256),
-                text(&l.quarantine),
-                text(&l.stored_at),
-            ];
-            writeln!(out, "{}", cells.map(|cell| csv_cell(&cell)).join(","))?;
-        } else {
-            let officer = l.officer.as_deref().unwrap_or("-");
-            let camera = l.camera.as_deref().unwrap_or("unknown");
-            let note = if l.quarantine.is_some() {
-                "  QUARANTINE"
-            } else {
-                ""
-            };
-            writeln!(
-                out,
-                "{}  {:<9} {:>12}  {officer:<8} {camera:<20} {}{note}",
-                l.evidence,
-                state_name(l.state),
-                l.bytes,
-                l.path
-            )?;
+    let (mut after, mut items, mut bytes) = (None, 0u64, 0u64);
+    let mut left = args.limit.unwrap_or(u32::MAX);
+    while left > 0 {
+        let found = journal.list(&filter, after, STEP.min(left))?;
+        let Some(last) = found.last() else { break };
+        after = Some(last.id);
+        left -= u32::try_from(found.len()).unwrap_or(left);
+        for item in found {
+            items += 1;
+            bytes += item.size;
+            tell(&mut out, &args, item.needs_decision(), &Line::from(item))?;
         }
     }
     if !args.json && !args.csv {
-        writeln!(out, "{} items, {bytes} bytes", lines.len())?;
+        writeln!(out, "{items} items, {bytes} bytes")?;
     }
     Ok(Outcome::Fine)
 }
 
-fn line(row: ItemRow, session: Option<crate::journal::SessionRow>) -> Line {
-    Line {
-        evidence: row.id.to_string(),
-        camera: row.camera.map(|c| c.to_string()),
-        officer: session
-            .as_ref()
-            .and_then(|s| s.officer.as_ref())
-            .map(ToString::to_string),
-        bay: session.map(|s| s.bay.to_string()),
-        path: row.facts.path.to_string(),
-        bytes: row.facts.size,
-        camera_time: row.facts.modified.map(|t| t.to_string()),
-        state: row.state,
-        sha256: row.sealed.map(|s| s.sha256.to_string()),
-        quarantine: row.quarantine,
-        stored_at: row.stored_at.map(|t| t.to_string()),
+const COLUMNS: &str =
+    "evidence,camera,officer,bay,path,bytes,camera_time,state,sha256,quarantine,decision,stored_at";
+
+fn tell(out: &mut impl Write, args: &Args, undecided: bool, line: &Line) -> anyhow::Result<()> {
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(line)?)?;
+    } else if args.csv {
+        let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
+        let cells = [
+            line.evidence.clone(),
+            text(&line.camera),
+            text(&line.officer),
+            text(&line.bay),
+            line.path.clone(),
+            line.bytes.to_string(),
+            text(&line.camera_time),
+            state_name(line.state),
+            text(&line.sha256),
+            text(&line.quarantine),
+            text(&line.decision),
+            text(&line.stored_at),
+        ];
+        writeln!(out, "{}", cells.map(|cell| csv_cell(&cell)).join(","))?;
+    } else {
+        let officer = line.officer.as_deref().unwrap_or("-");
+        let camera = line.camera.as_deref().unwrap_or("unknown");
+        let note = match &line.decision {
+            _ if undecided => "  QUARANTINE".to_owned(),
+            Some(decision) => format!("  quarantine: {decision}"),
+            None => String::new(),
+        };
+        writeln!(
+            out,
+            "{}  {:<9} {:>12}  {officer:<8} {camera:<20} {}{note}",
+            line.evidence,
+            state_name(line.state),
+            line.bytes,
+            line.path
+        )?;
+    }
+    Ok(())
+}
+
+impl From<FoundItem> for Line {
+    fn from(item: FoundItem) -> Self {
+        Self {
+            evidence: item.id.to_string(),
+            camera: item.camera.map(|c| c.to_string()),
+            officer: item.officer.map(|o| o.to_string()),
+            bay: item.bay.map(|b| b.to_string()),
+            path: item.path.to_string(),
+            bytes: item.size,
+            camera_time: item.modified.map(|t| t.to_string()),
+            state: item.state,
+            sha256: item.sha256.map(|s| s.to_string()),
+            quarantine: item.quarantine,
+            decision: item.decision,
+            stored_at: item.stored_at.map(|t| t.to_string()),
+        }
     }
 }
 

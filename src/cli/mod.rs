@@ -6,6 +6,7 @@ mod bench_log;
 mod bench_preview;
 mod camera;
 mod check;
+mod check_setup;
 mod check_usb;
 mod decide;
 mod demo;
@@ -52,7 +53,7 @@ pub struct Cli {
 enum Verb {
     /// Run the station service
     Run(run::Args),
-    /// Check configuration, keys, store, clock and disk; each finding comes with its fix
+    /// Check configuration, keys, store, clock and disk, each finding with its fix; leads through the set-up step by step
     Check(check::Args),
     /// Show bays, queues and problems of the running station
     Status(status::Args),

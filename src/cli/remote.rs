@@ -27,7 +27,7 @@ pub struct Bucket {
 
 impl Bucket {
     pub fn open(config: &Config) -> anyhow::Result<Self> {
-        let store = parts::store(config, &Secrets::from_environment())?;
+        let store = parts::store_to_read(config, &Secrets::from_environment())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

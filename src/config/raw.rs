@@ -91,6 +91,7 @@ section!(RawStore => StoreSection {
     retention_days: u32 = 0,
     credentials_file: String = String::new(),
     answer_seconds: u32 = 60,
+    verify_credentials_file: String = String::new(),
 });
 section!(RawUpload => UploadSection {
     parts_in_flight: u32 = 4,

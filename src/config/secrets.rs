@@ -129,19 +129,8 @@ impl Secrets {
         if let Some(file) = &config.store.credentials_file {
             return store_from_file(file);
         }
-        if let (Some((id, id_file)), Some((secret, secret_file))) = (
-            self.credential("store-access-key-id")?,
-            self.credential("store-secret-access-key")?,
-        ) {
-            return Ok(StoreCredentials {
-                access_key_id: text("store-access-key-id", &id_file, &id)?,
-                secret_access_key: text("store-secret-access-key", &secret_file, &secret)?,
-                session_token: match self.credential("store-session-token")? {
-                    Some((token, file)) => Some(text("store-session-token", &file, &token)?),
-                    None => None,
-                },
-                source: "systemd credentials".into(),
-            });
+        if let Some(keys) = self.store_credentials("store")? {
+            return Ok(keys);
         }
         for prefix in ["CAMDOCK_STORE_", "AWS_"] {
             let get = |name: &str| {
@@ -164,6 +153,40 @@ impl Secrets {
             name: "of the store (access key id and secret access key)".into(),
             fix: "Name a file with mode 0600 as `credentials_file` in [store] (see config/store-credentials.toml), or give the systemd credentials `store-access-key-id` and `store-secret-access-key`, or set CAMDOCK_STORE_ACCESS_KEY_ID and CAMDOCK_STORE_SECRET_ACCESS_KEY.".into(),
         })
+    }
+
+    /// The keys that read evidence back: a configured `verify_credentials_file`, else systemd's credentials
+    /// `verify-access-key-id` and `verify-secret-access-key`, else the station's own, as [`Self::store`] finds them.
+    pub fn store_to_read(&self, config: &Config) -> Result<StoreCredentials, ConfigError> {
+        if let Some(file) = &config.store.verify_credentials_file {
+            return store_from_file(file);
+        }
+        match self.store_credentials("verify")? {
+            Some(keys) => Ok(keys),
+            None => self.store(config),
+        }
+    }
+
+    /// systemd's credentials whose names begin so.
+    fn store_credentials(&self, whose: &str) -> Result<Option<StoreCredentials>, ConfigError> {
+        let read = |end: &str| -> Result<Option<Zeroizing<String>>, ConfigError> {
+            let name = format!("{whose}-{end}");
+            let found = self.credential(&name)?;
+            found
+                .map(|(bytes, file)| text(&name, &file, &bytes))
+                .transpose()
+        };
+        let (Some(access_key_id), Some(secret_access_key)) =
+            (read("access-key-id")?, read("secret-access-key")?)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(StoreCredentials {
+            access_key_id,
+            secret_access_key,
+            session_token: read("session-token")?,
+            source: "systemd credentials".into(),
+        }))
     }
 
     fn credential(&self, name: &str) -> Result<Option<Found>, ConfigError> {

@@ -112,6 +112,8 @@ pub struct Store {
     pub credentials_file: Option<PathBuf>,
     /// The longest wait for an answer, besides the time that the bytes of a request need.
     pub answer: Duration,
+    /// Likewise, for who reads evidence back: `camdock verify` and `camdock open`.
+    pub verify_credentials_file: Option<PathBuf>,
 }
 
 /// S3 Object Lock mode of each object at creation.

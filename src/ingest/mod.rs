@@ -12,6 +12,7 @@ mod events;
 mod fetch;
 mod inventory;
 mod job;
+mod looked;
 mod outbound;
 mod previews;
 mod publish;

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::damaged::{self, is_lost};
+use super::looked::Looked;
 use super::source::{JournalLedger, SpoolSource};
 use super::{IngestError, Shared, now};
 use crate::audit::verify_receipt;
@@ -74,13 +75,18 @@ impl Outbound {
                 tracing::error!(code = error.label(), %error, "cannot look for damaged items");
             }
         }
+        let mut looked = Looked::default();
         while !*cancel.borrow() {
-            if let Err(error) = self.start_some(&mut tasks, &mut busy, &failures, &cancel) {
+            let active = !busy.is_empty() || failures.values().any(|f| !f.never);
+            if looked.due(blocking(|| self.shared.journal.changes()), active)
+                && let Err(error) = self.start_some(&mut tasks, &mut busy, &failures, &cancel)
+            {
                 tracing::error!(
                     code = error.label(),
                     error = &error as &dyn std::error::Error,
                     "cannot look for work in the journal"
                 );
+                looked = Looked::default();
             }
             tokio::select! {
                 Some(done) = tasks.join_next(), if !tasks.is_empty() => match done {

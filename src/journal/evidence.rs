@@ -68,6 +68,18 @@ impl FoundItem {
     }
 }
 
+/// Which items to list; `None` is all.
+#[derive(Debug, Clone, Default)]
+pub struct ItemFilter {
+    /// `make/serial`, or the serial alone.
+    pub camera: Option<String>,
+    /// After any reassignment.
+    pub officer: Option<String>,
+    pub state: Option<ItemState>,
+    /// Of docking, UTC: `2026-01-31`.
+    pub day: Option<String>,
+}
+
 /// One page of a search: what needs a decision first, then the newest.
 #[derive(Debug, Clone, Default)]
 pub struct Found {
@@ -82,6 +94,7 @@ pub struct CameraDay {
     pub day: String,
     /// `None`: cameras without a usable serial.
     pub camera: Option<String>,
+    /// After any reassignment, separated by commas.
     pub officers: String,
     pub sessions: u64,
     /// Sessions that ended before everything was secured.
@@ -94,7 +107,58 @@ pub struct CameraDay {
     pub missing: u64,
 }
 
+/// The cameras whose names are like `?`: one step of the index for each camera, however many items there are.
+const CAMERAS: &str = "
+    WITH RECURSIVE cameras (camera) AS (SELECT MIN(camera) FROM listing UNION ALL
+        SELECT (SELECT MIN(camera) FROM listing n WHERE n.camera > cameras.camera) FROM cameras
+        WHERE cameras.camera IS NOT NULL)
+    SELECT camera FROM cameras WHERE camera LIKE ? ESCAPE '\\'";
+
+/// Whose items one session has, each on a line; its own officer while there are none.
+pub(super) const COMPLETENESS: &str =
+    "SELECT substr(started, 1, 10) AS day, camera,
+         GROUP_CONCAT(COALESCE((SELECT GROUP_CONCAT(officer, char(10)) FROM
+             (SELECT DISTINCT l.officer AS officer FROM listing l WHERE l.session = s.id)), s.officer), char(10)),
+         COUNT(*), SUM(complete IS 0),
+         SUM(COALESCE(seen, (SELECT COUNT(*) FROM inventory v WHERE v.session = s.id))),
+         SUM(COALESCE(held, (SELECT COUNT(*) FROM inventory v WHERE v.session = s.id AND outcome = 'held'))),
+         SUM((SELECT COUNT(*) FROM listing l WHERE l.session = s.id
+              AND l.state IN ('sealed', 'logged', 'uploading', 'stored', 'released'))),
+         SUM((SELECT COUNT(*) FROM listing l WHERE l.session = s.id AND l.state IN ('stored', 'released'))),
+         SUM((SELECT COUNT(*) FROM missing m WHERE m.session = s.id))
+     FROM sessions s WHERE started >= ?1 AND started < ?2 || '~' GROUP BY day, camera
+     ORDER BY day DESC, camera LIMIT ?3";
+
 impl Search {
+    /// One page after `after`, and its values.
+    pub(super) fn page(&self, after: Option<SearchCursor>, limit: u32) -> (String, Vec<Value>) {
+        let (mut condition, mut values) = self.condition();
+        if let Some(SearchCursor(attention, id)) = after {
+            let n = values.len();
+            values.push(Value::Integer(attention.into()));
+            values.push(Value::Blob(id.as_bytes().to_vec()));
+            condition.push_str(&format!(" AND (attention, id) < (?{}, ?{})", n + 1, n + 2));
+        }
+        values.push(Value::Integer(i64::from(limit) + 1));
+        let sql = format!(
+            "SELECT {COLUMNS} FROM (SELECT id, officer, attention FROM listing WHERE {condition}
+                 ORDER BY attention DESC, id DESC LIMIT ?{}) l
+             JOIN items i ON i.id = l.id LEFT JOIN sessions s ON s.id = i.session ORDER BY l.attention DESC, l.id DESC",
+            values.len()
+        );
+        (sql, values)
+    }
+
+    /// How many match, as far as is counted, and its values.
+    pub(super) fn counting(&self) -> (String, Vec<Value>) {
+        let (condition, values) = self.condition();
+        let sql = format!(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM listing WHERE {condition} LIMIT {})",
+            COUNT_MAX + 1
+        );
+        (sql, values)
+    }
+
     /// The condition on `listing`, and its values from number `first` on.
     fn condition(&self) -> (String, Vec<Value>) {
         let (mut rest, mut values) = (String::from("1"), Vec::new());
@@ -109,7 +173,7 @@ impl Search {
         match &self.camera {
             Some(camera) if camera.contains('/') => and("camera = ?", camera.clone().into()),
             Some(serial) => and(
-                "camera LIKE ? ESCAPE '\\'",
+                &format!("camera IN ({CAMERAS})"),
                 format!("%/{}", escaped(serial)).into(),
             ),
             None => {}
@@ -144,11 +208,58 @@ impl Search {
     }
 }
 
+/// Lines, each once and in order, joined by commas.
+fn each_once(lines: &str) -> String {
+    let mut lines: Vec<_> = lines.lines().filter(|line| !line.is_empty()).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines.join(",")
+}
+
 /// For LIKE with the escape sign `\`.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('%', "\\%")
         .replace('_', "\\_")
+}
+
+impl ItemFilter {
+    /// One page after `after`, and its values.
+    pub(super) fn page(&self, after: Option<EvidenceId>, limit: u32) -> (String, Vec<Value>) {
+        let after = after.map_or([0; 16], |id| *id.as_bytes());
+        let mut values = vec![Value::Blob(after.to_vec()), Value::Integer(limit.into())];
+        let mut rest = String::from("l.id > ?1");
+        let mut and = |clause: &str, value: String| {
+            values.push(value.into());
+            rest.push_str(" AND ");
+            rest.push_str(&clause.replace('?', &format!("?{}", values.len())));
+        };
+        match &self.camera {
+            Some(camera) if camera.contains('/') => and("l.camera = ?", camera.clone()),
+            Some(serial) => and(
+                &format!("l.camera IN ({CAMERAS})"),
+                format!("%/{}", escaped(serial)),
+            ),
+            None => {}
+        }
+        if let Some(officer) = &self.officer {
+            and("l.officer = ?", officer.clone());
+        }
+        if let Some(state) = self.state {
+            and("l.state = ?", state_name(state).to_owned());
+        }
+        if let Some(day) = &self.day {
+            and(
+                "l.session IN (SELECT id FROM sessions WHERE started >= ? AND started < ? || '~')",
+                day.clone(),
+            );
+        }
+        let sql = format!(
+            "SELECT {COLUMNS} FROM listing l JOIN items i ON i.id = l.id LEFT JOIN sessions s ON s.id = i.session
+             WHERE {rest} ORDER BY l.id LIMIT ?2"
+        );
+        (sql, values)
+    }
 }
 
 impl Journal {
@@ -159,20 +270,7 @@ impl Journal {
         after: Option<SearchCursor>,
         limit: u32,
     ) -> Result<Found, JournalError> {
-        let (mut condition, mut values) = search.condition();
-        if let Some(SearchCursor(attention, id)) = after {
-            let n = values.len();
-            values.push(Value::Integer(attention.into()));
-            values.push(Value::Blob(id.as_bytes().to_vec()));
-            condition.push_str(&format!(" AND (attention, id) < (?{}, ?{})", n + 1, n + 2));
-        }
-        values.push(Value::Integer(i64::from(limit) + 1));
-        let sql = format!(
-            "SELECT {COLUMNS} FROM (SELECT id, officer, attention FROM listing WHERE {condition}
-                 ORDER BY attention DESC, id DESC LIMIT ?{}) l
-             JOIN items i ON i.id = l.id LEFT JOIN sessions s ON s.id = i.session ORDER BY l.attention DESC, l.id DESC",
-            values.len()
-        );
+        let (sql, values) = search.page(after, limit);
         let connection = self.lock();
         let mut statement = connection.prepare_cached(&sql)?;
         let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok(read(row)))?;
@@ -185,13 +283,24 @@ impl Journal {
         Ok(Found { items, next })
     }
 
+    /// Items after `after` in the order of their ids, which is that of their taking; at most `limit`.
+    pub fn list(
+        &self,
+        filter: &ItemFilter,
+        after: Option<EvidenceId>,
+        limit: u32,
+    ) -> Result<Vec<FoundItem>, JournalError> {
+        let (sql, values) = filter.page(after, limit);
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok(read(row)))?;
+        rows.map(|row| row.map_err(JournalError::from).and_then(|row| row))
+            .collect()
+    }
+
     /// How many match, and whether counting stopped before the end.
     pub fn count(&self, search: &Search) -> Result<(u64, bool), JournalError> {
-        let (condition, values) = search.condition();
-        let sql = format!(
-            "SELECT COUNT(*) FROM (SELECT 1 FROM listing WHERE {condition} LIMIT {})",
-            COUNT_MAX + 1
-        );
+        let (sql, values) = search.counting();
         let count: i64 = self
             .lock()
             .prepare_cached(&sql)?
@@ -220,24 +329,13 @@ impl Journal {
         limit: u32,
     ) -> Result<Vec<CameraDay>, JournalError> {
         let connection = self.lock();
-        let mut statement = connection.prepare_cached(
-            "SELECT substr(started, 1, 10) AS day, camera, GROUP_CONCAT(DISTINCT officer), COUNT(*),
-                 SUM(complete IS 0),
-                 SUM(COALESCE(seen, (SELECT COUNT(*) FROM inventory v WHERE v.session = s.id))),
-                 SUM(COALESCE(held, (SELECT COUNT(*) FROM inventory v WHERE v.session = s.id AND outcome = 'held'))),
-                 SUM((SELECT COUNT(*) FROM listing l WHERE l.session = s.id
-                      AND l.state IN ('sealed', 'logged', 'uploading', 'stored', 'released'))),
-                 SUM((SELECT COUNT(*) FROM listing l WHERE l.session = s.id AND l.state IN ('stored', 'released'))),
-                 SUM((SELECT COUNT(*) FROM missing m WHERE m.session = s.id))
-             FROM sessions s WHERE started >= ?1 AND started < ?2 || '~' GROUP BY day, camera
-             ORDER BY day DESC, camera LIMIT ?3",
-        )?;
+        let mut statement = connection.prepare_cached(COMPLETENESS)?;
         let rows = statement.query_map((from_day, to_day, limit), |row| {
             let number = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
             Ok(CameraDay {
                 day: row.get(0)?,
                 camera: row.get(1)?,
-                officers: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                officers: each_once(&row.get::<_, Option<String>>(2)?.unwrap_or_default()),
                 sessions: number(3)?,
                 interrupted: number(4)?,
                 seen: number(5)?,

@@ -53,15 +53,14 @@ pub struct HeldItem {
     pub state: ItemState,
 }
 
-/// Which items to list; `None` is all.
-#[derive(Debug, Clone, Default)]
-pub struct ItemFilter {
-    pub camera: Option<String>,
-    pub officer: Option<String>,
-    pub state: Option<ItemState>,
-    pub session: Option<SessionId>,
-    pub limit: Option<u32>,
-}
+pub(super) const TOTALS: &str =
+    "SELECT state, items, bytes FROM totals WHERE items > 0 ORDER BY state";
+
+/// Of one session: what was taken in it, and what it holds from an earlier one.
+pub(super) const UNSTORED: &str = "SELECT
+    (SELECT COUNT(*) FROM listing WHERE session = ?1 AND state IN ('sealed', 'logged', 'uploading'))
+    + (SELECT COUNT(*) FROM (SELECT DISTINCT item FROM inventory WHERE session = ?1 AND item IS NOT NULL) v
+       CROSS JOIN listing l ON l.id = v.item WHERE l.session <> ?1 AND l.state IN ('sealed', 'logged', 'uploading'))";
 
 impl Journal {
     /// Enters an item that is about to be pulled.
@@ -291,44 +290,10 @@ impl Journal {
         )
     }
 
-    pub fn find_items(&self, filter: &ItemFilter) -> Result<Vec<ItemRow>, JournalError> {
-        let mut rest = String::from("WHERE 1");
-        let mut values = Vec::new();
-        let mut and = |clause: &str, value: Value| {
-            values.push(value);
-            rest.push_str(&clause.replace('?', &format!("?{}", values.len())));
-        };
-        if let Some(camera) = &filter.camera {
-            and(
-                " AND (camera = ? OR camera LIKE '%/' || ?)",
-                camera.clone().into(),
-            );
-        }
-        if let Some(officer) = &filter.officer {
-            and(
-                " AND id IN (SELECT id FROM listing WHERE officer = ?)",
-                officer.clone().into(),
-            );
-        }
-        if let Some(state) = filter.state {
-            and(" AND state = ?", state_name(state).to_owned().into());
-        }
-        if let Some(session) = filter.session {
-            and(" AND session = ?", session.as_bytes().to_vec().into());
-        }
-        and(
-            " ORDER BY id LIMIT ?",
-            Value::Integer(filter.limit.map_or(-1, i64::from)),
-        );
-        self.items(&rest, &values)
-    }
-
     /// Items and bytes by state.
     pub fn state_counts(&self) -> Result<Vec<(ItemState, u64, u64)>, JournalError> {
         let connection = self.lock();
-        let mut statement = connection.prepare_cached(
-            "SELECT state, items, bytes FROM totals WHERE items > 0 ORDER BY state",
-        )?;
+        let mut statement = connection.prepare_cached(TOTALS)?;
         let mut rows = statement.query([])?;
         let mut counts = Vec::new();
         while let Some(row) = rows.next()? {
@@ -356,10 +321,7 @@ impl Journal {
     pub fn unstored_of(&self, session: SessionId) -> Result<u64, JournalError> {
         let count: i64 = self
             .lock()
-            .prepare_cached(
-                "SELECT COUNT(*) FROM listing WHERE state IN ('sealed', 'logged', 'uploading') AND (session = ?1
-                 OR id IN (SELECT item FROM inventory WHERE session = ?1 AND item IS NOT NULL))",
-            )?
+            .prepare_cached(UNSTORED)?
             .query_row([session.as_bytes()], |row| row.get(0))?;
         Ok(count.cast_unsigned())
     }

@@ -9,6 +9,8 @@ mod evidence;
 mod inventory;
 mod items;
 mod overview;
+#[cfg(test)]
+mod plans;
 mod previews;
 mod repair;
 mod schema;
@@ -25,9 +27,9 @@ use crate::failpoint::step;
 use crate::model::{Explain, RetryClass};
 
 pub use entries::EntryIndex;
-pub use evidence::{CameraDay, Found, FoundItem, Search, SearchCursor};
+pub use evidence::{CameraDay, Found, FoundItem, ItemFilter, Search, SearchCursor};
 pub use inventory::{InventoryCounts, InventoryRow, Outcome};
-pub use items::{HeldItem, ItemFilter, ItemRow, SealedFacts, StoredFacts};
+pub use items::{HeldItem, ItemRow, SealedFacts, StoredFacts};
 pub use overview::Overview;
 pub use previews::{PreviewRow, PreviewState};
 pub use sessions::SessionRow;
@@ -152,6 +154,11 @@ impl Journal {
         let done = step(&connection);
         connection.pragma_update(None, "synchronous", "FULL")?;
         done
+    }
+
+    /// Grows with every row that this station writes: who saw the same number before need not look again.
+    pub fn changes(&self) -> u64 {
+        self.lock().total_changes()
     }
 
     /// A number kept under a name, such as how much of the log is in the bucket.

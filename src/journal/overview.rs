@@ -10,6 +10,15 @@ const IN_A_ROW: u32 = 3;
 /// Older sessions say nothing about today.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(14 * 24);
 
+pub(super) const OLDEST: &str = "SELECT MIN(id) FROM items WHERE state = ?1";
+pub(super) const UNDECIDED: &str = "SELECT COUNT(*) FROM listing WHERE attention = 1";
+pub(super) const MISSING: &str = "SELECT COUNT(*) FROM missing";
+pub(super) const FAILING: &str = "SELECT COUNT(*) FROM (
+    SELECT camera FROM (
+        SELECT camera, complete, ROW_NUMBER() OVER (PARTITION BY camera ORDER BY started DESC) AS n
+        FROM sessions WHERE started > ?1 AND ended IS NOT NULL AND camera IS NOT NULL)
+    WHERE n <= ?2 GROUP BY camera HAVING COUNT(*) = ?2 AND SUM(complete) = 0)";
+
 /// Figures for the metrics that no counter has. Cheap whatever the journal's size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Overview {
@@ -35,7 +44,7 @@ impl Journal {
         let mut oldest: Option<[u8; 16]> = None;
         for state in ["sealed", "logged", "uploading"] {
             let found: Option<[u8; 16]> = connection
-                .prepare_cached("SELECT MIN(id) FROM items WHERE state = ?1")?
+                .prepare_cached(OLDEST)?
                 .query_row([state], |row| row.get(0))?;
             oldest = match (oldest, found) {
                 (Some(a), Some(b)) => Some(a.min(b)),
@@ -44,19 +53,13 @@ impl Journal {
         }
         let since = now.checked_sub(LOOK_BACK).unwrap_or(Timestamp::UNIX_EPOCH);
         let failing: i64 = connection
-            .prepare_cached(
-                "SELECT COUNT(*) FROM (
-                     SELECT camera FROM (
-                         SELECT camera, complete, ROW_NUMBER() OVER (PARTITION BY camera ORDER BY started DESC) AS n
-                         FROM sessions WHERE started > ?1 AND ended IS NOT NULL AND camera IS NOT NULL)
-                     WHERE n <= ?2 GROUP BY camera HAVING COUNT(*) = ?2 AND SUM(complete) = 0)",
-            )?
+            .prepare_cached(FAILING)?
             .query_row((since.to_string(), IN_A_ROW), |row| row.get(0))?;
         Ok(Overview {
             oldest_unstored: oldest.map(EvidenceId::from_bytes),
-            undecided: number("SELECT COUNT(*) FROM listing WHERE attention = 1")?,
+            undecided: number(UNDECIDED)?,
             cameras_failing: failing.cast_unsigned(),
-            missing: number("SELECT COUNT(*) FROM missing")?,
+            missing: number(MISSING)?,
         })
     }
 

@@ -5,7 +5,7 @@ use crate::failpoint::step;
 use super::JournalError;
 
 /// One step a schema version, oldest first. A released step never changes; new ones are added at the end.
-const STEPS: &[&str] = &[FIRST, PREVIEWS, SEARCH];
+const STEPS: &[&str] = &[FIRST, PREVIEWS, SEARCH, OFFICERS];
 
 #[allow(clippy::cast_possible_wrap)]
 const KNOWN: i64 = STEPS.len() as i64;
@@ -101,6 +101,12 @@ END;
 CREATE TRIGGER missing_found AFTER UPDATE OF outcome ON inventory WHEN NEW.outcome IN ('secured', 'held') BEGIN
     DELETE FROM missing WHERE path = NEW.path AND camera = (SELECT camera FROM sessions WHERE id = NEW.session);
 END;
+";
+
+/// Whose a session's items are, from the index alone.
+const OFFICERS: &str = "
+DROP INDEX listing_session;
+CREATE INDEX listing_session ON listing (session, state, officer);
 ";
 
 pub fn migrate(connection: &Connection) -> Result<(), JournalError> {

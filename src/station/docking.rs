@@ -248,15 +248,10 @@ fn session(
     let camera = match opened {
         Ok(camera) => camera,
         Err(error) => {
-            metrics::error(error.label());
-            return refuse(
-                shared,
-                refusals,
-                bay,
-                error.label(),
-                format!("{:#}", anyhow::Error::new(error)),
-                "Dock it again; if that does not help, tell operations.".into(),
-            );
+            let (code, next_step) = (error.label(), error.next_step());
+            metrics::error(code);
+            let reason = format!("{:#}", anyhow::Error::new(error));
+            return refuse(shared, refusals, bay, code, reason, next_step);
         }
     };
     let identity = camera.identity().clone();

@@ -4,8 +4,10 @@ mod commands;
 mod docking;
 mod indexer;
 mod lock;
+mod loglimit;
 mod observed;
 mod opening;
+mod pages;
 pub mod parts;
 mod publisher;
 mod refusals;
@@ -15,4 +17,5 @@ mod service;
 mod status;
 
 pub use commands::{Answer, Order, Request};
+pub use loglimit::installed as log_limit;
 pub use service::{Ended, Options, run};

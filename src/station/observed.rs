@@ -199,7 +199,7 @@ impl Station for Observed {
         sampled.at = Some(Instant::now());
         let told = std::fs::read(&self.verified).ok();
         if let Some(last) = told.and_then(|t| serde_json::from_slice::<Verification>(&t).ok()) {
-            metrics::verified(last.ok, last.time.as_second() as f64);
+            metrics::verified(last.ok, last.findings, last.time.as_second() as f64);
         }
         match status::take(&self.shared, &self.outbound) {
             Ok(view) => {

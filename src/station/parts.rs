@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{LogHandle, LogKey, VerifierKey};
-use crate::config::{Config, Profiles, Secrets};
+use crate::config::{Config, Profiles, Secrets, StoreCredentials};
 use crate::durable;
 use crate::ingest::{Bays, Committer, Outbound, PreviewRules, Previews, Shared, Spool};
 use crate::journal::Journal;
@@ -51,6 +51,9 @@ pub fn entries_path(config: &Config) -> PathBuf {
 pub struct Verification {
     pub time: jiff::Timestamp,
     pub ok: bool,
+    /// What was found wrong; 0 also in files of earlier versions.
+    #[serde(default)]
+    pub findings: u64,
 }
 
 pub fn verification_path(config: &Config) -> PathBuf {
@@ -86,7 +89,15 @@ pub fn retention(config: &Config) -> Option<RetentionPolicy> {
 }
 
 pub fn store(config: &Config, secrets: &Secrets) -> anyhow::Result<S3Store> {
-    let keys = secrets.store(config)?;
+    client(config, secrets.store(config)?)
+}
+
+/// For who reads evidence back; the station itself never does.
+pub fn store_to_read(config: &Config, secrets: &Secrets) -> anyhow::Result<S3Store> {
+    client(config, secrets.store_to_read(config)?)
+}
+
+fn client(config: &Config, keys: StoreCredentials) -> anyhow::Result<S3Store> {
     let store = StoreConfig {
         endpoint: config.store.endpoint.clone(),
         path_style: config.store.path_style,

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use metrics_exporter_prometheus::PrometheusHandle;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -15,18 +14,17 @@ use super::docking::{Docking, Rules};
 use super::observed::{Beat, Observed};
 use super::publisher::{Publisher, is_fatal};
 use super::report::Report;
-use super::{commands, indexer, lock, parts, restore, status};
+use super::{commands, indexer, lock, loglimit, pages, parts, restore, status};
 use crate::audit::AuditError;
 use crate::config::{self, Changed, Config, Loaded, Profiles, Roster, Secrets, digest_of};
 use crate::dock::usb::Sysfs;
 use crate::dock::{DockEvent, DockWatch, UsbWatched, Watched};
 use crate::ingest::{DAMAGED, MISSING, Outbound, Shared, recover, run_committer};
-use crate::journal::{EntryIndex, Journal};
 use crate::model::{
     ConfigChanged, Event, Explain as _, ItemState, OutboundView, StationStarted, StationStopped,
 };
 use crate::upload::{PartMemory, Store};
-use crate::web::{Archive, Pages};
+use crate::web::Pages;
 use crate::{durable, metrics, sys};
 
 /// How the service is to run.
@@ -139,8 +137,8 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         parts::verification_path(&config),
     );
     let entries = indexer::open(&parts::entries_path(&config));
-    let archive = archive(&config, &shared, entries.clone());
-    let pages = pages(&config, &secrets, observed, archive, figures);
+    let archive = pages::archive(&config, &shared, entries.clone());
+    let pages = pages::start(&config, &secrets, observed, archive, figures);
     let indexing = entries
         .map(|entries| tokio::spawn(indexer::run(shared.log.clone(), entries, stopped.clone())));
     let commands = commands::listen(&parts::commands_path(&config))?;
@@ -223,6 +221,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
             break Err(AuditError::Poisoned).context("the custody log stopped");
         }
         beat.beat();
+        loglimit::tell_left_out(false);
         sd_notify::notify(&[NotifyState::Watchdog])?;
         if options.drain && first_look && docking.all_settled() {
             report.secured(began);
@@ -277,47 +276,11 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         report.write(began, path)?;
     }
     let closed = tokio::task::block_in_place(|| shared.log.close());
+    loglimit::tell_left_out(true);
     let ended = ended?;
     noted?;
     closed?;
     Ok(ended)
-}
-
-/// What the evidence page reads, over a connection of its own.
-fn archive(config: &Config, shared: &Shared, entries: Option<Arc<EntryIndex>>) -> Option<Archive> {
-    let journal = Journal::open_read_only(&parts::journal_path(config))
-        .inspect_err(|error| {
-            tracing::error!(code = error.label(), %error, next_step = error.next_step(), "no evidence page");
-        })
-        .ok()?;
-    Some(Archive {
-        journal,
-        log: shared.log.clone(),
-        entries,
-    })
-}
-
-/// Footage is taken with or without pages.
-fn pages(
-    config: &Config,
-    secrets: &Secrets,
-    observed: Observed,
-    archive: Option<Archive>,
-    figures: PrometheusHandle,
-) -> Option<Pages> {
-    match Pages::start(config, secrets, Arc::new(observed), archive, figures) {
-        Ok(pages) => Some(pages),
-        Err(error) => {
-            metrics::error(error.label());
-            tracing::error!(
-                code = error.label(),
-                error = &error as &dyn std::error::Error,
-                next_step = error.next_step(),
-                "no pages and no metrics; footage is taken all the same"
-            );
-            None
-        }
-    }
 }
 
 /// Returns true once all folders were looked at.

@@ -1,16 +1,20 @@
 //! The whole station through its own program, against a real store: what people rely on, and what may go wrong.
 
 mod changing;
+mod flood;
 #[path = "../support/footage.rs"]
 mod footage;
 mod hostile;
 mod interrupted;
+mod people;
 mod place;
 mod policy;
 mod previews;
 mod safe;
+mod setup;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
 mod usb;
+mod verified;
 mod way;

@@ -150,8 +150,14 @@ impl Place {
     /// The station has this identity's rights in the store, and no more.
     #[allow(dead_code, reason = "shared with the browser tests")]
     pub fn with_station(station: Station) -> Self {
-        let name = station.name;
-        let place = Self::with(SeaweedFs::start_with(&[station]), &[]);
+        Self::with_stations(&[station])
+    }
+
+    /// Several such; the station is the first.
+    #[allow(dead_code, reason = "shared with the browser tests")]
+    pub fn with_stations(stations: &[Station]) -> Self {
+        let name = stations[0].name;
+        let place = Self::with(SeaweedFs::start_with(stations), &[]);
         place.credentials(&format!("{name}key"), &format!("{name}secret"));
         place
     }

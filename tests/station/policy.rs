@@ -13,9 +13,11 @@ fn leaked(texts: Vec<String>) -> &'static [&'static str] {
     texts.leak()
 }
 
-/// config/bucket-policy.json for this bucket and station, as the test server takes it.
-fn policy() -> Station {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/bucket-policy.json");
+/// A policy of config/ for this bucket and station, as the test server takes it.
+pub fn policy(file: &str, name: &'static str) -> Station {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("config")
+        .join(file);
     let text = fs::read_to_string(path)
         .unwrap()
         .replace("BUCKET", "evidence")
@@ -42,14 +44,14 @@ fn policy() -> Station {
         })
         .collect();
     Station {
-        name: "station",
+        name,
         allowed: allowed.leak(),
     }
 }
 
 #[test]
 fn the_shipped_bucket_policy_lets_a_station_work_and_neither_read_nor_delete() {
-    let place = Place::with_station(policy());
+    let place = Place::with_station(policy("bucket-policy.json", "station"));
     place.film("X0000001", "A.MP4", 1, 300_000);
     place.film("X0000001", "B.MP4", 2, 20_000_000);
     place.drain().ends(0);

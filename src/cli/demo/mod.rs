@@ -14,7 +14,7 @@ use crate::camera::{Camera as _, FolderCamera};
 use crate::config::Profiles;
 use crate::durable;
 use crate::journal::{ItemFilter, Journal};
-use crate::model::{ItemKind, Sha256Digest};
+use crate::model::Sha256Digest;
 use crate::seal::Curve;
 
 const BUCKET: &str = "evidence";
@@ -224,12 +224,10 @@ impl Demo {
 
     fn open_one(&self, docked: &Path) -> anyhow::Result<()> {
         let journal = Journal::open_read_only(&self.dir.join("state/journal.db"))?;
-        let items = journal.find_items(&ItemFilter::default())?;
-        let item = items
-            .iter()
-            .filter(|item| item.facts.kind == ItemKind::Video)
-            .max_by_key(|item| item.facts.size);
-        let item = item.context("no video was taken")?;
+        let items = journal.list(&ItemFilter::default(), None, u32::MAX)?;
+        // The largest is a video.
+        let item = items.iter().max_by_key(|item| item.size);
+        let item = item.context("nothing was taken")?;
         let out = self.dir.join("opened");
         let key = self.dir.join("keys/evidence-2.key.pem");
         self.camdock(&[
@@ -240,11 +238,9 @@ impl Demo {
             "-o",
             &out.to_string_lossy(),
         ])?;
-        let session = journal
-            .session(item.session)?
-            .context("the item's session is unknown")?;
-        let path = std::str::from_utf8(item.facts.path.as_bytes())?;
-        let original = docked.join(session.bay.as_str()).join(path);
+        let bay = item.bay.as_ref().context("the item's bay is unknown")?;
+        let path = std::str::from_utf8(item.path.as_bytes())?;
+        let original = docked.join(bay.as_str()).join(path);
         let digest = |path: &Path| -> anyhow::Result<Sha256Digest> {
             Ok(Sha256Digest::of(&fs::read(path)?))
         };

@@ -20,6 +20,7 @@ use crate::durable;
 use crate::model::{Entry, Event, EvidenceId, ItemSealed, ItemStored, PreviewMade, PreviewOutcome};
 use crate::seal::RecipientKey;
 use crate::station::parts::{self, Verification};
+use crate::upload::UploadError;
 
 /// Checks the custody log with the station's public key alone, then every item against the store.
 #[derive(clap::Args)]
@@ -124,6 +125,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let done = Verification {
         time: jiff::Timestamp::now(),
         ok: verified.findings.is_empty(),
+        findings: verified.findings.len() as u64 + verified.more,
     };
     // For the station's metrics. Whoever verifies without the right to write there has the answer all the same.
     let _ = durable::write_unsynced(
@@ -270,6 +272,7 @@ fn check_items(
         .keys()
         .filter(|id| !items.stored.contains_key(id) && !items.damaged.contains(id))
         .count();
+    may_read(bucket, items)?;
     verified.findings.extend(not_taken_again(items));
     let findings = Mutex::new(Vec::new());
     let opened = AtomicUsize::new(0);
@@ -351,6 +354,25 @@ fn not_taken_again(items: &Items) -> impl Iterator<Item = Found> {
         ),
         next_step: "Dock its camera again; if the camera no longer has it, keep the station's spool folder and call the evidence manager.".into(),
     })
+}
+
+/// Keys that may not read evidence find nothing out about it: that is no finding about any item.
+fn may_read(bucket: &Bucket, items: &Items) -> anyhow::Result<()> {
+    let Some((stored, _)) = items.stored.values().next() else {
+        return Ok(());
+    };
+    let asked = bucket.head(&stored.key, stored.version_id.as_deref());
+    let Err(error) = asked else { return Ok(()) };
+    let refused = error
+        .chain()
+        .any(|e| matches!(e.downcast_ref(), Some(UploadError::Forbidden { .. })));
+    if refused {
+        return Err(error.context(
+            "these keys of the store may not read evidence, so the items were not verified: give `verify_credentials_file` in \
+             [store] keys with the rights of config/verify-policy.json, or verify on another machine",
+        ));
+    }
+    Ok(())
 }
 
 fn progress(items: u64, quiet: bool) -> ProgressBar {

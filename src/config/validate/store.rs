@@ -107,6 +107,7 @@ pub(super) fn section(check: &mut Check<'_>, merged: &Merged, warnings: &mut Vec
         retention_days: days,
         credentials_file: check.optional_path(&raw.credentials_file),
         answer: std::time::Duration::from_secs(answer.into()),
+        verify_credentials_file: check.optional_path(&raw.verify_credentials_file),
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::looked::Looked;
 use super::outbound::{blocking, chain};
 use super::{IngestError, Outbound, Shared, now};
 use crate::config::Profiles;
@@ -99,13 +100,18 @@ impl Previews {
         let mut busy: HashMap<Job, bool> = HashMap::new();
         let mut failures: HashMap<Job, Failure> = HashMap::new();
         let backoff = Backoff::default();
+        let mut looked = Looked::default();
         while !*cancel.borrow() {
-            if let Err(error) = self.start_some(&mut tasks, &mut busy, &failures, &cancel) {
+            let active = !busy.is_empty() || !failures.is_empty();
+            if looked.due(blocking(|| self.shared.journal.changes()), active)
+                && let Err(error) = self.start_some(&mut tasks, &mut busy, &failures, &cancel)
+            {
                 tracing::error!(
                     code = error.label(),
                     error = &error as &dyn std::error::Error,
                     "cannot look for previews in the journal"
                 );
+                looked = Looked::default();
             }
             tokio::select! {
                 Some(done) = tasks.join_next(), if !tasks.is_empty() => match done {

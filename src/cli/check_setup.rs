@@ -1,0 +1,375 @@
+//! Setting a station up, step by step: what is done, what comes next, and the very command for it.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::check::Finding;
+use crate::config::{Config, ConfigError, DEFAULT_PATH};
+use crate::model::Explain as _;
+use crate::station::parts;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Done,
+    /// The one to do now.
+    Next,
+    /// Can be done at any time, or never.
+    Optional,
+    Later,
+}
+
+#[derive(Serialize)]
+struct Step {
+    #[serde(rename = "step")]
+    number: usize,
+    what: &'static str,
+    state: State,
+    detail: String,
+    /// To be typed or done, in this order.
+    next: Vec<String>,
+}
+
+/// One step before it is known which is the next.
+struct Known {
+    what: &'static str,
+    done: bool,
+    optional: bool,
+    detail: String,
+    next: Vec<String>,
+}
+
+impl Known {
+    fn new(what: &'static str, done: bool, detail: impl Into<String>, next: Vec<String>) -> Self {
+        Self {
+            what,
+            done,
+            optional: false,
+            detail: detail.into(),
+            next,
+        }
+    }
+
+    fn optional(self) -> Self {
+        Self {
+            optional: true,
+            ..self
+        }
+    }
+
+    fn later(what: &'static str) -> Self {
+        Self::new(what, false, "", Vec::new())
+    }
+}
+
+const CONFIGURATION: &str = "configuration";
+const RECIPIENTS: &str = "recipients";
+const AFTER_THOSE: [&str; 6] = [
+    "station keys",
+    "store",
+    "roster",
+    "bays",
+    "pages",
+    "service",
+];
+
+/// The steps of a station whose configuration does not load.
+pub fn tell_unready(
+    out: &mut impl Write,
+    path: &Path,
+    error: &ConfigError,
+    json: bool,
+) -> anyhow::Result<()> {
+    let recipients = match error {
+        ConfigError::Several { problems, .. } => problems.iter().all(|e| of_recipients(e, path)),
+        one => of_recipients(one, path),
+    };
+    let camdock = Typed::new(path);
+    let check = camdock.says("check");
+    let mut steps = Vec::new();
+    if recipients {
+        steps.push(Known::new(
+            CONFIGURATION,
+            true,
+            path.display().to_string(),
+            Vec::new(),
+        ));
+        steps.push(Known::new(
+            RECIPIENTS,
+            false,
+            error.to_string(),
+            vec![
+                "camdock keygen recipient --out evidence     (on a machine that is no station, twice: footage needs a second key)".into(),
+                format!("copy each .pub.pem beside {} and name it as `recipients` in [seal]", path.display()),
+                check,
+            ],
+        ));
+    } else {
+        let next = if path.exists() {
+            error.next_step()
+        } else {
+            format!(
+                "write {}: config/camdock.toml is an example that explains each key",
+                path.display()
+            )
+        };
+        steps.push(Known::new(
+            CONFIGURATION,
+            false,
+            error.to_string(),
+            vec![next, check],
+        ));
+        steps.push(Known::later(RECIPIENTS));
+    }
+    steps.extend(AFTER_THOSE.map(Known::later));
+    write(out, steps, json)
+}
+
+/// Whether only a recipient's key is wrong, and not the file that names it.
+fn of_recipients(error: &ConfigError, path: &Path) -> bool {
+    match error {
+        ConfigError::Missing { key, .. } => *key == RECIPIENTS,
+        ConfigError::Invalid { key, .. } => key == RECIPIENTS,
+        ConfigError::PrivateKey { .. } => true,
+        ConfigError::Read { file, .. } => file != path,
+        _ => false,
+    }
+}
+
+/// The steps of a station whose configuration loads, by what was found.
+pub fn tell(
+    out: &mut impl Write,
+    config: &Config,
+    cameras: usize,
+    findings: &[Finding],
+    json: bool,
+) -> anyhow::Result<()> {
+    let camdock = Typed::new(&config.path);
+    let found = |what: &[&str]| -> Vec<&Finding> {
+        let wanted = findings.iter().filter(|f| what.contains(&f.what));
+        wanted.collect()
+    };
+    let steps = vec![
+        Known::new(
+            CONFIGURATION,
+            true,
+            format!(
+                "{}: station {}, bucket {}",
+                config.path.display(),
+                config.station.name,
+                config.store.bucket
+            ),
+            Vec::new(),
+        ),
+        from_findings(RECIPIENTS, &found(&[RECIPIENTS]), &[]),
+        from_findings(
+            "station keys",
+            &found(&["log key", "wrap key"]),
+            &[camdock.says("keygen station")],
+        ),
+        from_findings(
+            "store",
+            &found(&["store", "object lock", "store clock"]),
+            &[],
+        ),
+        roster(config, cameras),
+        from_findings(
+            "bays",
+            &found(&[
+                "docked folder",
+                "usb",
+                "usb nodes",
+                "udev rule",
+                "mount helper",
+                "usb disks",
+            ]),
+            &[],
+        ),
+        pages(config),
+        service(config, &camdock),
+    ];
+    write(out, steps, json)
+}
+
+/// `instead` is typed in place of the findings' own fixes.
+fn from_findings(what: &'static str, findings: &[&Finding], instead: &[String]) -> Known {
+    let wrong: Vec<&&Finding> = findings.iter().filter(|f| !f.ok).collect();
+    let told = if wrong.is_empty() {
+        findings
+            .iter()
+            .map(|f| f.detail.clone())
+            .collect::<Vec<_>>()
+    } else {
+        wrong.iter().map(|f| f.detail.clone()).collect()
+    };
+    let next = if wrong.is_empty() {
+        Vec::new()
+    } else if instead.is_empty() || wrong.iter().any(|f| !f.missing) {
+        let mut fixes: Vec<_> = wrong.iter().filter_map(|f| f.fix.clone()).collect();
+        fixes.dedup();
+        fixes
+    } else {
+        instead.to_vec()
+    };
+    Known::new(what, wrong.is_empty(), told.join("; "), next)
+}
+
+fn roster(config: &Config, cameras: usize) -> Known {
+    let file = config.roster_file.display();
+    Known::new(
+        "roster",
+        cameras > 0,
+        format!("{cameras} cameras in {file}"),
+        vec![
+            "dock a camera: `camdock status` shows its make and serial".into(),
+            format!(
+                "write into {file}, below [cameras]: \"MAKE/SERIAL\" = {{ officer = \"BADGE\" }}"
+            ),
+            "until then everything is taken in quarantine".into(),
+        ],
+    )
+    .optional()
+}
+
+fn pages(config: &Config) -> Known {
+    let Some(listen) = config.web.listen else {
+        return Known::new(
+            "pages",
+            false,
+            "none: `listen` in [web] is empty",
+            vec!["write into [web]: listen = \"127.0.0.1:8480\"".into()],
+        )
+        .optional();
+    };
+    let scheme = if config.web.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let tokens = config.web.tokens.len();
+    Known::new(
+        "pages",
+        tokens > 0,
+        format!("{scheme}://{listen}/ with {tokens} tokens"),
+        vec![
+            "camdock token 'M. Shah' --role evidence     (opens the evidence page; write the line that it prints into [web] tokens)".into(),
+        ],
+    )
+    .optional()
+}
+
+fn service(config: &Config, camdock: &Typed) -> Known {
+    let running = UnixStream::connect(parts::socket_path(config)).is_ok();
+    let start = if Path::new("/run/systemd/system").exists() && camdock.usual {
+        "systemctl enable --now camdock.service camdock-verify.timer".to_owned()
+    } else {
+        camdock.says("run")
+    };
+    let detail = if running { "runs" } else { "does not run" };
+    Known::new(
+        "service",
+        running,
+        detail,
+        vec![start, "camdock status --watch".into()],
+    )
+}
+
+fn write(out: &mut impl Write, known: Vec<Known>, json: bool) -> anyhow::Result<()> {
+    let mut waiting = false;
+    let mut steps = Vec::new();
+    for (number, known) in (1..).zip(known) {
+        let state = match &known {
+            known if known.done => State::Done,
+            known if known.optional && !known.next.is_empty() => State::Optional,
+            _ if waiting => State::Later,
+            _ => State::Next,
+        };
+        waiting |= state == State::Next;
+        steps.push(Step {
+            number,
+            what: known.what,
+            state,
+            detail: known.detail,
+            next: if state == State::Done {
+                Vec::new()
+            } else {
+                known.next
+            },
+        });
+    }
+    if json {
+        for step in &steps {
+            writeln!(out, "{}", serde_json::to_string(step)?)?;
+        }
+        return Ok(());
+    }
+    writeln!(out, "\nSetting up, step by step:")?;
+    for Step {
+        number,
+        what,
+        state,
+        detail,
+        next,
+    } in &steps
+    {
+        let word = match state {
+            State::Done => "done",
+            State::Next => "NEXT",
+            State::Optional => "open",
+            State::Later => "later",
+        };
+        let line = format!(
+            "{number:>2}. {word:<5} {what:<14} {}",
+            detail.replace('\n', "\n                          ")
+        );
+        writeln!(out, "{}", line.trim_end())?;
+        if matches!(state, State::Next | State::Optional) {
+            for line in next {
+                writeln!(out, "          > {line}")?;
+            }
+        }
+    }
+    if waiting {
+        writeln!(out, "Do what stands below NEXT, then run this check again.")?;
+    } else {
+        writeln!(out, "The station is set up.")?;
+    }
+    Ok(())
+}
+
+/// How the program is called here: as the service's user, with this configuration.
+struct Typed {
+    before: &'static str,
+    after: String,
+    /// The configuration lies where the units look for it.
+    usual: bool,
+}
+
+impl Typed {
+    fn new(config: &Path) -> Self {
+        let usual = config == Path::new(DEFAULT_PATH);
+        let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let user = accounts.lines().any(|line| line.starts_with("camdock:"));
+        let root = rustix::process::geteuid().is_root();
+        Self {
+            before: if usual && user && root {
+                "runuser -u camdock -- "
+            } else {
+                ""
+            },
+            after: if usual {
+                String::new()
+            } else {
+                format!(" --config {}", config.display())
+            },
+            usual,
+        }
+    }
+
+    fn says(&self, verb: &str) -> String {
+        format!("{}camdock {verb}{}", self.before, self.after)
+    }
+}
