@@ -17,16 +17,20 @@ pub const MISSING: &str = "spool_file_missing";
 /// Attempts to read a file before the disk is believed.
 const TRIES: u32 = 3;
 
-/// Whether `error`, the item's `failures`th in a row, means that its sealed file is lost.
-pub fn is_lost(error: &IngestError, failures: u32) -> bool {
+/// Whether the file could not be read this time: another attempt may.
+pub fn may_pass(error: &IngestError) -> bool {
     let IngestError::Upload(UploadError::SpoolDamaged { source, .. }) = error else {
         return false;
     };
-    match source.downcast_ref::<SealError>() {
-        // It may have been the cable; content that does not verify never will.
-        Some(SealError::Read(e)) if e.kind() != std::io::ErrorKind::NotFound => failures >= TRIES,
-        _ => true,
-    }
+    matches!(source.downcast_ref::<SealError>(),
+        Some(SealError::Read(e)) if e.kind() != std::io::ErrorKind::NotFound)
+}
+
+/// Whether `error`, the item's `failures`th in a row, means that its sealed file is lost.
+pub fn is_lost(error: &IngestError, failures: u32) -> bool {
+    // It may have been the cable; content that does not verify never will.
+    matches!(error, IngestError::Upload(UploadError::SpoolDamaged { .. }))
+        && (failures >= TRIES || !may_pass(error))
 }
 
 impl Shared {

@@ -198,6 +198,10 @@ fn sweep(shared: &Shared, found: &mut Recovered) -> Result<(), IngestError> {
                 found.resumable += 1;
             }
             Some(ItemState::Released) => durable::remove(&path)?,
+            // It was being given up.
+            Some(ItemState::Failed) if !partial => {
+                durable::rename_unsynced(&path, &shared.spool.damaged(id))?;
+            }
             Some(_) if !partial => {}
             Some(_) => durable::remove(&path)?,
             None => {
