@@ -10,9 +10,8 @@ use crate::model::{Event, Explain as _, ItemFailed, Problem};
 use crate::seal::SealError;
 use crate::upload::UploadError;
 
-/// Labels of items that are no longer on their way.
+/// The label of items that are no longer on their way.
 pub const DAMAGED: &str = "spool_damaged";
-pub const MISSING: &str = "spool_file_missing";
 
 /// Attempts to read a file before the disk is believed.
 const TRIES: u32 = 3;
@@ -58,7 +57,6 @@ impl Shared {
         if path.exists() {
             durable::rename_unsynced(&path, &self.spool.damaged(row.id))?;
         }
-        metrics::error(code);
         metrics::file("failed", row.facts.size);
         tracing::error!(code, evidence = %row.id, path = %row.facts.path, next_step = next_step(),
             "a sealed item was lost on this station before it was stored; it is taken again from its camera");

@@ -1,7 +1,7 @@
 //! When `run --drain` has done all that can be done, and how it ends.
 
 use super::service::Ended;
-use crate::ingest::{DAMAGED, MISSING, Outbound, Shared};
+use crate::ingest::{DAMAGED, Outbound, Shared};
 use crate::model::ItemState;
 
 /// How a run ends that has nothing left to store.
@@ -50,7 +50,7 @@ pub(super) fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Op
     }
     // What is left needs a person: waiting for it would never end.
     let blocked = view.alarms.values();
-    let blocked = blocked.filter(|alarm| alarm.code != DAMAGED && alarm.code != MISSING);
+    let blocked = blocked.filter(|alarm| alarm.code != DAMAGED);
     let stuck =
         waiting == blocked.count() as u64 || view.problem.as_ref().is_some_and(|p| p.needs_person);
     Ok(stuck.then_some(Ended::NeedsAttention))
