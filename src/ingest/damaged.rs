@@ -10,23 +10,26 @@ use crate::model::{Event, Explain as _, ItemFailed, Problem};
 use crate::seal::SealError;
 use crate::upload::UploadError;
 
-/// Labels of items that are no longer on their way.
+/// The label of items that are no longer on their way.
 pub const DAMAGED: &str = "spool_damaged";
-pub const MISSING: &str = "spool_file_missing";
 
 /// Attempts to read a file before the disk is believed.
 const TRIES: u32 = 3;
 
-/// Whether `error`, the item's `failures`th in a row, means that its sealed file is lost.
-pub fn is_lost(error: &IngestError, failures: u32) -> bool {
+/// Whether the file could not be read this time: another attempt may.
+pub fn may_pass(error: &IngestError) -> bool {
     let IngestError::Upload(UploadError::SpoolDamaged { source, .. }) = error else {
         return false;
     };
-    match source.downcast_ref::<SealError>() {
-        // It may have been the cable; content that does not verify never will.
-        Some(SealError::Read(e)) if e.kind() != std::io::ErrorKind::NotFound => failures >= TRIES,
-        _ => true,
-    }
+    matches!(source.downcast_ref::<SealError>(),
+        Some(SealError::Read(e)) if e.kind() != std::io::ErrorKind::NotFound)
+}
+
+/// Whether `error`, the item's `failures`th in a row, means that its sealed file is lost.
+pub fn is_lost(error: &IngestError, failures: u32) -> bool {
+    // It may have been the cable; content that does not verify never will.
+    matches!(error, IngestError::Upload(UploadError::SpoolDamaged { .. }))
+        && (failures >= TRIES || !may_pass(error))
 }
 
 impl Shared {
@@ -54,7 +57,6 @@ impl Shared {
         if path.exists() {
             durable::rename_unsynced(&path, &self.spool.damaged(row.id))?;
         }
-        metrics::error(code);
         metrics::file("failed", row.facts.size);
         tracing::error!(code, evidence = %row.id, path = %row.facts.path, next_step = next_step(),
             "a sealed item was lost on this station before it was stored; it is taken again from its camera");

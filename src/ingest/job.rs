@@ -262,6 +262,9 @@ impl Run {
                 Ok(false)
             }
             Err(IngestError::Disk(error)) if error.disk_full() => {
+                metrics::error("disk_full");
+                tracing::warn!(path = %facts.path, code = "disk_full", error = &error as &dyn std::error::Error,
+                    next_step = error.next_step(), "the disk is full; the file is taken again when there is room");
                 let full = "The station's disk is full".into();
                 self.lock().waiting("disk_full", full, error.next_step());
                 self.show(None);

@@ -40,7 +40,7 @@ use crate::seal::{ItemKey, Recipient, StationWrapKey};
 pub use bays::{Bays, REMOVED_EARLY};
 pub use commit::{Committer, Sealed as SealedItem, run as run_committer};
 pub use control::{JobControl, JobEnd};
-pub use damaged::{DAMAGED, MISSING};
+pub use damaged::DAMAGED;
 pub use error::IngestError;
 pub use fetch::fetch_log;
 pub use job::Job;

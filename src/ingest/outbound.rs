@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::damaged::{self, is_lost};
+use super::damaged::{self, is_lost, may_pass};
 use super::looked::Looked;
 use super::source::{JournalLedger, SpoolSource};
 use super::{IngestError, Shared, now};
@@ -67,10 +67,14 @@ impl Outbound {
         let mut failures: HashMap<EvidenceId, Failure> = HashMap::new();
         let backoff = Backoff::default();
         match blocking(|| self.shared.journal.damaged()) {
-            Ok(rows) => self.lock().alarms.extend(
-                rows.iter()
-                    .map(|row| (row.id.to_string(), damaged::alarm(row))),
-            ),
+            Ok(rows) => {
+                for row in &rows {
+                    let alarm = damaged::alarm(row);
+                    tracing::error!(code = alarm.code, evidence = %row.id, reason = alarm.reason, next_step = alarm.next_step,
+                        "a recording is still to be taken again");
+                    self.lock().alarms.insert(row.id.to_string(), alarm);
+                }
+            }
             Err(error) => {
                 tracing::error!(code = error.label(), %error, "cannot look for damaged items");
             }
@@ -200,7 +204,7 @@ impl Outbound {
             failure.again = Instant::now() + backoff.delay(failure.count, 0, None);
             return;
         }
-        failure.never = class == RetryClass::Never;
+        failure.never = class == RetryClass::Never && !may_pass(&error);
         let asked = match &error {
             IngestError::Upload(e) => e.retry_after(),
             _ => None,

@@ -23,12 +23,13 @@ struct Told {
     undocked: HashMap<SessionId, (Timestamp, bool)>,
 }
 
-/// Enters every session and item of the log into an empty journal; returns the items. Can be done again after a stop.
+/// Enters every session and item of the log that the journal does not know; returns the items of the log. Can be done again
+/// after a stop.
 pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
     tracing::error!(
         code = "journal_lost",
         next_step = "check the disk; the journal is rebuilt from the custody log and the spool now",
-        "the journal is empty although the custody log has entries"
+        "the journal does not know what the custody log knows"
     );
     let mut told = Told::default();
     each(shared, |index, entry| {

@@ -9,6 +9,7 @@ use super::{IngestError, Shared, now, sweep_previews};
 use crate::durable;
 use crate::failpoint::reached;
 use crate::journal::{ItemRow, PreviewState};
+use crate::metrics;
 use crate::model::{
     CameraUndocked, Event, EvidenceId, ItemQuarantined, ItemState, Part, SessionId,
 };
@@ -32,7 +33,7 @@ pub struct Recovered {
     pub in_flight: u64,
     /// Uncommitted leftovers that were removed; their sources are still on the camera.
     pub removed: u64,
-    /// Sealed files that the log knows and the journal does not, or whose file is missing.
+    /// Sealed items whose file is missing.
     pub alarms: u64,
 }
 
@@ -40,7 +41,8 @@ pub struct Recovered {
 pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
     let mut found = Recovered::default();
     let reconciled = shared.journal.number(RECONCILED)?;
-    if reconciled.is_none() && shared.log_size() > 0 {
+    let forgotten = forgotten(shared)?;
+    if reconciled.is_none() && shared.log_size() > 0 || !forgotten.is_empty() {
         rebuild(shared)?;
     }
     shared.journal.unlog_from(shared.log_size())?;
@@ -50,7 +52,7 @@ pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
     reached!("recover: logged again");
     restore(shared, &logged)?;
     reached!("recover: stored restored");
-    sweep(shared, &mut found)?;
+    sweep(shared, &forgotten, &mut found)?;
     reached!("recover: swept");
     sweep_previews(shared)?;
     close_sessions(shared, &logged)?;
@@ -64,6 +66,21 @@ pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
         .sum();
     shared.journal.set_number(RECONCILED, shared.log_size())?;
     Ok(found)
+}
+
+/// Items of the spool that the log knows and the journal does not: it was lost, or put back from an old copy.
+fn forgotten(shared: &Shared) -> Result<HashSet<EvidenceId>, IngestError> {
+    let mut unknown = HashSet::new();
+    for (id, partial) in shared.spool.list().map_err(SealError::Read)? {
+        if !partial && shared.journal.item(id)?.is_none() {
+            unknown.insert(id);
+        }
+    }
+    if !unknown.is_empty() {
+        let logged = scan(shared, 0)?;
+        unknown.retain(|id| logged.sealed.contains_key(id));
+    }
+    Ok(unknown)
 }
 
 #[derive(Default)]
@@ -180,8 +197,11 @@ fn restore(shared: &Shared, logged: &Logged) -> Result<(), IngestError> {
 }
 
 /// Every file of the spool has its row, and every row its file.
-fn sweep(shared: &Shared, found: &mut Recovered) -> Result<(), IngestError> {
-    let mut whole_log: Option<Logged> = None;
+fn sweep(
+    shared: &Shared,
+    forgotten: &HashSet<EvidenceId>,
+    found: &mut Recovered,
+) -> Result<(), IngestError> {
     for (id, partial) in shared.spool.list().map_err(SealError::Read)? {
         let row = shared.journal.item(id)?;
         let path = if partial {
@@ -198,22 +218,21 @@ fn sweep(shared: &Shared, found: &mut Recovered) -> Result<(), IngestError> {
                 found.resumable += 1;
             }
             Some(ItemState::Released) => durable::remove(&path)?,
+            // It was being given up.
+            Some(ItemState::Failed) if !partial => {
+                durable::rename_unsynced(&path, &shared.spool.damaged(id))?;
+            }
             Some(_) if !partial => {}
             Some(_) => durable::remove(&path)?,
+            None if forgotten.contains(&id) => {
+                found.alarms += 1;
+                tracing::error!(code = "journal_lost", evidence = %id, path = %path.display(),
+                    next_step = "keep this file, and report this with the log's entry of it",
+                    "the custody log names a sealed file in a way that cannot be read");
+            }
             None => {
-                let logged = match &whole_log {
-                    Some(logged) => logged,
-                    None => whole_log.insert(scan(shared, 0)?),
-                };
-                if logged.sealed.contains_key(&id) {
-                    found.alarms += 1;
-                    tracing::error!(code = "spool_without_journal", evidence = %id, path = %path.display(),
-                        next_step = "keep this file: the log names it, but the journal was lost",
-                        "a sealed file is unknown to the journal");
-                } else {
-                    durable::remove(&path)?;
-                    found.removed += 1;
-                }
+                durable::remove(&path)?;
+                found.removed += 1;
             }
         }
     }
@@ -235,8 +254,9 @@ fn sweep(shared: &Shared, found: &mut Recovered) -> Result<(), IngestError> {
                 }
             } else if !shared.spool.sealed(row.id).exists() && row.stored_entry.is_none() {
                 found.alarms += 1;
+                metrics::error("spool_file_missing");
                 let reason = "its sealed file is gone from the spool";
-                shared.lose(row, super::MISSING, reason.into())?;
+                shared.lose(row, "spool_file_missing", reason.into())?;
             }
         }
     }

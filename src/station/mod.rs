@@ -2,6 +2,7 @@
 
 mod commands;
 mod docking;
+mod drained;
 mod indexer;
 mod lock;
 mod loglimit;

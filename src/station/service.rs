@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use super::docking::{Docking, Rules};
+use super::drained::{drained, secured, totals};
 use super::observed::{Beat, Observed};
 use super::publisher::{Publisher, is_fatal};
 use super::report::Report;
@@ -19,9 +20,9 @@ use crate::audit::AuditError;
 use crate::config::{self, Changed, Config, Loaded, Profiles, Roster, Secrets, digest_of};
 use crate::dock::usb::Sysfs;
 use crate::dock::{DockEvent, DockWatch, UsbWatched, Watched};
-use crate::ingest::{DAMAGED, MISSING, Outbound, Shared, recover, run_committer};
+use crate::ingest::{Outbound, Shared, recover, run_committer};
 use crate::model::{
-    ConfigChanged, Event, Explain as _, ItemState, OutboundView, StationStarted, StationStopped,
+    ConfigChanged, Event, Explain as _, OutboundView, StationStarted, StationStopped,
 };
 use crate::upload::{PartMemory, Store};
 use crate::web::Pages;
@@ -403,61 +404,4 @@ fn reload(
             loaded.err().map(|e| format!("{:#}", anyhow::Error::new(e))),
         );
     }
-}
-
-/// How a run ends that has nothing left to store.
-fn secured(shared: &Shared) -> Ended {
-    let bays = shared.bays.all();
-    if bays.iter().any(|bay| bay.status.needs_person()) {
-        Ended::NeedsAttention
-    } else {
-        Ended::AllStored
-    }
-}
-
-/// Whether all that can be done is done.
-fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Option<Ended>> {
-    let counts = shared.journal.state_counts()?;
-    let of = |wanted: &[ItemState]| -> u64 {
-        counts
-            .iter()
-            .filter(|(s, ..)| wanted.contains(s))
-            .map(|(_, n, _)| n)
-            .sum()
-    };
-    let waiting = of(&[ItemState::Sealed, ItemState::Logged, ItemState::Uploading])
-        + shared.journal.unreceipted()?;
-    let view = outbound.snapshot();
-    if waiting == 0 && outbound.previews && shared.journal.previews_pending()? > 0 {
-        let stuck = view.previews.problem.is_some_and(|p| p.needs_person);
-        return Ok(stuck.then_some(Ended::NeedsAttention));
-    }
-    // Damaged on this station, and still on a docked camera: taken again.
-    if shared.journal.pending()? > 0 {
-        return Ok(None);
-    }
-    // Stored, but its key and its spool file are still here: not done, unless that cannot be done.
-    if waiting == 0 && view.alarms.is_empty() && !outbound.to_settle(1)?.is_empty() {
-        return Ok(None);
-    }
-    if waiting == 0 {
-        return Ok(Some(if view.alarms.is_empty() {
-            secured(shared)
-        } else {
-            Ended::NeedsAttention
-        }));
-    }
-    // What is left needs a person: waiting for it would never end.
-    let blocked = view.alarms.values();
-    let blocked = blocked.filter(|alarm| alarm.code != DAMAGED && alarm.code != MISSING);
-    let stuck =
-        waiting == blocked.count() as u64 || view.problem.as_ref().is_some_and(|p| p.needs_person);
-    Ok(stuck.then_some(Ended::NeedsAttention))
-}
-
-fn totals(shared: &Shared) -> anyhow::Result<(u64, u64)> {
-    let counts = shared.journal.state_counts()?;
-    Ok(counts.iter().fold((0, 0), |(files, bytes), (_, n, size)| {
-        (files + n, bytes + size)
-    }))
 }

@@ -239,7 +239,9 @@ fn a_lost_journal_is_rebuilt_from_the_log_and_the_spool() {
     let place = Place::new(&[]);
     place.film(CAMERA, "A.GPS", 1, 700);
     place.drain().ends(0);
-    film(&place);
+    for (name, seed, len) in &FILMS[1..] {
+        place.film(CAMERA, name, *seed, *len);
+    }
     place.roster(&["X0000002"]);
     let until_secured = ["run", "--drain", "--until-secured"];
     place.camdock(&until_secured).ends(3);

@@ -127,6 +127,8 @@ fn every_step_that_changes_something_has_a_point() {
             .iter()
             .any(|helper| name.ends_with(&format!(": {helper}")))
             && !name.contains("journal/entries.rs")
+            // Tests only.
+            && !name.contains("journal/plans.rs")
     });
     assert!(missing.is_empty(), "{missing:#?}");
     let mut missing = without_a_point(

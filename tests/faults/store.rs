@@ -290,6 +290,9 @@ fn a_store_that_comes_back_empty_gets_the_whole_log_and_verifying_names_what_is_
         items.iter().filter(|i| i["state"] == "released").count() == count
     };
     until("the first to be stored", || released(&place, 1));
+    until("the log to be published", || {
+        place.camdock(&["verify", "--bucket"]).code == Some(0)
+    });
     place.weed.kill();
     place.film(CAMERA, "B.MP4", 2, 300_000);
     until("the station to notice", || {
