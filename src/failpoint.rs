@@ -38,6 +38,9 @@ macro_rules! disk {
             $crate::failpoint::Step::begin(concat!($name, ": before"), concat!($name, ": after"));
         #[cfg(debug_assertions)]
         $crate::failpoint::fails($name, $path).map_err($error)?;
+        // Used, whatever is built.
+        #[cfg(not(debug_assertions))]
+        let _ = $path;
     };
 }
 

@@ -147,6 +147,7 @@ impl Journal {
         Ok(())
     }
 
+    /// A file whose item was lost meanwhile, sealed file and all, stays to be taken.
     pub fn set_outcomes(
         &self,
         session: SessionId,
@@ -158,7 +159,10 @@ impl Journal {
         let tx = connection.transaction()?;
         {
             let mut statement = tx.prepare_cached(
-                "UPDATE inventory SET outcome = ?3, item = ?4 WHERE session = ?1 AND path = ?2",
+                "UPDATE inventory SET (outcome, item) = (
+                     SELECT iif(lost, 'pending', ?3), iif(lost, NULL, ?4)
+                     FROM (SELECT EXISTS (SELECT 1 FROM items WHERE id = ?4 AND state = 'failed') AS lost))
+                 WHERE session = ?1 AND path = ?2",
             )?;
             for (path, item) in files {
                 statement.execute((

@@ -87,3 +87,42 @@ impl Journal {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::journal::{Journal, Outcome};
+    use crate::model::{EvidenceId, SessionId, SourcePath};
+
+    #[test]
+    fn a_file_whose_item_is_lost_is_to_be_taken_whether_it_was_called_held_before_or_after() {
+        let dir = tempfile::tempdir().unwrap();
+        for lost_first in [false, true] {
+            let journal = Journal::open(&dir.path().join(format!("{lost_first}.db"))).unwrap();
+            let (session, item) = (SessionId::new(), EvidenceId::new());
+            let path = SourcePath::new("DCIM/B.MP4").unwrap();
+            let connection = journal.lock();
+            let sql = "INSERT INTO items (id, session, path, size, kind, flagged, state)
+                       VALUES (?1, ?2, ?3, 9, 'video', 0, 'logged')";
+            let of = (item.as_bytes(), session.as_bytes(), path.as_bytes());
+            connection.execute(sql, of).unwrap();
+            let sql = "INSERT INTO inventory (session, path, size, kind, flagged, rank, outcome)
+                       VALUES (?1, ?2, 9, 'video', 0, 0, 'pending')";
+            let of = (session.as_bytes(), path.as_bytes());
+            connection.execute(sql, of).unwrap();
+            drop(connection);
+            let held = || {
+                let rows = [(path.clone(), Some(item))];
+                journal.set_outcomes(session, Outcome::Held, &rows).unwrap();
+            };
+            if !lost_first {
+                held();
+                assert_eq!(journal.inventory_counts(session).unwrap().held, (1, 9));
+            }
+            journal.mark_damaged(item).unwrap();
+            if lost_first {
+                held();
+            }
+            assert_eq!(journal.inventory_counts(session).unwrap().pending, (1, 9));
+        }
+    }
+}
