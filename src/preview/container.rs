@@ -12,19 +12,25 @@ const STEPS: usize = 20_000;
 pub struct Structure {
     pub index: IndexState,
     pub hidden: Vec<&'static str>,
+    /// Of an MP4 or QuickTime file: who it is made for, as its first box says.
+    pub brand: Option<[u8; 4]>,
+    /// Bytes of its media, as far as they are there.
+    pub media_bytes: u64,
 }
 
 /// Looks at the outermost structure only; leaves the reader anywhere. An I/O error counts as the end.
 pub fn structure(reader: &mut (impl Read + Seek + ?Sized)) -> Structure {
-    let mut hidden = Vec::new();
-    let index = look(reader, &mut hidden).unwrap_or(IndexState::Missing);
-    Structure { index, hidden }
+    let mut found = Structure {
+        index: IndexState::Missing,
+        hidden: Vec::new(),
+        brand: None,
+        media_bytes: 0,
+    };
+    found.index = look(reader, &mut found).unwrap_or(IndexState::Missing);
+    found
 }
 
-fn look(
-    reader: &mut (impl Read + Seek + ?Sized),
-    hidden: &mut Vec<&'static str>,
-) -> io::Result<IndexState> {
+fn look(reader: &mut (impl Read + Seek + ?Sized), found: &mut Structure) -> io::Result<IndexState> {
     let end = reader.seek(SeekFrom::End(0))?;
     let head: [u8; 12] = match at(reader, 0) {
         Ok(head) => head,
@@ -40,7 +46,7 @@ fn look(
         b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid",
     ];
     if boxes.contains(&&head[4..8]) {
-        return Ok(boxes_of(reader, end, hidden));
+        return Ok(boxes_of(reader, end, found));
     }
     Ok(IndexState::NotUsed)
 }
@@ -78,7 +84,7 @@ fn next_box(
 fn boxes_of(
     reader: &mut (impl Read + Seek + ?Sized),
     end: u64,
-    hidden: &mut Vec<&'static str>,
+    found: &mut Structure,
 ) -> IndexState {
     let (mut offset, mut media, mut index) = (0, false, IndexState::Missing);
     for _ in 0..STEPS {
@@ -86,7 +92,11 @@ fn boxes_of(
             break;
         };
         match &name {
-            b"mdat" => media = true,
+            b"ftyp" if offset == 0 => found.brand = at(reader, content).ok(),
+            b"mdat" => {
+                media = true;
+                found.media_bytes += after.min(end).saturating_sub(content);
+            }
             b"moof" => return IndexState::Fragmented,
             // One that is cut off cannot be read.
             b"moov" if after <= end => {
@@ -95,9 +105,9 @@ fn boxes_of(
                 } else {
                     IndexState::AtStart
                 };
-                within(reader, content, after, hidden);
+                within(reader, content, after, &mut found.hidden);
             }
-            b"gps " | b"GPS " => hidden.push("gps (Novatek)"),
+            b"gps " | b"GPS " => found.hidden.push("gps (Novatek)"),
             _ => {}
         }
         offset = after;

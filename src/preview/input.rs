@@ -7,8 +7,9 @@ use ffmpeg_next::{Dictionary, Discard, format};
 
 use super::container::{Structure, structure};
 use super::error::Trouble;
+use super::probe;
 use super::request::Footage;
-use crate::model::IndexState;
+use crate::model::{IndexState, Probe};
 use crate::sys;
 
 /// Bytes that ffmpeg reads ahead.
@@ -24,8 +25,8 @@ pub struct Opened {
     pub audio: Option<usize>,
 }
 
-/// Opens footage through our own I/O; ffmpeg opens nothing by itself.
-pub fn open(footage: Box<dyn Footage>) -> Result<Opened, Trouble> {
+/// Opens footage through our own I/O; ffmpeg opens nothing by itself. Of what it cannot open, `found` gets what can be told.
+pub fn open(footage: Box<dyn Footage>, found: &mut Option<Probe>) -> Result<Opened, Trouble> {
     ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet);
     let mut footage = Guarded(footage);
     let structure = structure(&mut footage);
@@ -40,7 +41,14 @@ pub fn open(footage: Box<dyn Footage>) -> Result<Opened, Trouble> {
     options.set("analyzeduration", "8000000");
     let opened = format::input_from_stream(io, None, Some(options));
     let mut input = opened.map_err(|error| match structure.index {
-        IndexState::Missing => Trouble::NoIndex,
+        // No repair is tried: what the decoder needs first (parameter sets, sample sizes) stood in the index alone, and a
+        // guess from another recording would show pictures that this one may not hold.
+        IndexState::Missing => {
+            if structure.brand.is_some() || structure.media_bytes > 0 {
+                *found = Some(probe::without_index(&structure));
+            }
+            Trouble::NoIndex
+        }
         IndexState::NotUsed => Trouble::NotVideo("no kind of video is recognised in it"),
         _ => Trouble::Unreadable(error),
     })?;

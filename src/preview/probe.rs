@@ -8,6 +8,7 @@ use ffmpeg_next::media::Type;
 use ffmpeg_next::{Rational, Stream};
 use jiff::Timestamp;
 
+use super::container::Structure;
 use super::decode::VideoDecoder;
 use super::input::Opened;
 use crate::model::{Probe, ProbeAudio, ProbeVideo};
@@ -96,6 +97,26 @@ pub fn probe(opened: &mut Opened, decoder: Option<&VideoDecoder>) -> Probe {
         location,
         other_tracks,
         tags,
+    }
+}
+
+/// Of an MP4 that ffmpeg cannot open because its index was never written: what its outermost structure shows.
+pub fn without_index(structure: &Structure) -> Probe {
+    let brand = structure.brand.map(|brand| {
+        let text = clean(&String::from_utf8_lossy(&brand));
+        ("major_brand".to_owned(), text)
+    });
+    let media = ("media_bytes".to_owned(), structure.media_bytes.to_string());
+    Probe {
+        container: "mov,mp4".into(),
+        duration_ms: None,
+        index: structure.index,
+        video: None,
+        audio: Vec::new(),
+        created: None,
+        location: None,
+        other_tracks: structure.hidden.iter().map(|n| (*n).to_owned()).collect(),
+        tags: brand.into_iter().chain([media]).collect(),
     }
 }
 

@@ -241,9 +241,7 @@ fn reason_of(status: ExitStatus, complaint: &str) -> PreviewError {
         libc::SIGXCPU => PreviewError::Limit("processor time"),
         libc::SIGXFSZ => PreviewError::Limit("output size"),
         libc::SIGABRT if complaint.contains("memory allocation") => PreviewError::Limit("memory"),
-        libc::SIGKILL => {
-            PreviewError::Crashed("killed from outside, perhaps for lack of memory".into())
-        }
+        libc::SIGKILL => PreviewError::Killed,
         signal if told.is_empty() => PreviewError::Crashed(format!("signal {signal}")),
         signal => PreviewError::Crashed(format!("signal {signal}: {told}")),
     }

@@ -97,7 +97,7 @@ fn make(
     found: &mut Option<Probe>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Picture, Trouble> {
-    let mut opened = input::open(footage)?;
+    let mut opened = input::open(footage, found)?;
     let sheet = request.part == Part::Storyboard;
     let threads = if sheet { 1 } else { request.settings.threads };
     let opening = VideoDecoder::open(&opened, threads, 0);

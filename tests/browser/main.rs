@@ -3,10 +3,14 @@
 #[path = "driver.rs"]
 mod driver;
 mod evidence;
+#[path = "../support/footage.rs"]
+#[allow(dead_code, reason = "shared with the previews' tests")]
+mod footage;
 mod officer;
 #[path = "../station/place.rs"]
 #[allow(dead_code, reason = "shared with the station's tests")]
 mod place;
+mod playing;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -392,4 +392,10 @@ fn an_mp4_whose_index_was_never_written_is_named_as_such() {
     };
     assert_eq!(code, "preview_no_index");
     assert!(reason.contains("broke off"), "{reason}");
+    // What can be told without it is told.
+    let probe = answer.report.probe.expect("a record");
+    assert_eq!(probe.index, IndexState::Missing);
+    assert_eq!(probe.tags["major_brand"], "isom");
+    let media: usize = probe.tags["media_bytes"].parse().unwrap();
+    assert!((film.len() / 2 - 200..film.len() / 2).contains(&media));
 }

@@ -5,10 +5,15 @@ use std::time::{Duration, Instant};
 use camdock::model::Part;
 use camdock::preview::{Drill, Ending, Limits, PreviewError};
 
+use crate::footage::clip;
+
 use crate::stage::{LIMITS, SETTINGS, Stage};
 
 fn drill(drill: Drill, limits: Limits) -> Result<(String, String), PreviewError> {
-    let stage = Stage::new();
+    drill_at(&Stage::new(), drill, limits)
+}
+
+fn drill_at(stage: &Stage, drill: Drill, limits: Limits) -> Result<(String, String), PreviewError> {
     let sealed = stage.seal(b"footage");
     let order = stage.order(Part::Preview, SETTINGS, limits, Some(drill));
     let answer = stage.run(&order, &sealed)?;
@@ -110,4 +115,67 @@ fn crashes_panics_and_nonsense_are_told_apart() {
     );
     let ended = drill(Drill::Babble, LIMITS);
     assert!(matches!(ended, Err(PreviewError::Nonsense(_))), "{ended:?}");
+}
+
+#[test]
+fn the_sandbox_holds_an_ordinary_users_worker_just_as_well() {
+    let stage = Stage::ordinary();
+    let at = |one, limits| drill_at(&stage, one, limits);
+    for one in [Drill::OpenFile, Drill::WriteFile] {
+        let (code, reason) = at(one, LIMITS).unwrap();
+        assert_eq!(code, "drill_refused", "{one:?}: {reason}");
+        // By the filter, not by the file's owner: reading /etc/passwd is everybody's right.
+        assert!(reason.contains("not permitted"), "{one:?}: {reason}");
+    }
+    for one in [
+        Drill::Socket,
+        Drill::Execute,
+        Drill::Kill,
+        Drill::RunnableMemory,
+        Drill::Descriptors,
+    ] {
+        let ended = at(one, LIMITS);
+        assert!(
+            matches!(ended, Err(PreviewError::Forbidden)),
+            "{one:?}: {ended:?}"
+        );
+    }
+    let small = Limits {
+        memory_bytes: 100 << 20,
+        cpu_seconds: 1,
+        output_bytes: 8 << 20,
+        ..LIMITS
+    };
+    for (one, what) in [
+        (Drill::Memory, "memory"),
+        (Drill::Spin, "processor time"),
+        (Drill::Flood, "output size"),
+    ] {
+        let ended = at(one, small);
+        assert!(
+            matches!(ended, Err(PreviewError::Limit(limit)) if limit == what),
+            "{one:?}: {ended:?}"
+        );
+    }
+    let silent = Limits {
+        silence_seconds: 1,
+        ..LIMITS
+    };
+    let ended = at(Drill::Sleep, silent);
+    assert!(matches!(ended, Err(PreviewError::Hung(1))), "{ended:?}");
+    let ended = at(Drill::Crash, LIMITS);
+    assert!(matches!(ended, Err(PreviewError::Crashed(_))), "{ended:?}");
+}
+
+#[test]
+fn an_ordinary_users_worker_makes_both_previews_and_lacks_no_layer_that_root_has() {
+    let (root, ordinary) = (Stage::new(), Stage::ordinary());
+    let clip = clip("bigbuckbunny.mp4");
+    for part in [Part::Storyboard, Part::Preview] {
+        let (with, _, _) = root.made(part, &clip);
+        let (without, made, bytes) = ordinary.made(part, &clip);
+        assert_eq!(without.missing, with.missing, "{part}");
+        ordinary.ffprobe("made", &bytes);
+        assert!(made.picture.duration_ms > 5000, "{made:?}");
+    }
 }

@@ -34,6 +34,8 @@ pub struct Stage {
     recipient: Recipient,
     key: [u8; 32],
     evidence: EvidenceId,
+    /// The program as another user may start it; `None`: as whoever runs this test.
+    ordinary: Option<PathBuf>,
 }
 
 impl Stage {
@@ -44,7 +46,25 @@ impl Stage {
             recipient: Recipient::from_pem(&public).unwrap(),
             key: *ItemKey::generate().unwrap().into_bytes(),
             evidence: EvidenceId::new(),
+            ordinary: None,
         }
+    }
+
+    /// With workers that run as an ordinary user, without any right of root's, although the test may be root.
+    pub fn ordinary() -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mut stage = Self::new();
+        if rustix::process::geteuid().is_root() {
+            // The build folder may be out of others' reach.
+            let program = stage.path("camdock");
+            let built = env!("CARGO_BIN_EXE_camdock");
+            if fs::hard_link(built, &program).is_err() {
+                fs::copy(built, &program).unwrap();
+            }
+            fs::set_permissions(stage.dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
+            stage.ordinary = Some(program);
+        }
+        stage
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -103,9 +123,26 @@ impl Stage {
     /// Runs a worker on a sealed file.
     pub fn run(&self, order: &PreviewOrder, sealed: &Path) -> Result<Answer, PreviewError> {
         let output = self.path("preview");
+        let built = Path::new(env!("CARGO_BIN_EXE_camdock"));
+        let own = self.ordinary.as_ref().map(|p| p.display().to_string());
+        let (program, arguments) = match &own {
+            None => (built, vec![WORKER_VERB]),
+            Some(own) => (
+                Path::new("/usr/bin/setpriv"),
+                vec![
+                    "--reuid=65534",
+                    "--regid=65534",
+                    "--clear-groups",
+                    "--bounding-set=-all",
+                    "--inh-caps=-all",
+                    own,
+                    WORKER_VERB,
+                ],
+            ),
+        };
         supervise(Supervised {
-            program: Path::new(env!("CARGO_BIN_EXE_camdock")),
-            arguments: &[WORKER_VERB],
+            program,
+            arguments: &arguments,
             order: order.encode(self.key()).unwrap(),
             input: File::open(sealed).unwrap(),
             output: File::create(&output).unwrap(),

@@ -306,3 +306,185 @@ fn no_plaintext_of_footage_or_previews_ever_reaches_a_disk() {
     scan(&place.path("tmp"), &secrets, &mut found);
     assert_eq!(found.len(), 2, "{found:?}");
 }
+
+/// A recording of moving colours with a key frame every two seconds.
+fn long(place: &Place, seconds: u32) -> Vec<u8> {
+    let film = place.path("long.mp4");
+    ffmpeg(&format!(
+        "-f lavfi -i testsrc2=s=1280x720:r=25:d={seconds} -c:v libx264 -preset ultrafast -g 50 {}",
+        film.display()
+    ));
+    fs::read(&film).unwrap()
+}
+
+fn failures(place: &Place) -> Vec<(Part, String)> {
+    let failed = previewed(place)
+        .into_iter()
+        .filter_map(|p| match p.outcome {
+            PreviewOutcome::Failed { code, .. } => Some((p.part, code)),
+            _ => None,
+        });
+    failed.collect()
+}
+
+#[test]
+fn storyboards_come_before_videos_and_flagged_recordings_before_others() {
+    let place = Place::new(&[ON, ("preview", "workers = 1")]);
+    let clip = clip("carphone_pristine.mp4");
+    for name in ["A.MP4", "B.MP4", "EVENT/C.MP4", "D.MP4", "EVENT/E.MP4"] {
+        dock(&place, "X0000001", name, &clip);
+    }
+    // All of them lie ready before the first preview is begun.
+    place
+        .camdock(&["run", "--drain", "--until-secured"])
+        .ends(0);
+    let ran = place.drain().ends(0);
+    let begun: Vec<(String, String)> = ran
+        .err
+        .lines()
+        .filter(|l| l.contains("a preview is begun"))
+        .map(|l| {
+            let of = |key: &str| {
+                let rest = l.split_once(key).unwrap().1;
+                rest.split(' ').next().unwrap().to_owned()
+            };
+            (of("part="), of("path="))
+        })
+        .collect();
+    let parts: Vec<_> = begun.iter().map(|(part, _)| part.as_str()).collect();
+    let expected = [["storyboard"; 5], ["preview"; 5]].concat();
+    assert_eq!(parts, expected, "{begun:?}");
+    for begun in [&begun[..5], &begun[5..]] {
+        let flagged: Vec<_> = begun.iter().map(|(_, p)| p.contains("EVENT")).collect();
+        assert_eq!(flagged, [true, true, false, false, false], "{begun:?}");
+    }
+    assert_eq!(previewed(&place).len(), 10);
+}
+
+#[test]
+fn a_video_being_made_stands_still_while_a_camera_is_read_and_goes_on_after() {
+    let place = Place::new(&[ON]);
+    let film = long(&place, 120);
+    dock(&place, "X0000001", "A0001.MP4", &film);
+    let running = place.start(&["run"]);
+    until("a video is being made", || {
+        running
+            .said()
+            .lines()
+            .any(|l| l.contains("a preview is begun") && l.contains("part=preview"))
+            && !running.children().is_empty()
+    });
+    // Nothing but a preview for this one would come in the way of the other.
+    let state = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ")
+            .and_then(|(_, rest)| rest.chars().next())
+    };
+    assert!(running.children().iter().all(|pid| state(pid) != Some('T')));
+    let large = place.path("large");
+    let file = fs::File::create(&large).unwrap();
+    file.set_len(1 << 30).unwrap();
+    age(&file);
+    fs::rename(&large, place.camera("X0000002").join("BULK.LOG")).unwrap();
+    until("the worker stands still", || {
+        running.children().iter().any(|pid| state(pid) == Some('T'))
+    });
+    // It is read to its end meanwhile, and the video then, too.
+    until("the camera is read", || {
+        place.items().iter().any(|i| i["path"] == "BULK.LOG")
+    });
+    until("the worker goes on", || {
+        running.children().iter().all(|pid| state(pid) != Some('T'))
+    });
+    until("the video is stored", || {
+        running
+            .said()
+            .lines()
+            .any(|l| l.contains("preview stored") && l.contains("part=preview"))
+    });
+    running.stop().ends(0);
+    assert!(failures(&place).is_empty());
+}
+
+#[test]
+fn a_worker_that_is_killed_again_and_again_is_given_up_and_the_original_is_stored() {
+    let place = Place::new(&[ON]);
+    let film = long(&place, 120);
+    dock(&place, "X0000001", "A0001.MP4", &film);
+    let running = place.start(&["run"]);
+    let mut killed = 0;
+    until("it is given up", || {
+        // The storyboard lives: only who makes the video is killed.
+        let video = running
+            .said()
+            .lines()
+            .any(|l| l.contains("a preview is begun") && l.contains("part=preview"));
+        if video {
+            for pid in running.children() {
+                let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+                let kill = rustix::process::Signal::KILL;
+                killed += u32::from(rustix::process::kill_process(pid, kill).is_ok());
+            }
+        }
+        running.said().contains("code=\"preview_killed\" reason=")
+    });
+    assert!(killed >= 3, "{killed}");
+    until("the original is released", || {
+        place.item("A0001.MP4")["state"] == "released"
+    });
+    let ran = running.stop().ends(0);
+    let begun = |part: &str| {
+        let lines = ran.err.lines().filter(|l| l.contains("a preview is begun"));
+        lines.filter(|l| l.contains(part)).count()
+    };
+    assert_eq!((begun("part=storyboard"), begun("part=preview")), (1, 3));
+    assert_eq!(
+        failures(&place),
+        [(Part::Preview, "preview_killed".to_owned())]
+    );
+    assert_eq!(place.verify_deep()["previews"], 1);
+}
+
+#[test]
+fn what_waited_longer_than_hold_hours_goes_without_and_is_released() {
+    let place = Place::new(&[]);
+    dock(&place, "X0000001", "A0001.MP4", &clip("bikes.mp4"));
+    place.configure(&[("spool", "keep_hours = 1")]);
+    place.drain();
+    assert_eq!(place.item("A0001.MP4")["state"], "stored");
+    // As if it had been stored two days ago.
+    let journal = rusqlite::Connection::open(place.path("state/journal.db")).unwrap();
+    let changed = journal
+        .execute(
+            "UPDATE items SET stored_at = ?1",
+            [(jiff::Timestamp::now() - jiff::SignedDuration::from_hours(48)).to_string()],
+        )
+        .unwrap();
+    assert_eq!(changed, 1);
+    drop(journal);
+    place.configure(&[ON, ("preview", "hold_hours = 24")]);
+    place
+        .drain()
+        .ends(0)
+        .says("it waited too long for its turn");
+    assert_eq!(place.item("A0001.MP4")["state"], "released");
+    assert_eq!(
+        failures(&place),
+        [
+            (Part::Storyboard, "preview_too_late".to_owned()),
+            (Part::Preview, "preview_too_late".to_owned())
+        ]
+    );
+}
+
+#[test]
+fn hold_hours_out_of_range_are_refused_with_the_range() {
+    let place = Place::new(&[]);
+    for wrong in ["0", "8761", "4294967295"] {
+        let hold = format!("hold_hours = {wrong}");
+        place.configure(&[("preview", hold.as_str())]);
+        let ran = place.camdock(&["run", "--drain"]).ends(2);
+        ran.says("`hold_hours` is out of range")
+            .says("Use 1 to 8760 hours");
+    }
+}

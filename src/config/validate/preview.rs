@@ -34,6 +34,13 @@ pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> Preview {
         "is out of range",
         "Use 1 to 10000 minutes of processor time for one preview.",
     );
+    check.ensure(
+        (1..=8760).contains(&raw.hold_hours.value),
+        raw.hold_hours.at.as_ref(),
+        "hold_hours",
+        "is out of range",
+        "Use 1 to 8760 hours (a year); switch previews off with `enabled = false`.",
+    );
     Preview {
         enabled: raw.enabled.value,
         workers: raw.workers.value as usize,

@@ -48,6 +48,7 @@ impl Previews {
             let reason = format!("{ATTEMPTS} workers for it were killed");
             return self.enter_failure(row, part, "preview_crashed", reason, None);
         }
+        tracing::debug!(evidence = %id, path = %row.facts.path, %part, attempts, "a preview is begun");
         if part == Part::Storyboard {
             self.sheets.fetch_add(1, Ordering::Relaxed);
         }
