@@ -429,10 +429,11 @@ fn tell(verified: &Verified, args: &Args) -> anyhow::Result<Outcome> {
         }
         println!(
             "{}",
-            if fine {
-                "verified: everything is there and unaltered"
-            } else {
-                "NOT verified: see above"
+            match (fine, args.log.is_none()) {
+                (true, true) => "verified: everything is there and unaltered",
+                (true, false) =>
+                    "verified: this copy of the log is whole and unaltered; items are checked where the store can be reached",
+                (false, _) => "NOT verified: see above",
             }
         );
     }
