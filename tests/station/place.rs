@@ -296,12 +296,29 @@ impl Place {
     }
 
     pub fn start(&self, args: &[&str]) -> Running {
+        self.start_as(args, false)
+    }
+
+    /// As systemd starts it when its standard error goes to the journal.
+    #[allow(dead_code, reason = "shared with the browser tests")]
+    pub fn start_in_journal(&self, args: &[&str]) -> Running {
+        self.start_as(args, true)
+    }
+
+    fn start_as(&self, args: &[&str], journal: bool) -> Running {
+        use std::os::unix::fs::MetadataExt as _;
         let number = self.runs.replace(self.runs.get() + 1);
         let (out, err) = (
             self.path(&format!("runs/{number}.out")),
             self.path(&format!("runs/{number}.err")),
         );
-        let child = Command::new(env!("CARGO_BIN_EXE_camdock"))
+        let said = fs::File::create(&err).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_camdock"));
+        if journal {
+            let facts = said.metadata().unwrap();
+            command.env("JOURNAL_STREAM", format!("{}:{}", facts.dev(), facts.ino()));
+        }
+        let child = command
             .args(args)
             .env("CAMDOCK_CONFIG", self.config())
             .env("CAMDOCK_LOG", "info,camdock=debug")
@@ -309,7 +326,7 @@ impl Place {
             .env("TMPDIR", self.path("tmp"))
             .stdin(Stdio::null())
             .stdout(fs::File::create(&out).unwrap())
-            .stderr(fs::File::create(&err).unwrap())
+            .stderr(said)
             .spawn()
             .unwrap();
         Running { child, out, err }
