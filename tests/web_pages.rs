@@ -48,6 +48,9 @@ impl Station for Stage {
             needs: Vec::new(),
         }
     }
+    fn verification(&self) -> Option<camdock::model::Verification> {
+        None
+    }
     fn record(&self, _: OperatorAction) -> Result<(), String> {
         Ok(())
     }

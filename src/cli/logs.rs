@@ -10,16 +10,16 @@ use crate::config::LogFormat;
 use crate::station;
 
 /// Starts logging to standard error. `CAMDOCK_LOG` overrides the level, in `tracing`'s filter syntax.
-pub fn start(format: Option<LogFormat>, level: &str) {
+pub fn start(format: LogFormat, level: &str) {
     let filter = EnvFilter::try_from_env("CAMDOCK_LOG")
         .or_else(|_| EnvFilter::try_new(format!("warn,camdock={level}")));
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
     let limit = station::log_limit();
     let layer = fmt::layer().with_writer(std::io::stderr);
     let human = match format {
-        Some(LogFormat::Human) => true,
-        Some(LogFormat::Json) => false,
-        None => std::io::stderr().is_terminal(),
+        LogFormat::Human => true,
+        LogFormat::Json => false,
+        LogFormat::Auto => !is_journal(),
     };
     let layer = if human {
         layer
@@ -38,4 +38,11 @@ pub fn start(format: Option<LogFormat>, level: &str) {
     };
     // A second start (in tests) keeps the first.
     let _ = registry().with(filter).with(layer).try_init();
+}
+
+/// Whether standard error goes to systemd's journal: it says by device and inode which file that is.
+fn is_journal() -> bool {
+    let told = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let own = rustix::fs::fstat(std::io::stderr());
+    own.is_ok_and(|own| told == format!("{}:{}", own.st_dev, own.st_ino))
 }

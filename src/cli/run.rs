@@ -31,7 +31,7 @@ pub struct Args {
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let loaded = load(config)?;
     sys::bound_heap();
-    logs::start(Some(loaded.config.log.format), &loaded.config.log.level);
+    logs::start(loaded.config.log.format, &loaded.config.log.level);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

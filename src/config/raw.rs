@@ -122,7 +122,7 @@ section!(RawMetrics => MetricsSection {
     listen: String = "127.0.0.1:9480".into(),
 });
 section!(RawLog => LogSection {
-    format: LogFormat = LogFormat::Human,
+    format: LogFormat = LogFormat::Auto,
     level: String = "info".into(),
 });
 

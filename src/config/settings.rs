@@ -286,6 +286,8 @@ pub struct Log {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
+    /// JSON where standard error is systemd's journal, else for people.
+    Auto,
     Human,
     Json,
 }

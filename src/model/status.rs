@@ -60,3 +60,13 @@ pub struct Problem {
     /// It will not pass by itself.
     pub needs_person: bool,
 }
+
+/// How the last `camdock verify` of this station ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    pub time: Timestamp,
+    pub ok: bool,
+    /// What was found wrong; 0 also in files of earlier versions.
+    #[serde(default)]
+    pub findings: u64,
+}

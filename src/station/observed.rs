@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::parts::Verification;
 use super::status;
 use crate::ingest::{Outbound, Shared, now};
 use crate::model::{
     BayName, BayStatus, BayView, Event, Explain as _, ItemState, OperatorAction, StatusView,
+    Verification,
 };
 use crate::web::{Health, Need, Station};
 use crate::{metrics, sys};
@@ -65,7 +65,7 @@ pub struct Observed {
     pub shared: Arc<Shared>,
     pub outbound: Arc<Outbound>,
     pub beat: Arc<Beat>,
-    /// See [`Verification`].
+    /// Where [`Verification`] lies.
     verified: PathBuf,
     sampled: Mutex<Sampled>,
 }
@@ -184,6 +184,10 @@ impl Station for Observed {
         }
     }
 
+    fn verification(&self) -> Option<Verification> {
+        serde_json::from_slice(&std::fs::read(&self.verified).ok()?).ok()
+    }
+
     fn record(&self, action: OperatorAction) -> Result<(), String> {
         self.shared
             .log_event(None, Event::OperatorAction(action))
@@ -197,8 +201,7 @@ impl Station for Observed {
             return;
         }
         sampled.at = Some(Instant::now());
-        let told = std::fs::read(&self.verified).ok();
-        if let Some(last) = told.and_then(|t| serde_json::from_slice::<Verification>(&t).ok()) {
+        if let Some(last) = self.verification() {
             metrics::verified(last.ok, last.findings, last.time.as_second() as f64);
         }
         match status::take(&self.shared, &self.outbound) {

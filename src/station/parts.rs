@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
 
 use crate::audit::{LogHandle, LogKey, VerifierKey};
 use crate::config::{Config, Profiles, Secrets, StoreCredentials};
@@ -46,16 +45,7 @@ pub fn entries_path(config: &Config) -> PathBuf {
     config.station.state_dir.join("entries.db")
 }
 
-/// How the last `camdock verify` of this station ended.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Verification {
-    pub time: jiff::Timestamp,
-    pub ok: bool,
-    /// What was found wrong; 0 also in files of earlier versions.
-    #[serde(default)]
-    pub findings: u64,
-}
-
+/// See [`crate::model::Verification`].
 pub fn verification_path(config: &Config) -> PathBuf {
     config.station.state_dir.join("verified.json")
 }

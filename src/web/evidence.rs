@@ -422,6 +422,7 @@ pub(super) async fn problems(
             "alarms": view.outbound.alarms,
             "clock": view.clock,
             "log_entries": view.log_entries,
+            "verification": shared.station.verification(),
             "station": view.station,
         });
         Ok(axum::Json(body).into_response())

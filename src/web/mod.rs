@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
 use crate::config::Role;
-use crate::model::{BayView, OperatorAction, StatusView};
+use crate::model::{BayView, OperatorAction, StatusView, Verification};
 
 pub use access::{TOKEN_PREFIX, hash_of, new_token};
 pub use health::{Health, Need};
@@ -35,6 +35,8 @@ pub trait Station: Send + Sync + 'static {
     fn changes(&self) -> watch::Receiver<u64>;
     fn status(&self) -> Result<StatusView, String>;
     fn health(&self) -> Health;
+    /// How the last `camdock verify` ended, if there was one.
+    fn verification(&self) -> Option<Verification>;
     /// Enters an action in the custody log; durable when it returns.
     fn record(&self, action: OperatorAction) -> Result<(), String>;
     /// Brings the gauges up to date.

@@ -74,6 +74,11 @@ fn browser_an_evidence_manager_searches_reads_custody_and_exports_and_the_log_sa
             .text("#problems")
             .contains("In quarantine, undecided: 1")
     );
+    assert!(
+        browser
+            .text("#verified")
+            .contains("Nothing has been verified")
+    );
     browser.shot("evidence-list");
     assert_eq!(browser.accessibility(), Vec::<String>::new());
 

@@ -71,3 +71,23 @@ fn a_camera_full_of_trouble_is_told_in_few_lines_that_count_the_rest() {
     assert!(refused["code"].is_string() && refused["span"]["session"].is_string());
     fs::remove_dir_all(camera).unwrap();
 }
+
+#[test]
+fn the_log_is_for_people_but_json_where_it_goes_to_the_journal() {
+    let place = Place::new(&[]);
+    place.film("X0000001", "A.MP4", 1, 1000);
+    let arguments = ["run", "--drain"];
+    let ran = place.start_in_journal(&arguments).wait().ends(0);
+    let lines: Vec<Value> = ran
+        .err
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+        .collect();
+    assert!(lines.iter().any(|l| l["message"] == "stored"));
+    let ran = place.camdock(&arguments).ends(0);
+    assert!(
+        ran.err.contains("INFO the station is ready station=test-1"),
+        "{}",
+        ran.err
+    );
+}

@@ -122,6 +122,15 @@ fn a_reassigned_item_is_its_new_officers_everywhere_and_its_custody_names_both()
     };
     assert_eq!(of("item.sealed")["data"]["officer"], "4711");
     assert_eq!(of("operator.action")["data"]["officer"], "4799");
+    // The state of verification.
+    let problems = || -> serde_json::Value { serde_json::from_str(&ask("/api/problems")).unwrap() };
+    assert!(problems()["verification"].is_null());
+    place.camdock(&["verify"]).ends(0);
+    let verified = &problems()["verification"];
+    assert_eq!(
+        (&verified["ok"], &verified["findings"]),
+        (&true.into(), &0.into())
+    );
     running.stop().ends(0);
     place
         .camdock(&["show", &lent])

@@ -17,9 +17,11 @@ use super::{Outcome, load_config, usage};
 use crate::audit::{DirSource, LogSource, Standing, VerifierKey, compare, verify_log};
 use crate::config::Config;
 use crate::durable;
-use crate::model::{Entry, Event, EvidenceId, ItemSealed, ItemStored, PreviewMade, PreviewOutcome};
+use crate::model::{
+    Entry, Event, EvidenceId, ItemSealed, ItemStored, PreviewMade, PreviewOutcome, Verification,
+};
 use crate::seal::RecipientKey;
-use crate::station::parts::{self, Verification};
+use crate::station::parts;
 use crate::upload::UploadError;
 
 /// Checks the custody log with the station's public key alone, then every item against the store.

@@ -182,8 +182,12 @@ function drawProblems() {
     if (problems.store) add(text("evidence.problem.store", { code: problems.store.code }), `${problems.store.reason} ${problems.store.next_step}`);
     for (const [id, alarm] of Object.entries(problems.alarms)) add(text("evidence.problem.alarm", { code: alarm.code }), `${alarm.reason} ${alarm.next_step}`, () => show(id));
     if (!problems.clock.synchronised) add(text("evidence.problem.clock"), text("evidence.problem.clock_next"));
+    const verified = problems.verification;
+    if (verified && !verified.ok) add(text("evidence.problem.verified_wrong", { n: number(verified.findings), when: time(verified.time) }), text("evidence.problem.verified_next"));
     if (!list.length) list.push(element("li", {}, `✓ ${text("evidence.problem.none")}`));
     if (problems.waiting) list.push(element("li", {}, text("evidence.problem.waiting", { n: number(problems.waiting), since: time(problems.oldest_unstored) })));
+    if (!verified) list.push(element("li", { id: "verified" }, text("evidence.problem.verified_never")));
+    else if (verified.ok) list.push(element("li", { id: "verified" }, `✓ ${text("evidence.problem.verified", { when: time(verified.time) })}`));
     $("problems").replaceChildren(...list);
     document.title = `${problems.station} – ${text("evidence.title")}`;
 }
