@@ -345,37 +345,14 @@ impl Place {
         args: &[&str],
         environment: &[(&str, &str)],
     ) -> Running {
-        self.launch(within, args, environment, false)
-    }
-
-    /// As systemd starts it when its standard error goes to the journal.
-    #[allow(dead_code, reason = "shared with the browser tests")]
-    pub fn start_in_journal(&self, args: &[&str]) -> Running {
-        self.launch(&[], args, &[], true)
-    }
-
-    fn launch(
-        &self,
-        within: &[String],
-        args: &[&str],
-        environment: &[(&str, &str)],
-        journal: bool,
-    ) -> Running {
-        use std::os::unix::fs::MetadataExt as _;
         let number = self.runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (out, err) = (
             self.path(&format!("runs/{number}.out")),
             self.path(&format!("runs/{number}.err")),
         );
-        let said = fs::File::create(&err).unwrap();
         let mut words: Vec<&str> = within.iter().map(String::as_str).collect();
         words.push(env!("CARGO_BIN_EXE_camdock"));
-        let mut command = Command::new(words[0]);
-        if journal {
-            let facts = said.metadata().unwrap();
-            command.env("JOURNAL_STREAM", format!("{}:{}", facts.dev(), facts.ino()));
-        }
-        let child = command
+        let child = Command::new(words[0])
             .args(&words[1..])
             .args(args)
             .env("CAMDOCK_CONFIG", self.config())
@@ -385,7 +362,7 @@ impl Place {
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(fs::File::create(&out).unwrap())
-            .stderr(said)
+            .stderr(fs::File::create(&err).unwrap())
             .spawn()
             .unwrap();
         Running { child, out, err }
