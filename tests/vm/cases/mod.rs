@@ -5,6 +5,7 @@ mod gadget;
 mod locked;
 mod many;
 mod mtp;
+mod package;
 mod power;
 mod storage;
 mod trouble;

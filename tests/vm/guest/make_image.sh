@@ -16,7 +16,7 @@ chmod 0755 "$work"
 
 packages=(
     systemd systemd-sysv udev dbus kmod linux-image-amd64 # the station
-    libusb-1.0-0 libavcodec59 libavformat59 libavutil57 libswscale6 libswresample4
+    ca-certificates libusb-1.0-0 libavcodec59 libavformat59 libavutil57 libswscale6 libswresample4
     umtp-responder exfatprogs dosfstools python3 # cameras made in the guest, and the agent
 )
 # Drivers that no virtual machine has: two thirds of the kernel package.

@@ -1,0 +1,89 @@
+//! The Debian package on a running station: upgraded in the middle of a camera, removed, purged.
+
+use std::path::Path;
+use std::process::Command;
+
+use camdock::model::Event;
+
+use crate::bed::{Footage, Guest, Layout, Media};
+
+/// Builds the package under this version from the program that the tests were built with.
+fn package(guest: &Guest, version: &str) -> Vec<u8> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/deb/make.sh");
+    let out = guest.path(&format!("package-{version}"));
+    let made = Command::new(&script)
+        .arg(env!("CARGO_BIN_EXE_camdock"))
+        .arg(&out)
+        .arg(version)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{}: {said}", script.display());
+    std::fs::read(String::from_utf8(made.stdout).unwrap().trim()).unwrap()
+}
+
+/// Brings it into the guest.
+fn bring(guest: &mut Guest, version: &str) {
+    let package = package(guest, version);
+    guest.agent.put(&place(version), 0o644, &package, None);
+}
+
+fn place(version: &str) -> String {
+    format!("/dev/shm/camdock-{version}.deb")
+}
+
+/// Installs it as an operator who keeps an edited configuration.
+#[track_caller]
+fn install(guest: &mut Guest, version: &str) {
+    let path = place(version);
+    guest
+        .shell(&format!(
+            "DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i {path} && rm {path}"
+        ))
+        .ends(0);
+}
+
+#[test]
+fn vm_package_is_upgraded_with_work_in_flight_then_removed_and_purged_without_losing_evidence() {
+    let mut guest = Guest::installed();
+    guest.roster(&["QEMU/X81234567"]);
+    bring(&mut guest, "1.0.0");
+    bring(&mut guest, "1.0.1");
+    install(&mut guest, "1.0.0");
+    guest.shell("systemctl restart camdock").ends(0);
+    let footage = Footage::new(&[
+        ("DCIM/A0001.MP4", 51, 200_000),
+        ("DCIM/A0002.MP4", 52, 20_000_000),
+    ]);
+    let medium = guest.medium("medium", Layout::Fat32, &footage);
+    guest.plug(1, "X81234567", &medium, &Media::Slow(600_000));
+    guest.bay("left 1", |view| {
+        view["bytes_done"].as_u64() > Some(1_000_000)
+    });
+    install(&mut guest, "1.0.1");
+    let shown = "dpkg-query -W -f '${Version} ${db:Status-Abbrev}' camdock";
+    assert_eq!(guest.shell(shown).ends(0).text().trim(), "1.0.1 ii");
+    guest.all_stored("left 1");
+    let said = guest.shell("journalctl -u camdock -o cat").ends(0).text();
+    assert!(said.contains("resumes an interrupted pull"), "{said}");
+    guest.verify_against(&[("X81234567", &footage)]);
+    // Stopped in order, never killed; and the session that was cut short says so.
+    let log = guest.log();
+    let stopped = log
+        .iter()
+        .filter(|entry| matches!(entry.event, Event::StationStopped(_)));
+    assert_eq!(stopped.count(), 2, "{log:?}");
+    guest
+        .shell("systemctl show camdock -p NRestarts --value | grep -qx 0")
+        .ends(0);
+
+    guest.shell("dpkg -r camdock").ends(0);
+    guest
+        .shell("! systemctl is-active camdock && test ! -e /usr/bin/camdock && test -s /var/lib/camdock/log/checkpoint")
+        .ends(0);
+    let purged = guest.shell("dpkg -P camdock").ends(0).text();
+    assert!(purged.contains("Kept: /var/lib/camdock"), "{purged}");
+    guest
+        .shell("test ! -e /etc/camdock && test -s /var/lib/camdock/log/checkpoint && test -s /var/lib/camdock/keys/station.key")
+        .ends(0);
+}
