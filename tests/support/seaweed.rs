@@ -10,6 +10,10 @@ use tempfile::TempDir;
 
 const ADMIN: (&str, &str) = ("camdockadmin", "camdockadminsecret");
 const REGION: &str = "us-east-1";
+/// Once its input ends, it kills the server $1, waits until that is gone, then removes all the other arguments.
+const GUARD: &str = r#"read -r _; kill -9 "$1" 2>/dev/null
+n=0; while kill -0 "$1" 2>/dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done
+shift; rm -rf -- "$@""#;
 const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// What a second identity may do, as the `Action`s and `Resource`s of an S3 policy.
@@ -27,7 +31,8 @@ pub struct SeaweedFs {
     tls: Option<(PathBuf, PathBuf)>,
 }
 
-/// The server, and a shell that kills it when this process ends in whatever way: a shared server is never dropped.
+/// The server, and a shell that kills it and tidies up when this process ends in whatever way: a shared server is never
+/// dropped.
 struct Running {
     server: Child,
     guard: Child,
@@ -200,6 +205,9 @@ impl SeaweedFs {
             let _ = running.guard.wait();
             let _ = running.server.kill();
             let _ = running.server.wait();
+            for socket in self.ports.sockets() {
+                let _ = fs::remove_file(socket);
+            }
         }
     }
 
@@ -268,8 +276,10 @@ impl SeaweedFs {
             .spawn()
             .map_err(|e| format!("{}: {e}", weed.display()))?;
         let guard = Command::new("sh")
-            .args(["-c", "read -r _; kill -9 \"$1\" 2>/dev/null", "sh"])
+            .args(["-c", GUARD, "sh"])
             .arg(server.id().to_string())
+            .arg(dir)
+            .args(ports.sockets())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -322,6 +332,17 @@ impl Drop for SeaweedFs {
 }
 
 impl Ports {
+    /// Where the server puts sockets of its own, whatever it is told.
+    fn sockets(&self) -> [PathBuf; 4] {
+        [
+            ("filer", self.filer_grpc),
+            ("master", self.master_grpc),
+            ("s3", self.s3_grpc),
+            ("volume", self.volume_grpc),
+        ]
+        .map(|(part, port)| PathBuf::from(format!("/tmp/seaweedfs-{part}-grpc-{port}.sock")))
+    }
+
     /// Held open together while they are chosen, so that no two are the same.
     fn free() -> Self {
         let held: Vec<TcpListener> = (0..9)
