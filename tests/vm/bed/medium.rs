@@ -103,7 +103,8 @@ fn fat(path: &Path, options: &[&str], offset: u64, footage: &Footage) {
     for top in fs::read_dir(files.path()).unwrap() {
         copy.arg(top.unwrap().path());
     }
-    run(copy.arg("::").env("TZ", "UTC"));
+    // Names are taken as the locale says.
+    run(copy.arg("::").env("TZ", "UTC").env("LC_ALL", "C.UTF-8"));
 }
 
 #[track_caller]
