@@ -52,6 +52,13 @@ fn states(view: &Value) -> BTreeMap<String, String> {
     .collect()
 }
 
+fn all_show(view: &Value, cameras: &[&Camera], state: &str) -> bool {
+    let states = states(view);
+    cameras
+        .iter()
+        .all(|camera| states.get(&camera.serial).is_some_and(|s| s == state))
+}
+
 #[test]
 fn vm_twenty_cameras_on_hubs_and_a_hub_that_goes_with_all_of_its_cameras() {
     let mut guest = Guest::installed();
@@ -89,29 +96,13 @@ fn vm_twenty_cameras_on_hubs_and_a_hub_that_goes_with_all_of_its_cameras() {
     }
     guest.until(
         "all behind the other hubs are stored, all behind the first are being read",
-        |view| {
-            let states = states(view);
-            let is = |camera: &Camera, wanted| {
-                states
-                    .get(&camera.serial)
-                    .is_some_and(|state| state == wanted)
-            };
-            staying.iter().all(|camera| is(camera, "all_stored"))
-                && leaving.iter().all(|camera| is(camera, "reading"))
-        },
+        |view| all_show(view, &staying, "all_stored") && all_show(view, &leaving, "reading"),
     );
     guest.hub_goes(5);
     guest.until(
         "those behind the hub were removed too early, the others are as they were",
         |view| {
-            let states = states(view);
-            let is = |camera: &Camera, wanted| {
-                states
-                    .get(&camera.serial)
-                    .is_some_and(|state| state == wanted)
-            };
-            leaving.iter().all(|camera| is(camera, "needs_attention"))
-                && staying.iter().all(|camera| is(camera, "all_stored"))
+            all_show(view, &leaving, "needs_attention") && all_show(view, &staying, "all_stored")
         },
     );
     // The hub comes back, and its cameras with it, at their own speed.
