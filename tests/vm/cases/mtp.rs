@@ -35,7 +35,7 @@ fn vm_mtp_camera_with_partial_reads_is_taken_and_goes_on_after_it_was_pulled() {
     let mut footage = footage(420);
     footage
         .files
-        .insert("DCIM/LONG.MP4".into(), (429, 20_000_000));
+        .insert("DCIM/LONG.MP4".into(), (429, 40_000_000));
     for path in footage.files.keys() {
         guest.agent.put(
             &format!("/srv/card/{path}"),

@@ -14,9 +14,9 @@ fn vm_camera_pulled_in_mid_read_goes_on_in_another_bay_where_it_stopped() {
         ("DCIM/A0002.MP4", 2, 24_000_000),
     ]);
     let medium = guest.medium("medium", Layout::Fat32, &footage);
-    guest.plug(1, "X81234567", &medium, &Media::Slow(3_000_000));
+    guest.plug(1, "X81234567", &medium, &Media::Slow(1_000_000));
     guest.bay("left 1", |view| {
-        view["bytes_done"].as_u64() > Some(8_000_000)
+        view["bytes_done"].as_u64() > Some(4_000_000)
     });
     guest.pull(1);
     guest.bay("left 1", |view| view["code"] == "removed_early");
@@ -76,14 +76,14 @@ fn vm_slow_medium_holds_nobody_else_up() {
     );
     let slow_medium = guest.medium("slow", Layout::Fat32, &slow);
     let quick_medium = guest.medium("quick", Layout::Fat32, &quick);
-    let slow_plugged = guest.plug(1, "X0000001", &slow_medium, &Media::Slow(1_000_000));
+    let slow_plugged = guest.plug(1, "X0000001", &slow_medium, &Media::Slow(500_000));
     guest.bay("left 1", |view| view["state"] == "reading");
     let quick_plugged = guest.plug(2, "X0000002", &quick_medium, &Media::Good);
     let (quick_stored, _) = guest.all_stored("left 2");
     let (slow_stored, _) = guest.all_stored("left 1");
     guest.tell_times("left 2", quick_plugged, quick_stored, quick.total());
     let times = guest.tell_times("left 1", slow_plugged, slow_stored, slow.total());
-    assert!(times.secured > 9.0, "the medium was not slow: {times:?}");
+    assert!(times.secured > 20.0, "the medium was not slow: {times:?}");
     assert!(quick_stored < slow_stored);
     guest.pull(1);
     slow_medium.is_unchanged();
