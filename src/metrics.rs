@@ -36,6 +36,8 @@ pub const CLOCK_ERROR: &str = "camdock_clock_error_seconds";
 pub const VERIFIED_OK: &str = "camdock_verification_ok";
 pub const VERIFIED_FINDINGS: &str = "camdock_verification_findings";
 pub const VERIFIED_AT: &str = "camdock_verification_timestamp_seconds";
+pub const GAPS: &str = "camdock_gaps";
+pub const GAPS_AT: &str = "camdock_gaps_timestamp_seconds";
 pub const WEB_REQUESTS: &str = "camdock_web_requests_total";
 pub const WEB_REFUSED: &str = "camdock_web_refused_total";
 
@@ -98,6 +100,8 @@ pub const ALL: &[Metric] = &[
     metric(VERIFIED_OK, Gauge, Count, "1 when the last `camdock verify` found nothing wrong, 0 when it did; absent before the first."),
     metric(VERIFIED_FINDINGS, Gauge, Count, "What the last `camdock verify` found wrong."),
     metric(VERIFIED_AT, Gauge, Seconds, "Unix time of the end of the last `camdock verify`."),
+    metric(GAPS, Gauge, Count, "Gaps that the last `camdock audit gaps` found and nobody explained, by kind; absent before the first."),
+    metric(GAPS_AT, Gauge, Seconds, "Unix time of the last `camdock audit gaps`."),
     metric(WEB_REQUESTS, Counter, Count, "Answers of the pages by status class: 2xx, 3xx, 4xx, 5xx."),
     metric(WEB_REFUSED, Counter, Count, "Requests refused by reason: token, role, rate, cross_site, connections."),
 ];
@@ -250,6 +254,14 @@ pub fn verified(ok: bool, findings: u64, at: f64) {
     gauge!(VERIFIED_AT).set(at);
 }
 
+/// `at` in seconds since 1970.
+pub fn gaps<'a>(found: impl Iterator<Item = (&'a str, u64)>, at: f64) {
+    for (kind, count) in found {
+        gauge!(GAPS, "kind" => kind.to_owned()).set(count as f64);
+    }
+    gauge!(GAPS_AT).set(at);
+}
+
 pub fn web_answer(status: u16) {
     let class = match status {
         200..300 => "2xx",
@@ -288,6 +300,7 @@ mod tests {
         attention(1.0, 1, 1, 1, 1);
         store_ok(true);
         verified(false, 2, 1.0);
+        gaps([("gap_number", 1)].into_iter(), 1.0);
         web_answer(200);
         web_refused("token");
     }

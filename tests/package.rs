@@ -77,6 +77,7 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
         "usr/bin/camdock",
         "usr/lib/systemd/system/camdock.service",
         "usr/lib/systemd/system/camdock-verify.timer",
+        "usr/lib/systemd/system/camdock-gaps.timer",
         "usr/lib/sysusers.d/camdock.conf",
         "usr/lib/tmpfiles.d/camdock.conf",
         "usr/share/man/man1/camdock.1.gz",
@@ -132,7 +133,11 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
 
 #[test]
 fn the_units_are_hardened_to_two_or_better() {
-    for unit in ["systemd/camdock.service", "systemd/camdock-verify.service"] {
+    for unit in [
+        "systemd/camdock.service",
+        "systemd/camdock-verify.service",
+        "systemd/camdock-gaps.service",
+    ] {
         run(Command::new("systemd-analyze")
             .args(["security", "--no-pager", "--offline=true", "--threshold=20"])
             .arg(top(unit)));

@@ -48,6 +48,10 @@ impl Station for Stage {
             needs: Vec::new(),
         }
     }
+    fn completeness(&self) -> Option<camdock::model::Completeness> {
+        None
+    }
+
     fn verification(&self) -> Option<camdock::model::Verification> {
         None
     }

@@ -264,7 +264,7 @@ fn pages(config: &Config) -> Known {
 fn service(config: &Config, camdock: &Typed) -> Known {
     let running = UnixStream::connect(parts::socket_path(config)).is_ok();
     let start = if Path::new("/run/systemd/system").exists() && camdock.usual {
-        "systemctl enable --now camdock.service camdock-verify.timer".to_owned()
+        "systemctl enable --now camdock.service camdock-verify.timer camdock-gaps.timer".to_owned()
     } else {
         camdock.says("run")
     };

@@ -145,7 +145,7 @@ fn list(config: &Config, json: bool) -> anyhow::Result<Outcome> {
 }
 
 /// Hands the order to the running station, which alone writes log and journal.
-fn ask(
+pub(super) fn ask(
     config: &Config,
     order: Order,
     evidence: Vec<EvidenceId>,
@@ -176,6 +176,9 @@ fn ask(
         serde_json::from_str(&told).context("the station speaks another version")?;
     for id in &answer.done {
         println!("done     {id}");
+    }
+    for gap in &answer.accepted {
+        println!("accepted {gap}");
     }
     for (id, reason) in &answer.refused {
         let id = id.map_or_else(|| "all".to_owned(), |id| id.to_string());

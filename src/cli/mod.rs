@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 fine, 1 verification failed, 2 wrong usage or configuration, 3 needs attention, 4 could not run.
 
+mod audit;
 mod bench_log;
 mod bench_preview;
 mod camera;
@@ -65,6 +66,8 @@ enum Verb {
     Show(show::Args),
     /// Verify the custody log, its signatures, and every item against the store
     Verify(verify::Args),
+    /// Look for what is missing between cameras, custody log and store, and explain it
+    Audit(audit::Args),
     /// List what is in quarantine, and decide on it
     Quarantine(decide::Args),
     /// Assign items to another officer
@@ -134,6 +137,7 @@ pub fn main() -> ExitCode {
         Verb::Items(args) => items::run(&cli.config, args),
         Verb::Show(args) => show::run(&cli.config, args),
         Verb::Verify(args) => verify::run(&cli.config, args),
+        Verb::Audit(args) => audit::run(&cli.config, args),
         Verb::Quarantine(args) => decide::quarantine(&cli.config, args),
         Verb::Reassign(args) => decide::reassign(&cli.config, args),
         Verb::Token(args) => token::run(args),

@@ -110,6 +110,11 @@ impl Roster {
         self.cameras.get(camera)
     }
 
+    /// In no order.
+    pub fn cameras(&self) -> impl Iterator<Item = (&CameraId, &RosterEntry)> {
+        self.cameras.iter()
+    }
+
     pub fn len(&self) -> usize {
         self.cameras.len()
     }

@@ -326,7 +326,8 @@ pub struct Retention {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OperatorAction {
     pub operator: String,
-    /// `evidence.listed`, `evidence.viewed`, `evidence.exported`, `quarantine.accept`, `quarantine.reject`, `officer.reassign`.
+    /// `evidence.listed`, `evidence.viewed`, `evidence.exported`, `quarantine.accept`, `quarantine.reject`, `officer.reassign`,
+    /// `gap.accept`.
     pub action: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceId>,
@@ -334,6 +335,9 @@ pub struct OperatorAction {
     /// The officer that an item is assigned to from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub officer: Option<Officer>,
+    /// The gap of `camdock audit gaps` that the reason explains; with a `*` at its end, every gap whose name begins so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<String>,
     /// Where it came from: `web 10.0.0.5`, or what the kernel says of a command's user, `uid 1000 (shah)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<String>,

@@ -24,5 +24,5 @@ pub use ids::{EvidenceId, IdError, SessionId, StationName};
 pub use item::{FileFacts, ItemKind, ItemState, Part};
 pub use path::{Escaped, PathError, SourcePath};
 pub use preview::*;
-pub use status::{OutboundView, PreviewView, Problem, StatusView, Verification};
+pub use status::{Completeness, OutboundView, PreviewView, Problem, StatusView, Verification};
 pub use usb::{Mounted, MountedStorage, StorageState, UsbDevice, UsbEndpoint, UsbInterface};

@@ -70,3 +70,17 @@ pub struct Verification {
     #[serde(default)]
     pub findings: u64,
 }
+
+/// What the last `camdock audit gaps` of this station found, without what an operator explained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completeness {
+    pub time: Timestamp,
+    /// How many of each kind, by its code; kinds without any are there with 0.
+    pub gaps: BTreeMap<String, u64>,
+}
+
+impl Completeness {
+    pub fn total(&self) -> u64 {
+        self.gaps.values().sum()
+    }
+}

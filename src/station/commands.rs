@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 
 use super::status;
+use crate::audit::GapKind;
 use crate::ingest::Shared;
 use crate::model::{Event, EvidenceId, Officer, OperatorAction};
 
@@ -18,6 +19,8 @@ const WITHIN: Duration = Duration::from_secs(30);
 const AT_ONCE: usize = 8;
 const WORDS_MAX: usize = 500;
 const ITEMS_MAX: usize = 10_000;
+/// Bytes of a gap's name.
+const GAP_MAX: usize = 8192;
 
 /// What is to be done with each of the items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +32,8 @@ pub enum Order {
     Reject,
     /// It belongs to another officer than the roster said.
     Reassign { officer: Officer },
+    /// These gaps of `camdock audit gaps` are explained by the reason; not about items.
+    AcceptGaps { gaps: Vec<String> },
 }
 
 impl Order {
@@ -37,6 +42,7 @@ impl Order {
             Self::Accept => "quarantine.accept",
             Self::Reject => "quarantine.reject",
             Self::Reassign { .. } => "officer.reassign",
+            Self::AcceptGaps { .. } => "gap.accept",
         }
     }
 }
@@ -53,6 +59,9 @@ pub struct Request {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     pub done: Vec<EvidenceId>,
+    /// Names of gaps.
+    #[serde(default)]
+    pub accepted: Vec<String>,
     /// With the reason why not.
     pub refused: Vec<(Option<EvidenceId>, String)>,
 }
@@ -60,8 +69,8 @@ pub struct Answer {
 impl Answer {
     fn refusal(reason: impl Into<String>) -> Self {
         Self {
-            done: Vec::new(),
             refused: vec![(None, reason.into())],
+            ..Self::default()
         }
     }
 }
@@ -145,6 +154,7 @@ fn carry_out(shared: &Shared, request: &Request, peer: &str) -> Answer {
             }
             Some(officer)
         }
+        Order::AcceptGaps { gaps } => return accept_gaps(shared, request, gaps, peer),
         Order::Accept | Order::Reject => None,
     };
     if request.evidence.is_empty() || request.evidence.len() > ITEMS_MAX {
@@ -165,6 +175,46 @@ fn carry_out(shared: &Shared, request: &Request, peer: &str) -> Answer {
         refused = answer.refused.len(),
         "an operator decided"
     );
+    answer
+}
+
+/// Only the log remembers these: `camdock audit gaps` reads them there.
+fn accept_gaps(shared: &Shared, request: &Request, gaps: &[String], peer: &str) -> Answer {
+    if gaps.is_empty() || gaps.len() > ITEMS_MAX || !request.evidence.is_empty() {
+        return Answer::refusal(format!("name 1 to {ITEMS_MAX} gaps"));
+    }
+    let mut answer = Answer::default();
+    for gap in gaps {
+        // As a gap is named; a beginning that explains everything explains nothing.
+        let kind = gap
+            .split_once(':')
+            .map(|(kind, rest)| (kind, !matches!(rest, "" | "*")));
+        let fine = gap.len() <= GAP_MAX && !gap.chars().any(char::is_control);
+        if !fine || !kind.is_some_and(|(kind, more)| more && GapKind::EXPLAINED.contains(&kind)) {
+            let kinds = GapKind::EXPLAINED.join(":…, ");
+            let reason = format!(
+                "{gap:?} is not the name of a gap that can be explained ({kinds}:…); copy it from `camdock audit gaps`"
+            );
+            answer.refused.push((None, reason));
+            continue;
+        }
+        let action = OperatorAction {
+            operator: request.operator.trim().to_owned(),
+            action: request.order.action().to_owned(),
+            evidence: None,
+            reason: request.reason.trim().to_owned(),
+            officer: None,
+            gap: Some(gap.clone()),
+            peer: Some(peer.to_owned()),
+        };
+        match shared.log_event(None, Event::OperatorAction(action)) {
+            Ok(_) => answer.accepted.push(gap.clone()),
+            Err(e) => {
+                let reason = format!("{gap} could not be entered in the custody log: {e}");
+                answer.refused.push((None, reason));
+            }
+        }
+    }
     answer
 }
 
@@ -193,6 +243,7 @@ fn carry_out_one(
         evidence: Some(id),
         reason: request.reason.trim().to_owned(),
         officer: officer.cloned(),
+        gap: None,
         peer: Some(peer.to_owned()),
     };
     let logged = shared.log_event(Some(item.session), Event::OperatorAction(action));
@@ -201,6 +252,7 @@ fn carry_out_one(
         Order::Accept => journal.decide(id, "accepted"),
         Order::Reject => journal.decide(id, "rejected"),
         Order::Reassign { officer } => journal.reassign(id, officer),
+        Order::AcceptGaps { .. } => return Err("it is not about items".into()),
     };
     match done {
         Ok(true) => Ok(()),

@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::status;
+use crate::audit::GapKind;
 use crate::ingest::{Outbound, Shared, now};
 use crate::model::{
-    BayName, BayStatus, BayView, Event, Explain as _, ItemState, OperatorAction, StatusView,
-    Verification,
+    BayName, BayStatus, BayView, Completeness, Event, Explain as _, ItemState, OperatorAction,
+    StatusView, Verification,
 };
 use crate::web::{Health, Need, Station};
 use crate::{metrics, sys};
@@ -67,6 +68,8 @@ pub struct Observed {
     pub beat: Arc<Beat>,
     /// Where [`Verification`] lies.
     verified: PathBuf,
+    /// Where [`Completeness`] lies.
+    completeness: PathBuf,
     sampled: Mutex<Sampled>,
 }
 
@@ -76,12 +79,14 @@ impl Observed {
         outbound: Arc<Outbound>,
         beat: Arc<Beat>,
         verified: PathBuf,
+        completeness: PathBuf,
     ) -> Self {
         Self {
             shared,
             outbound,
             beat,
             verified,
+            completeness,
             sampled: Mutex::default(),
         }
     }
@@ -188,6 +193,17 @@ impl Station for Observed {
         serde_json::from_slice(&std::fs::read(&self.verified).ok()?).ok()
     }
 
+    fn completeness(&self) -> Option<Completeness> {
+        let read = std::fs::read(&self.completeness).ok()?;
+        let known: Completeness = serde_json::from_slice(&read).ok()?;
+        // Labels of metrics: never more than there are kinds.
+        let kinds = known.gaps.keys();
+        let fine = kinds
+            .clone()
+            .all(|kind| GapKind::ALL.iter().any(|k| k.code() == kind));
+        fine.then_some(known)
+    }
+
     fn record(&self, action: OperatorAction) -> Result<(), String> {
         self.shared
             .log_event(None, Event::OperatorAction(action))
@@ -203,6 +219,13 @@ impl Station for Observed {
         sampled.at = Some(Instant::now());
         if let Some(last) = self.verification() {
             metrics::verified(last.ok, last.findings, last.time.as_second() as f64);
+        }
+        if let Some(last) = self.completeness() {
+            let found = last
+                .gaps
+                .iter()
+                .map(|(kind, count)| (kind.as_str(), *count));
+            metrics::gaps(found, last.time.as_second() as f64);
         }
         match status::take(&self.shared, &self.outbound) {
             Ok(view) => {

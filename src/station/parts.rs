@@ -50,6 +50,11 @@ pub fn verification_path(config: &Config) -> PathBuf {
     config.station.state_dir.join("verified.json")
 }
 
+/// See [`crate::model::Completeness`].
+pub fn completeness_path(config: &Config) -> PathBuf {
+    config.station.state_dir.join("gaps.json")
+}
+
 pub fn log_key(config: &Config, secrets: &Secrets) -> anyhow::Result<LogKey> {
     let pkcs8 = secrets.station_key(config)?;
     LogKey::from_pkcs8(&pkcs8).context("the station key cannot sign")

@@ -136,6 +136,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         Arc::clone(&outbound),
         Arc::clone(&beat),
         parts::verification_path(&config),
+        parts::completeness_path(&config),
     );
     let entries = indexer::open(&parts::entries_path(&config));
     let archive = pages::archive(&config, &shared, entries.clone());

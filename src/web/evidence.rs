@@ -423,6 +423,7 @@ pub(super) async fn problems(
             "clock": view.clock,
             "log_entries": view.log_entries,
             "verification": shared.station.verification(),
+            "completeness": shared.station.completeness(),
             "station": view.station,
         });
         Ok(axum::Json(body).into_response())

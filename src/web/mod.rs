@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
 use crate::config::Role;
-use crate::model::{BayView, OperatorAction, StatusView, Verification};
+use crate::model::{BayView, Completeness, OperatorAction, StatusView, Verification};
 
 pub use access::{TOKEN_PREFIX, hash_of, new_token};
 pub use health::{Health, Need};
@@ -37,6 +37,8 @@ pub trait Station: Send + Sync + 'static {
     fn health(&self) -> Health;
     /// How the last `camdock verify` ended, if there was one.
     fn verification(&self) -> Option<Verification>;
+    /// What the last `camdock audit gaps` found, if there was one.
+    fn completeness(&self) -> Option<Completeness>;
     /// Enters an action in the custody log; durable when it returns.
     fn record(&self, action: OperatorAction) -> Result<(), String>;
     /// Brings the gauges up to date.

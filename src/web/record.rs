@@ -47,6 +47,7 @@ impl Accesses {
             evidence,
             reason: what.to_owned(),
             officer: None,
+            gap: None,
             peer: Some(format!("web {from}")),
         });
         match entered {

@@ -4,6 +4,7 @@ mod changing;
 mod flood;
 #[path = "../support/footage.rs"]
 mod footage;
+mod gaps;
 mod hostile;
 mod interrupted;
 mod people;

@@ -8,7 +8,7 @@ use crate::place::{Place, Ran};
 use crate::policy::policy;
 use crate::store::put;
 
-fn unit(name: &str) -> String {
+pub fn unit(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("systemd")
         .join(name);
@@ -16,7 +16,7 @@ fn unit(name: &str) -> String {
 }
 
 /// The one value of a unit's setting.
-fn setting(unit: &str, name: &str) -> String {
+pub fn setting(unit: &str, name: &str) -> String {
     let values = unit
         .lines()
         .filter_map(|l| l.strip_prefix(name)?.strip_prefix('='));
@@ -25,9 +25,9 @@ fn setting(unit: &str, name: &str) -> String {
     values[0].to_owned()
 }
 
-/// Runs the unit's ExecStart, here and with this station's configuration.
-fn by_timer(place: &Place) -> Ran {
-    let line = setting(&unit("camdock-verify.service"), "ExecStart");
+/// Runs a unit's ExecStart, here and with this station's configuration.
+pub fn by_timer(place: &Place, service: &str) -> Ran {
+    let line = setting(&unit(service), "ExecStart");
     let config = place.config().display().to_string();
     let line = line.replace(camdock::config::DEFAULT_PATH, &config);
     let mut words = line.split_whitespace();
@@ -35,7 +35,7 @@ fn by_timer(place: &Place) -> Ran {
     place.camdock(&words.collect::<Vec<_>>())
 }
 
-fn figure(metrics: &str, name: &str) -> Option<f64> {
+pub fn figure(metrics: &str, name: &str) -> Option<f64> {
     let line = metrics
         .lines()
         .find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
@@ -70,7 +70,7 @@ fn the_timers_command_verifies_and_the_metrics_tell_when_and_how_it_ended() {
     assert_eq!(figure(&before, "camdock_verification_ok"), None);
 
     let began = jiff::Timestamp::now().as_second();
-    by_timer(&place)
+    by_timer(&place, "camdock-verify.service")
         .ends(0)
         .says("everything is there and unaltered");
     let told = metrics();
@@ -84,14 +84,16 @@ fn the_timers_command_verifies_and_the_metrics_tell_when_and_how_it_ended() {
         let key = format!("evidence/{}/original", item["evidence"].as_str().unwrap());
         put(&place, &key, b"something else");
     }
-    by_timer(&place).ends(1).says("object_covered");
+    by_timer(&place, "camdock-verify.service")
+        .ends(1)
+        .says("object_covered");
     let told = metrics();
     assert_eq!(figure(&told, "camdock_verification_ok"), Some(0.0));
     assert_eq!(figure(&told, "camdock_verification_findings"), Some(2.0));
 
     // A verification that could not look is none: the last one stands, and its age tells.
     place.credentials("nobody", "nothing");
-    let ran = by_timer(&place);
+    let ran = by_timer(&place, "camdock-verify.service");
     assert_eq!(ran.code, Some(4), "{ran:?}");
     let after = metrics();
     for name in ["ok", "findings", "timestamp_seconds"] {
@@ -107,7 +109,7 @@ fn the_stations_own_keys_may_not_read_evidence_and_those_of_the_verifier_do_no_m
     let place = Place::with_stations(&[policy("bucket-policy.json", "station"), verifier]);
     place.film("X0000001", "A.MP4", 1, 100_000);
     place.drain().ends(0);
-    let ran = by_timer(&place).says("verify_credentials_file");
+    let ran = by_timer(&place, "camdock-verify.service").says("verify_credentials_file");
     assert_eq!(ran.code, Some(4), "no finding is made up: {ran:?}");
 
     use std::os::unix::fs::PermissionsExt as _;
@@ -117,7 +119,9 @@ fn the_stations_own_keys_may_not_read_evidence_and_those_of_the_verifier_do_no_m
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     place.configure(&[("store", "verify_credentials_file = \"verify.toml\"")]);
     place.credentials("stationkey", "stationsecret");
-    by_timer(&place).ends(0).says("1 stored");
+    by_timer(&place, "camdock-verify.service")
+        .ends(0)
+        .says("1 stored");
     assert_eq!(place.verify_deep()["items_opened"], 1);
     let client = place.weed.client_of("verifier");
     let key = "evidence/x/original";

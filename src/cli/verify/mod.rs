@@ -14,7 +14,7 @@ use serde::Serialize;
 use self::item::Item;
 use super::remote::Bucket;
 use super::{Outcome, load_config, usage};
-use crate::audit::{DirSource, LogSource, Standing, VerifierKey, compare, verify_log};
+use crate::audit::{DirSource, Finding, LogSource, Standing, VerifierKey, compare, verify_log};
 use crate::config::Config;
 use crate::durable;
 use crate::model::{
@@ -72,11 +72,23 @@ struct Verified {
 }
 
 #[derive(Debug, Clone, Serialize, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
-    code: String,
-    evidence: Option<EvidenceId>,
-    what: String,
-    next_step: String,
+pub(super) struct Found {
+    pub code: String,
+    pub evidence: Option<EvidenceId>,
+    pub what: String,
+    pub next_step: String,
+}
+
+impl Found {
+    /// Something wrong with the log itself.
+    pub(super) fn of(finding: &Finding) -> Self {
+        Self {
+            code: finding.label().to_owned(),
+            evidence: None,
+            what: finding.to_string(),
+            next_step: finding.next_step().to_owned(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -114,7 +126,9 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         check_log(&*bucket, &key, &mut items, &mut verified)?;
     } else {
         check_log(&local, &key, &mut items, &mut verified)?;
-        check_copies(&local, &bucket, &key, &mut verified)?;
+        let (text, found) = copies(&local, &bucket, &key)?;
+        verified.copies = Some(text);
+        verified.findings.extend(found);
     }
     check_items(
         &bucket,
@@ -199,24 +213,18 @@ fn check_log(
     verified.more = report.more;
     verified
         .findings
-        .extend(report.findings.iter().map(|finding| Found {
-            code: finding.label().to_owned(),
-            evidence: None,
-            what: finding.to_string(),
-            next_step: finding.next_step().to_owned(),
-        }));
+        .extend(report.findings.iter().map(Found::of));
     Ok(())
 }
 
-fn check_copies(
+/// How the station's copy of the log stands to the bucket's, and what is wrong with that.
+pub(super) fn copies(
     local: &DirSource,
     bucket: &Bucket,
     key: &VerifierKey,
-    verified: &mut Verified,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<(String, Option<Found>)> {
     let Some(note) = bucket.read("checkpoint")? else {
-        verified.copies = Some("the bucket holds no copy of the log yet".into());
-        return Ok(());
+        return Ok(("the bucket holds no copy of the log yet".into(), None));
     };
     let note = String::from_utf8_lossy(&note).into_owned();
     let (text, wrong) = match compare(local, &note, key) {
@@ -247,16 +255,13 @@ fn check_copies(
             true,
         ),
     };
-    if wrong {
-        verified.findings.push(Found {
-            code: "copies_differ".into(),
-            evidence: None,
-            what: text.clone(),
-            next_step: "Keep both copies; verify the bucket's with `camdock verify --bucket`, and find out who changed what.".into(),
-        });
-    }
-    verified.copies = Some(text);
-    Ok(())
+    let found = wrong.then(|| Found {
+        code: "copies_differ".into(),
+        evidence: None,
+        what: text.clone(),
+        next_step: "Keep both copies; verify the bucket's with `camdock verify --bucket`, and find out who changed what.".into(),
+    });
+    Ok((text, found))
 }
 
 fn check_items(

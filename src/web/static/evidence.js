@@ -184,10 +184,15 @@ function drawProblems() {
     if (!problems.clock.synchronised) add(text("evidence.problem.clock"), text("evidence.problem.clock_next"));
     const verified = problems.verification;
     if (verified && !verified.ok) add(text("evidence.problem.verified_wrong", { n: number(verified.findings), when: time(verified.time) }), text("evidence.problem.verified_next"));
+    const looked = problems.completeness;
+    const gaps = looked ? Object.values(looked.gaps).reduce((sum, n) => sum + n, 0) : 0;
+    if (gaps) add(text("evidence.problem.gaps", { n: number(gaps), when: time(looked.time) }), text("evidence.problem.gaps_next"));
     if (!list.length) list.push(element("li", {}, `✓ ${text("evidence.problem.none")}`));
     if (problems.waiting) list.push(element("li", {}, text("evidence.problem.waiting", { n: number(problems.waiting), since: time(problems.oldest_unstored) })));
     if (!verified) list.push(element("li", { id: "verified" }, text("evidence.problem.verified_never")));
     else if (verified.ok) list.push(element("li", { id: "verified" }, `✓ ${text("evidence.problem.verified", { when: time(verified.time) })}`));
+    if (!looked) list.push(element("li", { id: "gaps" }, text("evidence.problem.gaps_never")));
+    else if (!gaps) list.push(element("li", { id: "gaps" }, `✓ ${text("evidence.problem.gaps_none", { when: time(looked.time) })}`));
     $("problems").replaceChildren(...list);
     document.title = `${problems.station} – ${text("evidence.title")}`;
 }

@@ -1,0 +1,353 @@
+//! The fold over the entries: what became of each file of each camera.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+use super::Accepted;
+use crate::model::{
+    CameraId, Entry, Event, EvidenceId, InventoryFile, ItemFailed, ItemStored, Officer, Part,
+    PreviewOutcome, SessionId, SourcePath,
+};
+
+/// Whose files: a camera's, or a stay's whose camera nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Whose {
+    Camera(CameraId),
+    Stay(SessionId),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate {
+    Pending,
+    Sealed(EvidenceId),
+    Held,
+    /// With the code and the reason.
+    Failed(String, String),
+    /// A later state of the same file was taken.
+    Overtaken,
+}
+
+/// One state of one file, as an inventory named it.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub size: u64,
+    pub modified: Option<Timestamp>,
+    pub fate: Fate,
+    pub first: Timestamp,
+    /// The last session whose inventory named it.
+    pub session: SessionId,
+}
+
+impl Seen {
+    fn is(&self, size: u64, modified: Option<Timestamp>) -> bool {
+        self.size == size && self.modified == modified
+    }
+
+    pub fn open(&self) -> bool {
+        matches!(self.fate, Fate::Pending | Fate::Failed(..))
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Camera {
+    pub files: HashMap<SourcePath, Vec<Seen>>,
+    /// Entries whose very names could not be taken in, as they were shown: code, reason, when.
+    pub nameless: BTreeMap<String, (String, String, Timestamp, SessionId)>,
+    pub stays: Vec<SessionId>,
+}
+
+#[derive(Debug)]
+pub(super) struct Stay {
+    pub whose: Whose,
+    pub officer: Option<Officer>,
+    pub docked: Timestamp,
+    /// Whether it ended with everything secured, and why it ended.
+    pub ended: Option<(bool, String)>,
+    /// Its files were listed to the end.
+    pub inventory: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Item {
+    pub whose: Option<Whose>,
+    pub path: SourcePath,
+    pub officer: Option<Officer>,
+    pub sealed: Timestamp,
+    pub session: Option<SessionId>,
+    pub stored: Option<Stored>,
+    /// Lost on the station before it was stored.
+    pub damaged: bool,
+    /// Key, version and sealed bytes of its storyboard and preview video.
+    pub previews: Vec<(Part, Stored)>,
+}
+
+/// One object as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub key: String,
+    pub version: Option<String>,
+    /// Sealed bytes.
+    pub size: u64,
+    pub at: Timestamp,
+    /// Without an `item-key` beside it.
+    pub keyless: bool,
+}
+
+/// What the log says of cameras, files and items.
+#[derive(Debug, Default)]
+pub struct Book {
+    pub(super) cameras: BTreeMap<Whose, Camera>,
+    pub(super) stays: HashMap<SessionId, Stay>,
+    pub(super) items: BTreeMap<EvidenceId, Item>,
+    pub(super) began: Option<Timestamp>,
+    accepted: Vec<Accepted>,
+    entries: u64,
+}
+
+impl Book {
+    /// Takes in the next entry.
+    pub fn enter(&mut self, entry: &Entry) {
+        self.entries += 1;
+        self.began.get_or_insert(entry.time);
+        let at = entry.time;
+        match (&entry.event, entry.session) {
+            (Event::CameraDocked(docked), Some(session)) => {
+                let whose = match &docked.camera {
+                    Some(camera) => Whose::Camera(camera.clone()),
+                    None => Whose::Stay(session),
+                };
+                let camera = self.cameras.entry(whose.clone()).or_default();
+                camera.stays.push(session);
+                let stay = Stay {
+                    whose,
+                    officer: docked.officer.clone(),
+                    docked: at,
+                    ended: None,
+                    inventory: false,
+                };
+                self.stays.insert(session, stay);
+            }
+            (Event::CameraUndocked(undocked), Some(session)) => {
+                if let Some(stay) = self.stays.get_mut(&session) {
+                    stay.ended = Some((undocked.complete, undocked.reason.clone()));
+                }
+            }
+            (Event::InventoryTaken(inventory), Some(session)) => {
+                if let Some(stay) = self.stays.get_mut(&session) {
+                    stay.inventory |= inventory.last;
+                }
+                if let Some(camera) = self.camera(session) {
+                    for file in &inventory.files {
+                        camera.seen(file, at, session);
+                    }
+                }
+            }
+            (Event::ItemSealed(sealed), session) => {
+                let whose = session.and_then(|s| Some(self.stays.get(&s)?.whose.clone()));
+                let whose = whose.or_else(|| sealed.camera.clone().map(Whose::Camera));
+                if let (Some(whose), Some(session)) = (&whose, session) {
+                    let camera = self.cameras.entry(whose.clone()).or_default();
+                    let fate = Fate::Sealed(sealed.evidence);
+                    camera.taken(
+                        &sealed.path,
+                        sealed.size,
+                        sealed.modified,
+                        fate,
+                        at,
+                        session,
+                    );
+                }
+                let item = Item {
+                    whose,
+                    path: sealed.path.clone(),
+                    officer: sealed.officer.clone(),
+                    sealed: at,
+                    session,
+                    stored: None,
+                    damaged: false,
+                    previews: Vec::new(),
+                };
+                self.items.insert(sealed.evidence, item);
+            }
+            (Event::ItemHeld(held), Some(session)) => {
+                if let Some(camera) = self.camera(session) {
+                    camera.taken(
+                        &held.path,
+                        held.size,
+                        held.modified,
+                        Fate::Held,
+                        at,
+                        session,
+                    );
+                }
+            }
+            (Event::ItemFailed(failed), Some(session)) => self.failed(failed, at, session),
+            (Event::ItemStored(stored), _) => self.stored_item(stored, at),
+            (Event::ItemPreviewed(previewed), _) => {
+                let item = self.items.get_mut(&previewed.evidence);
+                if let (Some(item), PreviewOutcome::Made(made)) = (item, &previewed.outcome) {
+                    let object = Stored {
+                        key: made.key.clone(),
+                        version: made.version_id.clone(),
+                        size: made.sealed_size,
+                        at,
+                        keyless: false,
+                    };
+                    item.previews.push((previewed.part, object));
+                }
+            }
+            (Event::OperatorAction(action), _) => {
+                if let Some(gap) = &action.gap {
+                    self.accepted.push(Accepted {
+                        gap: gap.clone(),
+                        operator: action.operator.clone(),
+                        reason: action.reason.clone(),
+                        at,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub const fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// The decision that explains a gap, if there is one.
+    pub fn accepted(&self, gap: &str) -> Option<&Accepted> {
+        self.accepted.iter().rev().find(|a| a.covers(gap))
+    }
+
+    /// Every item that the log calls stored: its object, and its previews as they were logged.
+    pub fn stored(
+        &self,
+    ) -> impl Iterator<Item = (EvidenceId, &SourcePath, &Stored, &[(Part, Stored)])> {
+        self.items.iter().filter_map(|(id, item)| {
+            let stored = item.stored.as_ref()?;
+            Some((*id, &item.path, stored, item.previews.as_slice()))
+        })
+    }
+
+    /// Whether the log calls this item sealed: its objects may be in the store.
+    pub fn knows(&self, id: EvidenceId) -> bool {
+        self.items.contains_key(&id)
+    }
+
+    /// Camera and officer of an item.
+    pub fn whose(&self, id: EvidenceId) -> (Option<CameraId>, Option<Officer>) {
+        let item = self.items.get(&id);
+        let camera = item.and_then(|item| match item.whose.as_ref()? {
+            Whose::Camera(camera) => Some(camera.clone()),
+            Whose::Stay(_) => None,
+        });
+        (camera, item.and_then(|item| item.officer.clone()))
+    }
+
+    fn camera(&mut self, session: SessionId) -> Option<&mut Camera> {
+        let whose = &self.stays.get(&session)?.whose;
+        self.cameras.get_mut(whose)
+    }
+
+    fn stored_item(&mut self, stored: &ItemStored, at: Timestamp) {
+        if let Some(item) = self.items.get_mut(&stored.evidence) {
+            item.stored = Some(Stored {
+                key: stored.key.clone(),
+                version: stored.version_id.clone(),
+                size: stored.size,
+                at,
+                keyless: stored.unverified,
+            });
+        }
+    }
+
+    fn failed(&mut self, failed: &ItemFailed, at: Timestamp, session: SessionId) {
+        if let Some(item) = failed.evidence.and_then(|id| self.items.get_mut(&id)) {
+            item.damaged = true;
+        }
+        let damaged = failed.evidence;
+        let Some(camera) = self.camera(session) else {
+            return;
+        };
+        let fate = Fate::Failed(failed.code.clone(), failed.reason.clone());
+        match (&failed.path, &failed.name) {
+            (Some(path), _) => {
+                let states = camera.files.entry(path.clone()).or_default();
+                // What it was sealed as is damaged; or the newest state that is not taken.
+                let at_fault = |seen: &Seen| match damaged {
+                    Some(id) => seen.fate == Fate::Sealed(id),
+                    None => seen.open() && (seen.session == session || seen.fate == fate),
+                };
+                let found = states.iter_mut().rev().find(|seen| at_fault(seen));
+                match found {
+                    Some(seen) => {
+                        seen.fate = fate;
+                        seen.session = session;
+                    }
+                    None => states.push(Seen {
+                        size: failed.size.unwrap_or(0),
+                        modified: None,
+                        fate,
+                        first: at,
+                        session,
+                    }),
+                }
+            }
+            (None, Some(name)) => {
+                let told = (failed.code.clone(), failed.reason.clone(), at, session);
+                camera.nameless.entry(name.clone()).or_insert(told);
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+impl Camera {
+    fn seen(&mut self, file: &InventoryFile, at: Timestamp, session: SessionId) {
+        let states = self.files.entry(file.path.clone()).or_default();
+        let known = states.iter_mut().find(|s| s.is(file.size, file.modified));
+        match known {
+            Some(seen) => seen.session = session,
+            None => states.push(Seen {
+                size: file.size,
+                modified: file.modified,
+                fate: Fate::Pending,
+                first: at,
+                session,
+            }),
+        }
+    }
+
+    fn taken(
+        &mut self,
+        path: &SourcePath,
+        size: u64,
+        modified: Option<Timestamp>,
+        fate: Fate,
+        at: Timestamp,
+        session: SessionId,
+    ) {
+        let states = self.files.entry(path.clone()).or_default();
+        for seen in states.iter_mut().filter(|s| s.open()) {
+            // It changed or grew while it was docked, or went on growing until it was docked again.
+            let grew = size >= seen.size && modified >= seen.modified;
+            if !seen.is(size, modified) && (seen.session == session || grew) {
+                seen.fate = Fate::Overtaken;
+            }
+        }
+        match states.iter_mut().find(|s| s.is(size, modified)) {
+            Some(seen) => {
+                seen.fate = fate;
+                seen.session = session;
+            }
+            None => states.push(Seen {
+                size,
+                modified,
+                fate,
+                first: at,
+                session,
+            }),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The gaps of a [`Book`], by what it alone knows.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::book::{Book, Camera, Fate, Seen, Stay, Whose};
+use super::{Gap, GapKind, Rules, numbering};
+use crate::model::{CameraId, SessionId};
+
+impl Whose {
+    fn id(&self) -> Option<&CameraId> {
+        match self {
+            Self::Camera(id) => Some(id),
+            Self::Stay(_) => None,
+        }
+    }
+
+    /// As it stands in a gap's name.
+    fn name(&self) -> String {
+        match self {
+            Self::Camera(id) => id.to_string(),
+            Self::Stay(session) => format!("unknown:{session}"),
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Camera(id) => format!("camera {id}"),
+            Self::Stay(session) => format!("the unknown camera of session {session}"),
+        }
+    }
+}
+
+impl Book {
+    /// Every gap that the log by itself shows, the gravest kind first; those that an operator explained are among them.
+    pub fn gaps(&self, rules: &Rules) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        for (whose, camera) in &self.cameras {
+            let finder = Finder {
+                book: self,
+                rules,
+                whose,
+                camera,
+            };
+            finder.files(&mut gaps);
+            finder.stays(&mut gaps);
+            finder.numbers(&mut gaps);
+        }
+        self.waiting(rules, &mut gaps);
+        self.unseen(rules, &mut gaps);
+        gaps.sort_by(|a, b| (a.code, &a.gap).cmp(&(b.code, &b.gap)));
+        gaps
+    }
+
+    fn waiting(&self, rules: &Rules, gaps: &mut Vec<Gap>) {
+        for (id, item) in &self.items {
+            let late = item.sealed + rules.patience < rules.now;
+            if item.stored.is_some() || item.damaged || !late {
+                continue;
+            }
+            gaps.push(Gap {
+                gap: format!("waiting:{id}"),
+                code: GapKind::GapWaiting,
+                camera: item.whose.as_ref().and_then(Whose::id).cloned(),
+                officer: item.officer.clone(),
+                session: item.session,
+                evidence: Some(*id),
+                since: Some(item.sealed),
+                what: format!(
+                    "item {id} ({}) is sealed since {} and not in the store",
+                    item.path,
+                    day(item.sealed)
+                ),
+            });
+        }
+    }
+
+    fn unseen(&self, rules: &Rules, gaps: &mut Vec<Gap>) {
+        let last: BTreeMap<&CameraId, Timestamp> = self
+            .cameras
+            .iter()
+            .filter_map(|(whose, camera)| {
+                let stay = self.stays.get(camera.stays.last()?)?;
+                Some((whose.id()?, stay.docked))
+            })
+            .collect();
+        for (camera, officer) in &rules.roster {
+            let seen = last.get(camera).copied();
+            let Some(since) = seen.or(self.began) else {
+                continue;
+            };
+            if since + rules.unseen >= rules.now {
+                continue;
+            }
+            let what = match seen {
+                Some(at) => format!("camera {camera} was last docked here on {}", day(at)),
+                None => format!(
+                    "camera {camera} of the roster was never docked here; the log begins on {}",
+                    day(since)
+                ),
+            };
+            gaps.push(Gap {
+                gap: format!("camera:{camera}:{}", day(since)),
+                code: GapKind::GapCamera,
+                camera: Some(camera.clone()),
+                officer: Some(officer.clone()),
+                session: None,
+                evidence: None,
+                since: Some(since),
+                what,
+            });
+        }
+    }
+}
+
+struct Finder<'a> {
+    book: &'a Book,
+    rules: &'a Rules,
+    whose: &'a Whose,
+    camera: &'a Camera,
+}
+
+impl Finder<'_> {
+    fn stay(&self, session: SessionId) -> Option<&Stay> {
+        self.book.stays.get(&session)
+    }
+
+    /// The camera is docked, and for less long than one waits.
+    fn at_work(&self, stay: &Stay) -> bool {
+        stay.ended.is_none() && stay.docked + self.rules.patience >= self.rules.now
+    }
+
+    fn gap(&self, gap: String, code: GapKind, session: SessionId, what: String) -> Gap {
+        let stay = self.stay(session);
+        Gap {
+            gap,
+            code,
+            camera: self.whose.id().cloned(),
+            officer: stay.and_then(|s| s.officer.clone()),
+            session: Some(session),
+            evidence: None,
+            since: stay.map(|s| s.docked),
+            what,
+        }
+    }
+
+    fn files(&self, gaps: &mut Vec<Gap>) {
+        let (name, shown) = (self.whose.name(), self.whose.shown());
+        for (path, states) in &self.camera.files {
+            for seen in states {
+                let stay = self.stay(seen.session);
+                let at_work = stay.is_some_and(|stay| self.at_work(stay));
+                let (code, word, what) = match &seen.fate {
+                    Fate::Pending if !at_work => (
+                        GapKind::GapNeverTaken,
+                        "never-taken",
+                        format!(
+                            "{path} ({} bytes) was on {shown} on {} and was not taken{}",
+                            seen.size,
+                            day(seen.first),
+                            self.since(seen)
+                        ),
+                    ),
+                    Fate::Failed(reason, text) => (
+                        GapKind::GapNotTaken,
+                        "not-taken",
+                        format!(
+                            "{path} ({} bytes) of {shown} could not be taken on {} ({reason}): {text}",
+                            seen.size,
+                            day(seen.first)
+                        ),
+                    ),
+                    _ => continue,
+                };
+                let stamp = seen.modified.map_or_else(String::new, |m| format!(":{m}"));
+                let gap = format!("{word}:{name}:{path}:{}{stamp}", seen.size);
+                let mut gap = self.gap(gap, code, seen.session, what);
+                gap.since = Some(seen.first);
+                gaps.push(gap);
+            }
+        }
+        for (entry, (code, reason, at, session)) in &self.camera.nameless {
+            let what = format!(
+                "{entry} of {shown} could not be taken on {} ({code}): {reason}",
+                day(*at)
+            );
+            let mut gap = self.gap(
+                format!("not-taken:{name}:{entry}"),
+                GapKind::GapNotTaken,
+                *session,
+                what,
+            );
+            gap.since = Some(*at);
+            gaps.push(gap);
+        }
+    }
+
+    /// Whether the camera was here later without that file.
+    fn since(&self, seen: &Seen) -> &'static str {
+        let later = self
+            .camera
+            .stays
+            .iter()
+            .rev()
+            .take_while(|s| **s != seen.session);
+        let later = later
+            .filter_map(|s| self.stay(*s))
+            .any(|stay| stay.inventory);
+        if later {
+            "; when it was docked again, the file was gone"
+        } else {
+            ""
+        }
+    }
+
+    /// Only the last stay counts: what an earlier one left was seen to by a later one, or is named file by file.
+    fn stays(&self, gaps: &mut Vec<Gap>) {
+        let Some(session) = self.camera.stays.last() else {
+            return;
+        };
+        let Some(stay) = self.stay(*session) else {
+            return;
+        };
+        let why = match &stay.ended {
+            Some((true, _)) => return,
+            Some((false, reason)) => reason.as_str(),
+            None if self.at_work(stay) => return,
+            None => "its end is not in the log",
+        };
+        let files = self.camera.files.values().flatten();
+        let left = files.filter(|seen| seen.session == *session && seen.open());
+        let left = match (stay.inventory, left.count()) {
+            (false, _) => "before its files were listed to the end".to_owned(),
+            // What was being read when it left came to its end after all.
+            (true, 0) => return,
+            (true, n) => format!("with {n} of its files not taken"),
+        };
+        let what = format!(
+            "the stay of {} that began on {} was cut short, {left}: {why}",
+            self.whose.shown(),
+            day(stay.docked)
+        );
+        gaps.push(self.gap(
+            format!("session:{session}"),
+            GapKind::GapSession,
+            *session,
+            what,
+        ));
+    }
+
+    fn numbers(&self, gaps: &mut Vec<Gap>) {
+        // Without a serial, nobody knows which stays are one camera's.
+        let Some(camera) = self.whose.id() else {
+            return;
+        };
+        let files = self.camera.files.iter().flat_map(|(path, states)| {
+            let last = states.iter().filter(|seen| seen.fate != Fate::Overtaken);
+            last.map(move |seen| (path, seen.modified.unwrap_or(seen.first), seen.session))
+        });
+        for missing in numbering::missing(files) {
+            let gap = format!("number:{camera}:{}:{}", missing.series, missing.numbers());
+            let what = format!(
+                "camera {camera} numbers its recordings, and {} is missing between {} and {}",
+                missing.names(),
+                missing.before,
+                missing.after
+            );
+            let mut gap = self.gap(gap, GapKind::GapNumber, missing.session, what);
+            gap.since = Some(missing.since);
+            gap.officer = self.stay(missing.session).and_then(|s| s.officer.clone());
+            gaps.push(gap);
+        }
+    }
+}
+
+pub(super) fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
+}

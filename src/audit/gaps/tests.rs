@@ -1,0 +1,442 @@
+//! Each kind of gap, and what only looks like one, told entry by entry.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{Book, Gap, GapKind, Rules};
+use crate::model::{CameraId, Entry, Officer};
+
+const S1: &str = "0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9b01";
+const S2: &str = "0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9b02";
+const E1: &str = "0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9be1";
+
+/// A log that is written as one reads it; time passes by a minute an entry.
+struct Story {
+    book: Book,
+    now: Timestamp,
+}
+
+impl Story {
+    fn new() -> Self {
+        Self {
+            book: Book::default(),
+            now: "2026-03-01T08:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn says(&mut self, session: &str, event: &str, data: &Value) {
+        self.now += SignedDuration::from_mins(1);
+        let entry = json!({"v": 1, "time": self.now, "station": "leeds-1", "session": session, "event": event, "data": data});
+        let entry: Entry = serde_json::from_value(entry).unwrap();
+        self.book.enter(&entry);
+    }
+
+    fn docked(&mut self, session: &str, camera: Option<&str>) {
+        let data = json!({"bay": "bay-1", "camera": camera, "profile": "folder", "access": "folder", "officer": "4711",
+            "clock": {"synchronised": true}});
+        self.says(session, "camera.docked", &data);
+    }
+
+    /// Files are named with their size and the hour of their time.
+    fn lists(&mut self, session: &str, files: &[(&str, u64, u8)]) {
+        let files: Vec<_> = files.iter().map(file).collect();
+        let data = json!({"page": 1, "last": true, "total_files": files.len(), "total_bytes": 0, "files": files});
+        self.says(session, "inventory.taken", &data);
+    }
+
+    fn seals(&mut self, session: &str, evidence: &str, taken: (&str, u64, u8)) {
+        let mut data = json!({"evidence": evidence, "kind": "video", "flagged": false, "sha256": "00".repeat(32),
+            "sealed_size": 100, "frame_length": 4096, "message_id": "00", "camera": "acme/X1", "bay": "bay-1"});
+        let all = data.as_object_mut().unwrap();
+        all.extend(file(&taken).as_object().unwrap().clone());
+        self.says(session, "item.sealed", &data);
+    }
+
+    fn stores(&mut self, evidence: &str) {
+        let data = json!({"evidence": evidence, "bucket": "b", "key": format!("evidence/{evidence}/original"),
+            "size": 100, "checksum": "x"});
+        self.says(S1, "item.stored", &data);
+    }
+
+    fn fails(&mut self, session: &str, data: &Value) {
+        let mut data = data.clone();
+        let all = data.as_object_mut().unwrap();
+        all.extend(
+            json!({"code": "camera_io", "reason": "bad sector", "retried": true})
+                .as_object()
+                .unwrap()
+                .clone(),
+        );
+        self.says(session, "item.failed", &data);
+    }
+
+    fn undocked(&mut self, session: &str, missing: u64) {
+        let data = json!({"bay": "bay-1", "camera": "acme/X1", "complete": missing == 0, "reason": "the camera was removed",
+            "missing_count": missing});
+        self.says(session, "camera.undocked", &data);
+    }
+
+    fn accepts(&mut self, gap: &str) {
+        let data = json!({"operator": "M. Shah", "action": "gap.accept", "reason": "lent to Bradford", "gap": gap});
+        self.says(S1, "operator.action", &data);
+    }
+
+    fn rules(&self, later: SignedDuration) -> Rules {
+        Rules {
+            now: self.now + later,
+            patience: SignedDuration::from_hours(24),
+            unseen: SignedDuration::from_hours(24 * 14),
+            roster: Vec::new(),
+        }
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        self.book.gaps(&self.rules(SignedDuration::from_mins(1)))
+    }
+
+    fn kinds(&self) -> Vec<GapKind> {
+        self.gaps().iter().map(|gap| gap.code).collect()
+    }
+}
+
+fn file((path, size, hour): &(&str, u64, u8)) -> Value {
+    json!({"path": path, "size": size, "modified": format!("2026-02-28T{hour:02}:00:00Z")})
+}
+
+/// A camera whose files are all held, so that only their names count.
+fn named(files: &[(&str, u64, u8)]) -> Vec<Gap> {
+    let mut story = Story::new();
+    story.docked(S1, Some("acme/X1"));
+    story.lists(S1, files);
+    for taken in files {
+        let mut data = file(taken);
+        data["evidence"] = json!(E1);
+        story.says(S1, "item.held", &data);
+    }
+    story.undocked(S1, 0);
+    story.gaps()
+}
+
+fn missing(names: &[&str]) -> Vec<String> {
+    let files: Vec<_> = names
+        .iter()
+        .zip(0..)
+        .map(|(name, at)| (*name, 5, at))
+        .collect();
+    let gaps = named(&files);
+    gaps.into_iter()
+        .map(|gap| {
+            assert_eq!(gap.code, GapKind::GapNumber, "{gap:?}");
+            gap.gap.strip_prefix("number:acme/X1:").unwrap().to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn a_session_that_took_everything_leaves_no_gap() {
+    let mut story = Story::new();
+    story.docked(S1, Some("acme/X1"));
+    story.lists(S1, &[("A.MP4", 5, 1)]);
+    story.seals(S1, E1, ("A.MP4", 5, 1));
+    story.stores(E1);
+    story.undocked(S1, 0);
+    assert_eq!(story.gaps(), []);
+    // Nor a year later.
+    assert_eq!(
+        story
+            .book
+            .gaps(&story.rules(SignedDuration::from_hours(9000))),
+        []
+    );
+}
+
+#[test]
+fn what_was_seen_and_never_taken_is_named_until_it_is_taken() {
+    let mut story = Story::new();
+    story.docked(S1, Some("acme/X1"));
+    story.lists(S1, &[("A.MP4", 5, 1)]);
+    // It is being read; only a day later that is strange.
+    assert_eq!(story.kinds(), []);
+    let late = story
+        .book
+        .gaps(&story.rules(SignedDuration::from_hours(25)));
+    let kinds: Vec<_> = late.iter().map(|gap| gap.code).collect();
+    assert_eq!(kinds, [GapKind::GapNeverTaken, GapKind::GapSession]);
+    story.undocked(S1, 1);
+    assert_eq!(story.kinds(), [GapKind::GapNeverTaken, GapKind::GapSession]);
+    assert!(
+        story.gaps()[0]
+            .what
+            .contains("A.MP4 (5 bytes) was on camera acme/X1"),
+        "{:?}",
+        story.gaps()
+    );
+    // Docked again without it: gone.
+    story.docked(S2, Some("acme/X1"));
+    story.lists(S2, &[]);
+    story.undocked(S2, 0);
+    assert_eq!(story.kinds(), [GapKind::GapNeverTaken]);
+    assert!(
+        story.gaps()[0].what.ends_with("the file was gone"),
+        "{:?}",
+        story.gaps()
+    );
+    // And there again after all.
+    story.docked(S1, Some("acme/X1"));
+    story.seals(S1, E1, ("A.MP4", 5, 1));
+    story.undocked(S1, 0);
+    assert_eq!(story.kinds(), []);
+}
+
+#[test]
+fn a_file_that_grew_is_not_missing_but_another_one_of_that_name_is() {
+    let mut story = Story::new();
+    story.docked(S1, Some("acme/X1"));
+    story.lists(S1, &[("A.MP4", 5, 3)]);
+    story.undocked(S1, 1);
+    story.docked(S2, Some("acme/X1"));
+    story.lists(S2, &[("A.MP4", 4, 9)]);
+    story.seals(S2, E1, ("A.MP4", 4, 9));
+    story.undocked(S2, 0);
+    assert_eq!(story.kinds(), [GapKind::GapNeverTaken]);
+    story.docked(S1, Some("acme/X1"));
+    story.seals(S1, E1, ("A.MP4", 9, 9));
+    story.undocked(S1, 0);
+    assert_eq!(story.kinds(), []);
+}
+
+#[test]
+fn what_could_not_be_taken_stays_named_with_its_reason() {
+    let mut story = Story::new();
+    story.docked(S1, Some("acme/X1"));
+    story.lists(S1, &[("A.MP4", 5, 1)]);
+    story.fails(S1, &json!({"path": "A.MP4", "size": 5}));
+    story.fails(S1, &json!({"path": "link"}));
+    story.fails(S1, &json!({"name": "\\x1b[2J"}));
+    story.undocked(S1, 0);
+    story.docked(S2, Some("acme/X1"));
+    story.lists(S2, &[("A.MP4", 5, 1)]);
+    story.fails(S2, &json!({"path": "A.MP4", "size": 5}));
+    story.fails(S2, &json!({"path": "link"}));
+    story.fails(S2, &json!({"name": "\\x1b[2J"}));
+    story.undocked(S2, 0);
+    // Each once, however often it was tried.
+    assert_eq!(story.kinds(), [GapKind::GapNotTaken; 3]);
+    assert!(
+        story
+            .gaps()
+            .iter()
+            .all(|gap| gap.what.contains("(camera_io): bad sector"))
+    );
+    story.docked(S1, Some("acme/X1"));
+    story.seals(S1, E1, ("A.MP4", 5, 1));
+    story.undocked(S1, 0);
+    assert_eq!(story.kinds(), [GapKind::GapNotTaken; 2]);
+}
+
+#[test]
+fn an_item_lost_on_the_station_is_a_gap_until_it_is_taken_again() {
+    let mut story = Story::new();
+    story.docked(S1, Some("acme/X1"));
+    story.lists(S1, &[("A.MP4", 5, 1)]);
+    story.seals(S1, E1, ("A.MP4", 5, 1));
+    story.undocked(S1, 0);
+    story.fails(S1, &json!({"path": "A.MP4", "size": 5, "evidence": E1}));
+    assert_eq!(story.kinds(), [GapKind::GapNotTaken]);
+    story.docked(S2, Some("acme/X1"));
+    story.lists(S2, &[("A.MP4", 5, 1)]);
+    story.seals(S2, S2, ("A.MP4", 5, 1));
+    story.undocked(S2, 0);
+    assert_eq!(story.kinds(), []);
+}
+
+#[test]
+fn an_item_that_waits_too_long_for_the_store_is_a_gap() {
+    let mut story = Story::new();
+    story.docked(S1, Some("acme/X1"));
+    story.lists(S1, &[("A.MP4", 5, 1)]);
+    story.seals(S1, E1, ("A.MP4", 5, 1));
+    story.undocked(S1, 0);
+    assert_eq!(story.kinds(), []);
+    let late = story
+        .book
+        .gaps(&story.rules(SignedDuration::from_hours(25)));
+    assert_eq!(late.len(), 1);
+    assert_eq!(
+        (late[0].code, late[0].evidence),
+        (GapKind::GapWaiting, Some(E1.parse().unwrap()))
+    );
+}
+
+#[test]
+fn a_camera_that_stays_away_is_missed_and_one_that_never_came_too() {
+    let mut story = Story::new();
+    story.docked(S1, Some("acme/X1"));
+    story.lists(S1, &[]);
+    story.undocked(S1, 0);
+    let days = |days: i64| {
+        let mut rules = story.rules(SignedDuration::from_hours(24 * days));
+        for camera in ["X1", "X2"] {
+            rules.roster.push((
+                CameraId::new("acme", camera).unwrap(),
+                Officer("4711".into()),
+            ));
+        }
+        let gaps = story.book.gaps(&rules);
+        gaps.into_iter().map(|gap| gap.what).collect::<Vec<_>>()
+    };
+    assert_eq!(days(13), [""; 0]);
+    let said = days(15);
+    assert_eq!(said.len(), 2);
+    assert!(
+        said[0].contains("acme/X1 was last docked here on 2026-03-01"),
+        "{said:?}"
+    );
+    assert!(
+        said[1].contains("acme/X2 of the roster was never docked here"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn an_accepted_gap_is_known_by_its_name_or_by_its_beginning() {
+    let mut story = Story::new();
+    story.docked(S1, Some("acme/X1"));
+    story.lists(S1, &[("A.MP4", 5, 1)]);
+    story.undocked(S1, 1);
+    let names: Vec<_> = story.gaps().into_iter().map(|gap| gap.gap).collect();
+    assert!(names.iter().all(|gap| story.book.accepted(gap).is_none()));
+    story.accepts(&names[0]);
+    assert_eq!(
+        story.book.accepted(&names[0]).unwrap().reason,
+        "lent to Bradford"
+    );
+    assert!(story.book.accepted(&names[1]).is_none());
+    story.accepts("number:acme/X1:*");
+    assert!(
+        story
+            .book
+            .accepted("number:acme/X1:DCIM/A#.MP4:0007")
+            .is_some()
+    );
+    assert!(
+        story
+            .book
+            .accepted("number:acme/X12:DCIM/A#.MP4:0007")
+            .is_none()
+    );
+}
+
+#[test]
+fn a_missing_number_is_named_and_a_photo_or_a_locked_recording_fills_it() {
+    assert_eq!(
+        missing(&["D/A0001.MP4", "D/A0002.MP4", "D/A0003.MP4"]),
+        [""; 0]
+    );
+    assert_eq!(
+        missing(&["D/A0001.MP4", "D/A0002.MP4", "D/A0003.MP4", "D/A0005.MP4"]),
+        ["D/A#.MP4:0004"]
+    );
+    let wide = ["D/A0001.MP4", "D/A0002.MP4", "D/A0009.MP4", "D/A0010.MP4"];
+    assert_eq!(missing(&wide), ["D/A#.MP4:0003-0008"]);
+    let filled = [
+        "D/A0001.MP4",
+        "D/A0002.MP4",
+        "D/P0003.JPG",
+        "EVENT/A0004.MP4",
+        "D/A0005.MP4",
+        "D/A0006.MP4",
+        "D/A0009.MP4",
+        "D/A0010.MP4",
+    ];
+    assert_eq!(missing(&filled), ["D/A#.MP4:0007-0008"]);
+    // Out of order, as a long recording ends after a short one that began later.
+    assert_eq!(
+        missing(&["D/A0001.MP4", "D/A0003.MP4", "D/A0002.MP4", "D/A0004.MP4"]),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_counter_that_begins_anew_leaves_no_gap() {
+    let wrapped = [
+        "D/A9997.MP4",
+        "D/A9998.MP4",
+        "D/A9999.MP4",
+        "D/A0001.MP4",
+        "D/A0002.MP4",
+        "D/A0003.MP4",
+    ];
+    assert_eq!(missing(&wrapped), [""; 0]);
+    // Formatted after three, then as many again: their paths are the same.
+    let again: Vec<_> = [
+        ("D/A0001.MP4", 5, 1),
+        ("D/A0002.MP4", 5, 2),
+        ("D/A0003.MP4", 5, 3),
+        ("D/A0001.MP4", 6, 4),
+        ("D/A0002.MP4", 6, 5),
+        ("D/A0003.MP4", 6, 6),
+        ("D/A0004.MP4", 6, 7),
+    ]
+    .into();
+    assert_eq!(named(&again), []);
+}
+
+#[test]
+fn names_that_do_not_count_make_no_gaps() {
+    for names in [
+        // Times of day, by the minute and by the second.
+        &[
+            "D/20260301_1258.MP4",
+            "D/20260301_1259.MP4",
+            "D/20260301_1300.MP4",
+            "D/20260301_1301.MP4",
+        ][..],
+        &[
+            "D/2026-03-01_10-20-30.MP4",
+            "D/2026-03-01_10-20-31.MP4",
+            "D/2026-03-01_10-20-32.MP4",
+            "D/2026-03-01_10-20-50.MP4",
+        ],
+        // Anything at all.
+        &["D/100.MP4", "D/207.MP4", "D/350.MP4", "D/351.MP4"],
+        &["D/1.MP4", "D/3.MP4"],
+        &[
+            "D/99999999999999999999.MP4",
+            "D/no digits.MP4",
+            "D/.MP4",
+            "D/7",
+        ],
+        // Sidecars and photos make no series.
+        &["D/A1.GPS", "D/A2.GPS", "D/A3.GPS", "D/A9.GPS"],
+    ] {
+        assert_eq!(missing(names), [""; 0], "{names:?}");
+    }
+}
+
+#[test]
+fn an_absurdly_wide_gap_costs_nothing() {
+    let names = ["D/A1.MP4", "D/A2.MP4", "D/A3.MP4", "D/A999999999999.MP4"];
+    assert_eq!(missing(&names), ["D/A#.MP4:4-999999999998"]);
+}
+
+#[test]
+fn a_camera_without_a_serial_is_its_stays_own() {
+    let mut story = Story::new();
+    story.docked(S1, None);
+    story.lists(S1, &[("A.MP4", 5, 1)]);
+    story.undocked(S1, 1);
+    story.docked(S2, None);
+    story.lists(S2, &[("A.MP4", 5, 1)]);
+    story.seals(S2, E1, ("A.MP4", 5, 1));
+    story.undocked(S2, 0);
+    // Another camera may have been the second one.
+    assert_eq!(story.kinds(), [GapKind::GapNeverTaken, GapKind::GapSession]);
+    assert!(
+        story.gaps()[0]
+            .gap
+            .starts_with(&format!("never-taken:unknown:{S1}")),
+        "{:?}",
+        story.gaps()
+    );
+}

@@ -1,0 +1,162 @@
+//! `camdock audit`: is everything there that was ever seen?
+
+mod bucket;
+mod told;
+
+use std::path::Path;
+
+use clap::Subcommand;
+use jiff::{SignedDuration, Timestamp};
+
+use self::told::Told;
+use super::remote::Bucket;
+use super::verify::{self, Found};
+use super::{Outcome, decide, load_config};
+use crate::audit::{Book, DirSource, LogSource, Rules, VerifierKey, verify_log};
+use crate::config::{Config, Roster};
+use crate::durable;
+use crate::model::{CameraId, Entry, Officer};
+use crate::station::{Order, parts};
+
+/// Looks for what is missing: between cameras, custody log and store.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Name everything that was seen and is not stored, and what ought to have been seen
+    Gaps(GapsArgs),
+    /// Explain gaps, so that they are no longer reported
+    Accept {
+        /// Names of gaps as `camdock audit gaps` gives them; with a * at the end, all whose names begin so
+        #[arg(required = true, value_name = "GAP")]
+        gaps: Vec<String>,
+        #[command(flatten)]
+        who: decide::Who,
+    },
+}
+
+/// Reads the whole custody log and lists the store; changes neither.
+#[derive(clap::Args)]
+#[command(after_help = "\
+  camdock audit gaps                     every day by camdock-gaps.timer, or by hand
+  camdock audit gaps --camera acme/X1    one camera
+  camdock audit gaps --no-store          the log alone, without the right to list the bucket
+  camdock audit accept 'number:acme/X1:DCIM/A#.MP4:0007' --operator 'M. Shah' --reason 'deleted by the officer, see note 12'
+What it looks for:
+  - files on a camera that were neither taken nor held, and files that could not be taken
+  - sealed items that wait too long for the store; stays that were cut short and never finished
+  - numbers missing in the names of a camera's recordings
+  - cameras of the roster that were not docked here for long
+  - objects that the log calls stored and the store does not have, and objects that only the store knows
+Exit code 0: no gap that is not explained. 3: gaps. 1: log and store contradict each other.")]
+struct GapsArgs {
+    /// Only gaps of this camera
+    #[arg(long, value_name = "MAKE/SERIAL")]
+    camera: Option<String>,
+    /// A camera of the roster may stay away this many days
+    #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..))]
+    unseen_days: u16,
+    /// An item may wait for the store, and a camera stay docked, this many hours
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
+    waiting_hours: u16,
+    /// Show the explained gaps, too
+    #[arg(long)]
+    accepted: bool,
+    /// Do not compare with the store
+    #[arg(long)]
+    no_store: bool,
+    /// Take the log from the bucket, not from this station
+    #[arg(long, conflicts_with = "no_store")]
+    bucket: bool,
+    /// The log's public key; default: log.pub beside the station's keys
+    #[arg(long, value_name = "NAME+ID+KEY")]
+    log_key: Option<String>,
+    /// One JSON object for machines
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
+    let config = load_config(config)?;
+    match args.what {
+        What::Gaps(args) => gaps(&config, &args),
+        What::Accept { gaps, who } => {
+            decide::ask(&config, Order::AcceptGaps { gaps }, Vec::new(), who)
+        }
+    }
+}
+
+fn gaps(config: &Config, args: &GapsArgs) -> anyhow::Result<Outcome> {
+    let key = verify::verifier_key(config, args.log_key.as_deref())?;
+    let local = DirSource::new(parts::log_dir(config));
+    // The store is listed before the log is read, so that a running station's newest objects are in the log.
+    let bucket = if args.no_store {
+        None
+    } else {
+        Some(bucket::Listing::take(Bucket::open(config)?)?)
+    };
+    let mut wrong = Vec::new();
+    let mut copies = None;
+    let book = match &bucket {
+        Some(listing) if args.bucket => read(&listing.bucket, &key, &mut wrong)?,
+        Some(listing) => {
+            let (text, found) = verify::copies(&local, &listing.bucket, &key)?;
+            copies = Some(text);
+            wrong.extend(found);
+            read(&local, &key, &mut wrong)?
+        }
+        None => read(&local, &key, &mut wrong)?,
+    };
+    let rules = Rules {
+        now: Timestamp::now(),
+        patience: SignedDuration::from_hours(args.waiting_hours.into()),
+        unseen: SignedDuration::from_hours(i64::from(args.unseen_days) * 24),
+        roster: roster(config)?,
+    };
+    let mut gaps = book.gaps(&rules);
+    if let Some(listing) = &bucket {
+        gaps.extend(listing.compare(&book)?);
+    }
+    gaps.sort_by(|a, b| (a.code, &a.gap).cmp(&(b.code, &b.gap)));
+    gaps.dedup_by(|a, b| a.gap == b.gap);
+    let told = Told::new(&book, gaps, wrong, copies, bucket.is_some());
+    if bucket.is_some() && args.unseen_days == 14 && args.waiting_hours == 24 {
+        // For the station's metrics. Whoever looks without the right to write there has the answer all the same.
+        let done = serde_json::to_vec(&told.completeness())?;
+        let _ = durable::write_unsynced(&parts::completeness_path(config), &done);
+    }
+    told.only(args.camera.as_deref())
+        .tell(args.accepted, args.json)
+}
+
+fn roster(config: &Config) -> anyhow::Result<Vec<(CameraId, Officer)>> {
+    let roster = Roster::reload(config)?;
+    let cameras = roster.cameras();
+    Ok(cameras
+        .map(|(camera, entry)| (camera.clone(), entry.officer.clone()))
+        .collect())
+}
+
+fn read(
+    source: &(dyn LogSource + Sync),
+    key: &VerifierKey,
+    wrong: &mut Vec<Found>,
+) -> anyhow::Result<Book> {
+    let mut book = Book::default();
+    let report = verify_log(
+        source,
+        key,
+        &mut |_, bytes| {
+            if let Ok(entry) = serde_json::from_slice::<Entry>(bytes) {
+                book.enter(&entry);
+            }
+        },
+        None,
+    )?;
+    wrong.extend(report.findings.iter().map(Found::of));
+    Ok(book)
+}

@@ -1,0 +1,152 @@
+//! The custody log against the bucket's content, both ways.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::audit::{Book, Gap, GapKind, Stored};
+use crate::cli::remote::Bucket;
+use crate::model::{Escaped, EvidenceId, Part};
+
+/// What lies beside an item's footage once it is stored.
+const BESIDE: [&str; 2] = ["manifest.json", "receipt"];
+const ITEM_KEY: &str = "item-key";
+
+pub struct Listing {
+    pub bucket: Bucket,
+    /// Sizes by key.
+    objects: BTreeMap<String, u64>,
+    /// Other stations store into it, too.
+    shared: bool,
+}
+
+impl Listing {
+    pub fn take(bucket: Bucket) -> anyhow::Result<Self> {
+        let listed = bucket.evidence()?;
+        let shared = bucket.shared()?;
+        let objects = listed.into_iter().map(|o| (o.key, o.size)).collect();
+        Ok(Self {
+            bucket,
+            objects,
+            shared,
+        })
+    }
+
+    pub fn compare(&self, book: &Book) -> anyhow::Result<Vec<Gap>> {
+        let mut gaps = Vec::new();
+        for (id, path, stored, previews) in book.stored() {
+            let name = format!("item {id} ({path})");
+            self.object(id, stored, &name, &mut gaps)?;
+            for (part, preview) in previews {
+                self.object(id, preview, &format!("the {part} of {name}"), &mut gaps)?;
+            }
+            let beside = BESIDE.iter().chain((!stored.keyless).then_some(&ITEM_KEY));
+            for object in beside {
+                let key = self.bucket.evidence_key(id, object);
+                if !self.there(&key)? {
+                    let what = format!("{name} has no {object} in the store");
+                    gaps.push(gap(
+                        GapKind::GapObjectMissing,
+                        "missing",
+                        &key,
+                        Some(id),
+                        Some(stored),
+                        what,
+                    ));
+                }
+            }
+        }
+        gaps.extend(self.unknown(book));
+        for gap in &mut gaps {
+            if let Some(id) = gap.evidence {
+                (gap.camera, gap.officer) = book.whose(id);
+            }
+        }
+        Ok(gaps)
+    }
+
+    fn object(
+        &self,
+        id: EvidenceId,
+        stored: &Stored,
+        name: &str,
+        gaps: &mut Vec<Gap>,
+    ) -> anyhow::Result<()> {
+        let key = &stored.key;
+        let found = match self.objects.get(key) {
+            Some(size) => Some(*size),
+            // Stored since the listing was taken, or covered by a delete marker.
+            None => self.bucket.head(key, None)?.map(|head| head.size),
+        };
+        let (code, word, what) = match found {
+            None => (
+                GapKind::GapObjectMissing,
+                "missing",
+                format!("{name} is stored by the log and not in the store at {key}"),
+            ),
+            Some(size) if size != stored.size => (
+                GapKind::GapObjectSize,
+                "size",
+                format!(
+                    "{name} has {size} sealed bytes in the store, {} in the log",
+                    stored.size
+                ),
+            ),
+            Some(_) => return Ok(()),
+        };
+        gaps.push(gap(code, word, key, Some(id), Some(stored), what));
+        Ok(())
+    }
+
+    fn there(&self, key: &str) -> anyhow::Result<bool> {
+        Ok(self.objects.contains_key(key) || self.bucket.head(key, None)?.is_some())
+    }
+
+    fn unknown(&self, book: &Book) -> impl Iterator<Item = Gap> {
+        let prefix = self.bucket.evidence_prefix();
+        let parts = [Part::Original, Part::Preview, Part::Storyboard].map(Part::as_str);
+        let known: BTreeSet<&str> = parts.into_iter().chain(BESIDE).chain([ITEM_KEY]).collect();
+        self.objects.keys().filter_map(move |key| {
+            let (id, object) = key
+                .strip_prefix(&prefix)?
+                .split_once('/')
+                .unwrap_or((key, ""));
+            let id = id.parse::<EvidenceId>().ok();
+            let ours = id.is_some_and(|id| book.knows(id));
+            // In a shared bucket, whole items that this log does not know are another station's.
+            if (ours || (self.shared && id.is_some())) && known.contains(object) {
+                return None;
+            }
+            let what = format!(
+                "the store holds {}, which this station's log does not know",
+                Escaped(key.as_bytes())
+            );
+            Some(gap(
+                GapKind::GapObjectUnknown,
+                "unknown",
+                key,
+                id,
+                None,
+                what,
+            ))
+        })
+    }
+}
+
+fn gap(
+    code: GapKind,
+    word: &str,
+    key: &str,
+    evidence: Option<EvidenceId>,
+    stored: Option<&Stored>,
+    what: String,
+) -> Gap {
+    Gap {
+        gap: format!("{word}:{}", Escaped(key.as_bytes())),
+        code,
+        camera: None,
+        officer: None,
+        session: None,
+        evidence,
+        since: stored.map(|stored| stored.at),
+        what,
+    }
+}

@@ -1,0 +1,203 @@
+//! What `camdock audit gaps` tells people and machines.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::audit::{Accepted, Book, Gap, GapKind};
+use crate::cli::Outcome;
+use crate::cli::verify::Found;
+use crate::model::Completeness;
+
+/// Gaps of one kind that people are shown; machines get all.
+const SHOWN: usize = 50;
+
+#[derive(Debug, Serialize)]
+struct Explained {
+    #[serde(flatten)]
+    gap: Gap,
+    accepted: Accepted,
+}
+
+#[derive(Debug, Serialize)]
+struct Open {
+    #[serde(flatten)]
+    gap: Gap,
+    next_step: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Told {
+    time: Timestamp,
+    log_entries: u64,
+    /// How the station's copy of the log stands to the bucket's.
+    copies: Option<String>,
+    store_compared: bool,
+    /// What is wrong with the log itself.
+    findings: Vec<Found>,
+    gaps: Vec<Open>,
+    accepted: Vec<Explained>,
+}
+
+impl Told {
+    pub fn new(
+        book: &Book,
+        gaps: Vec<Gap>,
+        findings: Vec<Found>,
+        copies: Option<String>,
+        store_compared: bool,
+    ) -> Self {
+        let mut told = Self {
+            time: Timestamp::now(),
+            log_entries: book.entries(),
+            copies,
+            store_compared,
+            findings,
+            gaps: Vec::new(),
+            accepted: Vec::new(),
+        };
+        for gap in gaps {
+            match book.accepted(&gap.gap).cloned() {
+                // What contradicts is no matter of an explanation.
+                Some(accepted) if !gap.code.is_contradiction() => {
+                    told.accepted.push(Explained { gap, accepted });
+                }
+                _ => {
+                    let next_step = gap.code.next_step();
+                    told.gaps.push(Open { gap, next_step });
+                }
+            }
+        }
+        told
+    }
+
+    pub fn completeness(&self) -> Completeness {
+        let mut gaps: BTreeMap<String, u64> = GapKind::ALL
+            .iter()
+            .map(|kind| (kind.code().to_owned(), 0))
+            .collect();
+        for open in &self.gaps {
+            *gaps.entry(open.gap.code.code().to_owned()).or_default() += 1;
+        }
+        Completeness {
+            time: self.time,
+            gaps,
+        }
+    }
+
+    /// Leaves only one camera's gaps.
+    pub fn only(mut self, camera: Option<&str>) -> Self {
+        if let Some(camera) = camera {
+            let of = |gap: &Gap| gap.camera.as_ref().is_some_and(|c| c.as_str() == camera);
+            self.gaps.retain(|open| of(&open.gap));
+            self.accepted.retain(|explained| of(&explained.gap));
+        }
+        self
+    }
+
+    pub fn tell(&self, accepted: bool, json: bool) -> anyhow::Result<Outcome> {
+        let mut out = std::io::stdout().lock();
+        if json {
+            serde_json::to_writer_pretty(&mut out, self)?;
+            writeln!(out)?;
+        } else {
+            self.show(&mut out, accepted)?;
+        }
+        let contradiction = self
+            .gaps
+            .iter()
+            .any(|open| open.gap.code.is_contradiction());
+        Ok(if contradiction || !self.findings.is_empty() {
+            Outcome::VerificationFailed
+        } else if self.gaps.is_empty() {
+            Outcome::Fine
+        } else {
+            Outcome::NeedsAttention
+        })
+    }
+
+    fn show(&self, out: &mut dyn std::io::Write, accepted: bool) -> std::io::Result<()> {
+        writeln!(out, "custody log: {} entries", self.log_entries)?;
+        if let Some(copies) = &self.copies {
+            writeln!(out, "             {copies}")?;
+        }
+        if !self.store_compared {
+            writeln!(out, "store:       not compared")?;
+        }
+        for found in &self.findings {
+            writeln!(
+                out,
+                "WRONG ({}): {}\n    next: {}",
+                found.code, found.what, found.next_step
+            )?;
+        }
+        for kind in GapKind::ALL {
+            let of: Vec<_> = self
+                .gaps
+                .iter()
+                .filter(|open| open.gap.code == kind)
+                .collect();
+            if of.is_empty() {
+                continue;
+            }
+            writeln!(out, "\n{} ({}): {}", title(kind), kind.code(), of.len())?;
+            for open in of.iter().take(SHOWN) {
+                let officer = open
+                    .gap
+                    .officer
+                    .as_ref()
+                    .map_or_else(String::new, |o| format!("   officer {o}"));
+                writeln!(out, "  {}\n      {}{officer}", open.gap.what, open.gap.gap)?;
+            }
+            if of.len() > SHOWN {
+                writeln!(out, "  … and {} more; --json names all", of.len() - SHOWN)?;
+            }
+            writeln!(out, "  next: {}", kind.next_step())?;
+        }
+        if accepted {
+            for explained in &self.accepted {
+                let by = &explained.accepted;
+                writeln!(
+                    out,
+                    "\nexplained: {}\n    {} by {} on {}: {}",
+                    explained.gap.what,
+                    explained.gap.gap,
+                    by.operator,
+                    by.at.strftime("%Y-%m-%d"),
+                    by.reason
+                )?;
+            }
+        }
+        writeln!(
+            out,
+            "\n{}; {} explained{}",
+            match self.gaps.len() {
+                0 => "no gaps".to_owned(),
+                1 => "1 gap".to_owned(),
+                n => format!("{n} gaps"),
+            },
+            self.accepted.len(),
+            if accepted || self.accepted.is_empty() {
+                ""
+            } else {
+                " (--accepted shows them)"
+            }
+        )
+    }
+}
+
+const fn title(kind: GapKind) -> &'static str {
+    match kind {
+        GapKind::GapObjectMissing => "Not in the store, though the log says so",
+        GapKind::GapObjectUnknown => "In the store, and unknown to the log",
+        GapKind::GapObjectSize => "Of another size in the store than in the log",
+        GapKind::GapNeverTaken => "Seen on a camera and never taken",
+        GapKind::GapNotTaken => "Could not be taken",
+        GapKind::GapWaiting => "Sealed, and waiting long for the store",
+        GapKind::GapSession => "Stays cut short and never finished",
+        GapKind::GapNumber => "Numbers missing in a camera's recordings",
+        GapKind::GapCamera => "Cameras not docked for long",
+    }
+}
