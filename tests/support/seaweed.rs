@@ -234,6 +234,7 @@ impl SeaweedFs {
         let ports = self.ports;
         let mut command = Command::new(&weed);
         command
+            .arg(format!("-logdir={}", dir.display()))
             .arg("server")
             .arg(format!("-dir={}", dir.join("data").display()))
             .arg("-ip=127.0.0.1")

@@ -74,6 +74,7 @@ pub async fn start(dir: &Path, bucket: &str) -> anyhow::Result<Weed> {
     let child = Command::new(program)
         .current_dir(dir)
         .args([
+            "-logdir=.",
             "server",
             "-dir=data",
             "-ip=127.0.0.1",
