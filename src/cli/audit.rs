@@ -45,7 +45,7 @@ enum What {
   camdock audit gaps                     every day by camdock-gaps.timer, or by hand
   camdock audit gaps --camera acme/X1    one camera
   camdock audit gaps --no-store          the log alone, without the right to list the bucket
-  camdock audit accept 'number:acme/X1:DCIM/A#.MP4:0007' --operator 'M. Shah' --reason 'deleted by the officer, see note 12'
+  camdock audit accept 'number:acme/X1:DCIM/A#:0007' --operator 'M. Shah' --reason 'deleted by the officer, see note 12'
 What it looks for:
   - files on a camera that were neither taken nor held, and files that could not be taken
   - sealed items that wait too long for the store; stays that were cut short and never finished

@@ -1,10 +1,12 @@
 //! Numbers that are missing in the names of a camera's recordings.
 //!
 //! Nobody says how a camera names its files, so this looks at the names themselves, and only where they clearly count
-//! up: a gap that is none costs trust. A series is one folder and one name but for its last run of digits; it counts where
-//! at least half of its steps are by one. Names that may be times of day are left out.
+//! up: a gap that is none costs trust. A series is one folder and one name but for its last run of digits and for a date and
+//! time before it; it counts where at least half of its steps are by one. Numbers that may be times of day are left out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,7 +21,7 @@ const DIGITS_MAX: usize = 12;
 /// A step back by this much is a counter that began anew.
 const ANEW: u64 = 100;
 /// A file of another folder fills a gap if it is not older or newer than its neighbours by more than this.
-const AROUND: SignedDuration = SignedDuration::from_hours(24);
+const AROUND: SignedDuration = SignedDuration::from_mins(10);
 
 /// A run of numbers that no file has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,55 +58,108 @@ impl Missing {
 }
 
 /// A name around its last run of digits.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Name<'a> {
     folder: &'a [u8],
-    prefix: &'a [u8],
+    /// With `@` for each run of digits of a date and time, as they differ from file to file.
+    prefix: Cow<'a, [u8]>,
     digits: &'a [u8],
     suffix: &'a [u8],
     number: u64,
+    may_be_time_of_day: bool,
 }
 
 fn parse(path: &SourcePath) -> Option<Name<'_>> {
-    let name = path.file_name();
-    let folder = &path.as_bytes()[..path.as_bytes().len() - name.len()];
-    let stem = name.iter().rposition(|&b| b == b'.').unwrap_or(name.len());
-    let end = name[..stem].iter().rposition(u8::is_ascii_digit)? + 1;
-    let begin = name[..end]
-        .iter()
-        .rposition(|b| !b.is_ascii_digit())
-        .map_or(0, |at| at + 1);
-    let digits = &name[begin..end];
-    if digits.len() > DIGITS_MAX {
+    let whole = path.as_bytes();
+    let name_at = whole.len() - path.file_name().len();
+    let stem_end = whole[name_at..].iter().rposition(|&b| b == b'.');
+    let stem_end = name_at + stem_end.unwrap_or(whole.len() - name_at);
+    let (last, before) = runs_of_digits(&whole[..stem_end])
+        .split_last()
+        .map(|(l, b)| (l.clone(), b.to_vec()))?;
+    if last.start < name_at || last.len() > DIGITS_MAX {
         return None;
     }
-    let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let digits = &whole[last.clone()];
+    let number = value(digits);
+    // The runs of the date's time, as far as they stand before the last run.
+    let stamped = date(whole, &before).map(|(from, behind)| (&before[from..], behind));
+    let within = |run: &Range<usize>| run.start >= name_at;
+    let prefix = match stamped {
+        Some((runs, _)) if runs.iter().any(within) => {
+            let mut masked = Vec::new();
+            let mut at = name_at;
+            for run in runs.iter().filter(|run| within(run)) {
+                masked.extend_from_slice(&whole[at..run.start]);
+                masked.push(b'@');
+                at = run.end;
+            }
+            masked.extend_from_slice(&whole[at..last.start]);
+            Cow::Owned(masked)
+        }
+        _ => Cow::Borrowed(&whole[name_at..last.start]),
+    };
     Some(Name {
-        folder,
-        prefix: &name[..begin],
+        folder: &whole[..name_at],
+        prefix,
         digits,
-        suffix: &name[end..],
+        suffix: &whole[last.end..],
         number,
+        may_be_time_of_day: stamped.is_some_and(|(_, behind)| time_of_day(digits, behind))
+            || date(whole, std::slice::from_ref(&last)).is_some(),
     })
 }
 
-impl Name<'_> {
-    /// A date stands before it, and hours, minutes and seconds would make it up.
-    fn may_be_time_of_day(&self) -> bool {
-        let runs = self.prefix.split(|b| !b.is_ascii_digit());
-        let digits: usize = runs.map(<[u8]>::len).sum();
-        let parts: Vec<u64> = match self.digits.len() {
-            2 => vec![self.number],
-            4 => vec![self.number / 100, self.number % 100],
-            6 => vec![
-                self.number / 10_000,
-                self.number / 100 % 100,
-                self.number % 100,
-            ],
-            _ => return false,
-        };
-        digits >= 6 && parts.iter().all(|part| *part < 60)
+fn runs_of_digits(text: &[u8]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (at, _) in text.iter().enumerate().filter(|(_, b)| b.is_ascii_digit()) {
+        match runs.last_mut() {
+            Some(run) if run.end == at => run.end = at + 1,
+            _ => runs.push(at..at + 1),
+        }
     }
+    runs
+}
+
+fn value(digits: &[u8]) -> u64 {
+    digits.iter().fold(0u64, |sum, b| {
+        sum.saturating_mul(10).saturating_add(u64::from(b - b'0'))
+    })
+}
+
+/// The last date among runs of digits: at which run it begins, and how many digits follow it up to the last run.
+fn date(text: &[u8], runs: &[Range<usize>]) -> Option<(usize, usize)> {
+    let of = |run: usize| runs.get(run).map_or(&[][..], |run| &text[run.clone()]);
+    let month_day = |digits: &[u8]| {
+        digits.len() == 4
+            && (1..=12).contains(&value(&digits[..2]))
+            && (1..=31).contains(&value(&digits[2..]))
+    };
+    let year = |digits: &[u8]| digits.len() == 4 && (1990..2100).contains(&value(digits));
+    let found = |at: usize, short: bool| {
+        let digits = of(at);
+        // Runs that the date takes up, and what of its last run is time already.
+        let (taken, over) = match digits.len() {
+            8 | 12 | 14 if year(&digits[..4]) && month_day(&digits[4..8]) => (1, digits.len() - 8),
+            // A time of day may look so, too.
+            6 if short && month_day(&digits[2..]) => (1, 0),
+            4 if year(digits) && month_day(of(at + 1)) => (2, 0),
+            4 if year(digits) && month_day(&[of(at + 1), of(at + 2)].concat()) => (3, 0),
+            _ => return None,
+        };
+        let behind: usize = runs.iter().skip(at + taken).map(Range::len).sum();
+        Some((at, over + behind))
+    };
+    let last = |short| (0..runs.len()).rev().find_map(|at| found(at, short));
+    last(false).or_else(|| last(true))
+}
+
+/// With as many digits of a time before it, these can be its next ones.
+fn time_of_day(digits: &[u8], before: usize) -> bool {
+    let pairs = digits.chunks(2);
+    digits.len().is_multiple_of(2)
+        && before + digits.len() <= 6
+        && pairs.into_iter().all(|pair| value(pair) < 60)
 }
 
 struct File<'a> {
@@ -114,7 +169,7 @@ struct File<'a> {
     session: SessionId,
 }
 
-type Key<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+type Key<'a> = (&'a [u8], Cow<'a, [u8]>);
 
 /// The runs of numbers that are missing between files of one camera, given with their times.
 pub(super) fn missing<'a>(
@@ -138,13 +193,14 @@ pub(super) fn missing<'a>(
             .extension()
             .is_some_and(|e| VIDEO.contains(&e.as_str()));
         if video {
-            let key = (file.name.folder, file.name.prefix, file.name.suffix);
+            let name = &file.name;
+            let key = (name.folder, name.prefix.clone());
             series.entry(key).or_default().push(file);
         }
     }
     let mut holes = Vec::new();
     for members in series.values_mut() {
-        if members.iter().all(|file| file.name.may_be_time_of_day()) {
+        if members.iter().all(|file| file.name.may_be_time_of_day) {
             continue;
         }
         members.sort_by_key(|file| (file.at, file.name.number));
@@ -168,17 +224,21 @@ pub(super) fn missing<'a>(
 /// Cuts a series, in the order of its times, where the counter began anew.
 fn runs<'a, 'f>(members: &[&'f File<'a>]) -> Vec<BTreeMap<u64, &'f File<'a>>> {
     let mut runs: Vec<BTreeMap<u64, &'f File<'a>>> = Vec::new();
+    let mut names = BTreeSet::new();
     for file in members {
-        let number = file.name.number;
+        let (number, suffix) = (file.name.number, file.name.suffix);
         let anew = runs.last().is_none_or(|run| {
             let highest = run.last_key_value().map_or(0, |(highest, _)| *highest);
-            run.contains_key(&number) || number + ANEW <= highest
+            // Two lenses may share a number; one name can't come twice.
+            names.contains(&(number, suffix)) || number.saturating_add(ANEW) <= highest
         });
         if anew {
             runs.push(BTreeMap::new());
+            names.clear();
         }
+        names.insert((number, suffix));
         if let Some(run) = runs.last_mut() {
-            run.insert(number, file);
+            run.entry(number).or_insert(*file);
         }
     }
     runs
@@ -228,7 +288,7 @@ fn left(
     for end in filled.iter().copied().chain([to + 1]) {
         if next < end {
             let name = &before.name;
-            let series = [name.folder, name.prefix, b"#", name.suffix].concat();
+            let series = [name.folder, &name.prefix, b"#"].concat();
             found.push(Missing {
                 series: Escaped(&series).to_string(),
                 from: next,
