@@ -24,7 +24,6 @@ mod source;
 mod spool;
 mod state;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -34,7 +33,7 @@ use tokio::sync::Notify;
 
 use crate::audit::{LogHandle, encode_entry};
 use crate::journal::{ItemRow, Journal};
-use crate::model::{BayName, CameraId, Entry, Event, SessionId, StationName};
+use crate::model::{Entry, Event, SessionId, StationName};
 use crate::seal::{ItemKey, Recipient, StationWrapKey};
 
 pub use bays::{Bays, REMOVED_EARLY};
@@ -68,8 +67,6 @@ pub struct Shared {
     pub cores: usize,
     /// Pulls that are reading right now.
     pub pulling: AtomicUsize,
-    /// Cameras that are docked right now, by the serial that they give.
-    pub docked: Mutex<HashMap<CameraId, BayName>>,
     pub wake_upload: Notify,
     pub stop: AtomicBool,
     /// `None` once the committing thread was asked to end.

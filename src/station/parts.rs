@@ -1,6 +1,5 @@
 //! The parts of a station, opened in order from a validated configuration.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
@@ -199,7 +198,6 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<Opened> {
         bays: Bays::default(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         pulling: AtomicUsize::new(0),
-        docked: Mutex::new(HashMap::new()),
         wake_upload: tokio::sync::Notify::new(),
         stop: AtomicBool::new(false),
         commit: Mutex::new(Some(committer)),
