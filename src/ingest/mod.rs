@@ -14,6 +14,7 @@ mod inventory;
 mod job;
 mod looked;
 mod outbound;
+mod patient;
 mod previews;
 mod publish;
 mod pull;
@@ -23,6 +24,7 @@ mod recover;
 mod source;
 mod spool;
 mod state;
+mod turns;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -50,6 +52,7 @@ pub use previews::{
 pub use publish::{PUBLISHED, check_bucket_log, publish_log};
 pub use recover::{Recovered, WITNESSED, recover};
 pub use spool::Spool;
+pub use turns::Turns;
 
 /// What every job and the uploads share.
 pub struct Shared {
@@ -65,6 +68,8 @@ pub struct Shared {
     pub settle: Duration,
     pub bays: Bays,
     pub cores: usize,
+    /// Whose camera is read next, where not all are at once.
+    pub turns: Turns,
     /// Pulls that are reading right now.
     pub pulling: AtomicUsize,
     pub wake_upload: Notify,
