@@ -4,6 +4,8 @@
 //! to happen is said by `CAMDOCK_FAILPOINT`, read once:
 //! `list` tells every point that is passed; `stop:NAME@3` stops at the third passing of a point; `eio:NAME@1` and
 //! `enospc:NAME@1` make a disk's point fail once, with `@1+` from then on. `NAME~TEXT` counts only files whose path holds TEXT.
+//! While there is a file `CAMDOCK_FAILPOINT_WHILE`, `hold:NAME` waits at a point, and `crawl:read camera~TEXT@2+` lets a
+//! camera give one byte a second.
 
 #[cfg(debug_assertions)]
 use std::{
@@ -52,6 +54,8 @@ enum Action {
     List,
     Stop,
     Fail(rustix::io::Errno),
+    Hold,
+    Crawl,
 }
 
 #[cfg(debug_assertions)]
@@ -72,6 +76,8 @@ impl Plan {
         let action = match action {
             "list" => Action::List,
             "stop" => Action::Stop,
+            "hold" => Action::Hold,
+            "crawl" => Action::Crawl,
             "eio" => Action::Fail(rustix::io::Errno::IO),
             "enospc" => Action::Fail(rustix::io::Errno::NOSPC),
             _ => return None,
@@ -89,6 +95,12 @@ impl Plan {
             from_then_on: at.ends_with('+'),
             passed: AtomicU32::new(0),
         })
+    }
+
+    fn means(&self, path: &Path) -> bool {
+        self.file
+            .as_ref()
+            .is_none_or(|text| path.to_string_lossy().contains(text.as_str()))
     }
 
     /// Whether this passing is the one that was asked for.
@@ -124,7 +136,39 @@ pub fn pass(name: &str) {
             eprintln!("failpoint {name}: stopped");
             std::process::abort();
         }
+        Action::Hold if plan.name == name && meanwhile() => {
+            eprintln!("failpoint {name}: held");
+            while meanwhile() {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+        }
         _ => {}
+    }
+}
+
+#[cfg(debug_assertions)]
+fn meanwhile() -> bool {
+    std::env::var_os("CAMDOCK_FAILPOINT_WHILE").is_some_and(|file| Path::new(&file).exists())
+}
+
+/// Before a camera's file is read: how much of this buffer it fills at most.
+#[cfg(debug_assertions)]
+pub fn camera<'b>(path: &[u8], buffer: &'b mut [u8]) -> io::Result<&'b mut [u8]> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    fails("read camera", path)?;
+    match plan() {
+        Some(plan)
+            if plan.action == Action::Crawl
+                && !buffer.is_empty()
+                && plan.means(path)
+                && plan.is_now("read camera")
+                && meanwhile() =>
+        {
+            std::thread::sleep(std::time::Duration::from_secs(1));
+            Ok(&mut buffer[..1])
+        }
+        _ => Ok(buffer),
     }
 }
 
@@ -135,11 +179,7 @@ pub fn fails(name: &str, path: &Path) -> io::Result<()> {
     let Action::Fail(errno) = plan.action else {
         return Ok(());
     };
-    let meant = plan
-        .file
-        .as_ref()
-        .is_none_or(|text| path.to_string_lossy().contains(text.as_str()));
-    if meant && plan.is_now(name) {
+    if plan.means(path) && plan.is_now(name) {
         eprintln!("failpoint {name}: {errno} on {}", path.display());
         return Err(errno.into());
     }

@@ -166,6 +166,8 @@ impl FolderFile {
 
 impl Read for FolderFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        #[cfg(debug_assertions)]
+        let buffer = crate::failpoint::camera(self.path.as_bytes(), buffer)?;
         self.file.read(buffer)
     }
 }

@@ -185,8 +185,8 @@ impl Pace {
 
 #[derive(Debug, Clone)]
 pub struct Ingest {
-    /// Cameras pulled at the same time, at least 1.
-    pub parallel_cameras: usize,
+    /// Cameras read at the same time; `None`: all that are docked.
+    pub parallel_cameras: Option<usize>,
     pub accept_unknown: AcceptUnknown,
     /// Files listed on one camera; what is beyond is named as not listed.
     pub max_files: u64,

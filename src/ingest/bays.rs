@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::model::{BayName, BayStatus, BayView};
+use crate::model::{BayName, BayStatus, BayView, SessionId};
 
 /// The code of what a bay shows after its camera left before all was secured.
 pub const REMOVED_EARLY: &str = "removed_early";
@@ -31,8 +31,14 @@ impl Default for Bays {
 
 impl Bays {
     /// A camera that is back ends the warning that it left too early, wherever it left.
+    /// A session that is still ending never hides the next one in its bay: ids of sessions grow with time.
     pub fn show(&self, view: BayView) {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(mine), Some(theirs)) = (view.session, views.get(&view.bay))
+            && theirs.session > Some(mine)
+        {
+            return;
+        }
         if view.camera.is_some() && !is_early(&view) {
             views.retain(|_, old| !(is_early(old) && old.camera == view.camera));
         }
@@ -47,8 +53,21 @@ impl Bays {
     /// Nothing is docked there any more. That a camera left too early stays to be read: its session may have ended
     /// before the bus told that it is gone, or after.
     pub fn clear(&self, bay: &BayName) {
+        self.remove(bay, None);
+    }
+
+    /// The same, of a session that ended; the next one may be there already.
+    pub fn clear_after(&self, bay: &BayName, session: SessionId) {
+        self.remove(bay, Some(session));
+    }
+
+    fn remove(&self, bay: &BayName, ended: Option<SessionId>) {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        if views.get(bay).is_some_and(is_early) {
+        let next = |view: &BayView| ended.is_some() && view.session > ended;
+        if views
+            .get(bay)
+            .is_some_and(|view| is_early(view) || next(view))
+        {
             return;
         }
         views.remove(bay);
@@ -107,6 +126,23 @@ mod tests {
         // It is back: no warning any more, and none when it leaves with all secured.
         bays.show(view("1", BayStatus::AllStored { files: 2, bytes: 9 }));
         bays.clear(&bay);
+        assert_eq!(bays.all(), []);
+    }
+
+    #[test]
+    fn a_session_that_ends_late_leaves_the_next_one_in_its_bay_as_it_is() {
+        let (bay, bays) = (BayName::new("bay-1"), Bays::default());
+        let of = |session, serial: &str, status| BayView {
+            session: Some(session),
+            ..view(serial, status)
+        };
+        let (old, new) = (SessionId::new(), SessionId::new());
+        let stored = BayStatus::AllStored { files: 2, bytes: 9 };
+        bays.show(of(new, "2", stored.clone()));
+        bays.show(of(old, "1", early()));
+        bays.clear_after(&bay, old);
+        assert_eq!(bays.all(), [of(new, "2", stored)]);
+        bays.clear_after(&bay, new);
         assert_eq!(bays.all(), []);
     }
 }

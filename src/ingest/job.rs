@@ -3,6 +3,7 @@
 mod bounds;
 mod show;
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,7 +16,8 @@ use super::outbound::chain;
 use super::pull::{Puller, Tools};
 use super::quiet::Quiet;
 use super::spool::Room;
-use super::state::SessionState;
+use super::state::{CRAWLING, SessionState};
+use super::turns::Turn;
 use super::{IngestError, Shared};
 use crate::camera::Camera;
 use crate::failpoint::reached;
@@ -205,7 +207,10 @@ impl Run {
                 if self.stopped() {
                     return Err(IngestError::Stopped);
                 }
-                if !self.take(camera, tools, &row, &mut held)? {
+                if self.take(camera, tools, &row, &mut held)? {
+                    let elapsed = self.began.elapsed();
+                    self.lock().took(row.facts.size, self.bytes_read, elapsed);
+                } else {
                     postponed.insert(row.facts.path);
                 }
             }
@@ -242,7 +247,9 @@ impl Run {
         let shared = Arc::clone(&self.shared);
         let _room = self.wait_for_room(&shared, facts.size)?;
         self.show(Some(facts));
-        match self.pull(camera, facts, tools) {
+        let turn = shared.turns.wait(&|| self.stopped());
+        let turn = Cell::new(Some(turn.ok_or(IngestError::Stopped)?));
+        match self.pull(camera, facts, tools, &turn) {
             Ok(bytes) => {
                 self.bytes_read += bytes;
                 self.tries.remove(&facts.path);
@@ -286,10 +293,22 @@ impl Run {
         camera: &mut dyn Camera,
         facts: &FileFacts,
         tools: &mut Tools,
+        turn: &Cell<Option<Turn<'_>>>,
     ) -> Result<u64, IngestError> {
         let progress = |in_file: u64| {
             self.lock()
                 .progress(in_file, self.bytes_read + in_file, self.began.elapsed());
+            self.show(Some(facts));
+        };
+        let crawls = |speed: Option<u64>| {
+            // Others need not wait for it.
+            drop(speed.and_then(|_| turn.take()));
+            let before = self.lock().crawling(speed);
+            if let (Some(speed), None) = (speed, before) {
+                metrics::error("camera_slow");
+                tracing::warn!(path = %facts.path, code = "camera_slow", bytes_a_second = speed,
+                    next_step = CRAWLING, "the camera hardly answers");
+            }
             self.show(Some(facts));
         };
         let puller = Puller {
@@ -299,6 +318,7 @@ impl Run {
             tally: &self.tally,
             stop: &|| self.stopped(),
             progress: &progress,
+            crawls: &crawls,
         };
         puller.pull(camera, facts, tools)
     }

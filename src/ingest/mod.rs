@@ -14,6 +14,7 @@ mod inventory;
 mod job;
 mod looked;
 mod outbound;
+mod patient;
 mod previews;
 mod publish;
 mod pull;
@@ -23,8 +24,8 @@ mod recover;
 mod source;
 mod spool;
 mod state;
+mod turns;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -34,7 +35,7 @@ use tokio::sync::Notify;
 
 use crate::audit::{LogHandle, encode_entry};
 use crate::journal::{ItemRow, Journal};
-use crate::model::{BayName, CameraId, Entry, Event, SessionId, StationName};
+use crate::model::{Entry, Event, SessionId, StationName};
 use crate::seal::{ItemKey, Recipient, StationWrapKey};
 
 pub use bays::{Bays, REMOVED_EARLY};
@@ -51,6 +52,7 @@ pub use previews::{
 pub use publish::{PUBLISHED, check_bucket_log, publish_log};
 pub use recover::{Recovered, WITNESSED, recover};
 pub use spool::Spool;
+pub use turns::Turns;
 
 /// What every job and the uploads share.
 pub struct Shared {
@@ -66,10 +68,10 @@ pub struct Shared {
     pub settle: Duration,
     pub bays: Bays,
     pub cores: usize,
+    /// Whose camera is read next, where not all are at once.
+    pub turns: Turns,
     /// Pulls that are reading right now.
     pub pulling: AtomicUsize,
-    /// Cameras that are docked right now, by the serial that they give.
-    pub docked: Mutex<HashMap<CameraId, BayName>>,
     pub wake_upload: Notify,
     pub stop: AtomicBool,
     /// `None` once the committing thread was asked to end.

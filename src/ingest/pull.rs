@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::ahead::Ahead;
 use super::commit::{Sealed as Commit, Tally};
+use super::patient::Patient;
 use super::{IngestError, Shared};
 use crate::camera::{Camera, CameraError, CameraFile};
 use crate::durable::{self, BulkFile};
@@ -38,6 +39,8 @@ pub struct Puller<'a> {
     /// The job's wish to stop, and its view of progress: (bytes of this file, file).
     pub stop: &'a (dyn Fn() -> bool + Sync),
     pub progress: &'a dyn Fn(u64),
+    /// How slow the camera is, in bytes a second, when it is hopelessly so; `None` when it no longer is.
+    pub crawls: &'a dyn Fn(Option<u64>),
 }
 
 /// What a job keeps from file to file.
@@ -262,7 +265,7 @@ impl Puller<'_> {
                 };
                 let side_by_side = busy < self.shared.cores
                     && facts.size > u64::from(self.shared.frame_length) * 2;
-                let mut reader = ReadOnly(source);
+                let mut reader = Patient::new(source, self);
                 let done = seal_stream(
                     &mut reader,
                     &mut file,
@@ -273,6 +276,7 @@ impl Puller<'_> {
                 );
                 self.shared.pulling.fetch_sub(1, Ordering::Relaxed);
                 done.map_err(|e| match e {
+                    PipelineError::Source(_) if (self.stop)() => IngestError::Stopped,
                     PipelineError::Source(e) => CameraError::reading(&facts.path, e).into(),
                     PipelineError::Sink(e) => IngestError::Disk(e),
                     PipelineError::Seal(e) => e.into(),
@@ -378,14 +382,5 @@ impl Puller<'_> {
             stored_index: None,
             stored_at: None,
         }
-    }
-}
-
-/// A camera's file as a plain reader.
-struct ReadOnly<'a>(&'a mut dyn CameraFile);
-
-impl std::io::Read for ReadOnly<'_> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read(out)
     }
 }

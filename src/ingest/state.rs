@@ -6,6 +6,10 @@ use super::bays::REMOVED_EARLY;
 use crate::journal::InventoryCounts;
 use crate::model::BayStatus;
 
+/// What to do about a camera that hardly answers.
+pub const CRAWLING: &str = "What it gives is taken for as long as it stays. Clean its contacts and dock it in another bay; if it is as \
+     slow there, leave it docked and tell operations: the camera or its card may be failing.";
+
 /// Where a dock session stands. One method per legal step; an illegal one is refused and logged by the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
@@ -36,6 +40,10 @@ pub struct NotSettled {
 pub struct SessionState {
     phase: Phase,
     counts: InventoryCounts,
+    /// Files and bytes that were taken since they were counted.
+    taken: (u64, u64),
+    /// Bytes a second, of a camera that hardly answers.
+    crawling: Option<u64>,
     /// Bytes of the file that is being read now.
     in_file: u64,
     elapsed: Duration,
@@ -52,6 +60,8 @@ impl SessionState {
             refused: 0,
             phase: Phase::Listing,
             counts: InventoryCounts::default(),
+            taken: (0, 0),
+            crawling: None,
             in_file: 0,
             elapsed: Duration::ZERO,
             bytes_read: 0,
@@ -72,6 +82,8 @@ impl SessionState {
     /// A listing saw something new or the pulling goes on.
     pub fn pulling(&mut self, counts: InventoryCounts) {
         self.counts = counts;
+        self.taken = (0, 0);
+        self.in_file = 0;
         self.phase = Phase::Pulling;
     }
 
@@ -89,6 +101,27 @@ impl SessionState {
         self.elapsed = elapsed;
     }
 
+    /// Returns what it was before.
+    pub fn crawling(&mut self, speed: Option<u64>) -> Option<u64> {
+        std::mem::replace(&mut self.crawling, speed)
+    }
+
+    /// One more file of the counted ones is done with.
+    pub fn took(&mut self, size: u64, bytes_read: u64, elapsed: Duration) {
+        self.taken.0 += 1;
+        self.taken.1 += size;
+        self.progress(0, bytes_read, elapsed);
+    }
+
+    /// Pending still, as far as is known: what was taken may not be committed yet.
+    fn pending(&self) -> (u64, u64) {
+        let (files, bytes) = self.counts.pending;
+        (
+            files.saturating_sub(self.taken.0),
+            bytes.saturating_sub(self.taken.1),
+        )
+    }
+
     /// The only step to "safe": refused while anything is pending or not yet in the signed log.
     pub fn settled(
         &mut self,
@@ -103,6 +136,7 @@ impl SessionState {
             });
         }
         self.counts = counts;
+        self.taken = (0, 0);
         self.unstored = unstored;
         self.in_file = 0;
         self.phase = Phase::Settled;
@@ -112,6 +146,7 @@ impl SessionState {
     /// The last counts of a session that ends.
     pub fn counted(&mut self, counts: InventoryCounts) {
         self.counts = counts;
+        self.taken = (0, 0);
     }
 
     /// Files and entries that were seen and are not secured.
@@ -127,7 +162,8 @@ impl SessionState {
     pub fn status(&self) -> BayStatus {
         let counts = &self.counts;
         let files = counts.files();
-        let done = files - counts.pending.0;
+        let pending = self.pending();
+        let done = files - pending.0;
         match &self.phase {
             Phase::Listing => {
                 BayStatus::Reading { files_done: 0, files_total: 0, bytes_done: 0, bytes_total: 0, seconds_left: None }
@@ -139,12 +175,21 @@ impl SessionState {
                 files_done: done,
                 files_total: files,
             },
-            Phase::Pulling => BayStatus::Reading {
-                files_done: done,
-                files_total: files,
-                bytes_done: (counts.bytes() - counts.pending.1 + self.in_file).min(counts.bytes()),
-                bytes_total: counts.bytes(),
-                seconds_left: self.seconds_left(),
+            Phase::Pulling => match self.crawling {
+                Some(speed) => BayStatus::NeedsAttention {
+                    code: "camera_slow".into(),
+                    reason: format!("The camera hardly answers: {speed} bytes a second"),
+                    next_step: CRAWLING.into(),
+                    files_done: done,
+                    files_total: files,
+                },
+                None => BayStatus::Reading {
+                    files_done: done,
+                    files_total: files,
+                    bytes_done: (counts.bytes() - pending.1 + self.in_file).min(counts.bytes()),
+                    bytes_total: counts.bytes(),
+                    seconds_left: self.seconds_left(),
+                },
             },
             Phase::Settled if counts.failed.0 > 0 => BayStatus::NeedsAttention {
                 code: "files_failed".into(),
@@ -198,7 +243,7 @@ impl SessionState {
         if self.bytes_read == 0 || seconds < 1.0 {
             return None;
         }
-        let left = self.counts.pending.1.saturating_sub(self.in_file) as f64;
+        let left = self.pending().1.saturating_sub(self.in_file) as f64;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         Some((left * seconds / self.bytes_read as f64).ceil().min(1e9) as u64)
     }
@@ -276,6 +321,34 @@ mod tests {
             BayStatus::Reading {
                 files_done: 2,
                 files_total: 3,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn each_file_that_was_taken_counts_at_once() {
+        let mut state = SessionState::new(None);
+        state.pulling(counts(4, 0, 0));
+        state.progress(5, 5, Duration::from_secs(1));
+        for done in 1..=3 {
+            state.took(10, done * 10, Duration::from_secs(done));
+            let expected = BayStatus::Reading {
+                files_done: done,
+                files_total: 4,
+                bytes_done: done * 10,
+                bytes_total: 40,
+                seconds_left: Some(4 - done),
+            };
+            assert_eq!(state.status(), expected);
+        }
+        // Counted anew: one of them could not be committed.
+        state.pulling(counts(2, 2, 0));
+        assert!(matches!(
+            state.status(),
+            BayStatus::Reading {
+                files_done: 2,
+                bytes_done: 20,
                 ..
             }
         ));

@@ -1,9 +1,10 @@
 //! From an arrival to a running dock session: who is it, may it be taken, on which thread.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use super::claims::Claims;
 use super::opening::{self, Unlocked};
 use super::refusals::Refusals;
 use crate::camera::{self, unlock::Attempts};
@@ -43,6 +44,7 @@ pub struct Docking {
     /// Passwords that cameras refused.
     attempts: Arc<Attempts>,
     refusals: Arc<Refusals>,
+    claims: Arc<Claims>,
 }
 
 impl Docking {
@@ -55,6 +57,7 @@ impl Docking {
             unlocked: Arc::default(),
             attempts: Arc::default(),
             refusals: Arc::default(),
+            claims: Arc::default(),
         }
     }
 
@@ -113,6 +116,7 @@ impl Docking {
         let control = Arc::new(JobControl::default());
         let (shared, mine, name) = (Arc::clone(&self.shared), Arc::clone(&control), bay.clone());
         let (unlocked, refusals) = (self.unlocked.take(&bay), Arc::clone(&self.refusals));
+        let claims = Arc::clone(&self.claims);
         self.start(bay, control, move || {
             let arrival = Arrival {
                 bay: &name,
@@ -120,7 +124,7 @@ impl Docking {
                 profile: &profile,
                 unlocked,
             };
-            session(&shared, &refusals, mine, arrival, &rules);
+            session(&shared, &refusals, &claims, mine, arrival, &rules);
         });
     }
 
@@ -231,6 +235,7 @@ struct Arrival<'a> {
 fn session(
     shared: &Arc<Shared>,
     refusals: &Refusals,
+    claims: &Arc<Claims>,
     control: Arc<JobControl>,
     arrival: Arrival<'_>,
     rules: &Rules,
@@ -243,7 +248,7 @@ fn session(
         arrival.profile,
         rules,
         arrival.unlocked,
-        stop,
+        Arc::clone(&stop),
     );
     let camera = match opened {
         Ok(camera) => camera,
@@ -274,23 +279,22 @@ fn session(
     }
     // A claimed serial that another docked camera has, too, names nobody: such a session is nobody's.
     let mut camera_id = identity.id.clone();
+    let mut claim = None;
     if let Some(id) = &identity.id {
-        let mut docked = shared.docked.lock().unwrap_or_else(PoisonError::into_inner);
-        match docked.get(id) {
-            Some(other) if other != bay => {
+        match claims.claim(id, bay, &control, stop.as_ref()) {
+            Ok(mine) => claim = Some(mine),
+            // It left while it waited: there is nothing to take, and nothing to mistake.
+            Err(_) if stop() => {}
+            Err(other) => {
                 camera_id = None;
                 quarantine = Some(format!(
                     "another camera with the serial {} is docked in bay {other}",
                     id.serial()
                 ));
             }
-            _ => {
-                docked.insert(id.clone(), bay.clone());
-            }
         }
     }
     let anonymous = camera_id.is_none();
-    let id = camera_id.clone();
     let session = SessionRow {
         id: SessionId::new(),
         bay: bay.clone(),
@@ -320,12 +324,7 @@ fn session(
             error.next_step(),
         );
     }
-    if let Some(id) = id {
-        let mut docked = shared.docked.lock().unwrap_or_else(PoisonError::into_inner);
-        if docked.get(&id) == Some(bay) {
-            docked.remove(&id);
-        }
-    }
+    drop(claim);
 }
 
 fn refuse(

@@ -1,5 +1,6 @@
 //! The service: start order, supervision of tasks, drain on SIGTERM, systemd notification, status socket.
 
+mod claims;
 mod commands;
 mod docking;
 mod drained;

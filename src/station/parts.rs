@@ -1,6 +1,5 @@
 //! The parts of a station, opened in order from a validated configuration.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
@@ -11,7 +10,7 @@ use anyhow::Context as _;
 use crate::audit::{LogHandle, LogKey, VerifierKey};
 use crate::config::{Config, Profiles, Secrets, StoreCredentials};
 use crate::durable;
-use crate::ingest::{Bays, Committer, Outbound, PreviewRules, Previews, Shared, Spool};
+use crate::ingest::{Bays, Committer, Outbound, PreviewRules, Previews, Shared, Spool, Turns};
 use crate::journal::Journal;
 use crate::preview::{Limits, Settings};
 use crate::seal::{Recipient, StationWrapKey};
@@ -198,8 +197,8 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<Opened> {
         settle: config.dock.settle.max(Duration::from_millis(1)),
         bays: Bays::default(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
+        turns: Turns::new(config.ingest.parallel_cameras),
         pulling: AtomicUsize::new(0),
-        docked: Mutex::new(HashMap::new()),
         wake_upload: tokio::sync::Notify::new(),
         stop: AtomicBool::new(false),
         commit: Mutex::new(Some(committer)),

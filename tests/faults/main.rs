@@ -1,5 +1,6 @@
 //! Everything that can break on the way of an item, broken on purpose: stops at every step, stores and disks that fail.
 
+mod card;
 mod disk;
 #[path = "../support/footage.rs"]
 #[allow(dead_code, reason = "shared with other test files")]
@@ -13,6 +14,7 @@ mod store;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweep;
+mod unplugged;
 mod whole;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -304,7 +304,7 @@ fn ingest(check: &mut Check<'_>, merged: &Merged) -> Ingest {
         raw.parallel_cameras.at.as_ref(),
         "parallel_cameras",
         "is out of range",
-        "Use 1 to 256, or 0 for one camera a processor core.",
+        "Use 1 to 256, or 0 for all that are docked.",
     );
     let max_files = raw.max_files.value;
     check.ensure(
@@ -315,10 +315,7 @@ fn ingest(check: &mut Check<'_>, merged: &Merged) -> Ingest {
         "Use 1 to 100000000; 1000000 suits every camera.",
     );
     Ingest {
-        parallel_cameras: match cameras {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n as usize,
-        },
+        parallel_cameras: (cameras > 0).then_some(cameras as usize),
         accept_unknown: raw.accept_unknown.value,
         max_files,
     }

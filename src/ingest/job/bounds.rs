@@ -109,7 +109,8 @@ impl Run {
         }
         let all_tried = matches!(self.lock().phase(), Phase::Settled) && counts.failed.0 == 0;
         if all_tried || self.shared.stopping() {
-            self.shared.bays.clear(&self.session.bay);
+            let bays = &self.shared.bays;
+            bays.clear_after(&self.session.bay, self.session.id);
         } else {
             // Stays until another camera comes to this bay, or this one to any.
             self.show_status(None, removed_early(&counts, missing_count));

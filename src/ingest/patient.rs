@@ -1,0 +1,103 @@
+//! A camera's file as a plain reader that ends when its job is to stop, however slowly the camera answers, and tells when it
+//! hardly answers at all.
+
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use super::pull::Puller;
+use crate::camera::CameraFile;
+
+/// Time in reads after which a camera's speed is judged.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Bytes a second: less is no camera at work but a bad contact or a dying card. A gigabyte would take three days.
+const CRAWL: u64 = 4 << 10;
+
+/// Counts only the time that reads take: what waits for the station's own disk is not the camera's fault.
+struct Judge {
+    bytes: u64,
+    time: Duration,
+    crawls: bool,
+}
+
+impl Judge {
+    const fn new() -> Self {
+        Self {
+            bytes: 0,
+            time: Duration::ZERO,
+            crawls: false,
+        }
+    }
+
+    /// Whether it is to be told anew how slow it is.
+    fn read(&mut self, bytes: u64, took: Duration) -> Option<Option<u64>> {
+        self.bytes += bytes;
+        self.time += took;
+        let enough = self.bytes >= CRAWL * WINDOW.as_secs();
+        if self.time < WINDOW && !(self.crawls && enough) {
+            return None;
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let speed = (self.bytes as f64 / self.time.as_secs_f64().max(0.001)) as u64;
+        let was = std::mem::replace(&mut self.crawls, speed < CRAWL);
+        (self.bytes, self.time) = (0, Duration::ZERO);
+        (was || self.crawls).then(|| self.crawls.then_some(speed))
+    }
+}
+
+pub struct Patient<'a> {
+    source: &'a mut dyn CameraFile,
+    puller: &'a Puller<'a>,
+    judge: Judge,
+}
+
+impl<'a> Patient<'a> {
+    pub fn new(source: &'a mut dyn CameraFile, puller: &'a Puller<'a>) -> Self {
+        Self {
+            source,
+            puller,
+            judge: Judge::new(),
+        }
+    }
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if (self.puller.stop)() {
+            return Err(io::Error::other("stopped"));
+        }
+        let began = Instant::now();
+        let read = self.source.read(out)?;
+        if let Some(speed) = self.judge.read(read as u64, began.elapsed()) {
+            (self.puller.crawls)(speed);
+        }
+        Ok(read)
+    }
+}
+
+impl Drop for Patient<'_> {
+    fn drop(&mut self) {
+        if self.judge.crawls {
+            (self.puller.crawls)(None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_byte_a_second_is_told_and_so_is_its_end() {
+        let second = Duration::from_secs(1);
+        let mut judge = Judge::new();
+        for _ in 0..9 {
+            assert_eq!(judge.read(1, second), None);
+        }
+        assert_eq!(judge.read(1, second), Some(Some(1)));
+        assert_eq!(judge.read(1 << 20, second), Some(None));
+        assert_eq!(judge.read(1 << 20, WINDOW), None);
+        // As slow as the slowest buses, and a file that ends before its time: no reason to call anybody.
+        assert_eq!(judge.read(150_000, WINDOW), None);
+        assert_eq!(judge.read(10, second), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! How many cameras are read at the same time, where that is bounded: they take turns, file by file, in the order in which
+//! they asked.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often a waiting camera looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+pub struct Turns {
+    /// `None`: all that are docked.
+    limit: Option<usize>,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    reading: usize,
+    next: u64,
+    waiting: VecDeque<u64>,
+}
+
+/// Until it is dropped, this camera is one of those that are read.
+pub struct Turn<'a>(&'a Turns);
+
+impl Turns {
+    pub fn new(limit: Option<usize>) -> Self {
+        Self {
+            limit,
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Blocks until it is this camera's turn; `None` when it is to stop.
+    pub fn wait(&self, stop: &dyn Fn() -> bool) -> Option<Turn<'_>> {
+        let Some(limit) = self.limit else {
+            return Some(self.begin(&mut self.lock()));
+        };
+        let mut queue = self.lock();
+        let mine = queue.next;
+        queue.next += 1;
+        queue.waiting.push_back(mine);
+        while queue.reading >= limit || queue.waiting.front() != Some(&mine) {
+            if stop() {
+                queue.waiting.retain(|ticket| *ticket != mine);
+                self.changed.notify_all();
+                return None;
+            }
+            (queue, _) = self
+                .changed
+                .wait_timeout(queue, LOOK)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        queue.waiting.pop_front();
+        Some(self.begin(&mut queue))
+    }
+
+    fn begin(&self, queue: &mut Queue) -> Turn<'_> {
+        queue.reading += 1;
+        self.changed.notify_all();
+        Turn(self)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.lock().reading -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn no_more_than_the_limit_read_at_once_and_nobody_waits_for_all_of_another() {
+        let turns = Turns::new(Some(2));
+        let (reading, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let order = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for camera in 0..8 {
+                let (turns, reading, most, order) = (&turns, &reading, &most, &order);
+                scope.spawn(move || {
+                    for _ in 0..10 {
+                        let _turn = turns.wait(&|| false).unwrap();
+                        most.fetch_max(
+                            reading.fetch_add(1, Ordering::SeqCst) + 1,
+                            Ordering::SeqCst,
+                        );
+                        order.lock().unwrap().push(camera);
+                        std::thread::sleep(Duration::from_millis(2));
+                        reading.fetch_sub(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert_eq!(most.into_inner(), 2);
+        let order = order.into_inner().unwrap();
+        for camera in 0..8 {
+            let first = order.iter().position(|c| *c == camera).unwrap();
+            assert!(first < 60, "{camera} waited for {first} of 80");
+        }
+    }
+
+    #[test]
+    fn a_camera_that_leaves_while_it_waits_holds_nobody_up() {
+        let turns = Turns::new(Some(1));
+        let turn = turns.wait(&|| false).unwrap();
+        assert!(turns.wait(&|| true).is_none());
+        drop(turn);
+        assert!(turns.wait(&|| false).is_some());
+        // Without a limit nobody waits.
+        let all = Turns::new(None);
+        let _turns = [0; 100].map(|_| all.wait(&|| true).unwrap());
+    }
+}
