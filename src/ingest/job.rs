@@ -2,6 +2,7 @@
 
 mod bounds;
 mod show;
+mod wipe;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -16,12 +17,14 @@ use super::pull::{Puller, Tools};
 use super::quiet::Quiet;
 use super::spool::Room;
 use super::state::SessionState;
+use super::wiping::Wiping;
 use super::{IngestError, Shared};
 use crate::camera::Camera;
 use crate::failpoint::reached;
 use crate::journal::{InventoryRow, Outcome, SessionRow};
 use crate::metrics;
 use crate::model::{Event, Explain as _, FileFacts, FileTimes, ItemFailed, RetryClass, SourcePath};
+use wipe::Wipe;
 
 /// Files taken from the journal at a time.
 const ROUND: u32 = 256;
@@ -37,6 +40,8 @@ pub struct Job {
     pub control: Arc<JobControl>,
     /// Another docked camera claims the same serial, or there is none: match nothing with what is held.
     pub anonymous: bool,
+    /// `None`: nothing is ever deleted from this camera.
+    pub wiping: Option<Wiping>,
 }
 
 struct Run {
@@ -54,6 +59,7 @@ struct Run {
     /// Until the first inventory has been taken.
     file_times: Option<FileTimes>,
     bytes_read: u64,
+    wipe: Option<Wipe>,
 }
 
 impl Job {
@@ -68,7 +74,10 @@ impl Job {
             mut camera,
             control,
             anonymous,
+            wiping,
         } = self;
+        let wipe = wiping.and_then(|wiping| Wipe::of(wiping, &session, anonymous));
+        control.set_to_wipe(wipe.is_some());
         let state = Mutex::new(SessionState::new(session.quarantine.clone()));
         let mut run = Run {
             shared,
@@ -84,6 +93,7 @@ impl Job {
             quiet: Quiet::default(),
             file_times: None,
             bytes_read: 0,
+            wipe,
         };
         run.show(None);
         run.begin(&camera.condition())?;
@@ -155,6 +165,7 @@ impl Run {
                 return Ok(false);
             }
             reached!("session: settled");
+            self.wipe(camera)?;
             self.show(None);
             self.control.set_settled(true);
             reached!("session: shown");
@@ -174,6 +185,7 @@ impl Run {
             return Ok(true);
         }
         self.control.set_settled(false);
+        self.something_new();
         self.lock().pulling(counts);
         self.show(None);
         let postponed = self.take_pending(camera, tools)?;
@@ -409,6 +421,9 @@ impl Run {
             if let Ok(unstored) = self.shared.journal.unstored_of(self.session.id) {
                 self.lock().unstored(unstored);
                 self.show(None);
+                if unstored == 0 && self.wipe_is_due() {
+                    return;
+                }
             }
         }
     }

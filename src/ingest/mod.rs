@@ -23,6 +23,7 @@ mod recover;
 mod source;
 mod spool;
 mod state;
+mod wiping;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -51,6 +52,7 @@ pub use previews::{
 pub use publish::{PUBLISHED, check_bucket_log, publish_log};
 pub use recover::{Recovered, WITNESSED, recover};
 pub use spool::Spool;
+pub use wiping::{WipeMeans, Wiping};
 
 /// What every job and the uploads share.
 pub struct Shared {

@@ -9,7 +9,7 @@ use super::refusals::Refusals;
 use crate::camera::{self, unlock::Attempts};
 use crate::config::{AcceptUnknown, Config, Profiles, Roster};
 use crate::dock::Target;
-use crate::ingest::{Job, JobControl, Shared, now};
+use crate::ingest::{Job, JobControl, Shared, WipeMeans, Wiping, now};
 use crate::journal::SessionRow;
 use crate::metrics;
 use crate::model::{
@@ -24,6 +24,7 @@ pub struct Rules {
     pub accept_unknown: AcceptUnknown,
     pub max_files: u64,
     pub config: Arc<Config>,
+    pub wiping: Arc<WipeMeans>,
 }
 
 struct Docked {
@@ -203,6 +204,13 @@ impl Docking {
         jobs && self.awaited.iter().all(given_up)
     }
 
+    /// Something is still to be deleted from a docked camera, and can be.
+    pub fn to_wipe(&self) -> bool {
+        self.jobs
+            .values()
+            .any(|docked| docked.control.to_wipe() && !docked.thread.is_finished())
+    }
+
     /// Ends every session and waits for the threads. Blocks.
     pub fn stop(&mut self, reason: &str) {
         for (_, docked) in self.jobs.drain() {
@@ -291,6 +299,11 @@ fn session(
     }
     let anonymous = camera_id.is_none();
     let id = camera_id.clone();
+    let profile = rules.profiles.get(&identity.profile);
+    let wiping = profile.and_then(|profile| profile.wipe).map(|wipe| Wiping {
+        rules: wipe,
+        means: Arc::clone(&rules.wiping),
+    });
     let session = SessionRow {
         id: SessionId::new(),
         bay: bay.clone(),
@@ -308,6 +321,7 @@ fn session(
         camera,
         control,
         anonymous,
+        wiping,
     };
     if let Err(error) = job.run() {
         metrics::error(error.label());
