@@ -72,7 +72,7 @@ use Unit::{Bytes, Count, Seconds};
 #[rustfmt::skip]
 pub const ALL: &[Metric] = &[
     metric(BUILD, Gauge, Count, "Always 1; the label names the version."),
-    metric(FILES, Counter, Count, "Files by outcome: sealed, held, failed, quarantined, stored."),
+    metric(FILES, Counter, Count, "Files by outcome: sealed, held, failed, quarantined, stored, wiped, not_wiped."),
     metric(BYTES, Counter, Bytes, "Plaintext bytes by outcome, as for files."),
     metric(SESSIONS, Counter, Count, "Dock sessions by end: complete, interrupted, refused."),
     metric(ERRORS, Counter, Count, "Errors by their code, as the README's table explains them."),
@@ -144,7 +144,15 @@ pub fn describe() {
 /// Known label values start at zero, so that the first event is seen as an increase.
 fn begin() {
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    for outcome in ["sealed", "held", "failed", "quarantined", "stored"] {
+    for outcome in [
+        "sealed",
+        "held",
+        "failed",
+        "quarantined",
+        "stored",
+        "wiped",
+        "not_wiped",
+    ] {
         counter!(FILES, "outcome" => outcome).increment(0);
         counter!(BYTES, "outcome" => outcome).increment(0);
     }

@@ -175,3 +175,15 @@ fn the_shipped_credentials_file_is_read_once_its_mode_is_tight() {
     };
     assert_eq!(credentials.access_key_id.as_str(), "replace-me");
 }
+
+#[test]
+fn the_shipped_wipe_policy_asks_for_a_confirmation_and_its_keys_are_keys() {
+    use camdock::audit::WipeTrust;
+    use camdock::model::WipeLevel;
+    let text = shipped("wipe.toml");
+    for text in [text.clone(), with_defaults_spelled_out(&text).0] {
+        let policy: camdock::config::WipePolicy = toml::from_str(&text).unwrap();
+        assert!(policy.rehash && policy.level == WipeLevel::Confirmed);
+        WipeTrust::new(policy.level, &policy.log_keys, &policy.confirmer_keys).unwrap();
+    }
+}

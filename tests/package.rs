@@ -78,6 +78,9 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
         "usr/lib/systemd/system/camdock.service",
         "usr/lib/systemd/system/camdock-verify.timer",
         "usr/lib/systemd/system/camdock-gaps.timer",
+        "usr/lib/systemd/system/camdock-wipe.socket",
+        "usr/lib/systemd/system/camdock-wipe@.service",
+        "usr/share/doc/camdock/examples/wipe.toml",
         "usr/lib/sysusers.d/camdock.conf",
         "usr/lib/tmpfiles.d/camdock.conf",
         "usr/share/man/man1/camdock.1.gz",
@@ -91,6 +94,8 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
     ] {
         assert!(root.at(file).exists(), "{file} is not in the package");
     }
+    // Nothing is wiped unless root writes this file.
+    assert!(!root.at("etc/camdock/wipe.toml").exists());
     let installed = root.at("usr/bin/camdock");
     assert!(run(Command::new(&installed).arg("--version")).starts_with("camdock "));
     let page = run(Command::new("gzip")
@@ -142,4 +147,11 @@ fn the_units_are_hardened_to_two_or_better() {
             .args(["security", "--no-pager", "--offline=true", "--threshold=20"])
             .arg(top(unit)));
     }
+}
+
+#[test]
+fn the_wiping_helper_is_as_confined_as_making_a_medium_writable_allows() {
+    run(Command::new("systemd-analyze")
+        .args(["security", "--no-pager", "--offline=true", "--threshold=35"])
+        .arg(top("systemd/camdock-wipe@.service")));
 }

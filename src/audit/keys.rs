@@ -41,11 +41,15 @@ impl LogKey {
 
     /// The signed note of a checkpoint.
     pub fn sign(&self, checkpoint: &Checkpoint) -> Result<String, AuditError> {
-        let verifier = self.verifier(&checkpoint.origin)?;
-        let text = checkpoint.text();
+        self.sign_text(&checkpoint.text(), &checkpoint.origin)
+    }
+
+    /// The signed note of any text that ends with a newline, under a key name.
+    pub(super) fn sign_text(&self, text: &str, name: &str) -> Result<String, AuditError> {
+        let verifier = self.verifier(name)?;
         let signature = self.0.sign(text.as_bytes());
         Ok(note::write(
-            &text,
+            text,
             &verifier.name,
             verifier.id,
             signature.as_ref(),
@@ -83,8 +87,22 @@ impl VerifierKey {
         &self.name
     }
 
+    /// The same key under whatever name.
+    pub fn same_key(&self, other: &Self) -> bool {
+        self.public == other.public
+    }
+
     /// The checkpoint of a signed note, if this key signed it and its origin is this key's name.
     pub fn open(&self, note: &str) -> Result<Checkpoint, AuditError> {
+        let checkpoint = Checkpoint::parse(self.open_text(note)?)?;
+        if checkpoint.origin != self.name {
+            return Err(AuditError::Note("its origin is not the key's name"));
+        }
+        Ok(checkpoint)
+    }
+
+    /// The text of a signed note, if this key signed it.
+    pub(super) fn open_text<'a>(&self, note: &'a str) -> Result<&'a str, AuditError> {
         let note = note::parse(note)?;
         let mut ours = note
             .signatures
@@ -104,11 +122,7 @@ impl VerifierKey {
                 name: self.name.clone(),
             });
         }
-        let checkpoint = Checkpoint::parse(note.text)?;
-        if checkpoint.origin != self.name {
-            return Err(AuditError::Note("its origin is not the key's name"));
-        }
-        Ok(checkpoint)
+        Ok(note.text)
     }
 }
 

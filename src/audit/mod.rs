@@ -5,6 +5,7 @@
 mod canonical;
 mod canonical_scan;
 mod checkpoint;
+mod confirmation;
 mod diagnose;
 mod error;
 mod gaps;
@@ -20,10 +21,12 @@ mod tiles;
 mod tree;
 mod verify;
 mod wal;
+mod wipe;
 mod writer;
 
 pub use canonical::{ENTRY_MAX, encode_entry, is_canonical};
 pub use checkpoint::Checkpoint;
+pub use confirmation::{CONFIRMATION_MAX, Confirmation};
 pub use error::AuditError;
 pub use gaps::{Accepted, Book, Gap, GapKind, Rules, Stored};
 pub use keys::{LogKey, VerifierKey};
@@ -32,6 +35,9 @@ pub use receipt::verify_receipt;
 pub use report::{Finding, Report};
 pub use source::{DirSource, LogSource};
 pub use verify::{Standing, compare, verify_log};
+#[cfg(test)]
+pub(crate) use wipe::made;
+pub use wipe::{WipeTrust, prove};
 pub use writer::{Committed, LogHandle};
 
 /// Keys of all files but the checkpoint of a log with `size` entries.

@@ -26,7 +26,16 @@ impl Beneath {
     /// The last name of `root` must be the folder itself, no link to one.
     pub fn new(root: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let root = rustix::fs::openat(CWD, root, flags, Mode::empty())?;
+        Ok(Self::of(rustix::fs::openat(
+            CWD,
+            root,
+            flags,
+            Mode::empty(),
+        )?))
+    }
+
+    /// Beneath a folder that is open already; it may be open as a path only.
+    pub fn of(root: OwnedFd) -> Self {
         let probe = rustix::fs::openat2(
             &root,
             c".",
@@ -34,12 +43,12 @@ impl Beneath {
             Mode::empty(),
             resolve(),
         );
-        Ok(Self {
+        Self {
             root,
             // An old kernel says NOSYS, an old sandbox PERM.
             by_name: matches!(probe, Err(Errno::NOSYS | Errno::PERM)),
             no_atime: AtomicBool::new(true),
-        })
+        }
     }
 
     #[cfg(test)]
@@ -64,6 +73,12 @@ impl Beneath {
             self.open_at(self.root(), path, OFlags::PATH | OFlags::NOFOLLOW)?
                 .as_fd(),
         )
+    }
+
+    /// The folder at `path`, which may lie deeper.
+    pub fn open_folder(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        self.open_at(self.root(), path, flags)
     }
 
     pub fn open_file(&self, path: &[u8]) -> io::Result<OwnedFd> {

@@ -24,6 +24,14 @@ pub enum CameraError {
     },
     #[error("the camera's storage {storage} is still being mounted")]
     StillMounting { storage: String },
+    #[error("such a camera cannot be wiped")]
+    CannotWipe,
+    #[error("root's helper for wiping does not answer at {}", at.display())]
+    WipeHelper {
+        at: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("{path} is no longer on the camera")]
     NotFound { path: SourcePath },
     #[error("{path} may not be read")]
@@ -101,7 +109,10 @@ impl Explain for CameraError {
             | Self::Read { .. }
             // This read of it: the next one may go another way.
             | Self::Usb { .. } => RetryClass::Later,
-            Self::Denied { .. } | Self::Unsupported { .. } => RetryClass::Operator,
+            Self::Denied { .. }
+            | Self::Unsupported { .. }
+            | Self::CannotWipe
+            | Self::WipeHelper { .. } => RetryClass::Operator,
             Self::NotFound { .. } | Self::NotRegular { .. } | Self::Escapes { .. } => {
                 RetryClass::Never
             }
@@ -115,6 +126,8 @@ impl Explain for CameraError {
             Self::Gone { .. } => "camera_gone",
             Self::Unsupported { .. } => "camera_unsupported",
             Self::StillMounting { .. } => "storage_not_mounted",
+            Self::CannotWipe => "wipe_impossible",
+            Self::WipeHelper { .. } => "wipe_helper",
             Self::NotFound { .. } => "file_gone",
             Self::Denied { .. } => "file_denied",
             Self::NotRegular { .. } => "not_regular",
@@ -139,6 +152,10 @@ impl Explain for CameraError {
             }
             Self::Unsupported { .. } => {
                 "Give its model a profile with another `access` in profiles/, or update CamDock.".into()
+            }
+            Self::CannotWipe => "Remove `wipe` from the camera's profile.".into(),
+            Self::WipeHelper { .. } => {
+                "Run `systemctl enable --now camdock-wipe.socket`, and see `journalctl -u 'camdock-wipe@*'`.".into()
             }
             Self::NotFound { .. } => {
                 "Check with the officer what removed the file while the camera was docked.".into()

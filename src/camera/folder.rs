@@ -159,6 +159,14 @@ impl FolderFile {
         })
     }
 
+    pub(super) fn opened(&self) -> &Statx {
+        &self.opened
+    }
+
+    pub(super) fn descriptor(&self) -> &File {
+        &self.file
+    }
+
     fn failed(&self) -> impl Fn(io::Error) -> CameraError + '_ {
         |source| CameraError::reading(&self.path, source)
     }

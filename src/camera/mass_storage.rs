@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::beneath::{self, Beneath};
 use super::folder::FolderFile;
-use super::identity;
 use super::listing::Walk;
-use super::{Camera, CameraError, CameraFile, Listed, Refused};
+use super::{Camera, CameraError, CameraFile, Listed, Refused, WipeOrder};
+use super::{helper, identity};
 use crate::config::{Access, IdentitySource, Profile};
 use crate::model::{
     CameraId, CameraIdentity, Condition, FileFacts, FileTimes, Mounted, MountedStorage, SourcePath,
-    StorageState,
+    StorageState, WipeAnswer, WipeRequest,
 };
 
 const MAX_FILES: u64 = 1_000_000;
@@ -315,6 +315,22 @@ impl Camera for MassStorageCamera {
             Err(_) if !self.still_there() => Err(self.gone()),
             Err(error) => Err(error),
         }
+    }
+
+    /// By root's helper, which believes nothing of this.
+    fn wipe(
+        &mut self,
+        order: &WipeOrder<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<WipeAnswer, CameraError> {
+        let request = WipeRequest {
+            v: 1,
+            port: self.mounted.device.port.clone(),
+            level: order.level,
+            rehash: order.rehash,
+            files: order.files.iter().map(|(_, proof)| proof.clone()).collect(),
+        };
+        helper::ask(order.helper, &request, stop)
     }
 
     fn still_there(&self) -> bool {

@@ -1,11 +1,14 @@
 //! How a docked camera is read: one trait, one file a way of access.
 //!
-//! Keeps promise 3: nothing here can write to a camera's storage; its clock is set only where its profile says so. All that a camera says is bounded here, and what
+//! Keeps promise 3: nothing here writes to a camera, but for its clock where its profile says so, and for `erase`, which
+//! deletes one proven file at a time where wiping is switched on. All that a camera says is bounded here, and what
 //! can't be taken is named with the reason (promise 1): a listing never just skips an entry.
 
 mod beneath;
+pub mod erase;
 mod error;
 mod folder;
+mod helper;
 mod identity;
 mod listing;
 mod mass_storage;
@@ -15,6 +18,7 @@ pub mod unlock;
 use std::fmt;
 use std::io::Read;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -22,7 +26,9 @@ pub use error::CameraError;
 pub use folder::FolderCamera;
 pub use mass_storage::MassStorageCamera;
 
-use crate::model::{CameraIdentity, Condition, FileFacts, SourcePath};
+use crate::model::{
+    CameraIdentity, Condition, FileFacts, Proven, SourcePath, WipeAnswer, WipeLevel, WipeProof,
+};
 
 /// The largest file that is taken: sealed, it must still fit S3's 5 TiB (32 bytes more for each frame of at least 64 KiB).
 pub const FILE_BYTES_MAX: u64 = (5 << 40) - (4 << 30);
@@ -43,8 +49,27 @@ pub trait Camera: Send {
     /// Opens a listed file for reading.
     fn open(&mut self, path: &SourcePath) -> Result<Box<dyn CameraFile>, CameraError>;
 
+    /// Deletes exactly these files, one result for each, in order; whatever is not as its proof says is left. Whoever
+    /// calls it has checked the proofs; a camera that is deleted from by somebody else hands them on. `stop`: delete no more.
+    fn wipe(
+        &mut self,
+        _order: &WipeOrder<'_>,
+        _stop: &dyn Fn() -> bool,
+    ) -> Result<WipeAnswer, CameraError> {
+        Err(CameraError::CannotWipe)
+    }
+
     /// Whether it is still the same camera in the same place. Cheap; asks no more than the kernel.
     fn still_there(&self) -> bool;
+}
+
+/// What is to be deleted, at most [`WipeRequest::FILES_MAX`](crate::model::WipeRequest::FILES_MAX) files.
+pub struct WipeOrder<'a> {
+    pub level: WipeLevel,
+    pub rehash: bool,
+    pub files: &'a [(Proven, WipeProof)],
+    /// Where root's helper listens.
+    pub helper: &'a Path,
 }
 
 /// An open file of a camera, at offset 0 at first. Read errors are plain `io::Error`s: see [`CameraError::reading`].

@@ -8,7 +8,7 @@ use self::preview::previewed;
 use super::verify::verifier_key;
 use super::{Outcome, load_config};
 use crate::audit::{DirSource, verify_log};
-use crate::model::{Entry, Event, EvidenceId, SessionId};
+use crate::model::{CameraWiped, Entry, Event, EvidenceId, SessionId, WipeStage};
 use crate::station::parts;
 
 /// Tells one item's whole custody, in order, from the verified custody log.
@@ -41,7 +41,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
                 Event::CameraDocked(_) | Event::CameraUndocked(_) | Event::StationStarted(_) => {
                     kept.push((index, entry));
                 }
-                event if evidence_of(event) == Some(args.id) => {
+                event if concerns(event, args.id) => {
                     session = session.or(entry.session);
                     kept.push((index, entry));
                 }
@@ -84,7 +84,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             println!(
                 "{}  (entry {index})\n    {}\n",
                 local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-                tell(&entry.event)
+                tell(&entry.event, args.id)
             );
         }
         println!("The log has {} entries under the key {key}.", report.size);
@@ -94,6 +94,13 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     }
     eprintln!("The log does NOT verify: nothing above is proven. Run `camdock verify`.");
     Ok(Outcome::VerificationFailed)
+}
+
+fn concerns(event: &Event, id: EvidenceId) -> bool {
+    match event {
+        Event::CameraWiped(e) => e.files.iter().any(|file| file.evidence == Some(id)),
+        event => evidence_of(event) == Some(id),
+    }
 }
 
 fn evidence_of(event: &Event) -> Option<EvidenceId> {
@@ -109,8 +116,36 @@ fn evidence_of(event: &Event) -> Option<EvidenceId> {
     }
 }
 
+/// What a wiping was to one item.
+fn wiped(entry: &CameraWiped, id: EvidenceId) -> String {
+    if entry.stage == WipeStage::Begun {
+        return format!(
+            "Deleting it from the camera {} was about to begin; the level asked for was `{}`.",
+            entry.camera,
+            entry.level.as_str()
+        );
+    }
+    match entry.files.iter().find(|file| file.evidence == Some(id)) {
+        Some(file) if file.wiped => format!(
+            "It was deleted from the camera {} upon its proof of storage{}.",
+            entry.camera,
+            if entry.rehash {
+                ", after its SHA-256 on the camera was compared once more"
+            } else {
+                ""
+            }
+        ),
+        Some(file) => format!(
+            "It was left on the camera: {} ({}).",
+            file.reason.as_deref().unwrap_or("no reason given"),
+            file.code.as_deref().unwrap_or("-")
+        ),
+        None => "The camera was wiped.".into(),
+    }
+}
+
 /// One entry in plain words.
-fn tell(event: &Event) -> String {
+fn tell(event: &Event, id: EvidenceId) -> String {
     match event {
         Event::StationStarted(e) => {
             format!(
@@ -176,6 +211,7 @@ fn tell(event: &Event) -> String {
             )
         }
         Event::ItemPreviewed(e) => previewed(e),
+        Event::CameraWiped(e) => wiped(e, id),
         Event::ItemFailed(e) => format!("It could not be taken: {} ({}).", e.reason, e.code),
         Event::OperatorAction(e) => {
             let officer = e

@@ -88,7 +88,8 @@ fn text(view: &StatusView) -> String {
         .problem
         .iter()
         .chain(&view.outbound.previews.problem)
-        .chain(view.outbound.alarms.values());
+        .chain(view.outbound.alarms.values())
+        .chain(view.wiping.values());
     for problem in problems {
         out.push_str(&format!(
             "! {} ({}) since {}\n  next: {}\n",
@@ -141,6 +142,9 @@ fn bay_text(bay: &BayView) -> String {
             format!(
                 "[v] SAFE TO REMOVE - {files} files secured here, {waiting_for_store} waiting for the store"
             )
+        }
+        BayStatus::Wiping { files } => {
+            format!("[>] EMPTYING - LEAVE DOCKED - {files} files, all stored")
         }
         BayStatus::AllStored { files, .. } => format!("[v] ALL STORED - {files} files"),
         BayStatus::NeedsAttention {

@@ -15,6 +15,7 @@ mod settings;
 mod tests;
 mod validate;
 mod watch;
+mod wipe;
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ pub use file::digest_of;
 pub use pattern::Patterns;
 pub use profiles::{
     Access, FlagMarks, IdentitySource, InterfaceClass, Matched, Profile, Profiles, PtpQuirks,
-    Unlock, UnlockProtocol, UnlockRole, UsbMatch,
+    Unlock, UnlockProtocol, UnlockRole, UsbMatch, Wipe,
 };
 pub use roster::{Roster, RosterEntry};
 pub use secrets::{Secrets, StoreCredentials};
@@ -33,6 +34,7 @@ pub use settings::{
     Upload, Web,
 };
 pub use watch::{Changed, ConfigWatch, watch};
+pub use wipe::WipePolicy;
 
 /// Where the configuration lies unless the command line says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/camdock/camdock.toml";

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::model::{BayName, BayStatus, BayView, SessionId};
+use crate::model::{BayName, BayStatus, BayView, Problem, SessionId};
 
 /// The code of what a bay shows after its camera left before all was secured.
 pub const REMOVED_EARLY: &str = "removed_early";
@@ -17,6 +17,8 @@ fn is_early(view: &BayView) -> bool {
 /// All bays with a camera, a refused device, or a camera that just left.
 pub struct Bays {
     views: Mutex<BTreeMap<BayName, BayView>>,
+    /// Beside what the bays show: of no matter to the evidence.
+    problems: Mutex<BTreeMap<BayName, Problem>>,
     changes: watch::Sender<u64>,
 }
 
@@ -24,6 +26,7 @@ impl Default for Bays {
     fn default() -> Self {
         Self {
             views: Mutex::default(),
+            problems: Mutex::default(),
             changes: watch::Sender::new(0),
         }
     }
@@ -64,6 +67,9 @@ impl Bays {
     fn remove(&self, bay: &BayName, ended: Option<SessionId>) {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         let next = |view: &BayView| ended.is_some() && view.session > ended;
+        if !views.get(bay).is_some_and(next) {
+            self.problem(bay, None);
+        }
         if views
             .get(bay)
             .is_some_and(|view| is_early(view) || next(view))
@@ -73,6 +79,23 @@ impl Bays {
         views.remove(bay);
         drop(views);
         self.changes.send_modify(|n| *n += 1);
+    }
+
+    /// What somebody has to do about a bay although its footage is safe; `None`: nothing any more.
+    pub fn problem(&self, bay: &BayName, problem: Option<Problem>) {
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        match problem {
+            Some(problem) => problems.insert(bay.clone(), problem),
+            None => problems.remove(bay),
+        };
+    }
+
+    pub fn problems(&self) -> BTreeMap<String, Problem> {
+        let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        problems
+            .iter()
+            .map(|(bay, problem)| (bay.to_string(), problem.clone()))
+            .collect()
     }
 
     pub fn all(&self) -> Vec<BayView> {

@@ -23,6 +23,7 @@ pub struct JobControl {
     signals: Mutex<Signals>,
     changed: Condvar,
     settled: AtomicBool,
+    to_wipe: AtomicBool,
 }
 
 impl JobControl {
@@ -45,6 +46,15 @@ impl JobControl {
     /// The last look at the camera found nothing left to do.
     pub fn settled(&self) -> bool {
         self.settled.load(Ordering::Acquire)
+    }
+
+    /// Once all is stored, there will be something to delete.
+    pub fn to_wipe(&self) -> bool {
+        self.to_wipe.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_to_wipe(&self, due: bool) {
+        self.to_wipe.store(due, Ordering::Release);
     }
 
     pub(super) fn set_settled(&self, settled: bool) {

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod show;
+mod wipe;
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -18,12 +19,14 @@ use super::quiet::Quiet;
 use super::spool::Room;
 use super::state::{CRAWLING, SessionState};
 use super::turns::Turn;
+use super::wiping::Wiping;
 use super::{IngestError, Shared};
 use crate::camera::Camera;
 use crate::failpoint::reached;
 use crate::journal::{InventoryRow, Outcome, SessionRow};
 use crate::metrics;
 use crate::model::{Event, Explain as _, FileFacts, FileTimes, ItemFailed, RetryClass, SourcePath};
+use wipe::Wipe;
 
 /// Files taken from the journal at a time.
 const ROUND: u32 = 256;
@@ -39,6 +42,8 @@ pub struct Job {
     pub control: Arc<JobControl>,
     /// Another docked camera claims the same serial, or there is none: match nothing with what is held.
     pub anonymous: bool,
+    /// `None`: nothing is ever deleted from this camera.
+    pub wiping: Option<Wiping>,
 }
 
 struct Run {
@@ -56,6 +61,7 @@ struct Run {
     /// Until the first inventory has been taken.
     file_times: Option<FileTimes>,
     bytes_read: u64,
+    wipe: Option<Wipe>,
 }
 
 impl Job {
@@ -70,7 +76,10 @@ impl Job {
             mut camera,
             control,
             anonymous,
+            wiping,
         } = self;
+        let wipe = wiping.and_then(|wiping| Wipe::of(wiping, &session, anonymous));
+        control.set_to_wipe(wipe.is_some());
         let state = Mutex::new(SessionState::new(session.quarantine.clone()));
         let mut run = Run {
             shared,
@@ -86,6 +95,7 @@ impl Job {
             quiet: Quiet::default(),
             file_times: None,
             bytes_read: 0,
+            wipe,
         };
         run.show(None);
         run.begin(&camera.condition())?;
@@ -157,6 +167,7 @@ impl Run {
                 return Ok(false);
             }
             reached!("session: settled");
+            self.wipe(camera)?;
             self.show(None);
             self.control.set_settled(true);
             reached!("session: shown");
@@ -176,6 +187,7 @@ impl Run {
             return Ok(true);
         }
         self.control.set_settled(false);
+        self.something_new();
         self.lock().pulling(counts);
         self.show(None);
         let postponed = self.take_pending(camera, tools)?;
@@ -429,6 +441,9 @@ impl Run {
             if let Ok(unstored) = self.shared.journal.unstored_of(self.session.id) {
                 self.lock().unstored(unstored);
                 self.show(None);
+                if unstored == 0 && self.wipe_is_due() {
+                    return;
+                }
             }
         }
     }

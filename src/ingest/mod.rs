@@ -25,6 +25,7 @@ mod source;
 mod spool;
 mod state;
 mod turns;
+mod wiping;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -53,6 +54,7 @@ pub use publish::{PUBLISHED, check_bucket_log, publish_log};
 pub use recover::{Recovered, WITNESSED, recover};
 pub use spool::Spool;
 pub use turns::Turns;
+pub use wiping::{WipeMeans, Wiping};
 
 /// What every job and the uploads share.
 pub struct Shared {

@@ -22,6 +22,8 @@ pub enum Phase {
         reason: String,
         next_step: String,
     },
+    /// All stored; what is proven to be so is being deleted from the camera.
+    Wiping,
     /// A listing found nothing new, and all that was seen is secured, held, or failed with a reason in the log.
     Settled,
 }
@@ -143,6 +145,26 @@ impl SessionState {
         Ok(())
     }
 
+    /// Only out of "all stored": refused, and nothing is deleted, while anything is not secured, not stored, not taken or
+    /// in quarantine.
+    pub fn wiping(&mut self) -> bool {
+        let all = matches!(self.phase, Phase::Settled)
+            && self.left_behind() == 0
+            && self.unstored == 0
+            && self.quarantine.is_none();
+        if all {
+            self.phase = Phase::Wiping;
+        }
+        all
+    }
+
+    /// What was wiped stays stored.
+    pub fn wiped(&mut self) {
+        if self.phase == Phase::Wiping {
+            self.phase = Phase::Settled;
+        }
+    }
+
     /// The last counts of a session that ends.
     pub fn counted(&mut self, counts: InventoryCounts) {
         self.counts = counts;
@@ -191,6 +213,7 @@ impl SessionState {
                     seconds_left: self.seconds_left(),
                 },
             },
+            Phase::Wiping => BayStatus::Wiping { files },
             Phase::Settled if counts.failed.0 > 0 => BayStatus::NeedsAttention {
                 code: "files_failed".into(),
                 reason: format!("{} of {files} files could not be read", counts.failed.0),
@@ -361,6 +384,27 @@ mod tests {
         state.settled(counts(0, 2, 0), 0, 0).unwrap();
         assert!(state.status().needs_person());
         assert_eq!(state.left_behind(), 1);
+    }
+
+    #[test]
+    fn wiping_begins_only_when_everything_is_stored_and_ends_as_all_stored() {
+        let mut state = SessionState::new(None);
+        assert!(!state.wiping());
+        state.settled(counts(0, 2, 0), 0, 1).unwrap();
+        assert!(!state.wiping(), "one is not stored");
+        state.unstored(0);
+        assert!(state.wiping());
+        assert_eq!(state.status(), BayStatus::Wiping { files: 2 });
+        assert!(!state.wiping(), "once at a time");
+        state.wiped();
+        assert!(matches!(state.status(), BayStatus::AllStored { .. }));
+        for (quarantine, failed, refused) in [(Some("x".into()), 0, 0), (None, 1, 0), (None, 0, 1)]
+        {
+            let mut state = SessionState::new(quarantine);
+            state.refused(refused);
+            state.settled(counts(0, 2, failed), 0, 0).unwrap();
+            assert!(!state.wiping());
+        }
     }
 
     #[test]

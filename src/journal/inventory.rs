@@ -226,6 +226,17 @@ impl Journal {
         Ok(rows.into_iter().map(|row| row.facts.path).collect())
     }
 
+    /// The items that a session's files are, taken in it or held from an earlier one, each once.
+    pub fn items_seen(&self, session: SessionId) -> Result<Vec<EvidenceId>, JournalError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(
+            "SELECT DISTINCT item FROM inventory WHERE session = ?1 AND outcome IN ('secured', 'held') AND item IS NOT NULL
+             ORDER BY item",
+        )?;
+        let rows = statement.query_map([session.as_bytes()], |row| row.get::<_, [u8; 16]>(0))?;
+        rows.map(|row| Ok(EvidenceId::from_bytes(row?))).collect()
+    }
+
     /// Is this path in the session's inventory with just these facts?
     pub fn inventory_outcome(
         &self,

@@ -67,6 +67,10 @@ pub enum BayStatus {
         bytes: u64,
         waiting_for_store: u64,
     },
+    /// Deleting what is proven to be stored: leave docked.
+    Wiping {
+        files: u64,
+    },
     AllStored {
         files: u64,
         bytes: u64,
@@ -83,11 +87,12 @@ pub enum BayStatus {
 
 impl BayStatus {
     /// In the order of the design, for metrics.
-    pub const STATES: [&'static str; 6] = [
+    pub const STATES: [&'static str; 7] = [
         "empty",
         "not_recognised",
         "reading",
         "safe_to_remove",
+        "wiping",
         "all_stored",
         "needs_attention",
     ];
@@ -99,6 +104,7 @@ impl BayStatus {
             Self::NotRecognised { .. } => "not_recognised",
             Self::Reading { .. } => "reading",
             Self::SafeToRemove { .. } => "safe_to_remove",
+            Self::Wiping { .. } => "wiping",
             Self::AllStored { .. } => "all_stored",
             Self::NeedsAttention { .. } => "needs_attention",
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BayName, CameraId, EvidenceId, ItemKind, ItemPreviewed, Officer, SessionId, Sha256Digest,
-    SourcePath, StationName,
+    SourcePath, StationName, WipeLevel, WipeResult,
 };
 
 /// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
@@ -51,6 +51,8 @@ pub enum Event {
     ItemStored(ItemStored),
     #[serde(rename = "item.previewed")]
     ItemPreviewed(ItemPreviewed),
+    #[serde(rename = "camera.wiped")]
+    CameraWiped(CameraWiped),
     #[serde(rename = "operator.action")]
     OperatorAction(OperatorAction),
 }
@@ -71,6 +73,7 @@ impl Event {
             Self::ItemFailed(_) => "item.failed",
             Self::ItemStored(_) => "item.stored",
             Self::ItemPreviewed(_) => "item.previewed",
+            Self::CameraWiped(_) => "camera.wiped",
             Self::OperatorAction(_) => "operator.action",
         }
     }
@@ -321,6 +324,29 @@ pub struct Retention {
     /// `COMPLIANCE` or `GOVERNANCE`.
     pub mode: String,
     pub until: Timestamp,
+}
+
+/// Twice for each batch: `begun` before anything is asked, so that a station that dies meanwhile has said what it was about
+/// to do, and `done` with what became of each file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CameraWiped {
+    pub bay: BayName,
+    pub camera: CameraId,
+    pub level: WipeLevel,
+    /// The files on the camera were hashed again before.
+    pub rehash: bool,
+    pub stage: WipeStage,
+    pub files: Vec<WipeResult>,
+    /// Why nothing at all could be deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WipeStage {
+    Begun,
+    Done,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -14,6 +14,7 @@ mod path;
 mod preview;
 mod status;
 mod usb;
+mod wipe;
 
 pub use bay::{BayName, BayStatus, BayView};
 pub use camera::{CameraId, CameraIdentity, Condition, FileTimes, Officer, SERIAL_MAX};
@@ -26,3 +27,4 @@ pub use path::{Escaped, PathError, SourcePath};
 pub use preview::*;
 pub use status::{Completeness, OutboundView, PreviewView, Problem, StatusView, Verification};
 pub use usb::{Mounted, MountedStorage, StorageState, UsbDevice, UsbEndpoint, UsbInterface};
+pub use wipe::{Left, Proven, WipeAnswer, WipeLevel, WipeProof, WipeRequest, WipeResult};

@@ -18,6 +18,9 @@ pub struct StatusView {
     pub log_entries: u64,
     pub spool_free_bytes: Option<u64>,
     pub clock: ClockState,
+    /// By bay: why a camera whose footage is all stored could not be wiped. No matter of the evidence.
+    #[serde(default)]
+    pub wiping: BTreeMap<String, Problem>,
 }
 
 impl StatusView {
@@ -27,6 +30,7 @@ impl StatusView {
             || self.outbound.problem.is_some()
             || !self.outbound.alarms.is_empty()
             || self.outbound.previews.problem.is_some()
+            || !self.wiping.is_empty()
     }
 }
 

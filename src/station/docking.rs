@@ -10,7 +10,7 @@ use super::refusals::Refusals;
 use crate::camera::{self, unlock::Attempts};
 use crate::config::{AcceptUnknown, Config, Profiles, Roster};
 use crate::dock::Target;
-use crate::ingest::{Job, JobControl, Shared, now};
+use crate::ingest::{Job, JobControl, Shared, WipeMeans, Wiping, now};
 use crate::journal::SessionRow;
 use crate::metrics;
 use crate::model::{
@@ -25,6 +25,7 @@ pub struct Rules {
     pub accept_unknown: AcceptUnknown,
     pub max_files: u64,
     pub config: Arc<Config>,
+    pub wiping: Arc<WipeMeans>,
 }
 
 struct Docked {
@@ -207,6 +208,13 @@ impl Docking {
         jobs && self.awaited.iter().all(given_up)
     }
 
+    /// Something is still to be deleted from a docked camera, and can be.
+    pub fn to_wipe(&self) -> bool {
+        self.jobs
+            .values()
+            .any(|docked| docked.control.to_wipe() && !docked.thread.is_finished())
+    }
+
     /// Ends every session and waits for the threads. Blocks.
     pub fn stop(&mut self, reason: &str) {
         for (_, docked) in self.jobs.drain() {
@@ -295,6 +303,11 @@ fn session(
         }
     }
     let anonymous = camera_id.is_none();
+    let profile = rules.profiles.get(&identity.profile);
+    let wiping = profile.and_then(|profile| profile.wipe).map(|wipe| Wiping {
+        rules: wipe,
+        means: Arc::clone(&rules.wiping),
+    });
     let session = SessionRow {
         id: SessionId::new(),
         bay: bay.clone(),
@@ -312,6 +325,7 @@ fn session(
         camera,
         control,
         anonymous,
+        wiping,
     };
     if let Err(error) = job.run() {
         metrics::error(error.label());

@@ -25,6 +25,15 @@ struct Light {
 struct Data {
     #[serde(default)]
     evidence: Option<EvidenceId>,
+    /// Of `camera.wiped`; those of an inventory have no id yet.
+    #[serde(default)]
+    files: Vec<File>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    evidence: Option<EvidenceId>,
 }
 
 /// Runs until told to stop.
@@ -67,7 +76,12 @@ fn step(log: &LogHandle, index: &EntryIndex) -> anyhow::Result<bool> {
         let Ok(entry) = serde_json::from_slice::<Light>(bytes) else {
             continue;
         };
-        mentions.extend(entry.data.evidence.map(|id| (*id.as_bytes(), at)));
+        let files = entry.data.files.iter().filter_map(|file| file.evidence);
+        mentions.extend(
+            files
+                .chain(entry.data.evidence)
+                .map(|id| (*id.as_bytes(), at)),
+        );
         if matches!(entry.event.as_str(), "camera.docked" | "camera.undocked") {
             mentions.extend(entry.session.map(|id| (*id.as_bytes(), at)));
         }

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::docking::Rules;
 use crate::camera::ptp::{Pace, PtpCamera, PtpError, PtpFacts, Stop, UsbTransport};
 use crate::camera::unlock::{self, Attempts, UnlockError, Unlocked as Told};
-use crate::camera::{Camera, CameraError, CameraFile, FolderCamera, Listed, MassStorageCamera};
+use crate::camera::{
+    Camera, CameraError, CameraFile, FolderCamera, Listed, MassStorageCamera, WipeOrder,
+};
 use crate::config::{Config, Profile, Secrets};
 use crate::dock::Target;
 use crate::metrics;
 use crate::model::{
-    BayName, CameraId, CameraIdentity, Condition, Explain as _, SourcePath, UsbDevice,
+    BayName, CameraId, CameraIdentity, Condition, Explain as _, SourcePath, UsbDevice, WipeAnswer,
 };
 
 /// Between a camera's unlocking and its return in the same bay.
@@ -58,6 +60,14 @@ impl Camera for Informed {
 
     fn open(&mut self, path: &SourcePath) -> Result<Box<dyn CameraFile>, CameraError> {
         self.camera.open(path)
+    }
+
+    fn wipe(
+        &mut self,
+        order: &WipeOrder<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<WipeAnswer, CameraError> {
+        self.camera.wipe(order, stop)
     }
 
     fn still_there(&self) -> bool {

@@ -39,6 +39,11 @@ pub fn commands_path(config: &Config) -> PathBuf {
     config.station.runtime_dir.join("command.sock")
 }
 
+/// Where root's helper listens, if it may.
+pub fn wipe_helper_path(config: &Config) -> PathBuf {
+    config.station.runtime_dir.join("wipe.sock")
+}
+
 /// Which log entries speak of what: made from the log, may be deleted.
 pub fn entries_path(config: &Config) -> PathBuf {
     config.station.state_dir.join("entries.db")

@@ -20,7 +20,7 @@ use crate::audit::AuditError;
 use crate::config::{self, Changed, Config, Loaded, Profiles, Roster, Secrets, digest_of};
 use crate::dock::usb::Sysfs;
 use crate::dock::{DockEvent, DockWatch, UsbWatched, Watched};
-use crate::ingest::{Outbound, Shared, recover, run_committer};
+use crate::ingest::{Outbound, Shared, WipeMeans, recover, run_committer};
 use crate::model::{
     ConfigChanged, Event, Explain as _, OutboundView, StationStarted, StationStopped,
 };
@@ -161,6 +161,13 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         accept_unknown: config.ingest.accept_unknown,
         max_files: config.ingest.max_files,
         config: Arc::new(config.clone()),
+        wiping: Arc::new(WipeMeans {
+            policy: config.wipe_policy_file(),
+            helper: parts::wipe_helper_path(&config),
+            store: Arc::clone(&outbound.store),
+            prefix: config.store.prefix.clone(),
+            runtime: tokio::runtime::Handle::current(),
+        }),
     };
     let (profiles, profiles_now) = watch::channel(Arc::clone(&rules.profiles));
     let (config_watch, mut edits) = config::watch(&config);
@@ -230,7 +237,9 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
             if options.until_secured {
                 break Ok(secured(&shared));
             }
-            if let Some(ended) = tokio::task::block_in_place(|| drained(&shared, &outbound))? {
+            if let Some(ended) = tokio::task::block_in_place(|| drained(&shared, &outbound))?
+                && !(ended == Ended::AllStored && docking.to_wipe())
+            {
                 break Ok(ended);
             }
         }

@@ -27,6 +27,7 @@ pub fn take(shared: &Shared, outbound: &Outbound) -> anyhow::Result<StatusView> 
         log_entries: shared.log_size(),
         spool_free_bytes: shared.spool.free(),
         clock: sys::clock_state(),
+        wiping: shared.bays.problems(),
     })
 }
 

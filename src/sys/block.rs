@@ -22,6 +22,20 @@ pub fn write_protect(device: &File) -> io::Result<()> {
     }
 }
 
+/// Takes the kernel's flag back. A device that is write-protected by itself stays so. Needs root.
+pub fn allow_writes(device: &File) -> io::Result<()> {
+    let off: libc::c_int = 0;
+    // SAFETY: the descriptor is open for the whole call; the kernel reads one int behind the pointer and keeps nothing.
+    if unsafe { libc::ioctl(device.as_raw_fd(), BLKROSET, &raw const off) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if is_write_protected(device)? {
+        Err(io::Error::other("the device is write-protected by itself"))
+    } else {
+        Ok(())
+    }
+}
+
 pub fn is_write_protected(device: &File) -> io::Result<bool> {
     let mut state: libc::c_int = 0;
     // SAFETY: the descriptor is open for the whole call; the kernel writes one int behind the pointer, which is ours alone.
@@ -39,6 +53,7 @@ mod tests {
     fn what_is_no_block_device_is_an_error_and_never_called_protected() {
         let file = tempfile::tempfile().unwrap();
         assert!(write_protect(&file).is_err());
+        assert!(allow_writes(&file).is_err());
         assert!(is_write_protected(&file).is_err());
     }
 }

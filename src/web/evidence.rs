@@ -420,6 +420,7 @@ pub(super) async fn problems(
             "oldest_unstored": overview.oldest_unstored.and_then(|id| id.made()),
             "store": view.outbound.problem,
             "alarms": view.outbound.alarms,
+            "wiping": view.wiping,
             "clock": view.clock,
             "log_entries": view.log_entries,
             "verification": shared.station.verification(),

@@ -17,7 +17,7 @@ put() { install -D -m "$1" "$2" "$root/$3"; }
 
 put 0755 "$binary" usr/bin/camdock
 strip --strip-unneeded "$root/usr/bin/camdock" 2>/dev/null || true
-for unit in "$top"/systemd/*.service "$top"/systemd/*.timer; do
+for unit in "$top"/systemd/*.service "$top"/systemd/*.timer "$top"/systemd/*.socket; do
     put 0644 "$unit" "usr/lib/systemd/system/$(basename "$unit")"
 done
 put 0644 "$top/systemd/camdock.sysusers" usr/lib/sysusers.d/camdock.conf
@@ -35,7 +35,7 @@ put 0640 "$top/config/roster.toml" etc/camdock/roster.toml
 for profile in "$top"/config/profiles/*.toml; do
     put 0640 "$profile" "etc/camdock/profiles/$(basename "$profile")"
 done
-for example in alerts.yml dashboard.json bucket-policy.json verify-policy.json store-credentials.toml; do
+for example in alerts.yml dashboard.json bucket-policy.json verify-policy.json store-credentials.toml wipe.toml; do
     put 0644 "$top/config/$example" "usr/share/doc/camdock/examples/$example"
 done
 for text in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE; do

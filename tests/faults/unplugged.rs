@@ -44,6 +44,8 @@ fn ways(status: &BayStatus) -> &'static [Way] {
         BayStatus::Reading { .. } => &[Way::Listing, Way::InMidFile],
         BayStatus::SafeToRemove { .. } => &[Way::StoreDown],
         BayStatus::AllStored { .. } => &[Way::Stored],
+        // Only USB disks are wiped: see the virtual machine's cases.
+        BayStatus::Wiping { .. } => &[],
         BayStatus::NeedsAttention { .. } => &[
             Way::Crawling,
             Way::SpoolFull,

@@ -50,7 +50,7 @@ impl Media {
         done
     }
 
-    fn folder(&self, port: &str) -> PathBuf {
+    pub fn folder(&self, port: &str) -> PathBuf {
         self.dir.join(port)
     }
 
@@ -58,7 +58,8 @@ impl Media {
         self.dir.join(format!("{port}.camera"))
     }
 
-    fn read(&self, port: &str) -> Option<Mounted> {
+    /// What the marker of a port says.
+    pub fn read(&self, port: &str) -> Option<Mounted> {
         Mounted::parse(&fs::read(self.marker(port)).ok()?)
     }
 
@@ -137,6 +138,17 @@ impl Media {
             }
             self.write(&mounted)
         })
+    }
+
+    /// Every marker there is.
+    pub fn all(&self) -> anyhow::Result<Vec<Mounted>> {
+        let entries = fs::read_dir(&self.dir)?.flatten();
+        Ok(entries
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                self.read(name.to_str()?.strip_suffix(".camera")?)
+            })
+            .collect())
     }
 
     /// Takes away what was mounted from a block device; the last storage takes folder and marker along.

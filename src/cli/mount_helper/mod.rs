@@ -3,7 +3,7 @@
 //! Started by udev and systemd with the kernel's name of a block device. Trusts neither the device nor the service: it
 //! reads no configuration, makes folders named after ports only, and mounts FAT and exFAT only.
 
-mod media;
+pub(super) mod media;
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -17,7 +17,7 @@ pub use usb::{InterfaceClass, UsbMatch};
 
 use super::file::{self, CONFIG_BYTES_MAX};
 use super::{Config, ConfigError, Patterns};
-use crate::model::{Sha256Digest, UsbDevice};
+use crate::model::{Sha256Digest, UsbDevice, WipeLevel};
 use raw::RawProfile;
 
 /// The profile of docked folders that name none.
@@ -47,8 +47,18 @@ pub struct Profile {
     pub set_clock: bool,
     /// Storyboards and proxies are made of its recordings, if the station makes any.
     pub preview: bool,
+    /// `None`: nothing is ever deleted from such a camera.
+    pub wipe: Option<Wipe>,
     pub ptp: PtpQuirks,
     pub unlock: Option<Unlock>,
+}
+
+/// Deleting from a camera what is proven to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wipe {
+    pub level: WipeLevel,
+    /// Compare the SHA-256 of what lies on the camera before.
+    pub rehash: bool,
 }
 
 /// What a USB device is to a profile.

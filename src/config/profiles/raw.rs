@@ -8,8 +8,9 @@ use toml::Spanned;
 
 use super::unlock::RawUnlock;
 use super::usb::RawUsbMatch;
-use super::{Access, FlagMarks, IdentitySource, Profile, PtpQuirks};
+use super::{Access, FlagMarks, IdentitySource, Profile, PtpQuirks, Wipe};
 use crate::config::{ConfigError, Patterns, file};
+use crate::model::WipeLevel;
 
 /// Name and text of the profiles that exist without any file; `config/profiles/` documents the same and a test compares.
 pub(super) const BUILT_IN: [(&str, &str); 3] = [
@@ -39,6 +40,8 @@ pub(super) struct RawProfile {
     flag_names: Vec<String>,
     flag_read_only: bool,
     preview: bool,
+    wipe: Spanned<RawWipe>,
+    wipe_rehash: bool,
     time_zone: Option<Spanned<String>>,
     set_clock: bool,
     ptp_no_close: bool,
@@ -61,6 +64,8 @@ impl Default for RawProfile {
             flag_names: list("*_IMP.* *_LOCK.* *_SOS.*"),
             flag_read_only: false,
             preview: true,
+            wipe: Spanned::new(0..0, RawWipe::Never),
+            wipe_rehash: true,
             time_zone: None,
             set_clock: false,
             ptp_no_close: false,
@@ -68,6 +73,14 @@ impl Default for RawProfile {
             unlock: None,
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RawWipe {
+    Never,
+    Stored,
+    Confirmed,
 }
 
 fn default_identity(access: Access, unlocked: bool) -> Vec<IdentitySource> {
@@ -177,14 +190,42 @@ impl RawProfile {
                 })?)
             }
         };
+        let identity = self
+            .identity
+            .unwrap_or_else(|| default_identity(self.access, unlock.is_some()));
+        let level = match self.wipe.get_ref() {
+            RawWipe::Never => None,
+            RawWipe::Stored => Some(WipeLevel::Stored),
+            RawWipe::Confirmed => Some(WipeLevel::Confirmed),
+        };
+        let unfit = match self.access {
+            Access::Folder => Some(
+                "cannot be given for `access = \"folder\"`: a folder is no camera of which it is known what deleting does",
+            ),
+            Access::Ptp => {
+                Some("cannot be given for `access = \"ptp\"`: only USB disks can be wiped")
+            }
+            // The root helper asks the USB device itself who it is, and nothing on the medium.
+            Access::MassStorage if !identity.contains(&IdentitySource::Descriptor) => {
+                Some("needs cameras that give their serial as a USB descriptor")
+            }
+            Access::MassStorage => None,
+        };
+        if let (Some(_), Some(message)) = (level, unfit) {
+            let fix = "Remove the line, or write `wipe = \"never\"`.";
+            return Err(invalid(
+                "wipe",
+                Some(self.wipe.span().start),
+                message.into(),
+                fix,
+            ));
+        }
         Ok(Profile {
             name: name.to_owned(),
             access: self.access,
             usb,
             make: self.make.map(Spanned::into_inner),
-            identity: self
-                .identity
-                .unwrap_or_else(|| default_identity(self.access, unlock.is_some())),
+            identity,
             identity_files: patterns("identity_files", &self.identity_files)?,
             video: patterns("video", &self.video)?,
             sidecar: patterns("sidecar", &self.sidecar)?,
@@ -196,6 +237,10 @@ impl RawProfile {
             time_zone,
             set_clock: self.set_clock,
             preview: self.preview,
+            wipe: level.map(|level| Wipe {
+                level,
+                rehash: self.wipe_rehash,
+            }),
             ptp: PtpQuirks {
                 no_close: self.ptp_no_close,
                 no_partial: self.ptp_no_partial,

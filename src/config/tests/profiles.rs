@@ -198,3 +198,36 @@ fn wrong_usb_profiles_are_refused_with_the_key_and_the_reason() {
     }
     assert!(profiles(&[("x", &format!("{usb}{good}secret = \"s\""))]).is_ok());
 }
+
+#[test]
+fn wiping_is_off_unless_a_profile_of_usb_disks_with_a_serial_of_their_own_says_otherwise() {
+    use crate::model::WipeLevel;
+    for profile in Profiles::builtin().all() {
+        assert_eq!(profile.wipe, None, "{}", profile.name);
+    }
+    let disk = "access = \"mass-storage\"\nusb = [{ class = \"08\" }]\n";
+    let loaded = |text: String| profiles(&[("x", &text)]).map(|p| p.get("x").unwrap().wipe);
+    assert_eq!(loaded(format!("{disk}wipe = \"never\"")).unwrap(), None);
+    let wipe = loaded(format!("{disk}wipe = \"confirmed\""))
+        .unwrap()
+        .unwrap();
+    assert_eq!((wipe.level, wipe.rehash), (WipeLevel::Confirmed, true));
+    let quick = format!("{disk}wipe = \"stored\"\nwipe_rehash = false");
+    let wipe = loaded(quick).unwrap().unwrap();
+    assert_eq!((wipe.level, wipe.rehash), (WipeLevel::Stored, false));
+    for (text, word) in [
+        ("wipe = \"stored\"".to_owned(), "folder"),
+        (
+            format!("{disk}wipe = \"stored\"\nidentity = [\"file\"]"),
+            "descriptor",
+        ),
+        (format!("{disk}wipe = \"always\""), "always"),
+        (
+            "access = \"ptp\"\nusb = [{ class = \"06/01/01\" }]\nwipe = \"stored\"".into(),
+            "only USB disks",
+        ),
+    ] {
+        let error = loaded(text).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+}

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use super::descriptors::{self, made};
+use super::descriptors;
+pub(crate) use super::descriptors::made;
 use super::sysfs::Sysfs;
 use crate::model::UsbDevice;
 

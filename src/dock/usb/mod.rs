@@ -4,13 +4,13 @@ pub mod descriptors;
 mod hints;
 mod judge;
 #[cfg(test)]
-mod made_up;
+pub(crate) mod made_up;
 mod plugged;
 mod ports;
 mod sysfs;
 
 #[cfg(test)]
-pub(super) use made_up::{DISK, Tree};
+pub(crate) use made_up::{DISK, Tree};
 
 pub use judge::{Verdict, hostile, judge};
 pub use sysfs::{BlockNode, Plug, PlugState, Sysfs};

@@ -39,7 +39,7 @@ impl Run {
     }
 
     /// Tries again, and says why, until it is done or the service stops.
-    fn insist(
+    pub(super) fn insist(
         &self,
         mut step: impl FnMut(&Self) -> Result<(), IngestError>,
     ) -> Result<(), IngestError> {

@@ -181,6 +181,7 @@ function drawProblems() {
     if (problems.missing) add(text("evidence.problem.missing", { n: number(problems.missing) }), text("evidence.problem.missing_next"), () => tab("days"));
     if (problems.store) add(text("evidence.problem.store", { code: problems.store.code }), `${problems.store.reason} ${problems.store.next_step}`);
     for (const [id, alarm] of Object.entries(problems.alarms)) add(text("evidence.problem.alarm", { code: alarm.code }), `${alarm.reason} ${alarm.next_step}`, () => show(id));
+    for (const [bay, wiping] of Object.entries(problems.wiping)) add(text("evidence.problem.wiping", { bay, code: wiping.code }), `${wiping.reason} ${wiping.next_step}`);
     if (!problems.clock.synchronised) add(text("evidence.problem.clock"), text("evidence.problem.clock_next"));
     const verified = problems.verification;
     if (verified && !verified.ok) add(text("evidence.problem.verified_wrong", { n: number(verified.findings), when: time(verified.time) }), text("evidence.problem.verified_next"));

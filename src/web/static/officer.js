@@ -52,6 +52,9 @@ function tile(bay) {
     } else if (state === "safe_to_remove") {
         add("hint", text("officer.safe_hint"));
         add("counts", text("officer.safe_counts", { files: number(bay.files), bytes: bytes(bay.bytes), waiting: number(bay.waiting_for_store) }));
+    } else if (state === "wiping") {
+        add("hint", text("officer.wiping_hint"));
+        add("counts", text("officer.files_counts", { done: number(bay.files), total: number(bay.files) }));
     } else if (state === "all_stored") {
         add("hint", text("officer.stored_hint"));
         add("counts", text("officer.stored_counts", { files: number(bay.files), bytes: bytes(bay.bytes) }));

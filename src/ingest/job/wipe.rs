@@ -1,0 +1,481 @@
+//! Deleting from a camera what is proven to be stored. Whatever fails here is no matter of the evidence: the bay goes on
+//! saying that all is stored, and a problem says what to do.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use super::Run;
+use crate::audit::{WipeTrust, prove};
+use crate::camera::{Camera, WipeOrder};
+use crate::config::WipePolicy;
+use crate::ingest::outbound::chain;
+use crate::ingest::wiping::Wiping;
+use crate::ingest::{IngestError, now};
+use crate::journal::{ItemRow, SessionRow};
+use crate::metrics;
+use crate::model::{
+    CameraId, CameraWiped, Event, EvidenceId, Explain as _, Left, Problem, Proven, WipeLevel,
+    WipeProof, WipeRequest, WipeResult, WipeStage,
+};
+
+/// Between looks for confirmations that are not there yet, and after a failure.
+const AGAIN: Duration = Duration::from_secs(30);
+const AFTER_FAILURE: Duration = Duration::from_mins(10);
+/// Bytes of one log entry's file list, well below the log's 65,535.
+const PAGE_BYTES: usize = 48_000;
+/// Characters of a reason in the log.
+const REASON_MAX: usize = 200;
+
+/// One session's wiping.
+pub(super) struct Wipe {
+    wiping: Wiping,
+    camera: CameraId,
+    /// Asked about once in this session, whatever came of it.
+    settled: HashSet<EvidenceId>,
+    notes: HashMap<EvidenceId, String>,
+    /// `None`: nothing is left to be tried.
+    next: Option<Instant>,
+}
+
+/// Why nothing could be done, for people.
+struct Trouble {
+    code: &'static str,
+    reason: String,
+    next_step: String,
+    again: bool,
+}
+
+impl Wipe {
+    /// `None`: never from a camera that nobody is sure of.
+    pub fn of(wiping: Wiping, session: &SessionRow, anonymous: bool) -> Option<Self> {
+        let camera = session.camera.clone()?;
+        (!anonymous && session.quarantine.is_none()).then(|| Self {
+            wiping,
+            camera,
+            settled: HashSet::new(),
+            notes: HashMap::new(),
+            next: Some(Instant::now()),
+        })
+    }
+}
+
+impl Run {
+    pub(super) fn wipe_is_due(&self) -> bool {
+        let next = self.wipe.as_ref().and_then(|wipe| wipe.next);
+        next.is_some_and(|next| next <= Instant::now())
+    }
+
+    /// The camera has something that it had not before: to be deleted, too, once it is stored.
+    pub(super) fn something_new(&mut self) {
+        if let Some(wipe) = &mut self.wipe {
+            wipe.next = Some(Instant::now());
+            self.control.set_to_wipe(true);
+        }
+    }
+
+    /// Deletes what can be proven, if it is time to, and tells how it went. Fails only where the log does.
+    pub(super) fn wipe(&mut self, camera: &mut dyn Camera) -> Result<(), IngestError> {
+        if !self.wipe_is_due() {
+            return Ok(());
+        }
+        if !self.lock().wiping() {
+            // Not everything is stored, or something is wrong: nothing is deleted at all.
+            let waits = self.lock().left_behind() == 0;
+            self.control.set_to_wipe(waits);
+            if let (false, Some(wipe)) = (waits, &mut self.wipe) {
+                // Until the camera shows something else.
+                wipe.next = None;
+            }
+            return Ok(());
+        }
+        // Taken out while it is at work, so that it may be changed beside the rest.
+        let Some(mut wipe) = self.wipe.take() else {
+            return Ok(());
+        };
+        let done = self.wipe_all(&mut wipe, camera);
+        self.lock().wiped();
+        let done = done.map(|ended| {
+            wipe.next = match &ended {
+                Ok(true) => None,
+                Ok(false) => Some(Instant::now() + AGAIN),
+                Err(trouble) => trouble.again.then(|| Instant::now() + AFTER_FAILURE),
+            };
+            let trouble = ended.err();
+            if let Some(trouble) = &trouble {
+                metrics::error(trouble.code);
+                tracing::error!(
+                    code = trouble.code,
+                    reason = trouble.reason,
+                    next_step = trouble.next_step,
+                    "the camera was not wiped; its footage is stored all the same"
+                );
+            }
+            let problem = trouble.map(|trouble| Problem {
+                code: trouble.code.into(),
+                reason: trouble.reason,
+                next_step: trouble.next_step,
+                since: now(),
+                needs_person: true,
+            });
+            self.shared.bays.problem(&self.session.bay, problem);
+        });
+        self.wipe = Some(wipe);
+        self.control.set_to_wipe(false);
+        done
+    }
+
+    /// `Ok(true)`: done with; `Ok(false)`: something is still to be confirmed.
+    fn wipe_all(
+        &self,
+        wipe: &mut Wipe,
+        camera: &mut dyn Camera,
+    ) -> Result<Result<bool, Trouble>, IngestError> {
+        let (policy, trust) = match allowed(&wipe.wiping) {
+            Ok(allowed) => allowed,
+            Err(trouble) => return Ok(Err(trouble)),
+        };
+        let level = wipe.wiping.rules.level.max(policy.level);
+        let rehash = wipe.wiping.rules.rehash || policy.rehash;
+        let mut ids = self.shared.journal.items_seen(self.session.id)?;
+        ids.retain(|id| !wipe.settled.contains(id));
+        if ids.is_empty() {
+            return Ok(Ok(true));
+        }
+        if level == WipeLevel::Confirmed && !fetch_confirmations(wipe, &ids) {
+            return Ok(Ok(false));
+        }
+        self.show(None);
+        let (mut left, mut damage) = (0, None);
+        for batch in ids.chunks(WipeRequest::FILES_MAX) {
+            if self.stopped() {
+                return Ok(Ok(false));
+            }
+            let log = |stage, files, failed| CameraWiped {
+                bay: self.session.bay.clone(),
+                camera: wipe.camera.clone(),
+                level,
+                rehash,
+                stage,
+                files,
+                failed,
+            };
+            let (mut results, mut files, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+            for id in batch {
+                match self.proof(*id, wipe, &trust, level)? {
+                    Ok(proven) => {
+                        sizes.push(proven.0.size);
+                        files.push(proven);
+                    }
+                    Err(result) => results.push(result),
+                }
+            }
+            if !files.is_empty() {
+                let named = files.iter().map(|(proven, _)| WipeResult {
+                    evidence: Some(proven.evidence),
+                    path: None,
+                    wiped: false,
+                    code: None,
+                    reason: None,
+                });
+                let begun = log(WipeStage::Begun, named.collect(), None);
+                let id = Some(self.session.id);
+                self.shared.log_event(id, Event::CameraWiped(begun))?;
+                let order = WipeOrder {
+                    level,
+                    rehash,
+                    files: &files,
+                    helper: &wipe.wiping.means.helper,
+                };
+                let answer = camera.wipe(&order, &|| self.stopped());
+                let refused = match &answer {
+                    Ok(answer) => answer.refused.clone().map(refused_by_helper),
+                    Err(error) => Some(Trouble {
+                        code: error.label(),
+                        reason: chain(error),
+                        next_step: error.next_step(),
+                        again: true,
+                    }),
+                };
+                if let Some(trouble) = refused {
+                    let failed = Some(trouble.reason.chars().take(REASON_MAX).collect());
+                    self.enter(vec![log(WipeStage::Done, results, failed)])?;
+                    return Ok(Err(trouble));
+                }
+                let answer = answer.unwrap_or_else(|_| crate::model::WipeAnswer::refused(""));
+                damage = answer.warnings.into_iter().last().or(damage);
+                results.extend(matched(&files, answer.files));
+                for (result, size) in results.iter().rev().zip(sizes.iter().rev()) {
+                    let outcome = if result.wiped { "wiped" } else { "not_wiped" };
+                    metrics::file(outcome, *size);
+                }
+            }
+            wipe.settled.extend(batch);
+            left += results.iter().filter(|result| !result.wiped).count();
+            for result in &results {
+                tell(result);
+            }
+            let pages = paged(results).into_iter();
+            let entries = pages.map(|files| log(WipeStage::Done, files, None));
+            self.enter(entries.collect())?;
+        }
+        Ok(if let Some(reason) = damage {
+            Err(Trouble {
+                code: "wipe_medium",
+                reason: format!("the medium is not as it should be after wiping: {reason}"),
+                next_step: "Take the camera out, dock it again, and look at `journalctl -u 'camdock-wipe@*'`.".into(),
+                again: false,
+            })
+        } else if left == 0 {
+            Ok(true)
+        } else {
+            Err(Trouble {
+                code: "wipe_left",
+                reason: format!("{left} stored files were left on the camera"),
+                next_step: "Look at the `camera.wiped` entries of the custody log: each file is named there with the reason.".into(),
+                again: false,
+            })
+        })
+    }
+
+    /// What was deleted is deleted: told until the log takes it.
+    fn enter(&self, entries: Vec<CameraWiped>) -> Result<(), IngestError> {
+        for entry in entries {
+            self.insist(|run| {
+                let id = Some(run.session.id);
+                run.shared
+                    .log_event(id, Event::CameraWiped(entry.clone()))
+                    .map(drop)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// An item's proof, if it holds; else why it stays where it is.
+    fn proof(
+        &self,
+        id: EvidenceId,
+        wipe: &Wipe,
+        trust: &WipeTrust,
+        level: WipeLevel,
+    ) -> Result<Result<(Proven, WipeProof), WipeResult>, IngestError> {
+        let journal = &self.shared.journal;
+        let row = journal.item(id)?;
+        let kept = |left: &Left, row: Option<&ItemRow>| WipeResult {
+            evidence: Some(id),
+            path: row.map(|row| row.facts.path.clone()),
+            ..WipeResult::nameless(left)
+        };
+        let Some(row) = row else {
+            let left = Left::new("proof_wrong", "the journal does not know it any more");
+            return Ok(Err(kept(&left, None)));
+        };
+        // Of whom it is, and whether it may be kept, is still to be decided.
+        if row.quarantine.is_some() {
+            let left = Left::new("quarantined", "it was taken in quarantine");
+            return Ok(Err(kept(&left, Some(&row))));
+        }
+        let (Some(sealed), Some(sealed_at), Some(stored_at)) =
+            (&row.sealed, row.log_index, row.stored_index)
+        else {
+            let left = Left::new("not_stored", "the journal does not call it stored");
+            return Ok(Err(kept(&left, Some(&row))));
+        };
+        let log = &self.shared.log;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let proof = WipeProof {
+            sealed: text(&sealed.manifest),
+            sealed_receipt: log.proof(sealed_at)?,
+            stored: text(&log.entry(stored_at)?),
+            stored_receipt: log.proof(stored_at)?,
+            confirmation: wipe.notes.get(&id).cloned(),
+        };
+        Ok(match prove(&proof, trust, level, now()) {
+            Ok(proven) if proven.camera == wipe.camera => Ok((proven, proof)),
+            Ok(_) => Err(kept(
+                &Left::new("camera_differs", "it was taken from another camera"),
+                Some(&row),
+            )),
+            Err(left) => Err(kept(&left, Some(&row))),
+        })
+    }
+}
+
+/// What root allows now.
+fn allowed(wiping: &Wiping) -> Result<(WipePolicy, WipeTrust), Trouble> {
+    let refused = |reason: String, next_step: String| Trouble {
+        code: "wipe_not_allowed",
+        reason,
+        next_step,
+        again: true,
+    };
+    let policy = WipePolicy::load(&wiping.means.policy)
+        .map_err(|error| refused(chain(&error), error.next_step()))?;
+    let trust = WipeTrust::new(policy.level, &policy.log_keys, &policy.confirmer_keys);
+    let trust = trust.map_err(|error| {
+        let reason = format!("{}: {error}", wiping.means.policy.display());
+        refused(reason, "Correct the keys in wipe.toml.".into())
+    })?;
+    Ok((policy, trust))
+}
+
+fn refused_by_helper(reason: String) -> Trouble {
+    Trouble {
+        code: "wipe_refused",
+        reason: format!("root's helper refuses to wipe the camera: {reason}"),
+        next_step: "Look at `journalctl -u 'camdock-wipe@*'` and at /etc/camdock/wipe.toml; nothing was deleted.".into(),
+        again: true,
+    }
+}
+
+/// All notes that are still wanted; `false`: one is not there yet, and nothing is deleted before all are.
+fn fetch_confirmations(wipe: &mut Wipe, ids: &[EvidenceId]) -> bool {
+    for id in ids {
+        if wipe.notes.contains_key(id) {
+            continue;
+        }
+        match wipe.wiping.means.confirmation(*id) {
+            Ok(Some(note)) => {
+                wipe.notes.insert(*id, note);
+            }
+            Ok(None) => return false,
+            Err(error) => {
+                metrics::error(error.label());
+                tracing::warn!(evidence = %id, code = error.label(), error = &error as &dyn std::error::Error,
+                    next_step = error.next_step(), "cannot look for a confirmation; nothing is deleted before it is there");
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// One result for each file that was asked about; an answer about anything else counts for nothing.
+fn matched(files: &[(Proven, WipeProof)], answered: Vec<WipeResult>) -> Vec<WipeResult> {
+    let unanswered = Left::new("no_answer", "nothing was said about it");
+    let mut answered: HashMap<_, _> = answered
+        .into_iter()
+        .filter_map(|result| Some((result.evidence?, result)))
+        .collect();
+    files
+        .iter()
+        .map(|(proven, _)| match answered.remove(&proven.evidence) {
+            Some(result) => WipeResult {
+                path: Some(proven.path.clone()),
+                reason: result
+                    .reason
+                    .map(|reason| reason.chars().take(REASON_MAX).collect()),
+                ..result
+            },
+            None => WipeResult::left(proven, &unanswered),
+        })
+        .collect()
+}
+
+fn paged(results: Vec<WipeResult>) -> Vec<Vec<WipeResult>> {
+    let mut pages: Vec<Vec<WipeResult>> = Vec::new();
+    let mut bytes = usize::MAX;
+    for result in results {
+        // A control character takes six bytes in JSON: the worst case.
+        let path = result.path.as_ref().map_or(0, |path| path.as_bytes().len());
+        let reason = result.reason.as_ref().map_or(0, String::len);
+        let size = 160 + path * 6 + reason * 6;
+        bytes = bytes.saturating_add(size);
+        match pages.last_mut() {
+            Some(page) if bytes <= PAGE_BYTES => page.push(result),
+            _ => {
+                bytes = size;
+                pages.push(vec![result]);
+            }
+        }
+    }
+    pages
+}
+
+fn tell(result: &WipeResult) {
+    let evidence = result.evidence.map(|id| id.to_string());
+    let path = result.path.as_ref().map(ToString::to_string);
+    if result.wiped {
+        tracing::info!(evidence, path, "deleted from the camera");
+    } else {
+        tracing::warn!(
+            evidence,
+            path,
+            left = result.code,
+            reason = result.reason,
+            "left on the camera"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SourcePath;
+
+    fn file(path: &[u8]) -> (Proven, WipeProof) {
+        let proven = Proven {
+            evidence: EvidenceId::new(),
+            camera: CameraId::new("acme", "X1").unwrap(),
+            path: SourcePath::new(path).unwrap(),
+            size: 1,
+            modified: None,
+            sha256: crate::model::Sha256Digest::of(b""),
+        };
+        let proof = WipeProof {
+            sealed: String::new(),
+            sealed_receipt: String::new(),
+            stored: String::new(),
+            stored_receipt: String::new(),
+            confirmation: None,
+        };
+        (proven, proof)
+    }
+
+    #[test]
+    fn each_file_that_was_asked_about_gets_one_result_and_no_other_does() {
+        let files = [file(b"A"), file(b"B"), file(b"C")];
+        let stranger = file(b"X").0;
+        let answers = vec![
+            WipeResult::wiped(&stranger),
+            WipeResult::wiped(&files[1].0),
+            WipeResult::nameless(&Left::new("proof_wrong", "x")),
+            WipeResult::left(&files[0].0, &Left::new("file_changed", "y".repeat(999))),
+        ];
+        let results = matched(&files, answers);
+        let told: Vec<_> = results
+            .iter()
+            .map(|r| {
+                (
+                    r.path.clone().unwrap().to_string(),
+                    r.wiped,
+                    r.code.as_deref(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("A".to_owned(), false, Some("file_changed")),
+                ("B".to_owned(), true, None),
+                ("C".to_owned(), false, Some("no_answer")),
+            ]
+        );
+        assert_eq!(results[0].reason.as_ref().unwrap().len(), REASON_MAX);
+    }
+
+    #[test]
+    fn every_page_of_results_fits_an_entry_of_the_log() {
+        let hostile = vec!["\u{1}".repeat(90); 45].join("/");
+        let files: Vec<_> = (0..40).map(|_| file(hostile.as_bytes())).collect();
+        let left = Left::new("file_changed", "\u{1}".repeat(9999));
+        let answers = files
+            .iter()
+            .map(|(p, _)| WipeResult::left(p, &left))
+            .collect();
+        let pages = paged(matched(&files, answers));
+        assert_eq!(pages.iter().map(Vec::len).sum::<usize>(), 40);
+        for page in pages {
+            assert!(serde_json::to_vec(&page).unwrap().len() < 60_000);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What a job needs to wipe its camera. Everything is asked anew when it is needed: root may have thought better of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use crate::audit::CONFIRMATION_MAX;
+use crate::config::Wipe;
+use crate::model::EvidenceId;
+use crate::upload::{Store, UploadError};
+
+/// One camera's share: what its profile asks for, and the means.
+#[derive(Clone)]
+pub struct Wiping {
+    pub rules: Wipe,
+    pub means: Arc<WipeMeans>,
+}
+
+/// The same for all cameras.
+pub struct WipeMeans {
+    /// Root's file.
+    pub policy: PathBuf,
+    /// Where root's helper listens.
+    pub helper: PathBuf,
+    pub store: Arc<dyn Store>,
+    /// Of all keys.
+    pub prefix: String,
+    pub runtime: Handle,
+}
+
+impl WipeMeans {
+    /// The note of whoever confirmed an item; `None`: nobody has yet. Blocks; never from a task.
+    pub fn confirmation(&self, id: EvidenceId) -> Result<Option<String>, UploadError> {
+        let key = confirmation_key(&self.prefix, id);
+        let limit = CONFIRMATION_MAX as u64;
+        let note = self.runtime.block_on(self.store.get(&key, limit))?;
+        Ok(note.map(|note| String::from_utf8_lossy(&note).into_owned()))
+    }
+}
+
+/// Where the confirmation of an item lies in the bucket.
+pub fn confirmation_key(prefix: &str, id: EvidenceId) -> String {
+    format!("{prefix}confirmed/{id}")
+}
