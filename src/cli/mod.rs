@@ -8,6 +8,7 @@ mod camera;
 mod check;
 mod check_setup;
 mod check_usb;
+mod confirm;
 mod decide;
 mod demo;
 mod generate;
@@ -66,6 +67,8 @@ enum Verb {
     Show(show::Args),
     /// Verify the custody log, its signatures, and every item against the store
     Verify(verify::Args),
+    /// Read stored footage back, elsewhere, and sign that it is there: for wiping cameras
+    Confirm(confirm::Args),
     /// List what is in quarantine, and decide on it
     Quarantine(decide::Args),
     /// Assign items to another officer
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
         Verb::Items(args) => items::run(&cli.config, args),
         Verb::Show(args) => show::run(&cli.config, args),
         Verb::Verify(args) => verify::run(&cli.config, args),
+        Verb::Confirm(args) => confirm::run(&cli.config, args),
         Verb::Quarantine(args) => decide::quarantine(&cli.config, args),
         Verb::Reassign(args) => decide::reassign(&cli.config, args),
         Verb::Token(args) => token::run(args),

@@ -52,7 +52,7 @@ pub use previews::{
 pub use publish::{PUBLISHED, check_bucket_log, publish_log};
 pub use recover::{Recovered, WITNESSED, recover};
 pub use spool::Spool;
-pub use wiping::{WipeMeans, Wiping};
+pub use wiping::{WipeMeans, Wiping, confirmation_key};
 
 /// What every job and the uploads share.
 pub struct Shared {
