@@ -75,9 +75,13 @@ impl Beneath {
         )
     }
 
-    /// The folder at `path`, which may lie deeper.
+    /// The folder at `path`, which may lie deeper; the top folder for an empty one.
     pub fn open_folder(&self, path: &[u8]) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        if path.is_empty() {
+            let flags = flags | OFlags::CLOEXEC;
+            return Ok(rustix::fs::openat(self.root(), c".", flags, Mode::empty())?);
+        }
         self.open_at(self.root(), path, flags)
     }
 

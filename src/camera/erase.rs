@@ -84,12 +84,7 @@ impl Medium {
         let path = held.path.as_bytes();
         let name = held.path.file_name();
         let folder = path.len().saturating_sub(name.len() + 1);
-        let parent = if folder == 0 {
-            self.0.open_folder(b".")
-        } else {
-            self.0.open_folder(&path[..folder])
-        }
-        .map_err(failed)?;
+        let parent = self.0.open_folder(&path[..folder]).map_err(failed)?;
         let name = CString::new(name).map_err(|_| changed("its name holds a zero".into()))?;
         let there = beneath::stat_at(parent.as_fd(), &name).map_err(failed)?;
         let opened = held.file.opened();
@@ -170,7 +165,7 @@ pub fn same_bytes(
 
 /// All that was written is on the medium.
 pub fn sync(medium: &Medium) -> io::Result<()> {
-    let root = File::from(medium.0.open_folder(b".")?);
+    let root = File::from(medium.0.open_folder(b"")?);
     Ok(rustix::fs::syncfs(&root)?)
 }
 

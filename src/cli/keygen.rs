@@ -14,6 +14,9 @@ use crate::seal::{Curve, ItemKey, Recipient, keygen_recipient};
 #[command(after_help = "\
   camdock keygen recipient --out evidence   makes evidence.key.pem (keep it safe, never on a station)
                                             and evidence.pub.pem (goes into [seal] recipients)
+  camdock keygen confirmer --name reader.example.org --out reader
+                                            makes reader.key (for `camdock confirm`, never on a station)
+                                            and reader.pub (goes into wipe.toml)
   camdock keygen station                    makes the station's own keys below its state folder
 Without the private recipient keys nobody can open stored footage: keep at least two recipients.")]
 pub struct Args {
@@ -30,6 +33,15 @@ enum What {
         out: PathBuf,
         #[arg(long, value_enum, default_value_t = CurveName::P384)]
         curve: CurveName,
+    },
+    /// Somebody who reads footage back and signs that it is stored (`camdock confirm`)
+    Confirmer {
+        /// Who that is, as it will stand in the confirmations: no space, no `+`
+        #[arg(long)]
+        name: String,
+        /// Where to: NAME.key and NAME.pub
+        #[arg(long, value_name = "NAME")]
+        out: PathBuf,
     },
     /// The station's log-signing key and its key over items in flight
     Station,
@@ -61,6 +73,18 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             println!(
                 "fingerprint: {}",
                 Recipient::from_pem(&std::fs::read_to_string(&public)?)?.fingerprint()
+            );
+        }
+        What::Confirmer { name, out } => {
+            let (private, public) = (beside(&out, ".key"), beside(&out, ".pub"));
+            let verifier = confirmer(&private, &public, &name)?;
+            println!(
+                "private key: {}   keep it off every station",
+                private.display()
+            );
+            println!("public key:  {verifier}");
+            println!(
+                "Name the public key as one of `confirmer_keys` in each station's /etc/camdock/wipe.toml."
             );
         }
         What::Station => {
@@ -103,6 +127,19 @@ pub fn station(dir: &Path, origin: &str) -> anyhow::Result<String> {
     let verifier = key.verifier(origin)?.to_string();
     durable::write_atomic(&dir.join("log.pub"), format!("{verifier}\n").as_bytes())
         .context("cannot write the log's public key")?;
+    Ok(verifier)
+}
+
+/// Makes a confirmer's key pair; returns its verifier key.
+fn confirmer(private: &Path, public: &Path, name: &str) -> anyhow::Result<String> {
+    refuse_existing(&[private, public])?;
+    let (key, pkcs8) = LogKey::generate()?;
+    let verifier = key
+        .verifier(name)
+        .map_err(|error| super::usage(format!("{name:?} cannot be a confirmer's name: {error}")))?
+        .to_string();
+    durable::write_atomic(private, &pkcs8)?;
+    durable::write_atomic(public, format!("{verifier}\n").as_bytes())?;
     Ok(verifier)
 }
 

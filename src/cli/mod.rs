@@ -9,6 +9,7 @@ mod camera;
 mod check;
 mod check_setup;
 mod check_usb;
+mod confirm;
 mod decide;
 mod demo;
 mod generate;
@@ -69,6 +70,8 @@ enum Verb {
     Verify(verify::Args),
     /// Look for what is missing between cameras, custody log and store, and explain it
     Audit(audit::Args),
+    /// Read stored footage back, elsewhere, and sign that it is there: for wiping cameras
+    Confirm(confirm::Args),
     /// List what is in quarantine, and decide on it
     Quarantine(decide::Args),
     /// Assign items to another officer
@@ -142,6 +145,7 @@ pub fn main() -> ExitCode {
         Verb::Show(args) => show::run(&cli.config, args),
         Verb::Verify(args) => verify::run(&cli.config, args),
         Verb::Audit(args) => audit::run(&cli.config, args),
+        Verb::Confirm(args) => confirm::run(&cli.config, args),
         Verb::Quarantine(args) => decide::quarantine(&cli.config, args),
         Verb::Reassign(args) => decide::reassign(&cli.config, args),
         Verb::Token(args) => token::run(args),

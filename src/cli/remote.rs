@@ -9,9 +9,10 @@ use tokio::runtime::Runtime;
 
 use crate::audit::{AuditError, LogSource};
 use crate::config::{Config, Secrets};
+use crate::ingest::confirmation_key;
 use crate::model::{EvidenceId, StationName};
 use crate::station::parts;
-use crate::upload::{Head, Listed, S3Store, Store as _, list_all};
+use crate::upload::{Body, Head, Listed, S3Store, Store as _, list_all};
 
 /// Bytes fetched at a time by [`ObjectReader`].
 const STEP: u64 = 8 << 20;
@@ -74,6 +75,31 @@ impl Bucket {
             &format!("{}evidence/", self.prefix),
             OBJECTS_MAX,
         ))?)
+    }
+
+    pub fn name(&self) -> &str {
+        self.store.bucket()
+    }
+
+    /// Of all keys.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The keys of all confirmations.
+    pub fn confirmed(&self) -> anyhow::Result<Vec<String>> {
+        let prefix = format!("{}confirmed/", self.prefix);
+        let listed = self.wait(list_all(&self.store, &prefix, OBJECTS_MAX))?;
+        Ok(listed.into_iter().map(|object| object.key).collect())
+    }
+
+    /// Once: a confirmation that is there already stays as it is.
+    pub fn put_confirmation(&self, id: EvidenceId, note: String) -> anyhow::Result<()> {
+        let key = confirmation_key(&self.prefix, id);
+        match self.wait(self.store.put_once(&key, Body::new(note), None))? {
+            Some(_) => Ok(()),
+            None => anyhow::bail!("another confirmation is there already"),
+        }
     }
 
     fn wait<T>(&self, work: impl Future<Output = T>) -> T {

@@ -54,7 +54,7 @@ pub use publish::{PUBLISHED, check_bucket_log, publish_log};
 pub use recover::{Recovered, WITNESSED, recover};
 pub use spool::Spool;
 pub use turns::Turns;
-pub use wiping::{WipeMeans, Wiping};
+pub use wiping::{WipeMeans, Wiping, confirmation_key};
 
 /// What every job and the uploads share.
 pub struct Shared {

@@ -1,6 +1,7 @@
 //! The whole station through its own program, against a real store: what people rely on, and what may go wrong.
 
 mod changing;
+mod confirm;
 mod flood;
 #[path = "../support/footage.rs"]
 mod footage;

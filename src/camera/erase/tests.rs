@@ -76,6 +76,23 @@ fn just_the_proven_file_goes_and_everything_else_stays() {
         place.medium.erase(held).unwrap();
         assert_eq!(place.paths(), ["B.MP4", "DCIM"]);
     }
+    // In the top folder, and where there is no openat2(2).
+    for path in ["B.MP4", "DCIM/A.MP4"] {
+        let mut place = Place::new();
+        place.medium = Medium(Arc::new(Beneath::new(&place.root).unwrap().going_by_name()));
+        let whole = fs::read(place.root.join(path)).unwrap();
+        let proven = Proven {
+            size: whole.len() as u64,
+            sha256: Sha256Digest::of(&whole),
+            ..proven(path)
+        };
+        place
+            .medium
+            .erase(place.hold(&proven, true).unwrap())
+            .unwrap();
+        sync(&place.medium).unwrap();
+        assert!(!place.root.join(path).exists() && place.paths().len() == 2);
+    }
     // Held and never erased: nothing happens.
     drop(place.hold(&proven("DCIM/A.MP4"), true).unwrap());
     assert_eq!(place.paths(), ["B.MP4", "DCIM", "A.MP4"]);

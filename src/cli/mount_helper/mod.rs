@@ -1,4 +1,4 @@
-//! The one part that runs as root: mounts a USB disk's storages read-only where the station looks, and takes them away.
+//! One of the two parts that run as root (`wipe_helper` is the other): mounts a USB disk's storages read-only where the station looks, and takes them away.
 //!
 //! Started by udev and systemd with the kernel's name of a block device. Trusts neither the device nor the service: it
 //! reads no configuration, makes folders named after ports only, and mounts FAT and exFAT only.

@@ -244,7 +244,7 @@ fn preview_object<'a>(part: Part, made: &'a PreviewMade, name: &str) -> Object<'
 }
 
 /// Hashes what passes, part by part, as S3 does.
-struct PartHasher<R> {
+pub struct PartHasher<R> {
     inner: R,
     part_size: Option<u64>,
     in_part: u64,
@@ -253,7 +253,7 @@ struct PartHasher<R> {
 }
 
 impl<R: Read> PartHasher<R> {
-    fn new(inner: R, part_size: Option<u64>) -> Self {
+    pub fn new(inner: R, part_size: Option<u64>) -> Self {
         Self {
             inner,
             part_size,
@@ -270,7 +270,7 @@ impl<R: Read> PartHasher<R> {
         self.in_part = 0;
     }
 
-    fn finish(mut self) -> String {
+    pub fn finish(mut self) -> String {
         if self.part_size.is_none() {
             return Sha256Digest(sha2::Digest::finalize(self.hash).into()).to_base64();
         }

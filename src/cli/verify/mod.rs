@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use self::item::Item;
+pub(super) use self::item::PartHasher;
 use super::remote::Bucket;
 use super::{Outcome, load_config, usage};
 use crate::audit::{DirSource, Finding, LogSource, Standing, VerifierKey, compare, verify_log};

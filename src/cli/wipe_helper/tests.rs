@@ -7,8 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::audit::made::{Desk, now, sealed, stored};
-use crate::dock::usb::made_up::made;
-use crate::dock::usb::{DISK, PlugState, Tree};
+use crate::dock::usb::{DISK, PlugState, Tree, made};
 use crate::model::{CameraId, Mounted, MountedStorage, Proven, SourcePath, WipeLevel, WipeProof};
 
 const PORT: &str = "pci-0000:00:04.0-usb-0:3";

@@ -4,13 +4,13 @@ pub mod descriptors;
 mod hints;
 mod judge;
 #[cfg(test)]
-pub(crate) mod made_up;
+mod made_up;
 mod plugged;
 mod ports;
 mod sysfs;
 
 #[cfg(test)]
-pub(crate) use made_up::{DISK, Tree};
+pub(crate) use made_up::{DISK, Tree, made};
 
 pub use judge::{Verdict, hostile, judge};
 pub use sysfs::{BlockNode, Plug, PlugState, Sysfs};

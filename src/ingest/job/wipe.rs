@@ -17,6 +17,7 @@ use crate::model::{
     CameraId, CameraWiped, Event, EvidenceId, Explain as _, Left, Problem, Proven, WipeLevel,
     WipeProof, WipeRequest, WipeResult, WipeStage,
 };
+use crate::upload::UploadError;
 
 /// Between looks for confirmations that are not there yet, and after a failure.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -338,6 +339,11 @@ fn fetch_confirmations(wipe: &mut Wipe, ids: &[EvidenceId]) -> bool {
                 wipe.notes.insert(*id, note);
             }
             Ok(None) => return false,
+            // What a store says of an object that is not there, to keys that may not list.
+            Err(error @ UploadError::Forbidden { .. }) => {
+                tracing::info!(evidence = %id, error = &error as &dyn std::error::Error, "not confirmed yet, or its confirmation may not be read");
+                return false;
+            }
             Err(error) => {
                 metrics::error(error.label());
                 tracing::warn!(evidence = %id, code = error.label(), error = &error as &dyn std::error::Error,

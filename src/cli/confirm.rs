@@ -1,0 +1,267 @@
+//! `camdock confirm`: somebody else reads every stored object back and signs that its bytes are those of the log.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use sha2::Digest as _;
+use zeroize::Zeroizing;
+
+use super::remote::{Bucket, ObjectReader};
+use super::verify::{PartHasher, verifier_key};
+use super::{Outcome, load_config, usage};
+use crate::audit::{Confirmation, LogKey, VerifierKey, verify_log};
+use crate::ingest::{confirmation_key, now};
+use crate::model::{Entry, Event, EvidenceId, ItemStored, Sha256Digest};
+
+/// Larger than any private key.
+const KEY_MAX: u64 = 4096;
+
+/// Reads stored footage back and signs a confirmation of each object, for wiping at the level `confirmed`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+  camdock keygen confirmer --name reader.example.org --out reader     once; reader.pub goes into wipe.toml
+  camdock confirm --key reader.key --log-key 'NAME+ID+KEY'            as often as you like
+Run it on a machine that is no station, with keys of the store of its own (verify_credentials_file in [store]): they need
+the rights of config/confirm-policy.json. The log is verified first, from the bucket, with the key that you give. What was
+confirmed before is not read again. Nothing is decrypted.
+Exit code 0: everything stored is confirmed. 1: the log or an object is wrong. 3: an object could not be read.")]
+pub struct Args {
+    /// The confirmer's private key; its public key lies beside it
+    #[arg(long, value_name = "FILE.key")]
+    key: PathBuf,
+    /// The station's public log key, got by a way that you trust; default: log.pub beside the station's keys
+    #[arg(long, value_name = "NAME+ID+KEY")]
+    log_key: Option<String>,
+    /// One JSON object for machines
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Told {
+    log_entries: u64,
+    stored: usize,
+    /// In this run.
+    confirmed: usize,
+    /// In earlier ones.
+    confirmed_before: usize,
+    /// What the bytes or the log contradict.
+    wrong: Vec<String>,
+    /// What could not be read, and may be at another time.
+    unread: Vec<String>,
+}
+
+/// What came of reading one object back.
+enum Read {
+    Same(Sha256Digest),
+    Differs(String),
+}
+
+pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
+    let config = load_config(config)?;
+    let log_key = verifier_key(&config, args.log_key.as_deref())?;
+    let (key, name) = confirmer(&args.key, &log_key)?;
+    let bucket = Arc::new(Bucket::open(&config)?);
+    let mut told = Told::default();
+    let mut stored: Vec<ItemStored> = Vec::new();
+    let report = verify_log(
+        &*bucket,
+        &log_key,
+        &mut |_, bytes| {
+            if let Ok(Event::ItemStored(item)) =
+                serde_json::from_slice::<Entry>(bytes).map(|entry| entry.event)
+            {
+                stored.push(item);
+            }
+        },
+        None,
+    )?;
+    told.log_entries = report.size;
+    told.stored = stored.len();
+    told.wrong.extend(
+        report
+            .findings
+            .iter()
+            .map(|finding| format!("the log: {finding}")),
+    );
+    // A log that does not verify says nothing that could be confirmed.
+    if !report.is_clean() {
+        return tell(&told, args.json);
+    }
+    let before: BTreeSet<String> = bucket.confirmed()?.into_iter().collect();
+    stored.retain(|item| !before.contains(&bucket.confirmation_key(item.evidence)));
+    told.confirmed_before = told.stored - stored.len();
+    let bar = progress(&stored, args.json);
+    for item in &stored {
+        let id = item.evidence;
+        match read_back(&bucket, item, &bar) {
+            Ok(Read::Same(sha256)) => {
+                let note = note(item, sha256, &key, &name, log_key.name())?;
+                match bucket.put_confirmation(id, note) {
+                    Ok(()) => told.confirmed += 1,
+                    Err(error) => told.unread.push(format!(
+                        "item {id} was read, and its confirmation cannot be stored: {error:#}"
+                    )),
+                }
+            }
+            Ok(Read::Differs(what)) => told.wrong.push(format!("item {id}: {what}")),
+            Err(error) => told
+                .unread
+                .push(format!("item {id} cannot be read: {error:#}")),
+        }
+    }
+    bar.finish_and_clear();
+    tell(&told, args.json)
+}
+
+/// The confirmer's key with its name, which is not the station's.
+fn confirmer(path: &Path, log: &VerifierKey) -> anyhow::Result<(LogKey, String)> {
+    let mut pkcs8 = Zeroizing::new(Vec::new());
+    std::fs::File::open(path)
+        .and_then(|file| file.take(KEY_MAX).read_to_end(&mut pkcs8))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let key = LogKey::from_pkcs8(&pkcs8).with_context(|| format!("the key {}", path.display()))?;
+    let public = path.with_extension("pub");
+    let text = std::fs::read_to_string(&public)
+        .with_context(|| format!("cannot read {}, the public key beside it", public.display()))?;
+    let named: VerifierKey = text
+        .trim()
+        .parse()
+        .map_err(|error| usage(format!("{}: {error}", public.display())))?;
+    if key.verifier(named.name())? != named {
+        return Err(usage(format!(
+            "{} is not the public key of {}",
+            public.display(),
+            path.display()
+        )));
+    }
+    if named.same_key(log) {
+        return Err(usage(
+            "this is the station's own log key: it would confirm nothing",
+        ));
+    }
+    let name = named.name().to_owned();
+    Ok((key, name))
+}
+
+/// Every byte of the exact version, once.
+fn read_back(bucket: &Arc<Bucket>, item: &ItemStored, bar: &ProgressBar) -> anyhow::Result<Read> {
+    if item.bucket != bucket.name() {
+        bail!(
+            "it is in the bucket {}, not in {}",
+            item.bucket,
+            bucket.name()
+        );
+    }
+    let head = bucket.head(&item.key, item.version_id.as_deref())?;
+    let Some(head) = head else {
+        return Ok(Read::Differs(format!("the store has no {}", item.key)));
+    };
+    if head.size != item.size {
+        return Ok(Read::Differs(format!(
+            "the store has {} bytes of it, the log says {}",
+            head.size, item.size
+        )));
+    }
+    let reader = ObjectReader::version(
+        Arc::clone(bucket),
+        item.key.clone(),
+        item.version_id.clone(),
+    )?;
+    let mut parts = PartHasher::new(reader, item.part_size);
+    let mut whole = sha2::Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut bytes = 0;
+    loop {
+        let count = parts.read(&mut buffer)?;
+        if count == 0 {
+            break;
+        }
+        whole.update(&buffer[..count]);
+        bytes += count as u64;
+        bar.inc(count as u64);
+    }
+    let checksum = parts.finish();
+    Ok(if bytes == item.size && checksum == item.checksum {
+        Read::Same(Sha256Digest(whole.finalize().into()))
+    } else {
+        Read::Differs(format!(
+            "the bytes in the store have the checksum {checksum}, the log says {}",
+            item.checksum
+        ))
+    })
+}
+
+fn note(
+    item: &ItemStored,
+    sha256: Sha256Digest,
+    key: &LogKey,
+    name: &str,
+    origin: &str,
+) -> anyhow::Result<String> {
+    let confirmation = Confirmation {
+        origin: origin.to_owned(),
+        evidence: item.evidence,
+        bucket: item.bucket.clone(),
+        key: item.key.clone(),
+        version_id: item.version_id.clone(),
+        size: item.size,
+        checksum: item.checksum.clone(),
+        sha256,
+        time: now(),
+    };
+    Ok(confirmation.sign(key, name)?)
+}
+
+fn progress(stored: &[ItemStored], quiet: bool) -> ProgressBar {
+    let bar = if quiet {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(stored.iter().map(|item| item.size).sum())
+    };
+    let template = "{bar:30} {bytes}/{total_bytes} read back, {bytes_per_sec}, {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn tell(told: &Told, json: bool) -> anyhow::Result<Outcome> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(told)?);
+    } else {
+        println!("custody log: {} entries", told.log_entries);
+        println!(
+            "items:       {} stored, {} confirmed now, {} before",
+            told.stored, told.confirmed, told.confirmed_before
+        );
+        for what in &told.wrong {
+            println!(
+                "WRONG: {what}\n    next: Change nothing; run `camdock verify --deep`, and call the evidence manager."
+            );
+        }
+        for what in &told.unread {
+            println!(
+                "NOT CONFIRMED: {what}\n    next: Check the store and these credentials' rights (config/confirm-policy.json), then run this again."
+            );
+        }
+    }
+    Ok(if !told.wrong.is_empty() {
+        Outcome::VerificationFailed
+    } else if told.unread.is_empty() {
+        Outcome::Fine
+    } else {
+        Outcome::NeedsAttention
+    })
+}
+
+impl Bucket {
+    fn confirmation_key(&self, id: EvidenceId) -> String {
+        confirmation_key(self.prefix(), id)
+    }
+}
