@@ -9,6 +9,7 @@ mod package;
 mod power;
 mod storage;
 mod trouble;
+mod wipe;
 
 /// No test: `make vm`.
 #[test]
