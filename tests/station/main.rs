@@ -1,12 +1,15 @@
 //! The whole station through its own program, against a real store: what people rely on, and what may go wrong.
 
 mod changing;
+mod day;
 mod flood;
 #[path = "../support/footage.rs"]
 mod footage;
 mod gaps;
 mod hostile;
 mod interrupted;
+mod load;
+mod moved;
 mod people;
 mod place;
 mod policy;
