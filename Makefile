@@ -10,7 +10,7 @@ export CAMDOCK_TOOLS := $(TARGET)/tools
 
 # Recipes share one build folder and one machine: measuring beside building would tell nothing.
 .NOTPARALLEL:
-.PHONY: help setup setup-vm vm vm-case soak demo demo-small test test-fast fuzz fmt lint bench bench-quick clean
+.PHONY: help setup setup-vm vm vm-case soak load demo demo-small test test-fast fuzz fmt lint bench bench-quick clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -50,7 +50,15 @@ vm: setup-vm ## a shell in the tests' virtual machine, the service installed; `p
 vm-case: setup-vm ## one case in the virtual machine, as CASE=part-of-its-name; without CASE all of them
 	cargo test $(CARGO_FLAGS) --test vm -- --nocapture --test-threads 1 '$(CASE)'
 
-soak: setup-vm ## cut the power of a busy station in the virtual machine, CUTS times (100); about a minute each
+load: setup ## 64 cameras with FILES files at once (50,000): memory, fair shares, everything verified; ten minutes or more, 5 GB
+	CAMDOCK_LOAD_FILES=$(or $(FILES),50000) cargo test $(CARGO_FLAGS) --test station -- --exact --nocapture \
+		load::sixty_four_cameras_at_once_get_fair_shares_in_bounded_memory
+
+# A day of shifts in fast motion, then the load, then the power cuts.
+soak: setup-vm ## a long day of shifts (STEPS, 2000), `make load`, then power cuts in the virtual machine (CUTS, 100; a minute each)
+	CAMDOCK_DAY_STEPS=$(or $(STEPS),2000) cargo test $(CARGO_FLAGS) --test station -- --exact --nocapture \
+		day::a_day_of_shifts_in_fast_motion_ends_with_each_file_stored_once
+	$(MAKE) --no-print-directory load
 	CAMDOCK_VM_CUTS=$(or $(CUTS),100) cargo test $(CARGO_FLAGS) --test vm -- --exact --nocapture \
 		cases::power::vm_power_cuts_lose_nothing_that_was_shown_as_safe
 

@@ -12,6 +12,13 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// Bytes a second: less is no camera at work but a bad contact or a dying card. A gigabyte would take three days.
 const CRAWL: u64 = 4 << 10;
 
+#[derive(Debug, PartialEq, Eq)]
+enum Pace {
+    /// Bytes a second.
+    Crawls(u64),
+    Recovered,
+}
+
 /// Counts only the time that reads take: what waits for the station's own disk is not the camera's fault.
 struct Judge {
     bytes: u64,
@@ -29,7 +36,7 @@ impl Judge {
     }
 
     /// Whether it is to be told anew how slow it is.
-    fn read(&mut self, bytes: u64, took: Duration) -> Option<Option<u64>> {
+    fn read(&mut self, bytes: u64, took: Duration) -> Option<Pace> {
         self.bytes += bytes;
         self.time += took;
         let enough = self.bytes >= CRAWL * WINDOW.as_secs();
@@ -40,7 +47,11 @@ impl Judge {
         let speed = (self.bytes as f64 / self.time.as_secs_f64().max(0.001)) as u64;
         let was = std::mem::replace(&mut self.crawls, speed < CRAWL);
         (self.bytes, self.time) = (0, Duration::ZERO);
-        (was || self.crawls).then(|| self.crawls.then_some(speed))
+        match (was, self.crawls) {
+            (_, true) => Some(Pace::Crawls(speed)),
+            (true, false) => Some(Pace::Recovered),
+            (false, false) => None,
+        }
     }
 }
 
@@ -67,8 +78,10 @@ impl Read for Patient<'_> {
         }
         let began = Instant::now();
         let read = self.source.read(out)?;
-        if let Some(speed) = self.judge.read(read as u64, began.elapsed()) {
-            (self.puller.crawls)(speed);
+        match self.judge.read(read as u64, began.elapsed()) {
+            Some(Pace::Crawls(speed)) => (self.puller.crawls)(Some(speed)),
+            Some(Pace::Recovered) => (self.puller.crawls)(None),
+            None => {}
         }
         Ok(read)
     }
@@ -93,8 +106,8 @@ mod tests {
         for _ in 0..9 {
             assert_eq!(judge.read(1, second), None);
         }
-        assert_eq!(judge.read(1, second), Some(Some(1)));
-        assert_eq!(judge.read(1 << 20, second), Some(None));
+        assert_eq!(judge.read(1, second), Some(Pace::Crawls(1)));
+        assert_eq!(judge.read(1 << 20, second), Some(Pace::Recovered));
         assert_eq!(judge.read(1 << 20, WINDOW), None);
         // As slow as the slowest buses, and a file that ends before its time: no reason to call anybody.
         assert_eq!(judge.read(150_000, WINDOW), None);

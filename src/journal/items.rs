@@ -56,6 +56,10 @@ pub struct HeldItem {
 pub(super) const TOTALS: &str =
     "SELECT state, items, bytes FROM totals WHERE items > 0 ORDER BY state";
 
+/// Named, as SQLite would sort the whole queue each time.
+pub(super) const TO_UPLOAD: &str = "INDEXED BY items_to_upload WHERE state IN ('logged', 'uploading') \
+    ORDER BY (sealed_size > 8388608), flagged DESC, id LIMIT ?1";
+
 /// Of one session: what was taken in it, and what it holds from an earlier one.
 pub(super) const UNSTORED: &str = "SELECT
     (SELECT COUNT(*) FROM listing WHERE session = ?1 AND state IN ('sealed', 'logged', 'uploading'))
@@ -284,10 +288,7 @@ impl Journal {
 
     /// Items to upload: metadata and small files before bulk, flagged first, then oldest; those in `busy` left out by the caller.
     pub fn to_upload(&self, limit: u32) -> Result<Vec<ItemRow>, JournalError> {
-        self.items(
-            "WHERE state IN ('logged', 'uploading') ORDER BY (sealed_size > 8388608), flagged DESC, id LIMIT ?1",
-            &[Value::Integer(limit.into())],
-        )
+        self.items(TO_UPLOAD, &[Value::Integer(limit.into())])
     }
 
     /// Items and bytes by state.

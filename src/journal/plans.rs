@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, StatementStatus, params_from_iter};
 
 use super::evidence::COMPLETENESS;
-use super::items::{TOTALS, UNSTORED};
+use super::items::{TO_UPLOAD, TOTALS, UNSTORED};
 use super::overview::{FAILING, MISSING, OLDEST, UNDECIDED};
 use super::{ItemFilter, Journal, Search, SearchCursor};
 use crate::model::{EvidenceId, ItemState};
@@ -208,4 +208,19 @@ fn what_a_session_still_has_here_counts_what_it_took_and_what_it_holds() {
     assert_eq!(journal.changes(), before);
     journal.set_number("x", 1).unwrap();
     assert!(journal.changes() > before);
+}
+
+#[test]
+fn the_next_to_upload_cost_the_same_however_many_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let [few, many] = [500, 20_000].map(|items| {
+        let journal = journal(dir.path(), items);
+        let connection = journal.lock();
+        connection
+            .execute_batch("UPDATE items SET state = 'logged'")
+            .unwrap();
+        let sql = format!("SELECT * FROM items {TO_UPLOAD}");
+        cost(&connection, &sql, &[Value::Integer(64)]).0
+    });
+    assert_eq!(few, many);
 }

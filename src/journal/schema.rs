@@ -5,7 +5,7 @@ use crate::failpoint::step;
 use super::JournalError;
 
 /// One step a schema version, oldest first. A released step never changes; new ones are added at the end.
-const STEPS: &[&str] = &[FIRST, PREVIEWS, SEARCH, OFFICERS];
+const STEPS: &[&str] = &[FIRST, PREVIEWS, SEARCH, OFFICERS, BACKLOG];
 
 #[allow(clippy::cast_possible_wrap)]
 const KNOWN: i64 = STEPS.len() as i64;
@@ -107,6 +107,11 @@ END;
 const OFFICERS: &str = "
 DROP INDEX listing_session;
 CREATE INDEX listing_session ON listing (session, state, officer);
+";
+
+/// What waits for the store in the order in which it is sent: a long outage makes a long queue.
+const BACKLOG: &str = "
+CREATE INDEX items_to_upload ON items ((sealed_size > 8388608), flagged DESC, id) WHERE state IN ('logged', 'uploading');
 ";
 
 pub fn migrate(connection: &Connection) -> Result<(), JournalError> {

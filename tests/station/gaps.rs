@@ -5,14 +5,15 @@ use std::fs;
 use serde_json::Value;
 
 use crate::people::{get, pages};
-use crate::place::{Place, Ran, until};
+use crate::place::{LONG, Place, Ran, until};
 use crate::store::put;
 use crate::verified::{by_timer, figure, setting, unit};
 
 /// Kinds and names of the gaps.
 #[track_caller]
-fn gaps(place: &Place, code: i32) -> Vec<(String, String)> {
-    let ran = place.camdock(&["audit", "gaps", "--json"]).ends(code);
+pub fn gaps(place: &Place, code: i32) -> Vec<(String, String)> {
+    let running = place.start(&["audit", "gaps", "--json"]);
+    let ran = running.wait_at_most(LONG).ends(code);
     let told: Value = serde_json::from_str(&ran.out).unwrap();
     let gaps = told["gaps"].as_array().unwrap().iter();
     gaps.map(|gap| {
@@ -24,7 +25,7 @@ fn gaps(place: &Place, code: i32) -> Vec<(String, String)> {
     .collect()
 }
 
-fn kinds(gaps: &[(String, String)]) -> Vec<&str> {
+pub fn kinds(gaps: &[(String, String)]) -> Vec<&str> {
     gaps.iter().map(|(kind, _)| kind.as_str()).collect()
 }
 

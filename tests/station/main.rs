@@ -2,12 +2,15 @@
 
 mod changing;
 mod confirm;
+mod day;
 mod flood;
 #[path = "../support/footage.rs"]
 mod footage;
 mod gaps;
 mod hostile;
 mod interrupted;
+mod load;
+mod moved;
 mod people;
 mod place;
 mod policy;
