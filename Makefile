@@ -50,7 +50,9 @@ vm: setup-vm ## a shell in the tests' virtual machine, the service installed; `p
 vm-case: setup-vm ## one case in the virtual machine, as CASE=part-of-its-name; without CASE all of them
 	cargo test $(CARGO_FLAGS) --test vm -- --nocapture --test-threads 1 '$(CASE)'
 
-soak: setup-vm ## cut the power of a busy station in the virtual machine, CUTS times (100); about a minute each
+soak: setup-vm ## a million steps of the model check; then cut the power of a busy station in the virtual machine, CUTS times (100)
+	CAMDOCK_MODEL_STEPS=$(or $(STEPS),1000000) cargo test $(CARGO_FLAGS) --lib -- --exact --nocapture \
+		ingest::job::model::whatever_happens_to_a_station_its_promises_are_kept
 	CAMDOCK_VM_CUTS=$(or $(CUTS),100) cargo test $(CARGO_FLAGS) --test vm -- --exact --nocapture \
 		cases::power::vm_power_cuts_lose_nothing_that_was_shown_as_safe
 

@@ -5,6 +5,9 @@
 //! `list` tells every point that is passed; `stop:NAME@3` stops at the third passing of a point; `eio:NAME@1` and
 //! `enospc:NAME@1` make a disk's point fail once, with `@1+` from then on. `NAME~TEXT` counts only files whose path holds TEXT.
 
+#[cfg(test)]
+pub mod hook;
+
 #[cfg(debug_assertions)]
 use std::{
     io,
@@ -117,6 +120,8 @@ fn plan() -> Option<&'static Plan> {
 /// Stops the process here if that was asked for: nothing is flushed, no destructor runs.
 #[cfg(debug_assertions)]
 pub fn pass(name: &str) {
+    #[cfg(test)]
+    hook::pass(name);
     let Some(plan) = plan() else { return };
     match plan.action {
         Action::List => eprintln!("failpoint {name}"),
@@ -131,6 +136,8 @@ pub fn pass(name: &str) {
 /// Fails as the disk of this file would if that was asked for.
 #[cfg(debug_assertions)]
 pub fn fails(name: &str, path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    hook::fails(name, path)?;
     let Some(plan) = plan() else { return Ok(()) };
     let Action::Fail(errno) = plan.action else {
         return Ok(());

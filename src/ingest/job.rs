@@ -1,6 +1,8 @@
 //! One dock session from start to end, on a thread of its own: look, take, look again, and only then say safe.
 
 mod bounds;
+#[cfg(test)]
+mod model;
 mod show;
 
 use std::collections::{HashMap, HashSet};
@@ -62,15 +64,23 @@ impl Job {
         let span = tracing::info_span!("dock session", session = %self.session.id, bay = %self.session.bay,
             camera = self.session.camera.as_ref().map_or("unknown", |c| c.as_str()));
         let _entered = span.enter();
+        let (mut run, mut camera) = self.open();
+        run.show(None);
+        run.begin(&camera.condition())?;
+        run.work(camera.as_mut());
+        run.end()
+    }
+
+    fn open(self) -> (Run, Box<dyn Camera>) {
         let Self {
             shared,
             session,
-            mut camera,
+            camera,
             control,
             anonymous,
         } = self;
         let state = Mutex::new(SessionState::new(session.quarantine.clone()));
-        let mut run = Run {
+        let run = Run {
             shared,
             session,
             control,
@@ -85,11 +95,18 @@ impl Job {
             file_times: None,
             bytes_read: 0,
         };
-        run.show(None);
-        run.begin(&camera.condition())?;
-        run.work(camera.as_mut());
-        run.end()
+        (run, camera)
     }
+}
+
+/// How one turn of a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    GoOn,
+    /// Nothing is left to do until something changes.
+    Settled,
+    /// The camera left, or the service stops.
+    Over,
 }
 
 impl Run {
@@ -102,31 +119,48 @@ impl Run {
         let mut tools = Tools::new(self.shared.frame_length);
         let mut refusals = Refusals::new();
         let mut failures = 0u32;
-        while !self.stopped() {
-            match self.pass(camera, &mut tools, &mut refusals) {
-                Ok(true) => {
-                    failures = 0;
-                    self.idle();
-                }
-                Ok(false) => failures = 0,
-                Err(IngestError::Stopped) => break,
-                Err(error) => {
-                    if !camera.still_there() {
-                        self.control.wait(Duration::from_secs(3));
-                        self.control.leave("the camera was removed");
-                        break;
-                    }
-                    failures += 1;
-                    self.say(&error, failures);
-                    if error.retry_class() == RetryClass::Never {
-                        self.control.wait(RESCAN);
-                    } else {
-                        let pause = Duration::from_millis(500) * 2u32.pow(failures.min(6));
-                        self.control.wait(pause);
-                    }
-                }
+        loop {
+            match self.turn(camera, &mut tools, &mut refusals, &mut failures) {
+                Turn::GoOn => {}
+                Turn::Settled => self.idle(),
+                Turn::Over => break,
             }
         }
+    }
+
+    /// One pass, and what to do about its failure; `failures` counts those in a row.
+    fn turn(
+        &mut self,
+        camera: &mut dyn Camera,
+        tools: &mut Tools,
+        refusals: &mut Refusals,
+        failures: &mut u32,
+    ) -> Turn {
+        if self.stopped() {
+            return Turn::Over;
+        }
+        let error = match self.pass(camera, tools, refusals) {
+            Ok(settled) => {
+                *failures = 0;
+                return if settled { Turn::Settled } else { Turn::GoOn };
+            }
+            Err(IngestError::Stopped) => return Turn::Over,
+            Err(error) => error,
+        };
+        if !camera.still_there() {
+            self.control.wait(Duration::from_secs(3));
+            self.control.leave("the camera was removed");
+            return Turn::Over;
+        }
+        *failures += 1;
+        self.say(&error, *failures);
+        if error.retry_class() == RetryClass::Never {
+            self.control.wait(RESCAN);
+        } else {
+            let pause = Duration::from_millis(500) * 2u32.pow((*failures).min(6));
+            self.control.wait(pause);
+        }
+        Turn::GoOn
     }
 
     /// One look and one round of taking; `true` when the session is settled.
@@ -397,19 +431,24 @@ impl Run {
     fn idle(&mut self) {
         let until = Instant::now() + RESCAN;
         while !self.stopped() && Instant::now() < until {
-            if self.control.wait(Duration::from_secs(1)) {
+            if self.control.wait(Duration::from_secs(1)) || self.look_again() {
                 return;
-            }
-            // What was damaged on this station before it was stored is taken again.
-            if matches!(self.shared.journal.inventory_counts(self.session.id), Ok(counts) if counts.pending.0 > 0)
-            {
-                self.control.set_settled(false);
-                return;
-            }
-            if let Ok(unstored) = self.shared.journal.unstored_of(self.session.id) {
-                self.lock().unstored(unstored);
-                self.show(None);
             }
         }
+    }
+
+    /// What the uploads changed; `true`: there is something to take.
+    fn look_again(&mut self) -> bool {
+        // What was damaged on this station before it was stored is taken again.
+        if matches!(self.shared.journal.inventory_counts(self.session.id), Ok(counts) if counts.pending.0 > 0)
+        {
+            self.control.set_settled(false);
+            return true;
+        }
+        if let Ok(unstored) = self.shared.journal.unstored_of(self.session.id) {
+            self.lock().unstored(unstored);
+            self.show(None);
+        }
+        false
     }
 }

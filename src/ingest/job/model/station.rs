@@ -1,0 +1,640 @@
+//! A whole station on one thread, of the real parts: jobs, committer, uploads, recovery, journal and spool.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::story::{BAYS, Step, Story};
+use super::wires::Wires;
+use super::world::{self, CAMERAS, Lying};
+use crate::audit::{LogHandle, LogKey, VerifierKey};
+use crate::camera::Camera;
+use crate::failpoint::hook::{self, PowerCut};
+use crate::ingest::commit::{Sealed, Tally, commit};
+use crate::ingest::inventory::Refusals;
+use crate::ingest::job::{Job, Run, Turn};
+use crate::ingest::outbound::Failure;
+use crate::ingest::pull::Tools;
+use crate::ingest::{Bays, Committer, JobControl, Outbound, Shared, Spool, now, recover};
+use crate::journal::{Journal, SessionRow};
+use crate::model::{BayName, BayStatus, EvidenceId, ItemState, OutboundView, SessionId};
+use crate::seal::{Curve, Recipient, StationWrapKey, keygen_recipient};
+use crate::upload::{Backoff, Pacer, PartMemory, Store};
+
+/// Plaintext bytes of a frame.
+const FRAME: u32 = 64;
+/// Turns after which everything docked has settled, with nothing in its way.
+const ENOUGH: usize = 40;
+
+struct Keys {
+    recipient: String,
+    verifier: VerifierKey,
+    runtime: Runtime,
+}
+
+fn keys() -> &'static Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(|| Keys {
+        recipient: keygen_recipient(Curve::P256).unwrap().1,
+        verifier: LogKey::generate().unwrap().0.verifier("model").unwrap(),
+        runtime: tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .build()
+            .unwrap(),
+    })
+}
+
+/// What a thread keeps from story to story: keys made ahead cost the most.
+#[derive(Default)]
+pub struct Stock([Option<Tools>; CAMERAS]);
+
+struct Docked {
+    device: usize,
+    run: Run,
+    camera: Box<dyn Camera>,
+    refusals: Refusals,
+    failures: u32,
+    settled: bool,
+}
+
+/// One start of the service.
+struct Service {
+    shared: Arc<Shared>,
+    sealed: Arc<Mutex<mpsc::Receiver<Sealed>>>,
+    outbound: Outbound,
+    failures: HashMap<EvidenceId, Failure>,
+    sessions: [Option<Docked>; BAYS],
+}
+
+pub struct Station<'a> {
+    dir: PathBuf,
+    name: String,
+    story: Story,
+    /// Holds the journal while the service is down.
+    _journal: Journal,
+    stock: &'a mut Stock,
+    pub wires: Rc<RefCell<Wires>>,
+    service: Option<Service>,
+    steps: Cell<u64>,
+}
+
+type Verdict = Result<(), String>;
+
+impl<'a> Station<'a> {
+    pub fn new(dir: &Path, story: &Story, stock: &'a mut Stock) -> Result<Self, String> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("story{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let wires = Rc::new(RefCell::new(Wires::new()));
+        Wires::connect(&wires);
+        let mut station = Self {
+            dir: dir.join(&name),
+            _journal: Journal::in_memory(&name).map_err(|e| e.to_string())?,
+            name,
+            story: Story {
+                steps: Vec::new(),
+                ..story.clone()
+            },
+            stock,
+            wires,
+            service: None,
+            steps: Cell::new(0),
+        };
+        station.start()?;
+        Ok(station)
+    }
+
+    /// Steps that did something.
+    pub fn steps(&self) -> u64 {
+        self.steps.get()
+    }
+
+    fn open(&self) -> Result<Service, String> {
+        let log = {
+            let mut wires = self.wires.borrow_mut();
+            wires.log = wires.log.reopened();
+            wires.log.clone()
+        };
+        let (committer, sealed) = Committer::channel();
+        let shared = Arc::new(Shared {
+            station: "model".parse().map_err(|_| "a name")?,
+            journal: Journal::in_memory(&self.name).map_err(|e| e.to_string())?,
+            log: LogHandle::in_memory(log, keys().verifier.clone()),
+            spool: Spool::open(&self.dir, 0).map_err(|e| e.to_string())?,
+            recipients: vec![Recipient::from_pem(&keys().recipient).map_err(|e| e.to_string())?],
+            wrap: StationWrapKey::new([7; 32].into()),
+            frame_length: FRAME,
+            settle: Duration::from_hours(u64::from(self.story.waits)),
+            bays: Bays::default(),
+            cores: 0,
+            pulling: AtomicUsize::new(0),
+            docked: Mutex::default(),
+            wake_upload: tokio::sync::Notify::new(),
+            stop: AtomicBool::new(false),
+            commit: Mutex::new(Some(committer)),
+        });
+        let store: Arc<dyn Store> = self.wires.borrow().store.clone();
+        let outbound = Outbound {
+            shared: Arc::clone(&shared),
+            store,
+            prefix: String::new(),
+            retention: None,
+            pacer: Pacer::unlimited(),
+            part_size: 8 << 20,
+            parts_at_once: 1,
+            memory: PartMemory::new(8 << 20),
+            keep: Duration::from_hours(u64::from(self.story.keeps)),
+            previews: false,
+            view: Mutex::new(OutboundView::default()),
+        };
+        Ok(Service {
+            shared,
+            sealed: Arc::new(Mutex::new(sealed)),
+            outbound,
+            failures: HashMap::new(),
+            sessions: Default::default(),
+        })
+    }
+
+    /// Starts the service, as often as it takes, and docks what is in the bays.
+    fn start(&mut self) -> Verdict {
+        for _ in 0..ENOUGH {
+            let service = self.open()?;
+            self.wires.borrow_mut().restarted(&service.shared);
+            let shared = Arc::clone(&service.shared);
+            match self.within(|_| recover(&shared))? {
+                None => {
+                    self.wires.borrow_mut().unsynced.lose();
+                    continue;
+                }
+                Some(Err(_)) => continue,
+                Some(Ok(_)) => {}
+            }
+            self.in_line(&shared)?;
+            self.service = Some(service);
+            let docked = self.wires.borrow().docked;
+            for (bay, device) in docked.into_iter().enumerate() {
+                if let Some(device) = device {
+                    self.dock(device, bay)?;
+                }
+            }
+            return Ok(());
+        }
+        Err("the service does not start any more".into())
+    }
+
+    /// What a start must have brought about.
+    fn in_line(&self, shared: &Shared) -> Verdict {
+        let mut wires = self.wires.borrow_mut();
+        wires.read_log()?;
+        wires.kept()?;
+        if !shared.bays.all().is_empty() {
+            return Err("a bay shows something before its camera was looked at".into());
+        }
+        let failed = |e: crate::journal::JournalError| e.to_string();
+        let open = shared.journal.open_sessions().map_err(failed)?;
+        if !open.is_empty() {
+            return Err("a session goes on over a restart".into());
+        }
+        let of = |states: &[ItemState]| -> Result<usize, String> {
+            let rows = shared.journal.items_in(states, None, 10_000);
+            Ok(rows.map_err(failed)?.len())
+        };
+        let items = wires.book.items.values();
+        let (stored, lost) = items.fold((0, 0), |(stored, lost), item| {
+            (
+                stored + usize::from(item.stored),
+                lost + usize::from(item.lost),
+            )
+        });
+        let waiting = wires.book.items.len() - stored - lost;
+        let journal = (
+            of(&[ItemState::Stored, ItemState::Released])?,
+            of(&[ItemState::Logged, ItemState::Uploading])?,
+            of(&[ItemState::Failed])?,
+            of(&[ItemState::Sealed])?,
+        );
+        if journal != (stored, waiting, lost, 0) {
+            return Err(format!(
+                "the log knows {stored} stored, {waiting} waiting, {lost} lost items; the journal {journal:?}"
+            ));
+        }
+        for (session, path) in wires.book.missing() {
+            let known = shared.journal.still_missing(session, 100).map_err(failed)?;
+            if !known.contains(path) {
+                return Err(format!("{path} left with its camera, and nobody remembers"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Something that may be cut off: `None` when the power was.
+    fn within<T>(&mut self, what: impl FnOnce(&mut Self) -> T) -> Result<Option<T>, String> {
+        match catch_unwind(AssertUnwindSafe(|| what(self))) {
+            Ok(done) => Ok(Some(done)),
+            Err(cause) if cause.is::<PowerCut>() => Ok(None),
+            Err(cause) => {
+                let text = cause.downcast_ref::<String>().cloned();
+                let fixed = cause.downcast_ref::<&str>().map(ToString::to_string);
+                Err(format!("panicked: {}", text.or(fixed).unwrap_or_default()))
+            }
+        }
+    }
+
+    /// Does something with the service; what was armed may end in a restart.
+    fn during(&mut self, what: impl FnOnce(&mut Self) -> Verdict) -> Verdict {
+        match self.within(what)? {
+            None => self.power_cut()?,
+            Some(done) => done?,
+        }
+        if self.service.as_ref().is_some_and(|s| s.shared.stopping()) {
+            self.restart()?;
+        }
+        self.wires.borrow_mut().look(true);
+        self.verdict()
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.wires.borrow_mut().broken.take().map_or(Ok(()), Err)
+    }
+
+    fn power_cut(&mut self) -> Verdict {
+        self.service = None;
+        self.wires.borrow_mut().unsynced.lose();
+        self.start()
+    }
+
+    /// The service stops in order and starts again.
+    fn restart(&mut self) -> Verdict {
+        let Some(service) = &self.service else {
+            return Ok(());
+        };
+        service.shared.stop.store(true, Ordering::Relaxed);
+        for bay in 0..BAYS {
+            let session = self.service.as_mut().and_then(|s| s.sessions[bay].take());
+            if let Some(docked) = session
+                && self.within(|_| docked.run.end().map(drop))?.is_none()
+            {
+                return self.power_cut();
+            }
+        }
+        self.service = None;
+        self.verdict()?;
+        self.start()
+    }
+
+    fn dock(&mut self, device: usize, bay: usize) -> Verdict {
+        let sessions = &self.service.as_ref().ok_or("no service")?.sessions;
+        let gone: Vec<usize> = (0..BAYS)
+            .filter(|other| {
+                let there = sessions[*other].as_ref();
+                there.is_some_and(|there| *other == bay || there.device == device)
+            })
+            .collect();
+        for other in gone {
+            self.undock(other)?;
+        }
+        {
+            let mut wires = self.wires.borrow_mut();
+            wires.docked[bay] = Some(device);
+            let mut devices = wires.world.lock();
+            devices[device].present = true;
+            devices[device].listed = None;
+        }
+        self.during(|station| station.begin(device, bay))
+    }
+
+    fn begin(&mut self, device: usize, bay: usize) -> Verdict {
+        let camera = world::id(device);
+        let session = SessionRow {
+            id: SessionId::new(),
+            bay: BayName::new(&format!("bay-{bay}")),
+            quarantine: camera.is_none().then(|| "no serial".into()),
+            profile: "model".into(),
+            access: "folder".into(),
+            officer: None,
+            started: now(),
+            ended: None,
+            camera,
+        };
+        self.wires.borrow_mut().book.docks(session.id, device);
+        let Some(service) = &mut self.service else {
+            return Ok(());
+        };
+        let job = Job {
+            shared: Arc::clone(&service.shared),
+            anonymous: session.camera.is_none(),
+            session,
+            camera: self.wires.borrow().world.camera(device),
+            control: Arc::new(JobControl::default()),
+        };
+        let (mut run, mut camera) = job.open();
+        run.tally = Arc::new(tally(service));
+        run.show(None);
+        // Only a stop ends the attempts, and then the session.
+        if run.begin(&camera.condition()).is_ok() {
+            service.sessions[bay] = Some(Docked {
+                device,
+                run,
+                camera,
+                refusals: Refusals::new(),
+                failures: 0,
+                settled: false,
+            });
+        }
+        Ok(())
+    }
+
+    /// The bus tells that a camera left.
+    fn undock(&mut self, bay: usize) -> Verdict {
+        {
+            let mut wires = self.wires.borrow_mut();
+            if let Some(device) = wires.docked[bay].take() {
+                wires.world.lock()[device].present = false;
+            }
+        }
+        let session = self.service.as_mut().and_then(|s| s.sessions[bay].take());
+        let Some(docked) = session else {
+            return Ok(());
+        };
+        docked.run.control.leave("the camera was removed");
+        self.during(|_| {
+            // Fails only when the service stops, or for good.
+            let _ = docked.run.end();
+            Ok(())
+        })
+    }
+
+    fn turn(&mut self, bay: usize) -> Verdict {
+        let Some(service) = &mut self.service else {
+            return Ok(());
+        };
+        let Some(docked) = &mut service.sessions[bay] else {
+            return Ok(());
+        };
+        let tools = self.stock.0[docked.device].get_or_insert_with(|| Tools::new(FRAME));
+        let turn = docked.run.turn(
+            docked.camera.as_mut(),
+            tools,
+            &mut docked.refusals,
+            &mut docked.failures,
+        );
+        docked.settled = turn == Turn::Settled;
+        if turn == Turn::Over
+            && let Some(docked) = service.sessions[bay].take()
+        {
+            let _ = docked.run.end();
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self, bay: usize) -> bool {
+        let docked = self.service.as_mut().and_then(|s| s.sessions[bay].as_mut());
+        if let Some(docked) = docked.filter(|docked| docked.settled) {
+            docked.settled = !docked.run.look_again();
+            return true;
+        }
+        false
+    }
+
+    fn upload(&mut self, items: usize) -> Verdict {
+        let Some(service) = &mut self.service else {
+            return Ok(());
+        };
+        let failed = |e: crate::ingest::IngestError| e.to_string();
+        let mut rows = service.outbound.to_settle(64).map_err(failed)?;
+        let waiting = service.shared.journal.to_upload(64);
+        rows.extend(waiting.map_err(|e| e.to_string())?);
+        let backoff = Backoff::default();
+        for row in rows.into_iter().take(items) {
+            let id = row.id;
+            let (_cancel, cancelled) = watch::channel(false);
+            let done = keys()
+                .runtime
+                .block_on(service.outbound.take_on(row, cancelled));
+            service
+                .outbound
+                .settle(id, done, &mut service.failures, &backoff);
+        }
+        // Settled sessions look every second whether something was lost.
+        for bay in 0..BAYS {
+            self.idle(bay);
+        }
+        Ok(())
+    }
+
+    fn file(&self, camera: usize, file: usize, change: impl FnOnce(&mut Lying)) -> bool {
+        let wires = self.wires.borrow();
+        let mut devices = wires.world.lock();
+        let found = devices[camera].files.get_mut(&file);
+        let there = found.is_some();
+        if let Some(lying) = found {
+            change(lying);
+        }
+        there
+    }
+
+    pub fn step(&mut self, step: Step) -> Verdict {
+        if self.happens(step)? {
+            self.steps.set(self.steps.get() + 1);
+        }
+        Ok(())
+    }
+
+    /// `false`: it cannot happen now.
+    fn happens(&mut self, step: Step) -> Result<bool, String> {
+        let has = |station: &Self, bay: usize| {
+            let service = station.service.as_ref();
+            service.is_some_and(|service| service.sessions[bay].is_some())
+        };
+        match step {
+            Step::Dock { camera, bay } => {
+                let docked = self.wires.borrow().docked;
+                let free = docked[bay].is_none() && !docked.contains(&Some(camera));
+                if free {
+                    self.dock(camera, bay)?;
+                }
+                Ok(free)
+            }
+            Step::Undock { bay } if has(self, bay) => self.undock(bay).map(|()| true),
+            Step::TornOut { bay } => {
+                let mut wires = self.wires.borrow_mut();
+                let torn = wires.docked[bay].take();
+                if let Some(device) = torn {
+                    wires.world.lock()[device].present = false;
+                }
+                Ok(torn.is_some())
+            }
+            Step::Turn { bay } if has(self, bay) => {
+                self.during(|station| station.turn(bay)).map(|()| true)
+            }
+            Step::Idle { bay } if has(self, bay) => {
+                let mut looked = false;
+                self.during(|station| {
+                    looked = station.idle(bay);
+                    Ok(())
+                })?;
+                Ok(looked)
+            }
+            Step::Upload { items } => self.during(|s| s.upload(items)).map(|()| true),
+            Step::Restart => self.restart().map(|()| true),
+            Step::PowerCut => self.power_cut().map(|()| true),
+            Step::Undock { .. } | Step::Turn { .. } | Step::Idle { .. } => Ok(false),
+            Step::Record {
+                camera,
+                file,
+                size,
+                time,
+                growing,
+            } => {
+                let wires = self.wires.borrow();
+                let lying = Lying {
+                    size,
+                    time,
+                    growing,
+                    ..Lying::default()
+                };
+                wires.world.lock()[camera].files.insert(file, lying);
+                Ok(true)
+            }
+            Step::Finish { camera, file } => Ok(self.file(camera, file, |l| l.growing = false)),
+            Step::Remove { camera, file } => {
+                let wires = self.wires.borrow();
+                let gone = wires.world.lock()[camera].files.remove(&file);
+                Ok(gone.is_some())
+            }
+            Step::Odd { camera } => {
+                self.wires.borrow().world.lock()[camera].odd = true;
+                Ok(true)
+            }
+            Step::ReadFails {
+                camera,
+                file,
+                times,
+                at,
+            } => Ok(self.file(camera, file, |l| (l.fails, l.fails_at) = (times, at))),
+            Step::Touched { camera, file } => Ok(self.file(camera, file, |l| l.touched = true)),
+            Step::ListFails { camera, times } => {
+                self.wires.borrow().world.lock()[camera].list_fails = times;
+                Ok(true)
+            }
+            Step::StoreFails { calls, answer_lost } => {
+                let wires = self.wires.borrow();
+                let mut store = wires.store.lock();
+                (store.fails, store.answer_lost) = (calls, answer_lost);
+                Ok(true)
+            }
+            Step::Damage { nth } => {
+                let Some(service) = &self.service else {
+                    return Ok(false);
+                };
+                let mut wires = self.wires.borrow_mut();
+                Ok(wires.book.damage(nth, &service.shared.spool).is_some())
+            }
+            Step::Soon { points, what } => {
+                self.wires.borrow_mut().armed = Some((points, what));
+                Ok(true)
+            }
+        }
+    }
+
+    /// With nothing in the way any more, everything docked comes to its end.
+    pub fn ending(&mut self) -> Verdict {
+        {
+            let wires = &mut *self.wires.borrow_mut();
+            wires.calm();
+            wires.store.lock().fails = 0;
+            for device in wires.world.lock().iter_mut() {
+                device.list_fails = 0;
+                for lying in device.files.values_mut() {
+                    (lying.fails, lying.touched, lying.growing) = (0, false, false);
+                }
+            }
+        }
+        for turn in 0..ENOUGH {
+            let mut busy = false;
+            for bay in 0..BAYS {
+                self.happens(Step::Turn { bay })?;
+                let service = self.service.as_ref().ok_or("no service")?;
+                busy |= service.sessions[bay].as_ref().is_some_and(|d| !d.settled);
+            }
+            self.happens(Step::Upload { items: 64 })?;
+            busy |= self
+                .wires
+                .borrow()
+                .book
+                .items
+                .values()
+                .any(|i| !i.stored && !i.lost);
+            if !busy && turn > 2 {
+                break;
+            }
+        }
+        for bay in 0..BAYS {
+            self.happens(Step::Idle { bay })?;
+            self.ended_well(bay)?;
+        }
+        self.restart()?;
+        self.verdict()
+    }
+
+    fn ended_well(&self, bay: usize) -> Verdict {
+        let wires = self.wires.borrow();
+        let service = self.service.as_ref().ok_or("no service")?;
+        let (Some(device), Some(docked)) = (wires.docked[bay], &service.sessions[bay]) else {
+            return Ok(());
+        };
+        let status = docked.run.lock().status();
+        let devices = wires.world.lock();
+        let fine = match &status {
+            BayStatus::AllStored { .. } => true,
+            BayStatus::NeedsAttention { code, .. } => match code.as_str() {
+                "files_failed" => !devices[device].troubled.is_empty(),
+                "not_taken" => devices[device].odd,
+                "quarantine" => world::id(device).is_none(),
+                _ => false,
+            },
+            // Nothing tells that a file without a time has stopped growing.
+            BayStatus::Reading { .. } if self.story.waits => {
+                let mut files = devices[device].files.values();
+                files.any(|lying| lying.version().1.is_none())
+            }
+            _ => false,
+        };
+        if fine {
+            return Ok(());
+        }
+        Err(format!("bay {bay} never comes to its end: {status:?}"))
+    }
+}
+
+impl Drop for Station<'_> {
+    fn drop(&mut self) {
+        self.service = None;
+        hook::set(None);
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// A tally whose job waits by doing the committer's work.
+fn tally(service: &Service) -> Tally {
+    let tally = Tally::default();
+    let (shared, sealed) = (Arc::downgrade(&service.shared), Arc::clone(&service.sealed));
+    let pump = move || {
+        let waiting = sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        let batch: Vec<_> = waiting.try_iter().collect();
+        drop(waiting);
+        if let Some(shared) = shared.upgrade().filter(|_| !batch.is_empty()) {
+            commit(&shared, batch);
+        }
+    };
+    let _ = tally.pump.set(Box::new(pump));
+    tally
+}
