@@ -439,10 +439,13 @@ impl Run {
 
     /// What the uploads changed; `true`: there is something to take.
     fn look_again(&mut self) -> bool {
-        // What was damaged on this station before it was stored is taken again.
-        if matches!(self.shared.journal.inventory_counts(self.session.id), Ok(counts) if counts.pending.0 > 0)
+        // What was damaged on this station before it was stored is taken again, and nothing is safe until then.
+        if let Ok(counts) = self.shared.journal.inventory_counts(self.session.id)
+            && counts.pending.0 > 0
         {
             self.control.set_settled(false);
+            self.lock().pulling(counts);
+            self.show(None);
             return true;
         }
         if let Ok(unstored) = self.shared.journal.unstored_of(self.session.id) {

@@ -281,7 +281,7 @@ impl Book {
             return Err("a bay is safe before its camera was listed".into());
         };
         promise!(
-            !device.odd || !matches!(view.status, BayStatus::AllStored { .. }),
+            !device.listed_odd || !matches!(view.status, BayStatus::AllStored { .. }),
             "all is stored, but an entry of the camera was not taken"
         );
         let mut unstored = 0;

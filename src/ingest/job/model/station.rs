@@ -501,7 +501,9 @@ impl<'a> Station<'a> {
                     growing,
                     ..Lying::default()
                 };
-                wires.world.lock()[camera].files.insert(file, lying);
+                let device = &mut wires.world.lock()[camera];
+                device.unquiet |= lying.growing || lying.version().1.is_none();
+                device.files.insert(file, lying);
                 Ok(true)
             }
             Step::Finish { camera, file } => Ok(self.file(camera, file, |l| l.growing = false)),
@@ -601,11 +603,8 @@ impl<'a> Station<'a> {
                 "quarantine" => world::id(device).is_none(),
                 _ => false,
             },
-            // Nothing tells that a file without a time has stopped growing.
-            BayStatus::Reading { .. } if self.story.waits => {
-                let mut files = devices[device].files.values();
-                files.any(|lying| lying.version().1.is_none())
-            }
+            // Nothing tells that such a file has stopped growing.
+            BayStatus::Reading { .. } => self.story.waits && devices[device].unquiet,
             _ => false,
         };
         if fine {

@@ -52,8 +52,11 @@ pub struct Device {
     /// It has an entry that is no file.
     pub odd: bool,
     pub list_fails: u8,
-    /// The last whole listing since it was docked.
+    /// The last whole listing since it was docked, and whether it had the odd entry.
     pub listed: Option<BTreeMap<SourcePath, Version>>,
+    pub listed_odd: bool,
+    /// It had a file that may never be known to be whole.
+    pub unquiet: bool,
     /// Files that could not be read at some time.
     pub troubled: Vec<SourcePath>,
 }
@@ -168,7 +171,8 @@ impl Camera for Docked {
                 return Ok(());
             }
         }
-        self.world.lock()[self.device].listed = Some(listed);
+        let device = &mut self.world.lock()[self.device];
+        (device.listed, device.listed_odd) = (Some(listed), odd);
         Ok(())
     }
 
