@@ -170,14 +170,18 @@ impl Run {
         tools: &mut Tools,
         refusals: &mut Refusals,
     ) -> Result<bool, IngestError> {
+        // A pass that failed leaves items in the committer's hands: they would be taken twice.
+        self.tally.settle();
         let seen = {
             let (shared, control) = (&self.shared, &self.control);
             let times = self.file_times.as_ref();
             let stop = || control.left().is_some() || shared.stopping();
-            inventory::look(shared, self.session.id, camera, refusals, times, &stop)?
+            let seen = inventory::look(shared, self.session.id, camera, refusals, times, &stop);
+            // Also of a look that failed later on: they are in the log.
+            self.lock().refused(refusals.len() as u64);
+            seen?
         };
         self.file_times = None;
-        self.lock().refused(seen.refused);
         let counts = self.shared.journal.inventory_counts(self.session.id)?;
         if seen.fresh == 0 && counts.pending.0 == 0 {
             self.tally.settle();
