@@ -45,7 +45,13 @@ pub fn look(
     stop: &dyn Fn() -> bool,
 ) -> Result<Look, IngestError> {
     let mut refused = Vec::new();
-    let listed = list(shared, session, camera, (refusals, &mut refused), stop);
+    let listed = list(
+        shared,
+        session,
+        camera,
+        (&mut *refusals, &mut refused),
+        stop,
+    );
     let named = listed.and_then(|seen| {
         name_refused(shared, session, &refused)?;
         Ok(seen)
