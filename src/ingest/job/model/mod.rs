@@ -19,7 +19,7 @@ use proptest::strategy::Strategy as _;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
 use station::{Station, Stock};
-use story::{Story, story};
+use story::{Fault, Step, Story, story};
 
 /// Steps of one run; `CAMDOCK_MODEL_STEPS` asks for another number.
 const STEPS: u64 = 120_000;
@@ -113,4 +113,51 @@ fn whatever_happens_to_a_station_its_promises_are_kept() {
     );
     println!("{done} steps, CAMDOCK_MODEL_SEED={seed}");
     assert!(done >= steps, "only {done} steps were done");
+}
+
+/// What the model found, with its fault at every point in turn.
+#[test]
+fn what_once_broke_a_promise_does_so_at_no_point_any_more() {
+    let (camera, bay) = (0, 0);
+    let record = |file| Step::Record {
+        camera,
+        file,
+        size: 1,
+        time: 0,
+        growing: false,
+    };
+    let (dock, turn) = (Step::Dock { camera, bay }, Step::Turn { bay });
+    let taken = [record(0), dock, turn, turn, Step::Damage { nth: 0 }];
+    let upload = Step::Upload { items: 1 };
+    let stories: [(&[Step], Fault, &[Step]); 4] = [
+        // Sealed, in the committer's hands, and pulled again after another file's failure.
+        (&[record(0), record(1), dock], Fault::DiskError, &[turn]),
+        // An entry that could not be named was never named again, and the bay said that all was stored.
+        (
+            &[Step::Odd { camera }, dock],
+            Fault::LogFull { times: 1 },
+            &[turn, turn],
+        ),
+        // Given up in the log, and still held by the journal.
+        (&taken, Fault::PowerCut, &[upload, upload]),
+        // Given up, and still called safe.
+        (&taken, Fault::NoRoom { times: 1 }, &[upload]),
+    ];
+    let dir = folder();
+    let mut stock = Stock::default();
+    for (before, what, after) in stories {
+        for points in 0..100 {
+            let mut steps = before.to_vec();
+            steps.push(Step::Soon { points, what });
+            steps.extend(after);
+            let story = Story {
+                keeps: true,
+                waits: false,
+                steps,
+            };
+            if let Err(broken) = tell(dir.path(), &story, &mut stock) {
+                panic!("{broken}\n  {story}");
+            }
+        }
+    }
 }
