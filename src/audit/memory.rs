@@ -15,7 +15,7 @@ use crate::failpoint::hook;
 const POINT: &str = "memory log: append";
 
 /// What is in the log stays for as long as one clone of it; opened anew with [`MemoryLog::reopened`].
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct MemoryLog {
     entries: Arc<Mutex<Vec<Vec<u8>>>>,
     size: watch::Sender<u64>,
@@ -23,14 +23,6 @@ pub struct MemoryLog {
 }
 
 impl MemoryLog {
-    pub fn new() -> Self {
-        Self {
-            entries: Arc::default(),
-            size: watch::Sender::new(0),
-            poisoned: Arc::default(),
-        }
-    }
-
     /// As after a restart.
     pub fn reopened(&self) -> Self {
         Self {

@@ -37,6 +37,7 @@ pub struct Session {
     device: usize,
     named: BTreeMap<SourcePath, Version>,
     failed: BTreeSet<SourcePath>,
+    held: BTreeMap<SourcePath, EvidenceId>,
     ended: bool,
     missing: Vec<SourcePath>,
 }
@@ -109,6 +110,7 @@ impl Book {
                         item.path,
                         item.version
                     );
+                    self.docked(session)?.held.insert(held.path, held.evidence);
                 }
                 Event::ItemFailed(failed) => {
                     if let Some(id) = failed.evidence {
@@ -208,13 +210,16 @@ impl Book {
 
     /// The item that this file of this session is; without a serial or a time nothing of another session counts.
     fn held_by(&self, id: SessionId, path: &SourcePath, version: Version) -> Option<EvidenceId> {
-        let camera = world::id(self.sessions.get(&id)?.device);
-        let found = self.items.iter().find(|(_, item)| {
+        let session = self.sessions.get(&id)?;
+        let camera = world::id(session.device);
+        let found = self.items.iter().find(|(evidence, item)| {
             let ours = match (&camera, version.1) {
                 (Some(_), Some(_)) => item.camera == camera,
                 _ => item.session == id,
             };
-            ours && !item.lost && item.path == *path && item.version == version
+            // Taken in this session, or named as held in it.
+            let told = item.session == id || session.held.get(path) == Some(*evidence);
+            ours && told && !item.lost && item.path == *path && item.version == version
         });
         found.map(|(evidence, _)| *evidence)
     }

@@ -22,7 +22,7 @@ use station::{Station, Stock};
 use story::{Fault, Step, Story, story};
 
 /// Steps of one run; `CAMDOCK_MODEL_STEPS` asks for another number.
-const STEPS: u64 = 120_000;
+const STEPS: u64 = 100_000;
 
 fn from_environment(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

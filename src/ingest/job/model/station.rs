@@ -307,10 +307,13 @@ impl<'a> Station<'a> {
             devices[device].present = true;
             devices[device].listed = None;
         }
-        self.during(|station| station.begin(device, bay))
+        self.during(|station| {
+            station.begin(device, bay);
+            Ok(())
+        })
     }
 
-    fn begin(&mut self, device: usize, bay: usize) -> Verdict {
+    fn begin(&mut self, device: usize, bay: usize) {
         let camera = world::id(device);
         let session = SessionRow {
             id: SessionId::new(),
@@ -325,7 +328,7 @@ impl<'a> Station<'a> {
         };
         self.wires.borrow_mut().book.docks(session.id, device);
         let Some(service) = &mut self.service else {
-            return Ok(());
+            return;
         };
         let job = Job {
             shared: Arc::clone(&service.shared),
@@ -348,7 +351,6 @@ impl<'a> Station<'a> {
                 settled: false,
             });
         }
-        Ok(())
     }
 
     /// The bus tells that a camera left.

@@ -14,12 +14,12 @@ use crate::upload::Backoff;
 const ENOUGH: usize = 40;
 
 impl Station<'_> {
-    fn turn(&mut self, bay: usize) -> Verdict {
+    fn turn(&mut self, bay: usize) {
         let Some(service) = &mut self.service else {
-            return Ok(());
+            return;
         };
         let Some(docked) = &mut service.sessions[bay] else {
-            return Ok(());
+            return;
         };
         let tools = self.stock.0[docked.device].get_or_insert_with(|| Tools::new(FRAME));
         let turn = docked.run.turn(
@@ -34,7 +34,6 @@ impl Station<'_> {
         {
             let _ = docked.run.end();
         }
-        Ok(())
     }
 
     fn idle(&mut self, bay: usize) -> bool {
@@ -114,9 +113,12 @@ impl Station<'_> {
                 }
                 Ok(torn.is_some())
             }
-            Step::Turn { bay } if has(self, bay) => {
-                self.during(|station| station.turn(bay)).map(|()| true)
-            }
+            Step::Turn { bay } if has(self, bay) => self
+                .during(|station| {
+                    station.turn(bay);
+                    Ok(())
+                })
+                .map(|()| true),
             Step::Idle { bay } if has(self, bay) => {
                 let mut looked = false;
                 self.during(|station| {

@@ -118,8 +118,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => bay.clone().prop_map(|bay| Step::TornOut { bay }),
         34 => bay.clone().prop_map(|bay| Step::Turn { bay }),
         12 => bay.prop_map(|bay| Step::Idle { bay }),
-        8 => (of.clone(), 0..4usize, 0..8usize, prop::bool::weighted(0.1)).prop_map(
-            |((camera, file), size, time, growing)| Step::Record { camera, file, size, time: [0, 1, 0, 1, 0, 1, 0, 2][time], growing }),
+        8 => (of.clone(), 0..6usize, 0..8usize, prop::bool::weighted(0.1)).prop_map(
+            |((camera, file), size, time, growing)| Step::Record { camera, file, size: size.min(3), time: [0, 1, 0, 1, 0, 1, 0, 2][time], growing }),
         3 => of.clone().prop_map(|(camera, file)| Step::Finish { camera, file }),
         1 => of.clone().prop_map(|(camera, file)| Step::Remove { camera, file }),
         1 => camera.clone().prop_map(|camera| Step::Odd { camera }),

@@ -98,7 +98,7 @@ impl Wires {
             world: World::new(),
             book: Book::default(),
             store: Arc::default(),
-            log: MemoryLog::new(),
+            log: MemoryLog::default(),
             docked: [None; BAYS],
             shared: Weak::new(),
             views: None,
