@@ -7,6 +7,9 @@
 //! While there is a file `CAMDOCK_FAILPOINT_WHILE`, `hold:NAME` waits at a point, and `crawl:read camera~TEXT@2+` lets a
 //! camera give one byte a second.
 
+#[cfg(test)]
+pub mod hook;
+
 #[cfg(debug_assertions)]
 use std::{
     io,
@@ -129,6 +132,8 @@ fn plan() -> Option<&'static Plan> {
 /// Stops the process here if that was asked for: nothing is flushed, no destructor runs.
 #[cfg(debug_assertions)]
 pub fn pass(name: &str) {
+    #[cfg(test)]
+    hook::pass(name);
     let Some(plan) = plan() else { return };
     match plan.action {
         Action::List => eprintln!("failpoint {name}"),
@@ -175,6 +180,8 @@ pub fn camera<'b>(path: &[u8], buffer: &'b mut [u8]) -> io::Result<&'b mut [u8]>
 /// Fails as the disk of this file would if that was asked for.
 #[cfg(debug_assertions)]
 pub fn fails(name: &str, path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    hook::fails(name, path)?;
     let Some(plan) = plan() else { return Ok(()) };
     let Action::Fail(errno) = plan.action else {
         return Ok(());

@@ -11,6 +11,8 @@ mod error;
 mod gaps;
 mod keys;
 mod log;
+#[cfg(test)]
+mod memory;
 mod note;
 mod proof;
 mod receipt;
@@ -31,6 +33,8 @@ pub use error::AuditError;
 pub use gaps::{Accepted, Book, Gap, GapKind, Rules, Stored};
 pub use keys::{LogKey, VerifierKey};
 pub use log::Log;
+#[cfg(test)]
+pub use memory::MemoryLog;
 pub use receipt::verify_receipt;
 pub use report::{Finding, Report};
 pub use source::{DirSource, LogSource};

@@ -9,6 +9,8 @@ use tokio::sync::{oneshot, watch};
 
 use crate::model::Entry;
 
+#[cfg(test)]
+use super::memory::MemoryLog;
 use super::source::{DirSource, LogSource as _};
 use super::tiles::{Tile, tiles_between};
 use super::{AuditError, Checkpoint, ENTRY_MAX, Log, LogKey, VerifierKey, encode_entry, receipt};
@@ -47,6 +49,9 @@ struct Shared {
     size: watch::Receiver<u64>,
     source: DirSource,
     verifier: VerifierKey,
+    /// Instead of the folder and the thread.
+    #[cfg(test)]
+    memory: Option<MemoryLog>,
 }
 
 impl LogHandle {
@@ -78,7 +83,29 @@ impl LogHandle {
             size,
             source,
             verifier,
+            #[cfg(test)]
+            memory: None,
         })))
+    }
+
+    /// A log without a folder, see [`MemoryLog`].
+    #[cfg(test)]
+    pub fn in_memory(memory: MemoryLog, verifier: VerifierKey) -> Self {
+        let checkpoint = Checkpoint {
+            origin: verifier.name().to_owned(),
+            size: memory.size(),
+            root: crate::model::Sha256Digest([0; 32]),
+        };
+        Self(Arc::new(Shared {
+            requests: channel().0,
+            thread: Mutex::new(None),
+            latest: Arc::new(RwLock::new((checkpoint, String::new()))),
+            stopped: Arc::default(),
+            size: memory.watch(),
+            source: DirSource::new("/nowhere"),
+            verifier,
+            memory: Some(memory),
+        }))
     }
 
     /// Adds entries; ready once they are durable under a signed checkpoint.
@@ -114,6 +141,11 @@ impl LogHandle {
         if let Some(long) = entries.iter().find(|e| e.len() > ENTRY_MAX) {
             return Err(AuditError::TooLarge { size: long.len() });
         }
+        #[cfg(test)]
+        if let Some(memory) = &self.0.memory {
+            reply(memory.append(entries));
+            return Ok(());
+        }
         let sent = self.0.requests.send(Request::Append(entries, reply));
         sent.map_err(|_| AuditError::Closed)
     }
@@ -140,12 +172,20 @@ impl LogHandle {
 
     /// The receipt of an entry under the newest checkpoint. Reads O(log n) files.
     pub fn proof(&self, index: u64) -> Result<String, AuditError> {
+        #[cfg(test)]
+        if let Some(memory) = &self.0.memory {
+            return memory.proof(index);
+        }
         let (checkpoint, note) = self.latest();
         receipt::receipt(&self.0.source, (&checkpoint, &note), index)
     }
 
     /// The bytes of one entry.
     pub fn entry(&self, index: u64) -> Result<Vec<u8>, AuditError> {
+        #[cfg(test)]
+        if let Some(memory) = &self.0.memory {
+            return memory.entry(index);
+        }
         receipt::entry_at(&self.0.source, self.latest().0.size, index)
     }
 

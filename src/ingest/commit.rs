@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use super::control::pause;
 use super::{IngestError, Shared};
 use crate::durable::{self, BulkFile, DurableError};
 use crate::failpoint::{reached, step};
@@ -39,6 +40,9 @@ pub struct Tally {
     failed: AtomicU64,
     /// The job stands still until its items are committed.
     hurried: AtomicBool,
+    /// Commits what waits, where no thread does.
+    #[cfg(test)]
+    pub(super) pump: std::sync::OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Tally {
@@ -55,6 +59,11 @@ impl Tally {
     pub fn settle(&self) {
         self.hurried.store(true, Ordering::Release);
         while self.waiting() > 0 {
+            #[cfg(test)]
+            if let Some(pump) = self.pump.get() {
+                pump();
+                continue;
+            }
             std::thread::sleep(Duration::from_millis(1));
         }
         self.hurried.store(false, Ordering::Release);
@@ -120,7 +129,7 @@ fn gather(first: Sealed, sealed: &mpsc::Receiver<Sealed>, linger: Duration) -> V
     batch
 }
 
-fn commit(shared: &Shared, batch: Vec<Sealed>) {
+pub(super) fn commit(shared: &Shared, batch: Vec<Sealed>) {
     let batch = match sync(shared, batch) {
         Ok(batch) => batch,
         Err((batch, error)) => return throw_away(shared, batch, &error),
@@ -144,9 +153,11 @@ fn commit(shared: &Shared, batch: Vec<Sealed>) {
                 if shared.stopping() || error.retry_class() == RetryClass::Never {
                     break;
                 }
-                let until = Instant::now() + delay;
-                while Instant::now() < until && !shared.stopping() {
-                    std::thread::sleep(Duration::from_millis(20));
+                let mut left = delay;
+                while !left.is_zero() && !shared.stopping() {
+                    let look = left.min(Duration::from_millis(20));
+                    pause(look);
+                    left -= look;
                 }
                 delay = (delay * 2).min(Duration::from_secs(30));
             }

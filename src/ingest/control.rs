@@ -11,6 +11,16 @@ pub struct JobEnd {
     pub missing: u64,
 }
 
+/// How long is really waited: in the model check time passes at once.
+const fn patience(longest: Duration) -> Duration {
+    if cfg!(test) { Duration::ZERO } else { longest }
+}
+
+/// Between two attempts that no signal hurries.
+pub(super) fn pause(length: Duration) {
+    std::thread::sleep(patience(length));
+}
+
 #[derive(Default)]
 struct Signals {
     left: Option<String>,
@@ -71,6 +81,7 @@ impl JobControl {
 
     /// Waits for a signal; `true` when something was touched.
     pub(super) fn wait(&self, longest: Duration) -> bool {
+        let longest = patience(longest);
         let guard = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut guard, _) = self
             .changed

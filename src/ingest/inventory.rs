@@ -33,10 +33,9 @@ pub type Refusals = BTreeMap<String, &'static str>;
 pub struct Look {
     /// Files that are new or changed since the last look.
     pub fresh: u64,
-    pub refused: u64,
 }
 
-/// Lists the whole camera once.
+/// Lists the whole camera once. What a failed look refused and did not name is refused anew by the next one.
 pub fn look(
     shared: &Shared,
     session: SessionId,
@@ -45,9 +44,49 @@ pub fn look(
     times: Option<&FileTimes>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Look, IngestError> {
+    let mut refused = Vec::new();
+    let listed = list(
+        shared,
+        session,
+        camera,
+        (&mut *refusals, &mut refused),
+        stop,
+    );
+    let named = listed.and_then(|seen| {
+        name_refused(shared, session, &refused)?;
+        Ok(seen)
+    });
+    let (seen, newest) = named.inspect_err(|_| {
+        for entry in &refused {
+            refusals.remove(&entry.name);
+        }
+    })?;
+    let clock = times.zip(newest).and_then(|(t, n)| t.bound(n, now()));
+    if let Some(seconds) = clock.as_ref().and_then(|c| c.ahead_at_least_seconds)
+        && seconds > CLOCK_TOLERANCE
+    {
+        tracing::warn!(
+            code = "camera_clock_ahead",
+            seconds,
+            next_step =
+                "set the camera's clock; the log has this bound beside the times of its files",
+            "the newest file on the camera is dated in the future: its clock is ahead"
+        );
+    }
+    name_files(shared, session, clock)?;
+    Ok(seen)
+}
+
+/// Enters all files into the journal; also returns the newest one's time.
+fn list(
+    shared: &Shared,
+    session: SessionId,
+    camera: &mut dyn Camera,
+    (refusals, refused): (&mut Refusals, &mut Vec<Refused>),
+    stop: &dyn Fn() -> bool,
+) -> Result<(Look, Option<Timestamp>), IngestError> {
     let mut seen = Look::default();
     let mut rows: Vec<InventoryRow> = Vec::with_capacity(CHUNK);
-    let mut refused: Vec<Refused> = Vec::new();
     let mut failed = None;
     let mut stopped = false;
     let mut newest: Option<Timestamp> = None;
@@ -89,22 +128,7 @@ pub fn look(
         return Err(IngestError::Stopped);
     }
     seen.fresh += shared.journal.enter_inventory(session, &rows)?;
-    seen.refused = refused.len() as u64;
-    name_refused(shared, session, refused)?;
-    let clock = times.zip(newest).and_then(|(t, n)| t.bound(n, now()));
-    if let Some(seconds) = clock.as_ref().and_then(|c| c.ahead_at_least_seconds)
-        && seconds > CLOCK_TOLERANCE
-    {
-        tracing::warn!(
-            code = "camera_clock_ahead",
-            seconds,
-            next_step =
-                "set the camera's clock; the log has this bound beside the times of its files",
-            "the newest file on the camera is dated in the future: its clock is ahead"
-        );
-    }
-    name_files(shared, session, clock)?;
-    Ok(seen)
+    Ok((seen, newest))
 }
 
 /// The refused entry if this session has not named it; once there are too many, one entry that says so.
@@ -138,10 +162,10 @@ fn rank(facts: &FileFacts) -> u8 {
 fn name_refused(
     shared: &Shared,
     session: SessionId,
-    refused: Vec<Refused>,
+    refused: &[Refused],
 ) -> Result<(), IngestError> {
     let events = refused
-        .into_iter()
+        .iter()
         .map(|entry| {
             metrics::file("failed", entry.size.unwrap_or(0));
             tracing::warn!(
@@ -151,12 +175,12 @@ fn name_refused(
                 "not taken"
             );
             Event::ItemFailed(ItemFailed {
-                name: entry.path.is_none().then_some(entry.name),
-                path: entry.path,
+                name: entry.path.is_none().then(|| entry.name.clone()),
+                path: entry.path.clone(),
                 evidence: None,
                 size: entry.size,
                 code: entry.code.to_owned(),
-                reason: entry.reason,
+                reason: entry.reason.clone(),
                 retried: false,
             })
         })

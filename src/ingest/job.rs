@@ -1,6 +1,8 @@
 //! One dock session from start to end, on a thread of its own: look, take, look again, and only then say safe.
 
 mod bounds;
+#[cfg(test)]
+mod model;
 mod show;
 mod wipe;
 
@@ -18,7 +20,7 @@ use super::pull::{Puller, Tools};
 use super::quiet::Quiet;
 use super::spool::Room;
 use super::state::{CRAWLING, SessionState};
-use super::turns::Turn;
+use super::turns::Turn as Place;
 use super::wiping::Wiping;
 use super::{IngestError, Shared};
 use crate::camera::Camera;
@@ -70,10 +72,18 @@ impl Job {
         let span = tracing::info_span!("dock session", session = %self.session.id, bay = %self.session.bay,
             camera = self.session.camera.as_ref().map_or("unknown", |c| c.as_str()));
         let _entered = span.enter();
+        let (mut run, mut camera) = self.open();
+        run.show(None);
+        run.begin(&camera.condition())?;
+        run.work(camera.as_mut());
+        run.end()
+    }
+
+    fn open(self) -> (Run, Box<dyn Camera>) {
         let Self {
             shared,
             session,
-            mut camera,
+            camera,
             control,
             anonymous,
             wiping,
@@ -81,7 +91,7 @@ impl Job {
         let wipe = wiping.and_then(|wiping| Wipe::of(wiping, &session, anonymous));
         control.set_to_wipe(wipe.is_some());
         let state = Mutex::new(SessionState::new(session.quarantine.clone()));
-        let mut run = Run {
+        let run = Run {
             shared,
             session,
             control,
@@ -97,11 +107,18 @@ impl Job {
             bytes_read: 0,
             wipe,
         };
-        run.show(None);
-        run.begin(&camera.condition())?;
-        run.work(camera.as_mut());
-        run.end()
+        (run, camera)
     }
+}
+
+/// How one turn of a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    GoOn,
+    /// Nothing is left to do until something changes.
+    Settled,
+    /// The camera left, or the service stops.
+    Over,
 }
 
 impl Run {
@@ -114,31 +131,48 @@ impl Run {
         let mut tools = Tools::new(self.shared.frame_length);
         let mut refusals = Refusals::new();
         let mut failures = 0u32;
-        while !self.stopped() {
-            match self.pass(camera, &mut tools, &mut refusals) {
-                Ok(true) => {
-                    failures = 0;
-                    self.idle();
-                }
-                Ok(false) => failures = 0,
-                Err(IngestError::Stopped) => break,
-                Err(error) => {
-                    if !camera.still_there() {
-                        self.control.wait(Duration::from_secs(3));
-                        self.control.leave("the camera was removed");
-                        break;
-                    }
-                    failures += 1;
-                    self.say(&error, failures);
-                    if error.retry_class() == RetryClass::Never {
-                        self.control.wait(RESCAN);
-                    } else {
-                        let pause = Duration::from_millis(500) * 2u32.pow(failures.min(6));
-                        self.control.wait(pause);
-                    }
-                }
+        loop {
+            match self.turn(camera, &mut tools, &mut refusals, &mut failures) {
+                Turn::GoOn => {}
+                Turn::Settled => self.idle(),
+                Turn::Over => break,
             }
         }
+    }
+
+    /// One pass, and what to do about its failure; `failures` counts those in a row.
+    fn turn(
+        &mut self,
+        camera: &mut dyn Camera,
+        tools: &mut Tools,
+        refusals: &mut Refusals,
+        failures: &mut u32,
+    ) -> Turn {
+        if self.stopped() {
+            return Turn::Over;
+        }
+        let error = match self.pass(camera, tools, refusals) {
+            Ok(settled) => {
+                *failures = 0;
+                return if settled { Turn::Settled } else { Turn::GoOn };
+            }
+            Err(IngestError::Stopped) => return Turn::Over,
+            Err(error) => error,
+        };
+        if !camera.still_there() {
+            self.control.wait(Duration::from_secs(3));
+            self.control.leave("the camera was removed");
+            return Turn::Over;
+        }
+        *failures += 1;
+        self.say(&error, *failures);
+        if error.retry_class() == RetryClass::Never {
+            self.control.wait(RESCAN);
+        } else {
+            let pause = Duration::from_millis(500) * 2u32.pow((*failures).min(6));
+            self.control.wait(pause);
+        }
+        Turn::GoOn
     }
 
     /// One look and one round of taking; `true` when the session is settled.
@@ -148,14 +182,18 @@ impl Run {
         tools: &mut Tools,
         refusals: &mut Refusals,
     ) -> Result<bool, IngestError> {
+        // A pass that failed leaves items in the committer's hands: they would be taken twice.
+        self.tally.settle();
         let seen = {
             let (shared, control) = (&self.shared, &self.control);
             let times = self.file_times.as_ref();
             let stop = || control.left().is_some() || shared.stopping();
-            inventory::look(shared, self.session.id, camera, refusals, times, &stop)?
+            let seen = inventory::look(shared, self.session.id, camera, refusals, times, &stop);
+            // Also of a look that failed later on: they are in the log.
+            self.lock().refused(refusals.len() as u64);
+            seen?
         };
         self.file_times = None;
-        self.lock().refused(seen.refused);
         let counts = self.shared.journal.inventory_counts(self.session.id)?;
         if seen.fresh == 0 && counts.pending.0 == 0 {
             self.tally.settle();
@@ -305,7 +343,7 @@ impl Run {
         camera: &mut dyn Camera,
         facts: &FileFacts,
         tools: &mut Tools,
-        turn: &Cell<Option<Turn<'_>>>,
+        turn: &Cell<Option<Place<'_>>>,
     ) -> Result<u64, IngestError> {
         let progress = |in_file: u64| {
             self.lock()
@@ -429,22 +467,28 @@ impl Run {
     fn idle(&mut self) {
         let until = Instant::now() + RESCAN;
         while !self.stopped() && Instant::now() < until {
-            if self.control.wait(Duration::from_secs(1)) {
+            if self.control.wait(Duration::from_secs(1)) || self.look_again() {
                 return;
-            }
-            // What was damaged on this station before it was stored is taken again.
-            if matches!(self.shared.journal.inventory_counts(self.session.id), Ok(counts) if counts.pending.0 > 0)
-            {
-                self.control.set_settled(false);
-                return;
-            }
-            if let Ok(unstored) = self.shared.journal.unstored_of(self.session.id) {
-                self.lock().unstored(unstored);
-                self.show(None);
-                if unstored == 0 && self.wipe_is_due() {
-                    return;
-                }
             }
         }
+    }
+
+    /// What the uploads changed; `true`: there is something to take.
+    fn look_again(&mut self) -> bool {
+        // What was damaged on this station before it was stored is taken again, and nothing is safe until then.
+        if let Ok(counts) = self.shared.journal.inventory_counts(self.session.id)
+            && counts.pending.0 > 0
+        {
+            self.control.set_settled(false);
+            self.lock().pulling(counts);
+            self.show(None);
+            return true;
+        }
+        if let Ok(unstored) = self.shared.journal.unstored_of(self.session.id) {
+            self.lock().unstored(unstored);
+            self.show(None);
+            return unstored == 0 && self.wipe_is_due();
+        }
+        false
     }
 }

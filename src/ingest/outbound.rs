@@ -53,7 +53,7 @@ pub struct Outbound {
 }
 
 /// The loop's memory of one item that failed.
-struct Failure {
+pub(super) struct Failure {
     count: u32,
     again: Instant,
     never: bool,
@@ -161,7 +161,7 @@ impl Outbound {
         Ok(())
     }
 
-    fn settle(
+    pub(super) fn settle(
         &self,
         id: EvidenceId,
         result: Result<(), IngestError>,
@@ -264,7 +264,7 @@ impl Outbound {
     }
 
     /// All remaining steps of one item.
-    async fn take_on(
+    pub(super) async fn take_on(
         &self,
         row: ItemRow,
         cancel: watch::Receiver<bool>,

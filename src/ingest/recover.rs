@@ -87,6 +87,8 @@ fn forgotten(shared: &Shared) -> Result<HashSet<EvidenceId>, IngestError> {
 struct Logged {
     sealed: HashMap<EvidenceId, u64>,
     stored: HashMap<EvidenceId, u64>,
+    /// Given up: see [`Shared::lose`].
+    failed: HashSet<EvidenceId>,
     previewed: Vec<(EvidenceId, Part)>,
     docked: HashSet<SessionId>,
     /// With whether nothing was missing.
@@ -118,6 +120,7 @@ fn scan(shared: &Shared, from: u64) -> Result<Logged, IngestError> {
         match entry.event.as_str() {
             "item.sealed" => logged.sealed.extend(id().map(|id| (id, index))),
             "item.stored" => logged.stored.extend(id().map(|id| (id, index))),
+            "item.failed" => logged.failed.extend(id()),
             "item.previewed" => {
                 let part = entry.data.get("part").cloned();
                 let part = part.and_then(|part| serde_json::from_value::<Part>(part).ok());
@@ -173,7 +176,8 @@ fn relog(shared: &Shared, logged: &Logged, found: &mut Recovered) -> Result<(), 
     }
 }
 
-/// Items that the store had just taken: their entry is in the log already, or the uploads put it there.
+/// Items that the store had just taken: their entry is in the log already, or the uploads put it there. And those that
+/// were being given up.
 fn restore(shared: &Shared, logged: &Logged) -> Result<(), IngestError> {
     for (id, index) in &logged.stored {
         if let Some(row) = shared.journal.item(*id)?
@@ -184,6 +188,17 @@ fn restore(shared: &Shared, logged: &Logged) -> Result<(), IngestError> {
             shared
                 .journal
                 .mark_stored(*id, *index, (receipt.as_bytes(), size))?;
+        }
+    }
+    for id in logged
+        .failed
+        .iter()
+        .filter(|id| !logged.stored.contains_key(id))
+    {
+        if let Some(row) = shared.journal.item(*id)?
+            && matches!(row.state, ItemState::Logged | ItemState::Uploading)
+        {
+            shared.journal.mark_damaged(*id)?;
         }
     }
     for (id, part) in &logged.previewed {

@@ -96,6 +96,10 @@ impl Spool {
 
     /// Free bytes for an ordinary user; `None` when the filesystem does not say.
     pub fn free(&self) -> Option<u64> {
+        #[cfg(test)]
+        if crate::failpoint::hook::fails("spool: free", &self.dir).is_err() {
+            return Some(0);
+        }
         let stat = rustix::fs::statvfs(&self.dir).ok()?;
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
         metrics::spool_free(free);

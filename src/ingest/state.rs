@@ -76,9 +76,9 @@ impl SessionState {
         &self.phase
     }
 
-    /// A listing met more entries that are not taken.
-    pub fn refused(&mut self, more: u64) {
-        self.refused += more;
+    /// So many entries of this session's listings are not taken.
+    pub fn refused(&mut self, refused: u64) {
+        self.refused = refused;
     }
 
     /// A listing saw something new or the pulling goes on.

@@ -88,7 +88,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Commit step 3, after the log's sync: entries stand at these indexes, and their inventory rows are secured.
+    /// Commit step 3, after the log's sync: entries stand at these indexes, and their inventory rows are secured, unless
+    /// the file was listed as another one meanwhile.
     pub fn mark_logged(&self, items: &[(EvidenceId, u64)]) -> Result<(), JournalError> {
         step!("journal mark_logged");
         let mut connection = self.lock();
@@ -117,7 +118,8 @@ impl Journal {
             }
             tx.prepare_cached(
                 "UPDATE inventory SET outcome = 'secured', item = ?1 WHERE (session, path) =
-                 (SELECT session, path FROM items WHERE id = ?1) AND outcome = 'pending'",
+                 (SELECT session, path FROM items WHERE id = ?1) AND outcome = 'pending'
+                 AND (size, modified) IS (SELECT size, modified FROM items WHERE id = ?1)",
             )?
             .execute([id.as_bytes()])?;
         }
@@ -409,4 +411,52 @@ fn read(row: &Row<'_>) -> Result<ItemRow, JournalError> {
         stored_index: row.get::<_, Option<i64>>(17)?.map(i64::cast_unsigned),
         stored_at: time(18)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::InventoryRow;
+    use crate::model::{ItemKind, SourcePath};
+
+    #[test]
+    fn a_file_that_was_listed_anew_is_not_secured_by_the_item_of_what_it_was_before() {
+        let journal = Journal::in_memory("listed_anew").unwrap();
+        let (session, id) = (SessionId::new(), EvidenceId::new());
+        let facts = |size, time: Option<&str>| FileFacts {
+            path: SourcePath::new("DCIM/B.MP4").unwrap(),
+            size,
+            modified: time.map(|time| time.parse().unwrap()),
+            flagged: false,
+            kind: ItemKind::Video,
+        };
+        let list = |facts| {
+            let rows = [InventoryRow { facts, rank: 0 }];
+            journal.enter_inventory(session, &rows).unwrap();
+        };
+        let item = ItemRow {
+            id,
+            session,
+            camera: None,
+            facts: facts(9, None),
+            state: ItemState::Sealed,
+            wrapped_key: None,
+            sealed: None,
+            quarantine: None,
+            log_index: None,
+            stored_entry: None,
+            stored_index: None,
+            stored_at: None,
+        };
+        journal.mark_sealed(&[item]).unwrap();
+        for other in [facts(8, None), facts(9, Some("2020-01-01T00:00:00Z"))] {
+            list(other);
+            journal.mark_logged(&[(id, 0)]).unwrap();
+            let counts = journal.inventory_counts(session).unwrap();
+            assert_eq!(counts.pending.0, 1);
+        }
+        list(facts(9, None));
+        journal.mark_logged(&[(id, 0)]).unwrap();
+        assert_eq!(journal.inventory_counts(session).unwrap().secured, (1, 9));
+    }
 }

@@ -116,6 +116,18 @@ impl Journal {
         let connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
+        Self::over(connection)
+    }
+
+    /// A journal that lives for as long as one of its name is open in this program.
+    #[cfg(test)]
+    pub fn in_memory(name: &str) -> Result<Self, JournalError> {
+        Self::over(Connection::open(format!(
+            "file:{name}?mode=memory&cache=shared"
+        ))?)
+    }
+
+    fn over(connection: Connection) -> Result<Self, JournalError> {
         connection.pragma_update(None, "synchronous", "FULL")?;
         // Deleted rows held wrapped keys: their bytes must not stay in free pages.
         connection.pragma_update(None, "secure_delete", "ON")?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Run;
 use crate::failpoint::reached;
-use crate::ingest::control::JobEnd;
+use crate::ingest::control::{JobEnd, pause};
 use crate::ingest::events::{session_docked, session_undocked};
 use crate::ingest::state::{Phase, removed_early};
 use crate::ingest::{IngestError, now};
@@ -49,7 +49,7 @@ impl Run {
                 Err(error) if !self.shared.stopping() => {
                     failures += 1;
                     self.say(&error, failures);
-                    std::thread::sleep(INSIST);
+                    pause(INSIST);
                 }
                 done => return done,
             }

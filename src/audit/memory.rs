@@ -1,0 +1,93 @@
+//! A log in memory for the model check of the ingest: the same answers, no files, no signatures, and failures on demand.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+use tokio::sync::watch;
+
+use super::AuditError;
+use super::writer::Committed;
+use crate::durable;
+use crate::failpoint::hook;
+
+/// The name of the point at which appending may fail.
+const POINT: &str = "memory log: append";
+
+/// What is in the log stays for as long as one clone of it; opened anew with [`MemoryLog::reopened`].
+#[derive(Clone, Default)]
+pub struct MemoryLog {
+    entries: Arc<Mutex<Vec<Vec<u8>>>>,
+    size: watch::Sender<u64>,
+    poisoned: Arc<Mutex<bool>>,
+}
+
+impl MemoryLog {
+    /// As after a restart.
+    pub fn reopened(&self) -> Self {
+        Self {
+            entries: Arc::clone(&self.entries),
+            size: watch::Sender::new(self.size()),
+            poisoned: Arc::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn size(&self) -> u64 {
+        self.lock().len() as u64
+    }
+
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.size.subscribe()
+    }
+
+    /// The entries from `from` on.
+    pub fn since(&self, from: u64) -> Vec<Vec<u8>> {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        self.lock().get(from..).unwrap_or_default().to_vec()
+    }
+
+    /// A full disk takes nothing and may take it later; another error leaves the entries in the log, of all places, and
+    /// keeps it from taking more.
+    pub fn append(&self, batch: Vec<Vec<u8>>) -> Result<Vec<Committed>, AuditError> {
+        let failed = hook::fails(POINT, Path::new("/nowhere"))
+            .err()
+            .and_then(|error| Errno::from_io_error(&error));
+        let mut poisoned = self.poisoned.lock().unwrap_or_else(PoisonError::into_inner);
+        if *poisoned {
+            return Err(AuditError::Poisoned);
+        }
+        if failed == Some(Errno::NOSPC) {
+            durable::sync_dir(Path::new("/nowhere/log"))?;
+        }
+        let first = self.size();
+        self.lock().extend(batch.iter().cloned());
+        if failed.is_some() {
+            *poisoned = true;
+            return Err(AuditError::Poisoned);
+        }
+        self.size.send_replace(self.size());
+        Ok((first..)
+            .zip(batch)
+            .map(|(index, bytes)| Committed { index, bytes })
+            .collect())
+    }
+
+    /// Differs with the size, as the real one.
+    pub fn proof(&self, index: u64) -> Result<String, AuditError> {
+        self.entry(index)?;
+        Ok(format!("entry {index} of {}", self.size()))
+    }
+
+    pub fn entry(&self, index: u64) -> Result<Vec<u8>, AuditError> {
+        let entries = self.lock();
+        let size = entries.len() as u64;
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| entries.get(index).cloned())
+            .ok_or(AuditError::OutOfRange { index, size })
+    }
+}

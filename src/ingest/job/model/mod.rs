@@ -1,0 +1,163 @@
+//! The ingest against a model: random stories happen to a real station, and what it logs and shows must keep the promises.
+//!
+//! Real are the jobs, the committer's steps, the sealing, the spool, the journal (in memory), the uploads and the recovery
+//! after a stop; cameras, store and custody log are made up. One thread is one station, so that a story happens again just
+//! so and shrinks. A restart reads back what a real one would, a power cut takes what was not synced.
+
+mod book;
+mod station;
+mod steps;
+mod store;
+mod story;
+mod wires;
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use proptest::strategy::Strategy as _;
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
+
+use station::{Station, Stock};
+use story::{Fault, Step, Story, story};
+
+/// Steps of one run; `CAMDOCK_MODEL_STEPS` asks for another number.
+const STEPS: u64 = 100_000;
+
+fn from_environment(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is no number: {text}")),
+    )
+}
+
+/// In memory, where there is such a place.
+fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let place: PathBuf = if memory.is_dir() {
+        memory.into()
+    } else {
+        std::env::temp_dir()
+    };
+    tempfile::tempdir_in(place).unwrap()
+}
+
+/// Tells one story; returns its steps, or the promise that was broken, and where.
+fn tell(dir: &Path, story: &Story, stock: &mut Stock) -> Result<u64, String> {
+    let mut station = Station::new(dir, story, stock)?;
+    for (n, step) in story.steps.iter().enumerate() {
+        station
+            .step(*step)
+            .map_err(|broken| format!("{broken} (at step {}: {step})", n + 1))?;
+    }
+    station
+        .ending()
+        .map_err(|broken| format!("{broken} (at the story's end)"))?;
+    Ok(station.steps())
+}
+
+/// Stories until there are `steps` of all threads, counted in `done`.
+fn tell_many(seed: u64, steps: u64, done: &AtomicU64, failed: &AtomicBool) -> Result<(), String> {
+    let dir = folder();
+    let mut stock = Stock::default();
+    let mut runner = TestRunner::new(Config {
+        rng_seed: RngSeed::Fixed(seed),
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    });
+    while done.load(Ordering::Relaxed) < steps && !failed.load(Ordering::Relaxed) {
+        let tree = story().new_tree(&mut runner).map_err(|e| e.to_string())?;
+        let stock = std::cell::RefCell::new(&mut stock);
+        let told = runner.run_one(tree, |story| {
+            let steps = tell(dir.path(), &story, &mut stock.borrow_mut());
+            done.fetch_add(steps.map_err(TestCaseError::fail)?, Ordering::Relaxed);
+            Ok(())
+        });
+        if let Err(error) = told {
+            failed.store(true, Ordering::Relaxed);
+            return Err(match error {
+                TestError::Fail(broken, story) => format!("{broken}\n  {story}"),
+                other @ TestError::Abort(_) => other.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn whatever_happens_to_a_station_its_promises_are_kept() {
+    let steps = from_environment("CAMDOCK_MODEL_STEPS").unwrap_or(STEPS);
+    let seed = from_environment("CAMDOCK_MODEL_SEED").unwrap_or_else(|| {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        u64::from(now.subsec_nanos())
+    });
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let (done, failed) = (AtomicU64::new(0), AtomicBool::new(false));
+    let broken: Vec<String> = std::thread::scope(|scope| {
+        let (done, failed) = (&done, &failed);
+        let tellers: Vec<_> = (0..threads)
+            .map(|n| scope.spawn(move || tell_many(seed + n, steps, done, failed)))
+            .collect();
+        tellers
+            .into_iter()
+            .filter_map(|teller| teller.join().unwrap().err())
+            .collect()
+    });
+    let done = done.into_inner();
+    assert!(
+        broken.is_empty(),
+        "CAMDOCK_MODEL_SEED={seed} (after {done} steps):\n{}",
+        broken.join("\n")
+    );
+    println!("{done} steps, CAMDOCK_MODEL_SEED={seed}");
+    assert!(done >= steps, "only {done} steps were done");
+}
+
+/// What the model found, with its fault at every point in turn.
+#[test]
+fn what_once_broke_a_promise_does_so_at_no_point_any_more() {
+    let (camera, bay) = (0, 0);
+    let record = |file| Step::Record {
+        camera,
+        file,
+        size: 1,
+        time: 0,
+        growing: false,
+    };
+    let (dock, turn) = (Step::Dock { camera, bay }, Step::Turn { bay });
+    let taken = [record(0), dock, turn, turn, Step::Damage { nth: 0 }];
+    let upload = Step::Upload { items: 1 };
+    let stories: [(&[Step], Fault, &[Step]); 4] = [
+        // Sealed, in the committer's hands, and pulled again after another file's failure.
+        (&[record(0), record(1), dock], Fault::DiskError, &[turn]),
+        // An entry that could not be named was never named again, and the bay said that all was stored.
+        (
+            &[Step::Odd { camera }, dock],
+            Fault::LogFull { times: 1 },
+            &[turn, turn],
+        ),
+        // Given up in the log, and still held by the journal.
+        (&taken, Fault::PowerCut, &[upload, upload]),
+        // Given up, and still called safe.
+        (&taken, Fault::NoRoom { times: 1 }, &[upload]),
+    ];
+    let dir = folder();
+    let mut stock = Stock::default();
+    for (before, what, after) in stories {
+        for points in 0..100 {
+            let mut steps = before.to_vec();
+            steps.push(Step::Soon { points, what });
+            steps.extend(after);
+            let story = Story {
+                keeps: true,
+                waits: false,
+                steps,
+            };
+            if let Err(broken) = tell(dir.path(), &story, &mut stock) {
+                panic!("{broken}\n  {story}");
+            }
+        }
+    }
+}

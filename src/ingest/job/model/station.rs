@@ -1,0 +1,400 @@
+//! A whole station on one thread, of the real parts: jobs, committer, uploads, recovery, journal and spool.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use super::story::{BAYS, Story};
+use super::wires::Wires;
+use super::world::{self, CAMERAS};
+use crate::audit::{LogHandle, LogKey, VerifierKey};
+use crate::camera::Camera;
+use crate::failpoint::hook::{self, PowerCut};
+use crate::ingest::commit::{Sealed, Tally, commit};
+use crate::ingest::inventory::Refusals;
+use crate::ingest::job::{Job, Run};
+use crate::ingest::outbound::Failure;
+use crate::ingest::pull::Tools;
+use crate::ingest::{Bays, Committer, JobControl, Outbound, Shared, Spool, now, recover};
+use crate::journal::{Journal, SessionRow};
+use crate::model::{BayName, EvidenceId, ItemState, OutboundView, SessionId};
+use crate::seal::{Curve, Recipient, StationWrapKey, keygen_recipient};
+use crate::upload::{Pacer, PartMemory, Store};
+
+/// Plaintext bytes of a frame.
+pub const FRAME: u32 = 64;
+/// Starts after which nothing is in the way of one any more.
+const ENOUGH: usize = 40;
+
+pub struct Keys {
+    recipient: String,
+    verifier: VerifierKey,
+    pub runtime: Runtime,
+}
+
+pub fn keys() -> &'static Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(|| Keys {
+        recipient: keygen_recipient(Curve::P256).unwrap().1,
+        verifier: LogKey::generate().unwrap().0.verifier("model").unwrap(),
+        runtime: tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .build()
+            .unwrap(),
+    })
+}
+
+/// What a thread keeps from story to story: keys made ahead cost the most.
+#[derive(Default)]
+pub struct Stock(pub [Option<Tools>; CAMERAS]);
+
+pub struct Docked {
+    pub device: usize,
+    pub run: Run,
+    pub camera: Box<dyn Camera>,
+    pub refusals: Refusals,
+    pub failures: u32,
+    pub settled: bool,
+}
+
+/// One start of the service.
+pub struct Service {
+    pub shared: Arc<Shared>,
+    sealed: Arc<Mutex<mpsc::Receiver<Sealed>>>,
+    pub outbound: Outbound,
+    pub failures: HashMap<EvidenceId, Failure>,
+    pub sessions: [Option<Docked>; BAYS],
+}
+
+pub struct Station<'a> {
+    dir: PathBuf,
+    name: String,
+    pub story: Story,
+    /// Holds the journal while the service is down.
+    _journal: Journal,
+    pub stock: &'a mut Stock,
+    pub wires: Rc<RefCell<Wires>>,
+    pub service: Option<Service>,
+    pub steps: Cell<u64>,
+}
+
+pub type Verdict = Result<(), String>;
+
+impl<'a> Station<'a> {
+    pub fn new(dir: &Path, story: &Story, stock: &'a mut Stock) -> Result<Self, String> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("story{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let wires = Rc::new(RefCell::new(Wires::new()));
+        Wires::connect(&wires);
+        let mut station = Self {
+            dir: dir.join(&name),
+            _journal: Journal::in_memory(&name).map_err(|e| e.to_string())?,
+            name,
+            story: Story {
+                steps: Vec::new(),
+                ..story.clone()
+            },
+            stock,
+            wires,
+            service: None,
+            steps: Cell::new(0),
+        };
+        station.start()?;
+        Ok(station)
+    }
+
+    /// Steps that did something.
+    pub fn steps(&self) -> u64 {
+        self.steps.get()
+    }
+
+    fn open(&self) -> Result<Service, String> {
+        let log = {
+            let mut wires = self.wires.borrow_mut();
+            wires.log = wires.log.reopened();
+            wires.log.clone()
+        };
+        let (committer, sealed) = Committer::channel();
+        let shared = Arc::new(Shared {
+            station: "model".parse().map_err(|_| "a name")?,
+            journal: Journal::in_memory(&self.name).map_err(|e| e.to_string())?,
+            log: LogHandle::in_memory(log, keys().verifier.clone()),
+            spool: Spool::open(&self.dir, 0).map_err(|e| e.to_string())?,
+            recipients: vec![Recipient::from_pem(&keys().recipient).map_err(|e| e.to_string())?],
+            wrap: StationWrapKey::new([7; 32].into()),
+            frame_length: FRAME,
+            settle: Duration::from_hours(u64::from(self.story.waits)),
+            bays: Bays::default(),
+            cores: 0,
+            pulling: AtomicUsize::new(0),
+            turns: crate::ingest::Turns::new(None),
+            wake_upload: tokio::sync::Notify::new(),
+            stop: AtomicBool::new(false),
+            commit: Mutex::new(Some(committer)),
+        });
+        let store: Arc<dyn Store> = self.wires.borrow().store.clone();
+        let outbound = Outbound {
+            shared: Arc::clone(&shared),
+            store,
+            prefix: String::new(),
+            retention: None,
+            pacer: Pacer::unlimited(),
+            part_size: 8 << 20,
+            parts_at_once: 1,
+            memory: PartMemory::new(8 << 20),
+            keep: Duration::from_hours(u64::from(self.story.keeps)),
+            previews: false,
+            view: Mutex::new(OutboundView::default()),
+        };
+        Ok(Service {
+            shared,
+            sealed: Arc::new(Mutex::new(sealed)),
+            outbound,
+            failures: HashMap::new(),
+            sessions: Default::default(),
+        })
+    }
+
+    /// Starts the service, as often as it takes, and docks what is in the bays.
+    fn start(&mut self) -> Verdict {
+        for _ in 0..ENOUGH {
+            let service = self.open()?;
+            self.wires.borrow_mut().restarted(&service.shared);
+            let shared = Arc::clone(&service.shared);
+            match self.within(|_| recover(&shared))? {
+                None => {
+                    self.wires.borrow_mut().unsynced.lose();
+                    continue;
+                }
+                Some(Err(_)) => continue,
+                Some(Ok(_)) => {}
+            }
+            self.in_line(&shared)?;
+            self.service = Some(service);
+            let docked = self.wires.borrow().docked;
+            for (bay, device) in docked.into_iter().enumerate() {
+                if let Some(device) = device {
+                    self.dock(device, bay)?;
+                }
+            }
+            return Ok(());
+        }
+        Err("the service does not start any more".into())
+    }
+
+    /// What a start must have brought about.
+    fn in_line(&self, shared: &Shared) -> Verdict {
+        let mut wires = self.wires.borrow_mut();
+        wires.read_log()?;
+        wires.kept()?;
+        if !shared.bays.all().is_empty() {
+            return Err("a bay shows something before its camera was looked at".into());
+        }
+        let failed = |e: crate::journal::JournalError| e.to_string();
+        let open = shared.journal.open_sessions().map_err(failed)?;
+        if !open.is_empty() {
+            return Err("a session goes on over a restart".into());
+        }
+        let of = |states: &[ItemState]| -> Result<usize, String> {
+            let rows = shared.journal.items_in(states, None, 10_000);
+            Ok(rows.map_err(failed)?.len())
+        };
+        let items = wires.book.items.values();
+        let (stored, lost) = items.fold((0, 0), |(stored, lost), item| {
+            (
+                stored + usize::from(item.stored),
+                lost + usize::from(item.lost),
+            )
+        });
+        let waiting = wires.book.items.len() - stored - lost;
+        let journal = (
+            of(&[ItemState::Stored, ItemState::Released])?,
+            of(&[ItemState::Logged, ItemState::Uploading])?,
+            of(&[ItemState::Failed])?,
+            of(&[ItemState::Sealed])?,
+        );
+        if journal != (stored, waiting, lost, 0) {
+            return Err(format!(
+                "the log knows {stored} stored, {waiting} waiting, {lost} lost items; the journal {journal:?}"
+            ));
+        }
+        for (session, path) in wires.book.missing() {
+            let known = shared.journal.still_missing(session, 100).map_err(failed)?;
+            if !known.contains(path) {
+                return Err(format!("{path} left with its camera, and nobody remembers"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Something that may be cut off: `None` when the power was.
+    fn within<T>(&mut self, what: impl FnOnce(&mut Self) -> T) -> Result<Option<T>, String> {
+        match catch_unwind(AssertUnwindSafe(|| what(self))) {
+            Ok(done) => Ok(Some(done)),
+            Err(cause) if cause.is::<PowerCut>() => Ok(None),
+            Err(cause) => {
+                let text = cause.downcast_ref::<String>().cloned();
+                let fixed = cause.downcast_ref::<&str>().map(ToString::to_string);
+                Err(format!("panicked: {}", text.or(fixed).unwrap_or_default()))
+            }
+        }
+    }
+
+    /// Does something with the service; what was armed may end in a restart.
+    pub fn during(&mut self, what: impl FnOnce(&mut Self) -> Verdict) -> Verdict {
+        match self.within(what)? {
+            None => self.power_cut()?,
+            Some(done) => done?,
+        }
+        if self.service.as_ref().is_some_and(|s| s.shared.stopping()) {
+            self.restart()?;
+        }
+        self.wires.borrow_mut().look(true);
+        self.verdict()
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        self.wires.borrow_mut().broken.take().map_or(Ok(()), Err)
+    }
+
+    pub fn power_cut(&mut self) -> Verdict {
+        self.service = None;
+        self.wires.borrow_mut().unsynced.lose();
+        self.start()
+    }
+
+    /// The service stops in order and starts again.
+    pub fn restart(&mut self) -> Verdict {
+        let Some(service) = &self.service else {
+            return Ok(());
+        };
+        service.shared.stop.store(true, Ordering::Relaxed);
+        for bay in 0..BAYS {
+            let session = self.service.as_mut().and_then(|s| s.sessions[bay].take());
+            if let Some(docked) = session
+                && self.within(|_| docked.run.end().map(drop))?.is_none()
+            {
+                return self.power_cut();
+            }
+        }
+        self.service = None;
+        self.verdict()?;
+        self.start()
+    }
+
+    pub fn dock(&mut self, device: usize, bay: usize) -> Verdict {
+        let sessions = &self.service.as_ref().ok_or("no service")?.sessions;
+        let gone: Vec<usize> = (0..BAYS)
+            .filter(|other| {
+                let there = sessions[*other].as_ref();
+                there.is_some_and(|there| *other == bay || there.device == device)
+            })
+            .collect();
+        for other in gone {
+            self.undock(other)?;
+        }
+        {
+            let mut wires = self.wires.borrow_mut();
+            wires.docked[bay] = Some(device);
+            let mut devices = wires.world.lock();
+            devices[device].present = true;
+            devices[device].listed = None;
+        }
+        self.during(|station| {
+            station.begin(device, bay);
+            Ok(())
+        })
+    }
+
+    fn begin(&mut self, device: usize, bay: usize) {
+        let camera = world::id(device);
+        let session = SessionRow {
+            id: SessionId::new(),
+            bay: BayName::new(&format!("bay-{bay}")),
+            quarantine: camera.is_none().then(|| "no serial".into()),
+            profile: "model".into(),
+            access: "folder".into(),
+            officer: None,
+            started: now(),
+            ended: None,
+            camera,
+        };
+        self.wires.borrow_mut().book.docks(session.id, device);
+        let Some(service) = &mut self.service else {
+            return;
+        };
+        let job = Job {
+            shared: Arc::clone(&service.shared),
+            anonymous: session.camera.is_none(),
+            session,
+            camera: self.wires.borrow().world.camera(device),
+            control: Arc::new(JobControl::default()),
+            wiping: None,
+        };
+        let (mut run, mut camera) = job.open();
+        run.tally = Arc::new(tally(service));
+        run.show(None);
+        // Only a stop ends the attempts, and then the session.
+        if run.begin(&camera.condition()).is_ok() {
+            service.sessions[bay] = Some(Docked {
+                device,
+                run,
+                camera,
+                refusals: Refusals::new(),
+                failures: 0,
+                settled: false,
+            });
+        }
+    }
+
+    /// The bus tells that a camera left.
+    pub fn undock(&mut self, bay: usize) -> Verdict {
+        {
+            let mut wires = self.wires.borrow_mut();
+            if let Some(device) = wires.docked[bay].take() {
+                wires.world.lock()[device].present = false;
+            }
+        }
+        let session = self.service.as_mut().and_then(|s| s.sessions[bay].take());
+        let Some(docked) = session else {
+            return Ok(());
+        };
+        docked.run.control.leave("the camera was removed");
+        self.during(|_| {
+            // Fails only when the service stops, or for good.
+            let _ = docked.run.end();
+            Ok(())
+        })
+    }
+}
+
+impl Drop for Station<'_> {
+    fn drop(&mut self) {
+        self.service = None;
+        hook::set(None);
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// A tally whose job waits by doing the committer's work.
+fn tally(service: &Service) -> Tally {
+    let tally = Tally::default();
+    let (shared, sealed) = (Arc::downgrade(&service.shared), Arc::clone(&service.sealed));
+    let pump = move || {
+        let waiting = sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        let batch: Vec<_> = waiting.try_iter().collect();
+        drop(waiting);
+        if let Some(shared) = shared.upgrade().filter(|_| !batch.is_empty()) {
+            commit(&shared, batch);
+        }
+    };
+    let _ = tally.pump.set(Box::new(pump));
+    tally
+}

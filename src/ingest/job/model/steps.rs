@@ -1,0 +1,259 @@
+//! The steps of a story, one by one, and its ending.
+
+use tokio::sync::watch;
+
+use super::station::{FRAME, Station, Verdict, keys};
+use super::story::{BAYS, Step};
+use super::world::{self, Lying};
+use crate::ingest::job::Turn;
+use crate::ingest::pull::Tools;
+use crate::model::BayStatus;
+use crate::upload::Backoff;
+
+/// Turns after which everything docked has settled, with nothing in its way.
+const ENOUGH: usize = 40;
+
+impl Station<'_> {
+    fn turn(&mut self, bay: usize) {
+        let Some(service) = &mut self.service else {
+            return;
+        };
+        let Some(docked) = &mut service.sessions[bay] else {
+            return;
+        };
+        let tools = self.stock.0[docked.device].get_or_insert_with(|| Tools::new(FRAME));
+        let turn = docked.run.turn(
+            docked.camera.as_mut(),
+            tools,
+            &mut docked.refusals,
+            &mut docked.failures,
+        );
+        docked.settled = turn == Turn::Settled;
+        if turn == Turn::Over
+            && let Some(docked) = service.sessions[bay].take()
+        {
+            let _ = docked.run.end();
+        }
+    }
+
+    fn idle(&mut self, bay: usize) -> bool {
+        let docked = self.service.as_mut().and_then(|s| s.sessions[bay].as_mut());
+        if let Some(docked) = docked.filter(|docked| docked.settled) {
+            docked.settled = !docked.run.look_again();
+            return true;
+        }
+        false
+    }
+
+    fn upload(&mut self, items: usize) -> Verdict {
+        let Some(service) = &mut self.service else {
+            return Ok(());
+        };
+        let failed = |e: crate::ingest::IngestError| e.to_string();
+        let mut rows = service.outbound.to_settle(64).map_err(failed)?;
+        let waiting = service.shared.journal.to_upload(64);
+        rows.extend(waiting.map_err(|e| e.to_string())?);
+        let backoff = Backoff::default();
+        for row in rows.into_iter().take(items) {
+            let id = row.id;
+            let (_cancel, cancelled) = watch::channel(false);
+            let done = keys()
+                .runtime
+                .block_on(service.outbound.take_on(row, cancelled));
+            service
+                .outbound
+                .settle(id, done, &mut service.failures, &backoff);
+        }
+        // Settled sessions look every second whether something was lost.
+        for bay in 0..BAYS {
+            self.idle(bay);
+        }
+        Ok(())
+    }
+
+    fn file(&self, camera: usize, file: usize, change: impl FnOnce(&mut Lying)) -> bool {
+        let wires = self.wires.borrow();
+        let mut devices = wires.world.lock();
+        let found = devices[camera].files.get_mut(&file);
+        let there = found.is_some();
+        if let Some(lying) = found {
+            change(lying);
+        }
+        there
+    }
+
+    pub fn step(&mut self, step: Step) -> Verdict {
+        if self.happens(step)? {
+            self.steps.set(self.steps.get() + 1);
+        }
+        Ok(())
+    }
+
+    /// `false`: it cannot happen now.
+    fn happens(&mut self, step: Step) -> Result<bool, String> {
+        let has = |station: &Self, bay: usize| {
+            let service = station.service.as_ref();
+            service.is_some_and(|service| service.sessions[bay].is_some())
+        };
+        match step {
+            Step::Dock { camera, bay } => {
+                let docked = self.wires.borrow().docked;
+                let free = docked[bay].is_none() && !docked.contains(&Some(camera));
+                if free {
+                    self.dock(camera, bay)?;
+                }
+                Ok(free)
+            }
+            Step::Undock { bay } if has(self, bay) => self.undock(bay).map(|()| true),
+            Step::TornOut { bay } => {
+                let mut wires = self.wires.borrow_mut();
+                let torn = wires.docked[bay].take();
+                if let Some(device) = torn {
+                    wires.world.lock()[device].present = false;
+                }
+                Ok(torn.is_some())
+            }
+            Step::Turn { bay } if has(self, bay) => self
+                .during(|station| {
+                    station.turn(bay);
+                    Ok(())
+                })
+                .map(|()| true),
+            Step::Idle { bay } if has(self, bay) => {
+                let mut looked = false;
+                self.during(|station| {
+                    looked = station.idle(bay);
+                    Ok(())
+                })?;
+                Ok(looked)
+            }
+            Step::Upload { items } => self.during(|s| s.upload(items)).map(|()| true),
+            Step::Restart => self.restart().map(|()| true),
+            Step::PowerCut => self.power_cut().map(|()| true),
+            Step::Undock { .. } | Step::Turn { .. } | Step::Idle { .. } => Ok(false),
+            Step::Record {
+                camera,
+                file,
+                size,
+                time,
+                growing,
+            } => {
+                let wires = self.wires.borrow();
+                let lying = Lying {
+                    size,
+                    time,
+                    growing,
+                    ..Lying::default()
+                };
+                let device = &mut wires.world.lock()[camera];
+                device.unquiet |= lying.growing || lying.version().1.is_none();
+                device.files.insert(file, lying);
+                Ok(true)
+            }
+            Step::Finish { camera, file } => Ok(self.file(camera, file, |l| l.growing = false)),
+            Step::Remove { camera, file } => {
+                let wires = self.wires.borrow();
+                let gone = wires.world.lock()[camera].files.remove(&file);
+                Ok(gone.is_some())
+            }
+            Step::Odd { camera } => {
+                self.wires.borrow().world.lock()[camera].odd = true;
+                Ok(true)
+            }
+            Step::ReadFails {
+                camera,
+                file,
+                times,
+                at,
+            } => Ok(self.file(camera, file, |l| (l.fails, l.fails_at) = (times, at))),
+            Step::Touched { camera, file } => Ok(self.file(camera, file, |l| l.touched = true)),
+            Step::ListFails { camera, times } => {
+                self.wires.borrow().world.lock()[camera].list_fails = times;
+                Ok(true)
+            }
+            Step::StoreFails { calls, answer_lost } => {
+                let wires = self.wires.borrow();
+                let mut store = wires.store.lock();
+                (store.fails, store.answer_lost) = (calls, answer_lost);
+                Ok(true)
+            }
+            Step::Damage { nth } => {
+                let Some(service) = &self.service else {
+                    return Ok(false);
+                };
+                let mut wires = self.wires.borrow_mut();
+                Ok(wires.book.damage(nth, &service.shared.spool).is_some())
+            }
+            Step::Soon { points, what } => {
+                self.wires.borrow_mut().armed = Some((points, what));
+                Ok(true)
+            }
+        }
+    }
+
+    /// With nothing in the way any more, everything docked comes to its end.
+    pub fn ending(&mut self) -> Verdict {
+        {
+            let wires = &mut *self.wires.borrow_mut();
+            wires.calm();
+            wires.store.lock().fails = 0;
+            for device in wires.world.lock().iter_mut() {
+                device.list_fails = 0;
+                for lying in device.files.values_mut() {
+                    (lying.fails, lying.touched, lying.growing) = (0, false, false);
+                }
+            }
+        }
+        for turn in 0..ENOUGH {
+            let mut busy = false;
+            for bay in 0..BAYS {
+                self.happens(Step::Turn { bay })?;
+                let service = self.service.as_ref().ok_or("no service")?;
+                busy |= service.sessions[bay].as_ref().is_some_and(|d| !d.settled);
+            }
+            self.happens(Step::Upload { items: 64 })?;
+            busy |= self
+                .wires
+                .borrow()
+                .book
+                .items
+                .values()
+                .any(|i| !i.stored && !i.lost);
+            if !busy && turn > 2 {
+                break;
+            }
+        }
+        for bay in 0..BAYS {
+            self.happens(Step::Idle { bay })?;
+            self.ended_well(bay)?;
+        }
+        self.restart()?;
+        self.verdict()
+    }
+
+    fn ended_well(&self, bay: usize) -> Verdict {
+        let wires = self.wires.borrow();
+        let service = self.service.as_ref().ok_or("no service")?;
+        let (Some(device), Some(docked)) = (wires.docked[bay], &service.sessions[bay]) else {
+            return Ok(());
+        };
+        let status = docked.run.lock().status();
+        let devices = wires.world.lock();
+        let fine = match &status {
+            BayStatus::AllStored { .. } => true,
+            BayStatus::NeedsAttention { code, .. } => match code.as_str() {
+                "files_failed" => !devices[device].troubled.is_empty(),
+                "not_taken" => devices[device].odd,
+                "quarantine" => world::id(device).is_none(),
+                _ => false,
+            },
+            // Nothing tells that such a file has stopped growing.
+            BayStatus::Reading { .. } => self.story.waits && devices[device].unquiet,
+            _ => false,
+        };
+        if fine {
+            return Ok(());
+        }
+        Err(format!("bay {bay} never comes to its end: {status:?}"))
+    }
+}
