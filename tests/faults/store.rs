@@ -27,16 +27,24 @@ struct Spoilt {
     place: Place,
     proxy: Proxy,
     prefix: String,
+    /// How long the station waits for an answer.
+    seconds: u32,
 }
 
 impl Spoilt {
     fn new(base: &Place, prefix: &str) -> Self {
+        Self::waiting(base, prefix, 2)
+    }
+
+    /// For spoilt answers that are counted: a busy machine must not make the station ask again.
+    fn waiting(base: &Place, prefix: &str, seconds: u32) -> Self {
         let proxy = Proxy::start(base.weed.s3_port());
         let place = base.another(&[]);
         let spoilt = Self {
             place,
             proxy,
             prefix: format!("{prefix}/"),
+            seconds,
         };
         spoilt.configure(Some(&spoilt.proxy.endpoint()));
         for (name, seed, len) in [
@@ -51,13 +59,14 @@ impl Spoilt {
 
     /// `None`: straight to the store.
     fn configure(&self, endpoint: Option<&str>) {
-        let (prefix, endpoint) = (
+        let (prefix, answer, endpoint) = (
             format!("prefix = \"{}\"", self.prefix),
+            format!("answer_seconds = {}", self.seconds),
             endpoint.map(|e| format!("endpoint = \"{e}\"")),
         );
         let mut settings = vec![
             ("upload", "part_size = 5242880"),
-            ("store", "answer_seconds = 2"),
+            ("store", answer.as_str()),
             ("store", prefix.as_str()),
         ];
         settings.extend(endpoint.as_deref().map(|e| ("store", e)));
@@ -248,7 +257,7 @@ fn what_needed_a_person_goes_on_without_a_restart() {
 #[test]
 fn a_store_that_names_another_checksum_is_not_believed_and_one_that_lies_is_found_by_verifying() {
     let base = Place::new(&[]);
-    let spoilt = Spoilt::new(&base, "other");
+    let spoilt = Spoilt::waiting(&base, "other", 60);
     spoilt
         .proxy
         .spoil(Call::PutOriginal, Fault::OtherChecksum, 0, 2);
@@ -264,7 +273,7 @@ fn a_store_that_names_another_checksum_is_not_believed_and_one_that_lies_is_foun
     spoilt.place.drain().ends(0);
     spoilt.is_whole().unwrap();
 
-    let spoilt = Spoilt::new(&base, "liar");
+    let spoilt = Spoilt::waiting(&base, "liar", 60);
     spoilt.proxy.spoil(Call::PutOriginal, Fault::Liar, 0, 1);
     spoilt.place.drain().ends(0);
     spoilt.configure(None);
