@@ -56,7 +56,7 @@ load: setup ## 64 cameras with FILES files at once (50,000): memory, fair shares
 
 # A million steps of the model check, a day of shifts in fast motion, the load, then the power cuts.
 soak: setup-vm ## a million steps of the model check, a long day of shifts (STEPS, 2000), `make load`, then power cuts in the virtual machine (CUTS, 100; a minute each)
-	CAMDOCK_MODEL_STEPS=$(or $(MODEL_STEPS),1000000) cargo test $(CARGO_FLAGS) --lib -- --exact --nocapture \
+	CAMDOCK_MODEL_SEED=$$(date +%s) CAMDOCK_MODEL_STEPS=$(or $(MODEL_STEPS),1000000) cargo test $(CARGO_FLAGS) --lib -- --exact --nocapture \
 		ingest::job::model::whatever_happens_to_a_station_its_promises_are_kept
 	CAMDOCK_DAY_STEPS=$(or $(STEPS),2000) cargo test $(CARGO_FLAGS) --test station -- --exact --nocapture \
 		day::a_day_of_shifts_in_fast_motion_ends_with_each_file_stored_once

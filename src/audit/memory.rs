@@ -44,10 +44,10 @@ impl MemoryLog {
         self.size.subscribe()
     }
 
-    /// The entries from `from` on.
+    /// The entries from `from` on that somebody was told of.
     pub fn since(&self, from: u64) -> Vec<Vec<u8>> {
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        self.lock().get(from..).unwrap_or_default().to_vec()
+        let [from, to] = [from, *self.size.borrow()].map(|n| usize::try_from(n).unwrap_or(0));
+        self.lock().get(from..to).unwrap_or_default().to_vec()
     }
 
     /// A full disk takes nothing and may take it later; another error leaves the entries in the log, of all places, and

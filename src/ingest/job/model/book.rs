@@ -37,6 +37,8 @@ pub struct Session {
     device: usize,
     named: BTreeMap<SourcePath, Version>,
     failed: BTreeSet<SourcePath>,
+    /// An entry that is no file.
+    refused: bool,
     held: BTreeMap<SourcePath, EvidenceId>,
     ended: bool,
     missing: Vec<SourcePath>,
@@ -128,6 +130,8 @@ impl Book {
                             "{path} failed and nothing was wrong with it"
                         );
                         self.docked(session)?.failed.insert(path);
+                    } else {
+                        self.docked(session)?.refused = true;
                     }
                 }
                 Event::ItemStored(stored) => {
@@ -288,6 +292,10 @@ impl Book {
         promise!(
             !device.listed_odd || !matches!(view.status, BayStatus::AllStored { .. }),
             "all is stored, but an entry of the camera was not taken"
+        );
+        promise!(
+            session.refused || !device.listed_odd,
+            "the log is said to name an entry, and does not"
         );
         let mut unstored = 0;
         let mut told = Vec::new();

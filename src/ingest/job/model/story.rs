@@ -123,7 +123,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => of.clone().prop_map(|(camera, file)| Step::Finish { camera, file }),
         1 => of.clone().prop_map(|(camera, file)| Step::Remove { camera, file }),
         1 => camera.clone().prop_map(|camera| Step::Odd { camera }),
-        3 => (of.clone(), 1..4u8, 0..180u64).prop_map(
+        6 => (of.clone(), 1..4u8, prop_oneof![Just(0u64), Just(70), 65..190u64]).prop_map(
             |((camera, file), times, at)| Step::ReadFails { camera, file, times, at }),
         1 => of.prop_map(|(camera, file)| Step::Touched { camera, file }),
         1 => (camera, 1..3u8).prop_map(|(camera, times)| Step::ListFails { camera, times }),
