@@ -77,6 +77,16 @@ mod tests {
     use super::*;
     use crate::model::WipeLevel;
 
+    fn request() -> WipeRequest {
+        WipeRequest {
+            v: 1,
+            port: "usb-1".into(),
+            level: WipeLevel::Stored,
+            rehash: true,
+            files: Vec::new(),
+        }
+    }
+
     fn answered(bytes: &'static [u8]) -> Result<WipeAnswer, CameraError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("wipe.sock");
@@ -92,15 +102,8 @@ mod tests {
             stream.write_all(bytes).unwrap();
             serde_json::from_slice::<WipeRequest>(&seen).unwrap()
         });
-        let request = WipeRequest {
-            v: 1,
-            port: "usb-1".into(),
-            level: WipeLevel::Stored,
-            rehash: true,
-            files: Vec::new(),
-        };
-        let answer = ask(&path, &request, &|| false);
-        assert_eq!(helper.join().unwrap(), request);
+        let answer = ask(&path, &request(), &|| false);
+        assert_eq!(helper.join().unwrap(), request());
         answer
     }
 
@@ -115,14 +118,8 @@ mod tests {
     #[test]
     fn a_helper_that_is_not_there_is_an_error_that_says_what_to_do() {
         use crate::model::Explain as _;
-        let request = WipeRequest {
-            v: 1,
-            port: "usb-1".into(),
-            level: WipeLevel::Stored,
-            rehash: true,
-            files: Vec::new(),
-        };
-        let error = ask(Path::new("/nonexistent/wipe.sock"), &request, &|| false).unwrap_err();
+        let at = Path::new("/nonexistent/wipe.sock");
+        let error = ask(at, &request(), &|| false).unwrap_err();
         assert_eq!(error.label(), "wipe_helper");
         assert!(error.next_step().contains("camdock-wipe.socket"));
     }

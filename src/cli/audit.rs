@@ -18,6 +18,10 @@ use crate::durable;
 use crate::model::{CameraId, Entry, Officer};
 use crate::station::{Order, parts};
 
+/// What the daily look goes by, and with it the metrics and the evidence page.
+const UNSEEN_DAYS: u16 = 14;
+const WAITING_HOURS: u16 = 24;
+
 /// Looks for what is missing: between cameras, custody log and store.
 #[derive(clap::Args)]
 pub struct Args {
@@ -58,10 +62,10 @@ struct GapsArgs {
     #[arg(long, value_name = "MAKE/SERIAL")]
     camera: Option<String>,
     /// A camera of the roster may stay away this many days
-    #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "DAYS", default_value_t = UNSEEN_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
     unseen_days: u16,
     /// An item may wait for the store, and a camera stay docked, this many hours
-    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "HOURS", default_value_t = WAITING_HOURS, value_parser = clap::value_parser!(u16).range(1..))]
     waiting_hours: u16,
     /// Show the explained gaps, too
     #[arg(long)]
@@ -124,7 +128,7 @@ fn gaps(config: &Config, args: &GapsArgs) -> anyhow::Result<Outcome> {
     gaps.sort_by(|a, b| (a.code, &a.gap).cmp(&(b.code, &b.gap)));
     gaps.dedup_by(|a, b| a.gap == b.gap);
     let told = Told::new(&book, gaps, wrong, copies, bucket.is_some());
-    if bucket.is_some() && args.unseen_days == 14 && args.waiting_hours == 24 {
+    if bucket.is_some() && (args.unseen_days, args.waiting_hours) == (UNSEEN_DAYS, WAITING_HOURS) {
         // For the station's metrics. Whoever looks without the right to write there has the answer all the same.
         let done = serde_json::to_vec(&told.completeness())?;
         let _ = durable::write_unsynced(&parts::completeness_path(config), &done);

@@ -56,6 +56,21 @@ pub struct Request {
     pub reason: String,
 }
 
+impl Request {
+    /// What the log says of it, but for what it is about.
+    fn by(&self, peer: &str) -> OperatorAction {
+        OperatorAction {
+            operator: self.operator.trim().to_owned(),
+            action: self.order.action().to_owned(),
+            evidence: None,
+            reason: self.reason.trim().to_owned(),
+            officer: None,
+            gap: None,
+            peer: Some(peer.to_owned()),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     pub done: Vec<EvidenceId>,
@@ -199,13 +214,8 @@ fn accept_gaps(shared: &Shared, request: &Request, gaps: &[String], peer: &str) 
             continue;
         }
         let action = OperatorAction {
-            operator: request.operator.trim().to_owned(),
-            action: request.order.action().to_owned(),
-            evidence: None,
-            reason: request.reason.trim().to_owned(),
-            officer: None,
             gap: Some(gap.clone()),
-            peer: Some(peer.to_owned()),
+            ..request.by(peer)
         };
         match shared.log_event(None, Event::OperatorAction(action)) {
             Ok(_) => answer.accepted.push(gap.clone()),
@@ -238,13 +248,9 @@ fn carry_out_one(
         _ => {}
     }
     let action = OperatorAction {
-        operator: request.operator.trim().to_owned(),
-        action: request.order.action().to_owned(),
         evidence: Some(id),
-        reason: request.reason.trim().to_owned(),
         officer: officer.cloned(),
-        gap: None,
-        peer: Some(peer.to_owned()),
+        ..request.by(peer)
     };
     let logged = shared.log_event(Some(item.session), Event::OperatorAction(action));
     logged.map_err(|e| format!("it could not be entered in the custody log: {e}"))?;

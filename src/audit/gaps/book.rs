@@ -238,10 +238,7 @@ impl Book {
     /// Camera and officer of an item.
     pub fn whose(&self, id: EvidenceId) -> (Option<CameraId>, Option<Officer>) {
         let item = self.items.get(&id);
-        let camera = item.and_then(|item| match item.whose.as_ref()? {
-            Whose::Camera(camera) => Some(camera.clone()),
-            Whose::Stay(_) => None,
-        });
+        let camera = item.and_then(|item| item.whose.as_ref()?.id().cloned());
         (camera, item.and_then(|item| item.officer.clone()))
     }
 

@@ -9,7 +9,7 @@ use super::{Gap, GapKind, Rules, numbering};
 use crate::model::{CameraId, SessionId};
 
 impl Whose {
-    fn id(&self) -> Option<&CameraId> {
+    pub(super) fn id(&self) -> Option<&CameraId> {
         match self {
             Self::Camera(id) => Some(id),
             Self::Stay(_) => None,

@@ -8,15 +8,14 @@ mod find;
 mod numbering;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::model::{CameraId, EvidenceId, Officer, SessionId};
 
 pub use book::{Book, Stored};
 
-/// What kind of gap; the names are problem codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// What kind of gap; in JSON, in metrics and for people by its problem code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GapKind {
     /// In the log as stored, not in the store.
     GapObjectMissing,
@@ -111,6 +110,12 @@ impl GapKind {
                 "Ask the officer for the camera, or take it out of roster.toml if it is no longer used."
             }
         }
+    }
+}
+
+impl Serialize for GapKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
     }
 }
 

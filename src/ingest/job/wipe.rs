@@ -14,8 +14,8 @@ use crate::ingest::{IngestError, now};
 use crate::journal::{ItemRow, SessionRow};
 use crate::metrics;
 use crate::model::{
-    CameraId, CameraWiped, Event, EvidenceId, Explain as _, Left, Problem, Proven, WipeLevel,
-    WipeProof, WipeRequest, WipeResult, WipeStage,
+    CameraId, CameraWiped, Event, EvidenceId, Explain as _, Left, Problem, Proven, WipeAnswer,
+    WipeLevel, WipeProof, WipeRequest, WipeResult, WipeStage,
 };
 use crate::upload::UploadError;
 
@@ -187,22 +187,14 @@ impl Run {
                     files: &files,
                     helper: &wipe.wiping.means.helper,
                 };
-                let answer = camera.wipe(&order, &|| self.stopped());
-                let refused = match &answer {
-                    Ok(answer) => answer.refused.clone().map(refused_by_helper),
-                    Err(error) => Some(Trouble {
-                        code: error.label(),
-                        reason: chain(error),
-                        next_step: error.next_step(),
-                        again: true,
-                    }),
+                let answer = match asked(camera, &order, &|| self.stopped()) {
+                    Ok(answer) => answer,
+                    Err(trouble) => {
+                        let failed = Some(trouble.reason.chars().take(REASON_MAX).collect());
+                        self.enter(vec![log(WipeStage::Done, results, failed)])?;
+                        return Ok(Err(trouble));
+                    }
                 };
-                if let Some(trouble) = refused {
-                    let failed = Some(trouble.reason.chars().take(REASON_MAX).collect());
-                    self.enter(vec![log(WipeStage::Done, results, failed)])?;
-                    return Ok(Err(trouble));
-                }
-                let answer = answer.unwrap_or_else(|_| crate::model::WipeAnswer::refused(""));
                 damage = answer.warnings.into_iter().last().or(damage);
                 results.extend(matched(&files, answer.files));
                 for (result, size) in results.iter().rev().zip(sizes.iter().rev()) {
@@ -319,12 +311,26 @@ fn allowed(wiping: &Wiping) -> Result<(WipePolicy, WipeTrust), Trouble> {
     Ok((policy, trust))
 }
 
-fn refused_by_helper(reason: String) -> Trouble {
-    Trouble {
-        code: "wipe_refused",
-        reason: format!("root's helper refuses to wipe the camera: {reason}"),
-        next_step: "Look at `journalctl -u 'camdock-wipe@*'` and at /etc/camdock/wipe.toml; nothing was deleted.".into(),
+/// What became of each file, unless nothing was deleted at all.
+fn asked(
+    camera: &mut dyn Camera,
+    order: &WipeOrder<'_>,
+    stop: &dyn Fn() -> bool,
+) -> Result<WipeAnswer, Trouble> {
+    let answer = camera.wipe(order, stop).map_err(|error| Trouble {
+        code: error.label(),
+        reason: chain(&error),
+        next_step: error.next_step(),
         again: true,
+    })?;
+    match &answer.refused {
+        None => Ok(answer),
+        Some(reason) => Err(Trouble {
+            code: "wipe_refused",
+            reason: format!("root's helper refuses to wipe the camera: {reason}"),
+            next_step: "Look at `journalctl -u 'camdock-wipe@*'` and at /etc/camdock/wipe.toml; nothing was deleted.".into(),
+            again: true,
+        }),
     }
 }
 
