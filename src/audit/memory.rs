@@ -13,6 +13,8 @@ use crate::failpoint::hook;
 
 /// The name of the point at which appending may fail.
 const POINT: &str = "memory log: append";
+/// The name of the point at which a proof may fail.
+const PROOF: &str = "memory log: proof";
 
 /// What is in the log stays for as long as one clone of it; opened anew with [`MemoryLog::reopened`].
 #[derive(Clone, Default)]
@@ -78,6 +80,10 @@ impl MemoryLog {
 
     /// Differs with the size, as the real one.
     pub fn proof(&self, index: u64) -> Result<String, AuditError> {
+        hook::fails(PROOF, Path::new("/nowhere")).map_err(|source| AuditError::Read {
+            key: "a tile".into(),
+            source,
+        })?;
         self.entry(index)?;
         Ok(format!("entry {index} of {}", self.size()))
     }

@@ -1,6 +1,7 @@
 //! One dock session from start to end, on a thread of its own: look, take, look again, and only then say safe.
 
 mod bounds;
+mod idle;
 #[cfg(test)]
 mod model;
 mod show;
@@ -15,6 +16,7 @@ use super::commit::Tally;
 use super::control::{JobControl, JobEnd};
 use super::events::Held;
 use super::inventory::{self, Refusals};
+use super::looked::Looked;
 use super::outbound::chain;
 use super::pull::{Puller, Tools};
 use super::quiet::Quiet;
@@ -57,6 +59,9 @@ struct Run {
     tally: Arc<Tally>,
     began: Instant,
     secured_shown: bool,
+    /// What a settled session saw in the journal, and how much was not stored then.
+    looked: Looked,
+    unstored: Option<u64>,
     tries: HashMap<SourcePath, u32>,
     changes: HashMap<SourcePath, u32>,
     quiet: Quiet,
@@ -100,6 +105,8 @@ impl Job {
             tally: Arc::default(),
             began: Instant::now(),
             secured_shown: false,
+            looked: Looked::default(),
+            unstored: None,
             tries: HashMap::new(),
             changes: HashMap::new(),
             quiet: Quiet::default(),
@@ -197,6 +204,7 @@ impl Run {
         let counts = self.shared.journal.inventory_counts(self.session.id)?;
         if seen.fresh == 0 && counts.pending.0 == 0 {
             self.tally.settle();
+            self.forget_stale()?;
             let unstored = self.shared.journal.unstored_of(self.session.id)?;
             let counts = self.shared.journal.inventory_counts(self.session.id)?;
             let settled = self.lock().settled(counts, self.tally.waiting(), unstored);
@@ -461,34 +469,5 @@ impl Run {
             .journal
             .set_outcomes(self.session.id, Outcome::Held, &rows)?;
         Ok(())
-    }
-
-    /// Settled: wait for the camera to leave, for a hint, or for the next slow look.
-    fn idle(&mut self) {
-        let until = Instant::now() + RESCAN;
-        while !self.stopped() && Instant::now() < until {
-            if self.control.wait(Duration::from_secs(1)) || self.look_again() {
-                return;
-            }
-        }
-    }
-
-    /// What the uploads changed; `true`: there is something to take.
-    fn look_again(&mut self) -> bool {
-        // What was damaged on this station before it was stored is taken again, and nothing is safe until then.
-        if let Ok(counts) = self.shared.journal.inventory_counts(self.session.id)
-            && counts.pending.0 > 0
-        {
-            self.control.set_settled(false);
-            self.lock().pulling(counts);
-            self.show(None);
-            return true;
-        }
-        if let Ok(unstored) = self.shared.journal.unstored_of(self.session.id) {
-            self.lock().unstored(unstored);
-            self.show(None);
-            return unstored == 0 && self.wipe_is_due();
-        }
-        false
     }
 }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::damaged::{self, is_lost, may_pass};
+use super::entered::Entered;
 use super::looked::Looked;
 use super::source::{JournalLedger, SpoolSource};
 use super::{IngestError, Shared, now};
@@ -50,6 +51,7 @@ pub struct Outbound {
     /// Recordings stay until their previews are made or given up.
     pub previews: bool,
     pub view: Mutex<OutboundView>,
+    pub entered: Entered,
 }
 
 /// The loop's memory of one item that failed.
@@ -278,18 +280,14 @@ impl Outbound {
                 Some(entry) => entry,
                 None => self.store(&row, &base, cancel).await?,
             };
-            let index = shared
-                .log
-                .append_encoded(vec![entry])
-                .await?
-                .first()
-                .map_or(0, |c| c.index);
+            let index = self.entered.append(&shared.log, &entry).await?;
             reached!("stored: logged");
             let receipt = blocking(|| shared.log.proof(index))?.into_bytes();
             // The receipt's checkpoint is at most this large.
             let size = shared.log_size();
             reached!("stored: proved");
             blocking(|| shared.journal.mark_stored(id, index, (&receipt, size)))?;
+            self.entered.noted(&entry);
             metrics::file("stored", row.facts.size);
             blocking(|| self.replaced(&row))?;
             if let Some(docked) = blocking(|| shared.journal.all_stored_since(row.session))? {

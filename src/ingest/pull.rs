@@ -12,7 +12,7 @@ use super::commit::{Sealed as Commit, Tally};
 use super::patient::Patient;
 use super::{IngestError, Shared};
 use crate::camera::{Camera, CameraError, CameraFile};
-use crate::durable::{self, BulkFile};
+use crate::durable::{self, BulkFile, DurableError};
 use crate::failpoint::reached;
 use crate::journal::{ItemRow, SealedFacts, SessionRow};
 use crate::model::{
@@ -126,12 +126,17 @@ impl Puller<'_> {
                     _ => false,
                 } && self.may_resume(facts);
                 if !keep {
-                    durable::remove(&self.shared.spool.partial(id))?;
-                    self.shared.journal.drop_pulling(id)?;
+                    self.throw_away(id)?;
                 }
                 Err(error)
             }
         }
+    }
+
+    /// The journal first: what could not be removed must not be gone on with.
+    fn throw_away(&self, id: EvidenceId) -> Result<(), IngestError> {
+        self.shared.journal.drop_pulling(id)?;
+        Ok(durable::remove(&self.shared.spool.partial(id))?)
     }
 
     fn may_resume(&self, facts: &FileFacts) -> bool {
@@ -159,9 +164,20 @@ impl Puller<'_> {
                 None,
             ))?;
         }
-        let mut file = BulkFile::create(&self.shared.spool.partial(id), facts.size)?;
-        reached!("pull: created");
-        file.append(sealer.header())?;
+        let begun = || -> Result<BulkFile, DurableError> {
+            let mut file = BulkFile::create(&self.shared.spool.partial(id), facts.size)?;
+            reached!("pull: created");
+            file.append(sealer.header())?;
+            Ok(file)
+        };
+        let file = match begun() {
+            Ok(file) => file,
+            // A full disk would be filled with beginnings.
+            Err(error) => {
+                self.throw_away(id)?;
+                return Err(error.into());
+            }
+        };
         reached!("pull: header written");
         Ok(Work {
             id,
@@ -224,8 +240,7 @@ impl Puller<'_> {
             Err(error) => {
                 tracing::warn!(evidence = %row.id, path = %facts.path, error = &error as &dyn std::error::Error,
                     "an interrupted pull cannot be resumed; it is thrown away and the file is pulled anew");
-                durable::remove(&path)?;
-                self.shared.journal.drop_pulling(row.id)?;
+                self.throw_away(row.id)?;
                 Ok(None)
             }
         }

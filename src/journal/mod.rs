@@ -8,6 +8,7 @@ mod entries;
 mod evidence;
 mod inventory;
 mod items;
+mod leftover;
 mod overview;
 #[cfg(test)]
 mod plans;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Run;
+use crate::durable;
 use crate::failpoint::reached;
 use crate::ingest::control::{JobEnd, pause};
 use crate::ingest::events::{session_docked, session_undocked};
@@ -56,6 +57,20 @@ impl Run {
         }
     }
 
+    /// Throws away interrupted pulls of files that are no longer on the camera as they were: nothing goes on with them.
+    pub(super) fn forget_stale(&self) -> Result<(), IngestError> {
+        let (Some(camera), false) = (&self.session.camera, self.anonymous) else {
+            return Ok(());
+        };
+        let (journal, spool) = (&self.shared.journal, &self.shared.spool);
+        for (id, path) in journal.stale_pulls(camera, self.session.id)? {
+            tracing::info!(evidence = %id, %path, "an interrupted pull is thrown away: the file was changed or removed");
+            journal.drop_pulling(id)?;
+            durable::remove(&spool.partial(id))?;
+        }
+        Ok(())
+    }
+
     /// Ends the session: what the committer has in hand is finished first, then the log says what is missing.
     pub(super) fn end(self) -> Result<JobEnd, IngestError> {
         self.tally.settle();
@@ -65,6 +80,16 @@ impl Run {
             state.counted(counts);
             (state.left_behind(), matches!(state.phase(), Phase::Settled))
         };
+        if self.shared.journal.has_unlogged(self.session.id)? {
+            // The committer gave up on a log that takes nothing; the next start enters them, and then the session's end.
+            tracing::warn!(
+                "sealed files are not in the log yet; the next start enters them and ends this session"
+            );
+            return Ok(JobEnd {
+                complete: false,
+                missing: missing_count,
+            });
+        }
         let complete = missing_count == 0 && settled;
         let reason = self
             .control

@@ -44,11 +44,12 @@ impl Previews {
             _ => row.entry.unwrap_or_default(),
         };
         if !entry.is_empty() {
-            shared.log.append_encoded(vec![entry]).await?;
+            self.outbound.entered.append(&shared.log, &entry).await?;
             reached!("preview: logged");
         }
         blocking(|| -> Result<(), IngestError> {
             shared.journal.preview_done(id, part)?;
+            self.outbound.entered.noted(&entry);
             shared.journal.forget_upload(&key)?;
             Ok(durable::remove(&shared.spool.preview(id, part))?)
         })?;

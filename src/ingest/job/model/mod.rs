@@ -129,7 +129,7 @@ fn what_once_broke_a_promise_does_so_at_no_point_any_more() {
     let (dock, turn) = (Step::Dock { camera, bay }, Step::Turn { bay });
     let taken = [record(0), dock, turn, turn, Step::Damage { nth: 0 }];
     let upload = Step::Upload { items: 1 };
-    let stories: [(&[Step], Fault, &[Step]); 4] = [
+    let stories: [(&[Step], Fault, &[Step]); 6] = [
         // Sealed, in the committer's hands, and pulled again after another file's failure.
         (&[record(0), record(1), dock], Fault::DiskError, &[turn]),
         // An entry that could not be named was never named again, and the bay said that all was stored.
@@ -142,6 +142,18 @@ fn what_once_broke_a_promise_does_so_at_no_point_any_more() {
         (&taken, Fault::PowerCut, &[upload, upload]),
         // Given up, and still called safe.
         (&taken, Fault::NoRoom { times: 1 }, &[upload]),
+        // Sealed, not in the log when the service stopped, and entered there after its session's end.
+        (
+            &[record(0), dock],
+            Fault::LogFull { times: 1 },
+            &[turn, Step::Restart],
+        ),
+        // In the log as stored, which the journal did not learn, and stored once more.
+        (
+            &[record(0), dock, turn, turn],
+            Fault::ProofFails { times: 1 },
+            &[upload, upload],
+        ),
     ];
     let dir = folder();
     let mut stock = Stock::default();

@@ -152,6 +152,7 @@ impl<'a> Station<'a> {
             keep: Duration::from_hours(u64::from(self.story.keeps)),
             previews: false,
             view: Mutex::new(OutboundView::default()),
+            entered: crate::ingest::Entered::default(),
         };
         Ok(Service {
             shared,

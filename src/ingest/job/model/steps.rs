@@ -7,7 +7,7 @@ use super::story::{BAYS, Step};
 use super::world::{self, Lying};
 use crate::ingest::job::Turn;
 use crate::ingest::pull::Tools;
-use crate::model::BayStatus;
+use crate::model::{BayStatus, ItemState};
 use crate::upload::Backoff;
 
 /// Turns after which everything docked has settled, with nothing in its way.
@@ -227,8 +227,43 @@ impl Station<'_> {
             self.happens(Step::Idle { bay })?;
             self.ended_well(bay)?;
         }
+        self.no_leftovers()?;
         self.restart()?;
         self.verdict()
+    }
+
+    /// Partial files are those of pulls that can be gone on with, and only cameras that are elsewhere have such.
+    fn no_leftovers(&self) -> Verdict {
+        let wires = self.wires.borrow();
+        let shared = &self.service.as_ref().ok_or("no service")?.shared;
+        let failed = |e: crate::journal::JournalError| e.to_string();
+        let rows = shared
+            .journal
+            .items_in(&[ItemState::Pulling], None, 10_000)
+            .map_err(failed)?;
+        let files = shared.spool.list().map_err(|e| e.to_string())?;
+        for (id, _) in files.iter().filter(|(_, partial)| *partial) {
+            if !wires.unremoved && !rows.iter().any(|row| row.id == *id) {
+                return Err(format!("the partial file {id} belongs to nothing"));
+            }
+        }
+        for row in rows {
+            // As long as the file is there as it was, the next docking goes on with it.
+            let docked = wires.docked.iter().flatten().any(|device| {
+                let on_it = &wires.world.lock()[*device];
+                let there = on_it.files.iter().any(|(file, lying)| {
+                    world::path(*file) == row.facts.path
+                        && lying.version() == (row.facts.size, row.facts.modified)
+                });
+                let unquiet = self.story.waits && on_it.unquiet;
+                row.camera.is_some() && world::id(*device) == row.camera && !there && !unquiet
+            });
+            if docked {
+                let path = row.facts.path;
+                return Err(format!("a pull of {path} stays for ever"));
+            }
+        }
+        Ok(())
     }
 
     fn ended_well(&self, bay: usize) -> Verdict {

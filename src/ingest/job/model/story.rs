@@ -93,6 +93,7 @@ pub enum Fault {
     DiskError,
     LogFull { times: u8 },
     LogBroken,
+    ProofFails { times: u8 },
     NoRoom { times: u8 },
 }
 
@@ -105,6 +106,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         1 => Just(Fault::DiskError),
         1 => (1..4u8).prop_map(|times| Fault::LogFull { times }),
         1 => Just(Fault::LogBroken),
+        1 => (1..4u8).prop_map(|times| Fault::ProofFails { times }),
         1 => (1..4u8).prop_map(|times| Fault::NoRoom { times }),
     ]
 }
@@ -167,6 +169,7 @@ impl fmt::Display for Fault {
             Self::DiskError => f.write_str("the disk fails once"),
             Self::LogFull { times } => write!(f, "the log takes nothing {times} times"),
             Self::LogBroken => f.write_str("the log breaks right after a write"),
+            Self::ProofFails { times } => write!(f, "the log can't be read {times} times"),
             Self::NoRoom { times } => write!(f, "the spool has no room {times} times"),
         }
     }

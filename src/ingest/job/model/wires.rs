@@ -86,8 +86,11 @@ pub struct Wires {
     disk: Option<(Errno, u8)>,
     log_full: u8,
     log_breaks: bool,
+    proof_fails: u8,
     refused: u8,
     no_room: u8,
+    /// A file could not be removed: it may lie in the spool until the next start.
+    pub unremoved: bool,
     /// The first broken promise.
     pub broken: Option<String>,
 }
@@ -107,8 +110,10 @@ impl Wires {
             disk: None,
             log_full: 0,
             log_breaks: false,
+            proof_fails: 0,
             refused: 0,
             no_room: 0,
+            unremoved: false,
             broken: None,
         }
     }
@@ -127,6 +132,7 @@ impl Wires {
     pub fn calm(&mut self) {
         (self.armed, self.disk) = (None, None);
         (self.log_full, self.log_breaks, self.no_room) = (0, false, 0);
+        self.proof_fails = 0;
     }
 
     fn stop(&self) {
@@ -143,7 +149,11 @@ impl Wires {
                 self.no_room -= 1;
                 return Act::Fail(Errno::NOSPC);
             }
-            "spool: free" => return Act::Pass,
+            "memory log: proof" if self.proof_fails > 0 => {
+                self.proof_fails -= 1;
+                return Act::Fail(Errno::IO);
+            }
+            "spool: free" | "memory log: proof" => return Act::Pass,
             "memory log: append" if self.refused > 0 => {
                 self.refused += 1;
                 if self.refused > PATIENCE {
@@ -178,6 +188,7 @@ impl Wires {
                     Fault::DiskError => self.disk = Some((Errno::IO, 1)),
                     Fault::LogFull { times } => self.log_full = times,
                     Fault::LogBroken => self.log_breaks = true,
+                    Fault::ProofFails { times } => self.proof_fails = times,
                     Fault::NoRoom { times } => self.no_room = times,
                 }
             }
@@ -186,6 +197,7 @@ impl Wires {
             match &mut self.disk {
                 Some((errno, times)) if *times > 0 => {
                     *times -= 1;
+                    self.unremoved |= name == "remove";
                     return Act::Fail(*errno);
                 }
                 _ => self.unsynced.see(name, path),
@@ -244,6 +256,6 @@ impl Wires {
     pub fn restarted(&mut self, shared: &Arc<Shared>) {
         self.shared = Arc::downgrade(shared);
         self.views = Some(shared.bays.changes());
-        self.refused = 0;
+        (self.refused, self.unremoved) = (0, false);
     }
 }
