@@ -191,6 +191,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     let mut report = Report::default();
     let mut first_look = config.dock.folders.is_empty() && !config.dock.usb;
     sd_notify::notify(&[NotifyState::Ready])?;
+    crate::sys::forget_code();
     tracing::info!(station = %shared.station, folders = config.dock.folders.len(), drain = options.drain, "the station is ready");
 
     let ended: anyhow::Result<Ended> = loop {

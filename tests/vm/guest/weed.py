@@ -59,11 +59,12 @@ def tell_systemd(text):
 
 
 os.makedirs(f"{DATA}/data", exist_ok=True)
+# A power cut can leave it with volumes that it only reads from then on: there have to be others.
 server = subprocess.Popen([
     "/usr/local/bin/weed", "server", f"-dir={DATA}/data", "-ip=127.0.0.1", "-s3", f"-s3.config={HERE}/s3.json",
     "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false",
     f"-s3.localSocket={DATA}/s3.sock", f"-filer.localSocket={DATA}/filer.sock", "-master.volumeSizeLimitMB=512",
-    "-volume.max=16", "-master.telemetry=false", "-volume.preStopSeconds=0", "-volume.minFreeSpace=1"],
+    "-volume.max=400", "-master.telemetry=false", "-volume.preStopSeconds=0", "-volume.minFreeSpace=1"],
     cwd=DATA)
 signal.signal(signal.SIGTERM, lambda *_: server.terminate())
 while server.poll() is None:
