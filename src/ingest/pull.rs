@@ -102,7 +102,15 @@ impl Puller<'_> {
         facts: &FileFacts,
         tools: &mut Tools,
     ) -> Result<u64, IngestError> {
-        let mut source = camera.open(&facts.path)?;
+        let mut source = match camera.open(&facts.path) {
+            Ok(source) => source,
+            Err(error) => {
+                if matches!(error, CameraError::NotFound { .. }) && camera.still_there() {
+                    self.forget(facts)?;
+                }
+                return Err(error.into());
+            }
+        };
         let open = source.facts();
         if open.size != facts.size || open.modified != facts.modified {
             return Err(IngestError::Changed(
@@ -137,6 +145,17 @@ impl Puller<'_> {
     fn throw_away(&self, id: EvidenceId) -> Result<(), IngestError> {
         self.shared.journal.drop_pulling(id)?;
         Ok(durable::remove(&self.shared.spool.partial(id))?)
+    }
+
+    /// A file that is gone from the camera: nothing goes on with what was taken of it.
+    fn forget(&self, facts: &FileFacts) -> Result<(), IngestError> {
+        let (Some(camera), false) = (&self.session.camera, self.anonymous) else {
+            return Ok(());
+        };
+        match self.shared.journal.resumable(camera, facts)? {
+            Some(row) => self.throw_away(row.id),
+            None => Ok(()),
+        }
     }
 
     fn may_resume(&self, facts: &FileFacts) -> bool {
