@@ -131,11 +131,10 @@ impl Run {
         wipe: &mut Wipe,
         camera: &mut dyn Camera,
     ) -> Result<Result<bool, Trouble>, IngestError> {
-        let (policy, trust) = match allowed(&wipe.wiping) {
+        let (policy, trust, level) = match allowed(&wipe.wiping) {
             Ok(allowed) => allowed,
             Err(trouble) => return Ok(Err(trouble)),
         };
-        let level = wipe.wiping.rules.level.max(policy.level);
         let rehash = wipe.wiping.rules.rehash || policy.rehash;
         let mut ids = self.shared.journal.items_seen(self.session.id)?;
         ids.retain(|id| !wipe.settled.contains(id));
@@ -185,6 +184,7 @@ impl Run {
                     level,
                     rehash,
                     files: &files,
+                    prove: &|proof| prove(proof, &trust, level, now()),
                     helper: &wipe.wiping.means.helper,
                 };
                 let answer = match asked(camera, &order, &|| self.stopped()) {
@@ -294,7 +294,7 @@ impl Run {
 }
 
 /// What root allows now.
-fn allowed(wiping: &Wiping) -> Result<(WipePolicy, WipeTrust), Trouble> {
+fn allowed(wiping: &Wiping) -> Result<(WipePolicy, WipeTrust, WipeLevel), Trouble> {
     let refused = |reason: String, next_step: String| Trouble {
         code: "wipe_not_allowed",
         reason,
@@ -303,12 +303,14 @@ fn allowed(wiping: &Wiping) -> Result<(WipePolicy, WipeTrust), Trouble> {
     };
     let policy = WipePolicy::load(&wiping.means.policy)
         .map_err(|error| refused(chain(&error), error.next_step()))?;
-    let trust = WipeTrust::new(policy.level, &policy.log_keys, &policy.confirmer_keys);
+    // A profile may ask for more than the file does, and then somebody has to be there who can confirm.
+    let level = wiping.rules.level.max(policy.level);
+    let trust = WipeTrust::new(level, &policy.log_keys, &policy.confirmer_keys);
     let trust = trust.map_err(|error| {
         let reason = format!("{}: {error}", wiping.means.policy.display());
         refused(reason, "Correct the keys in wipe.toml.".into())
     })?;
-    Ok((policy, trust))
+    Ok((policy, trust, level))
 }
 
 /// What became of each file, unless nothing was deleted at all.
