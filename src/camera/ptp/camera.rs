@@ -48,6 +48,8 @@ pub struct PtpCamera {
     at: String,
     max_files: u64,
     pub(super) index: Option<Index>,
+    /// The answer to a deletion was lost: none is asked for any more.
+    pub(super) answer_lost: bool,
 }
 
 impl PtpCamera {
@@ -81,6 +83,7 @@ impl PtpCamera {
             at,
             max_files: 1_000_000,
             index: None,
+            answer_lost: false,
         })
     }
 

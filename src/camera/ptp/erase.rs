@@ -22,8 +22,6 @@ pub(super) struct Eraser<'a> {
     camera: &'a mut PtpCamera,
     order: &'a WipeOrder<'a>,
     stop: &'a dyn Fn() -> bool,
-    /// An answer was lost: nothing more is asked for.
-    lost: bool,
 }
 
 /// What a look shows after a deletion was asked for.
@@ -44,7 +42,6 @@ impl<'a> Eraser<'a> {
             camera,
             order,
             stop,
-            lost: false,
         }
     }
 
@@ -56,10 +53,10 @@ impl<'a> Eraser<'a> {
         let mut named = HashSet::new();
         let mut files = Vec::with_capacity(self.order.files.len());
         for (proven, proof) in self.order.files {
-            let done = if self.lost {
+            let done = if self.camera.answer_lost {
                 Err(Left::new(
                     "stopped",
-                    "an answer was lost before, so nothing more was asked for",
+                    "an answer was lost before, so nothing more is asked for until it is docked again",
                 ))
             } else if !named.insert(&proven.path) {
                 Err(Left::new("named_twice", "the order names it twice"))
@@ -137,7 +134,7 @@ impl<'a> Eraser<'a> {
                 "the session in which it was looked at ended before it could be deleted",
             ));
         }
-        self.lost = matches!(asked, Asked::Lost(_));
+        self.camera.answer_lost = matches!(asked, Asked::Lost(_));
         let fate = self.fate(handle, &found, &proven.path);
         if let (Fate::Gone, Some(index)) = (&fate, &mut self.camera.index) {
             index.forget(&proven.path);
@@ -202,7 +199,7 @@ impl<'a> Eraser<'a> {
     }
 
     fn fate(&mut self, handle: u32, was: &Object, path: &SourcePath) -> Fate {
-        if !self.lost {
+        if !self.camera.answer_lost {
             match Object::fetch(&mut lock(&self.camera.session), handle) {
                 Err(PtpError::Refused {
                     code: rc::BAD_HANDLE,

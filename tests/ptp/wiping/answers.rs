@@ -56,6 +56,9 @@ fn a_lost_answer_is_never_asked_for_again_though_the_handle_is_anothers_now() {
     for result in &answer.files[1..] {
         assert_eq!(result.code.as_deref(), Some("stopped"));
     }
+    // Nor in the next order of the same docking.
+    assert_eq!(docked.wipe(true), ["stopped"; 8]);
+    assert_eq!(docked.device.count(op::DELETE_OBJECT), 1);
     assert_eq!(docked.left().len(), 7);
 }
 

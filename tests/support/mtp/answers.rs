@@ -189,7 +189,9 @@ impl State {
     fn delete(&mut self, handle: u32, format: u32) -> Result<Reply, u16> {
         // A format, or all objects at once, would be something that nobody asks for here.
         assert_eq!(format, 0);
-        assert!(!self.objects.get(&handle).ok_or(rc::BAD_HANDLE)?.folder);
+        if self.objects.get(&handle).ok_or(rc::BAD_HANDLE)?.folder {
+            return Err(rc::PARTIAL_DELETION);
+        }
         if self.quirks.unplugs_on_delete {
             self.plugged = false;
         }
