@@ -1,7 +1,7 @@
 //! How a docked camera is read: one trait, one file a way of access.
 //!
-//! Keeps promise 3: nothing here writes to a camera, but for its clock where its profile says so, and for `erase`, which
-//! deletes one proven file at a time where wiping is switched on. All that a camera says is bounded here, and what
+//! Keeps promise 3: nothing here writes to a camera, but for its clock where its profile says so, and for `erase` and
+//! `ptp::erase`, which delete one proven file at a time where wiping is switched on. All that a camera says is bounded here, and what
 //! can't be taken is named with the reason (promise 1): a listing never just skips an entry.
 
 mod beneath;
@@ -27,7 +27,8 @@ pub use folder::FolderCamera;
 pub use mass_storage::MassStorageCamera;
 
 use crate::model::{
-    CameraIdentity, Condition, FileFacts, Proven, SourcePath, WipeAnswer, WipeLevel, WipeProof,
+    CameraIdentity, Condition, FileFacts, Left, Proven, SourcePath, WipeAnswer, WipeLevel,
+    WipeProof,
 };
 
 /// The largest file that is taken: sealed, it must still fit S3's 5 TiB (32 bytes more for each frame of at least 64 KiB).
@@ -68,6 +69,8 @@ pub struct WipeOrder<'a> {
     pub level: WipeLevel,
     pub rehash: bool,
     pub files: &'a [(Proven, WipeProof)],
+    /// Checks a proof anew, against what root allows. Whoever deletes by itself asks it for each file.
+    pub prove: &'a dyn Fn(&WipeProof) -> Result<Proven, Left>,
     /// Where root's helper listens.
     pub helper: &'a Path,
 }

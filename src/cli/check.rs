@@ -4,7 +4,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{Outcome, check_setup};
-use crate::audit::DirSource;
+use crate::audit::{DirSource, VerifierKey};
 use crate::config::{Config, ConfigError, Loaded, Secrets};
 use crate::station::parts;
 use crate::sys;
@@ -51,7 +51,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             .map(|w| bad("configuration", w, "Edit the configuration file.")),
     );
     findings.push(fine("roster", format!("{} cameras", roster.len())));
-    keys(&config, &mut findings);
+    let own = keys(&config, &mut findings);
     folders(&config, &mut findings);
     let numbers = std::fs::read(parts::bay_numbers_path(&config)).ok();
     findings.extend(super::check_usb::findings(
@@ -59,6 +59,11 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         &config,
         &profiles,
         numbers.as_deref(),
+    ));
+    findings.extend(super::check_wipe::findings(
+        &config,
+        &profiles,
+        own.as_ref(),
     ));
     clock(&mut findings);
     store(&config, &mut findings);
@@ -119,16 +124,15 @@ fn failed(what: &'static str, error: &anyhow::Error) -> Finding {
     }
 }
 
-fn keys(config: &Config, findings: &mut Vec<Finding>) {
+/// The log's public key, if the private one is there.
+fn keys(config: &Config, findings: &mut Vec<Finding>) -> Option<VerifierKey> {
     let secrets = Secrets::from_environment();
-    findings.push(
-        match parts::log_key(config, &secrets)
-            .and_then(|k| Ok(k.verifier(&config.station.log_origin)?))
-        {
-            Ok(key) => fine("log key", key.to_string()),
-            Err(error) => failed("log key", &error),
-        },
-    );
+    let own =
+        parts::log_key(config, &secrets).and_then(|k| Ok(k.verifier(&config.station.log_origin)?));
+    findings.push(match &own {
+        Ok(key) => fine("log key", key.to_string()),
+        Err(error) => failed("log key", error),
+    });
     findings.push(match secrets.wrap_key(config) {
         Ok(_) => fine("wrap key", "readable by this user only".into()),
         Err(error) => failed("wrap key", &error.into()),
@@ -147,6 +151,7 @@ fn keys(config: &Config, findings: &mut Vec<Finding>) {
     if log.path().join("checkpoint").exists() {
         findings.push(fine("custody log", log.path().display().to_string()));
     }
+    own.ok()
 }
 
 fn folders(config: &Config, findings: &mut Vec<Finding>) {

@@ -9,6 +9,7 @@ mod camera;
 mod check;
 mod check_setup;
 mod check_usb;
+mod check_wipe;
 mod confirm;
 mod decide;
 mod demo;

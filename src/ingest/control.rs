@@ -34,6 +34,7 @@ pub struct JobControl {
     changed: Condvar,
     settled: AtomicBool,
     to_wipe: AtomicBool,
+    twin: AtomicBool,
 }
 
 impl JobControl {
@@ -65,6 +66,15 @@ impl JobControl {
 
     pub(super) fn set_to_wipe(&self, due: bool) {
         self.to_wipe.store(due, Ordering::Release);
+    }
+
+    /// Another docked camera gives the same serial: from none of them is anything deleted any more.
+    pub fn meet_twin(&self) {
+        self.twin.store(true, Ordering::Release);
+    }
+
+    pub fn has_twin(&self) -> bool {
+        self.twin.load(Ordering::Acquire)
     }
 
     pub(super) fn set_settled(&self, settled: bool) {

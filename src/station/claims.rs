@@ -41,6 +41,9 @@ impl Claims {
             let ending = of.left().is_some();
             let patience = if ending { ENDING } else { MOVING };
             if stop() || began.elapsed() >= patience {
+                if !ending {
+                    of.meet_twin();
+                }
                 return Err(other.clone());
             }
             let look = Duration::from_millis(50);
@@ -82,6 +85,7 @@ mod tests {
         let second = Arc::new(JobControl::default());
         let twin = claims.claim(&id, &two, &second, &never);
         assert_eq!(twin.err(), Some(one.clone()));
+        assert!(first.has_twin() && !second.has_twin());
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| claims.claim(&id, &two, &second, &|| false).err());
             first.leave("moved");

@@ -8,6 +8,7 @@ mod mtp;
 mod parsers;
 mod quirks;
 mod reading;
+mod wiping;
 
 use std::io::Read as _;
 use std::ops::ControlFlow;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::PtpError;
 use super::condition;
 use super::dataset::{DeviceInfo, StorageInfo, parse_handles};
+use super::erase::Eraser;
 use super::file::{PtpFile, Shared, lock};
 use super::link::Pace;
 use super::object::Object;
@@ -12,10 +13,10 @@ use super::session::{Ask, DATASET_MAX, Session};
 use super::transport::{BulkTransport, Presence};
 use super::tree::{Index, Walk};
 use super::wire::{op, rc};
-use crate::camera::{Camera, CameraError, CameraFile, Listed};
+use crate::camera::{Camera, CameraError, CameraFile, Listed, WipeOrder};
 use crate::config::{IdentitySource, Profile};
 use crate::model::{
-    CameraDevice, CameraId, CameraIdentity, Condition, FileTimes, SourcePath, UsbDevice,
+    CameraDevice, CameraId, CameraIdentity, Condition, FileTimes, SourcePath, UsbDevice, WipeAnswer,
 };
 
 /// What is known of a camera before it is asked.
@@ -36,16 +37,19 @@ impl PtpFacts {
 
 /// A camera that is read by PTP or MTP. Its session is closed when it and its open files are dropped.
 pub struct PtpCamera {
-    session: Shared,
+    pub(super) session: Shared,
     presence: Presence,
     gone: Arc<AtomicBool>,
-    profile: Arc<Profile>,
-    identity: CameraIdentity,
+    pub(super) profile: Arc<Profile>,
+    pub(super) identity: CameraIdentity,
+    pub(super) facts: PtpFacts,
     device: CameraDevice,
     /// For people: where it is.
     at: String,
     max_files: u64,
-    index: Option<Index>,
+    pub(super) index: Option<Index>,
+    /// The answer to a deletion was lost: none is asked for any more.
+    pub(super) answer_lost: bool,
 }
 
 impl PtpCamera {
@@ -75,9 +79,11 @@ impl PtpCamera {
             profile: Arc::clone(profile),
             identity,
             device: facts.device.facts(),
+            facts,
             at,
             max_files: 1_000_000,
             index: None,
+            answer_lost: false,
         })
     }
 
@@ -130,7 +136,11 @@ impl PtpCamera {
         }
     }
 
-    fn look(&mut self, sink: &mut dyn FnMut(Listed) -> ControlFlow<()>) -> Result<(), CameraError> {
+    /// Lists everything and remembers where it is.
+    pub(super) fn look(
+        &mut self,
+        sink: &mut dyn FnMut(Listed) -> ControlFlow<()>,
+    ) -> Result<(), CameraError> {
         let walked = {
             let mut session = lock(&self.session);
             Walk::new(&mut session, &self.profile, self.max_files).run(sink)
@@ -208,13 +218,22 @@ impl Camera for PtpCamera {
         )))
     }
 
+    /// By this very session, which is what the files were looked at in.
+    fn wipe(
+        &mut self,
+        order: &WipeOrder<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<WipeAnswer, CameraError> {
+        Eraser::new(self, order, stop).run()
+    }
+
     fn still_there(&self) -> bool {
         !self.gone.load(Ordering::Relaxed) && (self.presence)()
     }
 }
 
 /// Asks what the profile names, in its order; the first that answers counts.
-fn identify(facts: &PtpFacts, info: &DeviceInfo, profile: &Profile) -> Option<CameraId> {
+pub(super) fn identify(facts: &PtpFacts, info: &DeviceInfo, profile: &Profile) -> Option<CameraId> {
     let make = profile.make.clone().unwrap_or_else(|| facts.device.make());
     profile.identity.iter().find_map(|source| match source {
         IdentitySource::Unlock => facts.unlocked.clone(),

@@ -61,7 +61,7 @@ impl From<TransportError> for PtpError {
     }
 }
 
-fn reason(code: u16) -> &'static str {
+pub(super) fn reason(code: u16) -> &'static str {
     match code {
         rc::GENERAL => "a general error",
         rc::SESSION_NOT_OPEN => "no session is open",
@@ -71,7 +71,10 @@ fn reason(code: u16) -> &'static str {
         rc::INCOMPLETE => "an incomplete transfer",
         rc::BAD_STORAGE => "no such storage",
         rc::BAD_HANDLE => "no such object",
+        rc::WRITE_PROTECTED => "the object is write-protected",
+        rc::STORE_READ_ONLY => "the storage is read-only",
         rc::ACCESS_DENIED => "access denied",
+        rc::PARTIAL_DELETION => "a partial deletion",
         rc::STORE_NOT_AVAILABLE => "the storage is not available",
         rc::BUSY => "it is busy",
         rc::BAD_PARENT => "no such folder",

@@ -1,7 +1,8 @@
-//! PTP and MTP over USB: a small client that only reads, except for the clock where a profile says so.
+//! PTP and MTP over USB: a small client that only reads, except for the clock where a profile says so, and for `erase`, which
+//! deletes one proven file at a time where wiping is switched on.
 //!
 //! Keeps promises 1, 3 and 10. A device is untrusted: each answer is bounded in length, number and time before it is
-//! believed, names become source paths and nothing else, and nothing is deleted: that operation does not exist here.
+//! believed, and names become source paths and nothing else.
 //!
 //! From outside: [`UsbTransport::open`] claims a device's interface, [`PtpCamera::open`] makes a
 //! [`crate::camera::Camera`] of any [`BulkTransport`]. The facts behind the tolerance are in CAMERAS.md, section 2.
@@ -9,6 +10,7 @@
 mod camera;
 mod condition;
 mod dataset;
+mod erase;
 mod error;
 mod file;
 mod link;
@@ -21,6 +23,7 @@ mod session;
 mod transport;
 mod tree;
 mod usb;
+mod way;
 mod wire;
 
 pub use camera::{PtpCamera, PtpFacts};

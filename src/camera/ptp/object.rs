@@ -13,6 +13,7 @@ use super::wire::{op, prop};
 /// What a device says of one object. Equal facts mean that nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Object {
+    pub storage: u32,
     pub parent: u32,
     pub name: PtpString,
     pub folder: bool,
@@ -43,6 +44,7 @@ impl Object {
         }
         let time = |text: &str| PtpDate::parse(text)?.timestamp(&TimeZone::UTC);
         Ok(Self {
+            storage: info.storage,
             parent: info.parent,
             folder,
             protected: info.protection != 0,

@@ -1,6 +1,10 @@
-//! A session with a device: operations with the retry rules of CAMERAS.md, section 2. Reads only, except for the clock.
+//! A session with a device: operations with the retry rules of CAMERAS.md, section 2. Reads only, except for the clock and
+//! for `erase`, whose one operation knows no retry.
 
+mod erase;
 mod footage;
+
+pub use erase::Asked;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -32,6 +36,8 @@ pub struct Session {
     open: bool,
     /// A session was open once; one that got lost is opened anew before the next operation.
     begun: bool,
+    /// Counts the sessions that were opened.
+    epoch: u64,
     gone: Arc<AtomicBool>,
     /// Answered with "not supported", whatever DeviceInfo claims.
     refused: HashSet<u16>,
@@ -66,6 +72,7 @@ impl Session {
             transaction: 0,
             open: false,
             begun: false,
+            epoch: 0,
             gone: Arc::default(),
             refused: HashSet::new(),
             info: DeviceInfo::default(),
@@ -112,7 +119,8 @@ impl Session {
         self.refused.insert(operation);
     }
 
-    fn device_info(&mut self) -> Result<DeviceInfo, PtpError> {
+    /// DeviceInfo asked for now.
+    pub fn device_info(&mut self) -> Result<DeviceInfo, PtpError> {
         let bytes = self.read(Ask {
             operation: op::GET_DEVICE_INFO,
             parameters: &[],
@@ -262,6 +270,7 @@ impl Session {
                     // Left open by whoever came before.
                     rc::OK | rc::ALREADY_OPEN => {
                         (self.open, self.begun) = (true, true);
+                        self.epoch += 1;
                         return Ok(());
                     }
                     rc::BAD_TRANSACTION if raised < 3 => {

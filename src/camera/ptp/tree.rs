@@ -28,21 +28,39 @@ const ALL: u32 = 0;
 
 type Sink<'a> = &'a mut dyn FnMut(Listed) -> ControlFlow<()>;
 
-/// Object handles by their paths; they hold until the device is unplugged.
+/// Object handles by their paths, folders too; they hold until the device is unplugged or its session ends.
 #[derive(Default)]
-pub(super) struct Index(HashMap<[u8; 16], u32>);
+pub(super) struct Index {
+    handles: HashMap<[u8; 16], u32>,
+    /// Paths that several objects have by their names.
+    shared: HashSet<[u8; 16]>,
+}
 
 impl Index {
     pub fn get(&self, path: &SourcePath) -> Option<u32> {
-        self.0.get(&key(path.as_bytes())).copied()
+        self.at(path.as_bytes())
+    }
+
+    /// As [`Index::get`], for a part of a path.
+    pub fn at(&self, path: &[u8]) -> Option<u32> {
+        self.handles.get(&key(path)).copied()
+    }
+
+    pub fn is_shared(&self, path: &[u8]) -> bool {
+        self.shared.contains(&key(path))
+    }
+
+    /// It was deleted.
+    pub fn forget(&mut self, path: &SourcePath) {
+        self.handles.remove(&key(path.as_bytes()));
     }
 
     fn has(&self, path: &[u8]) -> bool {
-        self.0.contains_key(&key(path))
+        self.handles.contains_key(&key(path))
     }
 
     fn enter(&mut self, path: &[u8], handle: u32) {
-        self.0.insert(key(path), handle);
+        self.handles.insert(key(path), handle);
     }
 }
 
@@ -104,7 +122,7 @@ impl<'a> Walk<'a> {
             if several {
                 // Ids stay what they are when a camera is docked again; labels may be anything.
                 self.path
-                    .extend_from_slice(format!("storage-{storage:08x}").as_bytes());
+                    .extend_from_slice(storage_name(storage).as_bytes());
             }
             if self.storage(storage, sink)?.is_break() {
                 return Ok(self.index);
@@ -376,6 +394,7 @@ impl<'a> Walk<'a> {
             number = number.saturating_add(1);
             let next = numbered(name, number);
             if number == u32::MAX || !self.index.has(&self.joined(&next)) {
+                self.index.shared.insert(wanted);
                 self.copies.insert(wanted, number);
                 return next;
             }
@@ -409,6 +428,11 @@ impl<'a> Walk<'a> {
             reason,
         }))
     }
+}
+
+/// In front of the paths of a device with several storages.
+pub(super) fn storage_name(storage: u32) -> String {
+    format!("storage-{storage:08x}")
 }
 
 fn nameless(handle: u32) -> Vec<u8> {

@@ -21,6 +21,7 @@ pub mod op {
     pub const GET_OBJECT_HANDLES: u16 = 0x1007;
     pub const GET_OBJECT_INFO: u16 = 0x1008;
     pub const GET_OBJECT: u16 = 0x1009;
+    pub const DELETE_OBJECT: u16 = 0x100b;
     pub const GET_DEVICE_PROP_DESC: u16 = 0x1014;
     pub const GET_DEVICE_PROP_VALUE: u16 = 0x1015;
     pub const SET_DEVICE_PROP_VALUE: u16 = 0x1016;
@@ -41,7 +42,10 @@ pub mod rc {
     pub const INCOMPLETE: u16 = 0x2007;
     pub const BAD_STORAGE: u16 = 0x2008;
     pub const BAD_HANDLE: u16 = 0x2009;
+    pub const WRITE_PROTECTED: u16 = 0x200d;
+    pub const STORE_READ_ONLY: u16 = 0x200e;
     pub const ACCESS_DENIED: u16 = 0x200f;
+    pub const PARTIAL_DELETION: u16 = 0x2012;
     pub const STORE_NOT_AVAILABLE: u16 = 0x2013;
     pub const BUSY: u16 = 0x2019;
     pub const BAD_PARENT: u16 = 0x201a;

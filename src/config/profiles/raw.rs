@@ -202,14 +202,22 @@ impl RawProfile {
             Access::Folder => Some(
                 "cannot be given for `access = \"folder\"`: a folder is no camera of which it is known what deleting does",
             ),
-            Access::Ptp => {
-                Some("cannot be given for `access = \"ptp\"`: only USB disks can be wiped")
+            // What an unlock step was told is not said again by the form that is deleted from.
+            Access::Ptp
+                if !identity.iter().any(|source| {
+                    matches!(
+                        source,
+                        IdentitySource::DeviceInfo | IdentitySource::Descriptor
+                    )
+                }) =>
+            {
+                Some("needs cameras that give their serial over PTP or as a USB descriptor")
             }
             // The root helper asks the USB device itself who it is, and nothing on the medium.
             Access::MassStorage if !identity.contains(&IdentitySource::Descriptor) => {
                 Some("needs cameras that give their serial as a USB descriptor")
             }
-            Access::MassStorage => None,
+            Access::MassStorage | Access::Ptp => None,
         };
         if let (Some(_), Some(message)) = (level, unfit) {
             let fix = "Remove the line, or write `wipe = \"never\"`.";

@@ -200,7 +200,7 @@ fn wrong_usb_profiles_are_refused_with_the_key_and_the_reason() {
 }
 
 #[test]
-fn wiping_is_off_unless_a_profile_of_usb_disks_with_a_serial_of_their_own_says_otherwise() {
+fn wiping_is_off_unless_a_profile_of_cameras_with_a_serial_of_their_own_says_otherwise() {
     use crate::model::WipeLevel;
     for profile in Profiles::builtin().all() {
         assert_eq!(profile.wipe, None, "{}", profile.name);
@@ -215,6 +215,11 @@ fn wiping_is_off_unless_a_profile_of_usb_disks_with_a_serial_of_their_own_says_o
     let quick = format!("{disk}wipe = \"stored\"\nwipe_rehash = false");
     let wipe = loaded(quick).unwrap().unwrap();
     assert_eq!((wipe.level, wipe.rehash), (WipeLevel::Stored, false));
+    let mtp = "access = \"ptp\"\nusb = [{ class = \"06/01/01\" }]\n";
+    for identity in ["", "identity = [\"descriptor\"]\n"] {
+        let wipe = loaded(format!("{mtp}{identity}wipe = \"stored\""));
+        assert_eq!(wipe.unwrap().unwrap().level, WipeLevel::Stored);
+    }
     for (text, word) in [
         ("wipe = \"stored\"".to_owned(), "folder"),
         (
@@ -223,8 +228,8 @@ fn wiping_is_off_unless_a_profile_of_usb_disks_with_a_serial_of_their_own_says_o
         ),
         (format!("{disk}wipe = \"always\""), "always"),
         (
-            "access = \"ptp\"\nusb = [{ class = \"06/01/01\" }]\nwipe = \"stored\"".into(),
-            "only USB disks",
+            format!("{mtp}wipe = \"stored\"\nidentity = [\"unlock\"]"),
+            "over PTP",
         ),
     ] {
         let error = loaded(text).unwrap_err().to_string();

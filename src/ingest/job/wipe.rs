@@ -2,6 +2,7 @@
 //! saying that all is stored, and a problem says what to do.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Run;
@@ -131,11 +132,19 @@ impl Run {
         wipe: &mut Wipe,
         camera: &mut dyn Camera,
     ) -> Result<Result<bool, Trouble>, IngestError> {
-        let (policy, trust) = match allowed(&wipe.wiping) {
-            Ok(allowed) => allowed,
-            Err(trouble) => return Ok(Err(trouble)),
-        };
-        let level = wipe.wiping.rules.level.max(policy.level);
+        if self.control.has_twin() {
+            return Ok(Err(Trouble {
+                code: "wipe_twin",
+                reason: "another docked camera gives the same serial".into(),
+                next_step: "Take both cameras out, find out which one is genuine, and dock it alone; nothing more is deleted until then.".into(),
+                again: false,
+            }));
+        }
+        let (policy, trust, level) =
+            match allowed(&wipe.wiping.means.policy, wipe.wiping.rules.level) {
+                Ok(allowed) => allowed,
+                Err(trouble) => return Ok(Err(trouble)),
+            };
         let rehash = wipe.wiping.rules.rehash || policy.rehash;
         let mut ids = self.shared.journal.items_seen(self.session.id)?;
         ids.retain(|id| !wipe.settled.contains(id));
@@ -185,9 +194,12 @@ impl Run {
                     level,
                     rehash,
                     files: &files,
+                    prove: &|proof| prove(proof, &trust, level, now()),
                     helper: &wipe.wiping.means.helper,
                 };
-                let answer = match asked(camera, &order, &|| self.stopped()) {
+                let answer = match asked(camera, &order, &|| {
+                    self.stopped() || self.control.has_twin()
+                }) {
                     Ok(answer) => answer,
                     Err(trouble) => {
                         let failed = Some(trouble.reason.chars().take(REASON_MAX).collect());
@@ -294,21 +306,23 @@ impl Run {
 }
 
 /// What root allows now.
-fn allowed(wiping: &Wiping) -> Result<(WipePolicy, WipeTrust), Trouble> {
+fn allowed(file: &Path, asked: WipeLevel) -> Result<(WipePolicy, WipeTrust, WipeLevel), Trouble> {
     let refused = |reason: String, next_step: String| Trouble {
         code: "wipe_not_allowed",
         reason,
         next_step,
         again: true,
     };
-    let policy = WipePolicy::load(&wiping.means.policy)
-        .map_err(|error| refused(chain(&error), error.next_step()))?;
-    let trust = WipeTrust::new(policy.level, &policy.log_keys, &policy.confirmer_keys);
+    let policy =
+        WipePolicy::load(file).map_err(|error| refused(chain(&error), error.next_step()))?;
+    // A profile may ask for more than the file does, and then somebody has to be there who can confirm.
+    let level = asked.max(policy.level);
+    let trust = WipeTrust::new(level, &policy.log_keys, &policy.confirmer_keys);
     let trust = trust.map_err(|error| {
-        let reason = format!("{}: {error}", wiping.means.policy.display());
+        let reason = format!("{}: {error}", file.display());
         refused(reason, "Correct the keys in wipe.toml.".into())
     })?;
-    Ok((policy, trust))
+    Ok((policy, trust, level))
 }
 
 /// What became of each file, unless nothing was deleted at all.
@@ -420,74 +434,4 @@ fn tell(result: &WipeResult) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::SourcePath;
-
-    fn file(path: &[u8]) -> (Proven, WipeProof) {
-        let proven = Proven {
-            evidence: EvidenceId::new(),
-            camera: CameraId::new("acme", "X1").unwrap(),
-            path: SourcePath::new(path).unwrap(),
-            size: 1,
-            modified: None,
-            sha256: crate::model::Sha256Digest::of(b""),
-        };
-        let proof = WipeProof {
-            sealed: String::new(),
-            sealed_receipt: String::new(),
-            stored: String::new(),
-            stored_receipt: String::new(),
-            confirmation: None,
-        };
-        (proven, proof)
-    }
-
-    #[test]
-    fn each_file_that_was_asked_about_gets_one_result_and_no_other_does() {
-        let files = [file(b"A"), file(b"B"), file(b"C")];
-        let stranger = file(b"X").0;
-        let answers = vec![
-            WipeResult::wiped(&stranger),
-            WipeResult::wiped(&files[1].0),
-            WipeResult::nameless(&Left::new("proof_wrong", "x")),
-            WipeResult::left(&files[0].0, &Left::new("file_changed", "y".repeat(999))),
-        ];
-        let results = matched(&files, answers);
-        let told: Vec<_> = results
-            .iter()
-            .map(|r| {
-                (
-                    r.path.clone().unwrap().to_string(),
-                    r.wiped,
-                    r.code.as_deref(),
-                )
-            })
-            .collect();
-        assert_eq!(
-            told,
-            [
-                ("A".to_owned(), false, Some("file_changed")),
-                ("B".to_owned(), true, None),
-                ("C".to_owned(), false, Some("no_answer")),
-            ]
-        );
-        assert_eq!(results[0].reason.as_ref().unwrap().len(), REASON_MAX);
-    }
-
-    #[test]
-    fn every_page_of_results_fits_an_entry_of_the_log() {
-        let hostile = vec!["\u{1}".repeat(90); 45].join("/");
-        let files: Vec<_> = (0..40).map(|_| file(hostile.as_bytes())).collect();
-        let left = Left::new("file_changed", "\u{1}".repeat(9999));
-        let answers = files
-            .iter()
-            .map(|(p, _)| WipeResult::left(p, &left))
-            .collect();
-        let pages = paged(matched(&files, answers));
-        assert_eq!(pages.iter().map(Vec::len).sum::<usize>(), 40);
-        for page in pages {
-            assert!(serde_json::to_vec(&page).unwrap().len() < 60_000);
-        }
-    }
-}
+mod tests;

@@ -8,17 +8,20 @@ mod script;
 
 use std::io::Read as _;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use camdock::camera::ptp::{
     BulkTransport, DeviceInfo, DeviceStatus, Header, ObjectInfo, Pace, PropDesc, PtpCamera,
-    PtpDate, PtpFacts, Reader, Response, StorageInfo, Value, parse_handles, parse_prop_list,
+    PtpDate, PtpFacts, Reader, Response, StorageInfo, Value, op, parse_handles, parse_prop_list,
 };
 use camdock::camera::unlock::{self, Attempts};
-use camdock::camera::{Camera, Listed};
+use camdock::camera::{Camera, Listed, WipeOrder};
 use camdock::config::{Profile, Profiles, Unlock, UnlockProtocol, UnlockRole};
-use camdock::model::UsbDevice;
+use camdock::model::{
+    EvidenceId, FileFacts, Proven, Sha256Digest, UsbDevice, WipeLevel, WipeProof,
+};
 use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
@@ -127,7 +130,11 @@ pub fn device(input: &[u8]) {
     for (name, size) in [("A.MP4", 70_000), ("B.GPS", 500), ("A.MP4", 0)] {
         device.add(dcim, name, Some(size));
     }
+    let before = device.lock().objects.len();
     use_camera(Box::new(Mangled::new(device.wire(), rest)));
+    // One file was to be deleted, by one request.
+    assert!(device.count(op::DELETE_OBJECT) <= 1);
+    assert!(device.lock().objects.len() + 1 >= before);
 }
 
 /// Both protocols of locked cameras.
@@ -225,6 +232,7 @@ fn use_camera(transport: Box<dyn BulkTransport>) {
     if listed.is_err() {
         return;
     }
+    let mut order = None;
     for facts in files.iter().take(3) {
         let Ok(mut file) = camera.open(&facts.path) else {
             continue;
@@ -239,7 +247,46 @@ fn use_camera(transport: Box<dyn BulkTransport>) {
         if size > 5 && file.seek_to(size - 5).is_ok() {
             let _ = file.read_to_end(&mut Vec::new());
         }
-        let _ = file.recheck();
+        if matches!(file.recheck(), Ok(None)) && got == size {
+            order = Some((facts, Sha256Digest::of(&bytes)));
+        }
+    }
+    if let Some((facts, sha256)) = order {
+        wipe(&mut camera, facts, sha256);
     }
     let _ = camera.still_there();
+}
+
+/// One file whose proof counts as good: what is left is the camera's word.
+fn wipe(camera: &mut PtpCamera, facts: &FileFacts, sha256: Sha256Digest) {
+    let Some(id) = camera.identity().id.clone() else {
+        return;
+    };
+    let proven = Proven {
+        evidence: EvidenceId::new(),
+        camera: id,
+        path: facts.path.clone(),
+        size: facts.size,
+        modified: facts.modified,
+        sha256,
+    };
+    let proof = WipeProof {
+        sealed: String::new(),
+        sealed_receipt: String::new(),
+        stored: String::new(),
+        stored_receipt: String::new(),
+        confirmation: None,
+    };
+    let files = [(proven.clone(), proof)];
+    let order = WipeOrder {
+        level: WipeLevel::Stored,
+        rehash: true,
+        files: &files,
+        prove: &|_| Ok(proven.clone()),
+        helper: Path::new("/nonexistent"),
+    };
+    if let Ok(answer) = camera.wipe(&order, &|| false) {
+        assert_eq!(answer.files.len(), 1);
+        assert_eq!(answer.files[0].wiped, answer.files[0].code.is_none());
+    }
 }

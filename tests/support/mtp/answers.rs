@@ -5,6 +5,8 @@ use super::{Listing, Node, State, TOP};
 
 const DATA: u16 = 2;
 const RESPONSE: u16 = 3;
+/// In place of a response's code: none comes.
+const SILENCE: u16 = 1;
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
@@ -96,6 +98,7 @@ impl State {
                 Ok(Reply::Content(handle, offset, length)) => {
                     self.data(code, transaction, Vec::new(), (handle, offset, length));
                 }
+                Err(SILENCE) => {}
                 Err(0) => self.taking = Some((code, transaction, parameters)),
                 Err(code) => self.respond(code, transaction, &[]),
             }
@@ -128,6 +131,7 @@ impl State {
                 let node = self.objects.get(&parameter(0)).ok_or(rc::BAD_HANDLE)?;
                 Ok(Reply::Dataset(object_info(node)))
             }
+            op::DELETE_OBJECT => self.delete(parameter(0), parameter(1)),
             op::GET_OBJECT => self.content(parameter(0), 0, u64::MAX),
             op::GET_PARTIAL_OBJECT => {
                 self.content(parameter(0), parameter(1).into(), self.piece(parameter(2)))
@@ -179,7 +183,38 @@ impl State {
             .map_or(node.size, |end| end.min(node.size));
         let extra = u64::from(self.quirks.oversized_pieces);
         let length = (end + extra).saturating_sub(offset).min(most);
-        Ok(Reply::Content(handle, offset, length))
+        Ok(Reply::Content(node.seed, offset, length))
+    }
+
+    fn delete(&mut self, handle: u32, format: u32) -> Result<Reply, u16> {
+        // A format, or all objects at once, would be something that nobody asks for here.
+        assert_eq!(format, 0);
+        if self.objects.get(&handle).ok_or(rc::BAD_HANDLE)?.folder {
+            return Err(rc::PARTIAL_DELETION);
+        }
+        if self.quirks.unplugs_on_delete {
+            self.plugged = false;
+        }
+        if let Some(answer) = self.quirks.delete_answer {
+            return Err(answer);
+        }
+        if !self.quirks.delete_ignored {
+            self.objects.remove(&handle);
+            let siblings = self.children.values_mut().find(|c| c.contains(&handle));
+            let siblings = siblings.unwrap();
+            siblings.retain(|h| *h != handle);
+            if self.quirks.reuses_handles
+                && let Some(last) = siblings.last_mut()
+            {
+                let moved = self.objects.remove(last).unwrap();
+                *last = handle;
+                self.objects.insert(handle, moved);
+            }
+        }
+        if std::mem::take(&mut self.quirks.delete_unanswered) {
+            return Err(SILENCE);
+        }
+        Ok(Reply::Nothing(vec![]))
     }
 
     fn handles(&mut self, storage: u32, parent: u32) -> Result<Reply, u16> {
@@ -217,7 +252,13 @@ impl State {
         )))
     }
 
-    fn device_info(&self) -> Vec<u8> {
+    fn device_info(&mut self) -> Vec<u8> {
+        if let Some((left, other)) = &mut self.quirks.serial_after {
+            match left.checked_sub(1) {
+                Some(less) => *left = less,
+                None => self.serial.clone_from(other),
+            }
+        }
         let text = |text: &str| PtpString::encode(text);
         let mut info = vec![100, 0, 6, 0, 0, 0, 100, 0];
         info.extend(text("microsoft.com: 1.0;"));

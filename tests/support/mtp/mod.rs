@@ -101,6 +101,18 @@ pub struct Quirks {
     pub broken_object: Option<u32>,
     /// The kernel has no memory for transfers larger than this.
     pub transfer_max: Option<usize>,
+    /// What a deletion is answered with instead of being done.
+    pub delete_answer: Option<u16>,
+    /// A deletion is answered with OK and not done.
+    pub delete_ignored: bool,
+    /// The answer to a deletion never comes; done or not, as `delete_ignored` says.
+    pub delete_unanswered: bool,
+    /// Once an object is deleted, the last one of its folder takes its handle.
+    pub reuses_handles: bool,
+    /// It is pulled out before it answers a deletion.
+    pub unplugs_on_delete: bool,
+    /// From the n-th time on, DeviceInfo gives another serial.
+    pub serial_after: Option<(u32, String)>,
 }
 
 impl Default for Quirks {
@@ -137,6 +149,12 @@ impl Default for Quirks {
             small_pieces: None,
             broken_object: None,
             transfer_max: None,
+            delete_answer: None,
+            delete_ignored: false,
+            delete_unanswered: false,
+            reuses_handles: false,
+            unplugs_on_delete: false,
+            serial_after: None,
         }
     }
 }
@@ -150,6 +168,8 @@ pub struct Node {
     pub size: u64,
     pub modified: String,
     pub protected: bool,
+    /// What its bytes are made of.
+    pub seed: u32,
 }
 
 pub struct State {
@@ -279,6 +299,7 @@ impl State {
             size: size.unwrap_or(0),
             modified: format!("20260102T0304{:02}", handle % 60),
             protected: false,
+            seed: handle,
         };
         self.objects.insert(handle, node);
         self.children

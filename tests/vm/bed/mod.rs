@@ -16,4 +16,4 @@ pub use guest::Guest;
 pub use medium::{Layout, Medium};
 pub use plug::Media;
 pub use redir::{Form, Part, Setup};
-pub use station::Footage;
+pub use station::{FILMED, Footage};

@@ -127,9 +127,15 @@ impl Guest {
     /// Plugs QEMU's own MTP device, which gives out a folder of the host; the guest's time just before.
     #[track_caller]
     pub fn plug_mtp(&mut self, port: u8, folder: &Path) -> f64 {
+        self.plug_mtp_with(port, folder, true)
+    }
+
+    /// As [`Guest::plug_mtp`]; one that is not read-only deletes from the folder when it is told to.
+    #[track_caller]
+    pub fn plug_mtp_with(&mut self, port: u8, folder: &Path, readonly: bool) -> f64 {
         let plugged = self.agent.clock(None).0;
         let device = json!({"driver": "usb-mtp", "id": format!("camera{port}"), "bus": "xhci.0",
-            "port": port.to_string(), "rootdir": folder, "desc": "card"});
+            "port": port.to_string(), "rootdir": folder, "desc": "card", "readonly": readonly});
         self.qemu.qmp("device_add", device);
         plugged
     }

@@ -10,6 +10,9 @@ mod power;
 mod storage;
 mod trouble;
 mod wipe;
+mod wipe_confirmed;
+mod wipe_mtp;
+mod wipe_tricked;
 
 /// No test: `make vm`.
 #[test]

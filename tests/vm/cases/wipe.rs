@@ -16,7 +16,7 @@ const ALLOW: &str = "printf 'level = \"stored\"\\nlog_keys = [\"%s\"]\\n' \"$(ca
     systemctl enable --now camdock-wipe.socket";
 
 /// The last word of the log on each file of a wiping.
-fn told(guest: &mut Guest) -> BTreeMap<String, Option<String>> {
+pub fn told(guest: &mut Guest) -> BTreeMap<String, Option<String>> {
     done(guest)
         .into_iter()
         .flat_map(|wiped| wiped.files)
@@ -24,7 +24,7 @@ fn told(guest: &mut Guest) -> BTreeMap<String, Option<String>> {
         .collect()
 }
 
-fn done(guest: &mut Guest) -> Vec<CameraWiped> {
+pub fn done(guest: &mut Guest) -> Vec<CameraWiped> {
     let entries = guest.log().into_iter();
     let wiped = entries.filter_map(|entry| match entry.event {
         Event::CameraWiped(wiped) if wiped.stage == WipeStage::Done => Some(wiped),
@@ -34,7 +34,7 @@ fn done(guest: &mut Guest) -> Vec<CameraWiped> {
 }
 
 /// The files on a medium, as mtools reads it.
-fn files_on(medium: &Medium) -> Vec<String> {
+pub fn files_on(medium: &Medium) -> Vec<String> {
     let listed = Command::new("mdir")
         .args(["-/", "-b", "-i"])
         .arg(&medium.path)
@@ -47,6 +47,19 @@ fn files_on(medium: &Medium) -> Vec<String> {
     files
         .map(|line| line.trim_start_matches("::/").to_owned())
         .collect()
+}
+
+/// One bit of a sector.
+pub fn change_sector(medium: &Medium, sector: u64) {
+    let image = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(&medium.path)
+        .unwrap();
+    let mut byte = [0];
+    image.read_exact_at(&mut byte, sector * 512 + 7).unwrap();
+    byte[0] ^= 1;
+    image.write_all_at(&byte, sector * 512 + 7).unwrap();
 }
 
 fn wiped_way(layout: Layout) {
@@ -75,16 +88,7 @@ fn wiped_way(layout: Layout) {
     // While it is away, one file changes, with the same size and the same time.
     let changed = "DCIM/100MEDIA/X8123_20250314_221003_0001.MP4";
     let sector = medium.sector_of(&footage.bytes(changed));
-    let image = fs::File::options()
-        .read(true)
-        .write(true)
-        .open(&medium.path)
-        .unwrap();
-    let mut byte = [0];
-    image.read_exact_at(&mut byte, sector * 512 + 7).unwrap();
-    byte[0] ^= 1;
-    image.write_all_at(&byte, sector * 512 + 7).unwrap();
-    drop(image);
+    change_sector(&medium, sector);
 
     guest.shell(ALLOW).ends(0);
     guest.plug(2, "X81234567", &medium, &Media::Good);
