@@ -7,6 +7,7 @@ use super::condition;
 use super::dataset::{DeviceInfo, StorageInfo, parse_handles};
 use super::file::{PtpFile, Shared, lock};
 use super::link::Pace;
+use super::lists::Lists;
 use super::object::Object;
 use super::session::{Ask, DATASET_MAX, Session};
 use super::transport::{BulkTransport, Presence};
@@ -45,6 +46,7 @@ pub struct PtpCamera {
     /// For people: where it is.
     at: String,
     max_files: u64,
+    lists: Lists,
     index: Option<Index>,
 }
 
@@ -77,6 +79,7 @@ impl PtpCamera {
             device: facts.device.facts(),
             at,
             max_files: 1_000_000,
+            lists: Lists::new(profile.ptp),
             index: None,
         })
     }
@@ -133,7 +136,7 @@ impl PtpCamera {
     fn look(&mut self, sink: &mut dyn FnMut(Listed) -> ControlFlow<()>) -> Result<(), CameraError> {
         let walked = {
             let mut session = lock(&self.session);
-            Walk::new(&mut session, &self.profile, self.max_files).run(sink)
+            Walk::new(&mut session, &mut self.lists, &self.profile, self.max_files).run(sink)
         };
         self.index = Some(walked.map_err(|error| self.failed(error))?);
         Ok(())

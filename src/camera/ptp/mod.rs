@@ -12,6 +12,7 @@ mod dataset;
 mod error;
 mod file;
 mod link;
+mod lists;
 mod name;
 mod object;
 mod property;

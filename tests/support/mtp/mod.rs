@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own share")]
 
 mod answers;
+mod lists;
 mod wire;
 
 use std::collections::{HashMap, VecDeque};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use camdock::camera::ptp::{TransportError, op};
 
+pub use lists::Lists;
 pub use wire::Wire;
 
 pub const STORAGE: u32 = 0x0001_0001;
@@ -101,6 +103,9 @@ pub struct Quirks {
     pub broken_object: Option<u32>,
     /// The kernel has no memory for transfers larger than this.
     pub transfer_max: Option<usize>,
+    pub lists: Lists,
+    /// In ObjectInfo the upper half of a size is left out, not said to be too large.
+    pub cuts_sizes: bool,
 }
 
 impl Default for Quirks {
@@ -137,6 +142,8 @@ impl Default for Quirks {
             small_pieces: None,
             broken_object: None,
             transfer_max: None,
+            lists: Lists::Good,
+            cuts_sizes: false,
         }
     }
 }
@@ -148,6 +155,7 @@ pub struct Node {
     pub name: Vec<u16>,
     pub folder: bool,
     pub size: u64,
+    pub created: String,
     pub modified: String,
     pub protected: bool,
 }
@@ -180,6 +188,8 @@ pub struct State {
     /// Operation, transaction and parameters of a command that waits for its data.
     taking: Option<(u16, u32, Vec<u32>)>,
     halted: bool,
+    /// The command at work is never answered.
+    hangs: bool,
 }
 
 /// The test's end of a device.
@@ -228,6 +238,7 @@ impl Device {
             out: VecDeque::new(),
             taking: None,
             halted: false,
+            hangs: false,
             quirks,
         };
         Self(Arc::new(Mutex::new(state)))
@@ -277,6 +288,7 @@ impl State {
             name,
             folder: size.is_none(),
             size: size.unwrap_or(0),
+            created: String::new(),
             modified: format!("20260102T0304{:02}", handle % 60),
             protected: false,
         };
