@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use super::claims::Claims;
 use super::opening::{self, Unlocked};
 use super::refusals::Refusals;
+use super::unlocking::LockedCamera;
 use crate::camera::{self, unlock::Attempts};
 use crate::config::{AcceptUnknown, Config, Profiles, Roster};
 use crate::dock::Target;
@@ -65,7 +66,7 @@ impl Docking {
     /// A USB disk that is still being mounted.
     pub fn plugged(&mut self, bay: BayName) {
         self.end(&bay, "another camera took its place");
-        self.show_awaited(&bay);
+        show_awaited(&self.shared, &bay);
         self.awaited.insert(bay);
     }
 
@@ -75,8 +76,9 @@ impl Docking {
         let Some(profile) = rules.profiles.get(profile).map(Arc::clone) else {
             return;
         };
-        self.show_awaited(&bay);
+        show_awaited(&self.shared, &bay);
         self.awaited.insert(bay.clone());
+        let number = self.unlocked.expect(&bay);
         let (shared, unlocked, attempts, refusals) = (
             Arc::clone(&self.shared),
             Arc::clone(&self.unlocked),
@@ -84,30 +86,26 @@ impl Docking {
             Arc::clone(&self.refusals),
         );
         let name = bay.clone();
-        self.start(bay, Arc::default(), move || {
-            match opening::unlock(&device, &profile, &rules.config, &attempts) {
-                Ok(told) => unlocked.put(&name, told),
-                Err((code, reason, next_step)) => {
-                    refuse(&shared, &refusals, &name, code, reason, next_step);
-                }
+        let control = Arc::new(JobControl::default());
+        let mine = Arc::clone(&control);
+        self.start(bay, control, move || {
+            let camera = LockedCamera {
+                device: &device,
+                profile: &profile,
+                config: &rules.config,
+                attempts: &attempts,
+                stop: &|| mine.left().is_some() || shared.stopping(),
+                refused: &|(code, reason, next_step)| {
+                    // The bay is another camera's by then, or nobody's.
+                    if mine.left().is_none() {
+                        refuse(&shared, &refusals, &name, code, reason, next_step);
+                    }
+                },
+                again: &|| show_awaited(&shared, &name),
+            };
+            if let Some(told) = camera.unlocked() {
+                unlocked.put(&name, number, told);
             }
-        });
-    }
-
-    fn show_awaited(&self, bay: &BayName) {
-        self.shared.bays.show(BayView {
-            bay: bay.clone(),
-            camera: None,
-            officer: None,
-            session: None,
-            file: None,
-            status: BayStatus::Reading {
-                files_done: 0,
-                files_total: 0,
-                bytes_done: 0,
-                bytes_total: 0,
-                seconds_left: None,
-            },
         });
     }
 
@@ -194,10 +192,6 @@ impl Docking {
 
     /// Every docked camera is settled or was refused.
     pub fn all_settled(&self) -> bool {
-        let jobs = self
-            .jobs
-            .values()
-            .all(|docked| docked.control.settled() || docked.thread.is_finished());
         // What cannot be unlocked or mounted has said so at its bay, and is not waited for.
         let shown = self.shared.bays.all();
         let given_up = |bay: &BayName| {
@@ -205,6 +199,9 @@ impl Docking {
                 view.bay == *bay && matches!(view.status, BayStatus::NotRecognised { .. })
             })
         };
+        let jobs = self.jobs.iter().all(|(bay, docked)| {
+            docked.control.settled() || docked.thread.is_finished() || given_up(bay)
+        });
         jobs && self.awaited.iter().all(given_up)
     }
 
@@ -361,6 +358,24 @@ fn refuse(
         }
     }
     not_recognised(shared, bay, code, reason, next_step);
+}
+
+/// Its bay says that something is on its way.
+fn show_awaited(shared: &Shared, bay: &BayName) {
+    shared.bays.show(BayView {
+        bay: bay.clone(),
+        camera: None,
+        officer: None,
+        session: None,
+        file: None,
+        status: BayStatus::Reading {
+            files_done: 0,
+            files_total: 0,
+            bytes_done: 0,
+            bytes_total: 0,
+            seconds_left: None,
+        },
+    });
 }
 
 fn not_recognised(shared: &Shared, bay: &BayName, code: &str, reason: String, next_step: String) {

@@ -11,12 +11,14 @@ mod observed;
 mod opening;
 mod pages;
 pub mod parts;
+mod persist;
 mod publisher;
 mod refusals;
 mod report;
 mod restore;
 mod service;
 mod status;
+mod unlocking;
 
 pub use commands::{Answer, Order, Request};
 pub use loglimit::installed as log_limit;

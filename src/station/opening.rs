@@ -2,35 +2,53 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::docking::Rules;
 use crate::camera::ptp::{Pace, PtpCamera, PtpError, PtpFacts, Stop, UsbTransport};
-use crate::camera::unlock::{self, Attempts, UnlockError, Unlocked as Told};
+use crate::camera::unlock::Unlocked as Told;
 use crate::camera::{
     Camera, CameraError, CameraFile, FolderCamera, Listed, MassStorageCamera, WipeOrder,
 };
-use crate::config::{Config, Profile, Secrets};
 use crate::dock::Target;
-use crate::metrics;
-use crate::model::{
-    BayName, CameraId, CameraIdentity, Condition, Explain as _, SourcePath, UsbDevice, WipeAnswer,
-};
+use crate::model::{BayName, CameraIdentity, Condition, SourcePath, WipeAnswer};
 
 /// Between a camera's unlocking and its return in the same bay.
 #[derive(Default)]
-pub struct Unlocked(Mutex<HashMap<BayName, Told>>);
+pub struct Unlocked(Mutex<HashMap<BayName, Expected>>);
+
+/// One camera that is being unlocked; the number tells it from the bay's next one.
+#[derive(Default)]
+struct Expected {
+    number: u64,
+    told: Option<Told>,
+}
 
 impl Unlocked {
-    pub fn put(&self, bay: &BayName, told: Told) {
-        self.lock().insert(bay.clone(), told);
+    /// A camera is about to be unlocked there; returns its number.
+    pub fn expect(&self, bay: &BayName) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let expected = Expected { number, told: None };
+        self.lock().insert(bay.clone(), expected);
+        number
+    }
+
+    /// Too late when that camera left: what it told must not be taken for another one's.
+    pub fn put(&self, bay: &BayName, number: u64, told: Told) {
+        if let Some(expected) = self.lock().get_mut(bay)
+            && expected.number == number
+        {
+            expected.told = Some(told);
+        }
     }
 
     pub fn take(&self, bay: &BayName) -> Option<Told> {
-        self.lock().remove(bay)
+        self.lock().remove(bay)?.told
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<BayName, Told>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<BayName, Expected>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -129,43 +147,29 @@ pub fn open(
     })
 }
 
-/// Carries out a profile's unlock step; fails with the code, the reason and the next step. Blocks.
-pub fn unlock(
-    device: &UsbDevice,
-    profile: &Arc<Profile>,
-    config: &Config,
-    attempts: &Attempts,
-) -> Result<Told, (&'static str, String, String)> {
-    let explained = |error: UnlockError| {
-        metrics::error(error.label());
-        (
-            error.label(),
-            format!("{} ({}) is locked: {error}", device.ids(), profile.name),
-            error.next_step(),
-        )
-    };
-    let Some(steps) = &profile.unlock else {
-        return Err(explained(UnlockError::NoSteps));
-    };
-    let password = match &steps.secret {
-        None => None,
-        Some(name) => {
-            let secret = Secrets::from_environment().unlock_password(config, name);
-            Some(secret.map_err(|error| (error.label(), error.to_string(), error.next_step()))?)
-        }
-    };
-    let mut transport = UsbTransport::open(device, unlock::claim(steps))
-        .map_err(|error| explained(error.into()))?;
-    let told = unlock::run(&mut transport, profile, device, password.as_ref(), attempts)
-        .map_err(explained)?;
-    tracing::info!(
-        device = device.ids(),
-        profile = profile.name,
-        camera = told.id.as_ref().map(CameraId::as_str),
-        user = told.user,
-        department = told.department,
-        battery = told.battery,
-        "a locked camera was unlocked; waiting for it to come back"
-    );
-    Ok(told)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_camera_told_is_its_own_and_comes_too_late_once_it_left() {
+        let (unlocked, bay) = (Unlocked::default(), BayName::new("bay-1"));
+        let told = |user: &str| Told {
+            user: Some(user.into()),
+            ..Told::default()
+        };
+        let first = unlocked.expect(&bay);
+        unlocked.put(&bay, first, told("Jo"));
+        assert_eq!(unlocked.take(&bay), Some(told("Jo")));
+        // Its thread ends after it left: the next camera there is somebody else's.
+        unlocked.put(&bay, first, told("Jo"));
+        assert_eq!(unlocked.take(&bay), None);
+        let second = unlocked.expect(&bay);
+        unlocked.put(&bay, first, told("Jo"));
+        assert_eq!(unlocked.take(&bay), None);
+        // Nor is what one told kept when the next is begun with.
+        unlocked.put(&bay, second, told("Al"));
+        unlocked.expect(&bay);
+        assert_eq!(unlocked.take(&bay), None);
+    }
 }

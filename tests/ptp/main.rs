@@ -3,6 +3,7 @@
 mod condition;
 mod hostile;
 mod listing;
+mod lists;
 #[path = "../support/mtp/mod.rs"]
 mod mtp;
 mod parsers;
@@ -20,7 +21,7 @@ use camdock::camera::{Camera, CameraError, Listed, Refused};
 use camdock::config::{Profile, Profiles};
 use camdock::model::{FileFacts, SourcePath, UsbDevice};
 
-use mtp::{Device, Quirks, TOP};
+use mtp::{Device, Lists, Quirks, TOP};
 
 /// Time is counted, not waited for: see `Pace`.
 fn pace() -> Pace {

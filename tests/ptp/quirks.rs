@@ -264,6 +264,7 @@ fn only_operations_that_read_are_ever_asked_for() {
         op::GET_PARTIAL_OBJECT,
         op::GET_PARTIAL_OBJECT_64,
         op::GET_OBJECT_PROP_VALUE,
+        op::GET_OBJECT_PROP_LIST,
         op::GET_DEVICE_PROP_DESC,
         op::GET_DEVICE_PROP_VALUE,
     ];

@@ -8,6 +8,7 @@ use super::dataset::{DeviceInfo, StorageInfo, parse_handles};
 use super::erase::Eraser;
 use super::file::{PtpFile, Shared, lock};
 use super::link::Pace;
+use super::lists::Lists;
 use super::object::Object;
 use super::session::{Ask, DATASET_MAX, Session};
 use super::transport::{BulkTransport, Presence};
@@ -50,6 +51,7 @@ pub struct PtpCamera {
     pub(super) index: Option<Index>,
     /// The answer to a deletion was lost: none is asked for any more.
     pub(super) answer_lost: bool,
+    lists: Lists,
 }
 
 impl PtpCamera {
@@ -82,6 +84,7 @@ impl PtpCamera {
             facts,
             at,
             max_files: 1_000_000,
+            lists: Lists::new(profile.ptp),
             index: None,
             answer_lost: false,
         })
@@ -143,7 +146,7 @@ impl PtpCamera {
     ) -> Result<(), CameraError> {
         let walked = {
             let mut session = lock(&self.session);
-            Walk::new(&mut session, &self.profile, self.max_files).run(sink)
+            Walk::new(&mut session, &mut self.lists, &self.profile, self.max_files).run(sink)
         };
         self.index = Some(walked.map_err(|error| self.failed(error))?);
         Ok(())

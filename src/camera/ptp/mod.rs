@@ -14,6 +14,7 @@ mod erase;
 mod error;
 mod file;
 mod link;
+mod lists;
 mod name;
 mod object;
 mod property;

@@ -35,23 +35,45 @@ impl Object {
         let info = ObjectInfo::parse(&bytes)?;
         let folder = info.is_folder();
         let mut size = u64::from(info.size);
-        // 4 GiB and more can't be said there; some devices say 0 for what they have not counted yet.
-        if !folder
-            && (info.size == u32::MAX || info.size == 0)
-            && let Some(larger) = size_property(session, handle)?
-        {
-            size = larger;
+        if !folder && let Some(property) = size_property(session, handle)? {
+            size = whole_size(info.size, property);
         }
-        let time = |text: &str| PtpDate::parse(text)?.timestamp(&TimeZone::UTC);
         Ok(Self {
             storage: info.storage,
             parent: info.parent,
             folder,
             protected: info.protection != 0,
             size,
-            modified: time(&info.modified).or_else(|| time(&info.created)),
+            modified: modified(&info.modified, &info.created),
             name: info.name,
         })
+    }
+
+    /// A listing shows both as the same.
+    pub fn lists_as(&self, other: &Self) -> bool {
+        let shown = |object: &Self| {
+            let file = (!object.folder).then_some((object.size, object.protected, object.modified));
+            (object.folder, file)
+        };
+        self.name == other.name && shown(self) == shown(other)
+    }
+}
+
+/// The camera's claim, from the texts for changed and created.
+pub(super) fn modified(modified: &str, created: &str) -> Option<Timestamp> {
+    let time = |text: &str| PtpDate::parse(text)?.timestamp(&TimeZone::UTC);
+    time(modified).or_else(|| time(created))
+}
+
+/// 4 GiB and more can't be said in ObjectInfo: there stands FFFFFFFF or, with some devices, what is left of the size when its
+/// upper half is cut off; others say 0 for what they have not counted yet. In any other contradiction ObjectInfo counts.
+fn whole_size(info: u32, property: u64) -> u64 {
+    let said = u64::from(info);
+    let cut_off = property > u64::from(u32::MAX) && property & u64::from(u32::MAX) == said;
+    if info == 0 || info == u32::MAX || cut_off {
+        property
+    } else {
+        said
     }
 }
 

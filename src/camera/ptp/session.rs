@@ -132,37 +132,50 @@ impl Session {
 
     /// A whole dataset.
     pub fn read(&mut self, ask: Ask<'_>) -> Result<Vec<u8>, PtpError> {
-        self.patiently(|session| {
-            session.command(ask.operation, ask.parameters)?;
-            let mut bytes = Vec::new();
-            match session.link.answer(session.transaction, 4096)? {
-                Answer::Response(response) => session.accept(ask.operation, &response)?,
-                Answer::Data(length) => {
-                    let limit = ask.limit;
-                    let too_large = PtpError::TooLarge {
-                        what: ask.what,
-                        limit,
-                    };
-                    if length.is_some_and(|length| length > limit) {
+        self.patiently(|session| session.dataset(ask))
+    }
+
+    /// As [`Session::read`], for what can be had in another way: trouble of the link is mended, but nothing asked again.
+    pub fn read_once(&mut self, ask: Ask<'_>) -> Result<Vec<u8>, PtpError> {
+        let read = self.with_patience(0, |session| session.dataset(ask));
+        if let Err(error) = read
+            && error.of_the_link()
+        {
+            self.recover(error, 1)?;
+        }
+        read
+    }
+
+    fn dataset(&mut self, ask: Ask<'_>) -> Result<Vec<u8>, PtpError> {
+        self.command(ask.operation, ask.parameters)?;
+        let mut bytes = Vec::new();
+        match self.link.answer(self.transaction, 4096)? {
+            Answer::Response(response) => self.accept(ask.operation, &response)?,
+            Answer::Data(length) => {
+                let limit = ask.limit;
+                let too_large = PtpError::TooLarge {
+                    what: ask.what,
+                    limit,
+                };
+                if length.is_some_and(|length| length > limit) {
+                    return Err(too_large);
+                }
+                let mut chunk = vec![0; 16 << 10];
+                loop {
+                    let count = self.link.data(&mut chunk)?;
+                    if count == 0 {
+                        break;
+                    }
+                    bytes.extend_from_slice(&chunk[..count]);
+                    if bytes.len() as u64 > limit {
                         return Err(too_large);
                     }
-                    let mut chunk = vec![0; 16 << 10];
-                    loop {
-                        let count = session.link.data(&mut chunk)?;
-                        if count == 0 {
-                            break;
-                        }
-                        bytes.extend_from_slice(&chunk[..count]);
-                        if bytes.len() as u64 > limit {
-                            return Err(too_large);
-                        }
-                    }
-                    let response = session.link.response(session.transaction)?;
-                    session.accept(ask.operation, &response)?;
                 }
+                let response = self.link.response(self.transaction)?;
+                self.accept(ask.operation, &response)?;
             }
-            Ok(bytes)
-        })
+        }
+        Ok(bytes)
     }
 
     /// Sends a dataset: for the clock only.
@@ -189,6 +202,15 @@ impl Session {
     /// Runs one operation, again where that may help. Each of ours can be repeated: it changes nothing.
     fn patiently<T>(
         &mut self,
+        once: impl FnMut(&mut Self) -> Result<T, PtpError>,
+    ) -> Result<T, PtpError> {
+        self.with_patience(TROUBLES, once)
+    }
+
+    /// `most`: troubles of the link after which it is tried again.
+    fn with_patience<T>(
+        &mut self,
+        most: u32,
         mut once: impl FnMut(&mut Self) -> Result<T, PtpError>,
     ) -> Result<T, PtpError> {
         self.end_stream()?;
@@ -221,7 +243,7 @@ impl Session {
                     reopened = true;
                     self.open = false;
                 }
-                Err(error) if error.of_the_link() && troubles < TROUBLES => {
+                Err(error) if error.of_the_link() && troubles < most => {
                     troubles += 1;
                     tracing::debug!(%error, troubles, "trouble with a device");
                     self.recover(error, troubles)?;

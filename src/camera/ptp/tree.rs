@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::PtpError;
 use super::dataset::parse_handles;
+use super::lists::{self, FACTS_MAX, Facts, Lists};
 use super::name::{numbered, path_name};
 use super::object::Object;
 use super::session::{Ask, DATASET_MAX, Session};
@@ -73,6 +74,8 @@ fn key(path: &[u8]) -> [u8; 16] {
 
 struct Level {
     handles: std::vec::IntoIter<u32>,
+    /// What is known of them already.
+    facts: Facts,
     storage: u32,
     /// Length of this folder's path in `Walk::path`.
     path_len: usize,
@@ -81,6 +84,7 @@ struct Level {
 
 pub(super) struct Walk<'a> {
     session: &'a mut Session,
+    lists: &'a mut Lists,
     profile: &'a Profile,
     max_files: u64,
     index: Index,
@@ -97,9 +101,15 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(session: &'a mut Session, profile: &'a Profile, max_files: u64) -> Self {
+    pub fn new(
+        session: &'a mut Session,
+        lists: &'a mut Lists,
+        profile: &'a Profile,
+        max_files: u64,
+    ) -> Self {
         Self {
             session,
+            lists,
             profile,
             max_files,
             index: Index::default(),
@@ -176,6 +186,7 @@ impl<'a> Walk<'a> {
             Err(error) => return Err(error),
         };
         let mut levels = vec![Level {
+            facts: self.lists.folder(self.session, lists::TOP, &handles)?,
             handles: handles.into_iter(),
             storage,
             path_len: self.path.len(),
@@ -264,10 +275,13 @@ impl<'a> Walk<'a> {
         handle: u32,
         sink: Sink<'_>,
     ) -> Result<ControlFlow<()>, PtpError> {
-        let Some(level) = levels.last() else {
+        let depth = levels.len();
+        // Hostile: folders within folders, each with a long list.
+        let held: usize = levels.iter().map(|level| level.facts.len()).sum();
+        let Some(level) = levels.last_mut() else {
             return Ok(ControlFlow::Continue(()));
         };
-        let (storage, flagged, depth) = (level.storage, level.flagged, levels.len());
+        let (storage, flagged) = (level.storage, level.flagged);
         if self.room == 0 {
             self.beyond = self.beyond.saturating_add(1);
             return Ok(ControlFlow::Continue(()));
@@ -283,7 +297,7 @@ impl<'a> Walk<'a> {
             return Ok(ControlFlow::Continue(()));
         }
         self.room -= 1;
-        let object = match Object::fetch(self.session, handle) {
+        let object = match self.lists.object(self.session, &mut level.facts, handle) {
             Ok(object) => object,
             Err(error) => {
                 self.path = self.joined(&nameless(handle));
@@ -312,12 +326,20 @@ impl<'a> Walk<'a> {
             return Ok(self.refuse(None, "too_deep", reason, sink));
         }
         match self.handles(storage, handle) {
-            Ok(handles) => levels.push(Level {
-                handles: handles.into_iter(),
-                storage,
-                path_len: self.path.len(),
-                flagged: flagged || self.profile.flag.folders.matches(&name),
-            }),
+            Ok(handles) => {
+                let facts = if held + handles.len() <= FACTS_MAX {
+                    self.lists.folder(self.session, handle, &handles)?
+                } else {
+                    Facts::new()
+                };
+                levels.push(Level {
+                    facts,
+                    handles: handles.into_iter(),
+                    storage,
+                    path_len: self.path.len(),
+                    flagged: flagged || self.profile.flag.folders.matches(&name),
+                });
+            }
             Err(error) => return self.unreadable(error, "is a folder that can't be listed", sink),
         }
         Ok(ControlFlow::Continue(()))

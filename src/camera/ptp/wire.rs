@@ -57,6 +57,7 @@ pub mod rc {
 pub mod prop {
     pub const BATTERY_LEVEL: u16 = 0x5001;
     pub const DATE_TIME: u16 = 0x5011;
+    pub const STORAGE: u16 = 0xdc01;
     pub const OBJECT_FORMAT: u16 = 0xdc02;
     pub const PROTECTION: u16 = 0xdc03;
     pub const OBJECT_SIZE: u16 = 0xdc04;

@@ -17,7 +17,7 @@ pub enum UnlockError {
     #[error("the camera refuses the password")]
     WrongPassword,
     #[error(
-        "the camera refused this password before; it is not sent again, lest the camera locks itself"
+        "this password was refused here before; it is not sent again, lest the camera locks itself"
     )]
     NotRepeated,
     #[error("the camera refuses to {0}")]
@@ -57,10 +57,10 @@ impl Explain for UnlockError {
         match self {
             Self::NoSteps => "Give the profile an [unlock] section, or match the camera by its readable form.",
             Self::NoPassword | Self::Unfit { .. } => {
-                "Put the cameras' password where the profile's `secret` says, then restart the service."
+                "Put the cameras' password where the profile's `secret` says: a docked camera is then tried at once. Given as a systemd credential, it needs a restart of the service."
             }
             Self::WrongPassword | Self::NotRepeated => {
-                "Check the camera's password with the make's own program, correct the secret of its profile, restart the service, and dock it again."
+                "Check the camera's password with the make's own program and correct the secret of its profile: the docked camera is then tried at once. Another camera can be docked in another bay."
             }
             Self::Transfer(TransportError::Access) => {
                 "Let the group `camdock` use the device: install the udev rules that come with CamDock, then dock it again."

@@ -39,7 +39,7 @@ fn profile(protocol: UnlockProtocol) -> Profile {
     profile
 }
 
-fn device(serial: Option<&str>, port: &str) -> UsbDevice {
+pub(super) fn device(serial: Option<&str>, port: &str) -> UsbDevice {
     UsbDevice {
         port: port.into(),
         peer_port: None,
@@ -193,10 +193,14 @@ fn another_camera_is_tried_though_one_refused_the_password() {
         tried(&mut one, Some("S1"), "q"),
         Err(UnlockError::NotRepeated)
     );
-    // Without a serial the port has to do.
+    // Without a serial the port has to do, and the next one there may be another camera.
+    assert_eq!(tried(&mut one, None, "p"), Err(UnlockError::WrongPassword));
+    assert!(tried(&mut other, None, "p").is_ok());
+    assert_eq!(tried(&mut one, None, "p"), Err(UnlockError::WrongPassword));
     assert_eq!(tried(&mut one, None, "p"), Err(UnlockError::WrongPassword));
     assert_eq!(tried(&mut one, None, "p"), Err(UnlockError::NotRepeated));
     assert!(tried(&mut other, None, "q").is_ok());
+    assert_eq!(one.log_ins, 4);
 }
 
 #[test]

@@ -114,6 +114,8 @@ pub struct PtpQuirks {
     pub no_close: bool,
     /// Its partial reads can't be relied on: each file is read whole, and begun anew after an interruption.
     pub no_partial: bool,
+    /// Its lists of properties are wrong or make it hang: each object is asked about by itself.
+    pub no_lists: bool,
 }
 
 /// What marks a recording as important; it is taken first. Any mark is enough.

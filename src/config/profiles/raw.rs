@@ -46,6 +46,7 @@ pub(super) struct RawProfile {
     set_clock: bool,
     ptp_no_close: bool,
     ptp_no_partial: bool,
+    ptp_no_lists: bool,
     unlock: Option<Spanned<RawUnlock>>,
 }
 
@@ -70,6 +71,7 @@ impl Default for RawProfile {
             set_clock: false,
             ptp_no_close: false,
             ptp_no_partial: false,
+            ptp_no_lists: false,
             unlock: None,
         }
     }
@@ -252,6 +254,7 @@ impl RawProfile {
             ptp: PtpQuirks {
                 no_close: self.ptp_no_close,
                 no_partial: self.ptp_no_partial,
+                no_lists: self.ptp_no_lists,
             },
             unlock,
         })

@@ -55,11 +55,16 @@ enum State {
     },
     Mounted,
     Docked,
-    Locked(Arc<Profile>),
+    /// `again`: it came back still locked.
+    Locked {
+        profile: Arc<Profile>,
+        again: bool,
+    },
     /// The locked form went; what it becomes is awaited.
     Returning {
         by: Duration,
         profile: Arc<Profile>,
+        again: bool,
     },
 }
 
@@ -150,7 +155,7 @@ impl Slot {
         }
         self.there = None;
         self.since = now;
-        if let State::Locked(profile) = &self.state {
+        if let State::Locked { profile, again } = &self.state {
             let returns = profile
                 .unlock
                 .as_ref()
@@ -158,6 +163,7 @@ impl Slot {
             self.state = State::Returning {
                 by: now + returns,
                 profile: Arc::clone(profile),
+                again: *again,
             };
             return;
         }
@@ -247,7 +253,7 @@ impl Slot {
                     self.state = State::Mounting { by, said: true };
                 }
             }
-            State::Docked | State::Locked(_) => {}
+            State::Docked | State::Locked { .. } => {}
         }
     }
 
@@ -278,7 +284,7 @@ impl Slot {
             PlugState::Device(device) => device,
         };
         let returned = match &self.state {
-            State::Returning { profile, .. } => Some(profile.name.clone()),
+            State::Returning { profile, again, .. } => Some((profile.name.clone(), *again)),
             _ => None,
         };
         match judge(device, around.profiles) {
@@ -287,12 +293,15 @@ impl Slot {
                 self.state = State::Other;
             }
             Verdict::Refused(reason) => self.refuse(reason, events),
-            // To try again by itself could lock the camera for good.
+            // Going on by itself could lock the camera for good.
             Verdict::Camera {
                 locked: true,
                 profile,
-            } if returned.as_ref() == Some(&profile.name) => {
-                self.refuse("it is still locked after it was unlocked".into(), events);
+            } if returned == Some((profile.name.clone(), true)) => {
+                self.refuse(
+                    "it comes back locked each time it is to be unlocked".into(),
+                    events,
+                );
             }
             Verdict::Camera {
                 locked: true,
@@ -304,7 +313,9 @@ impl Slot {
                     device: UsbDevice::clone(device),
                     profile: profile.name.clone(),
                 });
-                self.state = State::Locked(profile);
+                // Once: somebody may have docked it, or another one, anew before it was due back.
+                let again = returned.is_some_and(|(name, _)| name == profile.name);
+                self.state = State::Locked { profile, again };
             }
             Verdict::Camera { profile, .. } if profile.access == Access::MassStorage => {
                 if (around.mounted)(plug) {

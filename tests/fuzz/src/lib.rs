@@ -25,7 +25,7 @@ use camdock::model::{
 use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
-use mtp::{Device, Ending, Listing, Quirks, TOP};
+use mtp::{Device, Ending, Listing, Lists, Quirks, TOP};
 use script::{Mangled, Replies};
 
 /// Files and folders that a listing may give; see `max_files`.
@@ -123,6 +123,8 @@ pub fn device(input: &[u8]) {
         ends_after: on(limits, 5).then(|| u64::from(amount) * 64),
         pulled_after: on(limits, 6).then(|| u64::from(reach) * 256),
         floods: on(limits, 7).then(|| u64::from(reach) << 12),
+        lists: Lists::ALL[usize::from(amount) % Lists::ALL.len()],
+        cuts_sizes: on(faults, 7),
         ..Quirks::default()
     };
     let device = Device::new(quirks);

@@ -16,7 +16,7 @@ fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap())
 }
 
-fn string(units: &[u16]) -> Vec<u8> {
+pub(super) fn string(units: &[u16]) -> Vec<u8> {
     if units.is_empty() {
         return vec![0];
     }
@@ -36,7 +36,7 @@ fn array<const N: usize>(elements: impl ExactSizeIterator<Item = [u8; N]>) -> Ve
 }
 
 /// What a command is answered with: a dataset, an object's content (handle, offset, length), or nothing.
-enum Reply {
+pub(super) enum Reply {
     Nothing(Vec<u32>),
     Dataset(Vec<u8>),
     Content(u32, u64, u64),
@@ -99,6 +99,7 @@ impl State {
                     self.data(code, transaction, Vec::new(), (handle, offset, length));
                 }
                 Err(SILENCE) => {}
+                Err(_) if std::mem::take(&mut self.hangs) => {}
                 Err(0) => self.taking = Some((code, transaction, parameters)),
                 Err(code) => self.respond(code, transaction, &[]),
             }
@@ -129,7 +130,7 @@ impl State {
             op::GET_OBJECT_HANDLES => self.handles(parameter(0), parameter(2)),
             op::GET_OBJECT_INFO => {
                 let node = self.objects.get(&parameter(0)).ok_or(rc::BAD_HANDLE)?;
-                Ok(Reply::Dataset(object_info(node)))
+                Ok(Reply::Dataset(object_info(node, self.quirks.cuts_sizes)))
             }
             op::DELETE_OBJECT => self.delete(parameter(0), parameter(1)),
             op::GET_OBJECT => self.content(parameter(0), 0, u64::MAX),
@@ -144,15 +145,7 @@ impl State {
                 let node = self.objects.get(&parameter(0)).ok_or(rc::BAD_HANDLE)?;
                 Ok(Reply::Dataset(node.size.to_le_bytes().to_vec()))
             }
-            op::GET_OBJECT_PROP_LIST if parameter(2) == 0xdc04 => {
-                let node = self.objects.get(&parameter(0)).ok_or(rc::BAD_HANDLE)?;
-                let mut list = 1_u32.to_le_bytes().to_vec();
-                list.extend(parameter(0).to_le_bytes());
-                list.extend(0xdc04_u16.to_le_bytes());
-                list.extend(8_u16.to_le_bytes());
-                list.extend(node.size.to_le_bytes());
-                Ok(Reply::Dataset(list))
-            }
+            op::GET_OBJECT_PROP_LIST => self.prop_list(parameters),
             op::GET_DEVICE_PROP_DESC if parameter(0) == 0x5001 => {
                 let (min, max, level) = self.battery;
                 Ok(Reply::Dataset(vec![
@@ -362,16 +355,20 @@ fn storage_info() -> Vec<u8> {
     info
 }
 
-fn object_info(node: &Node) -> Vec<u8> {
+fn object_info(node: &Node, cuts_sizes: bool) -> Vec<u8> {
+    let size = match u32::try_from(node.size) {
+        Err(_) if cuts_sizes => u32::try_from(node.size & 0xffff_ffff).unwrap(),
+        size => size.unwrap_or(u32::MAX),
+    };
     let mut info = node.storage.to_le_bytes().to_vec();
     info.extend(if node.folder { 0x3001_u16 } else { 0x300b }.to_le_bytes());
     info.extend(u16::from(node.protected).to_le_bytes());
-    info.extend(u32::try_from(node.size).unwrap_or(u32::MAX).to_le_bytes());
+    info.extend(size.to_le_bytes());
     info.extend([0; 2 + 4 * 3 + 4 * 3]);
     info.extend(node.parent.to_le_bytes());
     info.extend([0; 2 + 4 + 4]);
     info.extend(string(&node.name));
-    info.extend(PtpString::encode(""));
+    info.extend(PtpString::encode(&node.created));
     info.extend(PtpString::encode(&node.modified));
     info.extend(PtpString::encode(""));
     info

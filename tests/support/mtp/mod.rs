@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own share")]
 
 mod answers;
+mod lists;
 mod wire;
 
 use std::collections::{HashMap, VecDeque};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use camdock::camera::ptp::{TransportError, op};
 
+pub use lists::Lists;
 pub use wire::Wire;
 
 pub const STORAGE: u32 = 0x0001_0001;
@@ -113,6 +115,9 @@ pub struct Quirks {
     pub unplugs_on_delete: bool,
     /// From the n-th time on, DeviceInfo gives another serial.
     pub serial_after: Option<(u32, String)>,
+    pub lists: Lists,
+    /// In ObjectInfo the upper half of a size is left out, not said to be too large.
+    pub cuts_sizes: bool,
 }
 
 impl Default for Quirks {
@@ -155,6 +160,8 @@ impl Default for Quirks {
             reuses_handles: false,
             unplugs_on_delete: false,
             serial_after: None,
+            lists: Lists::Good,
+            cuts_sizes: false,
         }
     }
 }
@@ -166,6 +173,7 @@ pub struct Node {
     pub name: Vec<u16>,
     pub folder: bool,
     pub size: u64,
+    pub created: String,
     pub modified: String,
     pub protected: bool,
     /// What its bytes are made of.
@@ -200,6 +208,8 @@ pub struct State {
     /// Operation, transaction and parameters of a command that waits for its data.
     taking: Option<(u16, u32, Vec<u32>)>,
     halted: bool,
+    /// The command at work is never answered.
+    hangs: bool,
 }
 
 /// The test's end of a device.
@@ -248,6 +258,7 @@ impl Device {
             out: VecDeque::new(),
             taking: None,
             halted: false,
+            hangs: false,
             quirks,
         };
         Self(Arc::new(Mutex::new(state)))
@@ -297,6 +308,7 @@ impl State {
             name,
             folder: size.is_none(),
             size: size.unwrap_or(0),
+            created: String::new(),
             modified: format!("20260102T0304{:02}", handle % 60),
             protected: false,
             seed: handle,

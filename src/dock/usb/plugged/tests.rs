@@ -211,7 +211,7 @@ fn a_locked_camera_keeps_its_bay_while_it_comes_back_with_other_ids() {
 }
 
 #[test]
-fn a_locked_camera_that_never_comes_back_has_left_and_one_that_stays_locked_is_not_tried_again() {
+fn a_locked_camera_that_never_comes_back_has_left_and_one_that_stays_locked_is_tried_once_again() {
     let mut dock = Dock::new().with_locked();
     let locked = |address| [plug("1-4", address, VENDOR)];
     assert_eq!(dock.scan(&locked(5)).len(), 1);
@@ -219,13 +219,17 @@ fn a_locked_camera_that_never_comes_back_has_left_and_one_that_stays_locked_is_n
     assert_eq!(dock.after(31.0, &[]), ["bay-1 left NotBack"]);
     assert_eq!(dock.after(60.0, &locked(6)), ["bay-1 locked locked"]);
     // Straight to the other address, without a scan between.
-    let said = dock.after(1.0, &locked(7));
+    assert_eq!(dock.after(1.0, &locked(7)), ["bay-1 locked locked"]);
+    assert_eq!(dock.after(60.0, &locked(7)), NONE);
+    let said = dock.after(1.0, &locked(8));
     assert_eq!(
         said,
-        ["bay-1 refused it is still locked after it was unlocked"]
+        ["bay-1 refused it comes back locked each time it is to be unlocked"]
     );
-    assert_eq!(dock.after(60.0, &locked(7)), NONE);
+    assert_eq!(dock.after(60.0, &locked(8)), NONE);
     assert_eq!(dock.after(1.0, &[]), ["bay-1 left Removed"]);
+    // Docked again, it is a new one.
+    assert_eq!(dock.after(1.0, &locked(9)), ["bay-1 locked locked"]);
 }
 
 #[test]
