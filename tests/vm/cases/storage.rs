@@ -56,9 +56,16 @@ pub fn only_read(guest: &mut Guest, port: u8, medium: &Medium) {
         .ends(0);
     assert_eq!(guest.writes(port), 0);
     guest.pull(port);
+    unmounted(guest);
+    medium.is_unchanged();
+}
+
+/// What was mounted has gone with its camera, and the helper is done with it.
+pub fn unmounted(guest: &mut Guest) {
     let gone = "for n in $(seq 100); do grep -q /run/camdock/media/ /proc/mounts || exit 0; sleep 0.1; done; exit 1";
     guest.shell(gone).ends(0);
-    medium.is_unchanged();
+    let done = "for n in $(seq 100); do systemctl list-units --no-legend 'camdock-mount@*' | grep -q . || exit 0; sleep 0.1; done; exit 1";
+    guest.shell(done).ends(0);
 }
 
 #[test]

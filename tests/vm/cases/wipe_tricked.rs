@@ -6,7 +6,7 @@ use std::time::Duration;
 use camdock::audit::{LogHandle, LogKey};
 use camdock::model::{Entry, Event, WipeAnswer, WipeLevel, WipeProof, WipeRequest};
 
-use super::storage::footage;
+use super::storage::{footage, unmounted};
 use crate::bed::{Footage, Guest, Layout, Media, Medium};
 
 const ALLOW: &str = "printf 'level = \"stored\"\\nlog_keys = [\"%s\"]\\n' \"$(cat /var/lib/camdock/keys/log.pub)\" >/etc/camdock/wipe.toml
@@ -103,6 +103,7 @@ fn vm_wipe_leaves_a_camera_that_bears_another_cameras_serial() {
     guest.all_stored("left 2");
     guest.pull(2);
     guest.bay_clears("left 2");
+    unmounted(&mut guest);
     guest.shell(ALLOW).ends(0);
     let proofs = proofs(&mut guest);
     assert_eq!(proofs.len(), footage.files.len());
@@ -115,6 +116,7 @@ fn vm_wipe_leaves_a_camera_that_bears_another_cameras_serial() {
         assert_eq!(guest.writes(2), 0);
         guest.pull(2);
         guest.bay_clears("left 2");
+        unmounted(guest);
         medium.is_unchanged();
     };
     // Another camera with the very same card: its own serial tells it.
