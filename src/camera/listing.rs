@@ -1,5 +1,7 @@
-//! Walks a camera's folders: bounded in depth and number, with one open folder a level and nothing collected.
+//! Walks a camera's folders: bounded in depth and number, with one open folder a level; of those behind it only the ids are
+//! kept, so that a broken file system that shows one folder in many places has it listed once.
 
+use std::collections::HashSet;
 use std::ffi::CStr;
 use std::io;
 use std::ops::ControlFlow;
@@ -24,7 +26,6 @@ type Sink<'a> = &'a mut dyn FnMut(Listed) -> ControlFlow<()>;
 
 struct Level {
     dir: Dir,
-    id: (u32, u32, u64),
     /// Length of this folder's path in `Walk::path`.
     path_len: usize,
     /// A folder's name on the way here is a flag mark.
@@ -39,6 +40,8 @@ pub(super) struct Walk<'a> {
     limit: u64,
     seen: u64,
     beyond: u64,
+    /// Folders that were opened.
+    folders: HashSet<(u32, u32, u64)>,
     path: Vec<u8>,
 }
 
@@ -51,6 +54,7 @@ impl<'a> Walk<'a> {
             limit: max_entries,
             seen: 0,
             beyond: 0,
+            folders: HashSet::new(),
             path: Vec::new(),
         }
     }
@@ -62,9 +66,10 @@ impl<'a> Walk<'a> {
 
     /// Fails only when the camera's top folder can't be read; whatever else fails is an entry with its reason.
     pub fn run(mut self, sink: Sink<'_>) -> io::Result<()> {
+        self.folders
+            .insert(beneath::file_id(&beneath::stat(self.beneath.root())?));
         let top = Level {
             dir: Dir::read_from(self.beneath.root())?,
-            id: beneath::file_id(&beneath::stat(self.beneath.root())?),
             path_len: 0,
             flagged: false,
         };
@@ -121,7 +126,7 @@ impl<'a> Walk<'a> {
     }
 
     fn entry(
-        &self,
+        &mut self,
         levels: &mut Vec<Level>,
         name: &CStr,
         mut kind: FileType,
@@ -217,7 +222,7 @@ impl<'a> Walk<'a> {
     }
 
     fn folder(
-        &self,
+        &mut self,
         parent: BorrowedFd<'_>,
         levels: &[Level],
         name: &CStr,
@@ -238,12 +243,12 @@ impl<'a> Walk<'a> {
         };
         let fd = self.beneath.open_dir(parent, name).map_err(unreadable)?;
         let id = beneath::file_id(&beneath::stat(fd.as_fd()).map_err(unreadable)?);
-        if levels.iter().any(|level| level.id == id) {
-            return Err(("folder_loop", "is a folder that holds itself".to_owned()));
+        if !self.folders.insert(id) {
+            let reason = "is a folder that was listed in another place already, or holds itself: the file system is broken";
+            return Err(("folder_loop", reason.to_owned()));
         }
         Ok(Level {
             dir: Dir::new(fd).map_err(|error| unreadable(error.into()))?,
-            id,
             path_len: self.path.len(),
             flagged: flagged || self.profile.flag.folders.matches(name.to_bytes()),
         })
