@@ -4,6 +4,7 @@ mod bounds;
 mod idle;
 #[cfg(test)]
 mod model;
+mod room;
 mod show;
 mod wipe;
 
@@ -20,7 +21,6 @@ use super::looked::Looked;
 use super::outbound::chain;
 use super::pull::{Puller, Tools};
 use super::quiet::Quiet;
-use super::spool::Room;
 use super::state::{CRAWLING, SessionState};
 use super::turns::Turn as Place;
 use super::wiping::Wiping;
@@ -30,6 +30,7 @@ use crate::failpoint::reached;
 use crate::journal::{InventoryRow, Outcome, SessionRow};
 use crate::metrics;
 use crate::model::{Event, Explain as _, FileFacts, FileTimes, ItemFailed, RetryClass, SourcePath};
+use room::Taken;
 use wipe::Wipe;
 
 /// Files taken from the journal at a time.
@@ -68,6 +69,8 @@ struct Run {
     /// Until the first inventory has been taken.
     file_times: Option<FileTimes>,
     bytes_read: u64,
+    /// It was said that there is no room for something.
+    cramped: bool,
     wipe: Option<Wipe>,
 }
 
@@ -112,6 +115,7 @@ impl Job {
             quiet: Quiet::default(),
             file_times: None,
             bytes_read: 0,
+            cramped: false,
             wipe,
         };
         (run, camera)
@@ -246,30 +250,49 @@ impl Run {
         Ok(false)
     }
 
-    /// Takes all that is pending; returns how many were postponed because they may still be growing.
+    /// Takes all that is pending; returns how many were postponed: they may still be growing, or do not fit into the spool.
     fn take_pending(
         &mut self,
         camera: &mut dyn Camera,
         tools: &mut Tools,
     ) -> Result<usize, IngestError> {
         let mut postponed: HashSet<SourcePath> = HashSet::new();
+        let mut no_room: HashSet<SourcePath> = HashSet::new();
+        let mut smallest: Option<FileFacts> = None;
         let mut held: Vec<Held> = Vec::new();
         loop {
-            let limit = ROUND + u32::try_from(postponed.len()).unwrap_or(u32::MAX - ROUND);
+            let left_out = postponed.len() + no_room.len();
+            let limit = ROUND + u32::try_from(left_out).unwrap_or(u32::MAX - ROUND);
             let mut rows = self.shared.journal.next_pending(self.session.id, limit)?;
-            rows.retain(|row| !postponed.contains(&row.facts.path));
+            rows.retain(|InventoryRow { facts, .. }| {
+                !postponed.contains(&facts.path) && !no_room.contains(&facts.path)
+            });
             if rows.is_empty() {
-                break;
+                // What may still be growing, or is to be read again, is not kept waiting for room.
+                match smallest.take().filter(|_| postponed.is_empty()) {
+                    Some(facts) if self.wait_for_room(&facts)? => no_room.clear(),
+                    _ => break,
+                }
+                continue;
             }
             for row in rows {
                 if self.stopped() {
                     return Err(IngestError::Stopped);
                 }
-                if self.take(camera, tools, &row, &mut held)? {
-                    let elapsed = self.began.elapsed();
-                    self.lock().took(row.facts.size, self.bytes_read, elapsed);
-                } else {
-                    postponed.insert(row.facts.path);
+                match self.take(camera, tools, &row, &mut held)? {
+                    Taken::Done => {
+                        let elapsed = self.began.elapsed();
+                        self.lock().took(row.facts.size, self.bytes_read, elapsed);
+                    }
+                    Taken::Later => {
+                        postponed.insert(row.facts.path);
+                    }
+                    Taken::NoRoom => {
+                        if smallest.as_ref().is_none_or(|s| row.facts.size < s.size) {
+                            smallest = Some(row.facts.clone());
+                        }
+                        no_room.insert(row.facts.path);
+                    }
                 }
             }
             self.name_held(&mut held)?;
@@ -278,17 +301,16 @@ impl Run {
             self.lock().pulling(counts);
             self.show(None);
         }
-        Ok(postponed.len())
+        Ok(postponed.len() + no_room.len())
     }
 
-    /// `false`: not now, it may still be growing.
     fn take(
         &mut self,
         camera: &mut dyn Camera,
         tools: &mut Tools,
         row: &InventoryRow,
         held: &mut Vec<Held>,
-    ) -> Result<bool, IngestError> {
+    ) -> Result<Taken, IngestError> {
         let facts = &row.facts;
         if let (Some(id), false) = (&self.session.camera, self.anonymous)
             && let Some(known) = self.shared.journal.held(id, facts)?
@@ -297,13 +319,15 @@ impl Run {
                 facts: facts.clone(),
                 evidence: known.id,
             });
-            return Ok(true);
+            return Ok(Taken::Done);
         }
         if !self.quiet.is_quiet(facts, self.shared.settle) {
-            return Ok(false);
+            return Ok(Taken::Later);
         }
         let shared = Arc::clone(&self.shared);
-        let _room = self.wait_for_room(&shared, facts.size)?;
+        let Some(_room) = room::room(&shared, facts.size) else {
+            return Ok(Taken::NoRoom);
+        };
         self.show(Some(facts));
         let turn = shared.turns.wait(&|| self.stopped());
         let turn = Cell::new(Some(turn.ok_or(IngestError::Stopped)?));
@@ -311,7 +335,7 @@ impl Run {
             Ok(bytes) => {
                 self.bytes_read += bytes;
                 self.tries.remove(&facts.path);
-                Ok(true)
+                Ok(Taken::Done)
             }
             Err(IngestError::Changed(how)) => {
                 let changes = self.changes.entry(facts.path.clone()).or_default();
@@ -324,7 +348,7 @@ impl Run {
                         "Leave the camera docked until it stops recording.".into(),
                     );
                 }
-                Ok(false)
+                Ok(Taken::Later)
             }
             Err(IngestError::Disk(error)) if error.disk_full() => {
                 metrics::error("disk_full");
@@ -334,7 +358,7 @@ impl Run {
                 self.lock().waiting("disk_full", full, error.next_step());
                 self.show(None);
                 self.control.wait(Duration::from_secs(2));
-                Ok(false)
+                Ok(Taken::Later)
             }
             Err(IngestError::Camera(error)) => {
                 if !camera.still_there() {
@@ -386,13 +410,13 @@ impl Run {
         &mut self,
         facts: &FileFacts,
         error: &crate::camera::CameraError,
-    ) -> Result<bool, IngestError> {
+    ) -> Result<Taken, IngestError> {
         let tries = self.tries.entry(facts.path.clone()).or_default();
         *tries += 1;
         if *tries < TRIES && error.retry_class() != RetryClass::Never {
             tracing::warn!(path = %facts.path, code = error.label(), error = error as &dyn std::error::Error, "cannot read; trying again");
             self.control.wait(Duration::from_millis(200));
-            return Ok(false);
+            return Ok(Taken::Later);
         }
         metrics::file("failed", facts.size);
         metrics::error(error.label());
@@ -415,42 +439,7 @@ impl Run {
             Outcome::Failed,
             &[(facts.path.clone(), None)],
         )?;
-        Ok(true)
-    }
-
-    /// Stops pulling while the spool is full, says so, and goes on when there is room.
-    fn wait_for_room<'s>(&self, shared: &'s Shared, bytes: u64) -> Result<Room<'s>, IngestError> {
-        let mut said = false;
-        loop {
-            if let Some(room) = shared.spool.room(bytes + bytes / 1024 + (1 << 16)) {
-                if said {
-                    let counts = self.shared.journal.inventory_counts(self.session.id)?;
-                    self.lock().pulling(counts);
-                }
-                return Ok(room);
-            }
-            if self.stopped() {
-                return Err(IngestError::Stopped);
-            }
-            if !said {
-                said = true;
-                metrics::error("spool_full");
-                tracing::warn!(
-                    code = "spool_full",
-                    needed = bytes,
-                    free = self.shared.spool.free(),
-                    next_step = "let the uploads drain, or free space on the spool's disk",
-                    "the spool is full; pulling waits"
-                );
-                self.lock().waiting(
-                    "spool_full",
-                    "The station's spool is full".into(),
-                    "Leave the camera docked: it goes on by itself when uploads have made room. Operations: check the store.".into(),
-                );
-                self.show(None);
-            }
-            self.control.wait(Duration::from_millis(500));
-        }
+        Ok(Taken::Done)
     }
 
     /// First the log, then the journal: a file is never called held without its entry.

@@ -127,6 +127,33 @@ fn a_full_spool_stops_the_pulling_says_so_and_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn a_file_that_does_not_fit_into_the_spool_lets_the_others_go_first() {
+    let spool = tempfile::tempdir_in("/dev/shm").unwrap();
+    let free = rustix::fs::statvfs(spool.path()).unwrap();
+    let free = free.f_bavail * free.f_frsize;
+    let dir = format!("dir = {:?}", spool.path());
+    let reserve = format!("reserve_bytes = {}", free - (45 << 20));
+    let place = Place::new(&[("spool", &dir), ("spool", &reserve)]);
+    // First by its name, and flagged.
+    place.film("X0000001", "EVENT/A_LOCK.MP4", 1, 60 << 20);
+    for n in 0..4 {
+        place.film("X0000001", &format!("F{n:02}.MP4"), n + 2, 5 << 20);
+    }
+    let running = place.start(&["run"]);
+    until("the station to run", || place.status().is_some());
+    until("all others to be stored", || {
+        let items = place.items();
+        items.iter().filter(|i| i["state"] == "released").count() == 4
+    });
+    until("the bay to name the one that waits", || {
+        let status = place.status().map(|status| status["bays"].to_string());
+        status.is_some_and(|bays| bays.contains("no room for EVENT/A_LOCK.MP4 (62914560 bytes)"))
+    });
+    running.stop().ends(0);
+    assert_eq!(place.verify_deep()["items_opened"], 4);
+}
+
+#[test]
 fn several_cameras_are_taken_side_by_side_and_none_waits_for_all_of_another() {
     let place = Place::new(&[("ingest", "parallel_cameras = 2")]);
     let serials: Vec<String> = (1..=6).map(|n| format!("X000000{n}")).collect();

@@ -52,6 +52,11 @@ impl Medium {
                 exfat::fill(&path, footage);
             }
         }
+        Self::at(path)
+    }
+
+    /// An image that is there already.
+    pub fn at(path: PathBuf) -> Self {
         let digest = Sha256Digest::of(&fs::read(&path).unwrap());
         Self { path, digest }
     }

@@ -3,6 +3,7 @@
 mod agent;
 mod disk;
 mod exfat;
+mod fat;
 mod guest;
 mod install;
 mod kept;
@@ -12,6 +13,7 @@ mod qemu;
 mod redir;
 mod station;
 
+pub use fat::Fat;
 pub use guest::Guest;
 pub use medium::{Layout, Medium};
 pub use plug::Media;

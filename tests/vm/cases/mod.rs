@@ -1,5 +1,6 @@
 //! One file a kind of camera; names begin with `vm_`, by which the quick run leaves them out.
 
+mod corrupt;
 mod folder;
 mod gadget;
 mod locked;

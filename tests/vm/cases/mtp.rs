@@ -36,6 +36,10 @@ fn vm_mtp_camera_with_partial_reads_is_taken_and_goes_on_after_it_was_pulled() {
     footage
         .files
         .insert("DCIM/LONG.MP4".into(), (429, 40_000_000));
+    for number in 0..20 {
+        let path = format!("DCIM/MANY/{number:02}.GPS");
+        footage.files.insert(path, (440 + number, 100 + number));
+    }
     for path in footage.files.keys() {
         guest.agent.put(
             &format!("/srv/card/{path}"),
@@ -60,6 +64,9 @@ fn vm_mtp_camera_with_partial_reads_is_taken_and_goes_on_after_it_was_pulled() {
     guest.tell_times("bay-2", plugged, stored, footage.total());
     let said = guest.shell("journalctl -u camdock -o cat").ends(0).text();
     assert!(said.contains("resumes an interrupted pull"), "{said}");
+    // Asked for a folder's objects it tells of the folder itself only: then each is asked for its properties.
+    let used = said.contains("lists the properties of its objects") && said.contains("Each");
+    assert!(used, "{said}");
     let taken = guest.as_taken(&footage);
     guest.verify_against(&[("MTP-0007", &taken)]);
 }
