@@ -173,8 +173,9 @@ fn folders(config: &Config, findings: &mut Vec<Finding>) {
         Ok(stat) => {
             let free = stat.f_bavail.saturating_mul(stat.f_frsize);
             let detail = format!(
-                "{free} bytes free, {} kept in reserve",
-                config.spool.reserve_bytes
+                "{} free, {} kept in reserve",
+                gigabytes(free),
+                gigabytes(config.spool.reserve_bytes)
             );
             if free > config.spool.reserve_bytes {
                 fine("spool", detail)
@@ -192,6 +193,11 @@ fn folders(config: &Config, findings: &mut Vec<Finding>) {
             "Check the path and its rights.",
         ),
     });
+}
+
+/// As disks are sold.
+fn gigabytes(bytes: u64) -> String {
+    format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10)
 }
 
 fn clock(findings: &mut Vec<Finding>) {

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 
 use camdock::model::Event;
 
 use crate::place::{Place, until};
+use crate::small_disk::SmallDisk;
 use crate::support::Made;
 use crate::whole::{Expected, check};
 use crate::{all_of, side_by_side};
@@ -340,100 +340,6 @@ fn a_lost_log_folder_comes_back_from_the_bucket_if_the_bucket_has_all_that_was_w
     lose_log(&place);
     lose_journal(&place);
     place.drain().ends(4).says("behind");
-}
-
-/// A small disk in memory, in a mount namespace of its own that ends with it.
-struct SmallDisk {
-    holder: Child,
-    at: PathBuf,
-}
-
-impl SmallDisk {
-    /// `None`, with the reason told, where this machine does not allow it.
-    fn mount(at: PathBuf, kib: u32) -> Option<Self> {
-        fs::create_dir_all(&at).unwrap();
-        let script = format!(
-            "mount -t tmpfs -o size={kib}k,mode=700 none \"$1\" && echo ready && exec sleep 600"
-        );
-        let holder = Command::new("unshare")
-            .args([
-                "--user",
-                "--map-root-user",
-                "--mount",
-                "sh",
-                "-c",
-                &script,
-                "sh",
-            ])
-            .arg(&at)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(mut holder) = holder else {
-            eprintln!("SKIPPED: there is no `unshare` to make a small disk with");
-            return None;
-        };
-        let mut line = String::new();
-        let out = holder.stdout.take().unwrap();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
-        if line != "ready\n" {
-            let _ = holder.wait();
-            eprintln!("SKIPPED: this machine does not let its users mount a small disk");
-            return None;
-        }
-        Some(Self { holder, at })
-    }
-
-    /// The words that run a program where the disk is mounted.
-    fn within(&self) -> Vec<String> {
-        let target = format!("--target={}", self.holder.id());
-        [
-            "nsenter",
-            &target,
-            "--user",
-            "--mount",
-            "--preserve-credentials",
-        ]
-        .map(str::to_owned)
-        .into()
-    }
-
-    fn run(&self, words: &[&str]) -> bool {
-        let within = self.within();
-        let ran = Command::new(&within[0])
-            .args(&within[1..])
-            .args(words)
-            .stderr(Stdio::null())
-            .status();
-        ran.unwrap().success()
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.at.join(name).to_str().unwrap().to_owned()
-    }
-
-    /// Not a byte is left.
-    fn fill(&self) {
-        let to = format!("of={}", self.path("filler"));
-        assert!(!self.run(&["dd", "if=/dev/zero", &to, "bs=4k", "status=none"]));
-    }
-
-    fn clear(&self) {
-        assert!(self.run(&["rm", &self.path("filler")]));
-    }
-
-    fn remount(&self, how: &str) -> bool {
-        let options = format!("remount,{how}");
-        self.run(&["mount", "-o", &options, self.at.to_str().unwrap()])
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
-    }
 }
 
 fn bays(place: &Place) -> String {

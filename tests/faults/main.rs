@@ -10,6 +10,7 @@ mod footage;
 mod place;
 mod points;
 mod proxy;
+mod small_disk;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
