@@ -114,13 +114,21 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
     let spool = root.at("var/lib/camdock/spool");
     fs::create_dir_all(&spool).unwrap();
     fs::write(spool.join("in-flight.sealed"), b"the only copy").unwrap();
+    // Where camdock.service proposes that keys lie.
+    let key = root.at("etc/camdock/credentials/station.key");
+    fs::create_dir_all(key.parent().unwrap()).unwrap();
+    fs::write(&key, b"not to be had again").unwrap();
     root.dpkg(&["-i", &new], &[]);
     assert_eq!(fs::read_to_string(&config).unwrap(), edited);
     root.dpkg(&["-r", "camdock"], &[]);
     assert!(!installed.exists() && config.exists());
     let said = root.dpkg(&["-P", "camdock"], &[]);
     assert!(!config.exists());
-    assert!(said.contains("Kept:"), "{said}");
+    assert!(
+        said.contains("Kept:") && said.contains("credentials"),
+        "{said}"
+    );
+    assert!(key.exists());
     assert_eq!(
         fs::read(spool.join("in-flight.sealed")).unwrap(),
         b"the only copy"
@@ -135,7 +143,7 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
         "delete all evidence on this station",
     );
     root.dpkg(&["-P", "camdock"], &[sure]);
-    assert!(!spool.exists());
+    assert!(!spool.exists() && !key.exists());
 }
 
 #[test]

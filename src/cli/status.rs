@@ -21,6 +21,9 @@ pub struct Args {
     json: bool,
 }
 
+/// Empties a terminal.
+const CLEAR: &str = "\x1b[2J\x1b[H";
+
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let config = load_config(config)?;
     let path = parts::socket_path(&config);
@@ -33,7 +36,11 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let clear = args.watch && !args.json && std::io::stdout().is_terminal();
     for line in BufReader::new(stream).lines() {
-        let line = line.context("the station stopped answering: what was shown last may be old")?;
+        // Nothing of what was shown last may stay and look true.
+        if clear && line.is_err() {
+            print!("{CLEAR}");
+        }
+        let line = line.context("the station stopped answering")?;
         let view: StatusView =
             serde_json::from_str(&line).context("the station speaks another version")?;
         let outcome = if view.needs_person() {
@@ -45,17 +52,15 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         if args.json {
             writeln!(out, "{line}")?;
         } else {
-            write!(
-                out,
-                "{}{}",
-                if clear { "\x1b[2J\x1b[H" } else { "" },
-                text(&view)
-            )?;
+            write!(out, "{}{}", if clear { CLEAR } else { "" }, text(&view))?;
             out.flush()?;
         }
         if !args.watch {
             return Ok(outcome);
         }
+    }
+    if clear {
+        print!("{CLEAR}");
     }
     anyhow::bail!("the station has stopped");
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rustix::fs::Access;
 use tokio::sync::watch;
 
 use super::status;
@@ -66,6 +67,8 @@ pub struct Observed {
     pub shared: Arc<Shared>,
     pub outbound: Arc<Outbound>,
     pub beat: Arc<Beat>,
+    /// The folders that are looked into for cameras.
+    docked: Vec<PathBuf>,
     /// Where [`Verification`] lies.
     verified: PathBuf,
     /// Where [`Completeness`] lies.
@@ -78,6 +81,7 @@ impl Observed {
         shared: Arc<Shared>,
         outbound: Arc<Outbound>,
         beat: Arc<Beat>,
+        docked: Vec<PathBuf>,
         verified: PathBuf,
         completeness: PathBuf,
     ) -> Self {
@@ -85,6 +89,7 @@ impl Observed {
             shared,
             outbound,
             beat,
+            docked,
             verified,
             completeness,
             sampled: Mutex::default(),
@@ -129,6 +134,10 @@ impl Station for Observed {
         status::take(&self.shared, &self.outbound).map_err(|e| format!("{e:#}"))
     }
 
+    fn alive(&self) -> bool {
+        self.beat.alive()
+    }
+
     fn health(&self) -> Health {
         let mut needs = Vec::new();
         let mut need = |what, essential, problem: Option<(String, String)>| {
@@ -164,6 +173,24 @@ impl Station for Observed {
                     "no room left".to_owned(),
                     "Let the uploads drain, or free space on the spool's disk.".to_owned(),
                 )
+            })
+            .or_else(|| {
+                let refused = rustix::fs::access(self.shared.spool.dir(), Access::WRITE_OK).err()?;
+                Some((
+                    format!("cannot be written to: {}", std::io::Error::from(refused)),
+                    "Look at the spool's disk (`dmesg`, `mount`): it may have been made read-only after an error.".to_owned(),
+                ))
+            }),
+        );
+        let missing = self.docked.iter().find(|folder| !folder.is_dir());
+        need(
+            "docked folders",
+            true,
+            missing.map(|folder| {
+                (
+                    format!("{} is missing", folder.display()),
+                    "Make the folder, or correct [dock] folders in camdock.toml.".to_owned(),
+                )
             }),
         );
         let outbound = self.outbound.snapshot();
@@ -184,7 +211,7 @@ impl Station for Observed {
             }),
         );
         Health {
-            alive: self.beat.alive(),
+            alive: self.alive(),
             needs,
         }
     }

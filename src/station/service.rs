@@ -136,6 +136,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         Arc::clone(&shared),
         Arc::clone(&outbound),
         Arc::clone(&beat),
+        config.dock.folders.iter().map(|f| f.path.clone()).collect(),
         parts::verification_path(&config),
         parts::completeness_path(&config),
     );
@@ -230,6 +231,11 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         }
         if shared.log.stopped() {
             break Err(AuditError::Poisoned).context("the custody log stopped");
+        }
+        if committer.is_finished() {
+            break Err(anyhow::anyhow!(
+                "the thread that commits sealed files has ended: please report this"
+            ));
         }
         beat.beat();
         loglimit::tell_left_out(false);

@@ -16,7 +16,9 @@ use crate::model::{EvidenceId, Explain as _, ItemState};
 
 const PAGE: u32 = 50;
 const PAGE_MAX: u32 = 200;
-const DAYS_MAX: u32 = 2000;
+/// Lines of cameras and days on the page, and in a file.
+const DAYS_MAX: u32 = 5_000;
+pub(super) const DAYS_EXPORTED_MAX: u32 = 100_000;
 const ENTRIES_MAX: u32 = 500;
 const TEXT_MAX: usize = 200;
 
@@ -350,9 +352,24 @@ impl From<CameraDay> for DayLine {
     }
 }
 
-pub(super) fn days(shared: &Shared, from: &str, to: &str) -> Result<Vec<DayLine>, Refused> {
-    let days = archive(shared)?.journal.completeness(from, to, DAYS_MAX);
-    let days = days.map_err(|e| broken(&e))?;
+/// All lines of these days, or none: what is cut must not look whole.
+pub(super) fn days(
+    shared: &Shared,
+    from: &str,
+    to: &str,
+    most: u32,
+) -> Result<Vec<DayLine>, Refused> {
+    let days = archive(shared)?.journal.completeness(from, to, most + 1);
+    whole(days.map_err(|e| broken(&e))?, most)
+}
+
+fn whole(days: Vec<CameraDay>, most: u32) -> Result<Vec<DayLine>, Refused> {
+    if days.len() as u64 > u64::from(most) {
+        let text = format!(
+            "these days have more than {most} lines of cameras and days: ask for fewer days\n"
+        );
+        return Err(refuse(StatusCode::BAD_REQUEST, text));
+    }
     Ok(days.into_iter().map(DayLine::from).collect())
 }
 
@@ -373,7 +390,7 @@ pub(super) async fn completeness(
             None,
             &told,
         )?;
-        let days = days(&shared, &from, &to)?;
+        let days = days(&shared, &from, &to, DAYS_MAX)?;
         Ok(axum::Json(serde_json::json!({ "days": days, "from": from, "to": to })).into_response())
     })
 }
@@ -429,4 +446,17 @@ pub(super) async fn problems(
         });
         Ok(axum::Json(body).into_response())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_shown_whole_or_refused() {
+        let lines = |count: usize| whole(vec![CameraDay::default(); count], 3);
+        assert_eq!(lines(3).unwrap_or_default().len(), 3);
+        let refused = lines(4).err().unwrap().into_response();
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    }
 }

@@ -12,7 +12,8 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
 
-use super::evidence::{Asked, DayLine, Days, Item, days};
+use super::evidence::{Asked, DAYS_EXPORTED_MAX, DayLine, Days, Item, days};
+use super::record::EXPORTED;
 use super::server::Shared;
 use super::{Refused, Viewer};
 use crate::journal::{Search, SearchCursor};
@@ -139,14 +140,9 @@ pub(super) async fn evidence(
     let search = asked.search()?;
     let told = asked.told();
     tokio::task::block_in_place(|| {
-        shared.accesses.enter(
-            &*shared.station,
-            &viewer,
-            peer.ip(),
-            "evidence.exported",
-            None,
-            &told,
-        )
+        shared
+            .accesses
+            .enter(&*shared.station, &viewer, peer.ip(), EXPORTED, None, &told)
     })?;
     let name = format!("{}-evidence", shared.name);
     let export = Export {
@@ -174,15 +170,10 @@ pub(super) async fn completeness(
     let (from, to) = asked.range()?;
     let lines: Vec<DayLine> = tokio::task::block_in_place(|| {
         let told = format!("completeness from={from} to={to}");
-        shared.accesses.enter(
-            &*shared.station,
-            &viewer,
-            peer.ip(),
-            "evidence.exported",
-            None,
-            &told,
-        )?;
-        days(&shared, &from, &to)
+        shared
+            .accesses
+            .enter(&*shared.station, &viewer, peer.ip(), EXPORTED, None, &told)?;
+        days(&shared, &from, &to, DAYS_EXPORTED_MAX)
     })?;
     let mut text = String::new();
     if format == Format::Csv {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::uri::Authority;
@@ -14,6 +15,8 @@ use super::server::Shared;
 use super::{Refused, Viewer, access};
 use crate::config::Role;
 use crate::metrics;
+
+const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Nothing inline, nothing from elsewhere, no frames, no other site may use what we send.
 const HEADERS: [(&str, &str); 9] = [
@@ -43,6 +46,13 @@ pub(super) async fn every_request(
 ) -> Response {
     let mut response = match refusal(&shared, peer.ip(), &request) {
         Some(refused) => refused,
+        // Nothing that is sent to us takes long to send.
+        None if request.method() == Method::POST => {
+            match tokio::time::timeout(BODY_WITHIN, next.run(request)).await {
+                Ok(answer) => answer,
+                Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+            }
+        }
         None => next.run(request).await,
     };
     let headers = response.headers_mut();
@@ -114,24 +124,30 @@ fn viewer(shared: &Shared, peer: IpAddr, headers: &HeaderMap) -> Result<Option<V
         });
         return Ok(here);
     };
-    if !shared.wrong_tokens.has(peer) {
+    // An old cookie must not lock the officers' page of this machine.
+    let anyway = shared.loopback && headers.get(header::AUTHORIZATION).is_none();
+    if !anyway && !shared.wrong_tokens.has(peer) {
         metrics::web_refused("rate");
         let text = "too many wrong tokens; wait a minute\n";
         return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, text));
     }
     let found = shared.tokens.find(token);
     if found.is_none() {
-        shared.wrong_tokens.take(peer);
         metrics::web_refused("token");
-        // An old cookie must not lock the officers' page of this machine.
-        if shared.loopback && headers.get(header::AUTHORIZATION).is_none() {
+        if anyway {
             return Ok(Some(Viewer {
                 name: None,
                 role: Role::Kiosk,
             }));
         }
+        shared.wrong_tokens.take(peer);
+        wrong_token(peer);
     }
     Ok(found)
+}
+
+fn wrong_token(from: IpAddr) {
+    tracing::warn!(code = "web_wrong_token", %from, next_step = "if this goes on, find out who it is", "a wrong token was given");
 }
 
 /// Lets through who has one of the roles; hands the viewer on to the page.
@@ -212,7 +228,7 @@ pub(super) async fn login(
     let Some(viewer) = shared.tokens.find(token) else {
         shared.wrong_tokens.take(peer.ip());
         metrics::web_refused("token");
-        tracing::warn!(code = "web_wrong_token", from = %peer.ip(), next_step = "if this goes on, find out who it is", "a wrong token was given");
+        wrong_token(peer.ip());
         return Redirect::to("/login#wrong").into_response();
     };
     let to = match viewer.role {

@@ -35,6 +35,8 @@ pub trait Station: Send + Sync + 'static {
     fn changes(&self) -> watch::Receiver<u64>;
     fn status(&self) -> Result<StatusView, String>;
     fn health(&self) -> Health;
+    /// The main loop has come round lately. Never blocks.
+    fn alive(&self) -> bool;
     /// How the last `camdock verify` ended, if there was one.
     fn verification(&self) -> Option<Verification>;
     /// What the last `camdock audit gaps` found, if there was one.

@@ -1,7 +1,7 @@
 //! The officer page and its live feed (server-sent events).
 //!
 //! `hello` holds everything and comes first; `bays` holds what changed; `alive` comes every other second, so that a page
-//! knows that silence is a lost connection and not a quiet evening.
+//! knows that silence is a lost connection, or a station whose main loop stands still, and not a quiet evening.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -68,9 +68,19 @@ impl Reader {
             self.seen = Some(new);
             return Some(hello);
         };
-        tokio::select! {
-            changed = self.snapshots.changed() => changed.ok()?,
-            () = tokio::time::sleep(ALIVE) => return Some(event("alive", "{}")),
+        loop {
+            tokio::select! {
+                changed = self.snapshots.changed() => {
+                    changed.ok()?;
+                    break;
+                }
+                () = tokio::time::sleep(ALIVE) => {
+                    // What a station shows that stands still may be old.
+                    if self.shared.station.alive() {
+                        return Some(event("alive", "{}"));
+                    }
+                }
+            }
         }
         let new = self.snapshots.borrow_and_update().clone();
         let (changed, gone) = feed::difference(seen, &new);

@@ -12,13 +12,16 @@ use crate::model::{EvidenceId, OperatorAction};
 
 /// The same person doing the same within this time is one entry: turning pages, or looking again.
 const SAME: Duration = Duration::from_mins(1);
+/// A page that stays open looks again and again: that is an entry an hour.
+const OPEN: Duration = Duration::from_hours(1);
 const REMEMBERED: usize = 10_000;
+pub(super) const EXPORTED: &str = "evidence.exported";
 
 type Key = (String, &'static str, Option<EvidenceId>, String, IpAddr);
 
-/// What was entered lately.
+/// What was entered lately: when it was, and when it was asked for last.
 #[derive(Default)]
-pub(super) struct Accesses(Mutex<HashMap<Key, Instant>>);
+pub(super) struct Accesses(Mutex<HashMap<Key, (Instant, Instant)>>);
 
 impl Accesses {
     /// Enters an access; without the entry nothing is shown. Blocks.
@@ -34,7 +37,11 @@ impl Accesses {
         let operator = viewer.name.as_deref().unwrap_or("unknown").to_owned();
         let key = (operator.clone(), action, evidence, what.to_owned(), from);
         let mut lately = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lately.get(&key).is_some_and(|at| at.elapsed() < SAME) {
+        if let Some((entered, last)) = lately.get_mut(&key)
+            && last.elapsed() < SAME
+            && entered.elapsed() < OPEN
+        {
+            *last = Instant::now();
             return Ok(());
         }
         if lately.len() >= REMEMBERED {
@@ -52,7 +59,10 @@ impl Accesses {
         });
         match entered {
             Ok(()) => {
-                lately.insert(key, Instant::now());
+                // What was taken away as a file is entered each time.
+                if action != EXPORTED {
+                    lately.insert(key, (Instant::now(), Instant::now()));
+                }
                 Ok(())
             }
             Err(error) => {

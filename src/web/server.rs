@@ -20,14 +20,16 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use super::access::{Limiter, Tokens};
+use super::access::{Limiter, Tokens, network};
 use super::record::Accesses;
-use super::{Station, assets, evidence, export, feed, guard, health, officer, tls};
+use super::{
+    Refused, Station, Viewer, assets, evidence, export, feed, guard, health, officer, tls,
+};
 use crate::audit::LogHandle;
 use crate::config::{Config, ConfigError, Secrets};
 use crate::journal::{EntryIndex, Journal};
 use crate::metrics;
-use crate::model::{Explain, RetryClass};
+use crate::model::{Explain, RetryClass, StatusView};
 
 /// Connections at a time, of all and of one address.
 const CONNECTIONS: usize = 256;
@@ -259,14 +261,20 @@ async fn asset(uri: axum::http::Uri) -> axum::response::Response {
     assets::file(uri.path())
 }
 
+/// Names items that are being uploaded: an access like any other.
 async fn status(
     axum::extract::State(shared): axum::extract::State<Arc<Shared>>,
-) -> axum::response::Response {
-    use axum::response::IntoResponse as _;
-    match tokio::task::block_in_place(|| shared.station.status()) {
-        Ok(view) => axum::Json(view).into_response(),
-        Err(error) => (axum::http::StatusCode::SERVICE_UNAVAILABLE, error).into_response(),
-    }
+    axum::extract::Extension(viewer): axum::extract::Extension<Viewer>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+) -> Result<axum::Json<StatusView>, Refused> {
+    tokio::task::block_in_place(|| {
+        let (station, from) = (&*shared.station, peer.ip());
+        let entered = &shared.accesses;
+        entered.enter(station, &viewer, from, "evidence.listed", None, "status")?;
+        let view = station.status();
+        let view = view.map_err(|e| Refused::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, e));
+        Ok(axum::Json(view?))
+    })
 }
 
 async fn listen(
@@ -323,7 +331,7 @@ async fn accept(listener: TcpListener, router: Router, acceptor: Option<TlsAccep
             metrics::web_refused("connections");
             continue;
         };
-        let Some(place) = Place::take(&peers, peer.ip()) else {
+        let Some(place) = Place::take(&peers, network(peer.ip())) else {
             metrics::web_refused("connections");
             continue;
         };

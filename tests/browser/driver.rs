@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -33,7 +33,8 @@ pub struct Browser {
 }
 
 impl Browser {
-    pub fn start(width: u32, height: u32) -> Self {
+    /// Its process, what it says and its port.
+    fn driver() -> Option<(Child, BufReader<ChildStdout>, u16)> {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -42,16 +43,24 @@ impl Browser {
             .spawn()
             .expect("chromedriver is missing; `make setup` installs it");
         let mut said = BufReader::new(driver.stdout.take().unwrap());
-        let port = loop {
+        loop {
             let mut line = String::new();
-            assert!(
-                said.read_line(&mut line).unwrap() > 0,
-                "chromedriver did not start"
-            );
-            if let Some((_, port)) = line.split_once("started successfully on port ") {
-                break port.trim().trim_end_matches('.').parse().unwrap();
+            if said.read_line(&mut line).unwrap() == 0 {
+                let _ = driver.wait();
+                return None;
             }
-        };
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                let port = port.trim().trim_end_matches('.').parse().unwrap();
+                return Some((driver, said, port));
+            }
+        }
+    }
+
+    pub fn start(width: u32, height: u32) -> Self {
+        // It looks for a free port itself, and gives up where another one took it meanwhile.
+        let (driver, mut said, port) = (0..5)
+            .find_map(|_| Self::driver())
+            .expect("chromedriver did not start");
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         let profile = tempfile::tempdir().unwrap();
         let mut arguments: Vec<String> = ARGUMENTS.map(str::to_owned).to_vec();

@@ -187,3 +187,38 @@ fn browser_sixty_four_bays_are_all_in_sight() {
         "document.querySelectorAll('.tile').length === 63",
     );
 }
+
+/// The longest tiles, in the sizes that stations have.
+#[test]
+fn browser_tiles_with_much_to_say_are_whole_on_the_screen() {
+    for (bays, (width, height), least) in [
+        (3, (1280, 800), 30),
+        (20, (1920, 1080), 25),
+        (64, (1920, 1080), 18),
+    ] {
+        let place = place(&[]);
+        for bay in 1..=bays {
+            let camera = place.nameless(&format!("no name {bay}"));
+            fs::write(camera.join("A.MP4"), vec![3; 1000]).unwrap();
+        }
+        let running = place.start(&["run"]);
+        let browser = Browser::start(width, height);
+        browser.open(&url(&running));
+        browser.until(
+            "all bays need attention",
+            &format!(
+                "document.querySelectorAll('.tile[data-state=needs_attention]').length === {bays}"
+            ),
+        );
+        browser.shot(&format!("officer-attention-{bays}"));
+        let scrolls =
+            "const m = document.querySelector('main'); return m.scrollHeight - m.clientHeight";
+        assert_eq!(browser.js(scrolls), 0, "{bays} bays: one has to scroll");
+        let clipped = "return [...document.querySelectorAll('.tile')].filter((t) => t.scrollHeight > t.clientHeight).length";
+        assert_eq!(browser.js(clipped), 0, "{bays} bays: tiles are cut");
+        let state =
+            "return parseFloat(getComputedStyle(document.querySelector('.tile .state')).fontSize)";
+        let size = browser.js(state).as_f64().unwrap();
+        assert!(size >= f64::from(least), "{bays} bays: {size} px");
+    }
+}

@@ -15,6 +15,7 @@ mod people;
 mod place;
 mod policy;
 mod previews;
+mod ready;
 mod safe;
 mod setup;
 mod store;

@@ -1,5 +1,6 @@
 mod profiles;
 mod secrets;
+mod web;
 
 use std::fs;
 use std::path::{Path, PathBuf};

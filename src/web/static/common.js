@@ -42,6 +42,7 @@ export async function languages(then) {
         for (const button of group.children) button.setAttribute("aria-pressed", String(button.lang === chosen));
         then();
     };
+    group.replaceChildren();
     for (const [code, name] of Object.entries(LANGUAGES)) {
         const button = document.createElement("button");
         button.type = "button";

@@ -223,4 +223,5 @@ for (const [name, value] of new URLSearchParams(location.search)) {
     if (field) field.value = value;
 }
 languages(() => { draw(); drawDays(); drawProblems(); if (opened) drawItem(); }).then(() => { look(); find(); });
-setInterval(look, 15000);
+// Each look is an access in the custody log: nobody looks at a page that is not shown.
+setInterval(() => { if (document.visibilityState === "visible") look(); }, 15000);

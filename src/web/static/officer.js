@@ -7,8 +7,11 @@ const said = document.getElementById("said");
 const bays = new Map();
 const tiles = new Map();
 let heard = 0;
-let fresh = false;
+let fresh = null; // not known yet
 let feed = null;
+let texts = false;
+let greeted = false;
+const spoken = new Map();
 
 function left(seconds) {
     if (seconds === null || seconds === undefined) return text("officer.left_unknown");
@@ -99,12 +102,16 @@ function draw(names) {
 
 const all = () => draw([...new Set([...bays.keys(), ...tiles.keys()])]);
 
-function take(view) {
-    const before = bays.get(view.bay);
-    bays.set(view.bay, view);
-    if (before?.state !== view.state) {
-        said.textContent = `${text("officer.bay")} ${view.bay}: ${text(`state.${view.state}`)}`;
+// Takes bays over and says for screen readers what changed, all of it at once; nothing of what was so at the first look.
+function take(views, quiet) {
+    const news = [];
+    for (const view of views) {
+        bays.set(view.bay, view);
+        if (spoken.get(view.bay) === view.state) continue;
+        spoken.set(view.bay, view.state);
+        news.push(`${text("officer.bay")} ${view.bay}: ${text(`state.${view.state}`)}`);
     }
+    if (news.length && !quiet) said.textContent = news.join(". ");
 }
 
 function lost(is) {
@@ -129,15 +136,19 @@ function listen() {
         document.getElementById("version").textContent = `CamDock ${told.version}`;
         document.title = `${told.station} – CamDock`;
         bays.clear();
-        for (const view of told.bays) take(view);
+        take(told.bays, !greeted);
+        greeted = true;
         lost(false);
         all();
     });
     feed.addEventListener("bays", (event) => {
         spoke();
         const told = JSON.parse(event.data);
-        for (const view of told.bays) take(view);
-        for (const name of told.gone) bays.delete(name);
+        take(told.bays, false);
+        for (const name of told.gone) {
+            bays.delete(name);
+            spoken.delete(name);
+        }
         draw([...told.bays.map((view) => view.bay), ...told.gone]);
     });
     feed.addEventListener("alive", () => { spoke(); });
@@ -156,7 +167,7 @@ setInterval(() => {
         lost(true);
         // What a silent connection still holds is old: a new one begins with everything as it is.
         heard = performance.now();
-        listen();
+        if (texts) listen();
     }
     document.getElementById("clock").textContent = new Date().toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
 }, 500);
@@ -165,4 +176,8 @@ document.getElementById("full").addEventListener("click", () => {
     else document.documentElement.requestFullscreen().catch(() => {});
 });
 heard = performance.now();
-languages(all).then(listen);
+function begin() {
+    // Without its texts a page could only show the names of things.
+    languages(all).then(() => { texts = true; listen(); }, () => { lost(true); setTimeout(begin, 2000); });
+}
+begin();

@@ -1,5 +1,7 @@
 //! The pages' listeners against a station made for the test: who may see what, limits, speed with 64 bays and many items.
 
+mod limits;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -41,6 +43,9 @@ impl Station for Stage {
     }
     fn status(&self) -> Result<StatusView, String> {
         Err("there is none".into())
+    }
+    fn alive(&self) -> bool {
+        self.alive
     }
     fn health(&self) -> Health {
         Health {

@@ -1,0 +1,26 @@
+//! Who may reach the pages.
+
+use super::*;
+
+#[test]
+fn what_other_machines_can_reach_needs_tls_and_a_token() {
+    let place = Place::new();
+    for (section, line) in [
+        ("web", "listen = \"0.0.0.0:8480\""),
+        ("web", "listen = \"[::]:8480\""),
+        ("web", "listen = \"192.0.2.7:8480\""),
+        ("metrics", "listen = \"0.0.0.0:9480\""),
+    ] {
+        let refused = place.with(section, line).err().unwrap().to_string();
+        let why = "reachable from other machines";
+        assert!(refused.contains(why), "{line}: {refused}");
+        assert!(refused.contains("without TLS"), "{line}: {refused}");
+    }
+    for (section, line) in [
+        ("web", "listen = \"127.0.0.1:8480\""),
+        ("web", "listen = \"[::1]:8480\""),
+        ("metrics", "listen = \"127.0.0.1:9480\""),
+    ] {
+        place.with(section, line).unwrap();
+    }
+}
