@@ -43,17 +43,20 @@ impl Browser {
             .spawn()
             .expect("chromedriver is missing; `make setup` installs it");
         let mut said = BufReader::new(driver.stdout.take().unwrap());
-        loop {
-            let mut line = String::new();
-            if said.read_line(&mut line).unwrap() == 0 {
-                let _ = driver.wait();
-                return None;
-            }
-            if let Some((_, port)) = line.split_once("started successfully on port ") {
-                let port = port.trim().trim_end_matches('.').parse().unwrap();
-                return Some((driver, said, port));
-            }
+        let mut port = None;
+        let mut line = String::new();
+        while port.is_none() && said.read_line(&mut line).unwrap() > 0 {
+            port = line
+                .split_once("started successfully on port ")
+                .map(|(_, port)| port.trim().trim_end_matches('.').parse().unwrap());
+            line.clear();
         }
+        if let Some(port) = port {
+            return Some((driver, said, port));
+        }
+        let _ = driver.kill();
+        let _ = driver.wait();
+        None
     }
 
     pub fn start(width: u32, height: u32) -> Self {
