@@ -362,20 +362,14 @@ fn refuse(
 
 /// Its bay says that something is on its way.
 fn show_awaited(shared: &Shared, bay: &BayName) {
-    shared.bays.show(BayView {
-        bay: bay.clone(),
-        camera: None,
-        officer: None,
-        session: None,
-        file: None,
-        status: BayStatus::Reading {
-            files_done: 0,
-            files_total: 0,
-            bytes_done: 0,
-            bytes_total: 0,
-            seconds_left: None,
-        },
-    });
+    let status = BayStatus::Reading {
+        files_done: 0,
+        files_total: 0,
+        bytes_done: 0,
+        bytes_total: 0,
+        seconds_left: None,
+    };
+    show_nobodys(shared, bay, status);
 }
 
 fn not_recognised(shared: &Shared, bay: &BayName, code: &str, reason: String, next_step: String) {
@@ -385,6 +379,11 @@ fn not_recognised(shared: &Shared, bay: &BayName, code: &str, reason: String, ne
         reason,
         next_step,
     };
+    show_nobodys(shared, bay, status);
+}
+
+/// What a bay shows of a camera that is not known yet, or never will be.
+fn show_nobodys(shared: &Shared, bay: &BayName, status: BayStatus) {
     shared.bays.show(BayView {
         bay: bay.clone(),
         camera: None,
