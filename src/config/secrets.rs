@@ -16,6 +16,7 @@ const SECRET_BYTES_MAX: usize = 64 << 10;
 const STATION_KEY: &str = "station.key";
 /// 32 random bytes under which item keys lie in the journal.
 const WRAP_KEY: &str = "wrap.key";
+const WEB_TLS_KEY: &str = "web-tls.key";
 
 /// A secret's bytes and the file they came from.
 type Found = (Zeroizing<Vec<u8>>, PathBuf);
@@ -58,13 +59,12 @@ impl Secrets {
 
     /// The key that signs the custody log, PKCS#8 DER: the credential `station.key`, else `<state_dir>/keys/station.key`.
     pub fn station_key(&self, config: &Config) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
-        self.load(STATION_KEY, &key_path(config, STATION_KEY))
-            .map(|(bytes, _)| bytes)
+        self.own(STATION_KEY, config).map(|(bytes, _)| bytes)
     }
 
     /// The key that wraps item keys: the credential `wrap.key`, else `<state_dir>/keys/wrap.key`.
     pub fn wrap_key(&self, config: &Config) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
-        let (bytes, file) = self.load(WRAP_KEY, &key_path(config, WRAP_KEY))?;
+        let (bytes, file) = self.own(WRAP_KEY, config)?;
         <[u8; 32]>::try_from(bytes.as_slice())
             .map(Zeroizing::new)
             .map_err(|_| ConfigError::SecretMalformed {
@@ -75,8 +75,27 @@ impl Secrets {
             })
     }
 
-    /// A named secret: from systemd's credentials if there, else from `file`. Returns where it was, too.
-    pub fn load(&self, name: &str, file: &Path) -> Result<Found, ConfigError> {
+    /// The key of the pages' certificate, PEM: the credential `web-tls.key`, else `file`, which `[web] tls_key` names.
+    pub fn web_tls_key(&self, file: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+        let how = format!(
+            "Write the key of [web] tls_certificate into {} (PEM, mode 0600, owner `camdock`)",
+            file.display()
+        );
+        self.load(WEB_TLS_KEY, file, &how).map(|(bytes, _)| bytes)
+    }
+
+    fn own(&self, name: &str, config: &Config) -> Result<Found, ConfigError> {
+        let file = key_path(config, name);
+        let how = format!(
+            "Run `camdock keygen station` once, which writes {}",
+            file.display()
+        );
+        self.load(name, &file, &how)
+    }
+
+    /// A named secret: from systemd's credentials if there, else from `file`. Returns where it was, too. `how` says what to do
+    /// where it is in neither.
+    fn load(&self, name: &str, file: &Path, how: &str) -> Result<Found, ConfigError> {
         if let Some(credential) = self.credential(name)? {
             return Ok(credential);
         }
@@ -86,10 +105,7 @@ impl Secrets {
             {
                 Err(ConfigError::SecretMissing {
                     name: name.to_owned(),
-                    fix: format!(
-                        "Run `camdock keygen station` once, which writes {}, or give the systemd credential `{name}`.",
-                        file.display()
-                    ),
+                    fix: format!("{how}, or give the systemd credential `{name}`."),
                 })
             }
             read => read.map(|bytes| (bytes, file.to_owned())),

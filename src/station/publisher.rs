@@ -17,6 +17,8 @@ const CHECK_AGAIN: Duration = Duration::from_mins(10);
 
 /// Between rounds, so that many entries share one checkpoint in the bucket.
 const PAUSE: Duration = Duration::from_millis(500);
+/// For the last round of a station that stops, well within the unit's deadline. What it leaves is done at the next start.
+const LAST_ROUND: Duration = Duration::from_secs(15);
 
 pub struct Publisher {
     pub shared: Arc<Shared>,
@@ -60,7 +62,12 @@ impl Publisher {
         let mut failures = 0;
         while !*stop.borrow() {
             size.mark_unchanged();
-            match self.round().await {
+            let round = tokio::select! {
+                round = self.round() => round,
+                // A store that is silent just now holds up no stop; a round that was cut short is made again.
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            match round {
                 Ok(()) => failures = 0,
                 Err(error) if is_fatal(&error) => {
                     let _ = fatal.send(error).await;
@@ -86,7 +93,7 @@ impl Publisher {
             tokio::select! { _ = size.changed() => {}, _ = stop.changed() => {} }
             tokio::select! { () = tokio::time::sleep(PAUSE) => {}, _ = stop.changed() => {} }
         }
-        if let Ok(Err(error)) = tokio::time::timeout(Duration::from_secs(15), self.round()).await {
+        if let Ok(Err(error)) = tokio::time::timeout(LAST_ROUND, self.round()).await {
             tracing::warn!(code = error.label(), %error, "the log's last entries go to the bucket at the next start");
         }
     }

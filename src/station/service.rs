@@ -195,6 +195,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     crate::sys::forget_code();
     tracing::info!(station = %shared.station, folders = config.dock.folders.len(), drain = options.drain, "the station is ready");
 
+    let served = pages.as_ref().map(|pages| (pages, &secrets));
     let ended: anyhow::Result<Ended> = loop {
         tokio::select! {
             event = events.recv() => match event {
@@ -207,7 +208,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
                 None => break Err(anyhow::anyhow!("the watch on docked folders has ended")),
             },
             Some(changed) = edits.recv() => {
-                tokio::task::block_in_place(|| reload(&config, changed, &mut rules, &shared, pages.as_ref()));
+                tokio::task::block_in_place(|| reload(&config, changed, &mut rules, &shared, served));
                 profiles.send_if_modified(|now| {
                     let changed = !Arc::ptr_eq(now, &rules.profiles);
                     now.clone_from(&rules.profiles);
@@ -221,7 +222,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
             _ = hangup.recv() => {
                 let all = Changed { config: true, roster: true, profiles: true };
                 let _ = sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now()?]);
-                tokio::task::block_in_place(|| reload(&config, all, &mut rules, &shared, pages.as_ref()));
+                tokio::task::block_in_place(|| reload(&config, all, &mut rules, &shared, served));
                 let _ = sd_notify::notify(&[NotifyState::Ready]);
             }
             _ = terminate.recv() => break Ok(Ended::Stopped),
@@ -360,7 +361,7 @@ fn reload(
     changed: Changed,
     rules: &mut Rules,
     shared: &Shared,
-    pages: Option<&Pages>,
+    pages: Option<(&Pages, &Secrets)>,
 ) {
     let tell = |file: &std::path::Path, problem: Option<String>| {
         match &problem {
@@ -411,11 +412,19 @@ fn reload(
         if let Ok(new) = &loaded {
             rules.accept_unknown = new.config.ingest.accept_unknown;
             rules.max_files = new.config.ingest.max_files;
-            if let Some(pages) = pages {
-                pages.reload(&new.config);
+            if let Some((pages, secrets)) = pages
+                && let Err(error) = pages.reload(&new.config, secrets)
+            {
+                metrics::error(error.label());
+                tracing::error!(
+                    code = error.label(),
+                    error = &error as &dyn std::error::Error,
+                    next_step = error.next_step(),
+                    "the pages keep the certificate they had"
+                );
             }
             tracing::info!(file = %config.path.display(), next_step = "restart the service for all other settings (`systemctl restart camdock`)",
-                "camdock.toml was read again: the pages' tokens and [ingest] take effect now");
+                "camdock.toml was read again: the pages' tokens and certificate and [ingest] take effect now");
         }
         tell(
             &config.path,

@@ -17,7 +17,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::access::{Limiter, Tokens, network};
@@ -120,6 +119,7 @@ pub struct Bound {
 pub struct Pages {
     tasks: JoinSet<()>,
     tokens: Arc<Tokens>,
+    identity: Option<tls::Identity>,
     pub bound: watch::Receiver<Bound>,
 }
 
@@ -132,15 +132,10 @@ impl Pages {
         archive: Option<Archive>,
         metrics: PrometheusHandle,
     ) -> Result<Self, WebError> {
-        let acceptor = match &config.web.tls {
-            Some(files) => Some(tls::acceptor(
-                &std::fs::read(&files.certificate).map_err(|e| {
-                    WebError::Certificate(format!("{}: {e}", files.certificate.display()))
-                })?,
-                &secrets.load("web-tls.key", &files.key)?.0,
-            )?),
-            None => None,
-        };
+        let files = config.web.tls.as_ref();
+        let identity = files
+            .map(|files| tls::Identity::load(files, secrets))
+            .transpose()?;
         let mut tasks = JoinSet::new();
         let (to, snapshots) = watch::channel(feed::take(&*station));
         if config.web.listen.is_some() {
@@ -148,7 +143,7 @@ impl Pages {
         }
         let (bound_to, bound) = watch::channel(Bound::default());
         let bound_to = Arc::new(bound_to);
-        let tls = acceptor.is_some();
+        let tls = identity.is_some();
         let archive = archive.map(Arc::new);
         let tokens = Arc::new(Tokens::new(&config.web.tokens));
         let shared = |address: SocketAddr| {
@@ -169,30 +164,31 @@ impl Pages {
             })
         };
         if let Some(address) = config.web.listen {
-            let (router, acceptor, to) = (
-                pages(shared(address)),
-                acceptor.clone(),
-                Arc::clone(&bound_to),
-            );
+            let (router, to) = (pages(shared(address)), Arc::clone(&bound_to));
             let tell = move |at| to.send_modify(|b| b.web = Some(at));
-            tasks.spawn(listen(address, router, acceptor, "pages", tell));
+            tasks.spawn(listen(address, router, identity.clone(), "pages", tell));
         }
         if let Some(address) = config.metrics.listen {
-            let acceptor = acceptor.filter(|_| !address.ip().is_loopback());
+            let identity = identity.clone().filter(|_| !address.ip().is_loopback());
             let router = figures(shared(address));
             let tell = move |at| bound_to.send_modify(|b| b.metrics = Some(at));
-            tasks.spawn(listen(address, router, acceptor, "metrics", tell));
+            tasks.spawn(listen(address, router, identity, "metrics", tell));
         }
         Ok(Self {
             tasks,
             tokens,
+            identity,
             bound,
         })
     }
 
-    /// Takes over the tokens of a changed configuration.
-    pub fn reload(&self, config: &Config) {
+    /// Takes over the tokens of a changed configuration and reads certificate and key again.
+    pub fn reload(&self, config: &Config, secrets: &Secrets) -> Result<(), WebError> {
         self.tokens.replace(&config.web.tokens);
+        match (&self.identity, &config.web.tls) {
+            (Some(identity), Some(files)) => identity.renew(files, secrets),
+            _ => Ok(()),
+        }
     }
 
     pub async fn stop(mut self) {
@@ -280,7 +276,7 @@ async fn status(
 async fn listen(
     address: SocketAddr,
     router: Router,
-    acceptor: Option<TlsAcceptor>,
+    identity: Option<tls::Identity>,
     what: &'static str,
     tell: impl FnOnce(SocketAddr),
 ) {
@@ -304,16 +300,16 @@ async fn listen(
         }
     };
     let address = listener.local_addr().unwrap_or(address);
-    let scheme = if acceptor.is_some() { "https" } else { "http" };
+    let scheme = if identity.is_some() { "https" } else { "http" };
     tracing::info!(
         url = format!("{scheme}://{address}/"),
         "{what} can be reached"
     );
     tell(address);
-    accept(listener, router, acceptor).await;
+    accept(listener, router, identity).await;
 }
 
-async fn accept(listener: TcpListener, router: Router, acceptor: Option<TlsAcceptor>) {
+async fn accept(listener: TcpListener, router: Router, identity: Option<tls::Identity>) {
     let all = Arc::new(Semaphore::new(CONNECTIONS));
     let peers: Arc<Mutex<Vec<IpAddr>>> = Arc::default();
     let mut connections = JoinSet::new();
@@ -335,7 +331,8 @@ async fn accept(listener: TcpListener, router: Router, acceptor: Option<TlsAccep
             metrics::web_refused("connections");
             continue;
         };
-        let (router, acceptor) = (router.clone(), acceptor.clone());
+        let router = router.clone();
+        let acceptor = identity.as_ref().map(tls::Identity::acceptor);
         connections.spawn(async move {
             let _held = (permit, place);
             let _ = stream.set_nodelay(true);

@@ -1,15 +1,43 @@
 //! TLS for every address that other machines reach: rustls with ring, TLS 1.3 alone: every browser of the last years speaks it.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use super::WebError;
+use crate::config::{Secrets, Tls};
+
+/// Certificate and key in use. A renewed one takes their place under the open listeners: connections begun before go on.
+#[derive(Clone)]
+pub struct Identity(Arc<RwLock<TlsAcceptor>>);
+
+impl Identity {
+    pub fn load(files: &Tls, secrets: &Secrets) -> Result<Self, WebError> {
+        Ok(Self(Arc::new(RwLock::new(read(files, secrets)?))))
+    }
+
+    /// Reads the files again. What cannot be used changes nothing.
+    pub fn renew(&self, files: &Tls, secrets: &Secrets) -> Result<(), WebError> {
+        let renewed = read(files, secrets)?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = renewed;
+        Ok(())
+    }
+
+    pub fn acceptor(&self) -> TlsAcceptor {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn read(files: &Tls, secrets: &Secrets) -> Result<TlsAcceptor, WebError> {
+    let certificates = std::fs::read(&files.certificate)
+        .map_err(|e| WebError::Certificate(format!("{}: {e}", files.certificate.display())))?;
+    acceptor(&certificates, &secrets.web_tls_key(&files.key)?)
+}
 
 /// `certificates` and `key` are PEM.
-pub fn acceptor(certificates: &[u8], key: &[u8]) -> Result<TlsAcceptor, WebError> {
+fn acceptor(certificates: &[u8], key: &[u8]) -> Result<TlsAcceptor, WebError> {
     let chain = CertificateDer::pem_slice_iter(certificates)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| WebError::Certificate(e.to_string()))?;

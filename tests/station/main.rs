@@ -9,6 +9,7 @@ mod footage;
 mod gaps;
 mod hostile;
 mod interrupted;
+mod lifetime;
 mod load;
 mod moved;
 mod people;
