@@ -50,6 +50,8 @@ def build(result):
         table.row(f"{log['entries']} entries", f"{log['append_per_second']:.0f}", f"{log['verify_seconds']:.2f}")
         table.target("log entries appended a second", log["append_per_second"], 20_000, True)
         table.target("a million entries verified", log["verify_seconds"] * 1e6 / log["entries"], 5, False, "s")
+    if result.get("pages"):
+        _pages(table, result["pages"])
     if result.get("previews"):
         _previews(table, result["previews"])
     if table.targets:
@@ -63,6 +65,20 @@ def build(result):
         table.lines += ["", "Not measured"] + [f"  {name}: {why.splitlines()[0]}" for name, why in result["problems"].items()]
     result["targets"] = table.targets
     return "\n".join(table.lines)
+
+
+def _pages(table, pages):
+    table.head(f"At rest with {pages['bays']} stored cameras and {pages['items']} items", "median ms", "worst ms")
+    for name, path in (("metrics", "/metrics"), ("evidence", "/api/evidence, first page")):
+        row = pages[name]
+        table.row(path, f"{row['median_seconds'] * 1000:.1f}", f"{row['worst_seconds'] * 1000:.1f}")
+    rest = pages["rest"]
+    table.head("Rest", "MiB", "% of a core", "ready after s")
+    share, resident = rest["core_share"] * 100, rest["resident_bytes"] / MIB
+    table.row(f"{rest['seconds']} seconds", f"{resident:.1f}", f"{share:.2f}", f"{pages['ready_seconds']:.1f}")
+    table.target("/metrics, median", pages["metrics"]["median_seconds"] * 1000, 20, False, "ms")
+    table.target("memory at rest", resident, 40, False, "MiB")
+    table.target("share of one core at rest", share, 1, False, "%")
 
 
 def _previews(table, previews):

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import footage
 import ours
+import pages
 import previews
 import report
 import rivals
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = ["floor", "rivals", "ingest", "full-way", "memory", "log", "previews"]
+SECTIONS = ["floor", "rivals", "ingest", "full-way", "memory", "log", "pages", "previews"]
 GIB = 1 << 30
 
 
@@ -139,6 +140,7 @@ def main():
         result["camdock"]["memory"] = section("memory", lambda: ours.memory(station, source, say))
         entries = 100_000 if arguments.quick else 1_000_000
         result["camdock"]["log"] = section("log", lambda: ours.log(station, entries, say))
+        result["pages"] = section("pages", lambda: pages.measure_all(station, source, entries, say))
         result["previews"] = section(
             "previews", lambda: previews.measure_all(binary, clip(), folder, arguments.quick, say)
         )

@@ -1,0 +1,149 @@
+"""A station at rest with 64 stored cameras and a million items: what `/metrics` and the evidence page take, and what rest costs.
+
+The items are copies of real rows that the station wrote for what was docked, in the journal that it reads itself.
+"""
+
+import http.client
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import statistics
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+import footage
+import measure
+from store import Store, _free_ports
+
+BAYS = 64
+READY_SECONDS = 120
+# In seconds: until what a start needs is done, and how long rest is looked at.
+SETTLE, REST = 20, 60
+
+
+def _more(journal, items, say):
+    """Fills the journal with copies of its released items, a minute apart, until it holds so many."""
+    say(f"filling the journal with {items} items …")
+    with sqlite3.connect(journal) as db:
+        columns = [row[1] for row in db.execute("PRAGMA table_info(items)")]
+        rows = [dict(zip(columns, row)) for row in db.execute("SELECT * FROM items WHERE state = 'released'")]
+        if not rows:
+            raise RuntimeError("the journal holds no item that is done with")
+
+        def copies():
+            now = int(time.time() * 1000)
+            for number in range(items - len(rows)):
+                made = now - (number + 1) * 60_000
+                # UUID version 7: its first 48 bits are the time.
+                random = bytearray(os.urandom(10))
+                random[0] = 0x70 | random[0] & 0x0F
+                random[2] = 0x80 | random[2] & 0x3F
+                row = rows[number % len(rows)] | {"id": uuid.UUID(bytes=made.to_bytes(6, "big") + bytes(random)).bytes}
+                row["path"] = b"DCIM/%03dMEDIA/C%07d.MP4" % (number // 9999 % 900 + 100, number)
+                yield [row[column] for column in columns]
+
+        marks = ", ".join("?" * len(columns))
+        db.executemany(f"INSERT INTO items VALUES ({marks})", copies())
+        held = db.execute("SELECT COUNT(*) FROM items").fetchone()[0]
+    db.close()
+    if held != items:
+        raise RuntimeError(f"the journal holds {held} of {items} items")
+
+
+def _token(station):
+    """A token for the evidence page, and its line for the configuration."""
+    command = [str(station.binary), "token", "bench", "--role", "evidence"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+    return re.search(r"camdock_[A-Za-z0-9_-]+", said)[0], re.search(r"\{ name = .*\}", said)[0]
+
+
+def _get(port, path, token=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        began = time.perf_counter()
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        answer = connection.getresponse()
+        body = answer.read()
+        return answer.status, body, time.perf_counter() - began
+    finally:
+        connection.close()
+
+
+def _wait_until_ready(process, port):
+    until = time.monotonic() + READY_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if _get(port, "/readyz")[0] == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.2)
+    raise RuntimeError("the station was not ready in time; see the commands' log")
+
+
+def _times(port, path, count, mark, token=None):
+    taken = []
+    for _ in range(count):
+        status, body, seconds = _get(port, path, token)
+        if status != 200 or mark not in body:
+            raise RuntimeError(f"{path} answered {status}: {body[:200]!r}")
+        taken.append(seconds)
+        # As somebody scrapes or clicks, not as a load.
+        time.sleep(0.1)
+    taken.sort()
+    return {"median_seconds": statistics.median(taken), "worst_seconds": taken[-1], "count": count}
+
+
+def _resident_bytes(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+def measure_all(station, source, items, say):
+    """Times of requests, and memory and processor time at rest, of a station with so many items."""
+    smallest = min((path for path in footage.files(source)), key=lambda path: path.stat().st_size)
+    with Store(station.work / "store") as store:
+        footage.dock_same(smallest, station.work / "dock", BAYS)
+        station.prepare(store)
+        say(f"{BAYS} cameras for the pages …")
+        station.run(store)
+        pages, figures = _free_ports(2)
+        token, line = _token(station)
+        with open(station.config, "a") as config:
+            config.write(f'\n[web]\nlisten = "127.0.0.1:{pages}"\ntokens = [{line}]\n')
+            config.write(f'\n[metrics]\nlisten = "127.0.0.1:{figures}"\n')
+        _more(station.work / "station" / "state" / "journal.db", items, say)
+        command = [str(station.binary), "run", "--config", str(station.config)]
+        env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(station.work)}
+        with open(os.environ["BENCH_LOG"], "a") as log:
+            process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            began = time.monotonic()
+            _wait_until_ready(process, figures)
+            started = time.monotonic() - began
+            say(f"{SETTLE + REST} seconds of rest …")
+            time.sleep(SETTLE)
+            used, since = measure.process_cpu_seconds(process.pid), time.monotonic()
+            time.sleep(REST)
+            share = (measure.process_cpu_seconds(process.pid) - used) / (time.monotonic() - since)
+            resident = _resident_bytes(process.pid)
+            say("requests …")
+            held = f'camdock_items{{state="released"}} {items}'.encode()
+            return {
+                "items": items, "bays": BAYS, "ready_seconds": started,
+                "metrics": _times(figures, "/metrics", 60, held),
+                "evidence": _times(pages, "/api/evidence", 60, b'"items"', token),
+                "rest": {"core_share": share, "resident_bytes": resident, "seconds": REST},
+            }  # fmt: skip
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            shutil.rmtree(station.work / "station", ignore_errors=True)
