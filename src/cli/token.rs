@@ -9,7 +9,7 @@ use crate::web::{hash_of, new_token};
 #[command(after_help = "\
   camdock token 'M. Shah' --role evidence
 The token is shown once and kept nowhere: give it to its owner by a way that you trust. To revoke it, remove its line and
-restart the service.")]
+reload the service (`systemctl reload camdock`).")]
 pub struct Args {
     /// Whose it is: stands in the custody log with each access
     name: String,
@@ -42,7 +42,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let token = new_token().context("the system gives no randomness")?;
     let name = toml::Value::String(args.name);
     println!("token:  {token}");
-    println!("Enter in [web] tokens of camdock.toml, then restart the service:");
+    println!("Enter in [web] tokens of camdock.toml, then `systemctl reload camdock`:");
     println!(
         "    {{ name = {name}, role = \"{role}\", sha256 = \"{}\" }},",
         hash_of(&token)

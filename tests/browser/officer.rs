@@ -1,5 +1,8 @@
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -20,6 +23,7 @@ fn browser_an_officer_sees_reading_then_safe_and_is_told_of_an_early_removal() {
         "document.querySelector('.none')",
     );
     browser.shot("officer-none");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
 
     // Written just now: it may still be growing, so the bay reads on for the settling time.
     fs::write(place.camera("X0000001").join("A.MP4"), vec![7; 3_000_000]).unwrap();
@@ -36,6 +40,7 @@ fn browser_an_officer_sees_reading_then_safe_and_is_told_of_an_early_removal() {
             .unwrap()
     );
     browser.shot("officer-reading");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
     browser.until("it is safe", &tile("X0000001", "safe_to_remove"));
     let text = browser.text("[data-bay=X0000001]");
     assert!(
@@ -112,6 +117,61 @@ fn browser_a_page_that_lost_its_station_shows_no_state_at_all() {
     browser.until("a dead station shows nothing", &tile("X0000001", "unknown"));
     let _again = place.start(&["run"]);
     browser.until("it is back by itself", &tile("X0000001", "all_stored"));
+}
+
+/// Passes on what a browser asks of a station, one request a connection; while it is deaf, the feed stays without any answer.
+fn passing_on(station: SocketAddr, deaf: Arc<AtomicBool>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for asked in listener.incoming() {
+            let (mut asked, deaf) = (asked.unwrap(), Arc::clone(&deaf));
+            std::thread::spawn(move || -> std::io::Result<()> {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    asked.read_exact(&mut byte)?;
+                    head.push(byte[0]);
+                }
+                while head.starts_with(b"GET /events ") && deaf.load(Ordering::Relaxed) {
+                    std::thread::sleep(std::time::Duration::from_millis(50));
+                }
+                let head = String::from_utf8_lossy(&head).replace("keep-alive", "close");
+                let mut to = TcpStream::connect(station)?;
+                to.write_all(head.as_bytes())?;
+                std::io::copy(&mut to, &mut asked).map(drop)
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn browser_a_page_that_never_heard_its_station_says_so_and_not_that_nothing_is_docked() {
+    let place = place(&[]);
+    place.film("X0000001", "A.MP4", 1, 1_000_000);
+    let running = place.start(&["run"]);
+    let url = url(&running);
+    let station = url.trim_start_matches("http://").trim_end_matches('/');
+    let deaf = Arc::new(AtomicBool::new(true));
+    let between = passing_on(station.parse().unwrap(), Arc::clone(&deaf));
+    let browser = Browser::start(1280, 800);
+    browser.open(&format!("http://{between}/"));
+    browser.until(
+        "it says that it hears nothing",
+        "!document.getElementById('lost').hidden",
+    );
+    let text = browser.text("body");
+    assert!(text.contains("No connection to the station"), "{text}");
+    let none = browser.js("return document.querySelectorAll('.tile, .none').length");
+    assert_eq!(none, 0, "{text}");
+    browser.shot("officer-never-heard");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    deaf.store(false, Ordering::Relaxed);
+    browser.until("it is heard", &tile("X0000001", "all_stored"));
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    let hidden = browser.js("return document.getElementById('lost').hidden");
+    assert_eq!(hidden, true);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod many;
 mod mtp;
 mod package;
 mod power;
+mod service;
 mod storage;
 mod trouble;
 mod wipe;
