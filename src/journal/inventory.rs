@@ -1,5 +1,5 @@
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Row};
+use rusqlite::Row;
 
 use super::columns::{column, kind_name, kind_of, path_column};
 use super::{Journal, JournalError};
@@ -235,22 +235,6 @@ impl Journal {
         )?;
         let rows = statement.query_map([session.as_bytes()], |row| row.get::<_, [u8; 16]>(0))?;
         rows.map(|row| Ok(EvidenceId::from_bytes(row?))).collect()
-    }
-
-    /// Is this path in the session's inventory with just these facts?
-    pub fn inventory_outcome(
-        &self,
-        session: SessionId,
-        path: &SourcePath,
-    ) -> Result<Option<String>, JournalError> {
-        Ok(self
-            .lock()
-            .query_row(
-                "SELECT outcome FROM inventory WHERE session = ?1 AND path = ?2",
-                (session.as_bytes(), path.as_bytes()),
-                |row| row.get(0),
-            )
-            .optional()?)
     }
 
     fn inventory(

@@ -23,21 +23,7 @@ pub struct SessionRow {
 impl Journal {
     pub fn begin_session(&self, session: &SessionRow) -> Result<(), JournalError> {
         step!("journal begin_session");
-        self.lock().execute(
-            "INSERT INTO sessions (id, bay, camera, profile, access, officer, quarantine, started)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            (
-                session.id.as_bytes(),
-                session.bay.as_str(),
-                session.camera.as_ref().map(CameraId::as_str),
-                &session.profile,
-                &session.access,
-                session.officer.as_ref().map(|o| &o.0),
-                &session.quarantine,
-                session.started.to_string(),
-            ),
-        )?;
-        Ok(())
+        self.insert_session("INSERT", session, None)
     }
 
     /// A session that a lost journal had; one that is there stays.
@@ -47,9 +33,21 @@ impl Journal {
         ended: Option<(Timestamp, bool)>,
     ) -> Result<(), JournalError> {
         step!("journal adopt_session");
+        self.insert_session("INSERT OR IGNORE", session, ended)
+    }
+
+    fn insert_session(
+        &self,
+        insert: &str,
+        session: &SessionRow,
+        ended: Option<(Timestamp, bool)>,
+    ) -> Result<(), JournalError> {
+        let columns =
+            "id, bay, camera, profile, access, officer, quarantine, started, ended, complete";
         self.lock().execute(
-            "INSERT OR IGNORE INTO sessions (id, bay, camera, profile, access, officer, quarantine, started, ended, complete)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            &format!(
+                "{insert} INTO sessions ({columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+            ),
             (
                 session.id.as_bytes(),
                 session.bay.as_str(),
