@@ -29,9 +29,14 @@ pub enum Trouble {
         what: &'static str,
         error: ffmpeg_next::Error,
     },
+    #[error("the hardware encoder failed: {0}")]
+    Encoder(&'static str),
     #[error("the sealed preview cannot be written")]
     Output(#[source] io::Error),
 }
+
+/// The code of [`Trouble::Encoder`]: such a proxy is made again in software.
+pub const ENCODER_FAILED: &str = "preview_encoder";
 
 impl Trouble {
     pub fn ffmpeg(what: &'static str) -> impl Fn(ffmpeg_next::Error) -> Self {
@@ -48,6 +53,7 @@ impl Trouble {
             Self::Size(..) => "preview_size",
             Self::NothingDecoded => "preview_nothing_decoded",
             Self::Ffmpeg { .. } => "preview_ffmpeg",
+            Self::Encoder(_) => ENCODER_FAILED,
             Self::Output(_) => "preview_unwritable",
         }
     }

@@ -162,6 +162,7 @@ pub fn previews(
             output_bytes: PREVIEW_BYTES,
             silence_seconds: 120,
         },
+        hardware: preview.hardware,
         workers: preview.workers,
         hold: preview.hold,
     };
