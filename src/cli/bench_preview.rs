@@ -108,7 +108,7 @@ pub fn run(args: BenchPreview) -> anyhow::Result<Outcome> {
         input: File::open(&sealed)?,
         output: output.file().try_clone()?,
         limits,
-        hardware: args.stand_in.then(|| Hardware {
+        hardware: args.stand_in.then_some(Hardware {
             arguments: &[ENCODER_VERB],
             order: EncoderOrder {
                 limits,

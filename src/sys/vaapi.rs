@@ -63,6 +63,10 @@ impl VaapiSurfaces {
                 errno: libc::ENOMEM,
             });
         }
+        #[allow(
+            clippy::cast_ptr_alignment,
+            reason = "ffmpeg allocates it as what it is cast to"
+        )]
         // SAFETY: the reference is live and, as documented, its data is an `AVHWFramesContext`, whose plain fields below
         // are the caller's to set until it is initialised.
         checked(unsafe {

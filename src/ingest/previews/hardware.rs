@@ -68,16 +68,16 @@ mod tests {
 
     use super::*;
 
-    fn report(ending: Ending) -> Result<Report, IngestError> {
-        Ok(Report {
+    fn report(ending: Ending) -> Report {
+        Report {
             ffmpeg: "1".into(),
             probe: None,
             ending,
             cost: Cost::default(),
-        })
+        }
     }
 
-    fn made(encoder: &str) -> Result<Report, IngestError> {
+    fn made(encoder: &str) -> Report {
         report(Ending::Made(Made {
             sha256: Sha256Digest::of(b""),
             size: 1,
@@ -93,7 +93,7 @@ mod tests {
         }))
     }
 
-    fn failed(code: &str) -> Result<Report, IngestError> {
+    fn failed(code: &str) -> Report {
         let (code, reason) = (code.to_owned(), "why".to_owned());
         report(Ending::Failed { code, reason })
     }
@@ -102,18 +102,18 @@ mod tests {
     fn hardware_is_left_alone_after_three_tries_in_vain_in_a_row() {
         let hardware = HardwareUse::new(true);
         for _ in 0..2 {
-            hardware.ended(&made(SOFTWARE));
-            hardware.ended(&failed("preview_encoder"));
+            hardware.ended(&Ok(made(SOFTWARE)));
+            hardware.ended(&Ok(failed("preview_encoder")));
             assert!(hardware.hopeful());
-            hardware.ended(&made("h264_vaapi"));
+            hardware.ended(&Ok(made("h264_vaapi")));
         }
         hardware.ended(&Err(PreviewError::Crashed("signal 11".into()).into()));
         // These say nothing of it.
-        hardware.ended(&failed("preview_unreadable"));
+        hardware.ended(&Ok(failed("preview_unreadable")));
         hardware.ended(&Err(PreviewError::Stopped.into()));
-        hardware.ended(&made(SOFTWARE));
+        hardware.ended(&Ok(made(SOFTWARE)));
         assert!(hardware.hopeful());
-        hardware.ended(&failed("preview_encoder"));
+        hardware.ended(&Ok(failed("preview_encoder")));
         assert!(!hardware.hopeful() && !hardware.usable());
         assert!(!HardwareUse::new(false).hopeful());
     }

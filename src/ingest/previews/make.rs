@@ -149,7 +149,7 @@ impl Previews {
             input: File::open(shared.spool.sealed(id)).map_err(SealError::Read)?,
             output: file.file().try_clone().map_err(PreviewError::Start)?,
             limits: self.rules.limits,
-            hardware: hardware.then(|| Hardware {
+            hardware: hardware.then_some(Hardware {
                 arguments: &[ENCODER_VERB],
                 order: EncoderOrder {
                     limits: self.rules.limits,

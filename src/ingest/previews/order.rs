@@ -63,9 +63,11 @@ pub fn preview_worker() -> Result<(), IngestError> {
         Ok((input, output, PreviewOrder::read()?))
     };
     let (input, output, (order, key)) = started().map_err(PreviewError::Start)?;
-    let encoder = match order.request.hardware {
-        true => sys::inherited(preview::WORKER_SOCKET).ok(),
-        false => None,
+    let encoder = if order.request.hardware {
+        // Not there when no encoder process could be started.
+        sys::inherited(preview::WORKER_SOCKET).ok()
+    } else {
+        None
     };
     let missing = preview::confine(&order.request)?;
     say(&Said::Confined { missing });

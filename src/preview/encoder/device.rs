@@ -9,6 +9,7 @@ use ffmpeg_next::format::Pixel;
 use ffmpeg_next::{Dictionary, Error, Packet, codec, encoder, frame};
 use rustix::fs::{Access, access};
 
+use super::h264;
 use super::software::prepare;
 use super::wire::Shape;
 use crate::preview::decode::again;
@@ -129,6 +130,8 @@ pub struct Device {
     surfaces: Option<VaapiSurfaces>,
     format: Pixel,
     shape: Shape,
+    /// Parameter sets that came in the stream, before its pictures.
+    sets: Vec<u8>,
 }
 
 impl Device {
@@ -180,12 +183,18 @@ impl Device {
             surfaces,
             format: candidate.format,
             shape: *shape,
+            sets: Vec::new(),
         })
     }
 
-    /// The stream's parameter sets, if the encoder tells them before its first packet.
-    pub fn extradata(&self) -> Vec<u8> {
-        sys::extradata(&self.encoder)
+    /// The stream's parameter sets: told before its first packet, or in a packet of their own. Empty: neither.
+    pub fn parameter_sets(&self) -> Vec<u8> {
+        let told = h264::parameter_sets(&sys::extradata(&self.encoder));
+        if told.is_empty() {
+            self.sets.clone()
+        } else {
+            told
+        }
     }
 
     /// Encodes a picture given as planes without gaps.
@@ -217,16 +226,23 @@ impl Device {
         self.encoder.send_eof()
     }
 
-    /// The next packet with its time, if there is one by now.
+    /// The next picture's packet with its time, if there is one by now.
     pub fn receive(&mut self) -> Result<Option<(i64, Vec<u8>)>, Error> {
-        let mut packet = Packet::empty();
-        match self.encoder.receive_packet(&mut packet) {
-            Ok(()) => {}
-            Err(error) if error == again() || error == Error::Eof => return Ok(None),
-            Err(error) => return Err(error),
+        loop {
+            let mut packet = Packet::empty();
+            match self.encoder.receive_packet(&mut packet) {
+                Ok(()) => {}
+                Err(error) if error == again() || error == Error::Eof => return Ok(None),
+                Err(error) => return Err(error),
+            }
+            let bytes = packet.data().unwrap_or_default().to_vec();
+            // V4L2 drivers are asked by ffmpeg for the parameter sets in a packet of their own.
+            if h264::no_picture(&bytes) {
+                self.sets = h264::parameter_sets(&bytes);
+                continue;
+            }
+            return Ok(Some((packet.pts().unwrap_or(i64::MIN), bytes)));
         }
-        let bytes = packet.data().unwrap_or_default().to_vec();
-        Ok(Some((packet.pts().unwrap_or(i64::MIN), bytes)))
     }
 }
 

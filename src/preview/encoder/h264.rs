@@ -54,6 +54,12 @@ pub fn parameter_sets(bytes: &[u8]) -> Vec<u8> {
     sets
 }
 
+/// Whether there is no picture in it, only what comes before one.
+pub fn no_picture(bytes: &[u8]) -> bool {
+    let slice = |unit: &&[u8]| matches!(kind(unit), Some(SLICE..=KEY_SLICE));
+    units(bytes).is_some_and(|units| !units.iter().any(slice))
+}
+
 /// Whether these are the parameter sets of a stream that every browser plays, and nothing else.
 pub fn playable(extradata: &[u8]) -> bool {
     let Some(units) = units(extradata) else {
@@ -113,6 +119,7 @@ mod tests {
         let with_picture = [SETS, &[0, 0, 1, 0x65, 0x88]].concat();
         assert_eq!(parameter_sets(&with_picture).len(), SETS.len() + 1);
         assert!(playable(&parameter_sets(&with_picture)));
+        assert!(no_picture(SETS) && !no_picture(&with_picture) && !no_picture(b"x"));
     }
 
     #[test]

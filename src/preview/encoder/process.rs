@@ -118,8 +118,7 @@ fn pass(mut device: Device, shape: &Shape) -> Result<Vec<u8>, Error> {
         packets.push(packet);
     }
     let first = packets.first().ok_or(Error::InvalidData)?;
-    // Some tell their parameter sets in the stream only.
-    let mut extradata = h264::parameter_sets(&device.extradata());
+    let mut extradata = device.parameter_sets();
     if extradata.is_empty() {
         extradata = h264::parameter_sets(&first.1);
     }
