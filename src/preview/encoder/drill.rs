@@ -28,6 +28,8 @@ pub enum EncoderDrill {
     Garbage,
     /// More pictures than it got.
     TooMuch,
+    /// The same without end, and it reads no more.
+    Flood,
     /// It takes all pictures and gives nothing.
     Silent,
 }
@@ -56,13 +58,10 @@ pub fn during(drill: EncoderDrill, number: u64, socket: &mut File) -> io::Result
         EncoderDrill::Crash => std::process::abort(),
         EncoderDrill::Hang => sleep(),
         EncoderDrill::GarbageLength => socket.write_all(&[0xff; 13]),
-        EncoderDrill::TooMuch => {
-            let bytes = vec![0, 0, 0, 1, 0x41, 1];
-            let packet = Reply::Packet { pts: 0, bytes };
-            loop {
-                packet.write(socket)?;
-            }
-        }
+        EncoderDrill::TooMuch => packet().write(socket),
+        EncoderDrill::Flood => loop {
+            packet().write(socket)?;
+        },
         _ => Ok(()),
     }
 }
@@ -72,6 +71,11 @@ pub fn spoil(drill: EncoderDrill, number: u64, bytes: &mut Vec<u8>) {
     if drill == EncoderDrill::Garbage && number >= MIDWAY {
         bytes.splice(.., *b"no picture at all");
     }
+}
+
+fn packet() -> Reply {
+    let bytes = vec![0, 0, 0, 1, 0x41, 1];
+    Reply::Packet { pts: 0, bytes }
 }
 
 fn sleep() -> ! {

@@ -54,11 +54,12 @@ impl Shape {
         };
         let (width, height, over, under) = (word(0), word(4), word(8), word(12));
         let sides = [width, height];
+        let (most, times) = (i32::MAX.unsigned_abs(), u64::from(over));
         let sensible = sides.iter().all(|s| SIDE.contains(s) && s % 2 == 0)
-            && (1..=1 << 24).contains(&over)
-            && (1..=1 << 24).contains(&under)
-            && over.saturating_mul(10) >= under
-            && over / 240 <= under;
+            && (1..=most).contains(&over)
+            && (1..=most).contains(&under)
+            && times * 10 >= u64::from(under)
+            && times <= u64::from(under) * 240;
         sensible.then_some(())?;
         Some(Self {
             width,
