@@ -53,7 +53,7 @@ impl Trouble {
             Self::Size(..) => "preview_size",
             Self::NothingDecoded => "preview_nothing_decoded",
             Self::Ffmpeg { .. } => "preview_ffmpeg",
-            Self::Encoder(_) => ENCODER_FAILED,
+            Self::Encoder(_) => "preview_encoder",
             Self::Output(_) => "preview_unwritable",
         }
     }
@@ -117,5 +117,15 @@ impl Explain for PreviewError {
             Self::Stopped => "Nothing to do: the work goes on at the next start.",
         }
         .to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoders_failure_is_known_by_its_code() {
+        assert_eq!(Trouble::Encoder("it broke off").code(), ENCODER_FAILED);
     }
 }

@@ -1,31 +1,36 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::ingest::IngestError;
-use crate::preview::{Ending, Made, Report, SOFTWARE, again_in_software, hardware_present};
+use crate::preview::{
+    EncoderOrder, Ending, Made, Report, SOFTWARE, again_in_software, hardware_present,
+};
 
 /// So many proxies in a row for which hardware was tried in vain, and it is left alone until the next start.
 const IN_VAIN_MAX: u32 = 3;
 
 /// Whether hardware encoders are worth a try.
 pub(super) struct HardwareUse {
-    allowed: bool,
+    order: Option<EncoderOrder>,
     in_vain: AtomicU32,
 }
 
 impl HardwareUse {
-    pub(super) fn new(allowed: bool) -> Self {
+    pub(super) fn new(order: Option<EncoderOrder>) -> Self {
         Self {
-            allowed,
+            order,
             in_vain: AtomicU32::new(0),
         }
     }
 
-    pub(super) fn usable(&self) -> bool {
-        self.hopeful() && hardware_present()
+    /// What an encoder process is told; `None`: it is not worth a try.
+    pub(super) fn order(&self) -> Option<EncoderOrder> {
+        let order = self.hopeful()?;
+        (order.stand_in || hardware_present()).then(|| order.clone())
     }
 
-    fn hopeful(&self) -> bool {
-        self.allowed && self.in_vain.load(Ordering::Relaxed) < IN_VAIN_MAX
+    fn hopeful(&self) -> Option<&EncoderOrder> {
+        let order = self.order.as_ref();
+        order.filter(|_| self.in_vain.load(Ordering::Relaxed) < IN_VAIN_MAX)
     }
 
     /// Learns from a worker that had an encoder process beside it.
@@ -64,7 +69,7 @@ fn used(made: &Made) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::model::{Picture, Sha256Digest};
-    use crate::preview::{Cost, PreviewError};
+    use crate::preview::{Cost, Limits, PreviewError};
 
     use super::*;
 
@@ -100,11 +105,20 @@ mod tests {
 
     #[test]
     fn hardware_is_left_alone_after_three_tries_in_vain_in_a_row() {
-        let hardware = HardwareUse::new(true);
+        let hardware = HardwareUse::new(Some(EncoderOrder {
+            limits: Limits {
+                memory_bytes: 1,
+                cpu_seconds: 1,
+                output_bytes: 1,
+                silence_seconds: 1,
+            },
+            stand_in: true,
+            drill: None,
+        }));
         for _ in 0..2 {
             hardware.ended(&Ok(made(SOFTWARE)));
             hardware.ended(&Ok(failed("preview_encoder")));
-            assert!(hardware.hopeful());
+            assert!(hardware.order().is_some());
             hardware.ended(&Ok(made("h264_vaapi")));
         }
         hardware.ended(&Err(PreviewError::Crashed("signal 11".into()).into()));
@@ -112,9 +126,9 @@ mod tests {
         hardware.ended(&Ok(failed("preview_unreadable")));
         hardware.ended(&Err(PreviewError::Stopped.into()));
         hardware.ended(&Ok(made(SOFTWARE)));
-        assert!(hardware.hopeful());
+        assert!(hardware.order().is_some());
         hardware.ended(&Ok(failed("preview_encoder")));
-        assert!(!hardware.hopeful() && !hardware.usable());
-        assert!(!HardwareUse::new(false).hopeful());
+        assert!(hardware.order().is_none());
+        assert!(HardwareUse::new(None).order().is_none());
     }
 }

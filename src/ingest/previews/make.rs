@@ -100,10 +100,14 @@ impl Previews {
 
     /// Hardware is tried where it may help, and never costs a preview: what fails with it is made again without.
     fn run_worker(&self, row: &ItemRow, part: Part) -> Result<Report, IngestError> {
-        if part != Part::Preview || !self.hardware.usable() {
-            return self.run_once(row, part, false);
+        let encoder = match part {
+            Part::Preview => self.hardware.order(),
+            _ => None,
+        };
+        if encoder.is_none() {
+            return self.run_once(row, part, None);
         }
-        let done = self.run_once(row, part, true);
+        let done = self.run_once(row, part, encoder);
         self.hardware.ended(&done);
         let failed = match &done {
             Ok(report) => again_in_software(Ok(&report.ending)),
@@ -112,10 +116,15 @@ impl Previews {
         };
         let Some(reason) = failed else { return done };
         tracing::debug!(evidence = %row.id, path = %row.facts.path, reason, "a preview is made again in software");
-        self.run_once(row, part, false)
+        self.run_once(row, part, None)
     }
 
-    fn run_once(&self, row: &ItemRow, part: Part, hardware: bool) -> Result<Report, IngestError> {
+    fn run_once(
+        &self,
+        row: &ItemRow,
+        part: Part,
+        encoder: Option<EncoderOrder>,
+    ) -> Result<Report, IngestError> {
         let (shared, id) = (&*self.shared, row.id);
         let key = shared.item_key(row)?;
         let recipients = shared.recipients.iter().map(Recipient::to_pem);
@@ -123,7 +132,7 @@ impl Previews {
             part,
             settings: self.rules.settings,
             limits: self.rules.limits,
-            hardware,
+            hardware: encoder.is_some(),
             drill: None,
         };
         let order = PreviewOrder {
@@ -149,13 +158,9 @@ impl Previews {
             input: File::open(shared.spool.sealed(id)).map_err(SealError::Read)?,
             output: file.file().try_clone().map_err(PreviewError::Start)?,
             limits: self.rules.limits,
-            hardware: hardware.then_some(Hardware {
+            hardware: encoder.map(|order| Hardware {
                 arguments: &[ENCODER_VERB],
-                order: EncoderOrder {
-                    limits: self.rules.limits,
-                    stand_in: false,
-                    drill: None,
-                },
+                order,
             }),
             paused: &|| self.must_wait(part),
             stopped: &|| shared.stopping(),

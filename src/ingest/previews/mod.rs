@@ -25,7 +25,7 @@ use crate::durable;
 use crate::journal::{ItemRow, PreviewRow, PreviewState};
 use crate::metrics;
 use crate::model::{EvidenceId, Explain as _, ItemState, Part, Problem, RetryClass};
-use crate::preview::{Limits, Settings};
+use crate::preview::{EncoderOrder, Limits, Settings};
 use crate::seal::SealError;
 use crate::upload::Backoff;
 use hardware::HardwareUse;
@@ -44,8 +44,8 @@ pub struct PreviewRules {
     pub program: PathBuf,
     pub settings: Settings,
     pub limits: Limits,
-    /// Whether a hardware encoder is used where there is one.
-    pub hardware: bool,
+    /// What a hardware encoder is told, where there is one; `None`: it is not used.
+    pub hardware: Option<EncoderOrder>,
     /// Workers at a time for proxies, and as many for storyboards.
     pub workers: usize,
     /// How long a stored item waits for its previews at most.
@@ -83,7 +83,7 @@ impl Previews {
         Self {
             shared,
             outbound,
-            hardware: HardwareUse::new(rules.hardware),
+            hardware: HardwareUse::new(rules.hardware.clone()),
             rules,
             profiles: RwLock::new(profiles),
             sheets: AtomicUsize::new(0),
