@@ -12,6 +12,7 @@ use super::start::EncoderOrder;
 use super::wire::{Reply, Shape, read_picture};
 use super::{ENCODER_SOCKET, h264};
 use crate::preview::error::PreviewError;
+use crate::preview::input::prepare;
 use crate::sys::{self, VaapiDevice};
 
 /// The hidden verb that makes `camdock` an encoder process.
@@ -68,7 +69,7 @@ pub fn encoder_process() -> Result<(), PreviewError> {
 
 /// The first that passes its trial, opened anew, with the parameter sets of its stream.
 fn open(order: &EncoderOrder, shape: &Shape) -> Option<(Device, Kind, Vec<u8>)> {
-    ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet);
+    prepare();
     let list = if order.stand_in {
         vec![stand_in()]
     } else {
