@@ -5,7 +5,7 @@
 //! `list` tells every point that is passed; `stop:NAME@3` stops at the third passing of a point; `eio:NAME@1` and
 //! `enospc:NAME@1` make a disk's point fail once, with `@1+` from then on. `NAME~TEXT` counts only files whose path holds TEXT.
 //! While there is a file `CAMDOCK_FAILPOINT_WHILE`, `hold:NAME` waits at a point, and `crawl:read camera~TEXT@2+` lets a
-//! camera give one byte a second.
+//! camera give one byte a second. `CAMDOCK_STAND_IN` has libx264 stand in for a hardware encoder.
 
 #[cfg(test)]
 pub mod hook;
@@ -127,6 +127,17 @@ fn plan() -> Option<&'static Plan> {
         )
     })
     .as_ref()
+}
+
+/// What stands in for a hardware encoder: one that works, or one that misbehaves in the way that is named.
+#[cfg(debug_assertions)]
+pub fn stand_in() -> Option<String> {
+    std::env::var("CAMDOCK_STAND_IN").ok()
+}
+
+#[cfg(not(debug_assertions))]
+pub const fn stand_in() -> Option<String> {
+    None
 }
 
 /// Stops the process here if that was asked for: nothing is flushed, no destructor runs.

@@ -13,9 +13,9 @@ use super::request::{Drill, Ending, Said};
 use super::worker::Output;
 use crate::sys;
 
-/// Does it; returns only when the process lived on.
-pub fn run(drill: Drill, output: &Output, say: &mut dyn FnMut(Said)) -> Ending {
-    let done = match drill {
+/// Does what needs nobody else, in whatever process; returns only when that lived on. `None`: it does need somebody.
+pub fn alone(drill: Drill) -> Option<io::Result<()>> {
+    Some(match drill {
         Drill::OpenFile => std::fs::File::open("/etc/passwd").map(drop),
         Drill::WriteFile => {
             let flags = OFlags::CREATE | OFlags::WRONLY;
@@ -39,6 +39,13 @@ pub fn run(drill: Drill, output: &Output, say: &mut dyn FnMut(Said)) -> Ending {
                 black_box(&hoard);
             }
         }
+        _ => return None,
+    })
+}
+
+/// Does it; returns only when the process lived on.
+pub fn run(drill: Drill, output: &Output, say: &mut dyn FnMut(Said)) -> Ending {
+    let done = alone(drill).unwrap_or_else(|| match drill {
         Drill::Spin => loop {
             say(Said::Progress(1));
             (0..10_000_000u64).for_each(|turn| {
@@ -60,7 +67,8 @@ pub fn run(drill: Drill, output: &Output, say: &mut dyn FnMut(Said)) -> Ending {
         Drill::Babble => loop {
             println!("{{\"no\": \"sense\"}}");
         },
-    };
+        _ => Ok(()),
+    });
     let code = match done {
         Ok(()) => "drill_succeeded",
         Err(_) => "drill_refused",

@@ -125,12 +125,14 @@ fn run(part: Part, footage: Unreliable) -> Ending {
             output_bytes: 0,
             silence_seconds: 0,
         },
+        hardware: false,
         drill: None,
     };
     work(
         &request,
         Box::new(footage),
         Box::<Counted>::default(),
+        None,
         &mut |_| {},
     )
     .ending

@@ -1,5 +1,6 @@
 use std::io::Seek as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
 use ffmpeg_next::format::context::{Input, StreamIo};
 use ffmpeg_next::media::Type;
@@ -25,9 +26,18 @@ pub struct Opened {
     pub audio: Option<usize>,
 }
 
+/// From now on ffmpeg says nothing by itself, and its errors have words.
+pub fn prepare() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet);
+        let _ = ffmpeg_next::init();
+    });
+}
+
 /// Opens footage through our own I/O; ffmpeg opens nothing by itself. Of what it cannot open, `found` gets what can be told.
 pub fn open(footage: Box<dyn Footage>, found: &mut Option<Probe>) -> Result<Opened, Trouble> {
-    ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet);
+    prepare();
     let mut footage = Guarded(footage);
     let structure = structure(&mut footage);
     footage.rewind().map_err(Trouble::Footage)?;
@@ -90,5 +100,17 @@ impl std::io::Read for Guarded {
 impl std::io::Seek for Guarded {
     fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
         guarded(|| self.0.seek(to))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_ffmpeg_have_words() {
+        prepare();
+        let told = ffmpeg_next::Error::InvalidData.to_string();
+        assert!(told.contains("Invalid data"), "{told:?}");
     }
 }

@@ -7,6 +7,7 @@ mod audio;
 mod container;
 mod decode;
 mod drill;
+mod encoder;
 mod error;
 mod font;
 #[cfg(test)]
@@ -20,6 +21,10 @@ mod supervisor;
 mod worker;
 mod yuv;
 
+pub use encoder::{
+    ENCODER_SOCKET, ENCODER_VERB, EncoderDrill, EncoderOrder, Hardware, SOFTWARE, Shape,
+    WORKER_SOCKET, again_in_software, encoder_process, hardware_present, try_hardware,
+};
 pub use error::PreviewError;
 pub use request::{
     Cost, Drill, Ending, Footage, Limits, Made, Report, Request, Said, Settings, Sink,

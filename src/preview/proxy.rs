@@ -1,40 +1,37 @@
 //! A small video of the whole recording that any browser plays at once: fragmented MP4 with H.264 baseline and AAC, the mark
 //! that it is not the original and the running time in the picture. Written front to back, so that it can be sealed on the way.
 
+use std::fs::File;
 use std::time::Instant;
 
-use ffmpeg_next::codec;
 use ffmpeg_next::format::context::{Output as Muxer, StreamIo};
 use ffmpeg_next::format::{self, Pixel};
-use ffmpeg_next::{Dictionary, Error, Packet, Rational, encoder, frame};
+use ffmpeg_next::{Dictionary, Error, Packet, Rational, frame};
 
 use super::audio::Track;
 use super::decode::{Scaler, VideoDecoder, shown, with_lines};
+use super::encoder::{Encoder, Shape, TIME_BASE};
 use super::error::Trouble;
 use super::input::Opened;
 use super::probe::{duration_ms, frame_rate, rescale};
-use super::request::Settings;
+use super::request::Request;
 use super::worker::Output;
 use super::yuv::{Label, Yuv, running_time};
 use crate::model::Picture;
 
 pub const MARK: &str = "PREVIEW – not the original";
-/// Of all proxies.
-const TIME_BASE: Rational = Rational(1, 90_000);
 const TICKS: i64 = 90_000;
 const MILLISECONDS: Rational = Rational(1, 1000);
 /// Pictures closer than this to the one before are left out: at most 30 a second, with some slack for cameras' jitter.
 const CLOSEST: i64 = TICKS / 30 * 3 / 4;
 /// A jump of the clock beyond this, outside of what the file claims to last, is a fault of the file.
 const JUMP: i64 = 10 * TICKS;
-const PRESET: &str = "veryfast";
-const QUALITY: &str = "28";
 const ERRORS_MAX: u32 = 10_000;
 
 struct Maker<'a> {
     decoder: VideoDecoder,
     scaler: Scaler,
-    encoder: encoder::video::Encoder,
+    encoder: Encoder,
     muxer: Muxer,
     audio: Option<Track>,
     mark: Label,
@@ -60,8 +57,9 @@ struct Maker<'a> {
 pub fn make(
     opened: &mut Opened,
     decoder: VideoDecoder,
-    settings: &Settings,
+    request: &Request,
     output: &Output,
+    encoder: Option<File>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Picture, u64), Trouble> {
     let stream = opened
@@ -78,8 +76,15 @@ pub fn make(
         decoder.aspect(),
         decoder.rotation,
     )?;
+    let settings = &request.settings;
     let (width, height) = with_lines(size, settings.height.into());
-    let encoder = video_encoder(width, height, rate, settings.threads)?;
+    let shape = Shape {
+        width: side(width),
+        height: side(height),
+        rate,
+    };
+    let beside = encoder.map(|socket| (socket, request.limits.patience()));
+    let encoder = Encoder::open(shape, settings.threads, beside)?;
     let audio = Track::open(opened);
     let muxer = muxer(output, &encoder, audio.as_ref())?;
     let quarter = !decoder.rotation.is_multiple_of(180);
@@ -115,14 +120,9 @@ pub fn make(
     maker.run(opened)?;
     let last = maker.last.ok_or(Trouble::NothingDecoded)?;
     let errors = maker.decoder.errors + maker.audio.as_ref().map_or(0, |audio| audio.errors);
-    let mut made = vec![
-        ("encoder", "libx264".to_owned()),
-        ("profile", "baseline".into()),
-        ("preset", PRESET.into()),
-        ("crf", QUALITY.into()),
-        ("mark", MARK.into()),
-        ("container", "fragmented mp4".into()),
-    ];
+    let mut made = maker.encoder.described();
+    made.push(("mark", MARK.into()));
+    made.push(("container", "fragmented mp4".into()));
     if maker.audio.is_some() {
         made.push(("audio", "aac, 64 kbit/s, one channel".into()));
     }
@@ -153,61 +153,11 @@ fn sensible(rate: Rational) -> Rational {
     }
 }
 
-/// libx264, in software. Hardware encoders stay out: each of them (VA-API, Quick Sync, NVENC, V4L2) opens a device node and
-/// talks to its driver by `ioctl` for every picture, so a device opened before the sandbox closes would not do. The process
-/// that parses hostile footage would have to keep a graphics driver, one of the kernel's widest surfaces, within its reach.
-/// The sandbox and the unit's `DevicePolicy=closed` both forbid that; a proxy of 360 lines is no burden worth it.
-fn video_encoder(
-    width: usize,
-    height: usize,
-    rate: Rational,
-    threads: u32,
-) -> Result<encoder::video::Encoder, Trouble> {
-    let codec = codec::encoder::find_by_name("libx264")
-        .ok_or_else(|| Trouble::NoDecoder("libx264".into()))?;
-    let mut encoder = codec::Context::new_with_codec(codec)
-        .encoder()
-        .video()
-        .map_err(Trouble::ffmpeg("prepare the encoder"))?;
-    encoder.set_width(side(width));
-    encoder.set_height(side(height));
-    encoder.set_format(Pixel::YUV420P);
-    encoder.set_time_base(TIME_BASE);
-    encoder.set_frame_rate(Some(rate));
-    encoder.set_aspect_ratio(Rational(1, 1));
-    encoder.set_flags(codec::Flags::GLOBAL_HEADER);
-    // A key frame every two seconds: jumping in the preview is quick.
-    let per_second = (f64::from(rate.numerator()) / f64::from(rate.denominator())).min(30.0);
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "at most 60"
-    )]
-    encoder.set_gop((per_second * 2.0).round().max(1.0) as u32);
-    let threads = threads.max(1).to_string();
-    let options: Dictionary<'_> = [
-        ("preset", PRESET),
-        ("profile", "baseline"),
-        ("crf", QUALITY),
-        ("threads", &threads),
-    ]
-    .into_iter()
-    .collect();
-    encoder
-        .open_as_with(codec, options)
-        .map_err(Trouble::ffmpeg("open the encoder"))
-}
-
-fn muxer(
-    output: &Output,
-    video: &encoder::video::Encoder,
-    audio: Option<&Track>,
-) -> Result<Muxer, Trouble> {
+fn muxer(output: &Output, video: &Encoder, audio: Option<&Track>) -> Result<Muxer, Trouble> {
     let failed = Trouble::ffmpeg("begin the MP4");
     let io = StreamIo::from_write_with_capacity(output.tap(), 64 << 10).map_err(&failed)?;
     let mut muxer = format::output_to_stream(io, None, Some("mp4")).map_err(&failed)?;
-    let mut stream = muxer.add_stream_with(video).map_err(&failed)?;
-    stream.set_time_base(TIME_BASE);
+    video.add_to(&mut muxer)?;
     if let Some(audio) = audio {
         let mut stream = muxer.add_stream_with(audio.encoder()).map_err(&failed)?;
         stream.set_time_base(audio.time_base());
@@ -258,9 +208,7 @@ impl Maker<'_> {
         if self.written == 0 && self.last.is_none() {
             return Err(Trouble::NothingDecoded);
         }
-        self.encoder
-            .send_eof()
-            .map_err(Trouble::ffmpeg("end the encoding"))?;
+        self.encoder.send_end()?;
         self.collect()?;
         self.muxer
             .write_trailer()
@@ -341,9 +289,7 @@ impl Maker<'_> {
         self.mark.stamp(target, 4, 4);
         self.clock.1.stamp(target, 4, bottom);
         target.set_pts(Some(place));
-        self.encoder
-            .send_frame(target)
-            .map_err(Trouble::ffmpeg("encode a picture"))?;
+        self.encoder.send(target)?;
         if self.told.elapsed().as_millis() > 250 {
             self.told = Instant::now();
             (self.progress)(u64::try_from(place / 90).unwrap_or(0));
@@ -352,12 +298,11 @@ impl Maker<'_> {
     }
 
     fn collect(&mut self) -> Result<(), Trouble> {
-        let mut packet = Packet::empty();
-        while self.encoder.receive_packet(&mut packet).is_ok() {
+        while let Some(mut packet) = self.encoder.receive()? {
             packet.set_duration(self.usual);
-            write(&mut self.muxer, &mut packet, 0, TIME_BASE)?;
+            let written = write(&mut self.muxer, &mut packet, 0, TIME_BASE);
+            written.map_err(|error| self.encoder.blamed(error))?;
             self.written += 1;
-            packet = Packet::empty();
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What runs behind the sandbox. The process around it gives footage and sink; see `ingest`.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::decode::VideoDecoder;
 use super::error::Trouble;
-use super::request::{Cost, Ending, Footage, Limits, Made, Report, Request, Said, Sink};
+use super::request::{Cost, Ending, Footage, Made, Report, Request, Said, Sink};
 use super::{PreviewError, input, probe, proxy, storyboard};
 use crate::model::{Part, Picture, Probe, Sha256Digest};
 use crate::sys;
@@ -18,22 +19,25 @@ pub const SEALED_INPUT: i32 = 3;
 pub const SEALED_OUTPUT: i32 = 4;
 
 /// Closes the sandbox; returns the layers that this kernel lacks.
-pub fn confine(limits: &Limits) -> Result<Vec<String>, PreviewError> {
+pub fn confine(request: &Request) -> Result<Vec<String>, PreviewError> {
+    let limits = &request.limits;
     sys::background_priority();
     let missing = sys::confine(&sys::Confinement {
         memory_bytes: limits.memory_bytes,
         cpu_seconds: limits.cpu_seconds,
         output_bytes: limits.output_bytes,
-        descriptors: 5,
+        descriptors: if request.hardware { 6 } else { 5 },
+        device: false,
     })?;
     Ok(missing.into_iter().map(str::to_owned).collect())
 }
 
-/// Makes what is asked for. Every trouble with the footage is an ending, never an error.
+/// Makes what is asked for. Every trouble with the footage is an ending, never an error. `encoder`: the socket to one.
 pub fn work(
     request: &Request,
     footage: Box<dyn Footage>,
     sink: Box<dyn Sink>,
+    encoder: Option<File>,
     say: &mut dyn FnMut(Said),
 ) -> Report {
     let output = Output::new(sink);
@@ -53,7 +57,14 @@ pub fn work(
             say(Said::Progress(ms));
         }
     };
-    let ending = match make(request, footage, &output, &mut found, &mut progress) {
+    let ending = match make(
+        request,
+        footage,
+        &output,
+        encoder,
+        &mut found,
+        &mut progress,
+    ) {
         Ok(picture) => match output.finish(picture) {
             Ok(made) => Ending::Made(made),
             Err(error) => failed(&Trouble::Output(error)),
@@ -94,6 +105,7 @@ fn make(
     request: &Request,
     footage: Box<dyn Footage>,
     output: &Output,
+    encoder: Option<File>,
     found: &mut Option<Probe>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Picture, Trouble> {
@@ -110,7 +122,7 @@ fn make(
         return Ok(picture);
     }
     let (picture, key_frames) =
-        proxy::make(&mut opened, decoder, &request.settings, output, progress)?;
+        proxy::make(&mut opened, decoder, request, output, encoder, progress)?;
     if let Some(video) = found.as_mut().and_then(|probe| probe.video.as_mut()) {
         video.key_frames = Some(key_frames);
     }

@@ -10,9 +10,10 @@ use anyhow::Context as _;
 use crate::audit::{LogHandle, LogKey, VerifierKey};
 use crate::config::{Config, Profiles, Secrets, StoreCredentials};
 use crate::durable;
+use crate::failpoint;
 use crate::ingest::{Bays, Committer, Outbound, PreviewRules, Previews, Shared, Spool, Turns};
 use crate::journal::Journal;
-use crate::preview::{Limits, Settings};
+use crate::preview::{EncoderOrder, Limits, Settings};
 use crate::seal::{Recipient, StationWrapKey};
 use crate::upload::{
     LockMode, PaceRule, Pacer, RetentionPolicy, S3Store, StoreConfig, SystemClock,
@@ -149,6 +150,18 @@ pub fn previews(
     if !preview.enabled {
         return Ok(None);
     }
+    let limits = Limits {
+        memory_bytes: preview.memory_bytes,
+        cpu_seconds: preview.cpu.as_secs(),
+        output_bytes: PREVIEW_BYTES,
+        silence_seconds: 120,
+    };
+    let stand_in = failpoint::stand_in();
+    let hardware = EncoderOrder {
+        limits,
+        stand_in: stand_in.is_some(),
+        drill: stand_in.and_then(|name| serde_json::from_value(name.into()).ok()),
+    };
     let rules = PreviewRules {
         program: std::env::current_exe().context("cannot find this program itself")?,
         settings: Settings {
@@ -156,12 +169,8 @@ pub fn previews(
             threads: u32::try_from(shared.cores).unwrap_or(1).clamp(1, 4),
             pictures: PICTURES,
         },
-        limits: Limits {
-            memory_bytes: preview.memory_bytes,
-            cpu_seconds: preview.cpu.as_secs(),
-            output_bytes: PREVIEW_BYTES,
-            silence_seconds: 120,
-        },
+        limits,
+        hardware: preview.hardware.then_some(hardware),
         workers: preview.workers,
         hold: preview.hold,
     };

@@ -22,6 +22,9 @@ pub struct Confinement {
     pub output_bytes: u64,
     /// Descriptors 0 to this, exclusive, stay open; all others are closed.
     pub descriptors: u32,
+    /// Instead it keeps what it has open, a device and what its driver needs, and may talk to that: `ioctl`, `poll`.
+    /// `descriptors` is then only how many it may have.
+    pub device: bool,
 }
 
 #[derive(Debug, Error)]
@@ -37,9 +40,13 @@ pub struct SandboxError {
 /// system calls it is an error.
 pub fn confine(limits: &Confinement) -> Result<Vec<&'static str>, SandboxError> {
     let mut missing = Vec::new();
-    // SAFETY: plain integers; no descriptor above is used by this process after this.
-    if unsafe { libc::syscall(libc::SYS_close_range, limits.descriptors, u32::MAX, 0) } != 0 {
-        missing.push("close_range");
+    if !limits.device {
+        // SAFETY: plain integers; no descriptor above is used by this process after this.
+        let closed =
+            unsafe { libc::syscall(libc::SYS_close_range, limits.descriptors, u32::MAX, 0) };
+        if closed != 0 {
+            missing.push("close_range");
+        }
     }
     super::forbid_core_dumps();
     rustix::thread::set_no_new_privs(true).map_err(|e| SandboxError {
@@ -61,12 +68,13 @@ pub fn confine(limits: &Confinement) -> Result<Vec<&'static str>, SandboxError> 
         })
     };
     limit(Resource::Data, limits.memory_bytes)?;
-    // Also counts what is only reserved, and the libraries.
-    limit(Resource::As, limits.memory_bytes.saturating_add(2 << 30))?;
+    // Also counts what is only reserved, and the libraries; a graphics driver reserves plenty.
+    let reserved = if limits.device { 32 << 30 } else { 2 << 30 };
+    limit(Resource::As, limits.memory_bytes.saturating_add(reserved))?;
     limit(Resource::Fsize, limits.output_bytes)?;
     limit(Resource::Nofile, limits.descriptors.into())?;
     limit_cpu(limits.cpu_seconds);
-    filter().map_err(|e| SandboxError {
+    filter(limits.device).map_err(|e| SandboxError {
         what: "the filter on system calls",
         source: io::Error::other(e),
     })?;
@@ -98,13 +106,23 @@ pub fn runnable_memory() -> io::Result<()> {
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-fn filter() -> Result<(), seccompiler::Error> {
+fn filter(device: bool) -> Result<(), seccompiler::Error> {
     // The most restrictive answer of all filters counts, so each has one thing to say. The last forbids adding more.
-    install(asked_in_vain(), SeccompAction::Allow, errno(libc::EPERM))?;
+    let mut refused = asked_in_vain();
+    if device {
+        refused.insert(libc::SYS_ioctl, ioctl_of(b"T")?);
+        refused.extend(asked_in_vain_by_drivers());
+    }
+    install(refused, SeccompAction::Allow, errno(libc::EPERM))?;
     // The C library then falls back to `clone`, whose flags can be looked at.
     let clone3 = Rules::from([(libc::SYS_clone3, Vec::new())]);
     install(clone3, SeccompAction::Allow, errno(libc::ENOSYS))?;
-    install(allowed()?, SeccompAction::KillProcess, SeccompAction::Allow)
+    let mut rules = allowed()?;
+    if device {
+        rules.extend(asked_in_vain_by_drivers());
+        rules.extend(to_a_device()?);
+    }
+    install(rules, SeccompAction::KillProcess, SeccompAction::Allow)
 }
 
 fn errno(number: libc::c_int) -> SeccompAction {
@@ -144,6 +162,47 @@ fn asked_in_vain() -> Rules {
         libc::SYS_readlink,
     ]);
     calls.into_iter().map(|call| (call, Vec::new())).collect()
+}
+
+/// Of graphics drivers: priorities of their threads, caches on disk, features that they look for.
+fn asked_in_vain_by_drivers() -> Rules {
+    let calls = [
+        libc::SYS_sched_setaffinity,
+        libc::SYS_sched_setscheduler,
+        libc::SYS_sched_setattr,
+        libc::SYS_setpriority,
+        libc::SYS_kcmp,
+        libc::SYS_mkdirat,
+        libc::SYS_getdents64,
+        libc::SYS_fstatfs,
+        libc::SYS_memfd_create,
+        libc::SYS_eventfd2,
+    ];
+    calls.into_iter().map(|call| (call, Vec::new())).collect()
+}
+
+/// Talking to a device that is open: graphics (`d`), its buffers (`b`) and fences (`>`), video (`V`). Terminals (`T`) are
+/// asked for in vain; no other kind of device is even named.
+fn to_a_device() -> Result<Rules, seccompiler::Error> {
+    let mut rules = Rules::from([(libc::SYS_ppoll, Vec::new())]);
+    #[cfg(target_arch = "x86_64")]
+    rules.insert(libc::SYS_poll, Vec::new());
+    rules.insert(libc::SYS_ioctl, ioctl_of(b"db>VT")?);
+    Ok(rules)
+}
+
+/// Requests that carry one of these letters.
+fn ioctl_of(letters: &[u8]) -> Result<Vec<SeccompRule>, seccompiler::Error> {
+    let rule = |letter: &u8| {
+        SeccompRule::new(vec![SeccompCondition::new(
+            1,
+            SeccompCmpArgLen::Dword,
+            SeccompCmpOp::MaskedEq(0xff00),
+            u64::from(*letter) << 8,
+        )?])
+    };
+    let rules: Result<_, seccompiler::BackendError> = letters.iter().map(rule).collect();
+    Ok(rules?)
 }
 
 fn allowed() -> Result<Rules, seccompiler::Error> {

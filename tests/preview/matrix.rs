@@ -58,6 +58,7 @@ fn previews(stage: &Stage, bytes: &[u8], frame: f64, expected: f64) -> Shown {
     assert!(!sheet.picture.cues.is_empty());
     stage.ffprobe("sheet.jpg", &jpeg);
     let (answer, made, mp4) = stage.made(Part::Preview, bytes);
+    assert_eq!(made.picture.settings["encoder"], "libx264");
     let shown = stage.ffprobe("preview.mp4", &mp4);
     let streams = shown["streams"].as_array().unwrap();
     let video = streams[0].clone();

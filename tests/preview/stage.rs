@@ -7,7 +7,8 @@ use std::process::Command;
 use camdock::ingest::{PreviewOrder, WORKER_VERB};
 use camdock::model::{EvidenceId, Part, Sha256Digest};
 use camdock::preview::{
-    Answer, Drill, Ending, Limits, Made, PreviewError, Request, Settings, Supervised, supervise,
+    Answer, Drill, ENCODER_VERB, EncoderOrder, Ending, Hardware, Limits, Made, PreviewError,
+    Request, Settings, Supervised, supervise,
 };
 use camdock::seal::{
     Curve, Expected, ItemKey, KeySource, Recipient, SealSpec, keygen_recipient, open_to, seal_small,
@@ -110,6 +111,7 @@ impl Stage {
                 part,
                 settings,
                 limits,
+                hardware: false,
                 drill,
             },
             evidence: self.evidence,
@@ -122,24 +124,21 @@ impl Stage {
 
     /// Runs a worker on a sealed file.
     pub fn run(&self, order: &PreviewOrder, sealed: &Path) -> Result<Answer, PreviewError> {
+        self.run_beside(order, sealed, None)
+    }
+
+    /// Runs a worker on a sealed file, with an encoder process beside it.
+    pub fn run_beside(
+        &self,
+        order: &PreviewOrder,
+        sealed: &Path,
+        encoder: Option<EncoderOrder>,
+    ) -> Result<Answer, PreviewError> {
         let output = self.path("preview");
-        let built = Path::new(env!("CARGO_BIN_EXE_camdock"));
-        let own = self.ordinary.as_ref().map(|p| p.display().to_string());
-        let (program, arguments) = match &own {
-            None => (built, vec![WORKER_VERB]),
-            Some(own) => (
-                Path::new("/usr/bin/setpriv"),
-                vec![
-                    "--reuid=65534",
-                    "--regid=65534",
-                    "--clear-groups",
-                    "--bounding-set=-all",
-                    "--inh-caps=-all",
-                    own,
-                    WORKER_VERB,
-                ],
-            ),
-        };
+        let (program, arguments) = self.command(WORKER_VERB);
+        let (_, beside) = self.command(ENCODER_VERB);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let beside: Vec<&str> = beside.iter().map(String::as_str).collect();
         supervise(Supervised {
             program,
             arguments: &arguments,
@@ -147,10 +146,33 @@ impl Stage {
             input: File::open(sealed).unwrap(),
             output: File::create(&output).unwrap(),
             limits: order.request.limits,
+            hardware: encoder.map(|order| Hardware {
+                arguments: &beside,
+                order,
+            }),
             paused: &|| false,
             stopped: &|| false,
             progress: &|_| {},
         })
+    }
+
+    /// What is started for a hidden verb: the program, or what makes an ordinary user's process of it.
+    pub fn command(&self, verb: &str) -> (&'static Path, Vec<String>) {
+        let Some(own) = &self.ordinary else {
+            let program = Path::new(env!("CARGO_BIN_EXE_camdock"));
+            return (program, vec![verb.to_owned()]);
+        };
+        let mut arguments: Vec<String> = [
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "--bounding-set=-all",
+            "--inh-caps=-all",
+        ]
+        .map(str::to_owned)
+        .into();
+        arguments.extend([own.display().to_string(), verb.to_owned()]);
+        (Path::new("/usr/bin/setpriv"), arguments)
     }
 
     /// Makes a preview of plaintext; whatever it is, the worker must answer in its own words.

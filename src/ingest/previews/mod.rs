@@ -3,6 +3,7 @@
 //! Storyboards before proxies, flagged recordings first. A preview that fails is logged and never holds anything up.
 
 mod deliver;
+mod hardware;
 mod make;
 mod order;
 
@@ -24,9 +25,10 @@ use crate::durable;
 use crate::journal::{ItemRow, PreviewRow, PreviewState};
 use crate::metrics;
 use crate::model::{EvidenceId, Explain as _, ItemState, Part, Problem, RetryClass};
-use crate::preview::{Limits, Settings};
+use crate::preview::{EncoderOrder, Limits, Settings};
 use crate::seal::SealError;
 use crate::upload::Backoff;
+use hardware::HardwareUse;
 
 pub use order::{PreviewOrder, WORKER_VERB, preview_worker};
 
@@ -42,6 +44,8 @@ pub struct PreviewRules {
     pub program: PathBuf,
     pub settings: Settings,
     pub limits: Limits,
+    /// What a hardware encoder is told, where there is one; `None`: it is not used.
+    pub hardware: Option<EncoderOrder>,
     /// Workers at a time for proxies, and as many for storyboards.
     pub workers: usize,
     /// How long a stored item waits for its previews at most.
@@ -53,6 +57,7 @@ pub struct Previews {
     /// Previews go the same way as originals.
     outbound: Arc<Outbound>,
     rules: PreviewRules,
+    hardware: HardwareUse,
     profiles: RwLock<Arc<Profiles>>,
     /// Storyboards that are being made right now: proxies stand still for them.
     sheets: AtomicUsize,
@@ -78,6 +83,7 @@ impl Previews {
         Self {
             shared,
             outbound,
+            hardware: HardwareUse::new(rules.hardware.clone()),
             rules,
             profiles: RwLock::new(profiles),
             sheets: AtomicUsize::new(0),

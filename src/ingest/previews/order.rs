@@ -63,14 +63,26 @@ pub fn preview_worker() -> Result<(), IngestError> {
         Ok((input, output, PreviewOrder::read()?))
     };
     let (input, output, (order, key)) = started().map_err(PreviewError::Start)?;
-    let missing = preview::confine(&order.request.limits)?;
+    let encoder = if order.request.hardware {
+        // Not there when no encoder process could be started.
+        sys::inherited(preview::WORKER_SOCKET).ok()
+    } else {
+        None
+    };
+    let missing = preview::confine(&order.request)?;
     say(&Said::Confined { missing });
-    let report = run(&order, &key, input, output);
+    let report = run(&order, &key, input, output, encoder);
     say(&Said::Ended(Box::new(report)));
     Ok(())
 }
 
-fn run(order: &PreviewOrder, key: &ItemKey, input: File, output: File) -> Report {
+fn run(
+    order: &PreviewOrder,
+    key: &ItemKey,
+    input: File,
+    output: File,
+    encoder: Option<File>,
+) -> Report {
     let opened = (|| -> Result<_, SealError> {
         let footage = Opener::open(input, &KeySource::Item(key))?;
         footage.message().expect(order.evidence, Part::Original)?;
@@ -81,6 +93,7 @@ fn run(order: &PreviewOrder, key: &ItemKey, input: File, output: File) -> Report
             &order.request,
             Box::new(footage),
             Box::new(sink),
+            encoder,
             &mut |said| say(&said),
         ),
         Err(error) => Report {
