@@ -138,6 +138,8 @@ fn place(relative: &Path) -> String {
         "sysusers" => format!("/usr/lib/sysusers.d/{stem}.conf"),
         "tmpfiles" => format!("/usr/lib/tmpfiles.d/{stem}.conf"),
         "rules" => format!("/usr/lib/udev/rules.d/{name}"),
+        // A drop-in that nobody needs: an example, as in the package.
+        "conf" => format!("/usr/share/doc/camdock/examples/{name}"),
         "service" | "timer" | "socket" | "target" | "slice" => {
             format!("/usr/lib/systemd/system/{name}")
         }
