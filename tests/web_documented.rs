@@ -135,7 +135,7 @@ fn codes() -> BTreeMap<String, PathBuf> {
     );
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
-        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         let labels = text.split("fn label(&self) -> &'static str {").skip(1);
         let reports = text.split("fn code(&self) -> &'static str {").skip(1);
         for label in labels.chain(reports) {
