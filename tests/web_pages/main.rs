@@ -1,5 +1,6 @@
 //! The pages' listeners against a station made for the test: who may see what, limits, speed with 64 bays and many items.
 
+mod custody;
 mod limits;
 
 use std::fs;
@@ -16,7 +17,7 @@ use camdock::model::{
     BayName, BayStatus, BayView, CameraId, EvidenceId, FileFacts, ItemKind, ItemState, Officer,
     OperatorAction, SessionId, Sha256Digest, SourcePath, StatusView,
 };
-use camdock::web::{Health, Pages, Station, hash_of, new_token};
+use camdock::web::{Archive, Health, Pages, Station, hash_of, new_token};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -100,6 +101,16 @@ fn bay(number: u32, files: u64) -> BayView {
 
 /// `web` is the section's text; files of the folder can be named in it.
 fn site(dir: tempfile::TempDir, alive: bool, web: &str, metrics: &str) -> Site {
+    site_with(None, dir, alive, web, metrics)
+}
+
+fn site_with(
+    archive: Option<Archive>,
+    dir: tempfile::TempDir,
+    alive: bool,
+    web: &str,
+    metrics: &str,
+) -> Site {
     fs::write(dir.path().join("one.pem"), P384).unwrap();
     let text = format!(
         "[station]\nname = \"test-1\"\n[dock]\nfolders = [{{ path = \"d\" }}]\n[seal]\nrecipients = [\"one.pem\"]\n\
@@ -124,7 +135,7 @@ fn site(dir: tempfile::TempDir, alive: bool, web: &str, metrics: &str) -> Site {
         &config,
         &Secrets::from_environment(),
         station,
-        None,
+        archive,
         figures,
     )
     .unwrap();
