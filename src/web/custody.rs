@@ -26,7 +26,7 @@ pub(super) struct Asked {
 
 /// What the log says of an item and of its dock session, in the log's order.
 #[derive(Debug, Default, Serialize)]
-struct Custody {
+struct Told {
     custody: Vec<Value>,
     /// So many entries in all.
     entries: u64,
@@ -76,13 +76,9 @@ pub(super) async fn item(
     })
 }
 
-fn custody(
-    archive: &Archive,
-    item: &FoundItem,
-    after: Option<u64>,
-) -> Result<Custody, JournalError> {
+fn custody(archive: &Archive, item: &FoundItem, after: Option<u64>) -> Result<Told, JournalError> {
     let Some(index) = &archive.entries else {
-        return Ok(Custody::default());
+        return Ok(Told::default());
     };
     let first = after.map_or(0, |after| after.saturating_add(1));
     let ids = [item.id.as_bytes(), item.session.as_bytes()];
@@ -107,7 +103,7 @@ fn custody(
         entry["entry"] = number.into();
         Some(entry)
     });
-    Ok(Custody {
+    Ok(Told {
         custody: custody.collect(),
         entries: index.count(ids, upto)? + newest.len() as u64,
         next,
