@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use camdock::config::{Config, Loaded, Secrets};
@@ -18,6 +18,7 @@ use camdock::model::{
     OperatorAction, SessionId, Sha256Digest, SourcePath, StatusView,
 };
 use camdock::web::{Archive, Health, Pages, Station, hash_of, new_token};
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -130,7 +131,10 @@ fn site_with(
         .unwrap();
     let entered = runtime.enter();
     let station: Arc<dyn Station> = Arc::clone(&stage) as Arc<dyn Station>;
-    let figures = camdock::metrics::install().unwrap();
+    // Those of the first recorder are the process's own; a later one's would stay empty.
+    static FIGURES: LazyLock<PrometheusHandle> =
+        LazyLock::new(|| camdock::metrics::install().unwrap());
+    let figures = FIGURES.clone();
     let pages = Pages::start(
         &config,
         &Secrets::from_environment(),
