@@ -135,7 +135,7 @@ fn codes() -> BTreeMap<String, PathBuf> {
     );
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
-        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         let labels = text.split("fn label(&self) -> &'static str {").skip(1);
         let reports = text.split("fn code(&self) -> &'static str {").skip(1);
         for label in labels.chain(reports) {
@@ -202,5 +202,59 @@ fn every_problem_code_is_explained_in_the_readme_and_in_every_language() {
         let told = [&row[1], &row[2]].map(|c| c.replace('`', ""));
         let meant = ["what", "next"].map(|k| text[k].as_str().unwrap().replace('`', ""));
         assert_eq!(told, meant, "{}", row[0]);
+    }
+}
+
+/// What stands in quotes, on one line each.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .flat_map(|line| line.split('"').skip(1).step_by(2))
+}
+
+/// Without the names in its braces.
+fn braced(text: &str) -> String {
+    let parts = text.split('{').enumerate();
+    let parts = parts.map(|(at, part)| match (at, part.split_once('}')) {
+        (1.., Some((_, rest))) => format!("{{}}{rest}"),
+        _ => part.to_owned(),
+    });
+    parts.collect()
+}
+
+#[test]
+fn fixed_sentences_of_the_station_have_their_translation_and_no_translation_is_left_over() {
+    let english: Value = serde_json::from_str(&read("src/web/text/en.json")).unwrap();
+    let said = english["said"].as_object().unwrap();
+    for (sentence, text) in said {
+        assert_eq!(text.as_str(), Some(sentence.as_str()));
+    }
+    let known: BTreeSet<String> = said.keys().map(|key| braced(key)).collect();
+    let mut files = vec![PathBuf::from("src/web/static/evidence.js")];
+    sources(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut files,
+    );
+    let all: String = files
+        .iter()
+        .map(|file| read(file.to_str().unwrap()))
+        .collect();
+    let all: BTreeSet<String> = quoted(&all)
+        .map(|words| braced(words.trim_end_matches("\\n")))
+        .collect();
+    let unsaid: Vec<_> = known.difference(&all).collect();
+    assert!(unsaid.is_empty(), "nothing says {unsaid:?}");
+    let missing = |text: &str| assert!(known.contains(&braced(text)), "no translation of: {text}");
+    // Why a camera left, and what the evidence page's requests are refused with.
+    let dock = read("src/dock/mod.rs");
+    let reasons = dock.split("impl fmt::Display for LeftReason").nth(1);
+    quoted(reasons.unwrap().split("\n}\n").next().unwrap()).for_each(missing);
+    for file in ["evidence", "custody", "export", "guard"] {
+        let text = read(&format!("src/web/{file}.rs"));
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        let answers = quoted(text).filter_map(|words| words.strip_suffix("\\n"));
+        // An error's own words have a code, by which they are told; and a table's heading is for programs.
+        answers
+            .filter(|words| !words.starts_with('{') && !words.ends_with("\\r") && !words.is_empty())
+            .for_each(missing);
     }
 }

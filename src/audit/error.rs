@@ -13,13 +13,15 @@ pub enum AuditError {
     TooLarge { size: usize },
     #[error("cannot write a log entry as canonical JSON")]
     Encode(#[source] serde_json::Error),
-    #[error("the log key cannot be used: {0}")]
+    #[error("the key of the custody log cannot be used: {0}")]
     Key(&'static str),
-    #[error("the signed checkpoint is malformed: {0}")]
+    #[error("the custody log's signed checkpoint is malformed: {0}")]
     Note(&'static str),
-    #[error("the checkpoint carries no signature by {expected}; it is signed by {found}")]
+    #[error(
+        "the custody log's checkpoint carries no signature by {expected}; it is signed by {found}"
+    )]
     ForeignKey { expected: String, found: String },
-    #[error("the checkpoint's signature by {name} is wrong")]
+    #[error("the signature by {name} of the custody log's checkpoint is wrong")]
     BadSignature { name: String },
     #[error("cannot write the custody log")]
     Durable(#[from] DurableError),
@@ -33,9 +35,9 @@ pub enum AuditError {
     Missing { key: String },
     #[error("the custody log on disk contradicts itself: {what}")]
     Corrupt { what: String },
-    #[error("entry {index} is not in the log, which has {size} entries")]
+    #[error("entry {index} is not in the custody log, which has {size} entries")]
     OutOfRange { index: u64, size: u64 },
-    #[error("the receipt does not hold: {0}")]
+    #[error("the receipt does not prove its entry of the custody log: {0}")]
     Proof(&'static str),
     #[error("the custody log takes no more entries after a failed write")]
     Poisoned,
@@ -44,7 +46,7 @@ pub enum AuditError {
     #[error("cannot start the custody log's thread")]
     Thread(#[source] io::Error),
     /// One failed batch, told to everyone who had an entry in it.
-    #[error("the entries could not be added to the custody log")]
+    #[error("this could not be entered in the custody log")]
     Append(#[source] Arc<AuditError>),
 }
 
@@ -78,21 +80,23 @@ impl Explain for AuditError {
     fn next_step(&self) -> String {
         match self {
             Self::TooLarge { .. } | Self::Encode(_) => {
-                "Report this as a fault of the program: it must split or refuse such an entry.".into()
+                "Report this with the log lines around it: it is a fault of CamDock. No footage is lost.".into()
             }
             Self::Key(_) => {
-                "Put the station's own log key back, or begin a new log under a new key.".into()
+                "Put the station's own station.key back from its backup and run `camdock check`. If there is none, give the station a new name and new keys."
+                    .into()
             }
             Self::ForeignKey { .. } => {
-                "Check that the verifier key is that of this station; if it is, the log was replaced: keep both and investigate.".into()
+                "Check that the log key is that of this station. If it is, the log was replaced: keep it as it is and call the evidence manager.".into()
             }
             Self::Note(_) | Self::BadSignature { .. } | Self::Corrupt { .. } | Self::Missing { .. } => {
-                "Keep the log folder as it is, run `camdock verify`, and restore the folder from the bucket's copy.".into()
+                "Run `camdock verify` and `camdock verify --bucket`, and call the evidence manager. If the bucket's copy is whole, stop the service and move the log folder aside, deleting nothing: the next start fetches it from the bucket."
+                    .into()
             }
             Self::Durable(inner) => inner.next_step(),
             Self::Append(inner) => inner.next_step(),
             Self::Read { .. } => "Check the disk and the rights of the log folder, then try again.".into(),
-            Self::OutOfRange { .. } => "Ask for an entry that the log has.".into(),
+            Self::OutOfRange { .. } => "Run `camdock verify`: the log may have been cut. Keep its files as they are.".into(),
             Self::Proof(_) => {
                 "Fetch the receipt again; if it still does not hold, treat the item as unproven and run `camdock verify`.".into()
             }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::durable::{self, AppendFile};
 use crate::failpoint::{reached, step};
-use crate::model::Sha256Digest;
+use crate::model::{Explain as _, Sha256Digest};
 
 use super::source::{DirSource, LogSource as _, frame_into};
 use super::tiles::{TILE_WIDTH, Tile, tiles_between};
@@ -141,7 +141,12 @@ impl Log {
             }
         });
         if let Err(error) = kept_up {
-            tracing::error!(error = &error as &dyn std::error::Error, "log files lag");
+            tracing::error!(
+                code = error.label(),
+                error = &error as &dyn std::error::Error,
+                next_step = error.next_step(),
+                "the custody log is durable, but its files cannot be brought up to date; tried again with the next entries"
+            );
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ pub use keys::{LogKey, VerifierKey};
 pub use log::Log;
 #[cfg(test)]
 pub use memory::MemoryLog;
-pub use receipt::verify_receipt;
+pub use receipt::{entry_at, verify_receipt};
 pub use report::{Finding, Report};
 pub use source::{DirSource, LogSource};
 pub use verify::{Standing, compare, verify_log};

@@ -31,7 +31,7 @@ impl Report {
     }
 }
 
-/// One thing that is wrong with a log. Its `Display` is a sentence and the next step.
+/// One thing that is wrong with a log. Its `Display` is a sentence; the next step is told beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// An entry is not the one that was signed.
@@ -83,13 +83,13 @@ impl Finding {
             | Self::Removed { .. }
             | Self::Added { .. }
             | Self::Reordered { .. } => {
-                "Keep this copy as evidence and compare it with the other copy (station or bucket)."
+                "Keep this copy as it is, verify the other one (`camdock verify`, `camdock verify --bucket`), and call the evidence manager."
             }
             Self::Truncated { .. } => {
-                "Keep this copy and look for the missing end in the other copy (station or bucket)."
+                "Keep this copy as it is, look for the missing end in the other one (station or bucket), and call the evidence manager."
             }
             Self::ReplacedKey { .. } => {
-                "Check the verifier key on paper; if it is right, somebody replaced the log."
+                "Compare the log key with the one on paper. If it is right, somebody replaced the log: keep it as it is and call the evidence manager."
             }
             Self::Fork { .. } => {
                 "Keep both histories and find out who else holds the station's log key."
@@ -150,6 +150,6 @@ impl fmt::Display for Finding {
                 write!(f, "Entry {index} is not canonical JSON.")?;
             }
         }
-        write!(f, " {}", self.next_step())
+        Ok(())
     }
 }

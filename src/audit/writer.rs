@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use crate::model::Entry;
+use crate::model::{Entry, Explain as _};
 
 #[cfg(test)]
 use super::memory::MemoryLog;
@@ -238,7 +238,12 @@ impl Drop for Shared {
     fn drop(&mut self) {
         let _ = self.requests.send(Request::Close);
         if let Err(error) = self.join() {
-            tracing::error!(error = &error as &dyn std::error::Error, "log not closed");
+            tracing::error!(
+                code = error.label(),
+                error = &error as &dyn std::error::Error,
+                next_step = error.next_step(),
+                "the custody log could not be closed in order"
+            );
         }
     }
 }

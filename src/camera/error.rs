@@ -24,7 +24,7 @@ pub enum CameraError {
     },
     #[error("the camera's storage {storage} is still being mounted")]
     StillMounting { storage: String },
-    #[error("such a camera cannot be wiped")]
+    #[error("a camera that is read in this way cannot be wiped")]
     CannotWipe,
     #[error("root's helper for wiping does not answer at {}", at.display())]
     WipeHelper {
@@ -158,14 +158,15 @@ impl Explain for CameraError {
                 "Run `systemctl enable --now camdock-wipe.socket`, and see `journalctl -u 'camdock-wipe@*'`.".into()
             }
             Self::NotFound { .. } => {
-                "Check with the officer what removed the file while the camera was docked.".into()
+                "Dock the camera again. If the file does not come back, ask the officer what happened to it, and tell the evidence manager."
+                    .into()
             }
             Self::Denied { .. } => {
                 "Let the user `camdock` read the camera's files (mount options or rights), then dock it again."
                     .into()
             }
             Self::NotRegular { .. } | Self::Escapes { .. } => {
-                "Look at the camera by hand: cameras do not make such entries.".into()
+                "Keep the camera and call the evidence manager: cameras do not make such entries by themselves.".into()
             }
             Self::Device { source, .. } | Self::Usb { source, .. } => source.next_step(),
             Self::Swapped { .. } => "Leave the camera docked; the file is taken again.".into(),

@@ -39,7 +39,9 @@ impl FolderCamera {
         let named = marker.as_ref().and_then(|marker| marker.profile.as_deref());
         let known = named.and_then(|name| profiles.get(name));
         if let (Some(name), None) = (named, known) {
-            tracing::warn!(root = %root.display(), profile = ?name, instead = profile, "a marker names an unknown profile");
+            tracing::warn!(code = "marker_unusable", root = %root.display(), profile = ?name, instead = profile,
+                next_step = "add this profile, or correct the marker beside the folder; the camera is read by the other profile",
+                "the marker of a docked folder names an unknown profile");
         }
         let profile = known
             .or_else(|| profiles.get(profile))

@@ -31,7 +31,9 @@ pub(super) struct Marker {
 pub(super) fn marker(root: &Path) -> Option<Marker> {
     serde_json::from_slice(&marker_bytes(root, BYTES_MAX)?)
         .inspect_err(|error| {
-            tracing::warn!(%error, root = %root.display(), "the marker beside it is not as CamDock writes it");
+            tracing::warn!(code = "marker_unusable", %error, root = %root.display(),
+                next_step = "remove the marker beside the folder, or write it as CamDock does; the camera is read without it",
+                "the marker of a docked folder makes no sense");
         })
         .ok()
 }

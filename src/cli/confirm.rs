@@ -87,7 +87,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         report
             .findings
             .iter()
-            .map(|finding| format!("the log: {finding}")),
+            .map(|finding| format!("the log: {finding} {}", finding.next_step())),
     );
     // A log that does not verify says nothing that could be confirmed.
     if !report.is_clean() {

@@ -198,7 +198,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         .any(|e| e.is::<Usage>() || e.is::<crate::config::ConfigError>())
 }
 
-/// The next step of the innermost of our errors that has one.
+/// The next step of the first of our errors in the chain, which knows most of what was to be done.
 pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
     fn explain<E: Explain + 'static>(e: &(dyn std::error::Error + 'static)) -> Option<String> {
         e.downcast_ref::<E>().map(Explain::next_step)
@@ -212,5 +212,7 @@ pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
             .or_else(|| explain::<crate::journal::JournalError>(e))
             .or_else(|| explain::<crate::durable::DurableError>(e))
             .or_else(|| explain::<crate::camera::CameraError>(e))
+            .or_else(|| explain::<crate::dock::DockError>(e))
+            .or_else(|| explain::<crate::web::WebError>(e))
     })
 }

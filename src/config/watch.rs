@@ -52,7 +52,8 @@ impl ConfigWatch {
     pub async fn stop(self) {
         drop(self.stop);
         if let Err(error) = self.task.await {
-            tracing::error!(%error, "the watch on the configuration ended badly");
+            tracing::error!(code = "part_crashed", %error,
+                next_step = "report this with the log lines before it", "the watch on the configuration ended badly");
         }
     }
 }
@@ -156,9 +157,11 @@ fn start_notify(files: &Files, wake: mpsc::Sender<()>) -> Option<RecommendedWatc
     };
     let config = notify::Config::default().with_follow_symlinks(false);
     let mut watcher = RecommendedWatcher::new(handler, config)
-        .inspect_err(
-            |error| tracing::warn!(%error, "configuration edits are noticed every 10 s only"),
-        )
+        .inspect_err(|error| {
+            tracing::warn!(code = "watch_missing", %error,
+                next_step = "nothing is missed; raise fs.inotify.max_user_instances to have edits noticed at once",
+                "configuration edits are noticed every 10 s only");
+        })
         .ok()?;
     watch_path(
         Some(&mut watcher),

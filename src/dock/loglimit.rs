@@ -58,14 +58,15 @@ impl LogLimit {
             }
             DockEvent::Refused { bay, reason } => {
                 if self.allows(bay) {
-                    tracing::warn!(%bay, reason, "refused");
+                    // The station says it as a problem, with its code; this is the dock's own account.
+                    tracing::debug!(%bay, reason, "refused");
                 }
             }
             DockEvent::RootMissing { root, reason } => {
-                tracing::warn!(root = %root.display(), reason, "a configured folder can't be looked at");
+                tracing::debug!(root = %root.display(), reason, "a configured folder can't be looked at");
             }
             DockEvent::RootBack { root } => {
-                tracing::info!(root = %root.display(), "a configured folder is back");
+                tracing::debug!(root = %root.display(), "a configured folder is back");
             }
             DockEvent::Touched { .. } | DockEvent::FirstLookDone => {}
         }
@@ -86,7 +87,8 @@ impl LogLimit {
         }
         *count = count.saturating_add(1);
         if *count == LOG_LINES_A_MINUTE + 1 {
-            tracing::warn!(%bay, "comes and goes: its log lines are left out for a minute; check the bay's contacts and cable");
+            tracing::warn!(code = "bay_flaps", %bay, next_step = "clean the contacts of bay and camera, and change the cable",
+                "a camera comes and goes; its log lines are left out for a minute");
         }
         *count <= LOG_LINES_A_MINUTE
     }

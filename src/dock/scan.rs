@@ -25,6 +25,7 @@ const WATCHES_MAX: usize = 64;
 const INSIDE_NAMES_MAX: usize = 4096;
 /// The camera's own folder, `DCIM`, `DCIM/100MEDIA`.
 const WATCHED_DEPTH: usize = 3;
+const SLOWER: &str = "nothing is missed, only found later; raise fs.inotify.max_user_instances and fs.inotify.max_user_watches";
 
 pub(super) fn look(root: &Path) -> Look {
     // The configured folder itself may be a link: it is the operator's.
@@ -157,7 +158,7 @@ impl Ears {
         let config = notify::Config::default().with_follow_symlinks(false);
         let watcher = RecommendedWatcher::new(handler, config)
             .inspect_err(|error| {
-                tracing::warn!(root = %root.display(), %error, "docked folders are found by the slow scan only");
+                tracing::warn!(code = "watch_missing", root = %root.display(), %error, next_step = SLOWER, "docked folders are found by the slow scan only");
             })
             .ok();
         Self {
@@ -188,7 +189,7 @@ impl Ears {
             if id.is_some()
                 && let Err(error) = watcher.watch(&self.root, RecursiveMode::NonRecursive)
             {
-                tracing::warn!(root = %self.root.display(), %error, "not watched; found by the slow scan only");
+                tracing::warn!(code = "watch_missing", root = %self.root.display(), %error, next_step = SLOWER, "docked folders are found by the slow scan only");
             }
         }
     }

@@ -147,7 +147,7 @@ impl DockWatch {
         if let Some(task) = self.task.take()
             && let Err(error) = task.await
         {
-            tracing::error!(%error, "the dock's classifier ended badly");
+            tracing::error!(code = "part_crashed", %error, next_step = "report this with the log lines before it", "the dock's classifier ended badly");
         }
         let deadline = Instant::now() + STOP_WAIT;
         for (_, thread) in self.scanners.drain(..) {
@@ -156,11 +156,17 @@ impl DockWatch {
             }
             if !thread.is_finished() {
                 tracing::error!(
+                    code = "folder_hangs",
                     thread = thread.thread().name(),
+                    next_step = "look at the disk or network drive behind the docked folders: it does not answer",
                     "a look at a docked folder hangs; left behind"
                 );
             } else if thread.join().is_err() {
-                tracing::error!("a look at a docked folder ended badly");
+                tracing::error!(
+                    code = "part_crashed",
+                    next_step = "report this with the log lines before it",
+                    "a look at a docked folder ended badly"
+                );
             }
         }
     }

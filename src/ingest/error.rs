@@ -27,11 +27,11 @@ pub enum IngestError {
     Preview(#[from] PreviewError),
     #[error("the file changed while it was read: {0}")]
     Changed(String),
-    #[error("cannot start a thread")]
+    #[error("this station cannot start another thread")]
     Thread(#[source] std::io::Error),
-    #[error("stopped")]
+    #[error("the station was told to stop before this was done")]
     Stopped,
-    #[error("the committing thread has ended")]
+    #[error("the thread that secures files has ended: nothing more can be secured")]
     CommitterGone,
     #[error(
         "the custody log of this station is behind the one in the bucket: {local} entries here, {bucket} there"
@@ -101,13 +101,14 @@ impl Explain for IngestError {
             Self::Audit(e) => e.next_step(),
             Self::Upload(e) => e.next_step(),
             Self::Preview(e) => e.next_step(),
-            Self::Changed(_) => "Nothing to do: it is taken again once it is quiet.".into(),
+            Self::Changed(_) => "Leave the camera docked: the file is taken again once nothing is written to it any more.".into(),
             Self::Thread(_) => "Free memory, or raise TasksMax of the service; it is tried again.".into(),
             Self::Stopped => "Nothing to do: the work goes on at the next start.".into(),
             Self::CommitterGone => "Restart the service and report the log lines before this one.".into(),
             Self::LogBehind { .. } => {
-                "This station was restored from an old copy, or its log was cut. Fetch the newer log from the bucket into \
-                 the log folder (`camdock verify --bucket` checks it first), or give the station a new name and new keys."
+                "This station was restored from an old copy, or its log was cut. Move the log folder aside, deleting nothing: a \
+                 station that still has its journal fetches the newer log from the bucket at the next start and verifies it. If that \
+                 does not help, call the evidence manager, and give the station a new name and new keys."
                     .into()
             }
             Self::LogLost { .. } => {
@@ -116,7 +117,7 @@ impl Explain for IngestError {
             }
             Self::LogFork { .. } | Self::LogForeign(_) | Self::LogCopyWrong(_) => {
                 "Do not go on: another machine signs under this station's name, or a log was rewritten. Keep both copies, run \
-                 `camdock verify` and `camdock verify --bucket`, and call your evidence manager."
+                 `camdock verify` and `camdock verify --bucket`, and call the evidence manager."
                     .into()
             }
         }

@@ -12,11 +12,18 @@ pub fn session_docked(session: &SessionRow, condition: Condition) -> Event {
     metrics::clock(clock.synchronised);
     if !clock.synchronised {
         tracing::warn!(
-            "the station's clock is not synchronised; the log says so with each docking"
+            code = "clock_not_synchronised",
+            next_step = "set up time synchronisation, for example systemd-timesyncd",
+            "the station's clock is not synchronised; the custody log says so with each docking"
         );
     }
     for warning in &condition.warnings {
-        tracing::warn!(warning, "the camera needs somebody to mend it");
+        tracing::warn!(
+            code = "camera_warning",
+            warning,
+            next_step = "do what the warning says; the footage is taken all the same",
+            "something of the camera is to be put right"
+        );
     }
     Event::CameraDocked(Box::new(CameraDocked {
         bay: session.bay.clone(),

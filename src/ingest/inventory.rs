@@ -172,6 +172,7 @@ fn name_refused(
                 code = entry.code,
                 file = entry.name,
                 reason = entry.reason,
+                next_step = "tell the evidence manager: the custody log names the file and why",
                 "not taken"
             );
             Event::ItemFailed(ItemFailed {

@@ -414,7 +414,8 @@ impl Run {
         let tries = self.tries.entry(facts.path.clone()).or_default();
         *tries += 1;
         if *tries < TRIES && error.retry_class() != RetryClass::Never {
-            tracing::warn!(path = %facts.path, code = error.label(), error = error as &dyn std::error::Error, "cannot read; trying again");
+            tracing::warn!(path = %facts.path, code = error.label(), error = error as &dyn std::error::Error,
+                next_step = error.next_step(), "cannot read; trying again");
             self.control.wait(Duration::from_millis(200));
             return Ok(Taken::Later);
         }

@@ -78,7 +78,7 @@ impl Outbound {
                 }
             }
             Err(error) => {
-                tracing::error!(code = error.label(), %error, "cannot look for damaged items");
+                tracing::error!(code = error.label(), %error, next_step = error.next_step(), "cannot look for damaged items");
             }
         }
         let mut looked = Looked::default();
@@ -90,6 +90,7 @@ impl Outbound {
                 tracing::error!(
                     code = error.label(),
                     error = &error as &dyn std::error::Error,
+                    next_step = error.next_step(),
                     "cannot look for work in the journal"
                 );
                 looked = Looked::default();
@@ -101,7 +102,8 @@ impl Outbound {
                         self.settle(id, result, &mut failures, &backoff);
                     }
                     Err(error) => {
-                        tracing::error!(%error, "an upload ended badly");
+                        tracing::error!(code = "part_crashed", %error,
+                            next_step = "nothing is lost, uploads begin again; report this with the log lines before it", "an upload ended badly");
                         busy.retain(|_, _| false);
                         tasks.abort_all();
                     }

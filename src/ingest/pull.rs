@@ -257,7 +257,8 @@ impl Puller<'_> {
                 Ok(Some(work))
             }
             Err(error) => {
-                tracing::warn!(evidence = %row.id, path = %facts.path, error = &error as &dyn std::error::Error,
+                tracing::warn!(code = "pull_not_resumed", evidence = %row.id, path = %facts.path, error = &error as &dyn std::error::Error,
+                    next_step = "nothing to do; if it happens often, check the station's disk",
                     "an interrupted pull cannot be resumed; it is thrown away and the file is pulled anew");
                 self.throw_away(row.id)?;
                 Ok(None)

@@ -84,7 +84,7 @@ pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
     })?;
     shared.journal.adopt_items(&items)?;
     decide_again(shared)?;
-    tracing::warn!(items = count, "the journal is rebuilt");
+    tracing::info!(items = count, "the journal is rebuilt");
     Ok(count)
 }
 

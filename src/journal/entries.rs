@@ -85,17 +85,43 @@ impl EntryIndex {
         Ok(())
     }
 
-    /// Entries that speak of this item or session, oldest first, at most `limit`.
-    pub fn of(&self, id: &[u8; 16], limit: u32) -> Result<Vec<u64>, JournalError> {
+    /// Entries from `first` on that speak of one of these items or sessions, oldest first, at most `limit`.
+    pub fn of(
+        &self,
+        ids: [&[u8; 16]; 2],
+        first: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, JournalError> {
         let connection = self
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut statement = connection
-            .prepare_cached("SELECT entry FROM mentions WHERE id = ?1 ORDER BY entry LIMIT ?2")?;
-        let rows = statement.query_map((id, limit), |row| row.get::<_, i64>(0))?;
+        let mut statement = connection.prepare_cached(
+            "SELECT DISTINCT entry FROM mentions WHERE id IN (?1, ?2) AND entry >= ?3 ORDER BY entry LIMIT ?4",
+        )?;
+        let asked = (
+            ids[0],
+            ids[1],
+            first.cast_signed(),
+            i64::try_from(limit).unwrap_or(i64::MAX),
+        );
+        let rows = statement.query_map(asked, |row| row.get::<_, i64>(0))?;
         let entries = rows.collect::<Result<Vec<_>, _>>()?;
         Ok(entries.into_iter().map(i64::cast_unsigned).collect())
+    }
+
+    /// How many of the log's first `before` entries speak of one of these.
+    pub fn count(&self, ids: [&[u8; 16]; 2], before: u64) -> Result<u64, JournalError> {
+        let connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let count: i64 = connection
+            .prepare_cached(
+                "SELECT COUNT(DISTINCT entry) FROM mentions WHERE id IN (?1, ?2) AND entry < ?3",
+            )?
+            .query_row((ids[0], ids[1], before.cast_signed()), |row| row.get(0))?;
+        Ok(count.cast_unsigned())
     }
 }
 
@@ -111,13 +137,18 @@ mod tests {
         index
             .add(&[([1; 16], 3), ([1; 16], 9), ([2; 16], 4)], 10)
             .unwrap();
-        assert_eq!(index.of(&[1; 16], 10).unwrap(), [3, 9]);
+        let both = [&[1; 16], &[2; 16]];
+        assert_eq!(index.of(both, 0, 10).unwrap(), [3, 4, 9]);
+        assert_eq!(index.of(both, 4, 1).unwrap(), [4]);
+        assert_eq!(index.of([&[1; 16], &[1; 16]], 0, 10).unwrap(), [3, 9]);
+        assert_eq!(index.count(both, 10).unwrap(), 3);
+        assert_eq!(index.count(both, 9).unwrap(), 2);
         drop(index);
         assert_eq!(EntryIndex::open(&path).unwrap().upto().unwrap(), 10);
         std::fs::write(&path, b"this is no database, not at all, whatever it is").unwrap();
         let index = EntryIndex::open(&path).unwrap();
         assert_eq!(
-            (index.upto().unwrap(), index.of(&[1; 16], 10).unwrap()),
+            (index.upto().unwrap(), index.of(both, 0, 10).unwrap()),
             (0, vec![])
         );
     }

@@ -13,27 +13,29 @@ pub enum SealError {
     NotAPublicKey,
     #[error("this is not a private key in PKCS#8 PEM form on P-384 or P-256")]
     NotAPrivateKey,
-    #[error("the wrapped item key does not open with this station's wrap key")]
+    #[error("this station's wrap.key does not open the key of an item that is still on its way")]
     WrapKey,
-    #[error("the system gave no randomness, or refused a cryptographic step")]
+    #[error("this machine gave no randomness, or refused a cryptographic step")]
     Crypto,
-    #[error("{0} is outside what the message format allows")]
+    #[error("this recording cannot be sealed: {0} is outside what the format allows")]
     Limit(&'static str),
-    #[error("not a sealed message of the suite 0x0478: {0}")]
+    #[error("this is not a sealed file (suite 0x0478): {0}")]
     Format(&'static str),
-    #[error("the sealed message ends too early, in {0}")]
+    #[error("the sealed file ends too early, in {0}")]
     Truncated(&'static str),
-    #[error("the header was altered")]
+    #[error("the header of the sealed file was altered")]
     Header,
-    #[error("the header's key commitment does not fit its data key")]
+    #[error(
+        "the header of the sealed file was altered: its key commitment does not fit its data key"
+    )]
     Commitment,
-    #[error("none of the given keys opens this message")]
+    #[error("none of the given keys opens this sealed file")]
     NoKey,
-    #[error("frame {0} was altered or is out of place")]
+    #[error("frame {0} of the sealed file was altered or is out of place")]
     Frame(u32),
-    #[error("bytes follow the final frame")]
+    #[error("the sealed file has bytes after its last frame")]
     Trailing,
-    #[error("this is the sealed message of something else: {0}")]
+    #[error("this is the sealed file of something else: {0}")]
     OtherObject(String),
     #[error("what was opened has SHA-256 {found}, but {expected} was expected")]
     Digest {
@@ -46,7 +48,7 @@ pub enum SealError {
     SourceChanged,
     #[error("cannot write what was opened")]
     Write(#[source] io::Error),
-    #[error("cannot read the sealed message")]
+    #[error("cannot read the sealed file")]
     Read(#[source] io::Error),
 }
 
@@ -98,9 +100,9 @@ impl Explain for SealError {
             }
             Self::NotAPublicKey => "Give a file that begins with -----BEGIN PUBLIC KEY-----; `camdock keygen recipient` makes one.",
             Self::NotAPrivateKey => "Give the recipient's private key file, which begins with -----BEGIN PRIVATE KEY-----.",
-            Self::WrapKey => "Restore this station's own wrap.key; footage already stored opens with a recipient's key.",
+            Self::WrapKey => "Restore this station's own wrap.key from its backup; footage already stored opens with a recipient's key.",
             Self::Crypto => "Check the system's random device, then restart the service.",
-            Self::Limit(_) => "Choose a larger frame length, or split the file.",
+            Self::Limit(_) => "Raise `frame_length` in [seal] and dock the camera again; if that does not help, copy this recording off the camera by hand.",
             Self::NoKey => "Use the private key of a recipient that the station sealed to; `camdock show` lists them.",
             Self::OtherObject(_) => "Fetch the object that the log names; this one lay under a wrong name.",
             Self::SourceChanged => "Nothing to do: the file is pulled again under a new key.",

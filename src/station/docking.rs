@@ -145,7 +145,7 @@ impl Docking {
                 self.jobs.insert(bay, Docked { control, thread });
             }
             Err(error) => {
-                tracing::error!(%bay, %error, next_step = "undock and dock again; raise TasksMax if it happens often", "cannot start a thread for a camera");
+                tracing::error!(code = "no_thread", %bay, %error, next_step = "undock and dock again; raise TasksMax if it happens often", "cannot start a thread for a camera");
                 not_recognised(
                     &self.shared,
                     &bay,
@@ -221,6 +221,9 @@ impl Docking {
         for thread in self.ending.drain(..) {
             if thread.join().is_err() {
                 tracing::error!(
+                    code = "part_crashed",
+                    next_step =
+                        "dock the camera again, and report this with the log lines before it",
                     "a dock session's thread panicked; its camera is taken up again at the next docking"
                 );
             }
@@ -354,7 +357,7 @@ fn refuse(
             reason: logged,
         });
         if let Err(error) = shared.log_event(None, event) {
-            tracing::error!(code = error.label(), %error, "cannot enter a refusal in the log");
+            tracing::error!(code = error.label(), %error, next_step = error.next_step(), "cannot enter a refusal in the log");
         }
     }
     not_recognised(shared, bay, code, reason, next_step);

@@ -46,6 +46,8 @@ pub async fn run(log: LogHandle, index: Arc<EntryIndex>, mut stop: watch::Receiv
             Ok(false) => {}
             Err(error) => {
                 tracing::warn!(
+                    code = "timelines_behind",
+                    next_step = "nothing is lost, and it is tried again; `camdock show` has the whole. Check the disk if it lasts",
                     error = format!("{error:#}"),
                     "custody timelines lag behind the log"
                 );

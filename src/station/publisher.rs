@@ -94,7 +94,7 @@ impl Publisher {
             tokio::select! { () = tokio::time::sleep(PAUSE) => {}, _ = stop.changed() => {} }
         }
         if let Ok(Err(error)) = tokio::time::timeout(LAST_ROUND, self.round()).await {
-            tracing::warn!(code = error.label(), %error, "the log's last entries go to the bucket at the next start");
+            tracing::warn!(code = error.label(), %error, next_step = error.next_step(), "the log's last entries go to the bucket at the next start");
         }
     }
 }

@@ -46,6 +46,9 @@ pub async fn log_if_lost(config: &Config, secrets: &Secrets) -> anyhow::Result<(
     )
     .await
     .context("the custody log's folder is gone and cannot be fetched from the bucket")?;
-    tracing::warn!(entries, "the custody log is back from the bucket");
+    tracing::info!(
+        entries,
+        "the custody log is back from the bucket, and verified"
+    );
     Ok(())
 }

@@ -59,7 +59,12 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         warnings,
     } = loaded;
     for warning in warnings {
-        tracing::warn!(warning, "configuration");
+        tracing::warn!(
+            code = "config_unwise",
+            warning,
+            next_step = "edit the configuration file if this is not meant so",
+            "the configuration works, but is unwise"
+        );
     }
     sys::forbid_core_dumps();
     let figures = metrics::install().context("cannot set up the metrics")?;
@@ -104,6 +109,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         ),
         Err(_) => tracing::warn!(
             code = "store_timeout",
+            next_step = "check the network and the store's endpoint; it is asked again by itself",
             "the store does not answer; footage is taken all the same"
         ),
     }
@@ -272,7 +278,11 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         .unwrap_or_else(PoisonError::into_inner)
         .take();
     if tokio::task::block_in_place(|| committer.join()).is_err() {
-        tracing::error!("the committing thread panicked; its items are taken up at the next start");
+        tracing::error!(
+            code = "committer_gone",
+            next_step = "restart the service and report the log lines before this one",
+            "the committing thread panicked; its items are taken up at the next start"
+        );
     }
     let stopped = Event::StationStopped(StationStopped { reason });
     let noted = tokio::task::block_in_place(|| shared.log_event(None, stopped));
@@ -383,7 +393,7 @@ fn reload(
                 reason: problem,
             };
             if let Err(error) = shared.log_event(None, Event::ConfigChanged(event)) {
-                tracing::error!(code = error.label(), %error, "cannot enter a configuration change in the log");
+                tracing::error!(code = error.label(), %error, next_step = error.next_step(), "cannot enter a configuration change in the log");
             }
         }
     };

@@ -41,7 +41,7 @@ pub enum UploadError {
         source: BoxError,
     },
     #[error(
-        "the store refused what arrived at {action}: its checksum is not the one we sent ({code})"
+        "the store refused what arrived at {action}: its checksum is not the one that was sent ({code})"
     )]
     Damaged { action: &'static str, code: String },
     #[error("another upload to {key} is under way")]
@@ -79,7 +79,7 @@ pub enum UploadError {
         code: String,
         message: String,
     },
-    #[error("{key} exists already and the credentials do not let us see its checksum")]
+    #[error("{key} is in the store already, and the credentials do not allow to see its checksum")]
     ConflictUnknown {
         key: String,
         #[source]
@@ -94,25 +94,27 @@ pub enum UploadError {
         #[source]
         source: BoxError,
     },
-    #[error("cannot note the upload's progress on this station")]
+    #[error("the upload's progress cannot be noted on this station")]
     Ledger(#[source] BoxError),
 
-    #[error("{key} in the store is not what we hold: {theirs} there, {ours} here")]
+    #[error(
+        "the store holds something else at {key} than this station: {theirs} there, {ours} here"
+    )]
     ContentDiffers {
         key: String,
         ours: String,
         theirs: String,
     },
-    #[error("the spooled object of {key} is damaged or unreadable at byte {offset}")]
+    #[error("this station's sealed file for {key} is damaged or unreadable at byte {offset}")]
     SpoolDamaged {
         key: String,
         offset: u64,
         #[source]
         source: BoxError,
     },
-    #[error("{bytes} bytes are more than a store takes as one object")]
+    #[error("a recording of {bytes} sealed bytes is more than a store takes as one object")]
     TooLarge { bytes: u64 },
-    #[error("{key} is larger than the {limit} bytes expected of it")]
+    #[error("{key} in the store is larger than the {limit} bytes expected of it")]
     Oversized { key: String, limit: u64 },
 }
 
@@ -225,7 +227,7 @@ impl Explain for UploadError {
                 "Give the service valid access and secret keys of the store, then restart it.".into()
             }
             Self::Forbidden { action, .. } => {
-                format!("Give the station's user the right to {action}; the README lists the exact policy.")
+                format!("Give the station's credentials the right to {action}: config/bucket-policy.json has all that is needed. It is tried again by itself.")
             }
             Self::NoBucket { bucket } => {
                 format!("Create the bucket {bucket} with Object Lock, or correct its name in the configuration.")
@@ -251,12 +253,12 @@ impl Explain for UploadError {
             Self::Unconfirmed { .. } => {
                 "Use a store that keeps SHA-256 checksums, and allow the station to read them (s3:GetObject).".into()
             }
-            Self::Setup { path, .. } => format!("Correct {path} in the store's configuration."),
+            Self::Setup { path, .. } => format!("Correct what [store] of camdock.toml says of {path}, then run `camdock check`."),
             Self::Ledger(_) => {
                 "Check the station's disk and the journal, then restart the service.".into()
             }
             Self::ContentDiffers { key, .. } => format!(
-                "Alarm: find out who wrote {key} before anything is removed; the station keeps its own copy."
+                "Call the evidence manager and remove nothing: find out who wrote {key}. The station keeps its own copy."
             ),
             Self::SpoolDamaged { .. } => {
                 "Check the station's disk, and leave the camera docked or dock it again: the recording is taken anew. If the camera no longer has it, call the evidence manager.".into()

@@ -416,7 +416,7 @@ impl Upload<'_> {
     /// Only tidies up: the bucket's lifecycle rule does it otherwise.
     async fn abort(&self, upload_id: &str) {
         if let Err(error) = self.store.abort(self.key, upload_id).await {
-            tracing::warn!(key = self.key, %error, "an unfinished upload stays in the store");
+            tracing::warn!(code = "upload_left_behind", key = self.key, %error, next_step = "give the bucket a lifecycle rule that ends incomplete uploads", "an unfinished upload stays in the store");
         }
     }
 

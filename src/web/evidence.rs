@@ -1,9 +1,9 @@
-//! The evidence page's data: search, one item with its custody, completeness, problems. Reading only.
+//! The evidence page's data: search, completeness, problems. Reading only.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Extension, Path, Query, State};
+use axum::extract::{ConnectInfo, Extension, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use jiff::{Timestamp, ToSpan as _};
@@ -19,10 +19,9 @@ const PAGE_MAX: u32 = 200;
 /// Lines of cameras and days on the page, and in a file.
 const DAYS_MAX: u32 = 5_000;
 pub(super) const DAYS_EXPORTED_MAX: u32 = 100_000;
-const ENTRIES_MAX: u32 = 500;
 const TEXT_MAX: usize = 200;
 
-type Answer = Result<Response, Refused>;
+pub(super) type Answer = Result<Response, Refused>;
 
 pub(super) async fn page(State(shared): State<Arc<Shared>>) -> Response {
     assets::page(assets::EVIDENCE, &shared.language)
@@ -45,16 +44,14 @@ pub(super) struct Asked {
     pub format: String,
 }
 
-fn refuse(status: StatusCode, text: impl Into<String>) -> Refused {
+pub(super) fn refuse(status: StatusCode, text: impl Into<String>) -> Refused {
     Refused::new(status, text)
 }
 
-fn broken(error: &JournalError) -> Refused {
+pub(super) fn broken(error: &JournalError) -> Refused {
     tracing::error!(code = error.label(), %error, next_step = error.next_step(), "the evidence page cannot read the journal");
-    refuse(
-        StatusCode::SERVICE_UNAVAILABLE,
-        format!("{error}: {}\n", error.next_step()),
-    )
+    let text = format!("{error}: {}\n", error.next_step());
+    refuse(StatusCode::SERVICE_UNAVAILABLE, text).coded(error.label())
 }
 
 impl Asked {
@@ -180,6 +177,7 @@ pub(super) fn archive(shared: &Shared) -> Result<&Archive, Refused> {
             StatusCode::SERVICE_UNAVAILABLE,
             "the journal cannot be read\n",
         )
+        .coded("journal_error")
     })
 }
 
@@ -221,78 +219,6 @@ pub(super) async fn list(
         });
         Ok(axum::Json(body).into_response())
     })
-}
-
-pub(super) async fn item(
-    State(shared): State<Arc<Shared>>,
-    Extension(viewer): Extension<Viewer>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path(id): Path<String>,
-) -> Answer {
-    tokio::task::block_in_place(|| {
-        let Ok(id) = id.parse::<EvidenceId>() else {
-            return Err(refuse(
-                StatusCode::BAD_REQUEST,
-                "this is not an evidence id\n",
-            ));
-        };
-        let archive = archive(&shared)?;
-        let Some(found) = archive.journal.found(id).map_err(|e| broken(&e))? else {
-            return Err(refuse(StatusCode::NOT_FOUND, "there is no such item\n"));
-        };
-        shared.accesses.enter(
-            &*shared.station,
-            &viewer,
-            peer.ip(),
-            "evidence.viewed",
-            Some(id),
-            "item and custody",
-        )?;
-        let custody = custody(archive, &found).map_err(|e| broken(&e))?;
-        let proven = |index: Option<u64>| index.map(|index| archive.log.proof(index).is_ok());
-        let body = serde_json::json!({
-            "custody": custody,
-            "proof": {
-                "sealed": proven(found.log_index),
-                "stored": proven(found.stored_index),
-                "log_entries": archive.log.latest().0.size,
-            },
-            "item": Item::from(found),
-        });
-        Ok(axum::Json(body).into_response())
-    })
-}
-
-/// What the log says of an item and of its dock session, in the log's order.
-fn custody(archive: &Archive, item: &FoundItem) -> Result<Vec<serde_json::Value>, JournalError> {
-    let Some(index) = &archive.entries else {
-        return Ok(Vec::new());
-    };
-    let mut numbers = index.of(item.id.as_bytes(), ENTRIES_MAX)?;
-    numbers.extend(index.of(item.session.as_bytes(), ENTRIES_MAX)?);
-    // The index follows the log by a moment: what is newest is looked at here.
-    let upto = index.upto()?;
-    let newest = archive.log.entries_from(upto).unwrap_or_default();
-    numbers.extend((upto..).zip(&newest).filter_map(|(at, bytes)| {
-        let entry: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-        let is = |value: &serde_json::Value, id: String| *value == serde_json::Value::String(id);
-        let docking = matches!(
-            entry["event"].as_str(),
-            Some("camera.docked" | "camera.undocked")
-        );
-        let speaks = is(&entry["data"]["evidence"], item.id.to_string())
-            || docking && is(&entry["session"], item.session.to_string());
-        speaks.then_some(at)
-    }));
-    numbers.sort_unstable();
-    numbers.dedup();
-    let entries = numbers.into_iter().filter_map(|number| {
-        let bytes = archive.log.entry(number).ok()?;
-        let mut entry: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
-        entry["entry"] = number.into();
-        Some(entry)
-    });
-    Ok(entries.collect())
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -413,7 +339,7 @@ pub(super) async fn problems(
         let view = shared
             .station
             .status()
-            .map_err(|e| refuse(StatusCode::SERVICE_UNAVAILABLE, e))?;
+            .map_err(|e| refuse(StatusCode::SERVICE_UNAVAILABLE, e).coded("journal_error"))?;
         let now = Timestamp::now();
         let overview = archive(&shared)?
             .journal

@@ -41,8 +41,7 @@ impl Format {
             "json" => Ok(Self::Json),
             _ => Err(Refused::new(
                 StatusCode::BAD_REQUEST,
-                "format is csv or json
-",
+                "format is csv or json\n",
             )),
         }
     }

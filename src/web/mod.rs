@@ -5,6 +5,7 @@
 
 mod access;
 mod assets;
+mod custody;
 mod evidence;
 mod export;
 mod feed;
@@ -17,7 +18,7 @@ mod tls;
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
@@ -61,6 +62,13 @@ pub(crate) struct Refused(Box<Response>);
 impl Refused {
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self(Box::new((status, text.into()).into_response()))
+    }
+
+    /// Names the problem's code, by which the page tells it in its own language.
+    pub fn coded(mut self, code: &'static str) -> Self {
+        let value = HeaderValue::from_static(code);
+        self.0.headers_mut().insert("camdock-code", value);
+        self
     }
 }
 

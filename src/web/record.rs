@@ -74,7 +74,7 @@ impl Accesses {
                 );
                 let text =
                     "the access could not be entered in the custody log, so nothing is shown\n";
-                Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, text))
+                Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, text).coded("access_not_logged"))
             }
         }
     }

@@ -22,7 +22,7 @@ use tower::ServiceExt as _;
 use super::access::{Limiter, Tokens, network};
 use super::record::Accesses;
 use super::{
-    Refused, Station, Viewer, assets, evidence, export, feed, guard, health, officer, tls,
+    Refused, Station, Viewer, assets, custody, evidence, export, feed, guard, health, officer, tls,
 };
 use crate::audit::LogHandle;
 use crate::config::{Config, ConfigError, Secrets};
@@ -212,7 +212,7 @@ fn pages(shared: Arc<Shared>) -> Router {
     let managers = Router::new()
         .route("/evidence", get(evidence::page))
         .route("/api/evidence", get(evidence::list))
-        .route("/api/evidence/{id}", get(evidence::item))
+        .route("/api/evidence/{id}", get(custody::item))
         .route("/api/completeness", get(evidence::completeness))
         .route("/api/problems", get(evidence::problems))
         .route("/export/evidence", get(export::evidence))

@@ -69,10 +69,10 @@ fn browser_an_evidence_manager_searches_reads_custody_and_exports_and_the_log_sa
         first.contains("Quarantine") && first.contains("<img src=x onerror=alert(1)>.MP4"),
         "{first}"
     );
-    assert!(
-        browser
-            .text("#problems")
-            .contains("In quarantine, undecided: 1")
+    // It is asked for beside the items.
+    browser.until(
+        "the problems",
+        "document.querySelector('#problems').innerText.includes('In quarantine, undecided: 1')",
     );
     assert!(
         browser
@@ -218,4 +218,182 @@ fn browser_an_evidence_manager_searches_reads_custody_and_exports_and_the_log_sa
         "{reassigned:?}"
     );
     place.camdock(&["verify"]).ends(0);
+}
+
+/// Puts the given answers in the place of the station's.
+fn answers(browser: &Browser, given: &serde_json::Value) {
+    browser.js(&format!(
+        "const given = {given}; const asked = window.fetch;
+         window.fetch = (path, ...more) => given[path] === undefined ? asked(path, ...more)
+             : Promise.resolve(new Response(JSON.stringify(given[path].body), {{ status: given[path].status ?? 200, headers: given[path].headers }}));"
+    ));
+}
+
+#[test]
+fn browser_a_german_page_tells_reasons_in_german_and_what_was_logged_beneath() {
+    let place = place(&[]);
+    let (mine, line) = token(&place, "K. Meier", "evidence");
+    let tokens = format!("tokens = [{line}]");
+    place.configure(&[
+        ("web", "listen = \"127.0.0.1:0\""),
+        ("web", tokens.as_str()),
+    ]);
+    let lent = place.nameless("nobody");
+    fs::write(lent.join("A.MP4"), b"lent").unwrap();
+    place.drain().ends(3);
+    fs::remove_dir_all(&lent).unwrap();
+    let item = place.item("A.MP4");
+    let id = item["evidence"].as_str().unwrap();
+    let running = place.start(&["run"]);
+    let browser = Browser::start(1400, 1000);
+    let url = url(&running);
+    browser.open(&format!("{url}login"));
+    browser.until("the login", "document.getElementById('token')");
+    browser.fill("#token", &mine);
+    browser.js("document.querySelector('form').submit()");
+    browser.until("it let us in", "location.pathname === '/evidence'");
+    browser.open(&format!("{url}evidence?lang=de"));
+    browser.until("the item", "document.querySelector('#rows button')");
+    let row = browser.text("#rows");
+    assert!(
+        row.contains("die Kamera nennt keine brauchbare Seriennummer"),
+        "{row}"
+    );
+    assert!(!row.contains("the camera"), "{row}");
+
+    // Problems that a station has seldom, as it would tell them.
+    let problem = |code: &str, reason: &str, next: &str| json!({ "code": code, "reason": reason, "next_step": next, "since": "2026-01-31T07:00:00Z", "needs_person": true });
+    let mut problems = browser.awaited("fetch('/api/problems').then((r) => r.json())");
+    problems["store"] = problem(
+        "store_credentials",
+        "the store does not accept these credentials (InvalidAccessKeyId) at put object",
+        "Give the service valid keys.",
+    );
+    problems["alarms"][id] = problem(
+        "spool_damaged",
+        "A.MP4 was damaged before it was stored",
+        "Check the disk.",
+    );
+    problems["wiping"]["3"] = problem("not_known_here", "words of a later version", "Do this.");
+    let about = format!("/api/evidence/{id}");
+    let mut told = browser.awaited(&format!("fetch('{about}').then((r) => r.json())"));
+    let entry = |number: u64, event: &str, data: &serde_json::Value| json!({ "entry": number, "time": "2026-01-31T07:00:00Z", "event": event, "data": data });
+    let custody = told["custody"].as_array_mut().unwrap();
+    for (number, event, data) in [
+        (
+            90,
+            "item.failed",
+            json!({ "evidence": id, "code": "file_gone", "reason": "A.MP4 is no longer on the camera", "retried": false }),
+        ),
+        (
+            91,
+            "item.previewed",
+            json!({ "evidence": id, "part": "preview", "outcome": "failed", "code": "preview_no_index", "reason": "it broke off" }),
+        ),
+        (
+            92,
+            "camera.undocked",
+            json!({ "bay": "3", "complete": false, "reason": "the camera was removed", "missing_count": 1 }),
+        ),
+    ] {
+        custody.push(entry(number, event, &data));
+    }
+    told["entries"] = json!(1203);
+    told["next"] = json!(92);
+    let next = json!({ "item": told["item"], "proof": told["proof"], "looked_at": told["looked_at"], "entries": 1203, "next": null,
+        "custody": [entry(93, "item.held", &json!({ "evidence": id }))] });
+    let refused = json!({ "status": 503, "headers": { "camdock-code": "journal_corrupt" }, "body": "the journal holds nonsense" });
+    answers(
+        &browser,
+        &json!({ "/api/problems": { "body": problems }, about.as_str(): { "body": told },
+            format!("{about}?after=92"): { "body": next }, "/api/evidence?text=x": refused }),
+    );
+    browser.until(
+        "the problems",
+        "document.querySelector('#problems')?.innerText.includes('spool_damaged')",
+    );
+    let said = |selector: &str| {
+        // What a reader of German has to read, and what stands there as it was said.
+        let own = browser.js(&format!(
+            "const copy = document.querySelector({}).cloneNode(true);
+             copy.querySelectorAll('[lang=en], details').forEach((n) => n.remove()); return copy.textContent",
+            json!(selector)
+        ));
+        let english = browser.js(&format!(
+            "return [...document.querySelectorAll({} + ' [lang=en]')].map((n) => n.textContent).join('|')",
+            json!(selector)
+        ));
+        [own, english].map(|text| text.as_str().unwrap().to_owned())
+    };
+    let texts: serde_json::Value =
+        serde_json::from_str(include_str!("../../src/web/text/de.json")).unwrap();
+    let german = |code: &str, kind: &str| texts["problem"][code][kind].as_str().unwrap().to_owned();
+    let [own, english] = said("#problems");
+    for code in ["store_credentials", "spool_damaged"] {
+        for kind in ["what", "next"] {
+            assert!(own.contains(&german(code, kind)), "{code} {kind}: {own}");
+        }
+    }
+    assert!(
+        !own.contains("credentials (") && !own.contains("was damaged"),
+        "{own}"
+    );
+    assert!(
+        english.contains("A.MP4 was damaged") && english.contains("InvalidAccessKeyId"),
+        "{english}"
+    );
+    // Without a German text what was said is better than nothing.
+    assert!(own.contains("words of a later version. Do this."), "{own}");
+    browser.shot("evidence-problems-german");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+
+    browser.click("#rows button");
+    browser.until("the custody", "document.getElementById('item').open");
+    let [own, english] = said("#custody");
+    for words in [
+        german("file_gone", "what").trim_end_matches('.'),
+        german("preview_no_index", "what").trim_end_matches('.'),
+        "die Kamera wurde entnommen",
+        "Es kam in Quarantäne: die Kamera nennt keine brauchbare Seriennummer.",
+    ] {
+        assert!(own.contains(words), "{words} is missing in {own}");
+    }
+    assert!(
+        !own.contains("the camera") && !own.contains("broke off"),
+        "{own}"
+    );
+    assert!(
+        english.contains("A.MP4 is no longer on the camera") && english.contains("it broke off"),
+        "{english}"
+    );
+    let cut = browser.text("#cut");
+    assert!(
+        cut.contains("von 1.203 Einträgen") && cut.contains(&format!("camdock show {id}")),
+        "{cut}"
+    );
+    browser.shot("evidence-custody-german-cut");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    let before = browser.js("return document.querySelectorAll('#custody li').length");
+    browser.click("#further");
+    browser.until(
+        "the next page",
+        &format!("document.querySelectorAll('#custody li').length === {before} + 1"),
+    );
+    browser.until("its end", "document.getElementById('further').hidden");
+    assert!(
+        browser.text("#cut").contains("von 1.203"),
+        "still not all of it"
+    );
+    browser.click("#close");
+
+    browser.fill("#text", "x");
+    browser.click("#form button");
+    browser.until(
+        "the refusal",
+        "!document.getElementById('failed').hidden && document.getElementById('failed').innerText",
+    );
+    let [own, english] = said("#failed");
+    assert!(own.contains(&german("journal_corrupt", "what")), "{own}");
+    assert!(english.contains("nonsense"), "{english}");
+    running.stop();
 }

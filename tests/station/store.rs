@@ -218,6 +218,23 @@ fn verify_names_what_was_done_to_the_log() {
         );
         restore();
     }
+    // An edited entry is named with the item that it told of before, as the bucket's copy has it.
+    let id = place.item("A.MP4")["evidence"].as_str().unwrap().to_owned();
+    for path in files() {
+        let text = fs::read(&path).unwrap();
+        // The inventory names it, too.
+        let sealed = text.windows(7).rposition(|w| w == b"\"A.MP4\"");
+        if let Some(at) = sealed {
+            let mut edited = text.clone();
+            edited[at + 1] = b'B';
+            fs::write(&path, edited).unwrap();
+            let item = format!("of item {id} (A.MP4).\n    next: Keep this copy");
+            let ran = place.camdock(&["verify"]).ends(1);
+            let ran = ran.says("WRONG (edited)").says(&item);
+            assert_eq!(ran.out.matches("Keep this copy").count(), 1, "{ran:?}");
+            restore();
+        }
+    }
     let other = place.path("keys/other");
     let config = fs::read_to_string(place.config()).unwrap();
     fs::write(

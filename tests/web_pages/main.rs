@@ -1,5 +1,6 @@
 //! The pages' listeners against a station made for the test: who may see what, limits, speed with 64 bays and many items.
 
+mod custody;
 mod limits;
 
 use std::fs;
@@ -7,7 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use camdock::config::{Config, Loaded, Secrets};
@@ -16,7 +17,8 @@ use camdock::model::{
     BayName, BayStatus, BayView, CameraId, EvidenceId, FileFacts, ItemKind, ItemState, Officer,
     OperatorAction, SessionId, Sha256Digest, SourcePath, StatusView,
 };
-use camdock::web::{Health, Pages, Station, hash_of, new_token};
+use camdock::web::{Archive, Health, Pages, Station, hash_of, new_token};
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -100,6 +102,16 @@ fn bay(number: u32, files: u64) -> BayView {
 
 /// `web` is the section's text; files of the folder can be named in it.
 fn site(dir: tempfile::TempDir, alive: bool, web: &str, metrics: &str) -> Site {
+    site_with(None, dir, alive, web, metrics)
+}
+
+fn site_with(
+    archive: Option<Archive>,
+    dir: tempfile::TempDir,
+    alive: bool,
+    web: &str,
+    metrics: &str,
+) -> Site {
     fs::write(dir.path().join("one.pem"), P384).unwrap();
     let text = format!(
         "[station]\nname = \"test-1\"\n[dock]\nfolders = [{{ path = \"d\" }}]\n[seal]\nrecipients = [\"one.pem\"]\n\
@@ -119,12 +131,15 @@ fn site(dir: tempfile::TempDir, alive: bool, web: &str, metrics: &str) -> Site {
         .unwrap();
     let entered = runtime.enter();
     let station: Arc<dyn Station> = Arc::clone(&stage) as Arc<dyn Station>;
-    let figures = camdock::metrics::install().unwrap();
+    // Those of the first recorder are the process's own; a later one's would stay empty.
+    static FIGURES: LazyLock<PrometheusHandle> =
+        LazyLock::new(|| camdock::metrics::install().unwrap());
+    let figures = FIGURES.clone();
     let pages = Pages::start(
         &config,
         &Secrets::from_environment(),
         station,
-        None,
+        archive,
         figures,
     )
     .unwrap();

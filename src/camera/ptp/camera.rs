@@ -17,7 +17,8 @@ use super::wire::{op, rc};
 use crate::camera::{Camera, CameraError, CameraFile, Listed, WipeOrder};
 use crate::config::{IdentitySource, Profile};
 use crate::model::{
-    CameraDevice, CameraId, CameraIdentity, Condition, FileTimes, SourcePath, UsbDevice, WipeAnswer,
+    CameraDevice, CameraId, CameraIdentity, Condition, Explain as _, FileTimes, SourcePath,
+    UsbDevice, WipeAnswer,
 };
 
 /// What is known of a camera before it is asked.
@@ -185,16 +186,25 @@ impl Camera for PtpCamera {
         let zone = self.profile.time_zone.as_ref();
         let mut session = lock(&self.session);
         let battery = condition::battery(&mut session).unwrap_or_else(|error| {
-            tracing::warn!(%error, "a camera's battery can't be read");
+            tracing::warn!(code = error.label(), %error, next_step = error.next_step(), "a camera's battery can't be read; its footage is taken all the same");
             None
         });
         let clock =
             condition::clock(&mut session, zone, self.profile.set_clock).unwrap_or_else(|error| {
-                tracing::warn!(%error, "a camera's clock can't be read");
+                tracing::warn!(code = error.label(), %error, next_step = error.next_step(), "a camera's clock can't be read; its footage is taken all the same");
                 None
             });
-        if let Some(set) = clock.as_ref().and_then(|clock| clock.set) {
-            tracing::warn!(set, "a camera's clock was set, as its profile says");
+        match clock.as_ref().and_then(|clock| clock.set) {
+            Some(true) => tracing::info!("a camera's clock was set, as its profile says"),
+            Some(false) => {
+                tracing::warn!(
+                    code = "camera_clock_not_set",
+                    next_step =
+                        "set the camera's clock by hand, or remove `set_clock` from its profile",
+                    "a camera's clock could not be set"
+                );
+            }
+            None => {}
         }
         Condition {
             file_times: clock

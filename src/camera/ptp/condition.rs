@@ -58,7 +58,7 @@ pub(super) fn clock(
         if matches!(error, PtpError::Gone | PtpError::Stopped) {
             return Err(error);
         }
-        tracing::warn!(%error, "a camera's clock could not be set");
+        tracing::info!(%error, "a camera refuses to have its clock set");
     }
     Ok(Some(CameraClock {
         set: Some(good),

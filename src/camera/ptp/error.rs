@@ -10,7 +10,7 @@ use crate::model::{Explain, RetryClass};
 pub enum PtpError {
     #[error("the camera is no longer there")]
     Gone,
-    #[error("reading was stopped")]
+    #[error("reading the camera was stopped")]
     Stopped,
     #[error("the camera did not answer within {seconds} s")]
     Silent { seconds: u64 },

@@ -17,6 +17,7 @@ use super::link::{Answer, Link, Pace};
 use super::transport::{BulkTransport, Presence};
 use super::wire::{self, Response, op, rc};
 use crate::config::PtpQuirks;
+use crate::model::Explain as _;
 
 /// Bytes that an answer other than a list or footage may have.
 pub(super) const DATASET_MAX: u64 = 256 << 10;
@@ -371,7 +372,7 @@ impl Session {
     }
 
     fn reset(&mut self, error: PtpError) -> Result<(), PtpError> {
-        tracing::warn!(%error, "a camera is reset");
+        tracing::warn!(code = error.label(), %error, next_step = error.next_step(), "a camera is reset");
         let done = super::recovery::reset(&mut self.link);
         self.noticed(done)
     }

@@ -6,9 +6,9 @@ use crate::model::{Explain, RetryClass};
 /// What opening a locked camera failed of. Never holds what the camera replied to a password.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 pub enum UnlockError {
-    #[error("the profile has no unlock steps")]
+    #[error("the profile of this locked camera has no unlock steps")]
     NoSteps,
-    #[error("there is no password for this camera")]
+    #[error("there is no password for this locked camera")]
     NoPassword,
     #[error(
         "the password is not one of {length} printable characters, as this kind of camera takes it"

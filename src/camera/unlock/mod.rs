@@ -172,10 +172,9 @@ fn set_clock(
         }
         warnings.push(format!("the camera's clock could not be set: {error}"));
     }
-    tracing::warn!(
-        set = done.is_ok(),
-        "a camera's clock was set, as its profile says"
-    );
+    if done.is_ok() {
+        tracing::info!("a camera's clock was set, as its profile says");
+    }
     Ok(CameraClock {
         method: ClockMethod::VendorCommand,
         at: at.round(jiff::Unit::Millisecond).unwrap_or(at),

@@ -1,5 +1,6 @@
 //! `camdock verify`: the log by itself, the two copies of it against each other, every item against the store.
 
+mod about;
 mod item;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use self::about::Copies;
 use self::item::Item;
 pub(super) use self::item::PartHasher;
 use super::remote::Bucket;
@@ -112,6 +114,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         check_log(
             &DirSource::new(dir),
             &parse_key(key)?,
+            None,
             &mut Items::default(),
             &mut verified,
         )?;
@@ -124,9 +127,9 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let mut items = Items::default();
     let local = DirSource::new(parts::log_dir(&config));
     if args.bucket {
-        check_log(&*bucket, &key, &mut items, &mut verified)?;
+        check_log(&*bucket, &key, Some(&local), &mut items, &mut verified)?;
     } else {
-        check_log(&local, &key, &mut items, &mut verified)?;
+        check_log(&local, &key, Some(&*bucket), &mut items, &mut verified)?;
         let (text, found) = copies(&local, &bucket, &key)?;
         verified.copies = Some(text);
         verified.findings.extend(found);
@@ -182,6 +185,7 @@ fn read_recipient(path: &Path) -> anyhow::Result<RecipientKey> {
 fn check_log(
     source: &(dyn LogSource + Sync),
     key: &VerifierKey,
+    other: Option<&dyn LogSource>,
     items: &mut Items,
     verified: &mut Verified,
 ) -> anyhow::Result<()> {
@@ -212,9 +216,19 @@ fn check_log(
     )?;
     verified.log_entries = report.size;
     verified.more = report.more;
+    let copies = Copies {
+        here: source,
+        size: report.size,
+        other,
+    };
     verified
         .findings
-        .extend(report.findings.iter().map(Found::of));
+        .extend(report.findings.iter().map(|finding| {
+            let mut found = Found::of(finding);
+            let (words, evidence) = copies.about(finding, key, items);
+            found.what.push_str(&words);
+            Found { evidence, ..found }
+        }));
     Ok(())
 }
 
@@ -292,18 +306,28 @@ fn check_items(
         for _ in 0..if args.deep { 2 } else { 8 } {
             scope.spawn(|| {
                 while let Some(id) = stored.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let item = Item { bucket, key, id: **id, items, recipient, deep: args.deep };
+                    let item = Item {
+                        bucket,
+                        key,
+                        id: **id,
+                        items,
+                        recipient,
+                        deep: args.deep,
+                    };
                     match item.check() {
                         Ok(checked) => {
                             opened.fetch_add(usize::from(checked.opened), Ordering::Relaxed);
                             previews.fetch_add(checked.previews, Ordering::Relaxed);
                         }
-                        Err((code, what)) => findings.lock().unwrap_or_else(PoisonError::into_inner).push(Found {
-                            code: code.to_owned(),
-                            evidence: Some(**id),
-                            what,
-                            next_step: format!("Run `camdock show {id}`, keep the object as it is, and dock the camera again if it still holds the file."),
-                        }),
+                        Err((code, what)) => findings
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push(Found {
+                                code: code.to_owned(),
+                                evidence: Some(**id),
+                                what,
+                                next_step: next_step(code, **id),
+                            }),
                     }
                     bar.inc(1);
                 }
@@ -336,6 +360,18 @@ fn check_items(
     findings.sort();
     verified.findings.extend(findings);
     Ok(())
+}
+
+fn next_step(code: &str, id: EvidenceId) -> String {
+    match code {
+        "store_error" => "Check the network, the store and its credentials, then verify again: nothing is known of this item.".into(),
+        "no_key" => {
+            format!("Give --key the private key of one of the recipients: `camdock show {id}` names them.")
+        }
+        _ => format!(
+            "Run `camdock show {id}`, keep the object as it is, call the evidence manager, and dock the camera again if it still holds the file."
+        ),
+    }
 }
 
 /// Items that were damaged on the station, and whose recording did not come into the store as another item.

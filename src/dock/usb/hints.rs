@@ -10,6 +10,7 @@ use rusb::{Context, Device, Hotplug, HotplugBuilder, UsbContext as _};
 
 /// How long one round of event handling may sleep; a stop interrupts it.
 const ROUND: Duration = Duration::from_secs(5);
+const SLOWER: &str = "nothing is missed, only found later; restart the service to try again";
 
 /// The thread that listens; without it the slow scan finds everything, only later.
 pub struct Hints {
@@ -35,7 +36,7 @@ impl Hints {
     /// `None` where this machine has no libusb hotplug; the reason is logged.
     pub fn start(wake: SyncSender<()>) -> Option<Self> {
         let told = |error: &dyn std::fmt::Display| {
-            tracing::warn!(%error, "no hotplug events; USB cameras are found by the slow scan only");
+            tracing::warn!(code = "watch_missing", %error, next_step = SLOWER, "no hotplug events; USB cameras are found by the slow scan only");
         };
         if !rusb::has_hotplug() {
             told(&"this libusb has none");
@@ -56,7 +57,7 @@ impl Hints {
                     if let Err(error) = events.handle_events(Some(ROUND))
                         && error != rusb::Error::Interrupted
                     {
-                        tracing::warn!(%error, "hotplug events ended; USB cameras are found by the slow scan only");
+                        tracing::warn!(code = "watch_missing", %error, next_step = SLOWER, "hotplug events ended; USB cameras are found by the slow scan only");
                         break;
                     }
                 }
@@ -78,7 +79,11 @@ impl Hints {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread of hotplug events ended badly");
+            tracing::error!(
+                code = "part_crashed",
+                next_step = "report this with the log lines before it",
+                "the thread of hotplug events ended badly"
+            );
         }
     }
 }

@@ -83,6 +83,9 @@ impl Run {
         if self.shared.journal.has_unlogged(self.session.id)? {
             // The committer gave up on a log that takes nothing; the next start enters them, and then the session's end.
             tracing::warn!(
+                code = "log_stopped",
+                next_step =
+                    "check the disk and the rights of the state folder, then restart the service",
                 "sealed files are not in the log yet; the next start enters them and ends this session"
             );
             return Ok(JobEnd {
@@ -121,14 +124,16 @@ impl Run {
             tracing::warn!(
                 reason,
                 not_taken = missing_count,
-                next_step = "look at this session's item.failed entries in the log",
+                code = "files_failed",
+                next_step = "tell the evidence manager: the custody log names each file and why (item.failed)",
                 "camera left; all its files are secured but those that could not be taken"
             );
         } else {
             tracing::warn!(
                 reason,
                 missing = missing_count,
-                next_step = "dock this camera again, in any bay",
+                code = "removed_early",
+                next_step = "dock this camera again, in any bay: it goes on where it stopped",
                 "camera left early"
             );
         }

@@ -428,6 +428,8 @@ fn tell(result: &WipeResult) {
             path,
             left = result.code,
             reason = result.reason,
+            code = "wipe_left",
+            next_step = "nothing is lost: the file is stored; the README explains the reason",
             "left on the camera"
         );
     }

@@ -115,6 +115,7 @@ impl Previews {
                 tracing::error!(
                     code = error.label(),
                     error = &error as &dyn std::error::Error,
+                    next_step = error.next_step(),
                     "cannot look for previews in the journal"
                 );
                 looked = Looked::default();
@@ -126,7 +127,8 @@ impl Previews {
                         self.settle(job, result, &mut failures, &backoff);
                     }
                     Err(error) => {
-                        tracing::error!(%error, "a preview's task ended badly");
+                        tracing::error!(code = "part_crashed", %error,
+                            next_step = "the originals are safe, previews begin again; report this with the log lines before it", "a preview's task ended badly");
                         busy.clear();
                         tasks.abort_all();
                     }

@@ -22,6 +22,25 @@ export function text(key, values = {}) {
     return (look(key) ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
+// A fixed sentence of the station, which speaks English, in the page's language; undefined where there is none.
+function sentence(said) {
+    for (const [pattern, words] of Object.entries(texts.said ?? {})) {
+        const names = [];
+        const escaped = pattern.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
+        const source = escaped.replace(/\{(\w+)\}/g, (_, name) => { names.push(name); return "(.+)"; });
+        const found = new RegExp(`^${source}$`, "s").exec(said);
+        if (found) return words.replace(/\{(\w+)\}/g, (_, name) => found[names.indexOf(name) + 1] ?? "");
+    }
+    return undefined;
+}
+
+// What the station told, in the page's language: by its code, else by the sentence. `english`: as it stands in the log, where that differs.
+export function translated(code, told) {
+    if (language === "en") return { what: told };
+    const what = look(`problem.${code}.what`) ?? sentence(told);
+    return what === undefined ? { what: told } : { what, next: look(`problem.${code}.next`), english: told };
+}
+
 export async function speak(chosen) {
     const answer = await fetch(`/text/${chosen}.json`);
     if (!answer.ok) throw new Error("no texts");

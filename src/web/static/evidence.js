@@ -1,5 +1,5 @@
 // The evidence managers' page: looks, never changes. The address of the page is the search, so it can be kept and shared.
-import { bytes, element, language, languages, number, text } from "./common.js";
+import { bytes, element, language, languages, number, text, translated } from "./common.js";
 
 const $ = (id) => document.getElementById(id);
 const form = $("form");
@@ -17,15 +17,35 @@ async function ask(path) {
     try {
         const answer = await fetch(path, { headers: { accept: "application/json" } });
         if (answer.status === 401) location.assign("/login");
-        if (!answer.ok) throw new Error((await answer.text()).trim());
+        if (!answer.ok) {
+            fail(answer.headers.get("camdock-code"), (await answer.text()).trim());
+            return null;
+        }
         failed.hidden = true;
         return await answer.json();
-    } catch (error) {
-        failed.textContent = text("evidence.failed", { why: error.message });
-        failed.hidden = false;
+    } catch {
+        fail(null, "this station does not answer");
         return null;
     }
 }
+
+function fail(code, said) {
+    const { what, next, english } = translated(code, said);
+    failed.replaceChildren(text("evidence.failed", { why: next ? sentences(what, next) : what }), ...(code ? logged(english) : []));
+    failed.hidden = false;
+}
+
+// The station's own words beneath their translation.
+function logged(english) {
+    if (!english) return [];
+    const [before, after] = text("evidence.logged", { reason: "\n" }).split("\n");
+    return [element("div", { class: "logged" }, before, element("span", { lang: "en" }, english), after)];
+}
+
+const sentences = (first, second) => `${first}${/[.!?]$/.test(first) ? "" : "."} ${second}`;
+
+// Why an item is in quarantine.
+const quarantine = (reason) => translated(null, reason).what;
 
 function query() {
     const fields = new URLSearchParams(new FormData(form));
@@ -47,7 +67,7 @@ function row(item) {
     if (item.decision) states.push(element("div", {}, text(`evidence.decision.${item.decision}`)));
     return element("tr", { "data-evidence": item.evidence },
         element("td", {}, ...states),
-        element("td", {}, open, item.quarantine && !item.decision ? element("div", {}, item.quarantine) : null),
+        element("td", {}, open, item.quarantine && !item.decision ? element("div", {}, quarantine(item.quarantine)) : null),
         element("td", { class: "number" }, bytes(item.bytes)),
         element("td", {}, time(item.camera_time)),
         element("td", {}, item.officer ?? "–"),
@@ -88,30 +108,51 @@ function story(entry) {
     const data = entry.data;
     const camera = data.camera ?? text("evidence.unknown_camera");
     const officer = data.officer ?? text("evidence.no_officer");
-    const values = { ...data, camera, officer, size: bytes(data.size ?? 0), count: number(data.missing_count ?? 0), modified: time(data.modified) };
+    const wiped = entry.event === "camera.wiped" ? data.files.find((file) => file.evidence === opened.item.evidence) : null;
+    const { what, english } = wiped?.reason ? { english: wiped.reason } : told(entry);
+    const values = { ...data, code: data.code ?? wiped?.code, reason: what, camera, officer, size: bytes(data.size ?? 0), count: number(data.missing_count ?? 0), modified: time(data.modified) };
     let key = entry.event;
     if (key === "camera.undocked") key += data.complete ? ".complete" : ".early";
     if (key === "item.previewed") key += `.${data.outcome}.${data.part}`;
+    if (key === "camera.wiped") key += data.stage === "begun" ? ".begun" : !wiped ? ".other" : wiped.wiped ? ".deleted" : ".left";
     if (key === "operator.action") key += `.${data.action}`;
-    const told = text(`story.${key}`, values);
-    return told === `story.${key}` ? text("story.other", { event: entry.event }) : told;
+    const words = text(`story.${key}`, values);
+    return [words === `story.${key}` ? text("story.other", { event: entry.event }) : words, ...logged(english)];
+}
+
+// An entry's reason in the page's language, as it stands within a sentence. What people wrote stays as it is.
+function told(entry) {
+    const { reason, code } = entry.data;
+    if (reason === undefined || entry.event === "operator.action") return { what: reason };
+    const { what, english } = translated(code, reason);
+    return { what: english && code ? what.replace(/\.$/, "") : what, english };
 }
 
 function moment(entry) {
     const bad = ["item.quarantined", "item.failed"].includes(entry.event) || (entry.event === "camera.undocked" && !entry.data.complete);
     return element("li", { class: bad ? "bad" : "" },
         element("time", { datetime: entry.time }, `${time(entry.time)} · ${text("evidence.entry", { n: number(entry.entry) })}`),
-        story(entry),
+        ...story(entry),
         element("details", {}, element("summary", {}, text("evidence.exact")), element("pre", { tabindex: "0" }, JSON.stringify(entry, null, 1))));
 }
 
 function drawItem() {
     const { item, proof, custody } = opened;
+    // What is not all there must not look whole.
+    const missing = [];
+    const whole = { shown: number(custody.length), n: number(opened.entries), id: item.evidence };
+    if (custody.length < opened.entries) missing.push(text("evidence.cut", whole));
+    if (opened.looked_at < proof.log_entries) {
+        missing.push(text("evidence.behind", { all: number(proof.log_entries), n: number(opened.looked_at), id: item.evidence }));
+    }
+    $("cut").hidden = !missing.length;
+    $("cut").replaceChildren(...missing.map((words) => element("p", {}, words)));
+    $("further").hidden = !opened.next;
     $("item-title").textContent = item.path;
     const list = element("dl");
     const fact = (name, value) => value && list.append(element("dt", {}, text(`evidence.${name}`)), element("dd", {}, value));
     fact("state", text(`evidence.states.${mark(item)}`));
-    fact("quarantine", item.quarantine);
+    if (item.quarantine) fact("quarantine", element("div", {}, quarantine(item.quarantine), ...logged(translated(null, item.quarantine).english)));
     fact("decided", item.decision && text(`evidence.decision.${item.decision}`));
     fact("officer", item.officer);
     fact("camera", item.camera ?? text("evidence.unknown_camera"));
@@ -144,6 +185,14 @@ async function show(id) {
     if (!$("item").open) $("item").showModal();
 }
 
+async function further() {
+    const { item, custody, next } = opened;
+    const told = await ask(`/api/evidence/${encodeURIComponent(item.evidence)}?after=${next}`);
+    if (!told || opened.item.evidence !== item.evidence || opened.next !== next) return;
+    opened = { ...told, custody: [...custody, ...told.custody] };
+    drawItem();
+}
+
 function drawDays() {
     $("day-rows").replaceChildren(...days.map((day) => {
         const cells = ["sessions", "seen", "held", "sealed", "stored", "missing", "interrupted"].map((name) => {
@@ -169,7 +218,7 @@ function drawProblems() {
     if (!problems) return;
     const list = [];
     const add = (words, more, action) => {
-        const node = element("li", { class: "bad" }, element("b", {}, `⚠ ${words}`), more ? element("div", {}, more) : null);
+        const node = element("li", { class: "bad" }, element("b", {}, `⚠ ${words}`), ...[more ?? []].flat().map((part) => element("div", {}, part)));
         if (action) {
             const button = element("button", { type: "button" }, text("evidence.show"));
             button.addEventListener("click", action);
@@ -177,11 +226,15 @@ function drawProblems() {
         }
         list.push(node);
     };
+    const said = ({ code, reason, next_step: step }) => {
+        const { what, next, english } = translated(code, reason);
+        return [sentences(what, next ?? step), ...logged(english && sentences(reason, step))];
+    };
     if (problems.undecided) add(text("evidence.problem.undecided", { n: number(problems.undecided) }), text("evidence.problem.undecided_next"), () => { form.reset(); $("state").value = "quarantine"; tab("search"); find(); });
     if (problems.missing) add(text("evidence.problem.missing", { n: number(problems.missing) }), text("evidence.problem.missing_next"), () => tab("days"));
-    if (problems.store) add(text("evidence.problem.store", { code: problems.store.code }), `${problems.store.reason} ${problems.store.next_step}`);
-    for (const [id, alarm] of Object.entries(problems.alarms)) add(text("evidence.problem.alarm", { code: alarm.code }), `${alarm.reason} ${alarm.next_step}`, () => show(id));
-    for (const [bay, wiping] of Object.entries(problems.wiping)) add(text("evidence.problem.wiping", { bay, code: wiping.code }), `${wiping.reason} ${wiping.next_step}`);
+    if (problems.store) add(text("evidence.problem.store", { code: problems.store.code }), said(problems.store));
+    for (const [id, alarm] of Object.entries(problems.alarms)) add(text("evidence.problem.alarm", { code: alarm.code }), said(alarm), () => show(id));
+    for (const [bay, wiping] of Object.entries(problems.wiping)) add(text("evidence.problem.wiping", { bay, code: wiping.code }), said(wiping));
     if (!problems.clock.synchronised) add(text("evidence.problem.clock"), text("evidence.problem.clock_next"));
     const verified = problems.verification;
     if (verified && !verified.ok) add(text("evidence.problem.verified_wrong", { n: number(verified.findings), when: time(verified.time) }), text("evidence.problem.verified_next"));
@@ -215,6 +268,7 @@ async function look() {
 form.addEventListener("submit", (event) => { event.preventDefault(); find(); });
 $("day-form").addEventListener("submit", (event) => { event.preventDefault(); findDays(); });
 $("more").addEventListener("click", more);
+$("further").addEventListener("click", further);
 $("close").addEventListener("click", () => $("item").close());
 $("tab-search").addEventListener("click", () => tab("search"));
 $("tab-days").addEventListener("click", () => tab("days"));

@@ -1,0 +1,105 @@
+//! What an entry of the log tells of that is not as it was signed: people look for footage, not for numbers of entries.
+
+use std::collections::BTreeMap;
+
+use super::Items;
+use crate::audit::{Finding, LogSource, VerifierKey, entry_at};
+use crate::model::{Entry, EvidenceId};
+
+/// Items named one by one.
+const NAMED: usize = 4;
+/// Entries looked at for one finding: those of a bundle.
+const LOOKED: u64 = 256;
+
+/// The log that was verified, and its other copy where there is one.
+pub struct Copies<'a> {
+    pub here: &'a dyn LogSource,
+    pub size: u64,
+    pub other: Option<&'a dyn LogSource>,
+}
+
+impl Copies<'_> {
+    /// What a finding's entries tell of, in words, and the item where it is one.
+    pub fn about(
+        &self,
+        finding: &Finding,
+        key: &VerifierKey,
+        items: &Items,
+    ) -> (String, Option<EvidenceId>) {
+        let (first, last, gone) = match finding {
+            Finding::Edited { index } | Finding::NotCanonical { index } => (*index, *index, false),
+            Finding::EditedWithin { first, last } | Finding::Reordered { first, last } => {
+                (*first, *last, false)
+            }
+            Finding::Removed { first, last } => (*first, *last, true),
+            _ => return (String::new(), None),
+        };
+        let range = first..=last.min(first.saturating_add(LOOKED));
+        let other = self.other.and_then(|other| {
+            let note = String::from_utf8(other.read("checkpoint").ok()??).ok()?;
+            let size = key.open(&note).ok()?.size;
+            let entries = read(other, size, range.clone());
+            (!entries.is_empty()).then_some(entries)
+        });
+        // Where an entry is gone, another one may stand now.
+        let (whose, entries) = match other {
+            Some(entries) => ("in the other copy of the log", entries),
+            None if gone => return (String::new(), None),
+            None => ("as it stands", read(self.here, self.size, range)),
+        };
+        told(whose, &entries, items)
+    }
+}
+
+fn read(
+    source: &dyn LogSource,
+    size: u64,
+    range: impl Iterator<Item = u64>,
+) -> Vec<serde_json::Value> {
+    range
+        .map_while(|index| entry_at(source, size, index).ok())
+        .filter_map(|bytes| serde_json::from_slice(&bytes).ok())
+        .collect()
+}
+
+fn told(whose: &str, entries: &[serde_json::Value], items: &Items) -> (String, Option<EvidenceId>) {
+    let mut named: BTreeMap<EvidenceId, String> = BTreeMap::new();
+    for entry in entries {
+        let Some(id) = entry["data"]["evidence"]
+            .as_str()
+            .and_then(|id| id.parse().ok())
+        else {
+            continue;
+        };
+        // As the entry itself has it, else as another one that was read has it.
+        let own = serde_json::from_value::<crate::model::SourcePath>(entry["data"]["path"].clone());
+        let path = own.ok().or_else(|| {
+            let sealed = items.sealed.get(&id)?;
+            Some(sealed.0.path.clone())
+        });
+        let name = path.map_or_else(|| id.to_string(), |path| format!("{id} ({path})"));
+        named.entry(id).or_insert(name);
+    }
+    let only = (named.len() == 1)
+        .then(|| named.keys().next().copied())
+        .flatten();
+    let more = named.len().saturating_sub(NAMED);
+    let mut list: Vec<String> = named.into_values().take(NAMED).collect();
+    if more > 0 {
+        list.push(format!("{more} more"));
+    }
+    let words = match (list.is_empty(), entries) {
+        (false, _) if only.is_some() => format!(" It tells, {whose}, of item {}.", list.join("")),
+        (false, _) => format!(" It tells, {whose}, of the items {}.", list.join(", ")),
+        (true, [entry]) => event(entry).map_or_else(String::new, |(event, time)| {
+            format!(" It is, {whose}, the entry {event} of {time}; no item is named in it.")
+        }),
+        (true, _) => String::new(),
+    };
+    (words, only)
+}
+
+fn event(entry: &serde_json::Value) -> Option<(String, jiff::Timestamp)> {
+    let time = serde_json::from_value::<Entry>(entry.clone()).ok()?.time;
+    Some((entry["event"].as_str()?.to_owned(), time))
+}
