@@ -4,7 +4,7 @@ use std::sync::Once;
 
 use ffmpeg_next::format::context::{Input, StreamIo};
 use ffmpeg_next::media::Type;
-use ffmpeg_next::{Dictionary, Discard, format};
+use ffmpeg_next::{Dictionary, Discard, Error, Packet, format};
 
 use super::container::{Structure, structure};
 use super::error::Trouble;
@@ -24,6 +24,15 @@ pub struct Opened {
     pub structure: Structure,
     pub video: Option<usize>,
     pub audio: Option<usize>,
+}
+
+impl Opened {
+    /// Reads the next packet in the place of the last one.
+    pub fn read(&mut self, packet: &mut Packet) -> Result<(), Error> {
+        // ffmpeg writes over what it is given: without this every packet's memory would stay until the end.
+        *packet = Packet::empty();
+        packet.read(&mut self.input)
+    }
 }
 
 /// From now on ffmpeg says nothing by itself, and its errors have words.

@@ -181,7 +181,7 @@ impl Maker<'_> {
         let mut frame = frame::Video::empty();
         let mut errors = 0;
         while errors < ERRORS_MAX {
-            match packet.read(&mut opened.input) {
+            match opened.read(&mut packet) {
                 Ok(()) => errors = 0,
                 Err(Error::Eof) => break,
                 Err(_) => {

@@ -142,7 +142,7 @@ impl Maker<'_> {
     fn next_key(&mut self, after: Option<u64>) -> Result<Option<Shot>, Trouble> {
         let mut packet = Packet::empty();
         for _ in 0..LOOK {
-            match packet.read(&mut self.opened.input) {
+            match self.opened.read(&mut packet) {
                 Ok(()) => {}
                 Err(Error::Eof) => break,
                 Err(_) => {
@@ -173,7 +173,7 @@ impl Maker<'_> {
         let (mut shots, mut every, mut seen, mut errors) = (Vec::new(), 1, 0u64, 0);
         let mut packet = Packet::empty();
         while errors < LOOK {
-            match packet.read(&mut self.opened.input) {
+            match self.opened.read(&mut packet) {
                 Ok(()) => errors = 0,
                 Err(Error::Eof) => break,
                 Err(_) => {

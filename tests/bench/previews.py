@@ -76,6 +76,8 @@ def one(binary, clip, folder, size, seconds, say):
         )
     )  # fmt: skip
     row["preview"] = _camdock(binary, work, path, "preview")
+    if abs(row["preview"]["duration_ms"] - seconds * 1000) > 1000:
+        raise RuntimeError(f"the preview of {seconds} s lasts {row['preview']['duration_ms']} ms")
     filters = "scale=-2:360:flags=bilinear"
     if Path(FONT).exists():
         filters += "," + _draw(MARK, 4, 4) + "," + _draw("%{pts\\:hms}", 4, "h-th-4")

@@ -68,17 +68,17 @@ def build(result):
 
 
 def _pages(table, pages):
-    table.head(f"At rest with {pages['bays']} stored cameras and {pages['items']} items", "median ms", "worst ms")
+    table.head(f"Requests with {pages['bays']} stored cameras and {pages['items']} items", "median ms", "worst ms")
     for name, path in (("metrics", "/metrics"), ("evidence", "/api/evidence, first page")):
         row = pages[name]
         table.row(path, f"{row['median_seconds'] * 1000:.1f}", f"{row['worst_seconds'] * 1000:.1f}")
-    rest = pages["rest"]
-    table.head("Rest", "MiB", "% of a core", "ready after s")
-    share, resident = rest["core_share"] * 100, rest["resident_bytes"] / MIB
-    table.row(f"{rest['seconds']} seconds", f"{resident:.1f}", f"{share:.2f}", f"{pages['ready_seconds']:.1f}")
+    table.head(f"At rest (ready {pages['ready_seconds']:.1f} s after the start)", "MiB", "% of a core")
+    for name, what in (("idle", "no camera docked"), ("docked", f"{pages['bays']} stored cameras docked")):
+        share, resident = pages[name]["core_share"] * 100, pages[name]["resident_bytes"] / MIB
+        table.row(what, f"{resident:.1f}", f"{share:.2f}")
     table.target("/metrics, median", pages["metrics"]["median_seconds"] * 1000, 20, False, "ms")
-    table.target("memory at rest", resident, 40, False, "MiB")
-    table.target("share of one core at rest", share, 1, False, "%")
+    table.target("memory of an idle service", pages["idle"]["resident_bytes"] / MIB, 40, False, "MiB")
+    table.target("share of one core, idle", pages["idle"]["core_share"] * 100, 1, False, "%")
 
 
 def _previews(table, previews):
