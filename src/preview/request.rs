@@ -36,7 +36,7 @@ pub struct Request {
 pub struct Settings {
     /// Lines of the proxy.
     pub height: u32,
-    /// Of the decoder and of the encoder, each.
+    /// Of the encoder; a video's decoder has one more.
     pub threads: u32,
     /// Pictures on a storyboard at most.
     pub pictures: u32,

@@ -111,7 +111,12 @@ fn make(
 ) -> Result<Picture, Trouble> {
     let mut opened = input::open(footage, found)?;
     let sheet = request.part == Part::Storyboard;
-    let threads = if sheet { 1 } else { request.settings.threads };
+    // A decoder that shares pictures among threads always has some of them waiting: one more keeps all cores at work.
+    let threads = if sheet {
+        1
+    } else {
+        request.settings.threads.saturating_add(1)
+    };
     let opening = VideoDecoder::open(&opened, threads, 0);
     let decoder = opening.as_ref().ok().and_then(Option::as_ref);
     *found = Some(probe::probe(&mut opened, decoder));
