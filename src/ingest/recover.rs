@@ -42,11 +42,14 @@ pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
     let mut found = Recovered::default();
     let reconciled = shared.journal.number(RECONCILED)?;
     let forgotten = forgotten(shared)?;
-    if reconciled.is_none() && shared.log_size() > 0 || !forgotten.is_empty() {
+    let logged = scan(shared, reconciled.unwrap_or(0))?;
+    if reconciled.is_none() && shared.log_size() > 0
+        || !forgotten.is_empty()
+        || is_older(shared, &logged)?
+    {
         rebuild(shared)?;
     }
     shared.journal.unlog_from(shared.log_size())?;
-    let logged = scan(shared, reconciled.unwrap_or(0))?;
     reached!("recover: begun");
     relog(shared, &logged, &mut found)?;
     reached!("recover: logged again");
@@ -81,6 +84,17 @@ fn forgotten(shared: &Shared) -> Result<HashSet<EvidenceId>, IngestError> {
         unknown.retain(|id| logged.sealed.contains_key(id));
     }
     Ok(unknown)
+}
+
+/// Whether the journal knows less than the log, as one that was put back from an old copy: what is stored and gone from the
+/// spool would be taken a second time.
+fn is_older(shared: &Shared, logged: &Logged) -> Result<bool, IngestError> {
+    for id in logged.sealed.keys() {
+        if shared.journal.item(*id)?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[derive(Default)]

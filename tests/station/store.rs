@@ -146,6 +146,31 @@ fn a_restored_old_copy_of_the_station_is_refused() {
     assert!(log.exists());
 }
 
+/// What the refusal tells to do.
+#[test]
+fn an_old_copy_goes_on_once_its_log_is_moved_aside() {
+    let place = Place::new(&[]);
+    place.film("X0000001", "A.MP4", 1, 300_000);
+    place.drain().ends(0);
+    copy(&place.path("state"), &place.path("before"));
+    place.film("X0000001", "B.MP4", 2, 300_000);
+    place.drain().ends(0);
+    fs::rename(place.path("state"), place.path("real")).unwrap();
+    fs::rename(place.path("before"), place.path("state")).unwrap();
+    place.drain().ends(4).says("Move the log folder aside");
+    fs::rename(place.path("state/log"), place.path("aside")).unwrap();
+    place.drain().ends(0).says("back from the bucket");
+    assert_eq!(place.verify_deep()["items_opened"], 2);
+    let stored = place.events();
+    let stored = stored.iter().filter(|e| matches!(e, Event::ItemStored(_)));
+    assert_eq!(stored.count(), 2);
+    // The camera is known to be held, and what is new on it is taken.
+    place.film("X0000001", "C.MP4", 3, 300_000);
+    place.drain().ends(0);
+    assert_eq!(place.verify_deep()["items_opened"], 3);
+    assert_eq!(place.items().len(), 3);
+}
+
 #[test]
 fn verify_names_what_was_done_to_the_store() {
     let place = Place::new(&[]);
