@@ -184,7 +184,8 @@ fn only_a_main_loop_that_goes_round_feeds_the_watchdog() {
     told.wait_for("READY=1");
     let address = pages(&running, "metrics");
     let fed = |told: Vec<String>| told.iter().filter(|m| *m == "WATCHDOG=1").count();
-    assert!(fed(told.within(Duration::from_secs(3))) >= 2);
+    told.wait_for("WATCHDOG=1");
+    told.wait_for("WATCHDOG=1");
 
     // The roster lies on a share that hangs: reading it never ends.
     let roster = place.path("roster.toml");
