@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::driver::Browser;
 use crate::{place, tile, until, url};
@@ -94,8 +94,7 @@ fn browser_a_page_that_lost_its_station_shows_no_state_at_all() {
     browser.until("all is stored", &tile("X0000001", "all_stored"));
 
     // It hangs: the connection stays open, nothing is said.
-    let pid = Pid::from_raw(running.id().cast_signed()).unwrap();
-    kill_process(pid, Signal::STOP).unwrap();
+    running.signal(Signal::STOP);
     browser.until("silence is a lost connection", &tile("X0000001", "unknown"));
     let text = browser.text("body");
     assert!(text.contains("No connection to the station"), "{text}");
@@ -105,7 +104,7 @@ fn browser_a_page_that_lost_its_station_shows_no_state_at_all() {
     );
     browser.shot("officer-lost");
     assert_eq!(browser.accessibility(), Vec::<String>::new());
-    kill_process(pid, Signal::CONT).unwrap();
+    running.signal(Signal::CONT);
     browser.until("it is heard again", &tile("X0000001", "all_stored"));
     assert_eq!(
         browser.js("return document.getElementById('lost').hidden"),

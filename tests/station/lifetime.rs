@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use camdock::model::Event;
 use camdock::web::{hash_of, new_token};
+use rustix::process::Signal;
 
 use crate::people::pages;
 use crate::place::{Place, Running, until};
@@ -59,11 +60,6 @@ fn start_notified(place: &Place) -> (Running, Told) {
     let told = Told::new(&socket);
     let running = place.start_with(&["run"], &[("NOTIFY_SOCKET", socket.to_str().unwrap())]);
     (running, told)
-}
-
-fn hang_up(running: &Running) {
-    let pid = rustix::process::Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
 }
 
 fn certificate(folder: &Path, name: &str) {
@@ -152,7 +148,7 @@ fn a_hangup_takes_over_tokens_and_a_renewed_certificate_but_no_broken_one() {
 
     // A key that is not this certificate's: refused by name, the pages stay reachable with what they had.
     certificate(&folder, "elsewhere.pem");
-    hang_up(&running);
+    running.signal(Signal::HUP);
     told.wait_for("RELOADING=1\nMONOTONIC_USEC=");
     told.wait_for("READY=1");
     let said = running.said();
@@ -163,7 +159,7 @@ fn a_hangup_takes_over_tokens_and_a_renewed_certificate_but_no_broken_one() {
     // Renewed, with another token instead of the first.
     certificate(&folder, "cert.pem");
     place.configure(&[("web", &web(&[&second]))]);
-    hang_up(&running);
+    running.signal(Signal::HUP);
     until("the new certificate is shown", || {
         asked(&address, &new, "/evidence", &second) == "200"
     });
@@ -192,7 +188,7 @@ fn only_a_main_loop_that_goes_round_feeds_the_watchdog() {
     fs::remove_file(&roster).unwrap();
     let piped = Command::new("mkfifo").arg(&roster).status().unwrap();
     assert!(piped.success());
-    hang_up(&running);
+    running.signal(Signal::HUP);
     told.wait_for("RELOADING=1");
     assert_eq!(fed(told.within(Duration::from_secs(5))), 0);
     until("/healthz says that it is stuck", || {
@@ -239,8 +235,7 @@ fn a_stop_ends_within_the_units_deadline_though_the_store_is_silent() {
         .find_map(|line| line.strip_prefix("TimeoutStopSec="))
         .unwrap();
     let began = Instant::now();
-    let pid = rustix::process::Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    running.signal(Signal::TERM);
     told.wait_for("STOPPING=1");
     running.wait().ends(0);
     let (took, deadline) = (

@@ -81,7 +81,7 @@ impl Running {
             .collect()
     }
 
-    #[allow(dead_code, reason = "the browser tests stop it for a while")]
+    #[allow(dead_code, reason = "the browser tests measure no memory")]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -90,10 +90,14 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
     /// SIGTERM, then its end.
     pub fn stop(self) -> Ran {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(rustix::process::Signal::TERM);
         self.wait()
     }
 

@@ -115,8 +115,8 @@ fn what_was_stored_before_a_crash_is_recognised_as_the_same() {
     assert_eq!(place.verify_deep()["items_opened"], 2);
 }
 
-#[test]
-fn a_restored_old_copy_of_the_station_is_refused() {
+/// A station that stored A and B, and then was put back as it was before B.
+fn put_back_from_an_old_copy() -> Place {
     let place = Place::new(&[]);
     place.film("X0000001", "A.MP4", 1, 300_000);
     place.drain().ends(0);
@@ -125,6 +125,12 @@ fn a_restored_old_copy_of_the_station_is_refused() {
     place.drain().ends(0);
     fs::rename(place.path("state"), place.path("real")).unwrap();
     fs::rename(place.path("before"), place.path("state")).unwrap();
+    place
+}
+
+#[test]
+fn a_restored_old_copy_of_the_station_is_refused() {
+    let place = put_back_from_an_old_copy();
     place.drain().ends(4).says("behind");
     place
         .camdock(&["verify"])
@@ -149,14 +155,7 @@ fn a_restored_old_copy_of_the_station_is_refused() {
 /// What the refusal tells to do.
 #[test]
 fn an_old_copy_goes_on_once_its_log_is_moved_aside() {
-    let place = Place::new(&[]);
-    place.film("X0000001", "A.MP4", 1, 300_000);
-    place.drain().ends(0);
-    copy(&place.path("state"), &place.path("before"));
-    place.film("X0000001", "B.MP4", 2, 300_000);
-    place.drain().ends(0);
-    fs::rename(place.path("state"), place.path("real")).unwrap();
-    fs::rename(place.path("before"), place.path("state")).unwrap();
+    let place = put_back_from_an_old_copy();
     place.drain().ends(4).says("Move the log folder aside");
     fs::rename(place.path("state/log"), place.path("aside")).unwrap();
     place.drain().ends(0).says("back from the bucket");
