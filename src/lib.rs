@@ -1,6 +1,6 @@
 //! CamDock: takes the footage of docked body-worn cameras, seals it, stores it and can prove it.
 //!
-//! Rooms and floors are those of the design; `tests/architecture.rs` refuses an import that goes up or sideways.
+//! Rooms and floors are those of the design; `tests/architecture` refuses an import that goes up or sideways.
 
 pub mod audit;
 pub mod camera;

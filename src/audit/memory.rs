@@ -1,8 +1,9 @@
 //! A log in memory for the model check of the ingest: the same answers, no files, no signatures, and failures on demand.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use rustix::io::Errno;
 use tokio::sync::watch;
 
@@ -35,7 +36,7 @@ impl MemoryLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock()
     }
 
     pub fn size(&self) -> u64 {
@@ -58,7 +59,7 @@ impl MemoryLog {
         let failed = hook::fails(POINT, Path::new("/nowhere"))
             .err()
             .and_then(|error| Errno::from_io_error(&error));
-        let mut poisoned = self.poisoned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut poisoned = self.poisoned.lock();
         if *poisoned {
             return Err(AuditError::Poisoned);
         }

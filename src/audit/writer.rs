@@ -1,10 +1,11 @@
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{oneshot, watch};
 
 use crate::model::{Entry, Explain as _};
@@ -163,7 +164,7 @@ impl LogHandle {
     /// The newest checkpoint and its signed note.
     pub fn latest(&self) -> (Checkpoint, String) {
         let latest = self.0.latest.read();
-        latest.unwrap_or_else(PoisonError::into_inner).clone()
+        latest.clone()
     }
 
     pub fn verifier(&self) -> &VerifierKey {
@@ -226,7 +227,7 @@ impl LogHandle {
 
 impl Shared {
     fn join(&self) -> Result<(), AuditError> {
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thread = self.thread.lock();
         match thread.take() {
             Some(thread) => thread.join().unwrap_or(Err(AuditError::Closed)),
             None => Ok(()),
@@ -328,7 +329,7 @@ impl Writer {
             return;
         }
         let latest = (self.log.checkpoint().clone(), self.log.note().to_owned());
-        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = latest;
+        *self.latest.write() = latest;
         self.size.send_replace(size);
     }
 }

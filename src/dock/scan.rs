@@ -7,11 +7,12 @@ use std::io::Read as _;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use notify::event::{CreateKind, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use parking_lot::Mutex;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
@@ -171,7 +172,7 @@ impl Ears {
     }
 
     pub fn take(&self) -> Heard {
-        std::mem::take(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.heard.lock())
     }
 
     /// Watches the configured folder if it is there and not watched yet; call it before looking, to miss nothing.
@@ -269,7 +270,7 @@ fn watch_inside(
 
 /// Whether there is something worth waking for.
 fn hear(root: &Path, heard: &Mutex<Heard>, event: notify::Result<notify::Event>) -> bool {
-    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut heard = heard.lock();
     let Ok(event) = event else {
         heard.look = true;
         return true;

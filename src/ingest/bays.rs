@@ -1,8 +1,8 @@
 //! What the bays show: the newest state of each, for the status socket and the pages.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::model::{BayName, BayStatus, BayView, Problem, SessionId};
@@ -36,7 +36,7 @@ impl Bays {
     /// A camera that is back ends the warning that it left too early, wherever it left.
     /// A session that is still ending never hides the next one in its bay: ids of sessions grow with time.
     pub fn show(&self, view: BayView) {
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut views = self.views.lock();
         if let (Some(mine), Some(theirs)) = (view.session, views.get(&view.bay))
             && theirs.session > Some(mine)
         {
@@ -65,7 +65,7 @@ impl Bays {
     }
 
     fn remove(&self, bay: &BayName, ended: Option<SessionId>) {
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut views = self.views.lock();
         let next = |view: &BayView| ended.is_some() && view.session > ended;
         if !views.get(bay).is_some_and(next) {
             self.problem(bay, None);
@@ -83,7 +83,7 @@ impl Bays {
 
     /// What somebody has to do about a bay although its footage is safe; `None`: nothing any more.
     pub fn problem(&self, bay: &BayName, problem: Option<Problem>) {
-        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut problems = self.problems.lock();
         match problem {
             Some(problem) => problems.insert(bay.clone(), problem),
             None => problems.remove(bay),
@@ -91,7 +91,7 @@ impl Bays {
     }
 
     pub fn problems(&self) -> BTreeMap<String, Problem> {
-        let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        let problems = self.problems.lock();
         problems
             .iter()
             .map(|(bay, problem)| (bay.to_string(), problem.clone()))
@@ -99,12 +99,7 @@ impl Bays {
     }
 
     pub fn all(&self) -> Vec<BayView> {
-        self.views
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect()
+        self.views.lock().values().cloned().collect()
     }
 
     /// Wakes on every change.

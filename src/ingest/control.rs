@@ -1,7 +1,8 @@
 //! How the rest of the service talks to a job, and the job to it.
 
+use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+
 use std::time::Duration;
 
 /// How a session ended.
@@ -40,17 +41,14 @@ pub struct JobControl {
 impl JobControl {
     /// The camera left its bay, or the service stops: the session ends with this reason.
     pub fn leave(&self, reason: &str) {
-        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut signals = self.signals.lock();
         signals.left.get_or_insert_with(|| reason.to_owned());
         self.changed.notify_all();
     }
 
     /// Something changed on the camera, or in the store.
     pub fn touch(&self) {
-        self.signals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .touched = true;
+        self.signals.lock().touched = true;
         self.changed.notify_all();
     }
 
@@ -82,21 +80,15 @@ impl JobControl {
     }
 
     pub fn left(&self) -> Option<String> {
-        self.signals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .left
-            .clone()
+        self.signals.lock().left.clone()
     }
 
     /// Waits for a signal; `true` when something was touched.
     pub(super) fn wait(&self, longest: Duration) -> bool {
         let longest = patience(longest);
-        let guard = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut guard, _) = self
-            .changed
-            .wait_timeout_while(guard, longest, |s| s.left.is_none() && !s.touched)
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut guard.touched)
+        let mut signals = self.signals.lock();
+        self.changed
+            .wait_while_for(&mut signals, |s| s.left.is_none() && !s.touched, longest);
+        std::mem::take(&mut signals.touched)
     }
 }

@@ -1,11 +1,11 @@
 //! Entries that are in the log while the journal does not say so yet: a step that is tried again must not enter its own twice.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::IngestError;
 use crate::audit::LogHandle;
 use crate::model::Sha256Digest;
+use parking_lot::{Mutex, MutexGuard};
 
 /// Their indices, by the digest of their bytes. After a restart recovery finds them in the log itself.
 #[derive(Default)]
@@ -13,7 +13,7 @@ pub struct Entered(Mutex<HashMap<Sha256Digest, u64>>);
 
 impl Entered {
     fn lock(&self) -> MutexGuard<'_, HashMap<Sha256Digest, u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// The entry's index; it is appended unless it was before.

@@ -29,10 +29,11 @@ mod turns;
 mod wiping;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+
 use std::time::Duration;
 
 use jiff::{Timestamp, TimestampRound, Unit};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::audit::{LogHandle, encode_entry};
@@ -143,11 +144,7 @@ impl Shared {
     }
 
     fn committer(&self) -> Result<Committer, IngestError> {
-        self.commit
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-            .ok_or(IngestError::CommitterGone)
+        self.commit.lock().clone().ok_or(IngestError::CommitterGone)
     }
 }
 

@@ -1,11 +1,12 @@
 //! From the spool to the store: one loop owns order, retry and back-off; each item's steps try once.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -426,8 +427,8 @@ impl Outbound {
         self.lock().clone()
     }
 
-    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, OutboundView> {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> parking_lot::MutexGuard<'_, OutboundView> {
+        self.view.lock()
     }
 }
 

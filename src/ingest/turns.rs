@@ -1,8 +1,9 @@
 //! How many cameras are read at the same time, where that is bounded: they take turns, file by file, in the order in which
 //! they asked.
 
+use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError};
+
 use std::time::Duration;
 
 /// How often a waiting camera looks whether it is to stop.
@@ -49,10 +50,7 @@ impl Turns {
                 self.changed.notify_all();
                 return None;
             }
-            (queue, _) = self
-                .changed
-                .wait_timeout(queue, LOOK)
-                .unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait_for(&mut queue, LOOK);
         }
         queue.waiting.pop_front();
         Some(self.begin(&mut queue))
@@ -64,8 +62,8 @@ impl Turns {
         Turn(self)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Queue> {
+        self.queue.lock()
     }
 }
 
@@ -97,7 +95,7 @@ mod tests {
                             reading.fetch_add(1, Ordering::SeqCst) + 1,
                             Ordering::SeqCst,
                         );
-                        order.lock().unwrap().push(camera);
+                        order.lock().push(camera);
                         std::thread::sleep(Duration::from_millis(2));
                         reading.fetch_sub(1, Ordering::SeqCst);
                     }
@@ -105,7 +103,7 @@ mod tests {
             }
         });
         assert_eq!(most.into_inner(), 2);
-        let order = order.into_inner().unwrap();
+        let order = order.into_inner();
         for camera in 0..8 {
             let first = order.iter().position(|c| *c == camera).unwrap();
             assert!(first < 60, "{camera} waited for {first} of 80");

@@ -1,8 +1,8 @@
 //! Which log entries speak of an item or a dock session: a lookup beside the log, made from it and thrown away at will.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::JournalError;
@@ -43,10 +43,7 @@ impl EntryIndex {
 
     /// How many entries of the log, from the first on, are looked up already.
     pub fn upto(&self) -> Result<u64, JournalError> {
-        let connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let connection = self.connection.lock();
         let upto: Option<i64> = connection
             .prepare_cached("SELECT entries FROM upto WHERE one = 1")?
             .query_row([], |row| row.get(0))
@@ -56,10 +53,7 @@ impl EntryIndex {
 
     /// Adds what the next entries speak of, and how far that goes.
     pub fn add(&self, mentions: &[([u8; 16], u64)], upto: u64) -> Result<(), JournalError> {
-        let mut connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.connection.lock();
         let tx = connection.transaction()?;
         {
             let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO mentions VALUES (?1, ?2)")?;
@@ -77,10 +71,7 @@ impl EntryIndex {
 
     /// Forgets everything: the log is shorter than what was looked up, so it is another one.
     pub fn clear(&self) -> Result<(), JournalError> {
-        let connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let connection = self.connection.lock();
         connection.execute_batch("DELETE FROM mentions; DELETE FROM upto;")?;
         Ok(())
     }
@@ -92,10 +83,7 @@ impl EntryIndex {
         first: u64,
         limit: usize,
     ) -> Result<Vec<u64>, JournalError> {
-        let connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let connection = self.connection.lock();
         let mut statement = connection.prepare_cached(
             "SELECT DISTINCT entry FROM mentions WHERE id IN (?1, ?2) AND entry >= ?3 ORDER BY entry LIMIT ?4",
         )?;
@@ -112,10 +100,7 @@ impl EntryIndex {
 
     /// How many of the log's first `before` entries speak of one of these.
     pub fn count(&self, ids: [&[u8; 16]; 2], before: u64) -> Result<u64, JournalError> {
-        let connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let connection = self.connection.lock();
         let count: i64 = connection
             .prepare_cached(
                 "SELECT COUNT(DISTINCT entry) FROM mentions WHERE id IN (?1, ?2) AND entry < ?3",

@@ -19,8 +19,8 @@ mod sessions;
 mod uploads;
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::Connection;
 use thiserror::Error;
 
@@ -151,9 +151,7 @@ impl Journal {
 
     /// A poisoned lock only means that another thread panicked outside a transaction: SQLite rolled it back.
     fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock()
     }
 
     /// One step whose loss in a power cut only costs work, so it need not wait for the disk. It is durable, at the latest,

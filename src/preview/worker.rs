@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest as _, Sha256};
 
 use super::decode::VideoDecoder;
@@ -158,7 +159,7 @@ impl Output {
     }
 
     fn lock(&self) -> MutexGuard<'_, Tapped> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     fn finish(&self, picture: Picture) -> io::Result<Made> {

@@ -2,11 +2,12 @@
 //! ended, so that the two never work on the same file.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::ingest::JobControl;
 use crate::model::{BayName, CameraId};
+use parking_lot::{Condvar, Mutex};
 
 /// The bus may tell of a camera's new bay before it tells that the old one is empty.
 const MOVING: Duration = Duration::from_secs(2);
@@ -36,7 +37,7 @@ impl Claims {
         stop: &dyn Fn() -> bool,
     ) -> Result<Claim, BayName> {
         let began = Instant::now();
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.lock();
         while let Some((other, of)) = held.get(id) {
             let ending = of.left().is_some();
             let patience = if ending { ENDING } else { MOVING };
@@ -47,10 +48,7 @@ impl Claims {
                 return Err(other.clone());
             }
             let look = Duration::from_millis(50);
-            (held, _) = self
-                .freed
-                .wait_timeout(held, look)
-                .unwrap_or_else(PoisonError::into_inner);
+            self.freed.wait_for(&mut held, look);
         }
         held.insert(id.clone(), (bay.clone(), Arc::clone(control)));
         Ok(Claim {
@@ -63,9 +61,7 @@ impl Claims {
 impl Drop for Claim {
     fn drop(&mut self) {
         let held = &self.claims.held;
-        held.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id);
+        held.lock().remove(&self.id);
         self.claims.freed.notify_all();
     }
 }

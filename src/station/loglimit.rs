@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
@@ -75,7 +76,7 @@ pub fn tell_left_out(all: bool) {
 
 impl LogLimit {
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Kind>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     fn admits(&self, kind: Identifier, said: Said, bay: Option<Arc<str>>, now: Instant) -> bool {
@@ -204,7 +205,7 @@ mod tests {
 
     impl io::Write for Written {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
         fn flush(&mut self) -> io::Result<()> {
@@ -214,7 +215,7 @@ mod tests {
 
     impl Written {
         fn lines(&self, with: &str) -> u64 {
-            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            let text = String::from_utf8(self.0.lock().clone()).unwrap();
             text.lines().filter(|line| line.contains(with)).count() as u64
         }
     }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rustix::fs::Access;
 use tokio::sync::watch;
 
@@ -239,7 +240,7 @@ impl Station for Observed {
     }
 
     fn sample(&self) {
-        let mut sampled = self.sampled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sampled = self.sampled.lock();
         if sampled.at.is_some_and(|at| at.elapsed() < SAMPLE) {
             return;
         }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::docking::Rules;
 use crate::camera::ptp::{Pace, PtpCamera, PtpError, PtpFacts, Stop, UsbTransport};
@@ -13,6 +12,7 @@ use crate::camera::{
 };
 use crate::dock::Target;
 use crate::model::{BayName, CameraIdentity, Condition, SourcePath, WipeAnswer};
+use parking_lot::Mutex;
 
 /// Between a camera's unlocking and its return in the same bay.
 #[derive(Default)]
@@ -48,8 +48,8 @@ impl Unlocked {
         self.lock().remove(bay)?.told
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<BayName, Expected>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<BayName, Expected>> {
+        self.0.lock()
     }
 }
 

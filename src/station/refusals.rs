@@ -1,10 +1,11 @@
 //! Keeps a device that comes and goes from filling the custody log with refusals.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+
 use std::time::{Duration, Instant};
 
 use crate::model::BayName;
+use parking_lot::Mutex;
 
 /// The same refusal in the same bay is entered once in this time; the next entry counts those between.
 const ONCE_IN: Duration = Duration::from_mins(10);
@@ -29,7 +30,7 @@ impl Refusals {
     }
 
     fn at(&self, bay: &BayName, reason: &str, now: Instant) -> Option<String> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         let bay = seen.entry(bay.clone()).or_default();
         bay.retain(|s| s.untold > 0 || now.saturating_duration_since(s.logged) < ONCE_IN);
         // What differs only in detail, as a serial, must not count as new for ever.

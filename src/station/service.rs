@@ -1,11 +1,12 @@
 //! The running station: start in order, supervise, drain, stop in the reverse order.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use parking_lot::Mutex;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -272,11 +273,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     dock.stop().await;
     config_watch.stop().await;
     tokio::task::block_in_place(|| docking.stop(&reason));
-    shared
-        .commit
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+    shared.commit.lock().take();
     if tokio::task::block_in_place(|| committer.join()).is_err() {
         tracing::error!(
             code = "committer_gone",

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
@@ -50,7 +51,7 @@ impl PartMemory {
     }
 
     fn used_before(&self, wanted: usize) -> Vec<u8> {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spare = self.spare.lock();
         let fits = spare
             .iter()
             .position(|b| b.capacity() >= wanted && b.capacity() - wanted <= WASTE_MAX);
@@ -95,7 +96,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let buffer = std::mem::take(&mut self.buffer);
         let spare = &self.memory.spare;
-        let mut spare = spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spare = spare.lock();
         let kept: usize = spare.iter().map(Vec::capacity).sum();
         let own = self
             .permit

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::{Mutex, RwLock};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
@@ -53,7 +54,7 @@ impl Tokens {
             .iter()
             .map(|t| (Arc::from(t.name.as_str()), t.role, t.sha256))
             .collect();
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = new;
+        *self.known.write() = new;
     }
 
     /// Compares with every known token, in the same time whichever matches or none.
@@ -62,7 +63,7 @@ impl Tokens {
             return None;
         }
         let hash = hash_of(token);
-        let all = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let all = self.known.read();
         let mut found = u32::MAX;
         for (index, (_, _, known)) in (0u32..).zip(&*all) {
             let same: Choice = known.0.ct_eq(&hash.0);
@@ -147,7 +148,7 @@ impl Limiter {
     }
 
     fn change(&self, from: IpAddr, now: Instant, take: f64) -> bool {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock();
         let filled = |(level, at): (f64, Instant)| {
             (level + now.duration_since(at).as_secs_f64() * self.per_second).min(self.burst)
         };

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
+use parking_lot::Mutex;
 
 use super::{Refused, Station, Viewer};
 use crate::model::{EvidenceId, OperatorAction};
@@ -36,7 +37,7 @@ impl Accesses {
     ) -> Result<(), Refused> {
         let operator = viewer.name.as_deref().unwrap_or("unknown").to_owned();
         let key = (operator.clone(), action, evidence, what.to_owned(), from);
-        let mut lately = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lately = self.0.lock();
         if let Some((entered, last)) = lately.get_mut(&key)
             && last.elapsed() < SAME
             && entered.elapsed() < OPEN

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use metrics_exporter_prometheus::PrometheusHandle;
+use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -371,7 +372,7 @@ struct Place(Arc<Mutex<Vec<IpAddr>>>, IpAddr);
 
 impl Place {
     fn take(peers: &Arc<Mutex<Vec<IpAddr>>>, peer: IpAddr) -> Option<Self> {
-        let mut open = peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = peers.lock();
         if open.iter().filter(|other| **other == peer).count() >= OF_ONE {
             return None;
         }
@@ -382,7 +383,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.0.lock();
         if let Some(at) = open.iter().position(|peer| *peer == self.1) {
             open.swap_remove(at);
         }

@@ -1,7 +1,8 @@
 //! TLS for every address that other machines reach: rustls with ring, TLS 1.3 alone: every browser of the last years speaks it.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
@@ -21,15 +22,12 @@ impl Identity {
     /// Reads the files again. What cannot be used changes nothing.
     pub fn renew(&self, files: &Tls, secrets: &Secrets) -> Result<(), WebError> {
         let renewed = read(files, secrets)?;
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = renewed;
+        *self.0.write() = renewed;
         Ok(())
     }
 
     pub fn acceptor(&self) -> TlsAcceptor {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.read().clone()
     }
 }
 

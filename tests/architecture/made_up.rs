@@ -241,3 +241,15 @@ fn a_file_that_is_too_long_is_found() {
     assert!(findings("seal/a.rs", &"\n".repeat(LINES_MAX)).is_empty());
     assert_eq!(findings("seal/a.rs", &"\n".repeat(LINES_MAX + 1)).len(), 1);
 }
+
+#[test]
+fn a_file_beside_its_own_folder_is_found() {
+    let source = |file: &str| (file.to_owned(), String::new());
+    let found = check(&[source("seal/open.rs"), source("seal/open/frames.rs")]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].file, "seal/open.rs");
+    assert_eq!(
+        check(&[source("seal/open/mod.rs"), source("seal/open/frames.rs")]),
+        []
+    );
+}

@@ -1,7 +1,7 @@
 //! An object read as a file: in pieces that the device has confirmed, or as one whole where it knows no pieces.
 
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::PtpError;
 use super::object::Object;
@@ -9,6 +9,7 @@ use super::session::Session;
 use super::wire::{op, rc};
 use crate::camera::{CameraError, CameraFile, Change, OpenFacts};
 use crate::model::SourcePath;
+use parking_lot::{Mutex, MutexGuard};
 
 /// Bytes read at a time where a device can do partial reads; twenty cameras' pieces fit into a small machine.
 const PIECE: usize = 2 << 20;
@@ -18,7 +19,7 @@ const TRIES: u32 = 3;
 pub(super) type Shared = Arc<Mutex<Session>>;
 
 pub(super) fn lock(session: &Shared) -> MutexGuard<'_, Session> {
-    session.lock().unwrap_or_else(PoisonError::into_inner)
+    session.lock()
 }
 
 /// How an object's bytes are asked for.

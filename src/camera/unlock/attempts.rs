@@ -1,9 +1,10 @@
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::time::{Duration, Instant};
 
 use super::UnlockError;
 use crate::model::{Sha256Digest, UsbDevice};
+use parking_lot::{Mutex, MutexGuard};
 
 /// Tries of which nobody knows how they ended.
 const UNCERTAIN_MAX: u32 = 2;
@@ -93,7 +94,7 @@ impl Attempts {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Tried>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -5,11 +5,12 @@ mod item;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use self::about::Copies;
@@ -319,15 +320,12 @@ fn check_items(
                             opened.fetch_add(usize::from(checked.opened), Ordering::Relaxed);
                             previews.fetch_add(checked.previews, Ordering::Relaxed);
                         }
-                        Err((code, what)) => findings
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push(Found {
-                                code: code.to_owned(),
-                                evidence: Some(**id),
-                                what,
-                                next_step: next_step(code, **id),
-                            }),
+                        Err((code, what)) => findings.lock().push(Found {
+                            code: code.to_owned(),
+                            evidence: Some(**id),
+                            what,
+                            next_step: next_step(code, **id),
+                        }),
                     }
                     bar.inc(1);
                 }
@@ -337,9 +335,7 @@ fn check_items(
     bar.finish_and_clear();
     verified.items_opened = opened.into_inner();
     verified.previews = previews.into_inner();
-    let mut findings = findings
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut findings = findings.into_inner();
     let known: BTreeSet<EvidenceId> = items.sealed.keys().copied().collect();
     let prefix = bucket.evidence_prefix();
     let shared = bucket.shared()?;

@@ -1,7 +1,5 @@
 //! What a job tells the bay.
 
-use std::sync::PoisonError;
-
 use super::Run;
 use crate::ingest::IngestError;
 use crate::ingest::outbound::chain;
@@ -24,8 +22,8 @@ impl Run {
         self.show(None);
     }
 
-    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, SessionState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> parking_lot::MutexGuard<'_, SessionState> {
+        self.state.lock()
     }
 
     pub(super) fn show(&self, file: Option<&FileFacts>) {

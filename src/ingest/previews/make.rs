@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::sync::PoisonError;
+
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ impl Previews {
         let Some(session) = self.shared.journal.session(row.session)? else {
             return Ok(true);
         };
-        let profiles = self.profiles.read().unwrap_or_else(PoisonError::into_inner);
+        let profiles = self.profiles.read();
         Ok(profiles
             .get(&session.profile)
             .is_none_or(|profile| profile.preview))

@@ -9,10 +9,11 @@ mod order;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -93,10 +94,7 @@ impl Previews {
 
     /// From now on these profiles say which cameras' footage is previewed.
     pub fn set_profiles(&self, profiles: Arc<Profiles>) {
-        *self
-            .profiles
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = profiles;
+        *self.profiles.write() = profiles;
     }
 
     /// Works until `cancel` says stop. Nothing is lost by dropping it: the next start makes unfinished ones again.

@@ -6,9 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
 use super::story::{BAYS, Story};
@@ -389,7 +390,7 @@ fn tally(service: &Service) -> Tally {
     let tally = Tally::default();
     let (shared, sealed) = (Arc::downgrade(&service.shared), Arc::clone(&service.sealed));
     let pump = move || {
-        let waiting = sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = sealed.lock();
         let batch: Vec<_> = waiting.try_iter().collect();
         drop(waiting);
         if let Some(shared) = shared.upgrade().filter(|_| !batch.is_empty()) {

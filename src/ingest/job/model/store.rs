@@ -1,9 +1,9 @@
 //! A store in memory that keeps what it was given once, and fails on demand.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::model::Retention;
 use crate::upload::{
@@ -25,7 +25,7 @@ pub struct MemoryStore(Mutex<Inside>);
 
 impl MemoryStore {
     pub fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     pub fn has(&self, key: &str) -> bool {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::camera::{Camera, CameraError, CameraFile, Change, Listed, OpenFacts, Refused};
 use crate::model::{CameraId, CameraIdentity, FileFacts, ItemKind, SourcePath};
@@ -70,7 +71,7 @@ impl World {
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Vec<Device>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     pub fn camera(&self, device: usize) -> Box<dyn Camera> {

@@ -2,11 +2,8 @@
 //! no plain writes outside `durable`, no file above 500 lines, no problem in the log
 //! without a code and a next step. Each finding names file, line and rule.
 
-#[path = "architecture/made_up.rs"]
 mod made_up;
-#[path = "architecture/problems.rs"]
 mod problems;
-#[path = "architecture/source.rs"]
 mod source;
 
 use std::fmt;
@@ -84,6 +81,16 @@ fn check(sources: &[(String, String)]) -> Vec<Finding> {
         let lines = text.lines().count();
         if lines > LINES_MAX {
             found(0, format!("{lines} lines; {LINES_MAX} at most"));
+        }
+        if let Some(folder) = file.strip_suffix(".rs")
+            && sources
+                .iter()
+                .any(|(other, _)| other.starts_with(&format!("{folder}/")))
+        {
+            found(
+                0,
+                format!("it lies beside its folder; it belongs into {folder}/mod.rs"),
+            );
         }
         let here = room(file);
         if here == "lib" {
