@@ -53,7 +53,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     findings.push(fine("roster", format!("{} cameras", roster.len())));
     let own = keys(&config, &mut findings);
     folders(&config, &mut findings);
-    let numbers = std::fs::read(parts::bay_numbers_path(&config)).ok();
+    let numbers = std::fs::read(config.files.bay_numbers()).ok();
     findings.extend(super::check_usb::findings(
         Path::new("/"),
         &config,
@@ -148,7 +148,7 @@ fn keys(config: &Config, findings: &mut Vec<Finding>) -> Option<VerifierKey> {
         ),
         Err(error) => failed("recipients", &error),
     });
-    let log = DirSource::new(parts::log_dir(config));
+    let log = DirSource::new(config.files.log_dir());
     if log.path().join("checkpoint").exists() {
         findings.push(fine("custody log", log.path().display().to_string()));
     }

@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::check::Finding;
 use crate::config::{Config, ConfigError, DEFAULT_PATH};
 use crate::model::Explain as _;
-use crate::station::parts;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -262,7 +261,7 @@ fn pages(config: &Config) -> Known {
 }
 
 fn service(config: &Config, camdock: &Typed) -> Known {
-    let running = UnixStream::connect(parts::socket_path(config)).is_ok();
+    let running = UnixStream::connect(config.files.status_socket()).is_ok();
     let start = if Path::new("/run/systemd/system").exists() && camdock.usual {
         "systemctl enable --now camdock.service camdock-verify.timer camdock-gaps.timer".to_owned()
     } else {

@@ -10,7 +10,6 @@ use super::check::{Finding, bad, fine};
 use crate::audit::{VerifierKey, WipeTrust};
 use crate::config::{self, Config, ConfigError, Profile, Profiles, WipePolicy};
 use crate::model::{Explain as _, WipeLevel};
-use crate::station::parts;
 
 const WHAT: &str = "wiping";
 
@@ -28,7 +27,7 @@ pub fn findings(config: &Config, profiles: &Profiles, own: Option<&VerifierKey>)
     let policy = WipePolicy::load(&file);
     let mut findings = allowed(&file, policy, &asking, own);
     if let Some(disks) = named(&asking, config::Access::MassStorage) {
-        findings.push(helper(&parts::wipe_helper_path(config), &disks));
+        findings.push(helper(&config.files.wipe_socket(), &disks));
     }
     if let Some(mtp) = named(&asking, config::Access::Ptp) {
         findings.push(fine(

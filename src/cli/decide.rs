@@ -10,7 +10,7 @@ use super::{Outcome, load_config};
 use crate::config::Config;
 use crate::journal::{Journal, Search};
 use crate::model::{EvidenceId, Officer};
-use crate::station::{Answer, Order, Request, parts};
+use crate::station::{Answer, Order, Request};
 
 /// Lists what waits in quarantine, and decides on it.
 #[derive(clap::Args)]
@@ -107,7 +107,7 @@ pub fn reassign(config: &Path, args: ReassignArgs) -> anyhow::Result<Outcome> {
 }
 
 fn list(config: &Config, json: bool) -> anyhow::Result<Outcome> {
-    let journal = Journal::open_read_only(&parts::journal_path(config))?;
+    let journal = Journal::open_read_only(&config.files.journal())?;
     let search = Search {
         attention: true,
         ..Search::default()
@@ -151,7 +151,7 @@ pub(super) fn ask(
     evidence: Vec<EvidenceId>,
     who: Who,
 ) -> anyhow::Result<Outcome> {
-    let path = parts::commands_path(config);
+    let path = config.files.command_socket();
     let mut stream = UnixStream::connect(&path).with_context(|| {
         format!(
             "no station takes commands at {}; it must be running, and you must be root or in the group camdock",

@@ -6,7 +6,6 @@ use serde::Serialize;
 use super::{Outcome, load_config, usage};
 use crate::journal::{FoundItem, ItemFilter, Journal};
 use crate::model::ItemState;
-use crate::station::parts;
 
 /// Items read from the journal at a time.
 const STEP: u32 = 1000;
@@ -62,7 +61,7 @@ struct Line {
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let config = load_config(config)?;
-    let path = parts::journal_path(&config);
+    let path = config.files.journal();
     if !path.exists() {
         return Err(usage(format!(
             "{} does not exist: this station has not run yet (`camdock run`)",

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{Outcome, load_config};
 use crate::audit::LogKey;
+use crate::config::StationFiles;
 use crate::durable;
 use crate::seal::{Curve, ItemKey, Recipient, keygen_recipient};
 
@@ -89,9 +90,11 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         }
         What::Station => {
             let config = load_config(config)?;
-            let dir = config.station.state_dir.join("keys");
-            let key = station(&dir, &config.station.log_origin)?;
-            println!("keys:                 {}", dir.display());
+            let key = station(&config.files, &config.station.log_origin)?;
+            println!(
+                "keys:                 {}",
+                config.files.keys_dir().display()
+            );
             println!("the log's public key: {key}");
             println!(
                 "Give the public key to everyone who is to verify this station's log, by a way that you trust."
@@ -116,16 +119,17 @@ pub fn recipient(private: &Path, public: &Path, curve: Curve) -> anyhow::Result<
 }
 
 /// Makes `station.key` and `wrap.key`; returns the log's verifier key.
-pub fn station(dir: &Path, origin: &str) -> anyhow::Result<String> {
-    let (signing, wrap) = (dir.join("station.key"), dir.join("wrap.key"));
+pub fn station(files: &StationFiles, origin: &str) -> anyhow::Result<String> {
+    let (signing, wrap) = (files.station_key(), files.wrap_key());
     refuse_existing(&[&signing, &wrap])?;
-    durable::create_dir(dir)?;
+    durable::create_dir(&files.keys_dir())?;
     let (key, pkcs8) = LogKey::generate()?;
     durable::write_atomic(&signing, &pkcs8)?;
     let bytes: Zeroizing<[u8; 32]> = ItemKey::generate()?.into_bytes();
     durable::write_atomic(&wrap, &bytes[..])?;
     let verifier = key.verifier(origin)?.to_string();
-    durable::write_atomic(&dir.join("log.pub"), format!("{verifier}\n").as_bytes())
+    let text = format!("{verifier}\n");
+    durable::write_atomic(&files.log_public_key(), text.as_bytes())
         .context("cannot write the log's public key")?;
     Ok(verifier)
 }

@@ -14,7 +14,6 @@ use crate::config::Config;
 use crate::durable::{self, AppendFile};
 use crate::model::{Entry, Event, EvidenceId, Part, PreviewOutcome, Sha256Digest};
 use crate::seal::{Expected, ItemKey, KeySource, RecipientKey, open_to};
-use crate::station::parts;
 
 /// Decrypts sealed footage and checks it against the custody log. Nothing is left at OUT unless all of it verified.
 #[derive(clap::Args)]
@@ -178,7 +177,7 @@ fn preview(
             found = Some(entry.outcome);
         }
     };
-    let dir = parts::log_dir(config);
+    let dir = config.files.log_dir();
     let report = if dir.join("checkpoint").exists() {
         verify_log(&DirSource::new(dir), &key, &mut look, None)?
     } else {

@@ -7,7 +7,6 @@ use anyhow::Context as _;
 
 use super::{Outcome, load_config};
 use crate::model::{BayStatus, BayView, StatusView};
-use crate::station::parts;
 
 /// Shows bays, uploads and problems of the running station.
 #[derive(clap::Args)]
@@ -26,7 +25,7 @@ const CLEAR: &str = "\x1b[2J\x1b[H";
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let config = load_config(config)?;
-    let path = parts::socket_path(&config);
+    let path = config.files.status_socket();
     let stream = UnixStream::connect(&path).with_context(|| {
         format!(
             "no station answers at {}; start it with `systemctl start camdock`",

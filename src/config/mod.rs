@@ -11,6 +11,7 @@ mod raw;
 mod roster;
 mod secrets;
 mod settings;
+mod station_files;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -33,6 +34,7 @@ pub use settings::{
     PaceWindow, Preview, Recipient, RetentionMode, Role, Seal, Spool, Station, Store, Tls, Token,
     Upload, Web,
 };
+pub use station_files::StationFiles;
 pub use watch::{Changed, ConfigWatch, watch};
 pub use wipe::WipePolicy;
 

@@ -9,17 +9,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
+use super::station_files::{STATION_KEY, WRAP_KEY};
 use super::{Config, ConfigError};
 
 const SECRET_BYTES_MAX: usize = 64 << 10;
-/// The station's Ed25519 key that signs the log: PKCS#8, DER.
-const STATION_KEY: &str = "station.key";
-/// 32 random bytes under which item keys lie in the journal.
-const WRAP_KEY: &str = "wrap.key";
 const WEB_TLS_KEY: &str = "web-tls.key";
 
 /// A secret's bytes and the file they came from.
-type Found = (Zeroizing<Vec<u8>>, PathBuf);
+type SecretBytes = (Zeroizing<Vec<u8>>, PathBuf);
 type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// Where this process may find secrets.
@@ -59,12 +56,13 @@ impl Secrets {
 
     /// The key that signs the custody log, PKCS#8 DER: the credential `station.key`, else `<state_dir>/keys/station.key`.
     pub fn station_key(&self, config: &Config) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
-        self.own(STATION_KEY, config).map(|(bytes, _)| bytes)
+        self.own(STATION_KEY, config.files.station_key())
+            .map(|(bytes, _)| bytes)
     }
 
     /// The key that wraps item keys: the credential `wrap.key`, else `<state_dir>/keys/wrap.key`.
     pub fn wrap_key(&self, config: &Config) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
-        let (bytes, file) = self.own(WRAP_KEY, config)?;
+        let (bytes, file) = self.own(WRAP_KEY, config.files.wrap_key())?;
         <[u8; 32]>::try_from(bytes.as_slice())
             .map(Zeroizing::new)
             .map_err(|_| ConfigError::SecretMalformed {
@@ -84,8 +82,7 @@ impl Secrets {
         self.load(WEB_TLS_KEY, file, &how).map(|(bytes, _)| bytes)
     }
 
-    fn own(&self, name: &str, config: &Config) -> Result<Found, ConfigError> {
-        let file = key_path(config, name);
+    fn own(&self, name: &str, file: PathBuf) -> Result<SecretBytes, ConfigError> {
         let how = format!(
             "Run `camdock keygen station` once, which writes {}",
             file.display()
@@ -95,7 +92,7 @@ impl Secrets {
 
     /// A named secret: from systemd's credentials if there, else from `file`. Returns where it was, too. `how` says what to do
     /// where it is in neither.
-    fn load(&self, name: &str, file: &Path, how: &str) -> Result<Found, ConfigError> {
+    fn load(&self, name: &str, file: &Path, how: &str) -> Result<SecretBytes, ConfigError> {
         if let Some(credential) = self.credential(name)? {
             return Ok(credential);
         }
@@ -123,7 +120,7 @@ impl Secrets {
         if let Some((bytes, file)) = self.credential(&credential)? {
             return text(&credential, &file, &bytes);
         }
-        let file = key_path(config, "unlock").join(name);
+        let file = config.files.unlock_password(name);
         match read_private(&file, Guard::OwnerOnly) {
             Err(ConfigError::Read { source, .. })
                 if source.kind() == std::io::ErrorKind::NotFound =>
@@ -205,7 +202,7 @@ impl Secrets {
         }))
     }
 
-    fn credential(&self, name: &str) -> Result<Option<Found>, ConfigError> {
+    fn credential(&self, name: &str) -> Result<Option<SecretBytes>, ConfigError> {
         let Some(dir) = &self.credentials else {
             return Ok(None);
         };
@@ -219,11 +216,6 @@ impl Secrets {
             read => read.map(|bytes| Some((bytes, file))),
         }
     }
-}
-
-/// Where a station key lies when systemd gives none: `<state_dir>/keys/<name>`.
-fn key_path(config: &Config, name: &str) -> PathBuf {
-    config.station.state_dir.join("keys").join(name)
 }
 
 enum Guard {

@@ -8,6 +8,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use super::station_files::StationFiles;
 use crate::model::{BayName, Sha256Digest, StationName};
 
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Config {
     pub roster_file: PathBuf,
     /// `profiles/` beside the file; it need not exist.
     pub profiles_dir: PathBuf,
+    /// Where the station keeps its own files.
+    pub files: StationFiles,
     pub station: Station,
     pub dock: Dock,
     pub seal: Seal,
@@ -36,8 +39,6 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct Station {
     pub name: StationName,
-    pub state_dir: PathBuf,
-    pub runtime_dir: PathBuf,
     /// Of the custody log's checkpoints: no space, no `+`. Default `camdock/<name>`.
     pub log_origin: String,
     /// For pacing and for times shown to people; logs are in UTC.

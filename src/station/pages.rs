@@ -5,7 +5,6 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::observed::Observed;
-use super::parts;
 use crate::config::{Config, Secrets};
 use crate::ingest::Shared;
 use crate::journal::{EntryIndex, Journal};
@@ -19,7 +18,7 @@ pub fn archive(
     shared: &Shared,
     entries: Option<Arc<EntryIndex>>,
 ) -> Option<Archive> {
-    let journal = Journal::open_read_only(&parts::journal_path(config))
+    let journal = Journal::open_read_only(&config.files.journal())
         .inspect_err(|error| {
             tracing::error!(code = error.label(), %error, next_step = error.next_step(), "no evidence page");
         })

@@ -1,6 +1,5 @@
 //! The parts of a station, opened in order from a validated configuration.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
@@ -20,47 +19,6 @@ use crate::seal::{Recipient, StationWrapKey};
 use crate::upload::{
     LockMode, PaceRule, Pacer, RetentionPolicy, S3Store, StoreConfig, SystemClock,
 };
-
-pub fn log_dir(config: &Config) -> PathBuf {
-    config.station.state_dir.join("log")
-}
-
-pub fn journal_path(config: &Config) -> PathBuf {
-    config.station.state_dir.join("journal.db")
-}
-
-/// Which USB port has which bay number.
-pub fn bay_numbers_path(config: &Config) -> PathBuf {
-    config.station.state_dir.join("bays.json")
-}
-
-pub fn socket_path(config: &Config) -> PathBuf {
-    config.station.runtime_dir.join("status.sock")
-}
-
-pub fn commands_path(config: &Config) -> PathBuf {
-    config.station.runtime_dir.join("command.sock")
-}
-
-/// Where root's helper listens, if it may.
-pub fn wipe_helper_path(config: &Config) -> PathBuf {
-    config.station.runtime_dir.join("wipe.sock")
-}
-
-/// Which log entries speak of what: made from the log, may be deleted.
-pub fn entries_path(config: &Config) -> PathBuf {
-    config.station.state_dir.join("entries.db")
-}
-
-/// See [`crate::model::Verification`].
-pub fn verification_path(config: &Config) -> PathBuf {
-    config.station.state_dir.join("verified.json")
-}
-
-/// See [`crate::model::Completeness`].
-pub fn completeness_path(config: &Config) -> PathBuf {
-    config.station.state_dir.join("gaps.json")
-}
 
 pub fn log_key(config: &Config, secrets: &Secrets) -> anyhow::Result<LogKey> {
     let pkcs8 = secrets.station_key(config)?;
@@ -194,12 +152,12 @@ pub struct Opened {
 /// Opens log, journal, spool and keys. Nothing is changed yet but what opening recovers by itself.
 pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<Opened> {
     let recipients = recipients(config)?;
-    durable::create_dir(&config.station.state_dir)?;
+    durable::create_dir(config.files.state_dir())?;
     let key = log_key(config, secrets)?;
     let verifier = key.verifier(&config.station.log_origin)?;
-    let log = LogHandle::open(&log_dir(config), key, &config.station.log_origin)
+    let log = LogHandle::open(&config.files.log_dir(), key, &config.station.log_origin)
         .context("cannot open the custody log")?;
-    let journal = Journal::open(&journal_path(config)).context("cannot open the journal")?;
+    let journal = Journal::open(&config.files.journal()).context("cannot open the journal")?;
     let spool = Spool::open(&config.spool.dir, config.spool.reserve_bytes)?;
     let (committer, commits) = Committer::channel();
     let shared = Shared {

@@ -10,13 +10,13 @@ use crate::journal::Journal;
 /// Fetches the log from the bucket if it was lost here. A station without journal and log is a new one, as far as can be
 /// told here; that the bucket knows better is found out later.
 pub async fn log_if_lost(config: &Config, secrets: &Secrets) -> anyhow::Result<()> {
-    let dir = parts::log_dir(config);
+    let dir = config.files.log_dir();
     let kept = ["durable", "checkpoint", "tile"].map(|name| dir.join(name));
     let written = std::fs::metadata(dir.join("pending.wal")).is_ok_and(|wal| wal.len() > 0);
     if written || kept.iter().any(|path| path.exists()) {
         return Ok(());
     }
-    let journal = parts::journal_path(config);
+    let journal = config.files.journal();
     if !journal.exists() {
         return Ok(());
     }

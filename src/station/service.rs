@@ -70,9 +70,9 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     sys::forbid_core_dumps();
     let figures = metrics::install().context("cannot set up the metrics")?;
     let secrets = Secrets::from_environment();
-    durable::create_dir(&config.station.state_dir)?;
-    durable::create_dir(&config.station.runtime_dir)?;
-    let _lock = lock::lock(&config.station.state_dir)?;
+    durable::create_dir(config.files.state_dir())?;
+    durable::create_dir(config.files.runtime_dir())?;
+    let _lock = lock::lock(config.files.state_dir())?;
     restore::log_if_lost(&config, &secrets).await?;
     let opened = tokio::task::block_in_place(|| parts::open(&config, &secrets))?;
     let shared = opened.shared;
@@ -132,7 +132,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     });
     let (stop, stopped) = watch::channel(false);
     let (fatal, mut failed) = mpsc::channel(1);
-    let listener = status::listen(&parts::socket_path(&config))?;
+    let listener = status::listen(&config.files.status_socket())?;
     let serving = tokio::spawn(status::serve(
         listener,
         Arc::clone(&shared),
@@ -144,15 +144,15 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         Arc::clone(&outbound),
         Arc::clone(&beat),
         config.dock.folders.iter().map(|f| f.path.clone()).collect(),
-        parts::verification_path(&config),
-        parts::completeness_path(&config),
+        config.files.verification(),
+        config.files.completeness(),
     );
-    let entries = indexer::open(&parts::entries_path(&config));
+    let entries = indexer::open(&config.files.entry_index());
     let archive = pages::archive(&config, &shared, entries.clone());
     let pages = pages::start(&config, &secrets, observed, archive, figures);
     let indexing = entries
         .map(|entries| tokio::spawn(indexer::run(shared.log.clone(), entries, stopped.clone())));
-    let commands = commands::listen(&parts::commands_path(&config))?;
+    let commands = commands::listen(&config.files.command_socket())?;
     let commanding = tokio::spawn(commands::serve(commands, Arc::clone(&shared)));
     let uploads =
         (!options.until_secured).then(|| tokio::spawn(Arc::clone(&outbound).run(stopped.clone())));
@@ -172,7 +172,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         config: Arc::new(config.clone()),
         wiping: Arc::new(WipeMeans {
             policy: config.wipe_policy_file(),
-            helper: parts::wipe_helper_path(&config),
+            helper: config.files.wipe_socket(),
             store: Arc::clone(&outbound.store),
             prefix: config.store.prefix.clone(),
             runtime: tokio::runtime::Handle::current(),
@@ -186,7 +186,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         usb: config.dock.usb.then(|| UsbWatched {
             sysfs: Sysfs::new(options.sysfs.clone().unwrap_or_else(|| "/sys".into())),
             bays: config.dock.bays.clone(),
-            numbers: parts::bay_numbers_path(&config),
+            numbers: config.files.bay_numbers(),
             profiles: profiles_now,
         }),
     })?;
@@ -295,7 +295,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     if let Some(indexing) = indexing {
         let _ = indexing.await;
     }
-    for socket in [parts::socket_path(&config), parts::commands_path(&config)] {
+    for socket in [config.files.status_socket(), config.files.command_socket()] {
         let _ = std::fs::remove_file(socket);
     }
     if let Some(path) = &options.report {

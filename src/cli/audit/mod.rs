@@ -16,7 +16,7 @@ use crate::audit::{Book, DirSource, LogSource, Rules, VerifierKey, verify_log};
 use crate::config::{Config, Roster};
 use crate::durable;
 use crate::model::{CameraId, Entry, Officer};
-use crate::station::{Order, parts};
+use crate::station::Order;
 
 /// What the daily look goes by, and with it the metrics and the evidence page.
 const UNSEEN_DAYS: u16 = 14;
@@ -96,7 +96,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
 
 fn gaps(config: &Config, args: &GapsArgs) -> anyhow::Result<Outcome> {
     let key = verify::verifier_key(config, args.log_key.as_deref())?;
-    let local = DirSource::new(parts::log_dir(config));
+    let local = DirSource::new(config.files.log_dir());
     // The store is listed before the log is read, so that a running station's newest objects are in the log.
     let bucket = if args.no_store {
         None
@@ -131,7 +131,7 @@ fn gaps(config: &Config, args: &GapsArgs) -> anyhow::Result<Outcome> {
     if bucket.is_some() && (args.unseen_days, args.waiting_hours) == (UNSEEN_DAYS, WAITING_HOURS) {
         // For the station's metrics. Whoever looks without the right to write there has the answer all the same.
         let done = serde_json::to_vec(&told.completeness())?;
-        let _ = durable::write_unsynced(&parts::completeness_path(config), &done);
+        let _ = durable::write_unsynced(&config.files.completeness(), &done);
     }
     told.only(args.camera.as_deref())
         .tell(args.accepted, args.json)

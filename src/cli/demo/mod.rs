@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 
 use super::{Outcome, keygen, usage};
 use crate::camera::{Camera as _, FolderCamera};
-use crate::config::Profiles;
+use crate::config::{Profiles, StationFiles};
 use crate::durable;
 use crate::journal::{ItemFilter, Journal};
 use crate::model::Sha256Digest;
@@ -133,6 +133,11 @@ impl Demo {
         println!("Look on with: {program} -c {config} items");
     }
 
+    /// As [`Self::configure`] writes it.
+    fn files(&self) -> StationFiles {
+        StationFiles::new(self.dir.join("state"), self.dir.join("run"))
+    }
+
     fn keys(&self) -> anyhow::Result<()> {
         let keys = self.dir.join("keys");
         durable::create_dir(&keys)?;
@@ -143,7 +148,7 @@ impl Demo {
                 curve,
             )?;
         }
-        let log_key = keygen::station(&self.dir.join("state/keys"), "camdock/demo")?;
+        let log_key = keygen::station(&self.files(), "camdock/demo")?;
         println!("   the log's public key: {log_key}");
         Ok(())
     }
@@ -223,7 +228,7 @@ impl Demo {
     }
 
     fn open_one(&self, docked: &Path) -> anyhow::Result<()> {
-        let journal = Journal::open_read_only(&self.dir.join("state/journal.db"))?;
+        let journal = Journal::open_read_only(&self.files().journal())?;
         let items = journal.list(&ItemFilter::default(), None, u32::MAX)?;
         // The largest is a video.
         let item = items.iter().max_by_key(|item| item.size);

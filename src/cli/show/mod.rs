@@ -9,7 +9,6 @@ use super::verify::verifier_key;
 use super::{Outcome, load_config};
 use crate::audit::{DirSource, verify_log};
 use crate::model::{CameraWiped, Entry, Event, EvidenceId, SessionId, WipeStage};
-use crate::station::parts;
 
 /// Tells one item's whole custody, in order, from the verified custody log.
 #[derive(clap::Args)]
@@ -26,7 +25,7 @@ pub struct Args {
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let config = load_config(config)?;
-    let source = DirSource::new(parts::log_dir(&config));
+    let source = DirSource::new(config.files.log_dir());
     let key = verifier_key(&config, None)?;
     let mut session: Option<SessionId> = None;
     let mut kept: Vec<(u64, Entry)> = Vec::new();

@@ -25,7 +25,6 @@ use crate::model::{
     Entry, Event, EvidenceId, ItemSealed, ItemStored, PreviewMade, PreviewOutcome, Verification,
 };
 use crate::seal::RecipientKey;
-use crate::station::parts;
 use crate::upload::UploadError;
 
 /// Checks the custody log with the station's public key alone, then every item against the store.
@@ -126,7 +125,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let recipient = args.key.as_deref().map(read_recipient).transpose()?;
     let bucket = Arc::new(Bucket::open(&config)?);
     let mut items = Items::default();
-    let local = DirSource::new(parts::log_dir(&config));
+    let local = DirSource::new(config.files.log_dir());
     if args.bucket {
         check_log(&*bucket, &key, Some(&local), &mut items, &mut verified)?;
     } else {
@@ -149,10 +148,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         findings: verified.findings.len() as u64 + verified.more,
     };
     // For the station's metrics. Whoever verifies without the right to write there has the answer all the same.
-    let _ = durable::write_unsynced(
-        &parts::verification_path(&config),
-        &serde_json::to_vec(&done)?,
-    );
+    let _ = durable::write_unsynced(&config.files.verification(), &serde_json::to_vec(&done)?);
     tell(&verified, &args)
 }
 
@@ -166,7 +162,7 @@ pub(super) fn verifier_key(config: &Config, given: Option<&str>) -> anyhow::Resu
     if let Some(text) = given {
         return parse_key(text);
     }
-    let path = config.station.state_dir.join("keys/log.pub");
+    let path = config.files.log_public_key();
     let text = std::fs::read_to_string(&path).with_context(|| {
         format!(
             "cannot read {}; give the log's public key with --log-key",

@@ -331,7 +331,7 @@ fn relative_paths_are_meant_from_the_files_folder() {
         .with("station", "state_dir = \"state\"")
         .unwrap()
         .config;
-    assert_eq!(config.station.state_dir, place.at("state"));
+    assert_eq!(config.files.state_dir(), place.at("state"));
     assert_eq!(config.spool.dir, place.at("state/spool"));
 }
 

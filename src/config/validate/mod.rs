@@ -18,6 +18,7 @@ mod web;
 
 use super::raw::{Merged, Setting};
 use super::settings::{Config, Ingest, Log, Recipient, Seal, Spool, Station};
+use super::station_files::StationFiles;
 use super::{ConfigError, beside, file};
 use crate::model::{Sha256Digest, StationName};
 
@@ -105,6 +106,10 @@ pub(super) fn config(
         text,
         problems: Vec::new(),
     };
+    let files = StationFiles::new(
+        check.path(&merged.station.state_dir.value),
+        check.path(&merged.station.runtime_dir.value),
+    );
     let station = station(&mut check, &merged);
     let dock = dock::section(&mut check, &merged);
     let seal = seal(&mut check, &merged, warnings);
@@ -127,7 +132,7 @@ pub(super) fn config(
     };
     let spool = Spool {
         dir: if merged.spool.dir.value.is_empty() {
-            station.state_dir.join("spool")
+            files.default_spool_dir()
         } else {
             path.parent()
                 .unwrap_or(Path::new("/"))
@@ -141,6 +146,7 @@ pub(super) fn config(
         sha256: Sha256Digest::of(text.as_bytes()),
         roster_file: beside(path, "roster.toml"),
         profiles_dir: beside(path, "profiles"),
+        files,
         station,
         dock,
         seal,
@@ -196,8 +202,6 @@ fn station(check: &mut Check<'_>, merged: &Merged) -> Option<Station> {
         "cannot stand in a checkpoint",
         "Use at most 200 printable ASCII characters without spaces or `+`, for example `evidence.police.example/leeds-1`.",
     );
-    let state_dir = check.path(&raw.state_dir.value);
-    let runtime_dir = check.path(&raw.runtime_dir.value);
     let name = name?;
     Some(Station {
         log_origin: if origin.is_empty() {
@@ -206,8 +210,6 @@ fn station(check: &mut Check<'_>, merged: &Merged) -> Option<Station> {
             origin.clone()
         },
         name,
-        state_dir,
-        runtime_dir,
         time_zone,
     })
 }
