@@ -14,6 +14,7 @@ pub mod journal;
 pub mod metrics;
 pub mod model;
 pub mod preview;
+pub mod root;
 pub mod seal;
 pub mod station;
 pub mod sys;

@@ -58,12 +58,15 @@ impl Root {
 }
 
 fn package(out: &Path, version: &str) -> String {
-    let program = env!("CARGO_BIN_EXE_camdock");
+    let program = Path::new(env!("CARGO_BIN_EXE_camdock"));
     let made = run(Command::new(top("systemd/deb/make.sh"))
-        .arg(program)
+        .arg(program.parent().unwrap())
         .arg(out)
-        .arg(version));
-    made.trim().to_owned()
+        .arg(version)
+        .env("DPKG_DEB_COMPRESSOR_TYPE", "none"));
+    let (package, symbols) = made.trim().split_once('\n').unwrap();
+    assert!(symbols.contains("camdock-dbgsym_"), "{made}");
+    package.to_owned()
 }
 
 #[test]
@@ -75,6 +78,8 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
     assert!(said.contains("camdock check"), "{said}");
     for file in [
         "usr/bin/camdock",
+        "usr/lib/camdock/camdock-mount",
+        "usr/lib/camdock/camdock-wipe",
         "usr/lib/systemd/system/camdock.service",
         "usr/lib/systemd/system/camdock-verify.timer",
         "usr/lib/systemd/system/camdock-gaps.timer",
@@ -145,6 +150,72 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
     );
     root.dpkg(&["-P", "camdock"], &[sure]);
     assert!(!spool.exists() && !key.exists());
+}
+
+/// The libraries that a program names itself; the loader may need more for those.
+fn libraries(program: &str) -> Vec<String> {
+    let headers = run(Command::new("objdump").arg("-p").arg(program));
+    let needed = headers
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("NEEDED"));
+    needed.map(|name| name.trim().to_owned()).collect()
+}
+
+#[test]
+fn programs_that_run_as_root_link_the_c_library_alone_and_hold_no_s3_client() {
+    for program in [
+        env!("CARGO_BIN_EXE_camdock-mount"),
+        env!("CARGO_BIN_EXE_camdock-wipe"),
+    ] {
+        for library in libraries(program) {
+            let known = ["libc.so.", "libgcc_s.so.", "libm.so.", "ld-linux"];
+            assert!(
+                known.iter().any(|known| library.starts_with(known)),
+                "{program} needs {library}"
+            );
+        }
+        let symbols = run(Command::new("nm").arg(program));
+        assert!(symbols.contains("camdock4root"), "{program} has no symbols");
+        for foreign in ["aws_sdk_s3", "aws_smithy", "ffmpeg", "avcodec", "hyper"] {
+            assert!(!symbols.contains(foreign), "{program} holds {foreign}");
+        }
+    }
+    // What is looked for above is found where it is.
+    let station = env!("CARGO_BIN_EXE_camdock");
+    assert!(
+        libraries(station)
+            .iter()
+            .any(|name| name.starts_with("libavcodec"))
+    );
+    assert!(run(Command::new("nm").arg(station)).contains("aws_sdk_s3"));
+}
+
+#[test]
+fn the_package_is_stripped_and_its_symbols_and_licences_are_beside_it() {
+    let out = tempfile::tempdir().unwrap();
+    let deb = package(out.path(), "0.1.0");
+    let root = out.path().join("root");
+    for package in [&deb, &deb.replace("camdock_", "camdock-dbgsym_")] {
+        run(Command::new("dpkg-deb").arg("-x").arg(package).arg(&root));
+    }
+    for program in ["usr/bin/camdock", "usr/lib/camdock/camdock-wipe"] {
+        let sections = |file: PathBuf| run(Command::new("objdump").arg("-h").arg(file));
+        let stripped = sections(root.join(program));
+        assert!(!stripped.contains(".debug_line") && stripped.contains(".gnu_debuglink"));
+        let symbols = root.join(format!("usr/lib/debug/{program}.debug"));
+        assert!(sections(symbols).contains(".debug_line"));
+    }
+    let notices = fs::read_to_string(root.join("usr/share/doc/camdock/copyright")).unwrap();
+    for word in [
+        "ring ",
+        "aws-sdk-s3 ",
+        "Apache License",
+        "ISC",
+        "libavcodec",
+    ] {
+        assert!(notices.contains(word), "{word} is not in the notices");
+    }
+    assert!(notices.contains(&fs::read_to_string(top("LICENSE-MIT")).unwrap()));
 }
 
 #[test]

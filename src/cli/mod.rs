@@ -18,7 +18,6 @@ mod generate;
 mod items;
 mod keygen;
 mod logs;
-mod mount_helper;
 mod open;
 mod remote;
 mod run;
@@ -26,7 +25,6 @@ mod show;
 mod status;
 mod token;
 mod verify;
-mod wipe_helper;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -93,12 +91,6 @@ enum Verb {
     /// Look at docked USB cameras without the service
     #[command(hide = true)]
     Camera(camera::Args),
-    /// Mount a USB disk's storage read-only for the station (run by systemd as root)
-    #[command(hide = true)]
-    MountHelper(mount_helper::Args),
-    /// Delete what is proven to be stored from a USB disk (run by systemd as root)
-    #[command(hide = true)]
-    WipeHelper(wipe_helper::Args),
     /// Measure the previews of one file
     #[command(hide = true)]
     BenchPreview(bench_preview::BenchPreview),
@@ -159,8 +151,6 @@ pub fn main() -> ExitCode {
         Verb::Generate(args) => generate::run(args),
         Verb::BenchLog(args) => bench_log::run(args),
         Verb::Camera(args) => camera::run(&cli.config, args),
-        Verb::MountHelper(args) => mount_helper::run(&args),
-        Verb::WipeHelper(args) => wipe_helper::run(&args),
         Verb::BenchPreview(args) => bench_preview::run(args),
         Verb::PreviewWorker => crate::ingest::preview_worker()
             .map(|()| Outcome::Fine)

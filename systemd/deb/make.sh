@@ -1,22 +1,36 @@
 #!/usr/bin/env bash
-# make.sh BINARY OUT-FOLDER [VERSION]: builds camdock_VERSION_ARCH.deb with dpkg-deb alone; prints its path.
-# No cargo-deb: the layout below is all there is to it, and nothing needs to be compiled to make a package.
+# make.sh PROGRAMS OUT-FOLDER [VERSION]: builds camdock_VERSION_ARCH.deb and camdock-dbgsym_VERSION_ARCH.deb from the folder
+# of built programs (camdock, camdock-mount, camdock-wipe), and prints their paths, a line each.
+# It uses dpkg-deb alone and not cargo-deb: the layout below is all that there is, and nothing needs to be compiled.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$here/../.." && pwd)
-binary=${1:?the camdock program}
+programs=${1:?the folder with the built programs}
+binary=$programs/camdock
 out=${2:?a folder for the package}
 version=${3:-$(sed -n 's/^version = "\(.*\)"/\1/p' "$top/Cargo.toml" | head -n 1)}
 arch=$(dpkg --print-architecture)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 root=$stage/root
+symbols=$stage/symbols
 chmod 0755 "$stage"
 
 put() { install -D -m "$1" "$2" "$root/$3"; }
 
-put 0755 "$binary" usr/bin/camdock
-strip --strip-unneeded "$root/usr/bin/camdock" 2>/dev/null || true
+# Programs are stripped; their symbols go into a package of their own, where gdb and perf look for them.
+program() { # name, folder
+    local debug=usr/lib/debug/$2/$1.debug
+    put 0755 "$programs/$1" "$2/$1"
+    install -d -m 0755 "$symbols/$(dirname "$debug")"
+    objcopy --only-keep-debug "$programs/$1" "$symbols/$debug"
+    chmod 0644 "$symbols/$debug"
+    strip --strip-unneeded "$root/$2/$1"
+    (cd "$symbols/$(dirname "$debug")" && objcopy --add-gnu-debuglink="$1.debug" "$root/$2/$1")
+}
+program camdock usr/bin
+program camdock-mount usr/lib/camdock
+program camdock-wipe usr/lib/camdock
 for unit in "$top"/systemd/*.service "$top"/systemd/*.timer "$top"/systemd/*.socket; do
     put 0644 "$unit" "usr/lib/systemd/system/$(basename "$unit")"
 done
@@ -24,9 +38,6 @@ put 0644 "$top/systemd/camdock.sysusers" usr/lib/sysusers.d/camdock.conf
 put 0644 "$top/systemd/camdock.tmpfiles" usr/lib/tmpfiles.d/camdock.conf
 for rules in "$top"/systemd/*.rules; do
     if [ -e "$rules" ]; then put 0644 "$rules" "usr/lib/udev/rules.d/$(basename "$rules")"; fi
-done
-for helper in "$top"/systemd/camdock-mount "$top"/systemd/*.helper; do
-    if [ -e "$helper" ]; then put 0755 "$helper" "usr/lib/camdock/$(basename "$helper" .helper)"; fi
 done
 
 # What the administrator edits: dpkg keeps edits on an upgrade.
@@ -42,7 +53,9 @@ put 0644 "$top/systemd/hardware-encoder.conf" usr/share/doc/camdock/examples/har
 for text in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE; do
     put 0644 "$top/$text" "usr/share/doc/camdock/$text"
 done
-install -D -m 0644 "$top/LICENSE-MIT" "$root/usr/share/doc/camdock/copyright"
+# Their licences ask that their texts go along with the program.
+"${PYTHON:-python3}" "$here/notices.py" "$top" >"$stage/copyright"
+put 0644 "$stage/copyright" usr/share/doc/camdock/copyright
 
 "$binary" generate "$stage/made"
 for page in "$stage"/made/man/*.1; do
@@ -67,7 +80,20 @@ sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$arch/" -e "s/@LIBRARIES@/$libraries
     -e "s/@SIZE@/$(du -sk --exclude=DEBIAN "$root" | cut -f1)/" "$here/control" >"$root/DEBIAN/control"
 (cd "$root" && find etc -type f -printf '/%p\n' | sort) >"$root/DEBIAN/conffiles"
 for script in postinst prerm postrm; do install -m 0755 "$here/$script" "$root/DEBIAN/$script"; done
+install -d -m 0755 "$symbols/DEBIAN"
+cat >"$symbols/DEBIAN/control" <<CONTROL
+Package: camdock-dbgsym
+Version: $version
+Architecture: $arch
+Maintainer: $(sed -n 's/^Maintainer: //p' "$here/control")
+Section: debug
+Priority: optional
+Depends: camdock (= $version)
+Description: debug symbols for camdock
+CONTROL
 mkdir -p "$out"
-package=$out/camdock_${version}_$arch.deb
-dpkg-deb --root-owner-group --build "$root" "$package" >&2
-printf '%s\n' "$package"
+for package in camdock:"$root" camdock-dbgsym:"$symbols"; do
+    made=$out/${package%%:*}_${version}_$arch.deb
+    dpkg-deb --root-owner-group --build "${package#*:}" "$made" >&2
+    printf '%s\n' "$made"
+done

@@ -19,12 +19,12 @@ const FLOORS: [(u8, &[&str]); 8] = [
     (2, &["journal", "config"]),
     (3, &["dock", "camera", "seal", "preview", "upload", "audit"]),
     (4, &["web", "ingest"]),
-    (5, &["station"]),
+    (5, &["station", "root"]),
     (6, &["cli"]),
     (7, &["main"]),
 ];
 /// Floors whose rooms must not import each other.
-const NO_SIDEWAYS: [u8; 2] = [3, 4];
+const NO_SIDEWAYS: [u8; 3] = [3, 4, 5];
 const LINES_MAX: usize = 500;
 /// Ways of writing that skip the syncs.
 const PLAIN_WRITES: [&str; 9] = [

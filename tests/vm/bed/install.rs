@@ -55,7 +55,23 @@ pub fn carry_out(agent: &mut Agent, steps: &[Step]) {
 
 pub fn steps() -> Vec<Step> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut steps = vec![put("/usr/bin/camdock", 0o755, stripped_program())];
+    let mut steps = vec![
+        put(
+            "/usr/bin/camdock",
+            0o755,
+            stripped(env!("CARGO_BIN_EXE_camdock")),
+        ),
+        put(
+            "/usr/lib/camdock/camdock-mount",
+            0o755,
+            stripped(env!("CARGO_BIN_EXE_camdock-mount")),
+        ),
+        put(
+            "/usr/lib/camdock/camdock-wipe",
+            0o755,
+            stripped(env!("CARGO_BIN_EXE_camdock-wipe")),
+        ),
+    ];
     for (path, relative) in files(&top.join("systemd")) {
         if relative.starts_with("deb") {
             // For making the package: no part of what is installed.
@@ -164,12 +180,12 @@ fn edited(text: &str, settings: &[(&str, &str, &str)]) -> String {
 }
 
 /// The program that the tests were built with, without what only a debugger wants.
-fn stripped_program() -> Vec<u8> {
+fn stripped(program: &str) -> Vec<u8> {
     let out = tempfile::NamedTempFile::new().unwrap();
     let stripped = Command::new("strip")
         .arg("-o")
         .arg(out.path())
-        .arg(env!("CARGO_BIN_EXE_camdock"))
+        .arg(program)
         .status();
     assert!(stripped.unwrap().success());
     fs::read(out.path()).unwrap()

@@ -12,14 +12,15 @@ fn package(guest: &Guest, version: &str) -> Vec<u8> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/deb/make.sh");
     let out = guest.path(&format!("package-{version}"));
     let made = Command::new(&script)
-        .arg(env!("CARGO_BIN_EXE_camdock"))
+        .arg(Path::new(env!("CARGO_BIN_EXE_camdock")).parent().unwrap())
         .arg(&out)
         .arg(version)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&made.stderr);
     assert!(made.status.success(), "{}: {said}", script.display());
-    std::fs::read(String::from_utf8(made.stdout).unwrap().trim()).unwrap()
+    let made = String::from_utf8(made.stdout).unwrap();
+    std::fs::read(made.lines().next().unwrap()).unwrap()
 }
 
 /// Brings it into the guest.

@@ -1,8 +1,8 @@
-//! Root's other helper: deletes from a USB disk what is proven to be stored, and nothing else.
+//! `camdock-wipe`: deletes from a USB disk what is proven to be stored, and nothing else.
 //!
-//! One process a request, started by systemd for a connection. Believes root's own `wipe.toml`, the kernel, and what it
-//! computes itself; the request is a list of claims by somebody who may have been taken over. It never makes a file or a
-//! folder, and the tree in which the station sees the medium stays read-only all the time.
+//! systemd starts one process for each connection, which serves one request. It believes root's own `wipe.toml`, the
+//! kernel, and what it computes itself; the request is a list of claims by a station that an attacker may control. It never
+//! makes a file or a folder, and the mount through which the station sees the medium stays read-only throughout.
 
 mod request;
 mod window;
@@ -10,22 +10,24 @@ mod window;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
+use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::Outcome;
-use super::mount_helper::media::Media;
+use super::media::Media;
 use crate::audit::WipeTrust;
 use crate::camera::erase::Medium;
 use crate::config::WipePolicy;
 use crate::dock::usb::Sysfs;
-use crate::ingest::now;
 use crate::model::{Explain as _, Left, StorageState, WipeAnswer, WipeRequest, WipeResult};
 use request::{Placed, Plugged};
 use window::Window;
 
-#[derive(clap::Args)]
-pub struct Args {
+/// Delete what is proven to be stored from a USB disk. Started by systemd as root
+#[derive(clap::Parser)]
+#[command(name = "camdock-wipe", version)]
+struct Args {
     #[arg(default_value = "serve")]
     action: Action,
     /// Root's own file that says what may be wiped
@@ -46,12 +48,15 @@ enum Action {
     Restore,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+pub fn main() -> ExitCode {
+    super::main(run)
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
     let media = Media::open(&args.media)?;
     let sysfs = Sysfs::new(&args.sysfs);
     if args.action == Action::Restore {
-        window::restore(&media, &sysfs)?;
-        return Ok(Outcome::Fine);
+        return window::restore(&media, &sysfs);
     }
     let answer = match read_request() {
         Ok(request) => serve(args, &media, &sysfs, &request).unwrap_or_else(|refusal| {
@@ -62,11 +67,11 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     let mut line = serde_json::to_vec(&answer)?;
     line.push(b'\n');
-    // Whoever asked may be gone; what was done stands in the journal.
+    // The station may have hung up; the journal has what was done.
     if let Err(error) = io::stdout().write_all(&line) {
         eprintln!("nobody waits for the answer: {error}");
     }
-    Ok(Outcome::Fine)
+    Ok(())
 }
 
 /// One line; the other side keeps its end open for as long as it wants the work to be done.
@@ -84,7 +89,7 @@ fn read_request() -> anyhow::Result<WipeRequest> {
     request::parse(&bytes)
 }
 
-/// The one who asked has hung up.
+/// Whether the station has hung up.
 fn hung_up() -> bool {
     let stdin = io::stdin();
     let mut fds = [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::RDHUP)];
@@ -109,7 +114,7 @@ fn serve(
     let plugged = Plugged::find(media, sysfs, &request.port)?;
     let rehash = request.rehash || policy.rehash;
     let mut results: Vec<Option<WipeResult>> = vec![None; request.files.len()];
-    let placed = request::placed(request, &plugged, &trust, now(), &mut results);
+    let placed = request::placed(request, &plugged, &trust, Timestamp::now(), &mut results);
     let mut warnings = Vec::new();
     for storage in &plugged.mounted.storages {
         let mine: Vec<&Placed> = placed

@@ -13,8 +13,8 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::is_mounted;
 use crate::camera::erase::{self, Medium};
-use crate::cli::mount_helper::media::Media;
 use crate::dock::usb::{BlockNode, Sysfs};
+use crate::root::media::Media;
 use crate::sys;
 
 /// What is still being let go of keeps a file system from becoming read-only for a moment.

@@ -1,25 +1,26 @@
-//! One of the two parts that run as root (`wipe_helper` is the other): mounts a USB disk's storages read-only where the station looks, and takes them away.
+//! `camdock-mount`: mounts a USB disk's storages read-only where the station looks, and unmounts them.
 //!
-//! Started by udev and systemd with the kernel's name of a block device. Trusts neither the device nor the service: it
+//! udev and systemd start it with the kernel's name of a block device. It trusts neither the device nor the service: it
 //! reads no configuration, makes folders named after ports only, and mounts FAT and exFAT only.
-
-pub(super) mod media;
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 
-use super::Outcome;
+use super::BadArguments;
+use super::media::Media;
 use crate::dock::usb::{BlockNode, PlugState, Sysfs, hostile};
 use crate::model::{StorageState, UsbDevice};
 use crate::sys;
-use media::Media;
 
-#[derive(clap::Args)]
-pub struct Args {
+/// Mount a USB disk's storage read-only for the station, or unmount it. Started by udev and systemd as root
+#[derive(clap::Parser)]
+#[command(name = "camdock-mount", version)]
+struct Args {
     action: Action,
     /// The kernel's name of a disk or partition, such as sdb1
     node: String,
@@ -38,24 +39,25 @@ enum Action {
     Unmount,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+pub fn main() -> ExitCode {
+    super::main(run)
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
     let named =
         (1..=32).contains(&args.node.len()) && args.node.bytes().all(|b| b.is_ascii_alphanumeric());
     if !named {
-        return Err(super::usage(format!(
-            "{:?} is no name of a block device",
-            args.node
-        )));
+        let message = format!("{:?} is no name of a block device", args.node);
+        return Err(BadArguments(message).into());
     }
     let sysfs = Sysfs::new("/sys");
     match args.action {
-        Action::Protect => protect(&Path::new("/dev").join(&args.node))?,
+        Action::Protect => protect(&Path::new("/dev").join(&args.node)),
         // At a shutdown everything may be gone already.
-        Action::Unmount if !args.media.exists() => {}
-        Action::Unmount => Media::open(&args.media)?.remove(&args.node)?,
-        Action::Mount => mount(args, &sysfs)?,
+        Action::Unmount if !args.media.exists() => Ok(()),
+        Action::Unmount => Media::open(&args.media)?.remove(&args.node),
+        Action::Mount => mount(args, &sysfs),
     }
-    Ok(Outcome::Fine)
 }
 
 /// Sets the kernel's read-only flag, unless somebody uses the device: then it is no camera of ours.

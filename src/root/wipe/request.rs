@@ -9,9 +9,9 @@ use jiff::Timestamp;
 
 use super::is_mounted;
 use crate::audit::{WipeTrust, prove};
-use crate::cli::mount_helper::media::Media;
 use crate::dock::usb::{BlockNode, PlugState, Sysfs, hostile};
 use crate::model::{CameraId, Left, Mounted, Proven, SourcePath, WipeRequest, WipeResult};
+use crate::root::media::Media;
 
 pub fn parse(bytes: &[u8]) -> anyhow::Result<WipeRequest> {
     let request: WipeRequest =
