@@ -35,8 +35,9 @@ print((top / "LICENSE-MIT").read_text())
 print("The Apache License 2.0 is in /usr/share/common-licenses/Apache-2.0.\n")
 print(
     "The program links Debian's libavcodec, libavformat, libavutil and libswscale. Debian builds them with libx264, so they\n"
-    "are under the GNU General Public License 2 or later, and whoever passes this program on together with them does so\n"
-    "under that licence (/usr/share/common-licenses/GPL-2). libusb is under the GNU Lesser General Public License 2.1.\n"
+    "are under the GNU General Public License 2 or later. Some of the crates below are under the Apache License 2.0 alone,\n"
+    "which does not go with version 2: whoever passes this program on does so under version 3 of the GPL or later\n"
+    "(/usr/share/common-licenses/GPL-3). libusb is under the GNU Lesser General Public License 2.1.\n"
 )
 print("The program contains these crates:\n")
 texts = {}
