@@ -3,11 +3,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::control::pause;
+use parking_lot::{Condvar, Mutex};
+
 use super::{IngestError, Shared};
 use crate::durable::{self, BulkFile, DurableError};
 use crate::failpoint::{reached, step};
@@ -20,12 +21,11 @@ const BATCH: usize = 256;
 /// From this many files on, one sync of the filesystem is cheaper than a sync of each.
 const SYNC_ALL_FROM: usize = 8;
 
-/// The longest wait for more to commit together, and how often it looks whether somebody is waiting.
+/// The longest wait for more to commit together.
 const LINGER_MAX: Duration = Duration::from_millis(100);
-const LOOK: Duration = Duration::from_millis(2);
 
 /// A sealed file, ready to be committed.
-pub struct Sealed {
+pub struct SealedFile {
     pub item: ItemRow,
     pub file: BulkFile,
     /// An `item.quarantined` entry that belongs to it.
@@ -36,65 +36,138 @@ pub struct Sealed {
 /// How much of a job's work the committer still has in hand.
 #[derive(Default)]
 pub struct Tally {
-    waiting: AtomicU64,
-    failed: AtomicU64,
-    /// The job stands still until its items are committed.
-    hurried: AtomicBool,
-    /// Commits what waits, where no thread does.
-    #[cfg(test)]
-    pub(super) pump: std::sync::OnceLock<Box<dyn Fn() + Send + Sync>>,
+    uncommitted: Mutex<u64>,
+    /// Nothing is uncommitted any more.
+    done: Condvar,
+    /// The job stands still until its files are committed.
+    waited_for: AtomicBool,
 }
 
 impl Tally {
-    pub fn waiting(&self) -> u64 {
-        self.waiting.load(Ordering::Acquire)
+    pub fn uncommitted(&self) -> u64 {
+        *self.uncommitted.lock()
     }
 
-    /// Commits that were thrown away because a sync failed: those files are pulled again.
-    pub fn failed(&self) -> u64 {
-        self.failed.load(Ordering::Acquire)
+    fn add(&self) {
+        *self.uncommitted.lock() += 1;
     }
 
-    /// Waits until nothing of the job is in the committer's hands.
-    pub fn settle(&self) {
-        self.hurried.store(true, Ordering::Release);
-        while self.waiting() > 0 {
-            #[cfg(test)]
-            if let Some(pump) = self.pump.get() {
-                pump();
-                continue;
-            }
-            std::thread::sleep(Duration::from_millis(1));
+    fn remove(&self) {
+        let mut uncommitted = self.uncommitted.lock();
+        *uncommitted -= 1;
+        if *uncommitted == 0 {
+            self.done.notify_all();
         }
-        self.hurried.store(false, Ordering::Release);
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.waited_for.load(Ordering::Acquire)
     }
 }
 
-#[derive(Clone)]
-pub struct Committer(mpsc::SyncSender<Sealed>);
+/// Where jobs hand over what they sealed.
+pub trait Committer: Send + Sync {
+    /// Takes a sealed file; blocks while a full batch is being committed.
+    fn hand_over(&self, sealed: SealedFile) -> Result<(), IngestError>;
 
-impl Committer {
-    /// Starts the committing thread; it ends when every `Committer` is dropped.
-    pub fn channel() -> (Self, mpsc::Receiver<Sealed>) {
-        let (sender, receiver) = mpsc::sync_channel(BATCH);
-        (Self(sender), receiver)
+    /// A job waits for what it handed over.
+    fn hurry(&self);
+}
+
+impl Shared {
+    fn committer(&self) -> Result<Arc<dyn Committer>, IngestError> {
+        self.commit.lock().clone().ok_or(IngestError::CommitterGone)
     }
 
-    /// Hands a sealed file over; blocks while the committer is busy with a full batch.
-    pub fn commit(&self, sealed: Sealed) -> Result<(), IngestError> {
-        sealed.tally.waiting.fetch_add(1, Ordering::AcqRel);
-        self.0.send(sealed).map_err(|returned| {
-            returned.0.tally.waiting.fetch_sub(1, Ordering::AcqRel);
-            IngestError::CommitterGone
-        })
+    pub(super) fn hand_over(&self, sealed: SealedFile) -> Result<(), IngestError> {
+        let (committer, tally) = (self.committer()?, Arc::clone(&sealed.tally));
+        tally.add();
+        committer.hand_over(sealed).inspect_err(|_| tally.remove())
+    }
+
+    /// Waits until the committer has nothing of this job in hand any more.
+    pub(super) fn wait_committed(&self, tally: &Tally) {
+        tally.waited_for.store(true, Ordering::Release);
+        if tally.uncommitted() > 0
+            && let Ok(committer) = self.committer()
+        {
+            committer.hurry();
+        }
+        let mut uncommitted = tally.uncommitted.lock();
+        tally.done.wait_while(&mut uncommitted, |n| *n > 0);
+        drop(uncommitted);
+        tally.waited_for.store(false, Ordering::Release);
+    }
+}
+
+enum Message {
+    Commit(Box<SealedFile>),
+    Hurry,
+}
+
+struct CommitSender(mpsc::SyncSender<Message>);
+
+impl Committer for CommitSender {
+    fn hand_over(&self, sealed: SealedFile) -> Result<(), IngestError> {
+        let sent = self.0.send(Message::Commit(Box::new(sealed)));
+        sent.map_err(|_| IngestError::CommitterGone)
+    }
+
+    fn hurry(&self) {
+        // A thread whose channel is full does not wait for more.
+        let _ = self.0.try_send(Message::Hurry);
+    }
+}
+
+/// What waits for the committing thread, which ends when every committer is dropped.
+pub struct CommitQueue(mpsc::Receiver<Message>);
+
+impl CommitQueue {
+    pub fn channel() -> (Arc<dyn Committer>, Self) {
+        let (sender, receiver) = mpsc::sync_channel(BATCH);
+        (Arc::new(CommitSender(sender)), Self(receiver))
+    }
+
+    /// The first file of the next batch; `None` when no more will come.
+    fn next(&self) -> Option<SealedFile> {
+        loop {
+            match self.0.recv().ok()? {
+                Message::Commit(sealed) => return Some(*sealed),
+                Message::Hurry => {}
+            }
+        }
+    }
+
+    /// What is there, and what comes within a few times the last commit's duration: a flood of small files shares its syncs
+    /// and signatures. A job that stands still never waits for that.
+    fn gather(&self, first: SealedFile, linger: Duration) -> Vec<SealedFile> {
+        let until = Instant::now() + linger;
+        let mut batch = vec![first];
+        while batch.len() < BATCH {
+            let message = match self.0.try_recv() {
+                Ok(message) => message,
+                Err(_) if batch.iter().any(|s| s.tally.is_waited_for()) => break,
+                Err(_) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    match self.0.recv_timeout(left) {
+                        Ok(message) => message,
+                        Err(_) => break,
+                    }
+                }
+            };
+            if let Message::Commit(sealed) = message {
+                batch.push(*sealed);
+            }
+        }
+        batch
     }
 }
 
 /// The committing thread.
-pub fn run(shared: &Shared, sealed: &mpsc::Receiver<Sealed>) {
+pub fn run(shared: &Shared, queue: &CommitQueue) {
     let mut last = Duration::ZERO;
-    while let Ok(first) = sealed.recv() {
-        let batch = gather(first, sealed, (last * 4).min(LINGER_MAX));
+    while let Some(first) = queue.next() {
+        let batch = queue.gather(first, (last * 4).min(LINGER_MAX));
         let began = Instant::now();
         commit(shared, batch);
         last = began.elapsed();
@@ -102,34 +175,7 @@ pub fn run(shared: &Shared, sealed: &mpsc::Receiver<Sealed>) {
     }
 }
 
-/// What is there, and what comes within a few times the last commit's duration: a flood of small files shares its syncs
-/// and signatures. Nobody who waits for a commit waits for that.
-fn gather(first: Sealed, sealed: &mpsc::Receiver<Sealed>, linger: Duration) -> Vec<Sealed> {
-    let until = Instant::now() + linger;
-    let mut batch = vec![first];
-    while batch.len() < BATCH {
-        let next = match sealed.try_recv() {
-            Ok(next) => Ok(next),
-            Err(_)
-                if batch
-                    .iter()
-                    .any(|s| s.tally.hurried.load(Ordering::Acquire)) =>
-            {
-                break;
-            }
-            Err(_) if Instant::now() >= until => break,
-            Err(_) => sealed.recv_timeout(LOOK),
-        };
-        match next {
-            Ok(next) => batch.push(next),
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    batch
-}
-
-pub(super) fn commit(shared: &Shared, batch: Vec<Sealed>) {
+pub(super) fn commit(shared: &Shared, batch: Vec<SealedFile>) {
     let batch = match sync(shared, batch) {
         Ok(batch) => batch,
         Err((batch, error)) => return throw_away(shared, batch, &error),
@@ -155,9 +201,9 @@ pub(super) fn commit(shared: &Shared, batch: Vec<Sealed>) {
                 }
                 let mut left = delay;
                 while !left.is_zero() && !shared.stopping() {
-                    let look = left.min(Duration::from_millis(20));
-                    pause(look);
-                    left -= look;
+                    let step = left.min(Duration::from_millis(20));
+                    shared.pause(step);
+                    left -= step;
                 }
                 delay = (delay * 2).min(Duration::from_secs(30));
             }
@@ -165,15 +211,15 @@ pub(super) fn commit(shared: &Shared, batch: Vec<Sealed>) {
     }
     for sealed in batch {
         metrics::file("sealed", sealed.item.facts.size);
-        sealed.tally.waiting.fetch_sub(1, Ordering::AcqRel);
+        sealed.tally.remove();
     }
     shared.wake_upload.notify_one();
 }
 
-type Failed = (Vec<Sealed>, DurableError);
+type Failed = (Vec<SealedFile>, DurableError);
 
 /// Step 1: content, then names, durable.
-fn sync(shared: &Shared, batch: Vec<Sealed>) -> Result<Vec<Sealed>, Failed> {
+fn sync(shared: &Shared, batch: Vec<SealedFile>) -> Result<Vec<SealedFile>, Failed> {
     let done = (|| {
         if batch.len() >= SYNC_ALL_FROM {
             durable::sync_filesystem(shared.spool.dir())?;
@@ -200,7 +246,7 @@ fn final_path(shared: &Shared, id: EvidenceId) -> PathBuf {
 }
 
 /// After a failed sync nothing is assumed about the files: they go, and their sources are pulled again.
-fn throw_away(shared: &Shared, batch: Vec<Sealed>, error: &DurableError) {
+fn throw_away(shared: &Shared, batch: Vec<SealedFile>, error: &DurableError) {
     metrics::error(error.label());
     tracing::error!(
         code = error.label(),
@@ -215,8 +261,7 @@ fn throw_away(shared: &Shared, batch: Vec<Sealed>, error: &DurableError) {
             let _ = durable::remove(&path);
         }
         let _ = shared.journal.drop_pulling(id);
-        sealed.tally.failed.fetch_add(1, Ordering::AcqRel);
-        sealed.tally.waiting.fetch_sub(1, Ordering::AcqRel);
+        sealed.tally.remove();
     }
 }
 
@@ -229,7 +274,11 @@ struct Progress {
 }
 
 /// Steps 2 and 3.
-fn enter(shared: &Shared, batch: &[Sealed], progress: &mut Progress) -> Result<(), IngestError> {
+fn enter(
+    shared: &Shared,
+    batch: &[SealedFile],
+    progress: &mut Progress,
+) -> Result<(), IngestError> {
     if !progress.sealed {
         let items: Vec<ItemRow> = batch.iter().map(|s| s.item.clone()).collect();
         shared.journal.mark_sealed(&items)?;

@@ -1,9 +1,9 @@
-//! How the rest of the service talks to a job, and the job to it.
+//! The signals between the service and a job: the camera left, something changed, the job has settled.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use std::time::Duration;
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,23 +12,12 @@ pub struct JobEnd {
     pub missing: u64,
 }
 
-/// How long is really waited: in the model check time passes at once.
-const fn patience(longest: Duration) -> Duration {
-    if cfg!(test) { Duration::ZERO } else { longest }
-}
-
-/// Between two attempts that no signal hurries.
-pub(super) fn pause(length: Duration) {
-    std::thread::sleep(patience(length));
-}
-
 #[derive(Default)]
 struct Signals {
     left: Option<String>,
     touched: bool,
 }
 
-/// How the rest of the service talks to a job.
 #[derive(Default)]
 pub struct JobControl {
     signals: Mutex<Signals>,
@@ -85,7 +74,6 @@ impl JobControl {
 
     /// Waits for a signal; `true` when something was touched.
     pub(super) fn wait(&self, longest: Duration) -> bool {
-        let longest = patience(longest);
         let mut signals = self.signals.lock();
         self.changed
             .wait_while_for(&mut signals, |s| s.left.is_none() && !s.touched, longest);

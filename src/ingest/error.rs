@@ -1,10 +1,12 @@
+//! What can go wrong between camera, log and store; most of it comes from the rooms below.
+
 use thiserror::Error;
 
 use crate::audit::AuditError;
 use crate::camera::CameraError;
 use crate::durable::DurableError;
 use crate::journal::JournalError;
-use crate::model::{Explain, RetryClass};
+use crate::model::{Explain, Problem, RetryClass};
 use crate::preview::PreviewError;
 use crate::seal::SealError;
 use crate::upload::UploadError;
@@ -122,4 +124,32 @@ impl Explain for IngestError {
             }
         }
     }
+}
+
+impl IngestError {
+    /// The error as the status and the pages show it.
+    pub(super) fn problem(&self) -> Problem {
+        Problem {
+            code: self.label().to_owned(),
+            reason: chain(self),
+            next_step: self.next_step(),
+            since: super::now(),
+            needs_person: self.retry_class() != RetryClass::Later,
+        }
+    }
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
 }

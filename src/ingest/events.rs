@@ -22,7 +22,7 @@ pub fn session_docked(session: &SessionRow, condition: Condition) -> Event {
             code = "camera_warning",
             warning,
             next_step = "do what the warning says; the footage is taken all the same",
-            "something of the camera is to be put right"
+            "the camera needs attention"
         );
     }
     Event::CameraDocked(Box::new(CameraDocked {
@@ -44,7 +44,7 @@ pub fn session_docked(session: &SessionRow, condition: Condition) -> Event {
 pub fn session_undocked(
     session: &SessionRow,
     complete: bool,
-    reason: String,
+    reason: &str,
     missing: Vec<SourcePath>,
     missing_count: u64,
 ) -> Event {
@@ -52,19 +52,19 @@ pub fn session_undocked(
         bay: session.bay.clone(),
         camera: session.camera.clone(),
         complete,
-        reason,
+        reason: reason.to_owned(),
         missing,
         missing_count,
     })
 }
 
 /// A file that an earlier item already is.
-pub struct Held {
+pub struct HeldFile {
     pub facts: FileFacts,
     pub evidence: EvidenceId,
 }
 
-impl Held {
+impl HeldFile {
     pub fn event(&self) -> Event {
         metrics::file("held", self.facts.size);
         Event::ItemHeld(ItemHeld {

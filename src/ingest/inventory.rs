@@ -28,22 +28,15 @@ const CLOCK_TOLERANCE: i64 = 120;
 /// Entries that a session refused already, so that a rescan does not log them again.
 pub type Refusals = BTreeMap<String, &'static str>;
 
-/// What one look at the camera found.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
-    /// Files that are new or changed since the last look.
-    pub fresh: u64,
-}
-
-/// Lists the whole camera once. What a failed look refused and did not name is refused anew by the next one.
-pub fn look(
+/// Lists the whole camera once; returns how many files are new or changed since the last inventory. What a failed look refused and did not name is refused anew by the next one.
+pub fn take(
     shared: &Shared,
     session: SessionId,
     camera: &mut dyn Camera,
     refusals: &mut Refusals,
     times: Option<&FileTimes>,
     stop: &dyn Fn() -> bool,
-) -> Result<Look, IngestError> {
+) -> Result<u64, IngestError> {
     let mut refused = Vec::new();
     let listed = list(
         shared,
@@ -52,11 +45,11 @@ pub fn look(
         (&mut *refusals, &mut refused),
         stop,
     );
-    let named = listed.and_then(|seen| {
+    let named = listed.and_then(|listed| {
         name_refused(shared, session, &refused)?;
-        Ok(seen)
+        Ok(listed)
     });
-    let (seen, newest) = named.inspect_err(|_| {
+    let (fresh, newest) = named.inspect_err(|_| {
         for entry in &refused {
             refusals.remove(&entry.name);
         }
@@ -74,18 +67,18 @@ pub fn look(
         );
     }
     name_files(shared, session, clock)?;
-    Ok(seen)
+    Ok(fresh)
 }
 
-/// Enters all files into the journal; also returns the newest one's time.
+/// Enters all files into the journal; returns how many are new or changed, and the newest one's time.
 fn list(
     shared: &Shared,
     session: SessionId,
     camera: &mut dyn Camera,
     (refusals, refused): (&mut Refusals, &mut Vec<Refused>),
     stop: &dyn Fn() -> bool,
-) -> Result<(Look, Option<Timestamp>), IngestError> {
-    let mut seen = Look::default();
+) -> Result<(u64, Option<Timestamp>), IngestError> {
+    let mut fresh = 0;
     let mut rows: Vec<InventoryRow> = Vec::with_capacity(CHUNK);
     let mut failed = None;
     let mut stopped = false;
@@ -104,7 +97,7 @@ fn list(
                 });
                 if rows.len() == CHUNK {
                     match shared.journal.enter_inventory(session, &rows) {
-                        Ok(fresh) => seen.fresh += fresh,
+                        Ok(more) => fresh += more,
                         Err(error) => {
                             failed = Some(error);
                             return ControlFlow::Break(());
@@ -127,8 +120,8 @@ fn list(
     if stopped {
         return Err(IngestError::Stopped);
     }
-    seen.fresh += shared.journal.enter_inventory(session, &rows)?;
-    Ok((seen, newest))
+    fresh += shared.journal.enter_inventory(session, &rows)?;
+    Ok((fresh, newest))
 }
 
 /// The refused entry if this session has not named it; once there are too many, one entry that says so.

@@ -2,34 +2,35 @@
 //!
 //! Keeps promises 1, 2 and 9. The only room that joins camera, seal, audit, upload and journal.
 
-mod ahead;
 mod bays;
+mod camera_reader;
 mod commit;
 mod control;
-mod damaged;
-mod entered;
+mod damage;
 mod error;
 mod events;
 mod fetch;
+mod growth;
 mod inventory;
+mod item_stock;
 mod job;
-mod looked;
 mod outbound;
-mod patient;
+mod poll;
 mod previews;
 mod publish;
 mod pull;
-mod quiet;
+mod queue;
 mod rebuild;
+mod recent_entries;
 mod recover;
+mod slots;
 mod source;
 mod spool;
 mod state;
-mod turns;
 mod wiping;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
 use std::time::Duration;
 
 use jiff::{Timestamp, TimestampRound, Unit};
@@ -42,11 +43,11 @@ use crate::model::{Entry, Event, SessionId, StationName};
 use crate::seal::{ItemKey, Recipient, StationWrapKey};
 
 pub use bays::{Bays, REMOVED_EARLY};
-pub use commit::{Committer, Sealed as SealedItem, run as run_committer};
+pub use commit::{CommitQueue, Committer, run as run_committer};
 pub use control::{JobControl, JobEnd};
-pub use damaged::DAMAGED;
-pub use entered::Entered;
+pub use damage::DAMAGED;
 pub use error::IngestError;
+use error::chain;
 pub use fetch::fetch_log;
 pub use job::Job;
 pub use outbound::Outbound;
@@ -54,9 +55,10 @@ pub use previews::{
     PreviewOrder, PreviewRules, Previews, WORKER_VERB, preview_worker, sweep_previews,
 };
 pub use publish::{PUBLISHED, check_bucket_log, publish_log};
+pub use recent_entries::RecentEntries;
 pub use recover::{Recovered, WITNESSED, recover};
+pub use slots::CameraSlots;
 pub use spool::Spool;
-pub use turns::Turns;
 pub use wiping::{WipeMeans, Wiping, confirmation_key};
 
 /// What every job and the uploads share.
@@ -73,14 +75,33 @@ pub struct Shared {
     pub settle: Duration,
     pub bays: Bays,
     pub cores: usize,
-    /// Whose camera is read next, where not all are at once.
-    pub turns: Turns,
+    /// Which cameras are read, where not all are at once.
+    pub slots: CameraSlots,
     /// Pulls that are reading right now.
     pub pulling: AtomicUsize,
     pub wake_upload: Notify,
     pub stop: AtomicBool,
+    pub scale: Scale,
     /// `None` once the committing thread was asked to end.
-    pub commit: Mutex<Option<Committer>>,
+    pub commit: Mutex<Option<Arc<dyn Committer>>>,
+}
+
+/// What is smaller in a model of a station than in a station.
+#[derive(Debug, Clone, Copy)]
+pub struct Scale {
+    /// Files below this are not entered as in flight: pulling them again costs less than a journal sync.
+    pub resumable_from: u64,
+    /// No wait for something that may pass is longer.
+    pub longest_wait: Duration,
+}
+
+impl Default for Scale {
+    fn default() -> Self {
+        Self {
+            resumable_from: 8 << 20,
+            longest_wait: Duration::MAX,
+        }
+    }
 }
 
 impl Shared {
@@ -143,9 +164,15 @@ impl Shared {
             .map_or_else(|| self.log_size(), |c| c.index))
     }
 
-    fn committer(&self) -> Result<Committer, IngestError> {
-        self.commit.lock().clone().ok_or(IngestError::CommitterGone)
+    /// Between two attempts that no signal hurries.
+    fn pause(&self, length: Duration) {
+        std::thread::sleep(length.min(self.scale.longest_wait));
     }
+}
+
+/// Short disk work within an async task: lets the other tasks of this thread go elsewhere.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
 }
 
 /// The station's clock to the millisecond.

@@ -1,6 +1,5 @@
-//! From the spool to the store: one loop owns order, retry and back-off; each item's steps try once.
+//! From the spool to the store: the steps of one item. The work queue owns order, retry and back-off.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +7,12 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 
-use super::damaged::{self, is_lost, may_pass};
-use super::entered::Entered;
-use super::looked::Looked;
+use super::damage::{self, is_lost, may_pass};
+use super::queue::{self, Failures, Queue, Retry, WorkId, WorkSource};
+use super::recent_entries::RecentEntries;
 use super::source::{JournalLedger, SpoolSource};
-use super::{IngestError, Shared, now};
+use super::{IngestError, Shared, blocking, chain, now};
 use crate::audit::verify_receipt;
 use crate::durable;
 use crate::failpoint::reached;
@@ -26,7 +23,7 @@ use crate::model::{
 };
 use crate::seal::SealError;
 use crate::upload::{
-    Backoff, Pacer, PartMemory, RetentionPolicy, Store, Upload, UploadError, put_small_once,
+    Pacer, PartMemory, RetentionPolicy, Store, Upload, UploadError, put_small_once,
 };
 
 /// More than any receipt has.
@@ -34,8 +31,28 @@ const RECEIPT_MAX: u64 = 1 << 16;
 
 /// Items whose objects are at most one part: many at once. Larger ones: few, each with several parts in flight.
 const SMALL: u64 = 8 << 20;
-const SMALL_AT_ONCE: usize = 8;
-const LARGE_AT_ONCE: usize = 2;
+
+/// Uploads by size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadLane {
+    Small,
+    Large,
+}
+
+impl UploadLane {
+    const fn at_once(self) -> usize {
+        match self {
+            Self::Small => 8,
+            Self::Large => 2,
+        }
+    }
+
+    fn of(row: &ItemRow) -> Self {
+        let large = row.state != ItemState::Stored
+            && row.sealed.as_ref().is_some_and(|s| s.sealed_size > SMALL);
+        if large { Self::Large } else { Self::Small }
+    }
+}
 
 pub struct Outbound {
     pub shared: Arc<Shared>,
@@ -52,27 +69,99 @@ pub struct Outbound {
     /// Recordings stay until their previews are made or given up.
     pub previews: bool,
     pub view: Mutex<OutboundView>,
-    pub entered: Entered,
+    pub entries: RecentEntries,
 }
 
-/// The loop's memory of one item that failed.
-pub(super) struct Failure {
-    count: u32,
-    again: Instant,
-    never: bool,
+impl WorkSource for Outbound {
+    type Lane = UploadLane;
+
+    const PAUSE: Duration = Duration::from_millis(500);
+
+    const NAME: &'static str = "an upload";
+
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    async fn woken(&self) {
+        self.shared.wake_upload.notified().await;
+    }
+
+    fn begin_due(
+        self: &Arc<Self>,
+        queue: &mut Queue<UploadLane>,
+        cancel: &watch::Receiver<bool>,
+    ) -> Result<(), IngestError> {
+        let full = |queue: &Queue<_>, lane: UploadLane| queue.running_in(lane) >= lane.at_once();
+        if full(queue, UploadLane::Large) && full(queue, UploadLane::Small) {
+            return Ok(());
+        }
+        let limit = queue.rows(64);
+        let mut rows = blocking(|| self.to_settle(limit))?;
+        rows.extend(blocking(|| self.shared.journal.to_upload(limit))?);
+        for row in rows {
+            let (work, lane) = (WorkId::original(row.id), UploadLane::of(&row));
+            if !queue.is_free(work) || full(queue, lane) {
+                continue;
+            }
+            let (this, cancel) = (Arc::clone(self), cancel.clone());
+            queue.begin(work, lane, async move {
+                let result = this.take_on(row, cancel).await;
+                this.lock().at_work.remove(&work.evidence.to_string());
+                result
+            });
+        }
+        Ok(())
+    }
+
+    /// The store works again: no other item waits any longer.
+    fn succeeded(&self, work: WorkId, failures: &mut Failures) {
+        failures.hurry();
+        let mut view = self.lock();
+        view.problem = None;
+        view.alarms.remove(&work.evidence.to_string());
+    }
+
+    fn failed(&self, work: WorkId, error: &IngestError, count: u32) -> Retry {
+        let id = work.evidence;
+        if is_lost(error, count) {
+            let Err(error) = blocking(|| self.give_up(id, error)) else {
+                return Retry::Settled;
+            };
+            tracing::error!(evidence = %id, code = error.label(), error = &error as &dyn std::error::Error,
+                next_step = error.next_step(), "a damaged item could not be given up; trying again");
+            return Retry::Later { asked: None };
+        }
+        let never = error.retry_class() == RetryClass::Never && !may_pass(error);
+        tracing::error!(evidence = %id, code = error.label(), failures = count, error = error as &dyn std::error::Error,
+            next_step = error.next_step(), "an item could not be stored{}", if never { "" } else { "; trying again" });
+        let problem = error.problem();
+        let mut view = self.lock();
+        if never {
+            view.alarms.insert(id.to_string(), problem);
+            return Retry::Never;
+        }
+        let since = view
+            .problem
+            .as_ref()
+            .filter(|old| old.code == problem.code)
+            .map_or(problem.since, |old| old.since);
+        view.problem = Some(Problem { since, ..problem });
+        let asked = match error {
+            IngestError::Upload(error) => error.retry_after(),
+            _ => None,
+        };
+        Retry::Later { asked }
+    }
 }
 
 impl Outbound {
-    /// Uploads what waits until `cancel` says stop. Nothing is lost by dropping it: the next start resumes.
-    pub async fn run(self: Arc<Self>, mut cancel: watch::Receiver<bool>) {
-        let mut tasks: JoinSet<(EvidenceId, Result<(), IngestError>)> = JoinSet::new();
-        let mut busy: HashMap<EvidenceId, bool> = HashMap::new();
-        let mut failures: HashMap<EvidenceId, Failure> = HashMap::new();
-        let backoff = Backoff::default();
+    /// Uploads what waits until `cancel` says stop. Dropping it loses nothing: the next start resumes.
+    pub async fn run(self: Arc<Self>, cancel: watch::Receiver<bool>) {
         match blocking(|| self.shared.journal.damaged()) {
             Ok(rows) => {
                 for row in &rows {
-                    let alarm = damaged::alarm(row);
+                    let alarm = damage::alarm(row);
                     tracing::error!(code = alarm.code, evidence = %row.id, reason = alarm.reason, next_step = alarm.next_step,
                         "a recording is still to be taken again");
                     self.lock().alarms.insert(row.id.to_string(), alarm);
@@ -82,41 +171,7 @@ impl Outbound {
                 tracing::error!(code = error.label(), %error, next_step = error.next_step(), "cannot look for damaged items");
             }
         }
-        let mut looked = Looked::default();
-        while !*cancel.borrow() {
-            let active = !busy.is_empty() || failures.values().any(|f| !f.never);
-            if looked.due(blocking(|| self.shared.journal.changes()), active)
-                && let Err(error) = self.start_some(&mut tasks, &mut busy, &failures, &cancel)
-            {
-                tracing::error!(
-                    code = error.label(),
-                    error = &error as &dyn std::error::Error,
-                    next_step = error.next_step(),
-                    "cannot look for work in the journal"
-                );
-                looked = Looked::default();
-            }
-            tokio::select! {
-                Some(done) = tasks.join_next(), if !tasks.is_empty() => match done {
-                    Ok((id, result)) => {
-                        busy.remove(&id);
-                        self.settle(id, result, &mut failures, &backoff);
-                    }
-                    Err(error) => {
-                        tracing::error!(code = "part_crashed", %error,
-                            next_step = "nothing is lost, uploads begin again; report this with the log lines before it", "an upload ended badly");
-                        busy.retain(|_, _| false);
-                        tasks.abort_all();
-                    }
-                },
-                () = self.shared.wake_upload.notified() => {}
-                () = tokio::time::sleep(Duration::from_millis(500)) => {}
-                _ = cancel.changed() => {}
-            }
-        }
-        // The uploads see the cancellation themselves and keep what they have.
-        let stop = async { while tasks.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(Duration::from_secs(20), stop).await;
+        queue::run(self, cancel).await;
     }
 
     /// Stored items that have something left to be done now.
@@ -128,126 +183,13 @@ impl Outbound {
             .to_settle(self.previews, kept_since, limit)?)
     }
 
-    fn start_some(
-        self: &Arc<Self>,
-        tasks: &mut JoinSet<(EvidenceId, Result<(), IngestError>)>,
-        busy: &mut HashMap<EvidenceId, bool>,
-        failures: &HashMap<EvidenceId, Failure>,
-        cancel: &watch::Receiver<bool>,
-    ) -> Result<(), IngestError> {
-        let full = |busy: &HashMap<_, bool>, large: bool| {
-            busy.values().filter(|l| **l == large).count()
-                >= if large { LARGE_AT_ONCE } else { SMALL_AT_ONCE }
-        };
-        if full(busy, true) && full(busy, false) {
-            return Ok(());
-        }
-        let look = 64 + u32::try_from(busy.len() + failures.len()).unwrap_or(0);
-        let mut rows = blocking(|| self.to_settle(look))?;
-        rows.extend(blocking(|| self.shared.journal.to_upload(look))?);
-        for row in rows {
-            let large = row.state != ItemState::Stored
-                && row.sealed.as_ref().is_some_and(|s| s.sealed_size > SMALL);
-            let waits = failures
-                .get(&row.id)
-                .is_some_and(|f| f.never || f.again > Instant::now());
-            if waits || busy.contains_key(&row.id) || full(busy, large) {
-                continue;
-            }
-            busy.insert(row.id, large);
-            let (this, cancel) = (Arc::clone(self), cancel.clone());
-            tasks.spawn(async move {
-                let id = row.id;
-                let result = this.take_on(row, cancel).await;
-                this.lock().at_work.remove(&id.to_string());
-                (id, result)
-            });
-        }
-        Ok(())
-    }
-
-    pub(super) fn settle(
-        &self,
-        id: EvidenceId,
-        result: Result<(), IngestError>,
-        failures: &mut HashMap<EvidenceId, Failure>,
-        backoff: &Backoff,
-    ) {
-        let Err(error) = result else {
-            failures.remove(&id);
-            // The store works again: nobody waits for it any longer.
-            for failure in failures.values_mut().filter(|f| !f.never) {
-                failure.again = Instant::now();
-            }
-            let mut view = self.lock();
-            view.problem = None;
-            view.alarms.remove(&id.to_string());
-            return;
-        };
-        if self.shared.stopping() {
-            return;
-        }
-        metrics::error(error.label());
-        let class = error.retry_class();
-        let failure = failures.entry(id).or_insert(Failure {
-            count: 0,
-            again: Instant::now(),
-            never: false,
-        });
-        failure.count += 1;
-        if is_lost(&error, failure.count) {
-            match blocking(|| self.give_up(id, &error)) {
-                Ok(()) => {
-                    failures.remove(&id);
-                    return;
-                }
-                Err(error) => {
-                    tracing::error!(evidence = %id, code = error.label(), error = &error as &dyn std::error::Error,
-                        next_step = error.next_step(), "a damaged item could not be given up; trying again");
-                }
-            }
-            failure.again = Instant::now() + backoff.delay(failure.count, 0, None);
-            return;
-        }
-        failure.never = class == RetryClass::Never && !may_pass(&error);
-        let asked = match &error {
-            IngestError::Upload(e) => e.retry_after(),
-            _ => None,
-        };
-        let random = id.as_bytes()[12..]
-            .iter()
-            .fold(0u32, |n, b| n << 8 | u32::from(*b));
-        let delay = backoff.delay(failure.count, random.rotate_left(failure.count), asked);
-        failure.again = Instant::now() + delay;
-        let problem = Problem {
-            code: error.label().to_owned(),
-            reason: chain(&error),
-            next_step: error.next_step(),
-            since: now(),
-            needs_person: class != RetryClass::Later,
-        };
-        tracing::error!(evidence = %id, code = error.label(), failures = failure.count, error = &error as &dyn std::error::Error,
-            next_step = error.next_step(), "an item could not be stored{}", if failure.never { "" } else { "; trying again" });
-        let mut view = self.lock();
-        if failure.never {
-            view.alarms.insert(id.to_string(), problem);
-        } else {
-            let since = view
-                .problem
-                .as_ref()
-                .filter(|old| old.code == problem.code)
-                .map_or(problem.since, |old| old.since);
-            view.problem = Some(Problem { since, ..problem });
-        }
-    }
-
     /// Names a lost item in the log and lets its camera's job take it anew.
     fn give_up(&self, id: EvidenceId, error: &IngestError) -> Result<(), IngestError> {
         let shared = &*self.shared;
         let Some(row) = shared.journal.item(id)? else {
             return Ok(());
         };
-        shared.lose(&row, damaged::DAMAGED, chain(error))?;
+        shared.lose(&row, damage::DAMAGED, chain(error))?;
         shared.journal.forget_upload(&format!(
             "{}evidence/{id}/{}",
             self.prefix,
@@ -255,7 +197,7 @@ impl Outbound {
         ))?;
         self.lock()
             .alarms
-            .insert(id.to_string(), damaged::alarm(&row));
+            .insert(id.to_string(), damage::alarm(&row));
         Ok(())
     }
 
@@ -283,14 +225,14 @@ impl Outbound {
                 Some(entry) => entry,
                 None => self.store(&row, &base, cancel).await?,
             };
-            let index = self.entered.append(&shared.log, &entry).await?;
+            let index = self.entries.append(&shared.log, &entry).await?;
             reached!("stored: logged");
             let receipt = blocking(|| shared.log.proof(index))?.into_bytes();
             // The receipt's checkpoint is at most this large.
             let size = shared.log_size();
             reached!("stored: proved");
             blocking(|| shared.journal.mark_stored(id, index, (&receipt, size)))?;
-            self.entered.noted(&entry);
+            self.entries.noted(&entry);
             metrics::file("stored", row.facts.size);
             blocking(|| self.replaced(&row))?;
             if let Some(docked) = blocking(|| shared.journal.all_stored_since(row.session))? {
@@ -430,24 +372,4 @@ impl Outbound {
     pub(super) fn lock(&self) -> parking_lot::MutexGuard<'_, OutboundView> {
         self.view.lock()
     }
-}
-
-/// Short disk work within an async task: lets the other tasks of this thread go elsewhere.
-pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
-    tokio::task::block_in_place(work)
-}
-
-/// An error and its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

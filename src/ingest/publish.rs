@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 
-use super::outbound::blocking;
-use super::{IngestError, Shared};
+use super::{IngestError, Shared, blocking};
 use crate::audit::{Checkpoint, Standing, VerifierKey, compare};
 use crate::failpoint::{reached, step};
 use crate::metrics;

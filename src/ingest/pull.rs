@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::ahead::Ahead;
-use super::commit::{Sealed as Commit, Tally};
-use super::patient::Patient;
+use super::camera_reader::CameraReader;
+use super::commit::{SealedFile, Tally};
+use super::item_stock::ItemStock;
 use super::{IngestError, Shared};
 use crate::camera::{Camera, CameraError, CameraFile};
 use crate::durable::{self, BulkFile, DurableError};
@@ -22,10 +22,6 @@ use crate::seal::{
     Buffers, Header, ItemKey, PipelineError, PreparedItem, Resumed, SealError, Sealed, Start,
     Watch, resume, seal_stream,
 };
-
-/// Files below this are not entered as in flight: pulling them again costs less than a journal sync. (The model check
-/// has small files only.)
-pub const RESUMABLE_FROM: u64 = if cfg!(test) { 128 } else { 8 << 20 };
 
 /// Frames in memory for each camera.
 const BUFFERS: usize = 8;
@@ -45,17 +41,17 @@ pub struct Puller<'a> {
 }
 
 /// What a job keeps from file to file.
-pub struct Tools {
+pub struct PullTools {
     pub buffers: Buffers,
     /// Begun with the first fresh item.
-    pub ahead: Option<Ahead>,
+    pub stock: Option<ItemStock>,
 }
 
-impl Tools {
+impl PullTools {
     pub fn new(frame_length: u32) -> Self {
         Self {
             buffers: Buffers::new(frame_length, BUFFERS),
-            ahead: None,
+            stock: None,
         }
     }
 }
@@ -78,18 +74,18 @@ impl Watch for JobWatch<'_> {
     }
 }
 
-/// An item at work: its names, its key and its spool file.
-struct Work {
+/// An item that is being pulled: its names, its key and its spool file.
+struct OpenItem {
     id: EvidenceId,
     key: ItemKey,
     /// `None` where it is still to be made.
     item_key_message: Option<Vec<u8>>,
     wrapped: Vec<u8>,
     file: BulkFile,
-    start: Begin,
+    start: PullStart,
 }
 
-enum Begin {
+enum PullStart {
     From(Box<Start>),
     Whole(Sealed),
 }
@@ -100,7 +96,7 @@ impl Puller<'_> {
         &self,
         camera: &mut dyn Camera,
         facts: &FileFacts,
-        tools: &mut Tools,
+        tools: &mut PullTools,
     ) -> Result<u64, IngestError> {
         let mut source = match camera.open(&facts.path) {
             Ok(source) => source,
@@ -159,20 +155,22 @@ impl Puller<'_> {
     }
 
     fn may_resume(&self, facts: &FileFacts) -> bool {
-        !self.anonymous && facts.size >= RESUMABLE_FROM && facts.modified.is_some()
+        !self.anonymous
+            && facts.size >= self.shared.scale.resumable_from
+            && facts.modified.is_some()
     }
 
-    fn fresh(&self, facts: &FileFacts, tools: &mut Tools) -> Result<Work, IngestError> {
-        let ahead = match &mut tools.ahead {
-            Some(ahead) => ahead,
-            none => none.insert(Ahead::start(self.shared, self.camera())?),
+    fn fresh(&self, facts: &FileFacts, tools: &mut PullTools) -> Result<OpenItem, IngestError> {
+        let stock = match &mut tools.stock {
+            Some(stock) => stock,
+            none => none.insert(ItemStock::start(self.shared, self.camera())?),
         };
         let PreparedItem {
             evidence: id,
             key,
             sealer,
             item_key_message,
-        } = ahead.next()?;
+        } = stock.next()?;
         let wrapped = self.shared.wrap.wrap(&key, id)?;
         if self.may_resume(facts) {
             self.shared.journal.begin_item(&self.row(
@@ -198,13 +196,13 @@ impl Puller<'_> {
             }
         };
         reached!("pull: header written");
-        Ok(Work {
+        Ok(OpenItem {
             id,
             key,
             item_key_message: Some(item_key_message),
             wrapped,
             file,
-            start: Begin::From(Box::new(Start::fresh(sealer))),
+            start: PullStart::From(Box::new(Start::fresh(sealer))),
         })
     }
 
@@ -217,7 +215,7 @@ impl Puller<'_> {
     }
 
     /// The interrupted pull of just this file, if its partial spool file verifies; else it is thrown away.
-    fn resumed(&self, facts: &FileFacts) -> Result<Option<Work>, IngestError> {
+    fn resumed(&self, facts: &FileFacts) -> Result<Option<OpenItem>, IngestError> {
         let (Some(camera), false) = (&self.session.camera, self.anonymous) else {
             return Ok(None);
         };
@@ -225,21 +223,21 @@ impl Puller<'_> {
             return Ok(None);
         };
         let path = self.shared.spool.partial(row.id);
-        let begun = (|| -> Result<Work, IngestError> {
+        let begun = (|| -> Result<OpenItem, IngestError> {
             let wrapped = row.wrapped_key.clone().unwrap_or_default();
             let key = self.shared.item_key(&row)?;
             let mut reader =
                 BufReader::with_capacity(1 << 20, File::open(&path).map_err(SealError::Read)?);
             let start = match resume(&mut reader, &key, row.id)? {
-                Resumed::Complete(sealed) => Begin::Whole(sealed),
-                Resumed::Partial(start) => Begin::From(start),
+                Resumed::Complete(sealed) => PullStart::Whole(sealed),
+                Resumed::Partial(start) => PullStart::From(start),
             };
             let keep = match &start {
-                Begin::Whole(sealed) => sealed.sealed_size,
-                Begin::From(start) => start.sealed,
+                PullStart::Whole(sealed) => sealed.sealed_size,
+                PullStart::From(start) => start.sealed,
             };
             let file = BulkFile::resume(&path, keep, facts.size)?;
-            Ok(Work {
+            Ok(OpenItem {
                 id: row.id,
                 key,
                 item_key_message: None,
@@ -270,10 +268,10 @@ impl Puller<'_> {
         &self,
         source: &mut dyn CameraFile,
         facts: &FileFacts,
-        work: Work,
+        work: OpenItem,
         buffers: &mut Buffers,
     ) -> Result<u64, IngestError> {
-        let Work {
+        let OpenItem {
             id,
             key,
             item_key_message,
@@ -282,15 +280,15 @@ impl Puller<'_> {
             start,
         } = work;
         let header = match &start {
-            Begin::From(start) => Header::read(&mut start.sealer.header())?.0,
-            Begin::Whole(_) => {
+            PullStart::From(start) => Header::read(&mut start.sealer.header())?.0,
+            PullStart::Whole(_) => {
                 let file = File::open(file.path()).map_err(SealError::Read)?;
                 Header::read(&mut BufReader::new(file))?.0
             }
         };
         let sealed = match start {
-            Begin::Whole(sealed) => sealed,
-            Begin::From(start) => {
+            PullStart::Whole(sealed) => sealed,
+            PullStart::From(start) => {
                 if start.plaintext > 0 {
                     source.seek_to(start.plaintext)?;
                 }
@@ -301,7 +299,7 @@ impl Puller<'_> {
                 };
                 let side_by_side = busy < self.shared.cores
                     && facts.size > u64::from(self.shared.frame_length) * 2;
-                let mut reader = Patient::new(source, self);
+                let mut reader = CameraReader::new(source, self);
                 let done = seal_stream(
                     &mut reader,
                     &mut file,
@@ -363,7 +361,7 @@ impl Puller<'_> {
         };
         let item = self.row(id, facts, &wrapped, ItemState::Sealed, Some(facts_sealed));
         reached!("pull: to be committed");
-        self.shared.committer()?.commit(Commit {
+        self.shared.hand_over(SealedFile {
             item,
             file,
             quarantine,

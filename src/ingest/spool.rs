@@ -16,12 +16,12 @@ pub struct Spool {
 }
 
 /// Room that one pull was promised; given back on drop.
-pub struct Room<'a> {
+pub struct ReservedRoom<'a> {
     spool: &'a Spool,
     bytes: u64,
 }
 
-impl Drop for Room<'_> {
+impl Drop for ReservedRoom<'_> {
     fn drop(&mut self) {
         self.spool.promised.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -96,8 +96,8 @@ impl Spool {
 
     /// Free bytes for an ordinary user; `None` when the filesystem does not say.
     pub fn free(&self) -> Option<u64> {
-        #[cfg(test)]
-        if crate::failpoint::hook::fails("spool: free", &self.dir).is_err() {
+        #[cfg(debug_assertions)]
+        if crate::failpoint::fails("spool: free", &self.dir).is_err() {
             return Some(0);
         }
         let stat = rustix::fs::statvfs(&self.dir).ok()?;
@@ -107,10 +107,10 @@ impl Spool {
     }
 
     /// Promises room for `bytes` and still leaves the reserve; `None` when there is not that much now.
-    pub fn room(&self, bytes: u64) -> Option<Room<'_>> {
+    pub fn room(&self, bytes: u64) -> Option<ReservedRoom<'_>> {
         let free = self.free().unwrap_or(u64::MAX);
         let before = self.promised.fetch_add(bytes, Ordering::Relaxed);
-        let room = Room { spool: self, bytes };
+        let room = ReservedRoom { spool: self, bytes };
         (before.saturating_add(bytes).saturating_add(self.reserve) <= free).then_some(room)
     }
 

@@ -12,7 +12,9 @@ use crate::audit::{LogHandle, LogKey, VerifierKey};
 use crate::config::{Config, Profiles, Secrets, StoreCredentials};
 use crate::durable;
 use crate::failpoint;
-use crate::ingest::{Bays, Committer, Outbound, PreviewRules, Previews, Shared, Spool, Turns};
+use crate::ingest::{
+    Bays, CameraSlots, CommitQueue, Outbound, PreviewRules, Previews, Scale, Shared, Spool,
+};
 use crate::journal::Journal;
 use crate::preview::{EncoderOrder, Limits, Settings};
 use crate::seal::{Recipient, StationWrapKey};
@@ -146,7 +148,7 @@ pub fn previews(
 pub struct Opened {
     pub shared: Arc<Shared>,
     pub verifier: VerifierKey,
-    pub commits: std::sync::mpsc::Receiver<crate::ingest::SealedItem>,
+    pub commits: CommitQueue,
 }
 
 /// Opens log, journal, spool and keys. Nothing is changed yet but what opening recovers by itself.
@@ -159,7 +161,7 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<Opened> {
         .context("cannot open the custody log")?;
     let journal = Journal::open(&config.files.journal()).context("cannot open the journal")?;
     let spool = Spool::open(&config.spool.dir, config.spool.reserve_bytes)?;
-    let (committer, commits) = Committer::channel();
+    let (committer, commits) = CommitQueue::channel();
     let shared = Shared {
         station: config.station.name.clone(),
         journal,
@@ -171,10 +173,11 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<Opened> {
         settle: config.dock.settle.max(Duration::from_millis(1)),
         bays: Bays::default(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        turns: Turns::new(config.ingest.parallel_cameras),
+        slots: CameraSlots::new(config.ingest.parallel_cameras),
         pulling: AtomicUsize::new(0),
         wake_upload: tokio::sync::Notify::new(),
         stop: AtomicBool::new(false),
+        scale: Scale::default(),
         commit: Mutex::new(Some(committer)),
     };
     Ok(Opened {

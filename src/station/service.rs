@@ -128,7 +128,7 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         keep: config.spool.keep,
         previews: config.preview.enabled,
         view: Mutex::new(OutboundView::default()),
-        entered: crate::ingest::Entered::default(),
+        entries: crate::ingest::RecentEntries::default(),
     });
     let (stop, stopped) = watch::channel(false);
     let (fatal, mut failed) = mpsc::channel(1);

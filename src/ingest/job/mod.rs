@@ -1,44 +1,36 @@
-//! One dock session from start to end, on a thread of its own: look, take, look again, and only then say safe.
+//! One dock session from start to end, on a thread of its own: list the camera, take what is new, list it again, and only then
+//! say that it is safe.
+//!
+//! Keeps promises 1 and 2. The job conducts its parts: what is taken, what is remembered of files, and what the bay shows.
 
-mod bounds;
-mod idle;
+mod bay_display;
+mod dock_session;
+mod file_history;
+mod intake;
 #[cfg(test)]
 mod model;
-mod room;
-mod show;
+mod store_watch;
 mod wipe;
 
-use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
-use super::commit::Tally;
 use super::control::{JobControl, JobEnd};
-use super::events::Held;
-use super::inventory::{self, Refusals};
-use super::looked::Looked;
-use super::outbound::chain;
-use super::pull::{Puller, Tools};
-use super::quiet::Quiet;
-use super::state::{CRAWLING, SessionState};
-use super::turns::Turn as Place;
+use super::pull::PullTools;
+use super::state::Phase;
 use super::wiping::Wiping;
-use super::{IngestError, Shared};
+use super::{IngestError, Shared, inventory};
 use crate::camera::Camera;
 use crate::failpoint::reached;
-use crate::journal::{InventoryRow, Outcome, SessionRow};
-use crate::metrics;
-use crate::model::{Event, Explain as _, FileFacts, FileTimes, ItemFailed, RetryClass, SourcePath};
-use room::Taken;
-use wipe::Wipe;
+use crate::journal::{InventoryCounts, SessionRow};
+use crate::model::{Condition, Explain as _, FileTimes, RetryClass};
+use bay_display::BayDisplay;
+use dock_session::DockSession;
+use file_history::FileHistory;
+use intake::Intake;
+use store_watch::{StoreProgress, StoreWatch};
+use wipe::Wiper;
 
-/// Files taken from the journal at a time.
-const ROUND: u32 = 256;
-/// Read errors of one file before it is named as failed.
-const TRIES: u32 = 3;
 /// Between looks at a camera that has been settled, when nothing hinted at a change.
 const RESCAN: Duration = Duration::from_secs(30);
 
@@ -54,26 +46,16 @@ pub struct Job {
 }
 
 struct Run {
-    shared: Arc<Shared>,
-    session: SessionRow,
-    control: Arc<JobControl>,
-    anonymous: bool,
-    state: Mutex<SessionState>,
-    tally: Arc<Tally>,
-    began: Instant,
-    secured_shown: bool,
-    /// What a settled session saw in the journal, and how much was not stored then.
-    looked: Looked,
-    unstored: Option<u64>,
-    tries: HashMap<SourcePath, u32>,
-    changes: HashMap<SourcePath, u32>,
-    quiet: Quiet,
+    session: Arc<DockSession>,
+    intake: Intake,
+    history: FileHistory,
+    display: BayDisplay,
+    store: StoreWatch,
+    wiper: Option<Wiper>,
     /// Until the first inventory has been taken.
     file_times: Option<FileTimes>,
-    bytes_read: u64,
-    /// It was said that there is no room for something.
-    cramped: bool,
-    wipe: Option<Wipe>,
+    /// Passes that failed in a row.
+    failures: u32,
 }
 
 impl Job {
@@ -83,50 +65,46 @@ impl Job {
             camera = self.session.camera.as_ref().map_or("unknown", |c| c.as_str()));
         let _entered = span.enter();
         let (mut run, mut camera) = self.open();
-        run.show(None);
+        let mut tools = PullTools::new(run.session.shared.frame_length);
         run.begin(&camera.condition())?;
-        run.work(camera.as_mut());
+        loop {
+            match run.step(camera.as_mut(), &mut tools) {
+                StepEnd::GoOn => {}
+                StepEnd::Settled => run.idle(),
+                StepEnd::Over => break,
+            }
+        }
         run.end()
     }
 
     fn open(self) -> (Run, Box<dyn Camera>) {
-        let Self {
-            shared,
-            session,
-            camera,
-            control,
-            anonymous,
-            wiping,
-        } = self;
-        let wipe = wiping.and_then(|wiping| Wipe::of(wiping, &session, anonymous));
-        control.set_to_wipe(wipe.is_some());
-        let state = Mutex::new(SessionState::new(session.quarantine.clone()));
+        let wiper = self
+            .wiping
+            .and_then(|wiping| Wiper::new(wiping, &self.session, self.anonymous));
+        self.control.set_to_wipe(wiper.is_some());
+        let session = Arc::new(DockSession {
+            shared: self.shared,
+            row: self.session,
+            control: self.control,
+            anonymous: self.anonymous,
+        });
         let run = Run {
-            shared,
+            intake: Intake::new(Arc::clone(&session)),
+            history: FileHistory::default(),
+            display: BayDisplay::new(Arc::clone(&session)),
             session,
-            control,
-            anonymous,
-            state,
-            tally: Arc::default(),
-            began: Instant::now(),
-            secured_shown: false,
-            looked: Looked::default(),
-            unstored: None,
-            tries: HashMap::new(),
-            changes: HashMap::new(),
-            quiet: Quiet::default(),
+            store: StoreWatch::default(),
+            wiper,
             file_times: None,
-            bytes_read: 0,
-            cramped: false,
-            wipe,
+            failures: 0,
         };
-        (run, camera)
+        (run, self.camera)
     }
 }
 
-/// How one turn of a session ended.
+/// How one step of a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum StepEnd {
     GoOn,
     /// Nothing is left to do until something changes.
     Settled,
@@ -135,331 +113,190 @@ enum Turn {
 }
 
 impl Run {
-    fn stopped(&self) -> bool {
-        self.control.left().is_some() || self.shared.stopping()
+    fn begin(&mut self, condition: &Condition) -> Result<(), IngestError> {
+        self.display.show(None);
+        self.file_times.clone_from(&condition.file_times);
+        self.session.begin(&self.display, condition)
     }
 
-    /// Until the camera leaves or the service stops.
-    fn work(&mut self, camera: &mut dyn Camera) {
-        let mut tools = Tools::new(self.shared.frame_length);
-        let mut refusals = Refusals::new();
-        let mut failures = 0u32;
-        loop {
-            match self.turn(camera, &mut tools, &mut refusals, &mut failures) {
-                Turn::GoOn => {}
-                Turn::Settled => self.idle(),
-                Turn::Over => break,
-            }
+    /// One pass, and what to do about its failure.
+    fn step(&mut self, camera: &mut dyn Camera, tools: &mut PullTools) -> StepEnd {
+        if self.session.is_over() {
+            return StepEnd::Over;
         }
-    }
-
-    /// One pass, and what to do about its failure; `failures` counts those in a row.
-    fn turn(
-        &mut self,
-        camera: &mut dyn Camera,
-        tools: &mut Tools,
-        refusals: &mut Refusals,
-        failures: &mut u32,
-    ) -> Turn {
-        if self.stopped() {
-            return Turn::Over;
-        }
-        let error = match self.pass(camera, tools, refusals) {
+        let error = match self.pass(camera, tools) {
             Ok(settled) => {
-                *failures = 0;
-                return if settled { Turn::Settled } else { Turn::GoOn };
+                self.failures = 0;
+                return if settled {
+                    StepEnd::Settled
+                } else {
+                    StepEnd::GoOn
+                };
             }
-            Err(IngestError::Stopped) => return Turn::Over,
+            Err(IngestError::Stopped) => return StepEnd::Over,
             Err(error) => error,
         };
         if !camera.still_there() {
-            self.control.wait(Duration::from_secs(3));
-            self.control.leave("the camera was removed");
-            return Turn::Over;
+            self.session.wait(Duration::from_secs(3));
+            self.session.control.leave("the camera was removed");
+            return StepEnd::Over;
         }
-        *failures += 1;
-        self.say(&error, *failures);
+        self.failures += 1;
+        self.display.show_failure(&error, self.failures);
         if error.retry_class() == RetryClass::Never {
-            self.control.wait(RESCAN);
+            self.session.wait(RESCAN);
         } else {
-            let pause = Duration::from_millis(500) * 2u32.pow((*failures).min(6));
-            self.control.wait(pause);
+            let pause = Duration::from_millis(500) * 2u32.pow(self.failures.min(6));
+            self.session.wait(pause);
         }
-        Turn::GoOn
+        StepEnd::GoOn
     }
 
-    /// One look and one round of taking; `true` when the session is settled.
+    /// One inventory and one round of taking; `true` when the session is settled.
     fn pass(
         &mut self,
         camera: &mut dyn Camera,
-        tools: &mut Tools,
-        refusals: &mut Refusals,
+        tools: &mut PullTools,
     ) -> Result<bool, IngestError> {
         // A pass that failed leaves items in the committer's hands: they would be taken twice.
-        self.tally.settle();
-        let seen = {
-            let (shared, control) = (&self.shared, &self.control);
-            let times = self.file_times.as_ref();
-            let stop = || control.left().is_some() || shared.stopping();
-            let seen = inventory::look(shared, self.session.id, camera, refusals, times, &stop);
-            // Also of a look that failed later on: they are in the log.
-            self.lock().refused(refusals.len() as u64);
-            seen?
-        };
-        self.file_times = None;
-        let counts = self.shared.journal.inventory_counts(self.session.id)?;
-        if seen.fresh == 0 && counts.pending.0 == 0 {
-            self.tally.settle();
-            self.forget_stale()?;
-            let unstored = self.shared.journal.unstored_of(self.session.id)?;
-            let counts = self.shared.journal.inventory_counts(self.session.id)?;
-            let settled = self.lock().settled(counts, self.tally.waiting(), unstored);
-            if let Err(not) = settled {
-                tracing::debug!(error = %not, "not settled yet");
-                return Ok(false);
-            }
-            reached!("session: settled");
-            self.wipe(camera)?;
-            self.show(None);
-            self.control.set_settled(true);
-            reached!("session: shown");
-            if !self.secured_shown {
-                self.secured_shown = true;
-                metrics::secured_after(self.began.elapsed().as_secs_f64());
-                let seconds = self.began.elapsed().as_secs_f64();
-                tracing::info!(
-                    files = counts.files(),
-                    bytes = counts.bytes(),
-                    held = counts.held.0,
-                    failed = counts.failed.0,
-                    seconds,
-                    "everything on the camera is secured on this station"
-                );
-            }
-            return Ok(true);
+        self.intake.wait_committed();
+        let fresh = self.take_inventory(camera)?;
+        let counts = self.session.counts()?;
+        if fresh == 0 && counts.pending.0 == 0 {
+            return self.settle(camera);
         }
-        self.control.set_settled(false);
-        self.something_new();
-        self.lock().pulling(counts);
-        self.show(None);
-        let postponed = self.take_pending(camera, tools)?;
+        self.session.control.set_settled(false);
+        if let Some(wiper) = &mut self.wiper {
+            wiper.expect_more(&self.session);
+        }
+        self.display.show_pulling(counts);
+        let postponed =
+            self.intake
+                .take_pending(camera, tools, &mut self.history, &self.display)?;
         if postponed > 0 {
             // Something may still be growing: give it time before the next look.
             let (least, most) = (Duration::from_millis(50), Duration::from_millis(500));
-            self.control
-                .wait((self.shared.settle / 4).clamp(least, most));
+            let settle = self.session.shared.settle;
+            self.session.wait((settle / 4).clamp(least, most));
         }
         Ok(false)
     }
 
-    /// Takes all that is pending; returns how many were postponed: they may still be growing, or do not fit into the spool.
-    fn take_pending(
-        &mut self,
-        camera: &mut dyn Camera,
-        tools: &mut Tools,
-    ) -> Result<usize, IngestError> {
-        let mut postponed: HashSet<SourcePath> = HashSet::new();
-        let mut no_room: HashSet<SourcePath> = HashSet::new();
-        let mut smallest: Option<FileFacts> = None;
-        let mut held: Vec<Held> = Vec::new();
-        loop {
-            let left_out = postponed.len() + no_room.len();
-            let limit = ROUND + u32::try_from(left_out).unwrap_or(u32::MAX - ROUND);
-            let mut rows = self.shared.journal.next_pending(self.session.id, limit)?;
-            rows.retain(|InventoryRow { facts, .. }| {
-                !postponed.contains(&facts.path) && !no_room.contains(&facts.path)
+    /// Lists the camera into the journal and the log; returns how many files are new or changed.
+    fn take_inventory(&mut self, camera: &mut dyn Camera) -> Result<u64, IngestError> {
+        let session = &*self.session;
+        let refusals = &mut self.history.refusals;
+        let fresh = inventory::take(
+            &session.shared,
+            session.row.id,
+            camera,
+            refusals,
+            self.file_times.as_ref(),
+            &|| session.is_over(),
+        );
+        // Also of an inventory that failed later on: they are in the log.
+        self.display.state().refused(refusals.len() as u64);
+        let fresh = fresh?;
+        self.file_times = None;
+        Ok(fresh)
+    }
+
+    /// Nothing is left to take: `true` when the bay may say so.
+    fn settle(&mut self, camera: &mut dyn Camera) -> Result<bool, IngestError> {
+        let session = &*self.session;
+        self.intake.wait_committed();
+        session.drop_stale_pulls()?;
+        let unstored = session.shared.journal.unstored_of(session.row.id)?;
+        let counts = session.counts()?;
+        let uncommitted = self.intake.uncommitted();
+        let settled = self.display.state().settled(counts, uncommitted, unstored);
+        if let Err(not) = settled {
+            tracing::debug!(error = %not, "not settled yet");
+            return Ok(false);
+        }
+        reached!("session: settled");
+        if let Some(wiper) = &mut self.wiper {
+            wiper.wipe_if_due(session, &self.display, camera)?;
+        }
+        self.display.show(None);
+        session.control.set_settled(true);
+        reached!("session: shown");
+        self.display.report_secured(&counts);
+        Ok(true)
+    }
+
+    /// Waits for the camera to leave, for a hint, or for the next slow look.
+    fn idle(&mut self) {
+        let until = Instant::now() + RESCAN;
+        while !self.session.is_over() && Instant::now() < until {
+            if self.session.wait(Duration::from_secs(1)) || self.look_again() {
+                return;
+            }
+        }
+    }
+
+    /// `true`: there is something to take or to wipe.
+    fn look_again(&mut self) -> bool {
+        match self.store.look(&self.session, &self.display) {
+            StoreProgress::Pending => true,
+            StoreProgress::Unfinished => false,
+            StoreProgress::AllStored => self.wiper.as_ref().is_some_and(Wiper::is_due),
+        }
+    }
+
+    /// Ends the session: what the committer has in hand is finished first, then the log says what is missing.
+    fn end(self) -> Result<JobEnd, IngestError> {
+        self.intake.wait_committed();
+        let counts = self.session.counts()?;
+        let (missing, settled) = {
+            let mut state = self.display.state();
+            state.counted(counts);
+            (state.left_behind(), *state.phase() == Phase::Settled)
+        };
+        if self.session.has_unlogged()? {
+            return Ok(JobEnd {
+                complete: false,
+                missing,
             });
-            if rows.is_empty() {
-                // What may still be growing, or is to be read again, is not kept waiting for room.
-                match smallest.take().filter(|_| postponed.is_empty()) {
-                    Some(facts) if self.wait_for_room(&facts)? => no_room.clear(),
-                    _ => break,
-                }
-                continue;
-            }
-            for row in rows {
-                if self.stopped() {
-                    return Err(IngestError::Stopped);
-                }
-                match self.take(camera, tools, &row, &mut held)? {
-                    Taken::Done => {
-                        let elapsed = self.began.elapsed();
-                        self.lock().took(row.facts.size, self.bytes_read, elapsed);
-                    }
-                    Taken::Later => {
-                        postponed.insert(row.facts.path);
-                    }
-                    Taken::NoRoom => {
-                        if smallest.as_ref().is_none_or(|s| row.facts.size < s.size) {
-                            smallest = Some(row.facts.clone());
-                        }
-                        no_room.insert(row.facts.path);
-                    }
-                }
-            }
-            self.name_held(&mut held)?;
-            self.tally.settle();
-            let counts = self.shared.journal.inventory_counts(self.session.id)?;
-            self.lock().pulling(counts);
-            self.show(None);
         }
-        Ok(postponed.len() + no_room.len())
+        let complete = missing == 0 && settled;
+        let reason = self.session.reason();
+        self.session
+            .end(&self.display, &reason, complete, missing)?;
+        report_end(&reason, settled, complete, missing);
+        self.leave_bay(&counts, missing);
+        Ok(JobEnd { complete, missing })
     }
 
-    fn take(
-        &mut self,
-        camera: &mut dyn Camera,
-        tools: &mut Tools,
-        row: &InventoryRow,
-        held: &mut Vec<Held>,
-    ) -> Result<Taken, IngestError> {
-        let facts = &row.facts;
-        if let (Some(id), false) = (&self.session.camera, self.anonymous)
-            && let Some(known) = self.shared.journal.held(id, facts)?
-        {
-            held.push(Held {
-                facts: facts.clone(),
-                evidence: known.id,
-            });
-            return Ok(Taken::Done);
-        }
-        if !self.quiet.is_quiet(facts, self.shared.settle) {
-            return Ok(Taken::Later);
-        }
-        let shared = Arc::clone(&self.shared);
-        let Some(_room) = room::room(&shared, facts.size) else {
-            return Ok(Taken::NoRoom);
-        };
-        self.show(Some(facts));
-        let turn = shared.turns.wait(&|| self.stopped());
-        let turn = Cell::new(Some(turn.ok_or(IngestError::Stopped)?));
-        match self.pull(camera, facts, tools, &turn) {
-            Ok(bytes) => {
-                self.bytes_read += bytes;
-                self.tries.remove(&facts.path);
-                Ok(Taken::Done)
-            }
-            Err(IngestError::Changed(how)) => {
-                let changes = self.changes.entry(facts.path.clone()).or_default();
-                *changes += 1;
-                tracing::info!(path = %facts.path, how, "the file changed while it was read; it is taken again");
-                if *changes > 10 {
-                    self.lock().waiting(
-                        "source_changed",
-                        format!("{} is still being written to", facts.path),
-                        "Leave the camera docked until it stops recording.".into(),
-                    );
-                }
-                Ok(Taken::Later)
-            }
-            Err(IngestError::Disk(error)) if error.disk_full() => {
-                metrics::error("disk_full");
-                tracing::warn!(path = %facts.path, code = "disk_full", error = &error as &dyn std::error::Error,
-                    next_step = error.next_step(), "the disk is full; the file is taken again when there is room");
-                let full = "The station's disk is full".into();
-                self.lock().waiting("disk_full", full, error.next_step());
-                self.show(None);
-                self.control.wait(Duration::from_secs(2));
-                Ok(Taken::Later)
-            }
-            Err(IngestError::Camera(error)) => {
-                if !camera.still_there() {
-                    return Err(error.into());
-                }
-                self.failed_read(facts, &error)
-            }
-            Err(error) => Err(error),
+    fn leave_bay(&self, counts: &InventoryCounts, missing: u64) {
+        let settled = *self.display.state().phase() == Phase::Settled;
+        if settled && counts.failed.0 == 0 || self.session.shared.stopping() {
+            self.display.clear();
+        } else {
+            self.display.show_removed_early(counts, missing);
         }
     }
+}
 
-    fn pull(
-        &self,
-        camera: &mut dyn Camera,
-        facts: &FileFacts,
-        tools: &mut Tools,
-        turn: &Cell<Option<Place<'_>>>,
-    ) -> Result<u64, IngestError> {
-        let progress = |in_file: u64| {
-            self.lock()
-                .progress(in_file, self.bytes_read + in_file, self.began.elapsed());
-            self.show(Some(facts));
-        };
-        let crawls = |speed: Option<u64>| {
-            // Others need not wait for it.
-            drop(speed.and_then(|_| turn.take()));
-            let before = self.lock().crawling(speed);
-            if let (Some(speed), None) = (speed, before) {
-                metrics::error("camera_slow");
-                tracing::warn!(path = %facts.path, code = "camera_slow", bytes_a_second = speed,
-                    next_step = CRAWLING, "the camera hardly answers");
-            }
-            self.show(Some(facts));
-        };
-        let puller = Puller {
-            shared: &self.shared,
-            session: &self.session,
-            anonymous: self.anonymous,
-            tally: &self.tally,
-            stop: &|| self.stopped(),
-            progress: &progress,
-            crawls: &crawls,
-        };
-        puller.pull(camera, facts, tools)
-    }
-
-    /// Tried a few times, then named in the log; docking again tries again.
-    fn failed_read(
-        &mut self,
-        facts: &FileFacts,
-        error: &crate::camera::CameraError,
-    ) -> Result<Taken, IngestError> {
-        let tries = self.tries.entry(facts.path.clone()).or_default();
-        *tries += 1;
-        if *tries < TRIES && error.retry_class() != RetryClass::Never {
-            tracing::warn!(path = %facts.path, code = error.label(), error = error as &dyn std::error::Error,
-                next_step = error.next_step(), "cannot read; trying again");
-            self.control.wait(Duration::from_millis(200));
-            return Ok(Taken::Later);
-        }
-        metrics::file("failed", facts.size);
-        metrics::error(error.label());
-        tracing::error!(path = %facts.path, code = error.label(), error = error as &dyn std::error::Error,
-            next_step = error.next_step(), "not taken");
-        self.shared.log_event(
-            Some(self.session.id),
-            Event::ItemFailed(ItemFailed {
-                path: Some(facts.path.clone()),
-                name: None,
-                evidence: None,
-                size: Some(facts.size),
-                code: error.label().to_owned(),
-                reason: chain(error),
-                retried: true,
-            }),
-        )?;
-        self.shared.journal.set_outcomes(
-            self.session.id,
-            Outcome::Failed,
-            &[(facts.path.clone(), None)],
-        )?;
-        Ok(Taken::Done)
-    }
-
-    /// First the log, then the journal: a file is never called held without its entry.
-    fn name_held(&self, held: &mut Vec<Held>) -> Result<(), IngestError> {
-        if held.is_empty() {
-            return Ok(());
-        }
-        let events = held.iter().map(Held::event).collect();
-        self.shared.log_events(Some(self.session.id), events)?;
-        reached!("session: held named");
-        let rows: Vec<_> = held
-            .drain(..)
-            .map(|held| (held.facts.path, Some(held.evidence)))
-            .collect();
-        self.shared
-            .journal
-            .set_outcomes(self.session.id, Outcome::Held, &rows)?;
-        Ok(())
+fn report_end(reason: &str, settled: bool, complete: bool, missing: u64) {
+    if complete {
+        tracing::info!(reason, "camera left; nothing is missing");
+    } else if settled {
+        tracing::warn!(
+            reason,
+            not_taken = missing,
+            code = "files_failed",
+            next_step =
+                "tell the evidence manager: the custody log names each file and why (item.failed)",
+            "camera left; all its files are secured but those that could not be taken"
+        );
+    } else {
+        tracing::warn!(
+            reason,
+            missing,
+            code = "removed_early",
+            next_step = "dock this camera again, in any bay: it goes on where it stopped",
+            "camera left early"
+        );
     }
 }

@@ -5,10 +5,9 @@ use tokio::sync::watch;
 use super::Previews;
 use crate::durable;
 use crate::failpoint::reached;
-use crate::ingest::IngestError;
-use crate::ingest::damaged::is_lost;
-use crate::ingest::outbound::blocking;
+use crate::ingest::damage::is_lost;
 use crate::ingest::source::{JournalLedger, SpoolSource};
+use crate::ingest::{IngestError, blocking};
 use crate::journal::{PreviewRow, PreviewState};
 use crate::metrics;
 use crate::model::{Event, ItemPreviewed, PreviewMade, PreviewOutcome};
@@ -44,12 +43,12 @@ impl Previews {
             _ => row.entry.unwrap_or_default(),
         };
         if !entry.is_empty() {
-            self.outbound.entered.append(&shared.log, &entry).await?;
+            self.outbound.entries.append(&shared.log, &entry).await?;
             reached!("preview: logged");
         }
         blocking(|| -> Result<(), IngestError> {
             shared.journal.preview_done(id, part)?;
-            self.outbound.entered.noted(&entry);
+            self.outbound.entries.noted(&entry);
             shared.journal.forget_upload(&key)?;
             Ok(durable::remove(&shared.spool.preview(id, part))?)
         })?;

@@ -7,7 +7,6 @@ mod hardware;
 mod make;
 mod order;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,28 +14,23 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 
-use super::looked::Looked;
-use super::outbound::{blocking, chain};
-use super::{IngestError, Outbound, Shared, now};
+use super::queue::{self, Failures, Queue, Retry, WorkId, WorkSource};
+use super::{IngestError, Outbound, Shared, blocking, now};
 use crate::config::Profiles;
 use crate::durable;
 use crate::journal::{ItemRow, PreviewRow, PreviewState};
-use crate::metrics;
-use crate::model::{EvidenceId, Explain as _, ItemState, Part, Problem, RetryClass};
+use crate::model::{Explain as _, ItemState, Part};
 use crate::preview::{EncoderOrder, Limits, Settings};
 use crate::seal::SealError;
-use crate::upload::Backoff;
 use hardware::HardwareUse;
 
 pub use order::{PreviewOrder, WORKER_VERB, preview_worker};
 
 /// Previews on their way into the store at a time.
 const DELIVERIES: usize = 4;
-/// A picture or less; a proxy is far larger.
-const LOOK: u32 = 64;
+/// Rows of the journal that are looked through at a time, besides those that are being worked on.
+const ROWS: u32 = 64;
 
 /// How previews are made here.
 #[derive(Debug, Clone)]
@@ -66,12 +60,76 @@ pub struct Previews {
     told: AtomicBool,
 }
 
-type Job = (EvidenceId, Part);
+/// Previews by what they need: the store, or a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreviewLane {
+    Delivery,
+    Worker(Part),
+}
 
-/// A job that failed for a reason that may pass.
-struct Failure {
-    count: u32,
-    again: Instant,
+impl WorkSource for Previews {
+    type Lane = PreviewLane;
+
+    const PAUSE: Duration = Duration::from_millis(300);
+
+    const NAME: &'static str = "the task of a preview";
+
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Nothing waits for previews.
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
+    fn begin_due(
+        self: &Arc<Self>,
+        queue: &mut Queue<PreviewLane>,
+        cancel: &watch::Receiver<bool>,
+    ) -> Result<(), IngestError> {
+        let (journal, limit) = (&self.shared.journal, queue.rows(ROWS));
+        for row in blocking(|| journal.previews_to_deliver(limit))? {
+            self.begin_delivery(row, queue, cancel);
+        }
+        for part in [Part::Storyboard, Part::Preview] {
+            let mut left = false;
+            for row in blocking(|| journal.to_preview(part, limit))? {
+                let work = WorkId {
+                    evidence: row.id,
+                    part,
+                };
+                if !queue.is_free(work) {
+                    continue;
+                }
+                left = true;
+                if self.give_up(&row, part)? {
+                    continue;
+                }
+                if queue.running_in(PreviewLane::Worker(part)) >= self.rules.workers {
+                    break;
+                }
+                self.begin_worker(work, row, queue);
+            }
+            // No proxy is begun while a storyboard waits.
+            if left {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn succeeded(&self, _: WorkId, _: &mut Failures) {
+        self.outbound.lock().previews.problem = None;
+    }
+
+    fn failed(&self, work: WorkId, error: &IngestError, count: u32) -> Retry {
+        tracing::error!(evidence = %work.evidence, part = %work.part, code = error.label(), failures = count,
+            error = error as &dyn std::error::Error, next_step = error.next_step(),
+            "a preview could not be made or stored; trying again");
+        self.outbound.lock().previews.problem = Some(error.problem());
+        Retry::Later { asked: None }
+    }
 }
 
 impl Previews {
@@ -97,110 +155,43 @@ impl Previews {
         *self.profiles.write() = profiles;
     }
 
-    /// Works until `cancel` says stop. Nothing is lost by dropping it: the next start makes unfinished ones again.
-    pub async fn run(self: Arc<Self>, mut cancel: watch::Receiver<bool>) {
-        let mut tasks: JoinSet<(Job, Result<(), IngestError>)> = JoinSet::new();
-        // True: a worker makes it; false: it is delivered.
-        let mut busy: HashMap<Job, bool> = HashMap::new();
-        let mut failures: HashMap<Job, Failure> = HashMap::new();
-        let backoff = Backoff::default();
-        let mut looked = Looked::default();
-        while !*cancel.borrow() {
-            let active = !busy.is_empty() || !failures.is_empty();
-            if looked.due(blocking(|| self.shared.journal.changes()), active)
-                && let Err(error) = self.start_some(&mut tasks, &mut busy, &failures, &cancel)
-            {
-                tracing::error!(
-                    code = error.label(),
-                    error = &error as &dyn std::error::Error,
-                    next_step = error.next_step(),
-                    "cannot look for previews in the journal"
-                );
-                looked = Looked::default();
-            }
-            tokio::select! {
-                Some(done) = tasks.join_next(), if !tasks.is_empty() => match done {
-                    Ok((job, result)) => {
-                        busy.remove(&job);
-                        self.settle(job, result, &mut failures, &backoff);
-                    }
-                    Err(error) => {
-                        tracing::error!(code = "part_crashed", %error,
-                            next_step = "the originals are safe, previews begin again; report this with the log lines before it", "a preview's task ended badly");
-                        busy.clear();
-                        tasks.abort_all();
-                    }
-                },
-                () = tokio::time::sleep(Duration::from_millis(300)) => {}
-                _ = cancel.changed() => {}
-            }
-        }
-        // Workers see the stop themselves and are killed; uploads keep what they have.
-        let stop = async { while tasks.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(Duration::from_secs(20), stop).await;
+    /// Works until `cancel` says stop. Dropping it loses nothing: the next start makes unfinished previews again.
+    pub async fn run(self: Arc<Self>, cancel: watch::Receiver<bool>) {
+        queue::run(self, cancel).await;
     }
 
-    fn start_some(
+    fn begin_delivery(
         self: &Arc<Self>,
-        tasks: &mut JoinSet<(Job, Result<(), IngestError>)>,
-        busy: &mut HashMap<Job, bool>,
-        failures: &HashMap<Job, Failure>,
+        row: PreviewRow,
+        queue: &mut Queue<PreviewLane>,
         cancel: &watch::Receiver<bool>,
-    ) -> Result<(), IngestError> {
-        let waits = |job: &Job| failures.get(job).is_some_and(|f| f.again > Instant::now());
-        let look = LOOK + u32::try_from(busy.len() + failures.len()).unwrap_or(0);
-        let journal = &self.shared.journal;
-        for row in blocking(|| journal.previews_to_deliver(look))? {
-            let job = (row.item, row.part);
-            let delivering = busy.values().filter(|makes| !**makes).count();
-            if delivering >= DELIVERIES || busy.contains_key(&job) || waits(&job) {
-                continue;
-            }
-            busy.insert(job, false);
+    ) {
+        let work = WorkId {
+            evidence: row.item,
+            part: row.part,
+        };
+        if queue.running_in(PreviewLane::Delivery) < DELIVERIES && queue.is_free(work) {
             let (this, cancel) = (Arc::clone(self), cancel.clone());
-            tasks.spawn(async move { (job, this.deliver(row, cancel).await) });
+            queue.begin(work, PreviewLane::Delivery, async move {
+                this.deliver(row, cancel).await
+            });
         }
-        for part in [Part::Storyboard, Part::Preview] {
-            let rows = blocking(|| journal.to_preview(part, look))?;
-            let mut left = false;
-            for row in rows {
-                let job = (row.id, part);
-                if busy.contains_key(&job) || waits(&job) {
-                    continue;
-                }
-                left = true;
-                if self.give_up(&row, part)? {
-                    continue;
-                }
-                let working = busy.iter().filter(|((_, p), makes)| **makes && *p == part);
-                if working.count() >= self.rules.workers {
-                    break;
-                }
-                busy.insert(job, true);
-                let this = Arc::clone(self);
-                tasks.spawn(async move {
-                    let name = (row.facts.path.to_string(), part, 0);
-                    let key = format!("{}/{part}", row.id);
-                    this.outbound
-                        .lock()
-                        .previews
-                        .at_work
-                        .insert(key.clone(), name);
-                    let made = {
-                        let this = Arc::clone(&this);
-                        // The worker dies with this thread, which therefore waits for it.
-                        tokio::task::spawn_blocking(move || this.make(&row, part)).await
-                    };
-                    this.outbound.lock().previews.at_work.remove(&key);
-                    (job, made.unwrap_or(Err(IngestError::Stopped)))
-                });
-            }
-            // No proxy is begun while a storyboard waits.
-            if left {
-                break;
-            }
-        }
-        Ok(())
+    }
+
+    fn begin_worker(self: &Arc<Self>, work: WorkId, row: ItemRow, queue: &mut Queue<PreviewLane>) {
+        let (this, part) = (Arc::clone(self), work.part);
+        queue.begin(work, PreviewLane::Worker(part), async move {
+            let name = (row.facts.path.to_string(), part, 0);
+            let view = || this.outbound.lock();
+            view().previews.at_work.insert(work.to_string(), name);
+            let made = {
+                let this = Arc::clone(&this);
+                // The worker dies with this thread, which therefore waits for it.
+                tokio::task::spawn_blocking(move || this.make(&row, part)).await
+            };
+            view().previews.at_work.remove(&work.to_string());
+            made.unwrap_or(Err(IngestError::Stopped))
+        });
     }
 
     /// What waited too long, or lies in the way of new footage, goes without.
@@ -224,44 +215,6 @@ impl Previews {
             };
         blocking(|| self.enter_failure(row, part, code, reason.to_owned(), None))?;
         Ok(true)
-    }
-
-    fn settle(
-        &self,
-        job: Job,
-        result: Result<(), IngestError>,
-        failures: &mut HashMap<Job, Failure>,
-        backoff: &Backoff,
-    ) {
-        let Err(error) = result else {
-            failures.remove(&job);
-            self.outbound.lock().previews.problem = None;
-            return;
-        };
-        if self.shared.stopping() {
-            return;
-        }
-        metrics::error(error.label());
-        let failure = failures.entry(job).or_insert(Failure {
-            count: 0,
-            again: Instant::now(),
-        });
-        failure.count += 1;
-        let random = job.0.as_bytes()[12..]
-            .iter()
-            .fold(0u32, |n, b| n << 8 | u32::from(*b));
-        failure.again =
-            Instant::now() + backoff.delay(failure.count, random.rotate_left(failure.count), None);
-        tracing::error!(evidence = %job.0, part = %job.1, code = error.label(), failures = failure.count,
-            error = &error as &dyn std::error::Error, next_step = error.next_step(),
-            "a preview could not be made or stored; trying again");
-        self.outbound.lock().previews.problem = Some(Problem {
-            code: error.label().to_owned(),
-            reason: chain(&error),
-            next_step: error.next_step(),
-            since: now(),
-            needs_person: error.retry_class() != RetryClass::Later,
-        });
     }
 
     /// Whether anything stands in the way of the processor: pulling comes first, then storyboards.

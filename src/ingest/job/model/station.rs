@@ -1,12 +1,11 @@
 //! A whole station on one thread, of the real parts: jobs, committer, uploads, recovery, journal and spool.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -18,19 +17,25 @@ use super::world::{self, CAMERAS};
 use crate::audit::{LogHandle, LogKey, VerifierKey};
 use crate::camera::Camera;
 use crate::failpoint::hook::{self, PowerCut};
-use crate::ingest::commit::{Sealed, Tally, commit};
-use crate::ingest::inventory::Refusals;
+use crate::ingest::commit::{Committer, SealedFile, commit};
 use crate::ingest::job::{Job, Run};
-use crate::ingest::outbound::Failure;
-use crate::ingest::pull::Tools;
-use crate::ingest::{Bays, Committer, JobControl, Outbound, Shared, Spool, now, recover};
+use crate::ingest::pull::PullTools;
+use crate::ingest::queue::Failures;
+use crate::ingest::{
+    Bays, CameraSlots, IngestError, JobControl, Outbound, Scale, Shared, Spool, now, recover,
+};
 use crate::journal::{Journal, SessionRow};
-use crate::model::{BayName, EvidenceId, ItemState, OutboundView, SessionId};
+use crate::model::{BayName, ItemState, OutboundView, SessionId};
 use crate::seal::{Curve, Recipient, StationWrapKey, keygen_recipient};
 use crate::upload::{Pacer, PartMemory, Store};
 
 /// Plaintext bytes of a frame.
 pub const FRAME: u32 = 64;
+/// Time passes at once, and small files are resumed, too.
+const SCALE: Scale = Scale {
+    resumable_from: 128,
+    longest_wait: Duration::ZERO,
+};
 /// Starts after which nothing is in the way of one any more.
 const ENOUGH: usize = 40;
 
@@ -54,23 +59,20 @@ pub fn keys() -> &'static Keys {
 
 /// What a thread keeps from story to story: keys made ahead cost the most.
 #[derive(Default)]
-pub struct Stock(pub [Option<Tools>; CAMERAS]);
+pub struct Stock(pub [Option<PullTools>; CAMERAS]);
 
 pub struct Docked {
     pub device: usize,
     pub run: Run,
     pub camera: Box<dyn Camera>,
-    pub refusals: Refusals,
-    pub failures: u32,
     pub settled: bool,
 }
 
 /// One start of the service.
 pub struct Service {
     pub shared: Arc<Shared>,
-    sealed: Arc<Mutex<mpsc::Receiver<Sealed>>>,
     pub outbound: Outbound,
-    pub failures: HashMap<EvidenceId, Failure>,
+    pub failures: Failures,
     pub sessions: [Option<Docked>; BAYS],
 }
 
@@ -122,23 +124,30 @@ impl<'a> Station<'a> {
             wires.log = wires.log.reopened();
             wires.log.clone()
         };
-        let (committer, sealed) = Committer::channel();
-        let shared = Arc::new(Shared {
-            station: "model".parse().map_err(|_| "a name")?,
-            journal: Journal::in_memory(&self.name).map_err(|e| e.to_string())?,
+        let station = "model".parse().map_err(|_| "a name")?;
+        let journal = Journal::in_memory(&self.name).map_err(|e| e.to_string())?;
+        let spool = Spool::open(&self.dir, 0).map_err(|e| e.to_string())?;
+        let recipient = Recipient::from_pem(&keys().recipient).map_err(|e| e.to_string())?;
+        let shared = Arc::new_cyclic(|shared| Shared {
+            station,
+            journal,
             log: LogHandle::in_memory(log, keys().verifier.clone()),
-            spool: Spool::open(&self.dir, 0).map_err(|e| e.to_string())?,
-            recipients: vec![Recipient::from_pem(&keys().recipient).map_err(|e| e.to_string())?],
+            spool,
+            recipients: vec![recipient],
             wrap: StationWrapKey::new([7; 32].into()),
             frame_length: FRAME,
             settle: Duration::from_hours(u64::from(self.story.waits)),
             bays: Bays::default(),
             cores: 0,
             pulling: AtomicUsize::new(0),
-            turns: crate::ingest::Turns::new(None),
+            slots: CameraSlots::new(None),
             wake_upload: tokio::sync::Notify::new(),
             stop: AtomicBool::new(false),
-            commit: Mutex::new(Some(committer)),
+            scale: SCALE,
+            commit: Mutex::new(Some(Arc::new(OwnThread {
+                shared: shared.clone(),
+                sealed: Mutex::default(),
+            }))),
         });
         let store: Arc<dyn Store> = self.wires.borrow().store.clone();
         let outbound = Outbound {
@@ -153,13 +162,12 @@ impl<'a> Station<'a> {
             keep: Duration::from_hours(u64::from(self.story.keeps)),
             previews: false,
             view: Mutex::new(OutboundView::default()),
-            entered: crate::ingest::Entered::default(),
+            entries: crate::ingest::RecentEntries::default(),
         };
         Ok(Service {
             shared,
-            sealed: Arc::new(Mutex::new(sealed)),
             outbound,
-            failures: HashMap::new(),
+            failures: Failures::default(),
             sessions: Default::default(),
         })
     }
@@ -341,16 +349,12 @@ impl<'a> Station<'a> {
             wiping: None,
         };
         let (mut run, mut camera) = job.open();
-        run.tally = Arc::new(tally(service));
-        run.show(None);
         // Only a stop ends the attempts, and then the session.
         if run.begin(&camera.condition()).is_ok() {
             service.sessions[bay] = Some(Docked {
                 device,
                 run,
                 camera,
-                refusals: Refusals::new(),
-                failures: 0,
                 settled: false,
             });
         }
@@ -368,7 +372,7 @@ impl<'a> Station<'a> {
         let Some(docked) = session else {
             return Ok(());
         };
-        docked.run.control.leave("the camera was removed");
+        docked.run.session.control.leave("the camera was removed");
         self.during(|_| {
             // Fails only when the service stops, or for good.
             let _ = docked.run.end();
@@ -385,18 +389,22 @@ impl Drop for Station<'_> {
     }
 }
 
-/// A tally whose job waits by doing the committer's work.
-fn tally(service: &Service) -> Tally {
-    let tally = Tally::default();
-    let (shared, sealed) = (Arc::downgrade(&service.shared), Arc::clone(&service.sealed));
-    let pump = move || {
-        let waiting = sealed.lock();
-        let batch: Vec<_> = waiting.try_iter().collect();
-        drop(waiting);
-        if let Some(shared) = shared.upgrade().filter(|_| !batch.is_empty()) {
+/// Commits on the story's own thread, when a job waits for it.
+struct OwnThread {
+    shared: Weak<Shared>,
+    sealed: Mutex<Vec<SealedFile>>,
+}
+
+impl Committer for OwnThread {
+    fn hand_over(&self, sealed: SealedFile) -> Result<(), IngestError> {
+        self.sealed.lock().push(sealed);
+        Ok(())
+    }
+
+    fn hurry(&self) {
+        let batch = std::mem::take(&mut *self.sealed.lock());
+        if let Some(shared) = self.shared.upgrade() {
             commit(&shared, batch);
         }
-    };
-    let _ = tally.pump.set(Box::new(pump));
-    tally
+    }
 }

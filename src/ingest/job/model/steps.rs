@@ -5,10 +5,10 @@ use tokio::sync::watch;
 use super::station::{FRAME, Station, Verdict, keys};
 use super::story::{BAYS, Step};
 use super::world::{self, Lying};
-use crate::ingest::job::Turn;
-use crate::ingest::pull::Tools;
+use crate::ingest::job::StepEnd;
+use crate::ingest::pull::PullTools;
+use crate::ingest::queue::{self, WorkId};
 use crate::model::{BayStatus, ItemState};
-use crate::upload::Backoff;
 
 /// Turns after which everything docked has settled, with nothing in its way.
 const ENOUGH: usize = 40;
@@ -21,15 +21,10 @@ impl Station<'_> {
         let Some(docked) = &mut service.sessions[bay] else {
             return;
         };
-        let tools = self.stock.0[docked.device].get_or_insert_with(|| Tools::new(FRAME));
-        let turn = docked.run.turn(
-            docked.camera.as_mut(),
-            tools,
-            &mut docked.refusals,
-            &mut docked.failures,
-        );
-        docked.settled = turn == Turn::Settled;
-        if turn == Turn::Over
+        let tools = self.stock.0[docked.device].get_or_insert_with(|| PullTools::new(FRAME));
+        let end = docked.run.step(docked.camera.as_mut(), tools);
+        docked.settled = end == StepEnd::Settled;
+        if end == StepEnd::Over
             && let Some(docked) = service.sessions[bay].take()
         {
             let _ = docked.run.end();
@@ -53,16 +48,13 @@ impl Station<'_> {
         let mut rows = service.outbound.to_settle(64).map_err(failed)?;
         let waiting = service.shared.journal.to_upload(64);
         rows.extend(waiting.map_err(|e| e.to_string())?);
-        let backoff = Backoff::default();
         for row in rows.into_iter().take(items) {
-            let id = row.id;
+            let work = WorkId::original(row.id);
             let (_cancel, cancelled) = watch::channel(false);
             let done = keys()
                 .runtime
                 .block_on(service.outbound.take_on(row, cancelled));
-            service
-                .outbound
-                .settle(id, done, &mut service.failures, &backoff);
+            queue::settle(&service.outbound, work, done, &mut service.failures);
         }
         // Settled sessions look every second whether something was lost.
         for bay in 0..BAYS {
@@ -272,7 +264,7 @@ impl Station<'_> {
         let (Some(device), Some(docked)) = (wires.docked[bay], &service.sessions[bay]) else {
             return Ok(());
         };
-        let status = docked.run.lock().status();
+        let status = docked.run.display.state().status();
         let devices = wires.world.lock();
         let fine = match &status {
             BayStatus::AllStored { .. } => true,

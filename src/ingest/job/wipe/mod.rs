@@ -1,15 +1,16 @@
-//! Deleting from a camera what is proven to be stored. Whatever fails here is no matter of the evidence: the bay goes on
+//! Deletes from a camera what is proven to be stored (promise 3). A failure here does not concern the evidence: the bay goes on
 //! saying that all is stored, and a problem says what to do.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::Run;
+use super::bay_display::BayDisplay;
+use super::dock_session::DockSession;
 use crate::audit::{WipeTrust, prove};
 use crate::camera::{Camera, WipeOrder};
 use crate::config::WipePolicy;
-use crate::ingest::outbound::chain;
+use crate::ingest::chain;
 use crate::ingest::wiping::Wiping;
 use crate::ingest::{IngestError, now};
 use crate::journal::{ItemRow, SessionRow};
@@ -29,7 +30,7 @@ const PAGE_BYTES: usize = 48_000;
 const REASON_MAX: usize = 200;
 
 /// One session's wiping.
-pub(super) struct Wipe {
+pub(super) struct Wiper {
     wiping: Wiping,
     camera: CameraId,
     /// Asked about once in this session, whatever came of it.
@@ -40,16 +41,16 @@ pub(super) struct Wipe {
 }
 
 /// Why nothing could be done, for people.
-struct Trouble {
+struct WipeTrouble {
     code: &'static str,
     reason: String,
     next_step: String,
     again: bool,
 }
 
-impl Wipe {
+impl Wiper {
     /// `None`: never from a camera that nobody is sure of.
-    pub fn of(wiping: Wiping, session: &SessionRow, anonymous: bool) -> Option<Self> {
+    pub fn new(wiping: Wiping, session: &SessionRow, anonymous: bool) -> Option<Self> {
         let camera = session.camera.clone()?;
         (!anonymous && session.quarantine.is_none()).then(|| Self {
             wiping,
@@ -59,45 +60,41 @@ impl Wipe {
             next: Some(Instant::now()),
         })
     }
-}
 
-impl Run {
-    pub(super) fn wipe_is_due(&self) -> bool {
-        let next = self.wipe.as_ref().and_then(|wipe| wipe.next);
-        next.is_some_and(|next| next <= Instant::now())
+    pub fn is_due(&self) -> bool {
+        self.next.is_some_and(|next| next <= Instant::now())
     }
 
     /// The camera has something that it had not before: to be deleted, too, once it is stored.
-    pub(super) fn something_new(&mut self) {
-        if let Some(wipe) = &mut self.wipe {
-            wipe.next = Some(Instant::now());
-            self.control.set_to_wipe(true);
-        }
+    pub fn expect_more(&mut self, session: &DockSession) {
+        self.next = Some(Instant::now());
+        session.control.set_to_wipe(true);
     }
 
-    /// Deletes what can be proven, if it is time to, and tells how it went. Fails only where the log does.
-    pub(super) fn wipe(&mut self, camera: &mut dyn Camera) -> Result<(), IngestError> {
-        if !self.wipe_is_due() {
+    /// Deletes what can be proven, if it is time to, and reports how it went. Fails only where the log does.
+    pub fn wipe_if_due(
+        &mut self,
+        session: &DockSession,
+        display: &BayDisplay,
+        camera: &mut dyn Camera,
+    ) -> Result<(), IngestError> {
+        if !self.is_due() {
             return Ok(());
         }
-        if !self.lock().wiping() {
+        if !display.state().wiping() {
             // Not everything is stored, or something is wrong: nothing is deleted at all.
-            let waits = self.lock().left_behind() == 0;
-            self.control.set_to_wipe(waits);
-            if let (false, Some(wipe)) = (waits, &mut self.wipe) {
+            let waits = display.state().left_behind() == 0;
+            session.control.set_to_wipe(waits);
+            if !waits {
                 // Until the camera shows something else.
-                wipe.next = None;
+                self.next = None;
             }
             return Ok(());
         }
-        // Taken out while it is at work, so that it may be changed beside the rest.
-        let Some(mut wipe) = self.wipe.take() else {
-            return Ok(());
-        };
-        let done = self.wipe_all(&mut wipe, camera);
-        self.lock().wiped();
+        let done = self.wipe(session, display, camera);
+        display.state().wiped();
         let done = done.map(|ended| {
-            wipe.next = match &ended {
+            self.next = match &ended {
                 Ok(true) => None,
                 Ok(false) => Some(Instant::now() + AGAIN),
                 Err(trouble) => trouble.again.then(|| Instant::now() + AFTER_FAILURE),
@@ -109,7 +106,7 @@ impl Run {
                     code = trouble.code,
                     reason = trouble.reason,
                     next_step = trouble.next_step,
-                    "the camera was not wiped; its footage is stored all the same"
+                    "the camera was not wiped; its footage is stored"
                 );
             }
             let problem = trouble.map(|trouble| Problem {
@@ -119,21 +116,21 @@ impl Run {
                 since: now(),
                 needs_person: true,
             });
-            self.shared.bays.problem(&self.session.bay, problem);
+            session.shared.bays.problem(&session.row.bay, problem);
         });
-        self.wipe = Some(wipe);
-        self.control.set_to_wipe(false);
+        session.control.set_to_wipe(false);
         done
     }
 
     /// `Ok(true)`: done with; `Ok(false)`: something is still to be confirmed.
-    fn wipe_all(
-        &self,
-        wipe: &mut Wipe,
+    fn wipe(
+        &mut self,
+        session: &DockSession,
+        display: &BayDisplay,
         camera: &mut dyn Camera,
-    ) -> Result<Result<bool, Trouble>, IngestError> {
-        if self.control.has_twin() {
-            return Ok(Err(Trouble {
+    ) -> Result<Result<bool, WipeTrouble>, IngestError> {
+        if session.control.has_twin() {
+            return Ok(Err(WipeTrouble {
                 code: "wipe_twin",
                 reason: "another docked camera gives the same serial".into(),
                 next_step: "Take both cameras out, find out which one is genuine, and dock it alone; nothing more is deleted until then.".into(),
@@ -141,28 +138,28 @@ impl Run {
             }));
         }
         let (policy, trust, level) =
-            match allowed(&wipe.wiping.means.policy, wipe.wiping.rules.level) {
+            match allowed(&self.wiping.means.policy, self.wiping.rules.level) {
                 Ok(allowed) => allowed,
                 Err(trouble) => return Ok(Err(trouble)),
             };
-        let rehash = wipe.wiping.rules.rehash || policy.rehash;
-        let mut ids = self.shared.journal.items_seen(self.session.id)?;
-        ids.retain(|id| !wipe.settled.contains(id));
+        let rehash = self.wiping.rules.rehash || policy.rehash;
+        let mut ids = session.shared.journal.items_seen(session.row.id)?;
+        ids.retain(|id| !self.settled.contains(id));
         if ids.is_empty() {
             return Ok(Ok(true));
         }
-        if level == WipeLevel::Confirmed && !fetch_confirmations(wipe, &ids) {
+        if level == WipeLevel::Confirmed && !self.fetch_confirmations(&ids) {
             return Ok(Ok(false));
         }
-        self.show(None);
+        display.show(None);
         let (mut left, mut damage) = (0, None);
         for batch in ids.chunks(WipeRequest::FILES_MAX) {
-            if self.stopped() {
+            if session.is_over() {
                 return Ok(Ok(false));
             }
             let log = |stage, files, failed| CameraWiped {
-                bay: self.session.bay.clone(),
-                camera: wipe.camera.clone(),
+                bay: session.row.bay.clone(),
+                camera: self.camera.clone(),
                 level,
                 rehash,
                 stage,
@@ -171,7 +168,7 @@ impl Run {
             };
             let (mut results, mut files, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
             for id in batch {
-                match self.proof(*id, wipe, &trust, level)? {
+                match self.proof(session, *id, &trust, level)? {
                     Ok(proven) => {
                         sizes.push(proven.0.size);
                         files.push(proven);
@@ -188,22 +185,25 @@ impl Run {
                     reason: None,
                 });
                 let begun = log(WipeStage::Begun, named.collect(), None);
-                let id = Some(self.session.id);
-                self.shared.log_event(id, Event::CameraWiped(begun))?;
+                session.log(Event::CameraWiped(begun))?;
                 let order = WipeOrder {
                     level,
                     rehash,
                     files: &files,
                     prove: &|proof| prove(proof, &trust, level, now()),
-                    helper: &wipe.wiping.means.helper,
+                    helper: &self.wiping.means.helper,
                 };
                 let answer = match asked(camera, &order, &|| {
-                    self.stopped() || self.control.has_twin()
+                    session.is_over() || session.control.has_twin()
                 }) {
                     Ok(answer) => answer,
                     Err(trouble) => {
                         let failed = Some(trouble.reason.chars().take(REASON_MAX).collect());
-                        self.enter(vec![log(WipeStage::Done, results, failed)])?;
+                        enter(
+                            session,
+                            display,
+                            vec![log(WipeStage::Done, results, failed)],
+                        )?;
                         return Ok(Err(trouble));
                     }
                 };
@@ -214,17 +214,17 @@ impl Run {
                     metrics::file(outcome, *size);
                 }
             }
-            wipe.settled.extend(batch);
+            self.settled.extend(batch);
             left += results.iter().filter(|result| !result.wiped).count();
             for result in &results {
-                tell(result);
+                report(result);
             }
             let pages = paged(results).into_iter();
             let entries = pages.map(|files| log(WipeStage::Done, files, None));
-            self.enter(entries.collect())?;
+            enter(session, display, entries.collect())?;
         }
         Ok(if let Some(reason) = damage {
-            Err(Trouble {
+            Err(WipeTrouble {
                 code: "wipe_medium",
                 reason: format!("the medium is not as it should be after wiping: {reason}"),
                 next_step: "Take the camera out, dock it again, and look at `journalctl -u 'camdock-wipe@*'`.".into(),
@@ -233,7 +233,7 @@ impl Run {
         } else if left == 0 {
             Ok(true)
         } else {
-            Err(Trouble {
+            Err(WipeTrouble {
                 code: "wipe_left",
                 reason: format!("{left} stored files were left on the camera"),
                 next_step: "Look at the `camera.wiped` entries of the custody log: each file is named there with the reason.".into(),
@@ -242,28 +242,15 @@ impl Run {
         })
     }
 
-    /// What was deleted is deleted: told until the log takes it.
-    fn enter(&self, entries: Vec<CameraWiped>) -> Result<(), IngestError> {
-        for entry in entries {
-            self.insist(|run| {
-                let id = Some(run.session.id);
-                run.shared
-                    .log_event(id, Event::CameraWiped(entry.clone()))
-                    .map(drop)
-            })?;
-        }
-        Ok(())
-    }
-
     /// An item's proof, if it holds; else why it stays where it is.
     fn proof(
         &self,
+        session: &DockSession,
         id: EvidenceId,
-        wipe: &Wipe,
         trust: &WipeTrust,
         level: WipeLevel,
     ) -> Result<Result<(Proven, WipeProof), WipeResult>, IngestError> {
-        let journal = &self.shared.journal;
+        let journal = &session.shared.journal;
         let row = journal.item(id)?;
         let kept = |left: &Left, row: Option<&ItemRow>| WipeResult {
             evidence: Some(id),
@@ -285,17 +272,17 @@ impl Run {
             let left = Left::new("not_stored", "the journal does not call it stored");
             return Ok(Err(kept(&left, Some(&row))));
         };
-        let log = &self.shared.log;
+        let log = &session.shared.log;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let proof = WipeProof {
             sealed: text(&sealed.manifest),
             sealed_receipt: log.proof(sealed_at)?,
             stored: text(&log.entry(stored_at)?),
             stored_receipt: log.proof(stored_at)?,
-            confirmation: wipe.notes.get(&id).cloned(),
+            confirmation: self.notes.get(&id).cloned(),
         };
         Ok(match prove(&proof, trust, level, now()) {
-            Ok(proven) if proven.camera == wipe.camera => Ok((proven, proof)),
+            Ok(proven) if proven.camera == self.camera => Ok((proven, proof)),
             Ok(_) => Err(kept(
                 &Left::new("camera_differs", "it was taken from another camera"),
                 Some(&row),
@@ -303,11 +290,53 @@ impl Run {
             Err(left) => Err(kept(&left, Some(&row))),
         })
     }
+
+    /// All notes that are still wanted; `false`: one is not there yet, and nothing is deleted before all are.
+    fn fetch_confirmations(&mut self, ids: &[EvidenceId]) -> bool {
+        for id in ids {
+            if self.notes.contains_key(id) {
+                continue;
+            }
+            match self.wiping.means.confirmation(*id) {
+                Ok(Some(note)) => {
+                    self.notes.insert(*id, note);
+                }
+                Ok(None) => return false,
+                // What a store says of an object that is not there, to keys that may not list.
+                Err(error @ UploadError::Forbidden { .. }) => {
+                    tracing::info!(evidence = %id, error = &error as &dyn std::error::Error, "not confirmed yet, or its confirmation may not be read");
+                    return false;
+                }
+                Err(error) => {
+                    metrics::error(error.label());
+                    tracing::warn!(evidence = %id, code = error.label(), error = &error as &dyn std::error::Error,
+                        next_step = error.next_step(), "cannot look for a confirmation; nothing is deleted before it is there");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
+
+/// What was deleted is deleted: entered again until the log takes it.
+fn enter(
+    session: &DockSession,
+    display: &BayDisplay,
+    entries: Vec<CameraWiped>,
+) -> Result<(), IngestError> {
+    for entry in entries {
+        session.insist(display, || session.log(Event::CameraWiped(entry.clone())))?;
+    }
+    Ok(())
 }
 
 /// What root allows now.
-fn allowed(file: &Path, asked: WipeLevel) -> Result<(WipePolicy, WipeTrust, WipeLevel), Trouble> {
-    let refused = |reason: String, next_step: String| Trouble {
+fn allowed(
+    file: &Path,
+    asked: WipeLevel,
+) -> Result<(WipePolicy, WipeTrust, WipeLevel), WipeTrouble> {
+    let refused = |reason: String, next_step: String| WipeTrouble {
         code: "wipe_not_allowed",
         reason,
         next_step,
@@ -330,8 +359,8 @@ fn asked(
     camera: &mut dyn Camera,
     order: &WipeOrder<'_>,
     stop: &dyn Fn() -> bool,
-) -> Result<WipeAnswer, Trouble> {
-    let answer = camera.wipe(order, stop).map_err(|error| Trouble {
+) -> Result<WipeAnswer, WipeTrouble> {
+    let answer = camera.wipe(order, stop).map_err(|error| WipeTrouble {
         code: error.label(),
         reason: chain(&error),
         next_step: error.next_step(),
@@ -339,40 +368,13 @@ fn asked(
     })?;
     match &answer.refused {
         None => Ok(answer),
-        Some(reason) => Err(Trouble {
+        Some(reason) => Err(WipeTrouble {
             code: "wipe_refused",
             reason: format!("root's helper refuses to wipe the camera: {reason}"),
             next_step: "Look at `journalctl -u 'camdock-wipe@*'` and at /etc/camdock/wipe.toml; nothing was deleted.".into(),
             again: true,
         }),
     }
-}
-
-/// All notes that are still wanted; `false`: one is not there yet, and nothing is deleted before all are.
-fn fetch_confirmations(wipe: &mut Wipe, ids: &[EvidenceId]) -> bool {
-    for id in ids {
-        if wipe.notes.contains_key(id) {
-            continue;
-        }
-        match wipe.wiping.means.confirmation(*id) {
-            Ok(Some(note)) => {
-                wipe.notes.insert(*id, note);
-            }
-            Ok(None) => return false,
-            // What a store says of an object that is not there, to keys that may not list.
-            Err(error @ UploadError::Forbidden { .. }) => {
-                tracing::info!(evidence = %id, error = &error as &dyn std::error::Error, "not confirmed yet, or its confirmation may not be read");
-                return false;
-            }
-            Err(error) => {
-                metrics::error(error.label());
-                tracing::warn!(evidence = %id, code = error.label(), error = &error as &dyn std::error::Error,
-                    next_step = error.next_step(), "cannot look for a confirmation; nothing is deleted before it is there");
-                return false;
-            }
-        }
-    }
-    true
 }
 
 /// One result for each file that was asked about; an answer about anything else counts for nothing.
@@ -417,7 +419,7 @@ fn paged(results: Vec<WipeResult>) -> Vec<Vec<WipeResult>> {
     pages
 }
 
-fn tell(result: &WipeResult) {
+fn report(result: &WipeResult) {
     let evidence = result.evidence.map(|id| id.to_string());
     let path = result.path.as_ref().map(ToString::to_string);
     if result.wiped {

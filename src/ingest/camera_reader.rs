@@ -7,26 +7,26 @@ use std::time::{Duration, Instant};
 use super::pull::Puller;
 use crate::camera::CameraFile;
 
-/// Time in reads after which a camera's speed is judged.
+/// Time in reads after which a camera's speed is meterd.
 const WINDOW: Duration = Duration::from_secs(10);
 /// Bytes a second: less is no camera at work but a bad contact or a dying card. A gigabyte would take three days.
 const CRAWL: u64 = 4 << 10;
 
 #[derive(Debug, PartialEq, Eq)]
-enum Pace {
+enum PaceChange {
     /// Bytes a second.
     Crawls(u64),
     Recovered,
 }
 
 /// Counts only the time that reads take: what waits for the station's own disk is not the camera's fault.
-struct Judge {
+struct PaceMeter {
     bytes: u64,
     time: Duration,
     crawls: bool,
 }
 
-impl Judge {
+impl PaceMeter {
     const fn new() -> Self {
         Self {
             bytes: 0,
@@ -36,7 +36,7 @@ impl Judge {
     }
 
     /// Whether it is to be told anew how slow it is.
-    fn read(&mut self, bytes: u64, took: Duration) -> Option<Pace> {
+    fn read(&mut self, bytes: u64, took: Duration) -> Option<PaceChange> {
         self.bytes += bytes;
         self.time += took;
         let enough = self.bytes >= CRAWL * WINDOW.as_secs();
@@ -48,48 +48,48 @@ impl Judge {
         let was = std::mem::replace(&mut self.crawls, speed < CRAWL);
         (self.bytes, self.time) = (0, Duration::ZERO);
         match (was, self.crawls) {
-            (_, true) => Some(Pace::Crawls(speed)),
-            (true, false) => Some(Pace::Recovered),
+            (_, true) => Some(PaceChange::Crawls(speed)),
+            (true, false) => Some(PaceChange::Recovered),
             (false, false) => None,
         }
     }
 }
 
-pub struct Patient<'a> {
+pub struct CameraReader<'a> {
     source: &'a mut dyn CameraFile,
     puller: &'a Puller<'a>,
-    judge: Judge,
+    meter: PaceMeter,
 }
 
-impl<'a> Patient<'a> {
+impl<'a> CameraReader<'a> {
     pub fn new(source: &'a mut dyn CameraFile, puller: &'a Puller<'a>) -> Self {
         Self {
             source,
             puller,
-            judge: Judge::new(),
+            meter: PaceMeter::new(),
         }
     }
 }
 
-impl Read for Patient<'_> {
+impl Read for CameraReader<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if (self.puller.stop)() {
             return Err(io::Error::other("stopped"));
         }
         let began = Instant::now();
         let read = self.source.read(out)?;
-        match self.judge.read(read as u64, began.elapsed()) {
-            Some(Pace::Crawls(speed)) => (self.puller.crawls)(Some(speed)),
-            Some(Pace::Recovered) => (self.puller.crawls)(None),
+        match self.meter.read(read as u64, began.elapsed()) {
+            Some(PaceChange::Crawls(speed)) => (self.puller.crawls)(Some(speed)),
+            Some(PaceChange::Recovered) => (self.puller.crawls)(None),
             None => {}
         }
         Ok(read)
     }
 }
 
-impl Drop for Patient<'_> {
+impl Drop for CameraReader<'_> {
     fn drop(&mut self) {
-        if self.judge.crawls {
+        if self.meter.crawls {
             (self.puller.crawls)(None);
         }
     }
@@ -102,15 +102,15 @@ mod tests {
     #[test]
     fn one_byte_a_second_is_told_and_so_is_its_end() {
         let second = Duration::from_secs(1);
-        let mut judge = Judge::new();
+        let mut meter = PaceMeter::new();
         for _ in 0..9 {
-            assert_eq!(judge.read(1, second), None);
+            assert_eq!(meter.read(1, second), None);
         }
-        assert_eq!(judge.read(1, second), Some(Pace::Crawls(1)));
-        assert_eq!(judge.read(1 << 20, second), Some(Pace::Recovered));
-        assert_eq!(judge.read(1 << 20, WINDOW), None);
+        assert_eq!(meter.read(1, second), Some(PaceChange::Crawls(1)));
+        assert_eq!(meter.read(1 << 20, second), Some(PaceChange::Recovered));
+        assert_eq!(meter.read(1 << 20, WINDOW), None);
         // As slow as the slowest buses, and a file that ends before its time: no reason to call anybody.
-        assert_eq!(judge.read(150_000, WINDOW), None);
-        assert_eq!(judge.read(10, second), None);
+        assert_eq!(meter.read(150_000, WINDOW), None);
+        assert_eq!(meter.read(10, second), None);
     }
 }

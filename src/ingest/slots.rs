@@ -1,32 +1,32 @@
 //! How many cameras are read at the same time, where that is bounded: they take turns, file by file, in the order in which
 //! they asked.
 
-use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
-
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// How often a waiting camera looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
 
-pub struct Turns {
+pub struct CameraSlots {
     /// `None`: all that are docked.
     limit: Option<usize>,
-    queue: Mutex<Queue>,
+    queue: Mutex<Line>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Queue {
+struct Line {
     reading: usize,
     next: u64,
     waiting: VecDeque<u64>,
 }
 
 /// Until it is dropped, this camera is one of those that are read.
-pub struct Turn<'a>(&'a Turns);
+pub struct CameraSlot<'a>(&'a CameraSlots);
 
-impl Turns {
+impl CameraSlots {
     pub fn new(limit: Option<usize>) -> Self {
         Self {
             limit,
@@ -36,7 +36,7 @@ impl Turns {
     }
 
     /// Blocks until it is this camera's turn; `None` when it is to stop.
-    pub fn wait(&self, stop: &dyn Fn() -> bool) -> Option<Turn<'_>> {
+    pub fn wait(&self, stop: &dyn Fn() -> bool) -> Option<CameraSlot<'_>> {
         let Some(limit) = self.limit else {
             return Some(self.begin(&mut self.lock()));
         };
@@ -56,18 +56,18 @@ impl Turns {
         Some(self.begin(&mut queue))
     }
 
-    fn begin(&self, queue: &mut Queue) -> Turn<'_> {
+    fn begin(&self, queue: &mut Line) -> CameraSlot<'_> {
         queue.reading += 1;
         self.changed.notify_all();
-        Turn(self)
+        CameraSlot(self)
     }
 
-    fn lock(&self) -> parking_lot::MutexGuard<'_, Queue> {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Line> {
         self.queue.lock()
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for CameraSlot<'_> {
     fn drop(&mut self) {
         self.0.lock().reading -= 1;
         self.0.changed.notify_all();
@@ -82,15 +82,15 @@ mod tests {
 
     #[test]
     fn no_more_than_the_limit_read_at_once_and_nobody_waits_for_all_of_another() {
-        let turns = Turns::new(Some(2));
+        let slots = CameraSlots::new(Some(2));
         let (reading, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let order = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
             for camera in 0..8 {
-                let (turns, reading, most, order) = (&turns, &reading, &most, &order);
+                let (slots, reading, most, order) = (&slots, &reading, &most, &order);
                 scope.spawn(move || {
                     for _ in 0..10 {
-                        let _turn = turns.wait(&|| false).unwrap();
+                        let _slot = slots.wait(&|| false).unwrap();
                         most.fetch_max(
                             reading.fetch_add(1, Ordering::SeqCst) + 1,
                             Ordering::SeqCst,
@@ -112,13 +112,13 @@ mod tests {
 
     #[test]
     fn a_camera_that_leaves_while_it_waits_holds_nobody_up() {
-        let turns = Turns::new(Some(1));
-        let turn = turns.wait(&|| false).unwrap();
-        assert!(turns.wait(&|| true).is_none());
-        drop(turn);
-        assert!(turns.wait(&|| false).is_some());
+        let slots = CameraSlots::new(Some(1));
+        let slot = slots.wait(&|| false).unwrap();
+        assert!(slots.wait(&|| true).is_none());
+        drop(slot);
+        assert!(slots.wait(&|| false).is_some());
         // Without a limit nobody waits.
-        let all = Turns::new(None);
-        let _turns = [0; 100].map(|_| all.wait(&|| true).unwrap());
+        let all = CameraSlots::new(None);
+        let _slots = [0; 100].map(|_| all.wait(&|| true).unwrap());
     }
 }

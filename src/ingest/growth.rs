@@ -10,12 +10,12 @@ use crate::model::{FileFacts, SourcePath};
 
 /// Files that may still be growing: what each was when it was first seen so.
 #[derive(Default)]
-pub struct Quiet(HashMap<SourcePath, (u64, Option<Timestamp>, Instant)>);
+pub struct Growth(HashMap<SourcePath, (u64, Option<Timestamp>, Instant)>);
 
-impl Quiet {
+impl Growth {
     /// Whether a file can be believed to have its final content. A time in the future or none at all says nothing, so such a
     /// file must have been the same for the settling time.
-    pub fn is_quiet(&mut self, facts: &FileFacts, settle: Duration) -> bool {
+    pub fn has_ended(&mut self, facts: &FileFacts, settle: Duration) -> bool {
         let age = facts
             .modified
             .map(|modified| now().duration_since(modified));
@@ -48,16 +48,16 @@ mod tests {
             flagged: false,
             kind: ItemKind::Video,
         };
-        let (mut quiet, settle) = (Quiet::default(), Duration::from_millis(30));
-        assert!(!quiet.is_quiet(&facts, settle));
+        let (mut growth, settle) = (Growth::default(), Duration::from_millis(30));
+        assert!(!growth.has_ended(&facts, settle));
         std::thread::sleep(settle);
         facts.size = 2;
-        assert!(!quiet.is_quiet(&facts, settle), "it grew");
+        assert!(!growth.has_ended(&facts, settle), "it grew");
         std::thread::sleep(settle);
-        assert!(quiet.is_quiet(&facts, settle));
+        assert!(growth.has_ended(&facts, settle));
         facts.modified = Some(now());
-        assert!(!quiet.is_quiet(&facts, Duration::from_mins(1)));
+        assert!(!growth.has_ended(&facts, Duration::from_mins(1)));
         facts.modified = Some("2020-01-01T00:00:00Z".parse().unwrap());
-        assert!(quiet.is_quiet(&facts, settle));
+        assert!(growth.has_ended(&facts, settle));
     }
 }

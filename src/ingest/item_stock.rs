@@ -12,12 +12,12 @@ use crate::seal::{PreparedItem, SealError};
 const STOCK: usize = 16;
 
 /// One dock session's stock of prepared items; the thread ends with it.
-pub struct Ahead {
+pub struct ItemStock {
     stock: Option<mpsc::Receiver<Result<PreparedItem, SealError>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Ahead {
+impl ItemStock {
     pub fn start(shared: &Arc<Shared>, camera: &str) -> Result<Self, IngestError> {
         let (sender, stock) = mpsc::sync_channel(STOCK);
         let (shared, camera) = (Arc::clone(shared), camera.to_owned());
@@ -60,7 +60,7 @@ impl Ahead {
     }
 }
 
-impl Drop for Ahead {
+impl Drop for ItemStock {
     fn drop(&mut self) {
         // A thread that waits for room in the stock sees that nobody wants it any more.
         self.stock.take();

@@ -1,4 +1,4 @@
-//! Entries that are in the log while the journal does not say so yet: a step that is tried again must not enter its own twice.
+//! Entries that are in the log while the journal does not say so yet: a step that is tried again must not enter its entry twice.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,16 @@ use crate::audit::LogHandle;
 use crate::model::Sha256Digest;
 use parking_lot::{Mutex, MutexGuard};
 
-/// Their indices, by the digest of their bytes. After a restart recovery finds them in the log itself.
+/// The indices of these entries, by the digest of their bytes. After a restart recovery finds them in the log itself.
 #[derive(Default)]
-pub struct Entered(Mutex<HashMap<Sha256Digest, u64>>);
+pub struct RecentEntries(Mutex<HashMap<Sha256Digest, u64>>);
 
-impl Entered {
+impl RecentEntries {
     fn lock(&self) -> MutexGuard<'_, HashMap<Sha256Digest, u64>> {
         self.0.lock()
     }
 
-    /// The entry's index; it is appended unless it was before.
+    /// Appends the entry unless that was done before; returns its index.
     pub async fn append(&self, log: &LogHandle, entry: &[u8]) -> Result<u64, IngestError> {
         let digest = Sha256Digest::of(entry);
         if let Some(index) = self.lock().get(&digest) {
@@ -28,7 +28,7 @@ impl Entered {
         Ok(index)
     }
 
-    /// The journal knows it from now on.
+    /// Forgets the entry: the journal knows it from now on.
     pub fn noted(&self, entry: &[u8]) {
         self.lock().remove(&Sha256Digest::of(entry));
     }

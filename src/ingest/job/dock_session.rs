@@ -1,0 +1,148 @@
+//! One stay of one camera in one bay: its beginning and its end in the journal and the log, and how its job is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bay_display::BayDisplay;
+use crate::durable;
+use crate::failpoint::reached;
+use crate::ingest::control::JobControl;
+use crate::ingest::events::{session_docked, session_undocked};
+use crate::ingest::{IngestError, Shared, now};
+use crate::journal::{InventoryCounts, SessionRow};
+use crate::metrics;
+use crate::model::{CameraId, Condition, Event};
+
+/// Between attempts to note the beginning or the end.
+const RETRY: Duration = Duration::from_millis(500);
+
+pub(super) struct DockSession {
+    pub shared: Arc<Shared>,
+    pub row: SessionRow,
+    pub control: Arc<JobControl>,
+    /// See [`super::Job::anonymous`].
+    pub anonymous: bool,
+}
+
+impl DockSession {
+    /// The camera left, or the service stops.
+    pub fn is_over(&self) -> bool {
+        self.control.left().is_some() || self.shared.stopping()
+    }
+
+    /// The camera by which earlier items of it are found; `None` where its identity proves nothing.
+    pub fn known_camera(&self) -> Option<&CameraId> {
+        self.row.camera.as_ref().filter(|_| !self.anonymous)
+    }
+
+    /// Waits for a signal; `true` when something changed on the camera or in the store.
+    pub fn wait(&self, longest: Duration) -> bool {
+        self.control
+            .wait(longest.min(self.shared.scale.longest_wait))
+    }
+
+    pub fn log(&self, event: Event) -> Result<(), IngestError> {
+        self.shared.log_event(Some(self.row.id), event).map(drop)
+    }
+
+    pub fn counts(&self) -> Result<InventoryCounts, IngestError> {
+        Ok(self.shared.journal.inventory_counts(self.row.id)?)
+    }
+
+    /// Tries again, and shows why, until it is done or the service stops.
+    pub fn insist(
+        &self,
+        display: &BayDisplay,
+        mut step: impl FnMut() -> Result<(), IngestError>,
+    ) -> Result<(), IngestError> {
+        let mut failures = 0u32;
+        loop {
+            match step() {
+                Err(error) if !self.shared.stopping() => {
+                    failures += 1;
+                    display.show_failure(&error, failures);
+                    self.shared.pause(RETRY);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Waits for a disk that cannot take the session's beginning yet.
+    pub fn begin(&self, display: &BayDisplay, condition: &Condition) -> Result<(), IngestError> {
+        let mut noted = false;
+        self.insist(display, || {
+            if !noted {
+                self.shared.journal.begin_session(&self.row)?;
+                noted = true;
+            }
+            self.log(session_docked(&self.row, condition.clone()))
+        })?;
+        reached!("session: docked");
+        tracing::info!(
+            officer = self.row.officer.as_ref().map(|o| o.0.as_str()),
+            quarantine = self.row.quarantine,
+            "camera docked"
+        );
+        Ok(())
+    }
+
+    /// Throws away interrupted pulls of files that are no longer on the camera as they were: nothing goes on with them.
+    pub fn drop_stale_pulls(&self) -> Result<(), IngestError> {
+        let Some(camera) = self.known_camera() else {
+            return Ok(());
+        };
+        let (journal, spool) = (&self.shared.journal, &self.shared.spool);
+        for (id, path) in journal.stale_pulls(camera, self.row.id)? {
+            tracing::info!(evidence = %id, %path, "an interrupted pull is thrown away: the file was changed or removed");
+            journal.drop_pulling(id)?;
+            durable::remove(&spool.partial(id))?;
+        }
+        Ok(())
+    }
+
+    /// Whether sealed files of the session are not in the log: the committer gave up on a log that takes nothing. The next
+    /// start enters them, and then the session's end.
+    pub fn has_unlogged(&self) -> Result<bool, IngestError> {
+        let unlogged = self.shared.journal.has_unlogged(self.row.id)?;
+        if unlogged {
+            tracing::warn!(
+                code = "log_stopped",
+                next_step =
+                    "check the disk and the rights of the state folder, then restart the service",
+                "sealed files are not in the log yet; the next start enters them and ends this session"
+            );
+        }
+        Ok(unlogged)
+    }
+
+    /// Enters the session's end, with what is missing, into the log and then into the journal.
+    pub fn end(
+        &self,
+        display: &BayDisplay,
+        reason: &str,
+        complete: bool,
+        missing_count: u64,
+    ) -> Result<(), IngestError> {
+        let missing = self.shared.journal.missing(self.row.id, 100)?;
+        let undocked = session_undocked(&self.row, complete, reason, missing, missing_count);
+        let mut logged = false;
+        self.insist(display, || {
+            if !logged {
+                self.log(undocked.clone())?;
+                logged = true;
+            }
+            reached!("session: undocked");
+            let journal = &self.shared.journal;
+            Ok(journal.end_session(self.row.id, now(), complete)?)
+        })?;
+        metrics::session(if complete { "complete" } else { "interrupted" });
+        Ok(())
+    }
+
+    /// Why the session ends.
+    pub fn reason(&self) -> String {
+        let left = self.control.left();
+        left.unwrap_or_else(|| "the station stops".into())
+    }
+}

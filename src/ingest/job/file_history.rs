@@ -1,0 +1,46 @@
+//! What a dock session remembers of its camera's files from pass to pass: failed reads, changes, growth, and what it refused.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::ingest::growth::Growth;
+use crate::ingest::inventory::Refusals;
+use crate::model::{FileFacts, SourcePath};
+
+/// Read errors of one file before it is named as failed.
+const TRIES: u32 = 3;
+/// Changes of a file during its reads after which the bay says so.
+const CHANGES: u32 = 10;
+
+#[derive(Default)]
+pub(super) struct FileHistory {
+    failed_reads: HashMap<SourcePath, u32>,
+    changes: HashMap<SourcePath, u32>,
+    growth: Growth,
+    pub refusals: Refusals,
+}
+
+impl FileHistory {
+    /// Whether the file can be believed to have its final content.
+    pub fn is_complete(&mut self, file: &FileFacts, settle: Duration) -> bool {
+        self.growth.has_ended(file, settle)
+    }
+
+    pub fn taken(&mut self, path: &SourcePath) {
+        self.failed_reads.remove(path);
+    }
+
+    /// Counts a failed read; `true` while another try is worth it.
+    pub fn failed(&mut self, path: &SourcePath) -> bool {
+        let failed = self.failed_reads.entry(path.clone()).or_default();
+        *failed += 1;
+        *failed < TRIES
+    }
+
+    /// Counts a change during a read; `true` when it is written to again and again.
+    pub fn changed(&mut self, path: &SourcePath) -> bool {
+        let changes = self.changes.entry(path.clone()).or_default();
+        *changes += 1;
+        *changes > CHANGES
+    }
+}

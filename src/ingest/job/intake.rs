@@ -1,0 +1,327 @@
+//! Takes a session's pending files, one after the other: held, pulled, or named as failed.
+//!
+//! A file that does not fit into the spool waits, and whatever fits goes first. A size is only a claim: a false one must not
+//! keep a camera's other files from being taken.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bay_display::BayDisplay;
+use super::dock_session::DockSession;
+use super::file_history::FileHistory;
+use crate::camera::{Camera, CameraError};
+use crate::failpoint::reached;
+use crate::ingest::commit::Tally;
+use crate::ingest::events::HeldFile;
+use crate::ingest::pull::{PullTools, Puller};
+use crate::ingest::slots::CameraSlot;
+use crate::ingest::spool::ReservedRoom;
+use crate::ingest::{IngestError, Shared, chain};
+use crate::journal::{InventoryRow, Outcome};
+use crate::metrics;
+use crate::model::{Event, Explain as _, FileFacts, ItemFailed, RetryClass, SourcePath};
+
+/// Files taken from the journal at a time.
+const ROUND: u32 = 256;
+/// Between looks for room in the spool, and how many there are before the camera is listed again: half a minute.
+const ROOM_LOOK: Duration = Duration::from_millis(500);
+const ROOM_LOOKS: u32 = 60;
+
+/// What came of a file that was to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TakeResult {
+    Done,
+    /// Not now: it may still be growing, or could not be read.
+    Later,
+    /// The spool has no room for it.
+    NoRoom,
+}
+
+pub(super) struct Intake {
+    session: Arc<DockSession>,
+    tally: Arc<Tally>,
+    bytes_read: u64,
+    /// The log already says that there is no room for something.
+    spool_full: bool,
+}
+
+/// Files that are left out of a round.
+#[derive(Default)]
+struct LeftOut {
+    later: HashSet<SourcePath>,
+    no_room: HashSet<SourcePath>,
+    /// Of those without room.
+    smallest: Option<FileFacts>,
+}
+
+impl LeftOut {
+    fn count(&self) -> usize {
+        self.later.len() + self.no_room.len()
+    }
+
+    fn has(&self, path: &SourcePath) -> bool {
+        self.later.contains(path) || self.no_room.contains(path)
+    }
+
+    fn add_no_room(&mut self, file: FileFacts) {
+        if self.smallest.as_ref().is_none_or(|s| file.size < s.size) {
+            self.smallest = Some(file.clone());
+        }
+        self.no_room.insert(file.path);
+    }
+}
+
+impl Intake {
+    pub fn new(session: Arc<DockSession>) -> Self {
+        Self {
+            session,
+            tally: Arc::default(),
+            bytes_read: 0,
+            spool_full: false,
+        }
+    }
+
+    /// Waits until the committer has nothing of this session in hand.
+    pub fn wait_committed(&self) {
+        self.session.shared.wait_committed(&self.tally);
+    }
+
+    pub fn uncommitted(&self) -> u64 {
+        self.tally.uncommitted()
+    }
+
+    /// Takes all that is pending; returns how many were postponed: they may still be growing, or do not fit into the spool.
+    pub fn take_pending(
+        &mut self,
+        camera: &mut dyn Camera,
+        tools: &mut PullTools,
+        history: &mut FileHistory,
+        display: &BayDisplay,
+    ) -> Result<usize, IngestError> {
+        let session = Arc::clone(&self.session);
+        let mut left_out = LeftOut::default();
+        let mut held: Vec<HeldFile> = Vec::new();
+        loop {
+            let limit = ROUND + u32::try_from(left_out.count()).unwrap_or(u32::MAX - ROUND);
+            let mut rows = session.shared.journal.next_pending(session.row.id, limit)?;
+            rows.retain(|row| !left_out.has(&row.facts.path));
+            if rows.is_empty() {
+                // What may still be growing, or is to be read again, is not kept waiting for room.
+                let smallest = left_out.smallest.take();
+                match smallest.filter(|_| left_out.later.is_empty()) {
+                    Some(file) if self.wait_for_room(&file, display)? => left_out.no_room.clear(),
+                    _ => break,
+                }
+                continue;
+            }
+            for InventoryRow { facts, .. } in rows {
+                if session.is_over() {
+                    return Err(IngestError::Stopped);
+                }
+                match self.take(camera, tools, history, display, &facts, &mut held)? {
+                    TakeResult::Done => display.count_taken(&facts, self.bytes_read),
+                    TakeResult::Later => drop(left_out.later.insert(facts.path)),
+                    TakeResult::NoRoom => left_out.add_no_room(facts),
+                }
+            }
+            self.name_held(&mut held)?;
+            self.wait_committed();
+            display.show_pulling(session.counts()?);
+        }
+        Ok(left_out.count())
+    }
+
+    fn take(
+        &mut self,
+        camera: &mut dyn Camera,
+        tools: &mut PullTools,
+        history: &mut FileHistory,
+        display: &BayDisplay,
+        facts: &FileFacts,
+        held: &mut Vec<HeldFile>,
+    ) -> Result<TakeResult, IngestError> {
+        let session = Arc::clone(&self.session);
+        let shared = &*session.shared;
+        if let Some(id) = session.known_camera()
+            && let Some(known) = shared.journal.held(id, facts)?
+        {
+            held.push(HeldFile {
+                facts: facts.clone(),
+                evidence: known.id,
+            });
+            return Ok(TakeResult::Done);
+        }
+        if !history.is_complete(facts, shared.settle) {
+            return Ok(TakeResult::Later);
+        }
+        let Some(_room) = room(shared, facts.size) else {
+            return Ok(TakeResult::NoRoom);
+        };
+        display.show(Some(facts));
+        let slot = shared.slots.wait(&|| session.is_over());
+        let slot = Cell::new(Some(slot.ok_or(IngestError::Stopped)?));
+        match self.pull(camera, facts, tools, &slot, display) {
+            Ok(bytes) => {
+                self.bytes_read += bytes;
+                history.taken(&facts.path);
+                Ok(TakeResult::Done)
+            }
+            Err(IngestError::Changed(how)) => {
+                tracing::info!(path = %facts.path, how, "the file changed while it was read; it is taken again");
+                if history.changed(&facts.path) {
+                    display.state().waiting(
+                        "source_changed",
+                        format!("{} is still being written to", facts.path),
+                        "Leave the camera docked until it stops recording.".into(),
+                    );
+                }
+                Ok(TakeResult::Later)
+            }
+            Err(IngestError::Disk(error)) if error.disk_full() => {
+                metrics::error("disk_full");
+                tracing::warn!(path = %facts.path, code = "disk_full", error = &error as &dyn std::error::Error,
+                    next_step = error.next_step(), "the disk is full; the file is taken again when there is room");
+                let full = "The station's disk is full".into();
+                display
+                    .state()
+                    .waiting("disk_full", full, error.next_step());
+                display.show(None);
+                session.wait(Duration::from_secs(2));
+                Ok(TakeResult::Later)
+            }
+            Err(IngestError::Camera(error)) if camera.still_there() => {
+                self.failed_read(facts, &error, history)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn pull(
+        &self,
+        camera: &mut dyn Camera,
+        facts: &FileFacts,
+        tools: &mut PullTools,
+        slot: &Cell<Option<CameraSlot<'_>>>,
+        display: &BayDisplay,
+    ) -> Result<u64, IngestError> {
+        let session = &*self.session;
+        let puller = Puller {
+            shared: &session.shared,
+            session: &session.row,
+            anonymous: session.anonymous,
+            tally: &self.tally,
+            stop: &|| session.is_over(),
+            progress: &|in_file| {
+                display.show_progress(facts, in_file, self.bytes_read + in_file);
+            },
+            crawls: &|speed| {
+                // Other cameras need not wait for this one.
+                drop(speed.and_then(|_| slot.take()));
+                display.show_crawling(facts, speed);
+            },
+        };
+        puller.pull(camera, facts, tools)
+    }
+
+    /// A file is tried a few times, then named in the log; docking the camera again tries it again.
+    fn failed_read(
+        &self,
+        facts: &FileFacts,
+        error: &CameraError,
+        history: &mut FileHistory,
+    ) -> Result<TakeResult, IngestError> {
+        let session = &*self.session;
+        if history.failed(&facts.path) && error.retry_class() != RetryClass::Never {
+            tracing::warn!(path = %facts.path, code = error.label(), error = error as &dyn std::error::Error,
+                next_step = error.next_step(), "cannot read; trying again");
+            session.wait(Duration::from_millis(200));
+            return Ok(TakeResult::Later);
+        }
+        metrics::file("failed", facts.size);
+        metrics::error(error.label());
+        tracing::error!(path = %facts.path, code = error.label(), error = error as &dyn std::error::Error,
+            next_step = error.next_step(), "not taken");
+        session.log(Event::ItemFailed(ItemFailed {
+            path: Some(facts.path.clone()),
+            name: None,
+            evidence: None,
+            size: Some(facts.size),
+            code: error.label().to_owned(),
+            reason: chain(error),
+            retried: true,
+        }))?;
+        let failed = [(facts.path.clone(), None)];
+        let journal = &session.shared.journal;
+        journal.set_outcomes(session.row.id, Outcome::Failed, &failed)?;
+        Ok(TakeResult::Done)
+    }
+
+    /// First the log, then the journal: a file is never called held without its entry.
+    fn name_held(&self, held: &mut Vec<HeldFile>) -> Result<(), IngestError> {
+        if held.is_empty() {
+            return Ok(());
+        }
+        let session = &*self.session;
+        let events = held.iter().map(HeldFile::event).collect();
+        session.shared.log_events(Some(session.row.id), events)?;
+        reached!("session: held named");
+        let rows: Vec<_> = held
+            .drain(..)
+            .map(|held| (held.facts.path, Some(held.evidence)))
+            .collect();
+        let journal = &session.shared.journal;
+        Ok(journal.set_outcomes(session.row.id, Outcome::Held, &rows)?)
+    }
+
+    /// Nothing is left but files that do not fit: says so and waits until the `smallest` does. `false`: it is time to look
+    /// at the camera again.
+    fn wait_for_room(
+        &mut self,
+        smallest: &FileFacts,
+        display: &BayDisplay,
+    ) -> Result<bool, IngestError> {
+        let session = &*self.session;
+        if !self.spool_full {
+            self.spool_full = true;
+            metrics::error("spool_full");
+            tracing::warn!(
+                code = "spool_full",
+                path = %smallest.path,
+                needed = smallest.size,
+                free = session.shared.spool.free(),
+                next_step = "let the uploads drain, or free space on the spool's disk",
+                "the spool is full; pulling waits"
+            );
+        }
+        display.state().waiting(
+            "spool_full",
+            format!(
+                "The station's spool is full: it has no room for {} ({} bytes)",
+                smallest.path, smallest.size
+            ),
+            "Leave the camera docked: it goes on by itself when uploads have made room. Operations: check the store.".into(),
+        );
+        display.show(None);
+        for _ in 0..ROOM_LOOKS {
+            if session.is_over() {
+                return Err(IngestError::Stopped);
+            }
+            if room(&session.shared, smallest.size).is_some() {
+                let counts = session.counts()?;
+                self.spool_full = false;
+                display.state().pulling(counts);
+                return Ok(true);
+            }
+            session.wait(ROOM_LOOK);
+        }
+        Ok(false)
+    }
+}
+
+/// Room for a file of so many bytes, sealed.
+fn room(shared: &Shared, bytes: u64) -> Option<ReservedRoom<'_>> {
+    let sealed = bytes.saturating_add(bytes / 1024 + (1 << 16));
+    shared.spool.room(sealed)
+}

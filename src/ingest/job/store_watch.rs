@@ -1,0 +1,49 @@
+//! A settled session: what the uploads change in what its bay shows, until the camera leaves or has something new.
+
+use super::bay_display::BayDisplay;
+use super::dock_session::DockSession;
+use crate::ingest::poll::JournalPoll;
+
+/// What a settled session saw in the journal, and how much was not stored then.
+#[derive(Default)]
+pub(super) struct StoreWatch {
+    poll: JournalPoll,
+    unstored: Option<u64>,
+}
+
+/// What a look into the journal found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StoreProgress {
+    /// Something is to be taken again.
+    Pending,
+    /// Some files are on their way, or the journal could not be asked.
+    Unfinished,
+    AllStored,
+}
+
+impl StoreWatch {
+    /// Shows what the uploads changed.
+    pub fn look(&mut self, session: &DockSession, display: &BayDisplay) -> StoreProgress {
+        let journal = &session.shared.journal;
+        if self.poll.is_due(journal.changes(), self.unstored.is_none()) {
+            // What was damaged on this station before it was stored is taken again, and nothing is safe until then.
+            if let Ok(counts) = session.counts()
+                && counts.pending.0 > 0
+            {
+                session.control.set_settled(false);
+                display.show_pulling(counts);
+                return StoreProgress::Pending;
+            }
+            self.unstored = journal.unstored_of(session.row.id).ok();
+            if let Some(unstored) = self.unstored {
+                display.state().unstored(unstored);
+                display.show(None);
+            }
+        }
+        if self.unstored == Some(0) {
+            StoreProgress::AllStored
+        } else {
+            StoreProgress::Unfinished
+        }
+    }
+}
