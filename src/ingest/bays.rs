@@ -1,4 +1,4 @@
-//! What the bays show: the newest state of each, for the status socket and the pages.
+//! The newest state of each bay, for the status socket and the pages.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::model::{BayName, BayStatus, BayView, Problem, SessionId};
 
-/// The code of what a bay shows after its camera left before all was secured.
+/// The code that a bay shows after its camera left before everything was secured.
 pub const REMOVED_EARLY: &str = "removed_early";
 
 fn is_early(view: &BayView) -> bool {
@@ -17,7 +17,7 @@ fn is_early(view: &BayView) -> bool {
 /// All bays with a camera, a refused device, or a camera that just left.
 pub struct Bays {
     views: Mutex<BTreeMap<BayName, BayView>>,
-    /// Beside what the bays show: of no matter to the evidence.
+    /// Problems that do not concern the evidence.
     problems: Mutex<BTreeMap<BayName, Problem>>,
     changes: watch::Sender<u64>,
 }
@@ -53,13 +53,13 @@ impl Bays {
         }
     }
 
-    /// Nothing is docked there any more. That a camera left too early stays to be read: its session may have ended
-    /// before the bus told that it is gone, or after.
+    /// Nothing is docked there any more. The warning that a camera left too early stays: its session may have ended before the
+    /// bus reported that it is gone, or after.
     pub fn clear(&self, bay: &BayName) {
         self.remove(bay, None);
     }
 
-    /// The same, of a session that ended; the next one may be there already.
+    /// The same for a session that ended; the next one may have begun already.
     pub fn clear_after(&self, bay: &BayName, session: SessionId) {
         self.remove(bay, Some(session));
     }
@@ -81,7 +81,7 @@ impl Bays {
         self.changes.send_modify(|n| *n += 1);
     }
 
-    /// What somebody has to do about a bay although its footage is safe; `None`: nothing any more.
+    /// Sets or clears what somebody has to do about a bay although its footage is safe.
     pub fn problem(&self, bay: &BayName, problem: Option<Problem>) {
         let mut problems = self.problems.lock();
         match problem {
@@ -135,13 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_that_left_early_is_told_in_whatever_order_its_leaving_is_noticed() {
+    fn a_camera_that_left_early_is_shown_in_whatever_order_its_leaving_is_noticed() {
         let bay = BayName::new("bay-1");
         let bays = Bays::default();
         bays.show(view("1", early()));
         bays.clear(&bay);
         assert_eq!(bays.all(), [view("1", early())]);
-        // It is back: no warning any more, and none when it leaves with all secured.
+        // It is back: the warning ends, and there is none when it leaves with everything secured.
         bays.show(view("1", BayStatus::AllStored { files: 2, bytes: 9 }));
         bays.clear(&bay);
         assert_eq!(bays.all(), []);

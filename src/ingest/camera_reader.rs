@@ -1,5 +1,5 @@
-//! A camera's file as a plain reader that ends when its job is to stop, however slowly the camera answers, and tells when it
-//! hardly answers at all.
+//! A camera's file as a plain reader. It ends when its job is to stop, however slowly the camera answers, and reports a camera
+//! that hardly answers.
 
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use super::pull::Puller;
 use crate::camera::CameraFile;
 
-/// Time in reads after which a camera's speed is meterd.
+/// Time in reads after which a camera's speed is measured.
 const WINDOW: Duration = Duration::from_secs(10);
-/// Bytes a second: less is no camera at work but a bad contact or a dying card. A gigabyte would take three days.
+/// Bytes a second. Anything slower is a bad contact or a dying card: a gigabyte would take three days.
 const CRAWL: u64 = 4 << 10;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ enum PaceChange {
     Recovered,
 }
 
-/// Counts only the time that reads take: what waits for the station's own disk is not the camera's fault.
+/// Counts only the time that reads take: waiting for the station's own disk is not the camera's fault.
 struct PaceMeter {
     bytes: u64,
     time: Duration,
@@ -35,7 +35,7 @@ impl PaceMeter {
         }
     }
 
-    /// Whether it is to be told anew how slow it is.
+    /// Counts a read; returns what is to be reported after it.
     fn read(&mut self, bytes: u64, took: Duration) -> Option<PaceChange> {
         self.bytes += bytes;
         self.time += took;
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_byte_a_second_is_told_and_so_is_its_end() {
+    fn one_byte_a_second_is_reported_and_so_is_its_end() {
         let second = Duration::from_secs(1);
         let mut meter = PaceMeter::new();
         for _ in 0..9 {

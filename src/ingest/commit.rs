@@ -1,5 +1,5 @@
 //! The commit order, for all cameras at once: spool files synced → journal says sealed → log entries durable under a signed
-//! checkpoint → the bay may show it. What waits together is committed together.
+//! checkpoint → the bay may show it (promise 2). Files that wait at the same time are committed together.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::journal::ItemRow;
 use crate::metrics;
 use crate::model::{EvidenceId, Explain as _, RetryClass};
 
-/// Items of one commit at most: bounds memory and how long the first of them waits.
+/// Items of one commit at most: this bounds memory and how long the first of them waits.
 const BATCH: usize = 256;
 /// From this many files on, one sync of the filesystem is cheaper than a sync of each.
 const SYNC_ALL_FROM: usize = 8;
@@ -37,8 +37,8 @@ pub struct SealedFile {
 #[derive(Default)]
 pub struct Tally {
     uncommitted: Mutex<u64>,
-    /// Nothing is uncommitted any more.
-    done: Condvar,
+    /// Signalled when nothing is uncommitted any more.
+    all_committed: Condvar,
     /// The job stands still until its files are committed.
     waited_for: AtomicBool,
 }
@@ -56,7 +56,7 @@ impl Tally {
         let mut uncommitted = self.uncommitted.lock();
         *uncommitted -= 1;
         if *uncommitted == 0 {
-            self.done.notify_all();
+            self.all_committed.notify_all();
         }
     }
 
@@ -94,7 +94,7 @@ impl Shared {
             committer.hurry();
         }
         let mut uncommitted = tally.uncommitted.lock();
-        tally.done.wait_while(&mut uncommitted, |n| *n > 0);
+        tally.all_committed.wait_while(&mut uncommitted, |n| *n > 0);
         drop(uncommitted);
         tally.waited_for.store(false, Ordering::Release);
     }
@@ -119,7 +119,7 @@ impl Committer for CommitSender {
     }
 }
 
-/// What waits for the committing thread, which ends when every committer is dropped.
+/// Sealed files that wait for the committing thread, which ends when every committer is dropped.
 pub struct CommitQueue(mpsc::Receiver<Message>);
 
 impl CommitQueue {
@@ -138,8 +138,8 @@ impl CommitQueue {
         }
     }
 
-    /// What is there, and what comes within a few times the last commit's duration: a flood of small files shares its syncs
-    /// and signatures. A job that stands still never waits for that.
+    /// A batch of what is there and what comes within a few times the last commit's duration, so that many small files share
+    /// their syncs and signatures. A job that stands still never waits for more files of others.
     fn gather(&self, first: SealedFile, linger: Duration) -> Vec<SealedFile> {
         let until = Instant::now() + linger;
         let mut batch = vec![first];
@@ -181,12 +181,12 @@ pub(super) fn commit(shared: &Shared, batch: Vec<SealedFile>) {
         Err((batch, error)) => return throw_away(shared, batch, &error),
     };
     let mut delay = Duration::from_millis(200);
-    let mut progress = Progress::default();
+    let mut progress = CommitProgress::default();
     step!("commit: enter");
     loop {
         match enter(shared, &batch, &mut progress) {
             Ok(()) => break,
-            // The spool files are durable: nothing is lost by trying again, and nothing was shown yet.
+            // The spool files are durable and nothing was shown yet: trying again loses nothing.
             Err(error) => {
                 metrics::error(error.label());
                 tracing::error!(
@@ -245,7 +245,7 @@ fn final_path(shared: &Shared, id: EvidenceId) -> PathBuf {
     shared.spool.sealed(id)
 }
 
-/// After a failed sync nothing is assumed about the files: they go, and their sources are pulled again.
+/// After a failed sync nothing is assumed about the files: they are removed, and their sources are pulled again.
 fn throw_away(shared: &Shared, batch: Vec<SealedFile>, error: &DurableError) {
     metrics::error(error.label());
     tracing::error!(
@@ -265,9 +265,9 @@ fn throw_away(shared: &Shared, batch: Vec<SealedFile>, error: &DurableError) {
     }
 }
 
-/// How far a commit came, so that a retry repeats no step that is durable.
+/// The steps of a commit that are durable, so that a retry repeats none of them.
 #[derive(Default)]
-struct Progress {
+struct CommitProgress {
     sealed: bool,
     /// Index of the batch's first entry.
     first: Option<u64>,
@@ -277,7 +277,7 @@ struct Progress {
 fn enter(
     shared: &Shared,
     batch: &[SealedFile],
-    progress: &mut Progress,
+    progress: &mut CommitProgress,
 ) -> Result<(), IngestError> {
     if !progress.sealed {
         let items: Vec<ItemRow> = batch.iter().map(|s| s.item.clone()).collect();

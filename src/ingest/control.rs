@@ -55,7 +55,7 @@ impl JobControl {
         self.to_wipe.store(due, Ordering::Release);
     }
 
-    /// Another docked camera gives the same serial: from none of them is anything deleted any more.
+    /// Another docked camera gives the same serial: nothing is deleted from either of them from now on.
     pub fn meet_twin(&self) {
         self.twin.store(true, Ordering::Release);
     }

@@ -1,5 +1,5 @@
-//! Sealed files that are damaged or gone before the store has them: named in the log, then pulled again from a camera that
-//! still has them; until that is done, an alarm.
+//! Sealed files that are damaged or gone before the store has them. They are named in the log, then pulled again from a camera
+//! that still has them; until then there is an alarm.
 
 use super::{IngestError, Shared};
 use crate::durable;
@@ -10,13 +10,13 @@ use crate::model::{Event, Explain as _, ItemFailed, Problem};
 use crate::seal::SealError;
 use crate::upload::UploadError;
 
-/// The label of items that are no longer on their way.
+/// The code of items that were given up.
 pub const DAMAGED: &str = "spool_damaged";
 
-/// Attempts to read a file before the disk is believed.
+/// Failed attempts to read a file after which it counts as lost.
 const TRIES: u32 = 3;
 
-/// Whether the file could not be read this time: another attempt may.
+/// Whether another attempt to read the file may succeed.
 pub fn may_pass(error: &IngestError) -> bool {
     let IngestError::Upload(UploadError::SpoolDamaged { source, .. }) = error else {
         return false;
@@ -27,13 +27,13 @@ pub fn may_pass(error: &IngestError) -> bool {
 
 /// Whether `error`, the item's `failures`th in a row, means that its sealed file is lost.
 pub fn is_lost(error: &IngestError, failures: u32) -> bool {
-    // It may have been the cable; content that does not verify never will.
+    // A read may fail because of a cable; content that does not verify never will.
     matches!(error, IngestError::Upload(UploadError::SpoolDamaged { .. }))
         && (failures >= TRIES || !may_pass(error))
 }
 
 impl Shared {
-    /// Gives up a sealed file: its source is to be taken anew. First the log, then the journal. Blocks.
+    /// Gives up a sealed file: its source is to be taken again. First the log, then the journal. Blocks.
     pub(super) fn lose(
         &self,
         row: &ItemRow,
@@ -52,7 +52,7 @@ impl Shared {
         self.log_event(Some(row.session), Event::ItemFailed(failed))?;
         reached!("damaged: logged");
         self.journal.mark_damaged(row.id)?;
-        // Kept for who can still make something of it.
+        // Kept for whoever may still recover something from it.
         let path = self.spool.sealed(row.id);
         if path.exists() {
             durable::rename_unsynced(&path, &self.spool.damaged(row.id))?;
@@ -64,7 +64,7 @@ impl Shared {
     }
 }
 
-/// What people see for as long as the recording was not taken again.
+/// The alarm that stands until the recording has been taken again.
 pub fn alarm(row: &ItemRow) -> Problem {
     Problem {
         code: DAMAGED.into(),

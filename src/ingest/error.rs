@@ -1,4 +1,4 @@
-//! What can go wrong between camera, log and store; most of it comes from the rooms below.
+//! The room's errors. Most of them come from the rooms below and keep their retry class, label and next step.
 
 use thiserror::Error;
 

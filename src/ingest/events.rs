@@ -1,4 +1,4 @@
-//! Log events about a dock session as a whole.
+//! The log events of a dock session as a whole, and of held files.
 
 use crate::journal::SessionRow;
 use crate::metrics;
@@ -21,7 +21,7 @@ pub fn session_docked(session: &SessionRow, condition: Condition) -> Event {
         tracing::warn!(
             code = "camera_warning",
             warning,
-            next_step = "do what the warning says; the footage is taken all the same",
+            next_step = "do what the warning says; the footage is taken anyway",
             "the camera needs attention"
         );
     }
@@ -58,7 +58,7 @@ pub fn session_undocked(
     })
 }
 
-/// A file that an earlier item already is.
+/// A file that was taken before as an earlier item.
 pub struct HeldFile {
     pub facts: FileFacts,
     pub evidence: EvidenceId,

@@ -8,13 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::now;
 use crate::model::{FileFacts, SourcePath};
 
-/// Files that may still be growing: what each was when it was first seen so.
+/// Files that may still be growing: size and time of each, and since when they have been the same.
 #[derive(Default)]
 pub struct Growth(HashMap<SourcePath, (u64, Option<Timestamp>, Instant)>);
 
 impl Growth {
-    /// Whether a file can be believed to have its final content. A time in the future or none at all says nothing, so such a
-    /// file must have been the same for the settling time.
+    /// Whether a file can be believed to have its final content. A time in the future, or none, proves nothing: such a file must
+    /// have been the same for the settling time.
     pub fn has_ended(&mut self, facts: &FileFacts, settle: Duration) -> bool {
         let age = facts
             .modified

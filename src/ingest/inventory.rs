@@ -1,4 +1,4 @@
-//! What is on a camera: listed into the journal, named in the log, never held in memory as a whole.
+//! Lists a camera into the journal and names its files in the log (promise 1). The list is never in memory as a whole.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -22,13 +22,14 @@ const PAGE_BYTES: usize = 48_000;
 /// Refused entries that one session names one by one; beyond, one entry says that there are more.
 const REFUSED_MAX: usize = 10_000;
 
-/// Seconds by which a newest file may be ahead before people are told.
+/// Seconds by which the newest file may be ahead before a warning is logged.
 const CLOCK_TOLERANCE: i64 = 120;
 
-/// Entries that a session refused already, so that a rescan does not log them again.
+/// Entries that a session has refused, so that a rescan does not log them again.
 pub type Refusals = BTreeMap<String, &'static str>;
 
-/// Lists the whole camera once; returns how many files are new or changed since the last inventory. What a failed look refused and did not name is refused anew by the next one.
+/// Lists the whole camera once; returns how many files are new or changed since the last inventory. Entries
+/// that a failed inventory refused and did not name are refused again by the next one.
 pub fn take(
     shared: &Shared,
     session: SessionId,
@@ -124,7 +125,7 @@ fn list(
     Ok((fresh, newest))
 }
 
-/// The refused entry if this session has not named it; once there are too many, one entry that says so.
+/// The refused entry, if this session has not named it yet; once there are too many, one entry that says so.
 fn news(refusals: &mut Refusals, entry: Refused) -> Option<Refused> {
     if refusals.contains_key(&entry.name) || refusals.len() > REFUSED_MAX {
         return None;
@@ -183,7 +184,7 @@ fn name_refused(
     Ok(())
 }
 
-/// Enters what no `inventory.taken` names yet, page by page.
+/// Logs the files that no `inventory.taken` names yet, page by page.
 fn name_files(
     shared: &Shared,
     session: SessionId,

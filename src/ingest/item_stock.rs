@@ -1,5 +1,5 @@
-//! Items' keys and headers, made ahead of the files by a thread of their own: agreeing with each recipient costs more
-//! than sealing a small file.
+//! Item keys and headers, prepared by a thread of their own before files need them: the key agreement with each recipient
+//! costs more than sealing a small file.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use super::{IngestError, Shared};
 use crate::seal::{PreparedItem, SealError};
 
-/// Items made at once, and in stock, for each camera.
+/// Items that are prepared at once, and kept in stock, for each camera.
 const STOCK: usize = 16;
 
 /// One dock session's stock of prepared items; the thread ends with it.
@@ -62,7 +62,7 @@ impl ItemStock {
 
 impl Drop for ItemStock {
     fn drop(&mut self) {
-        // A thread that waits for room in the stock sees that nobody wants it any more.
+        // A thread that waits for room in the stock ends when its receiver is gone.
         self.stock.take();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

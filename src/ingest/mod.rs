@@ -1,15 +1,16 @@
-//! The conductor: one job a docked camera, from inventory to stored.
+//! The conductor: one job for each docked camera, from its inventory until everything is stored.
 //!
-//! Keeps promises 1, 2 and 9. The only room that joins camera, seal, audit, upload and journal.
+//! Keeps promises 1, 2 and 9. It alone joins camera, seal, audit, upload and journal; it must not show a camera as safe before
+//! every file is durable and in the signed log.
 
 mod bays;
+mod bucket_log;
 mod camera_reader;
 mod commit;
 mod control;
 mod damage;
 mod error;
 mod events;
-mod fetch;
 mod growth;
 mod inventory;
 mod item_stock;
@@ -17,7 +18,6 @@ mod job;
 mod outbound;
 mod poll;
 mod previews;
-mod publish;
 mod pull;
 mod queue;
 mod rebuild;
@@ -43,25 +43,24 @@ use crate::model::{Entry, Event, SessionId, StationName};
 use crate::seal::{ItemKey, Recipient, StationWrapKey};
 
 pub use bays::{Bays, REMOVED_EARLY};
+pub use bucket_log::{PUBLISHED, check_bucket_log, fetch_log, publish_log};
 pub use commit::{CommitQueue, Committer, run as run_committer};
 pub use control::{JobControl, JobEnd};
 pub use damage::DAMAGED;
 pub use error::IngestError;
 use error::chain;
-pub use fetch::fetch_log;
 pub use job::Job;
 pub use outbound::Outbound;
 pub use previews::{
     PreviewOrder, PreviewRules, Previews, WORKER_VERB, preview_worker, sweep_previews,
 };
-pub use publish::{PUBLISHED, check_bucket_log, publish_log};
 pub use recent_entries::RecentEntries;
 pub use recover::{Recovered, WITNESSED, recover};
 pub use slots::CameraSlots;
 pub use spool::Spool;
 pub use wiping::{WipeMeans, Wiping, confirmation_key};
 
-/// What every job and the uploads share.
+/// The parts of the station that every job and the uploads work with.
 pub struct Shared {
     pub station: StationName,
     pub journal: Journal,
@@ -82,11 +81,11 @@ pub struct Shared {
     pub wake_upload: Notify,
     pub stop: AtomicBool,
     pub scale: Scale,
-    /// `None` once the committing thread was asked to end.
+    /// `None` once the committing thread was told to end.
     pub commit: Mutex<Option<Arc<dyn Committer>>>,
 }
 
-/// What is smaller in a model of a station than in a station.
+/// Sizes and times that are smaller in the model check than on a real station.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
     /// Files below this are not entered as in flight: pulling them again costs less than a journal sync.
@@ -115,7 +114,7 @@ impl Shared {
         Ok(self.wrap.unwrap(wrapped, row.id)?)
     }
 
-    /// The exact bytes of a log entry of now.
+    /// The exact bytes of a log entry with the current time.
     fn encode(&self, session: Option<SessionId>, event: Event) -> Result<Vec<u8>, IngestError> {
         Ok(encode_entry(&self.entry(session, event))?)
     }

@@ -57,7 +57,7 @@ impl UploadLane {
 pub struct Outbound {
     pub shared: Arc<Shared>,
     pub store: Arc<dyn Store>,
-    /// Of all keys.
+    /// The prefix of all keys.
     pub prefix: String,
     pub retention: Option<RetentionPolicy>,
     pub pacer: Pacer,
@@ -183,7 +183,7 @@ impl Outbound {
             .to_settle(self.previews, kept_since, limit)?)
     }
 
-    /// Names a lost item in the log and lets its camera's job take it anew.
+    /// Names a lost item in the log and lets its camera's job take it again.
     fn give_up(&self, id: EvidenceId, error: &IngestError) -> Result<(), IngestError> {
         let shared = &*self.shared;
         let Some(row) = shared.journal.item(id)? else {
@@ -201,7 +201,7 @@ impl Outbound {
         Ok(())
     }
 
-    /// What was damaged on this station has been taken again and is stored.
+    /// A recording that was damaged on this station has been taken again and is stored.
     fn replaced(&self, row: &ItemRow) -> Result<(), IngestError> {
         for old in self.shared.journal.replaced_by(row)? {
             durable::remove(&self.shared.spool.damaged(old.id))?;
@@ -228,7 +228,7 @@ impl Outbound {
             let index = self.entries.append(&shared.log, &entry).await?;
             reached!("stored: logged");
             let receipt = blocking(|| shared.log.proof(index))?.into_bytes();
-            // The receipt's checkpoint is at most this large.
+            // The receipt's checkpoint is of at most this size.
             let size = shared.log_size();
             reached!("stored: proved");
             blocking(|| shared.journal.mark_stored(id, index, (&receipt, size)))?;
@@ -249,7 +249,7 @@ impl Outbound {
         let due = row.state == ItemState::Stored && row.stored_entry.is_none();
         let free = || !self.previews || matches!(shared.journal.previews_settled(id), Ok(true));
         if due || self.keep.is_zero() && blocking(free) {
-            // The key first: a spool file without its key reveals nothing.
+            // The key is erased first: a spool file without its key reveals nothing.
             blocking(|| shared.journal.mark_released(id))?;
             reached!("released: key erased");
             blocking(|| durable::remove(&shared.spool.sealed(id)))?;
@@ -257,8 +257,8 @@ impl Outbound {
         Ok(())
     }
 
-    /// A receipt written before the journal lost sight of it (a power cut, a restored journal) proves the same entry
-    /// from another size of the log: as good as ours.
+    /// A receipt that is there already, because the journal forgot it in a power cut or a restore, proves the same entry from
+    /// another size of the log: it is as good as ours.
     async fn put_receipt(
         &self,
         key: &str,
@@ -302,7 +302,7 @@ impl Outbound {
             self.retention,
         )
         .await?;
-        // Gone with a lost journal, as the key itself.
+        // The message was lost with the journal, as was the key itself.
         let unverified = row.wrapped_key.is_none();
         if !unverified {
             let item_key = Bytes::from(sealed.item_key_message.clone());

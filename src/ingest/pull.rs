@@ -1,4 +1,4 @@
-//! One file: from the camera to a sealed spool file, handed to the committer. Reads the source once.
+//! Takes one file from the camera into a sealed spool file and hands it to the committer. The source is read once.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -26,24 +26,25 @@ use crate::seal::{
 /// Frames in memory for each camera.
 const BUFFERS: usize = 8;
 
-/// What a pull needs of its job.
+/// Pulls one file for its job.
 pub struct Puller<'a> {
     pub shared: &'a Arc<Shared>,
     pub session: &'a SessionRow,
-    /// No identity to rely on: neither resumed nor matched with what is held.
+    /// The camera's identity proves nothing: nothing is resumed or matched with what is held.
     pub anonymous: bool,
     pub tally: &'a Arc<Tally>,
-    /// The job's wish to stop, and its view of progress: (bytes of this file, file).
+    /// Whether the job is to stop.
     pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// Called with the bytes of this file that have been read.
     pub progress: &'a dyn Fn(u64),
-    /// How slow the camera is, in bytes a second, when it is hopelessly so; `None` when it no longer is.
+    /// Called with the bytes a second of a camera that hardly answers; with `None` when it no longer crawls.
     pub crawls: &'a dyn Fn(Option<u64>),
 }
 
-/// What a job keeps from file to file.
+/// Buffers and keys that a job keeps from file to file.
 pub struct PullTools {
     pub buffers: Buffers,
-    /// Begun with the first fresh item.
+    /// Started with the first item that is not resumed.
     pub stock: Option<ItemStock>,
 }
 
@@ -78,7 +79,7 @@ impl Watch for JobWatch<'_> {
 struct OpenItem {
     id: EvidenceId,
     key: ItemKey,
-    /// `None` where it is still to be made.
+    /// `None` for a resumed item: it is made at the end.
     item_key_message: Option<Vec<u8>>,
     wrapped: Vec<u8>,
     file: BulkFile,
@@ -123,7 +124,7 @@ impl Puller<'_> {
         match self.seal(source.as_mut(), facts, work, &mut tools.buffers) {
             Ok(size) => Ok(size),
             Err(error) => {
-                // What can be resumed stays; everything else leaves nothing behind.
+                // A pull that can be resumed stays; every other one leaves nothing behind.
                 let keep = match &error {
                     IngestError::Stopped => true,
                     IngestError::Camera(error) => !error.spoils(),
@@ -137,13 +138,13 @@ impl Puller<'_> {
         }
     }
 
-    /// The journal first: what could not be removed must not be gone on with.
+    /// The journal first: a pull whose file could not be removed must never be resumed.
     fn throw_away(&self, id: EvidenceId) -> Result<(), IngestError> {
         self.shared.journal.drop_pulling(id)?;
         Ok(durable::remove(&self.shared.spool.partial(id))?)
     }
 
-    /// A file that is gone from the camera: nothing goes on with what was taken of it.
+    /// Throws away the interrupted pull of a file that is gone from the camera.
     fn forget(&self, facts: &FileFacts) -> Result<(), IngestError> {
         let (Some(camera), false) = (&self.session.camera, self.anonymous) else {
             return Ok(());
@@ -189,7 +190,7 @@ impl Puller<'_> {
         };
         let file = match begun() {
             Ok(file) => file,
-            // A full disk would be filled with beginnings.
+            // Otherwise a full disk would fill up with beginnings.
             Err(error) => {
                 self.throw_away(id)?;
                 return Err(error.into());
@@ -214,7 +215,7 @@ impl Puller<'_> {
             .map_or("unknown", |c| c.as_str())
     }
 
-    /// The interrupted pull of just this file, if its partial spool file verifies; else it is thrown away.
+    /// The interrupted pull of this very file, if its partial spool file verifies; otherwise it is thrown away.
     fn resumed(&self, facts: &FileFacts) -> Result<Option<OpenItem>, IngestError> {
         let (Some(camera), false) = (&self.session.camera, self.anonymous) else {
             return Ok(None);
@@ -257,7 +258,7 @@ impl Puller<'_> {
             Err(error) => {
                 tracing::warn!(code = "pull_not_resumed", evidence = %row.id, path = %facts.path, error = &error as &dyn std::error::Error,
                     next_step = "nothing to do; if it happens often, check the station's disk",
-                    "an interrupted pull cannot be resumed; it is thrown away and the file is pulled anew");
+                    "an interrupted pull cannot be resumed; it is thrown away and the file is pulled again");
                 self.throw_away(row.id)?;
                 Ok(None)
             }

@@ -48,7 +48,7 @@ impl fmt::Display for WorkId {
     }
 }
 
-/// What follows from a failure.
+/// The consequence of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     /// After the back-off, and never sooner than the store asked for.
@@ -61,7 +61,7 @@ pub enum Retry {
 
 /// Work that the journal names.
 pub trait WorkSource: Send + Sync + Sized + 'static {
-    /// What bounds the work that runs at the same time: each lane has its own limit.
+    /// Work that runs at the same time is bounded by lane: each has its own limit.
     type Lane: Copy + PartialEq + Send;
 
     /// Looks for work at least this often while any is at hand.
@@ -126,7 +126,7 @@ impl Failures {
         }
     }
 
-    /// What failed may be tried again at once.
+    /// Lets everything that failed be tried again at once.
     pub fn hurry(&mut self) {
         let now = Instant::now();
         for again in self.of.values_mut().filter_map(|f| f.again.as_mut()) {

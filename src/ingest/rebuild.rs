@@ -1,7 +1,7 @@
-//! A lost journal made anew: what was sealed and stored stands in the custody log, what is on its way lies in the spool.
+//! Rebuilds a lost journal: the custody log says what was sealed and stored, and the spool holds what is on its way.
 //!
-//! The items' keys were in the journal alone and are gone with it. What still has to be stored is sent as it lies in the
-//! spool; its recipients can open it as ever.
+//! The items' keys were only in the journal and are gone with it. What still has to be stored is uploaded as it lies in the
+//! spool; its recipients can still open it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,36 +14,36 @@ use crate::model::{Entry, Event, EvidenceId, FileFacts, ItemSealed, ItemState, S
 /// Rows of one journal transaction.
 const CHUNK: usize = 512;
 
-/// What the log tells besides the items themselves.
+/// The log's facts about items and sessions, beside the seals themselves.
 #[derive(Default)]
-struct Told {
+struct LogFacts {
     stored: HashMap<EvidenceId, (u64, Timestamp)>,
     failed: HashSet<EvidenceId>,
     quarantined: HashMap<EvidenceId, String>,
     undocked: HashMap<SessionId, (Timestamp, bool)>,
 }
 
-/// Enters every session and item of the log that the journal does not know; returns the items of the log. Can be done again
-/// after a stop.
+/// Enters every session and item of the log that the journal does not know; returns the number of items in the log. It can
+/// be repeated after a stop.
 pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
     tracing::error!(
         code = "journal_lost",
-        next_step = "check the disk; the journal is rebuilt from the custody log and the spool now",
+        next_step = "check the disk; the journal is now rebuilt from the custody log and the spool",
         "the journal does not know what the custody log knows"
     );
-    let mut told = Told::default();
+    let mut facts = LogFacts::default();
     each(shared, |index, entry| {
         match entry.event {
             Event::ItemStored(stored) => {
-                told.stored.insert(stored.evidence, (index, entry.time));
+                facts.stored.insert(stored.evidence, (index, entry.time));
             }
-            Event::ItemFailed(failed) => told.failed.extend(failed.evidence),
+            Event::ItemFailed(failed) => facts.failed.extend(failed.evidence),
             Event::ItemQuarantined(item) => {
-                told.quarantined.insert(item.evidence, item.reason);
+                facts.quarantined.insert(item.evidence, item.reason);
             }
             Event::CameraUndocked(left) => {
                 let end = (entry.time, left.complete);
-                told.undocked.extend(entry.session.map(|id| (id, end)));
+                facts.undocked.extend(entry.session.map(|id| (id, end)));
             }
             _ => {}
         }
@@ -67,11 +67,11 @@ pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
                     started: entry.time,
                     ended: None,
                 };
-                let ended = told.undocked.get(&session).copied();
+                let ended = facts.undocked.get(&session).copied();
                 shared.journal.adopt_session(&row, ended)?;
             }
             Event::ItemSealed(sealed) => {
-                items.push(row(shared, &told, session, index, sealed)?);
+                items.push(row(shared, &facts, session, index, sealed)?);
                 count += 1;
                 if items.len() == CHUNK {
                     shared.journal.adopt_items(&items)?;
@@ -90,19 +90,19 @@ pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
 
 fn row(
     shared: &Shared,
-    told: &Told,
+    facts: &LogFacts,
     session: SessionId,
     index: u64,
     sealed: &ItemSealed,
 ) -> Result<ItemRow, IngestError> {
     let id = sealed.evidence;
-    let stored = told.stored.get(&id).copied();
+    let stored = facts.stored.get(&id).copied();
     let spooled = shared.spool.sealed(id).exists();
     let state = match stored {
-        // Its receipt may be missing in the store as long as its file was not removed.
+        // Its receipt may be missing in the store until its file is removed.
         Some(_) if spooled => ItemState::Stored,
         Some(_) => ItemState::Released,
-        None if told.failed.contains(&id) => ItemState::Failed,
+        None if facts.failed.contains(&id) => ItemState::Failed,
         None => ItemState::Logged,
     };
     let receipt = match (state, stored) {
@@ -128,7 +128,7 @@ fn row(
             item_key_message: Vec::new(),
             manifest: shared.log.entry(index)?,
         }),
-        quarantine: told.quarantined.get(&id).cloned(),
+        quarantine: facts.quarantined.get(&id).cloned(),
         log_index: Some(index),
         stored_entry: receipt,
         stored_index: stored.map(|(index, _)| index),
@@ -136,7 +136,7 @@ fn row(
     })
 }
 
-/// What operators decided stands in the log, too.
+/// Repeats the operators' decisions, which are in the log, too.
 fn decide_again(shared: &Shared) -> Result<(), IngestError> {
     each(shared, |_, entry| {
         let Event::OperatorAction(action) = entry.event else {
@@ -157,7 +157,7 @@ fn decide_again(shared: &Shared) -> Result<(), IngestError> {
     })
 }
 
-/// Every entry in order. One that this version cannot read is left out.
+/// Visits every entry in order. Entries that this version cannot read are left out.
 fn each(
     shared: &Shared,
     mut see: impl FnMut(u64, Entry) -> Result<(), IngestError>,

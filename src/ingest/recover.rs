@@ -1,4 +1,4 @@
-//! After a stop, a kill or a power cut: journal, spool and log are brought in line, through the normal commit steps.
+//! Brings journal, spool and log in line after a stop, a kill or a power cut, through the normal commit steps (promise 9).
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,10 +22,10 @@ const RECONCILED: &str = "reconciled";
 /// [`Journal::mark_stored`]: crate::journal::Journal::mark_stored
 pub const WITNESSED: &str = "witnessed";
 
-/// What a start found.
+/// How many things a start found out of line.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Recovered {
-    /// Sealed items whose log entry was missing, or stood there unnoticed.
+    /// Sealed items whose log entry was missing, or was there without the journal knowing.
     pub relogged: u64,
     /// Interrupted pulls that can be resumed.
     pub resumable: u64,
@@ -71,7 +71,7 @@ pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
     Ok(found)
 }
 
-/// Items of the spool that the log knows and the journal does not: it was lost, or put back from an old copy.
+/// Items of the spool that the log knows and the journal does not: the journal was lost, or restored from an old copy.
 fn forgotten(shared: &Shared) -> Result<HashSet<EvidenceId>, IngestError> {
     let mut unknown = HashSet::new();
     for (id, partial) in shared.spool.list().map_err(SealError::Read)? {
@@ -86,9 +86,9 @@ fn forgotten(shared: &Shared) -> Result<HashSet<EvidenceId>, IngestError> {
     Ok(unknown)
 }
 
-/// Whether the journal knows less than the log, as one that was put back from an old copy: what is stored and gone from the
+/// Whether the journal knows less than the log, as after a restore from an old copy: items that are stored and gone from the
 /// spool would be taken a second time.
-fn is_older(shared: &Shared, logged: &Logged) -> Result<bool, IngestError> {
+fn is_older(shared: &Shared, logged: &LoggedIds) -> Result<bool, IngestError> {
     for id in logged.sealed.keys() {
         if shared.journal.item(*id)?.is_none() {
             return Ok(true);
@@ -98,10 +98,10 @@ fn is_older(shared: &Shared, logged: &Logged) -> Result<bool, IngestError> {
 }
 
 #[derive(Default)]
-struct Logged {
+struct LoggedIds {
     sealed: HashMap<EvidenceId, u64>,
     stored: HashMap<EvidenceId, u64>,
-    /// Given up: see [`Shared::lose`].
+    /// Given up as damaged: see [`Shared::lose`].
     failed: HashSet<EvidenceId>,
     previewed: Vec<(EvidenceId, Part)>,
     docked: HashSet<SessionId>,
@@ -109,15 +109,15 @@ struct Logged {
     undocked: HashMap<SessionId, bool>,
 }
 
-/// The items of the log's newer entries.
-fn scan(shared: &Shared, from: u64) -> Result<Logged, IngestError> {
+/// The ids in the log's entries from this index on.
+fn scan(shared: &Shared, from: u64) -> Result<LoggedIds, IngestError> {
     #[derive(Deserialize)]
     struct Light {
         event: String,
         session: Option<SessionId>,
         data: serde_json::Value,
     }
-    let mut logged = Logged::default();
+    let mut logged = LoggedIds::default();
     for index in from..shared.log_size() {
         let bytes = shared.log.entry(index)?;
         let Ok(entry) = serde_json::from_slice::<Light>(&bytes) else {
@@ -153,8 +153,8 @@ fn scan(shared: &Shared, from: u64) -> Result<Logged, IngestError> {
     Ok(logged)
 }
 
-/// Items that the journal calls sealed: their entry is in the log already, or goes there now.
-fn relog(shared: &Shared, logged: &Logged, found: &mut Recovered) -> Result<(), IngestError> {
+/// Items that are sealed in the journal: their entry is in the log already, or is appended now.
+fn relog(shared: &Shared, logged: &LoggedIds, found: &mut Recovered) -> Result<(), IngestError> {
     loop {
         let rows = shared.journal.items_in(&[ItemState::Sealed], None, 256)?;
         if rows.is_empty() {
@@ -190,9 +190,8 @@ fn relog(shared: &Shared, logged: &Logged, found: &mut Recovered) -> Result<(), 
     }
 }
 
-/// Items that the store had just taken: their entry is in the log already, or the uploads put it there. And those that
-/// were being given up.
-fn restore(shared: &Shared, logged: &Logged) -> Result<(), IngestError> {
+/// Items and previews whose entry is in the log while the journal does not say so: they were just stored or given up.
+fn restore(shared: &Shared, logged: &LoggedIds) -> Result<(), IngestError> {
     for (id, index) in &logged.stored {
         if let Some(row) = shared.journal.item(*id)?
             && matches!(row.state, ItemState::Logged | ItemState::Uploading)
@@ -240,14 +239,14 @@ fn sweep(
         };
         match row.map(|row| row.state) {
             Some(ItemState::Pulling) => {
-                // Renamed, but the journal's step was lost: it is resumed as a partial that happens to be whole.
+                // Renamed, but the journal's step was lost: it is resumed as a partial file that happens to be whole.
                 if !partial {
                     durable::rename_unsynced(&path, &shared.spool.partial(id))?;
                 }
                 found.resumable += 1;
             }
             Some(ItemState::Released) => durable::remove(&path)?,
-            // It was being given up.
+            // The stop came while it was being given up.
             Some(ItemState::Failed) if !partial => {
                 durable::rename_unsynced(&path, &shared.spool.damaged(id))?;
             }
@@ -256,7 +255,7 @@ fn sweep(
             None if forgotten.contains(&id) => {
                 found.alarms += 1;
                 tracing::error!(code = "journal_lost", evidence = %id, path = %path.display(),
-                    next_step = "keep this file, and report this with the log's entry of it",
+                    next_step = "keep this file, and report this with its log entry",
                     "the custody log names a sealed file in a way that cannot be read");
             }
             None => {
@@ -291,8 +290,8 @@ fn sweep(
     }
 }
 
-/// Sessions that were open when the station stopped without notice. Each ends in the log once, and only if it began there.
-fn close_sessions(shared: &Shared, logged: &Logged) -> Result<(), IngestError> {
+/// Ends the sessions that were open when the station stopped without notice: in the log once, and only if they began there.
+fn close_sessions(shared: &Shared, logged: &LoggedIds) -> Result<(), IngestError> {
     for session in shared.journal.open_sessions()? {
         let ended = logged.undocked.get(&session.id).copied();
         if ended.is_some() || !logged.docked.contains(&session.id) {

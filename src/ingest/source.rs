@@ -1,4 +1,4 @@
-//! What the upload room asks for, answered from the spool and the journal.
+//! The spool and the journal as the upload room sees them: a source of verified parts and a ledger of what was uploaded.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -20,11 +20,11 @@ use super::{IngestError, Shared};
 
 /// A spool file whose frames are verified while they are read, or, where the item's key was lost, only read.
 pub struct SpoolSource {
-    reader: Reader,
+    reader: SpoolReader,
     path: PathBuf,
 }
 
-enum Reader {
+enum SpoolReader {
     Verified(Box<VerifiedReader>),
     Plain(File, u64),
 }
@@ -48,7 +48,7 @@ impl SpoolSource {
                 Some(key) => {
                     let reader = VerifiedReader::open(file, key, row.id, part, size)?;
                     let reader = reader.past_page_cache(durable::open_direct(path));
-                    Ok(Reader::Verified(Box::new(reader)))
+                    Ok(SpoolReader::Verified(Box::new(reader)))
                 }
                 None => plain(file, row, size),
             });
@@ -64,8 +64,8 @@ impl SpoolSource {
     }
 }
 
-/// All that can be said without the key: it is the message that the log names, and as long.
-fn plain(file: File, row: &ItemRow, size: u64) -> Result<Reader, SealError> {
+/// Without the key only the message id and the length can be checked against the log.
+fn plain(file: File, row: &ItemRow, size: u64) -> Result<SpoolReader, SealError> {
     let there = file.metadata().map_err(SealError::Read)?.len();
     if there < size {
         return Err(SealError::Truncated("its frames"));
@@ -80,7 +80,7 @@ fn plain(file: File, row: &ItemRow, size: u64) -> Result<Reader, SealError> {
         Ok(Event::ItemSealed(sealed))
             if sealed.message_id == Sha256Digest(header.message_id).to_string() =>
         {
-            Ok(Reader::Plain(file, size))
+            Ok(SpoolReader::Plain(file, size))
         }
         _ => Err(SealError::Header),
     }
@@ -89,8 +89,8 @@ fn plain(file: File, row: &ItemRow, size: u64) -> Result<Reader, SealError> {
 impl PartSource for SpoolSource {
     fn len(&self) -> u64 {
         match &self.reader {
-            Reader::Verified(reader) => reader.len(),
-            Reader::Plain(_, size) => *size,
+            SpoolReader::Verified(reader) => reader.len(),
+            SpoolReader::Plain(_, size) => *size,
         }
     }
 
@@ -98,8 +98,8 @@ impl PartSource for SpoolSource {
         disk!("read sealed", &self.path, SealError::Read);
         let length = usize::try_from(len)?;
         let skip = match &mut self.reader {
-            Reader::Verified(reader) => reader.read_range(offset, length, memory.buffer())?,
-            Reader::Plain(file, _) => {
+            SpoolReader::Verified(reader) => reader.read_range(offset, length, memory.buffer())?,
+            SpoolReader::Plain(file, _) => {
                 memory.buffer().resize(length, 0);
                 file.read_exact_at(memory.buffer(), offset)
                     .map_err(SealError::Read)?;

@@ -1,4 +1,4 @@
-//! Where sealed files lie on this station, and whether there is room for more.
+//! The spool: the folder of sealed files on this station, and its free room.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,11 +11,11 @@ use crate::model::{EvidenceId, Part};
 pub struct Spool {
     dir: PathBuf,
     reserve: u64,
-    /// Bytes that pulls at work have yet to write.
+    /// Bytes that running pulls have yet to write.
     promised: AtomicU64,
 }
 
-/// Room that one pull was promised; given back on drop.
+/// Room that is reserved for one pull until this is dropped.
 pub struct ReservedRoom<'a> {
     spool: &'a Spool,
     bytes: u64,
@@ -89,7 +89,7 @@ impl Spool {
         Ok(found)
     }
 
-    /// Less is free than pulls need: what only waits should go.
+    /// Less is free than pulls need: previews that only wait should give way.
     pub fn is_short(&self) -> bool {
         self.free().is_some_and(|free| free < self.reserve)
     }
@@ -106,7 +106,7 @@ impl Spool {
         Some(free)
     }
 
-    /// Promises room for `bytes` and still leaves the reserve; `None` when there is not that much now.
+    /// Reserves room for `bytes` beside what always stays free; `None` when there is not that much now.
     pub fn room(&self, bytes: u64) -> Option<ReservedRoom<'_>> {
         let free = self.free().unwrap_or(u64::MAX);
         let before = self.promised.fetch_add(bytes, Ordering::Relaxed);

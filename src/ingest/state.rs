@@ -1,4 +1,4 @@
-//! The pure state of a dock session: what the bay may show follows from it and from nothing else.
+//! The pure state of a dock session. What the bay may show follows from it and from nothing else (promise 2).
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use super::bays::REMOVED_EARLY;
 use crate::journal::InventoryCounts;
 use crate::model::BayStatus;
 
-/// What to do about a camera that hardly answers.
-pub const CRAWLING: &str = "What it gives is taken for as long as it stays. Clean its contacts and dock it in another bay; if it is as \
+/// The next step for a camera that hardly answers.
+pub const CRAWLING: &str = "What it delivers is taken for as long as it stays docked. Clean its contacts and dock it in another bay; if it is as \
      slow there, leave it docked and tell operations: the camera or its card may be failing.";
 
-/// Where a dock session stands. One method per legal step; an illegal one is refused and logged by the caller.
+/// The phase of a dock session. One method per legal step; an illegal step is refused, and the caller logs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
     /// The camera is being listed for the first time: nothing is known to be safe.
@@ -22,7 +22,7 @@ pub enum Phase {
         reason: String,
         next_step: String,
     },
-    /// All stored; what is proven to be so is being deleted from the camera.
+    /// Everything is stored; files that are proven to be stored are being deleted from the camera.
     Wiping,
     /// A listing found nothing new, and all that was seen is secured, held, or failed with a reason in the log.
     Settled,
@@ -51,7 +51,7 @@ pub struct SessionState {
     elapsed: Duration,
     bytes_read: u64,
     unstored: u64,
-    /// Entries of the camera that are no files to take, or can't be named or reached; the log names each.
+    /// Entries on the camera that are not files, or cannot be named or reached; the log names each.
     refused: u64,
     quarantine: Option<String>,
 }
@@ -76,7 +76,7 @@ impl SessionState {
         &self.phase
     }
 
-    /// So many entries of this session's listings are not taken.
+    /// Sets how many entries of this session's listings are not taken.
     pub fn refused(&mut self, refused: u64) {
         self.refused = refused;
     }
@@ -115,7 +115,7 @@ impl SessionState {
         self.progress(0, bytes_read, elapsed);
     }
 
-    /// Pending still, as far as is known: what was taken may not be committed yet.
+    /// Files and bytes that are still pending; files that were taken may not be committed yet.
     fn pending(&self) -> (u64, u64) {
         let (files, bytes) = self.counts.pending;
         (
@@ -158,7 +158,7 @@ impl SessionState {
         all
     }
 
-    /// What was wiped stays stored.
+    /// The wiping has ended; the files are stored as before.
     pub fn wiped(&mut self) {
         if self.phase == Phase::Wiping {
             self.phase = Phase::Settled;
@@ -180,7 +180,7 @@ impl SessionState {
         self.unstored = unstored;
     }
 
-    /// What people see (design, section 4).
+    /// What the bay shows (design, section 4).
     pub fn status(&self) -> BayStatus {
         let counts = &self.counts;
         let files = counts.files();
@@ -272,7 +272,7 @@ impl SessionState {
     }
 }
 
-/// What a bay shows after its camera left before all was secured.
+/// What a bay shows after its camera left before everything was secured.
 pub fn removed_early(counts: &InventoryCounts, missing: u64) -> BayStatus {
     let reason = if counts.files() == 0 {
         "The camera was removed before it could be read".to_owned()
@@ -365,7 +365,7 @@ mod tests {
             };
             assert_eq!(state.status(), expected);
         }
-        // Counted anew: one of them could not be committed.
+        // Counted again: one of them could not be committed.
         state.pulling(counts(2, 2, 0));
         assert!(matches!(
             state.status(),

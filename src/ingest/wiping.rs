@@ -1,4 +1,4 @@
-//! What a job needs to wipe its camera. Everything is asked anew when it is needed: root may have thought better of it.
+//! The means by which a job wipes its camera. The policy is read anew each time: root may have changed it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use crate::config::Wipe;
 use crate::model::EvidenceId;
 use crate::upload::{Store, UploadError};
 
-/// One camera's share: what its profile asks for, and the means.
+/// The rules of one camera's profile, and the means.
 #[derive(Clone)]
 pub struct Wiping {
     pub rules: Wipe,
     pub means: Arc<WipeMeans>,
 }
 
-/// The same for all cameras.
+/// The means, which are the same for all cameras.
 pub struct WipeMeans {
     /// Root's file.
     pub policy: PathBuf,
-    /// Where root's helper listens.
+    /// The socket of root's helper.
     pub helper: PathBuf,
     pub store: Arc<dyn Store>,
     /// Of all keys.
@@ -30,7 +30,7 @@ pub struct WipeMeans {
 }
 
 impl WipeMeans {
-    /// The note of whoever confirmed an item; `None`: nobody has yet. Blocks; never from a task.
+    /// The signed note that confirms an item, if there is one. Blocks; must not be called from a task.
     pub fn confirmation(&self, id: EvidenceId) -> Result<Option<String>, UploadError> {
         let key = confirmation_key(&self.prefix, id);
         let limit = CONFIRMATION_MAX as u64;

@@ -29,7 +29,7 @@ const ROUND: u32 = 256;
 const ROOM_LOOK: Duration = Duration::from_millis(500);
 const ROOM_LOOKS: u32 = 60;
 
-/// What came of a file that was to be taken.
+/// The outcome for one pending file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TakeResult {
     Done,
@@ -301,7 +301,7 @@ impl Intake {
                 "The station's spool is full: it has no room for {} ({} bytes)",
                 smallest.path, smallest.size
             ),
-            "Leave the camera docked: it goes on by itself when uploads have made room. Operations: check the store.".into(),
+            "Leave the camera docked: it continues when uploads have made room. Operations: check the store.".into(),
         );
         display.show(None);
         for _ in 0..ROOM_LOOKS {

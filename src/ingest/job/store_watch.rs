@@ -4,14 +4,14 @@ use super::bay_display::BayDisplay;
 use super::dock_session::DockSession;
 use crate::ingest::poll::JournalPoll;
 
-/// What a settled session saw in the journal, and how much was not stored then.
+/// A settled session's last look into the journal, and how much was not stored then.
 #[derive(Default)]
 pub(super) struct StoreWatch {
     poll: JournalPoll,
     unstored: Option<u64>,
 }
 
-/// What a look into the journal found.
+/// The state of the uploads at a look into the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StoreProgress {
     /// Something is to be taken again.

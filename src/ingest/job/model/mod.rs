@@ -1,16 +1,16 @@
-//! The ingest against a model: random stories happen to a real station, and what it logs and shows must keep the promises.
+//! The ingest against a model: random scenarios happen to a real station, and what it logs and shows must keep the promises.
 //!
-//! Real are the jobs, the committer's steps, the sealing, the spool, the journal (in memory), the uploads and the recovery
-//! after a stop; cameras, store and custody log are made up. One thread is one station, so that a story happens again just
-//! so and shrinks. A restart reads back what a real one would, a power cut takes what was not synced.
+//! The jobs, the committer's steps, the sealing, the spool, the journal (in memory), the uploads and the recovery after a stop
+//! are real; cameras, store and custody log are simulated. Each station runs on one thread, so that a scenario is repeatable
+//! and can be shrunk. A restart reads back what a real one would; a power cut takes what was not synced.
 
-mod book;
+mod reference;
 mod station;
 mod steps;
 mod store;
-mod story;
-mod wires;
-mod world;
+mod scenario;
+mod harness;
+mod cameras;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use proptest::strategy::Strategy as _;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
 use station::{Station, Stock};
-use story::{Fault, Step, Story, story};
+use scenario::{Fault, Scenario, Step, scenario};
 
 /// Steps of one run; `CAMDOCK_MODEL_STEPS` asks for another number.
 const STEPS: u64 = 100_000;
@@ -32,35 +32,35 @@ fn from_environment(name: &str) -> Option<u64> {
     )
 }
 
-/// In memory, where there is such a place.
+/// A folder in memory where the machine has one.
 fn folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
-    let place: PathBuf = if memory.is_dir() {
+    let parent: PathBuf = if memory.is_dir() {
         memory.into()
     } else {
         std::env::temp_dir()
     };
-    tempfile::tempdir_in(place).unwrap()
+    tempfile::tempdir_in(parent).unwrap()
 }
 
-/// Tells one story; returns its steps, or the promise that was broken, and where.
-fn tell(dir: &Path, story: &Story, stock: &mut Stock) -> Result<u64, String> {
-    let mut station = Station::new(dir, story, stock)?;
-    for (n, step) in story.steps.iter().enumerate() {
+/// Runs one scenario; returns its steps, or the promise that was broken, and where.
+fn run(dir: &Path, scenario: &Scenario, stock: &mut Stock) -> Result<u64, String> {
+    let mut station = Station::new(dir, scenario, stock)?;
+    for (n, step) in scenario.steps.iter().enumerate() {
         station
             .step(*step)
             .map_err(|broken| format!("{broken} (at step {}: {step})", n + 1))?;
     }
     station
         .ending()
-        .map_err(|broken| format!("{broken} (at the story's end)"))?;
+        .map_err(|broken| format!("{broken} (at the scenario's end)"))?;
     Ok(station.steps())
 }
 
 const SEED: u64 = 7;
 
-/// Stories until there are `steps` of all threads, counted in `done`.
-fn tell_many(seed: u64, steps: u64, done: &AtomicU64, failed: &AtomicBool) -> Result<(), String> {
+/// Scenarios until there are `steps` of all threads, counted in `done`.
+fn run_many(seed: u64, steps: u64, done: &AtomicU64, failed: &AtomicBool) -> Result<(), String> {
     let dir = folder();
     let mut stock = Stock::default();
     let mut runner = TestRunner::new(Config {
@@ -70,17 +70,17 @@ fn tell_many(seed: u64, steps: u64, done: &AtomicU64, failed: &AtomicBool) -> Re
         ..Config::default()
     });
     while done.load(Ordering::Relaxed) < steps && !failed.load(Ordering::Relaxed) {
-        let tree = story().new_tree(&mut runner).map_err(|e| e.to_string())?;
+        let tree = scenario().new_tree(&mut runner).map_err(|e| e.to_string())?;
         let stock = std::cell::RefCell::new(&mut stock);
-        let told = runner.run_one(tree, |story| {
-            let steps = tell(dir.path(), &story, &mut stock.borrow_mut());
+        let outcome = runner.run_one(tree, |scenario| {
+            let steps = run(dir.path(), &scenario, &mut stock.borrow_mut());
             done.fetch_add(steps.map_err(TestCaseError::fail)?, Ordering::Relaxed);
             Ok(())
         });
-        if let Err(error) = told {
+        if let Err(error) = outcome {
             failed.store(true, Ordering::Relaxed);
             return Err(match error {
-                TestError::Fail(broken, story) => format!("{broken}\n  {story}"),
+                TestError::Fail(broken, scenario) => format!("{broken}\n  {scenario}"),
                 other @ TestError::Abort(_) => other.to_string(),
             });
         }
@@ -91,18 +91,18 @@ fn tell_many(seed: u64, steps: u64, done: &AtomicU64, failed: &AtomicBool) -> Re
 #[test]
 fn whatever_happens_to_a_station_its_promises_are_kept() {
     let steps = from_environment("CAMDOCK_MODEL_STEPS").unwrap_or(STEPS);
-    // The same stories each time; `make soak` tells others.
+    // The same scenarios each time; `make soak` runs others.
     let seed = from_environment("CAMDOCK_MODEL_SEED").unwrap_or(SEED);
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let (done, failed) = (AtomicU64::new(0), AtomicBool::new(false));
     let broken: Vec<String> = std::thread::scope(|scope| {
         let (done, failed) = (&done, &failed);
-        let tellers: Vec<_> = (0..threads)
-            .map(|n| scope.spawn(move || tell_many(seed + n, steps, done, failed)))
+        let threads: Vec<_> = (0..threads)
+            .map(|n| scope.spawn(move || run_many(seed + n, steps, done, failed)))
             .collect();
-        tellers
+        threads
             .into_iter()
-            .filter_map(|teller| teller.join().unwrap().err())
+            .filter_map(|thread| thread.join().unwrap().err())
             .collect()
     });
     let done = done.into_inner();
@@ -115,7 +115,7 @@ fn whatever_happens_to_a_station_its_promises_are_kept() {
     assert!(done >= steps, "only {done} steps were done");
 }
 
-/// What the model found, with its fault at every point in turn.
+/// Scenarios that the model found, with their fault at every point in turn.
 #[test]
 fn what_once_broke_a_promise_does_so_at_no_point_any_more() {
     let (camera, bay) = (0, 0);
@@ -129,7 +129,7 @@ fn what_once_broke_a_promise_does_so_at_no_point_any_more() {
     let (dock, turn) = (Step::Dock { camera, bay }, Step::Turn { bay });
     let taken = [record(0), dock, turn, turn, Step::Damage { nth: 0 }];
     let upload = Step::Upload { items: 1 };
-    let stories: [(&[Step], Fault, &[Step]); 6] = [
+    let scenarios: [(&[Step], Fault, &[Step]); 6] = [
         // Sealed, in the committer's hands, and pulled again after another file's failure.
         (&[record(0), record(1), dock], Fault::DiskError, &[turn]),
         // An entry that could not be named was never named again, and the bay said that all was stored.
@@ -157,18 +157,18 @@ fn what_once_broke_a_promise_does_so_at_no_point_any_more() {
     ];
     let dir = folder();
     let mut stock = Stock::default();
-    for (before, what, after) in stories {
+    for (before, what, after) in scenarios {
         for points in 0..100 {
             let mut steps = before.to_vec();
             steps.push(Step::Soon { points, what });
             steps.extend(after);
-            let story = Story {
+            let scenario = Scenario {
                 keeps: true,
                 waits: false,
                 steps,
             };
-            if let Err(broken) = tell(dir.path(), &story, &mut stock) {
-                panic!("{broken}\n  {story}");
+            if let Err(broken) = run(dir.path(), &scenario, &mut stock) {
+                panic!("{broken}\n  {scenario}");
             }
         }
     }

@@ -11,9 +11,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
-use super::story::{BAYS, Story};
-use super::wires::Wires;
-use super::world::{self, CAMERAS};
+use super::scenario::{BAYS, Scenario};
+use super::harness::Harness;
+use super::cameras::{self, CAMERAS};
 use crate::audit::{LogHandle, LogKey, VerifierKey};
 use crate::camera::Camera;
 use crate::failpoint::hook::{self, PowerCut};
@@ -57,7 +57,7 @@ pub fn keys() -> &'static Keys {
     })
 }
 
-/// What a thread keeps from story to story: keys made ahead cost the most.
+/// A thread's prepared keys, kept from scenario to scenario: making them costs the most.
 #[derive(Default)]
 pub struct Stock(pub [Option<PullTools>; CAMERAS]);
 
@@ -79,11 +79,11 @@ pub struct Service {
 pub struct Station<'a> {
     dir: PathBuf,
     name: String,
-    pub story: Story,
+    pub scenario: Scenario,
     /// Holds the journal while the service is down.
     _journal: Journal,
     pub stock: &'a mut Stock,
-    pub wires: Rc<RefCell<Wires>>,
+    pub harness: Rc<RefCell<Harness>>,
     pub service: Option<Service>,
     pub steps: Cell<u64>,
 }
@@ -91,21 +91,21 @@ pub struct Station<'a> {
 pub type Verdict = Result<(), String>;
 
 impl<'a> Station<'a> {
-    pub fn new(dir: &Path, story: &Story, stock: &'a mut Stock) -> Result<Self, String> {
+    pub fn new(dir: &Path, scenario: &Scenario, stock: &'a mut Stock) -> Result<Self, String> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("story{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let wires = Rc::new(RefCell::new(Wires::new()));
-        Wires::connect(&wires);
+        let name = format!("scenario{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let harness = Rc::new(RefCell::new(Harness::new()));
+        Harness::connect(&harness);
         let mut station = Self {
             dir: dir.join(&name),
             _journal: Journal::in_memory(&name).map_err(|e| e.to_string())?,
             name,
-            story: Story {
+            scenario: Scenario {
                 steps: Vec::new(),
-                ..story.clone()
+                ..scenario.clone()
             },
             stock,
-            wires,
+            harness,
             service: None,
             steps: Cell::new(0),
         };
@@ -120,9 +120,9 @@ impl<'a> Station<'a> {
 
     fn open(&self) -> Result<Service, String> {
         let log = {
-            let mut wires = self.wires.borrow_mut();
-            wires.log = wires.log.reopened();
-            wires.log.clone()
+            let mut harness = self.harness.borrow_mut();
+            harness.log = harness.log.reopened();
+            harness.log.clone()
         };
         let station = "model".parse().map_err(|_| "a name")?;
         let journal = Journal::in_memory(&self.name).map_err(|e| e.to_string())?;
@@ -136,7 +136,7 @@ impl<'a> Station<'a> {
             recipients: vec![recipient],
             wrap: StationWrapKey::new([7; 32].into()),
             frame_length: FRAME,
-            settle: Duration::from_hours(u64::from(self.story.waits)),
+            settle: Duration::from_hours(u64::from(self.scenario.waits)),
             bays: Bays::default(),
             cores: 0,
             pulling: AtomicUsize::new(0),
@@ -149,7 +149,7 @@ impl<'a> Station<'a> {
                 sealed: Mutex::default(),
             }))),
         });
-        let store: Arc<dyn Store> = self.wires.borrow().store.clone();
+        let store: Arc<dyn Store> = self.harness.borrow().store.clone();
         let outbound = Outbound {
             shared: Arc::clone(&shared),
             store,
@@ -159,7 +159,7 @@ impl<'a> Station<'a> {
             part_size: 8 << 20,
             parts_at_once: 1,
             memory: PartMemory::new(8 << 20),
-            keep: Duration::from_hours(u64::from(self.story.keeps)),
+            keep: Duration::from_hours(u64::from(self.scenario.keeps)),
             previews: false,
             view: Mutex::new(OutboundView::default()),
             entries: crate::ingest::RecentEntries::default(),
@@ -176,11 +176,11 @@ impl<'a> Station<'a> {
     fn start(&mut self) -> Verdict {
         for _ in 0..ENOUGH {
             let service = self.open()?;
-            self.wires.borrow_mut().restarted(&service.shared);
+            self.harness.borrow_mut().restarted(&service.shared);
             let shared = Arc::clone(&service.shared);
             match self.within(|_| recover(&shared))? {
                 None => {
-                    self.wires.borrow_mut().unsynced.lose();
+                    self.harness.borrow_mut().unsynced.lose();
                     continue;
                 }
                 Some(Err(_)) => continue,
@@ -188,7 +188,7 @@ impl<'a> Station<'a> {
             }
             self.in_line(&shared)?;
             self.service = Some(service);
-            let docked = self.wires.borrow().docked;
+            let docked = self.harness.borrow().docked;
             for (bay, device) in docked.into_iter().enumerate() {
                 if let Some(device) = device {
                     self.dock(device, bay)?;
@@ -201,9 +201,9 @@ impl<'a> Station<'a> {
 
     /// What a start must have brought about.
     fn in_line(&self, shared: &Shared) -> Verdict {
-        let mut wires = self.wires.borrow_mut();
-        wires.read_log()?;
-        wires.kept()?;
+        let mut harness = self.harness.borrow_mut();
+        harness.read_log()?;
+        harness.kept()?;
         if !shared.bays.all().is_empty() {
             return Err("a bay shows something before its camera was looked at".into());
         }
@@ -216,14 +216,14 @@ impl<'a> Station<'a> {
             let rows = shared.journal.items_in(states, None, 10_000);
             Ok(rows.map_err(failed)?.len())
         };
-        let items = wires.book.items.values();
+        let items = harness.reference.items.values();
         let (stored, lost) = items.fold((0, 0), |(stored, lost), item| {
             (
                 stored + usize::from(item.stored),
                 lost + usize::from(item.lost),
             )
         });
-        let waiting = wires.book.items.len() - stored - lost;
+        let waiting = harness.reference.items.len() - stored - lost;
         let journal = (
             of(&[ItemState::Stored, ItemState::Released])?,
             of(&[ItemState::Logged, ItemState::Uploading])?,
@@ -235,7 +235,7 @@ impl<'a> Station<'a> {
                 "the log knows {stored} stored, {waiting} waiting, {lost} lost items; the journal {journal:?}"
             ));
         }
-        for (session, path) in wires.book.missing() {
+        for (session, path) in harness.reference.missing() {
             let known = shared.journal.still_missing(session, 100).map_err(failed)?;
             if !known.contains(path) {
                 return Err(format!("{path} left with its camera, and nobody remembers"));
@@ -266,17 +266,17 @@ impl<'a> Station<'a> {
         if self.service.as_ref().is_some_and(|s| s.shared.stopping()) {
             self.restart()?;
         }
-        self.wires.borrow_mut().look(true);
+        self.harness.borrow_mut().look(true);
         self.verdict()
     }
 
     pub fn verdict(&self) -> Verdict {
-        self.wires.borrow_mut().broken.take().map_or(Ok(()), Err)
+        self.harness.borrow_mut().broken.take().map_or(Ok(()), Err)
     }
 
     pub fn power_cut(&mut self) -> Verdict {
         self.service = None;
-        self.wires.borrow_mut().unsynced.lose();
+        self.harness.borrow_mut().unsynced.lose();
         self.start()
     }
 
@@ -311,9 +311,9 @@ impl<'a> Station<'a> {
             self.undock(other)?;
         }
         {
-            let mut wires = self.wires.borrow_mut();
-            wires.docked[bay] = Some(device);
-            let mut devices = wires.world.lock();
+            let mut harness = self.harness.borrow_mut();
+            harness.docked[bay] = Some(device);
+            let mut devices = harness.cameras.lock();
             devices[device].present = true;
             devices[device].listed = None;
         }
@@ -324,7 +324,7 @@ impl<'a> Station<'a> {
     }
 
     fn begin(&mut self, device: usize, bay: usize) {
-        let camera = world::id(device);
+        let camera = cameras::id(device);
         let session = SessionRow {
             id: SessionId::new(),
             bay: BayName::new(&format!("bay-{bay}")),
@@ -336,7 +336,7 @@ impl<'a> Station<'a> {
             ended: None,
             camera,
         };
-        self.wires.borrow_mut().book.docks(session.id, device);
+        self.harness.borrow_mut().reference.docks(session.id, device);
         let Some(service) = &mut self.service else {
             return;
         };
@@ -344,7 +344,7 @@ impl<'a> Station<'a> {
             shared: Arc::clone(&service.shared),
             anonymous: session.camera.is_none(),
             session,
-            camera: self.wires.borrow().world.camera(device),
+            camera: self.harness.borrow().cameras.camera(device),
             control: Arc::new(JobControl::default()),
             wiping: None,
         };
@@ -360,12 +360,12 @@ impl<'a> Station<'a> {
         }
     }
 
-    /// The bus tells that a camera left.
+    /// The bus reports that a camera left.
     pub fn undock(&mut self, bay: usize) -> Verdict {
         {
-            let mut wires = self.wires.borrow_mut();
-            if let Some(device) = wires.docked[bay].take() {
-                wires.world.lock()[device].present = false;
+            let mut harness = self.harness.borrow_mut();
+            if let Some(device) = harness.docked[bay].take() {
+                harness.cameras.lock()[device].present = false;
             }
         }
         let session = self.service.as_mut().and_then(|s| s.sessions[bay].take());
@@ -389,7 +389,7 @@ impl Drop for Station<'_> {
     }
 }
 
-/// Commits on the story's own thread, when a job waits for it.
+/// Commits on the scenario's own thread, when a job waits for it.
 struct OwnThread {
     shared: Weak<Shared>,
     sealed: Mutex<Vec<SealedFile>>,

@@ -1,10 +1,10 @@
-//! The steps of a story, one by one, and its ending.
+//! The steps of a scenario, one by one, and its ending.
 
 use tokio::sync::watch;
 
 use super::station::{FRAME, Station, Verdict, keys};
-use super::story::{BAYS, Step};
-use super::world::{self, Lying};
+use super::scenario::{BAYS, Step};
+use super::cameras::{self, CardFile};
 use crate::ingest::job::StepEnd;
 use crate::ingest::pull::PullTools;
 use crate::ingest::queue::{self, WorkId};
@@ -63,13 +63,13 @@ impl Station<'_> {
         Ok(())
     }
 
-    fn file(&self, camera: usize, file: usize, change: impl FnOnce(&mut Lying)) -> bool {
-        let wires = self.wires.borrow();
-        let mut devices = wires.world.lock();
+    fn file(&self, camera: usize, file: usize, change: impl FnOnce(&mut CardFile)) -> bool {
+        let harness = self.harness.borrow();
+        let mut devices = harness.cameras.lock();
         let found = devices[camera].files.get_mut(&file);
         let there = found.is_some();
-        if let Some(lying) = found {
-            change(lying);
+        if let Some(on_card) = found {
+            change(on_card);
         }
         there
     }
@@ -89,7 +89,7 @@ impl Station<'_> {
         };
         match step {
             Step::Dock { camera, bay } => {
-                let docked = self.wires.borrow().docked;
+                let docked = self.harness.borrow().docked;
                 let free = docked[bay].is_none() && !docked.contains(&Some(camera));
                 if free {
                     self.dock(camera, bay)?;
@@ -98,10 +98,10 @@ impl Station<'_> {
             }
             Step::Undock { bay } if has(self, bay) => self.undock(bay).map(|()| true),
             Step::TornOut { bay } => {
-                let mut wires = self.wires.borrow_mut();
-                let torn = wires.docked[bay].take();
+                let mut harness = self.harness.borrow_mut();
+                let torn = harness.docked[bay].take();
                 if let Some(device) = torn {
-                    wires.world.lock()[device].present = false;
+                    harness.cameras.lock()[device].present = false;
                 }
                 Ok(torn.is_some())
             }
@@ -130,26 +130,26 @@ impl Station<'_> {
                 time,
                 growing,
             } => {
-                let wires = self.wires.borrow();
-                let lying = Lying {
+                let harness = self.harness.borrow();
+                let on_card = CardFile {
                     size,
                     time,
                     growing,
-                    ..Lying::default()
+                    ..CardFile::default()
                 };
-                let device = &mut wires.world.lock()[camera];
-                device.unquiet |= lying.growing || lying.version().1.is_none();
-                device.files.insert(file, lying);
+                let device = &mut harness.cameras.lock()[camera];
+                device.unquiet |= on_card.growing || on_card.version().1.is_none();
+                device.files.insert(file, on_card);
                 Ok(true)
             }
             Step::Finish { camera, file } => Ok(self.file(camera, file, |l| l.growing = false)),
             Step::Remove { camera, file } => {
-                let wires = self.wires.borrow();
-                let gone = wires.world.lock()[camera].files.remove(&file);
+                let harness = self.harness.borrow();
+                let gone = harness.cameras.lock()[camera].files.remove(&file);
                 Ok(gone.is_some())
             }
             Step::Odd { camera } => {
-                self.wires.borrow().world.lock()[camera].odd = true;
+                self.harness.borrow().cameras.lock()[camera].odd = true;
                 Ok(true)
             }
             Step::ReadFails {
@@ -160,12 +160,12 @@ impl Station<'_> {
             } => Ok(self.file(camera, file, |l| (l.fails, l.fails_at) = (times, at))),
             Step::Touched { camera, file } => Ok(self.file(camera, file, |l| l.touched = true)),
             Step::ListFails { camera, times } => {
-                self.wires.borrow().world.lock()[camera].list_fails = times;
+                self.harness.borrow().cameras.lock()[camera].list_fails = times;
                 Ok(true)
             }
             Step::StoreFails { calls, answer_lost } => {
-                let wires = self.wires.borrow();
-                let mut store = wires.store.lock();
+                let harness = self.harness.borrow();
+                let mut store = harness.store.lock();
                 (store.fails, store.answer_lost) = (calls, answer_lost);
                 Ok(true)
             }
@@ -173,11 +173,11 @@ impl Station<'_> {
                 let Some(service) = &self.service else {
                     return Ok(false);
                 };
-                let mut wires = self.wires.borrow_mut();
-                Ok(wires.book.damage(nth, &service.shared.spool).is_some())
+                let mut harness = self.harness.borrow_mut();
+                Ok(harness.reference.damage(nth, &service.shared.spool).is_some())
             }
             Step::Soon { points, what } => {
-                self.wires.borrow_mut().armed = Some((points, what));
+                self.harness.borrow_mut().armed = Some((points, what));
                 Ok(true)
             }
         }
@@ -186,13 +186,13 @@ impl Station<'_> {
     /// With nothing in the way any more, everything docked comes to its end.
     pub fn ending(&mut self) -> Verdict {
         {
-            let wires = &mut *self.wires.borrow_mut();
-            wires.calm();
-            wires.store.lock().fails = 0;
-            for device in wires.world.lock().iter_mut() {
+            let harness = &mut *self.harness.borrow_mut();
+            harness.calm();
+            harness.store.lock().fails = 0;
+            for device in harness.cameras.lock().iter_mut() {
                 device.list_fails = 0;
-                for lying in device.files.values_mut() {
-                    (lying.fails, lying.touched, lying.growing) = (0, false, false);
+                for on_card in device.files.values_mut() {
+                    (on_card.fails, on_card.touched, on_card.growing) = (0, false, false);
                 }
             }
         }
@@ -205,9 +205,9 @@ impl Station<'_> {
             }
             self.happens(Step::Upload { items: 64 })?;
             busy |= self
-                .wires
+                .harness
                 .borrow()
-                .book
+                .reference
                 .items
                 .values()
                 .any(|i| !i.stored && !i.lost);
@@ -226,7 +226,7 @@ impl Station<'_> {
 
     /// Partial files are those of pulls that can be gone on with, and only cameras that are elsewhere have such.
     fn no_leftovers(&self) -> Verdict {
-        let wires = self.wires.borrow();
+        let harness = self.harness.borrow();
         let shared = &self.service.as_ref().ok_or("no service")?.shared;
         let failed = |e: crate::journal::JournalError| e.to_string();
         let rows = shared
@@ -235,20 +235,20 @@ impl Station<'_> {
             .map_err(failed)?;
         let files = shared.spool.list().map_err(|e| e.to_string())?;
         for (id, _) in files.iter().filter(|(_, partial)| *partial) {
-            if !wires.unremoved && !rows.iter().any(|row| row.id == *id) {
+            if !harness.unremoved && !rows.iter().any(|row| row.id == *id) {
                 return Err(format!("the partial file {id} belongs to nothing"));
             }
         }
         for row in rows {
             // As long as the file is there as it was, the next docking goes on with it.
-            let docked = wires.docked.iter().flatten().any(|device| {
-                let on_it = &wires.world.lock()[*device];
-                let there = on_it.files.iter().any(|(file, lying)| {
-                    world::path(*file) == row.facts.path
-                        && lying.version() == (row.facts.size, row.facts.modified)
+            let docked = harness.docked.iter().flatten().any(|device| {
+                let on_it = &harness.cameras.lock()[*device];
+                let there = on_it.files.iter().any(|(file, on_card)| {
+                    cameras::path(*file) == row.facts.path
+                        && on_card.version() == (row.facts.size, row.facts.modified)
                 });
-                let unquiet = self.story.waits && on_it.unquiet;
-                row.camera.is_some() && world::id(*device) == row.camera && !there && !unquiet
+                let unquiet = self.scenario.waits && on_it.unquiet;
+                row.camera.is_some() && cameras::id(*device) == row.camera && !there && !unquiet
             });
             if docked {
                 let path = row.facts.path;
@@ -259,23 +259,23 @@ impl Station<'_> {
     }
 
     fn ended_well(&self, bay: usize) -> Verdict {
-        let wires = self.wires.borrow();
+        let harness = self.harness.borrow();
         let service = self.service.as_ref().ok_or("no service")?;
-        let (Some(device), Some(docked)) = (wires.docked[bay], &service.sessions[bay]) else {
+        let (Some(device), Some(docked)) = (harness.docked[bay], &service.sessions[bay]) else {
             return Ok(());
         };
         let status = docked.run.display.state().status();
-        let devices = wires.world.lock();
+        let devices = harness.cameras.lock();
         let fine = match &status {
             BayStatus::AllStored { .. } => true,
             BayStatus::NeedsAttention { code, .. } => match code.as_str() {
                 "files_failed" => !devices[device].troubled.is_empty(),
                 "not_taken" => devices[device].odd,
-                "quarantine" => world::id(device).is_none(),
+                "quarantine" => cameras::id(device).is_none(),
                 _ => false,
             },
-            // Nothing tells that such a file has stopped growing.
-            BayStatus::Reading { .. } => self.story.waits && devices[device].unquiet,
+            // Nothing says that such a file has stopped growing.
+            BayStatus::Reading { .. } => self.scenario.waits && devices[device].unquiet,
             _ => false,
         };
         if fine {

@@ -33,14 +33,14 @@ const REASON_MAX: usize = 200;
 pub(super) struct Wiper {
     wiping: Wiping,
     camera: CameraId,
-    /// Asked about once in this session, whatever came of it.
+    /// Items that were dealt with once in this session, whatever the result.
     settled: HashSet<EvidenceId>,
     notes: HashMap<EvidenceId, String>,
-    /// `None`: nothing is left to be tried.
+    /// When to wipe next; `None`: nothing is left to be tried.
     next: Option<Instant>,
 }
 
-/// Why nothing could be done, for people.
+/// The reason why nothing could be done, for people.
 struct WipeTrouble {
     code: &'static str,
     reason: String,
@@ -49,7 +49,7 @@ struct WipeTrouble {
 }
 
 impl Wiper {
-    /// `None`: never from a camera that nobody is sure of.
+    /// `None`: a camera whose identity is in doubt is never wiped.
     pub fn new(wiping: Wiping, session: &SessionRow, anonymous: bool) -> Option<Self> {
         let camera = session.camera.clone()?;
         (!anonymous && session.quarantine.is_none()).then(|| Self {
@@ -65,7 +65,7 @@ impl Wiper {
         self.next.is_some_and(|next| next <= Instant::now())
     }
 
-    /// The camera has something that it had not before: to be deleted, too, once it is stored.
+    /// The camera has new files: they are to be deleted, too, once they are stored.
     pub fn expect_more(&mut self, session: &DockSession) {
         self.next = Some(Instant::now());
         session.control.set_to_wipe(true);
@@ -122,7 +122,7 @@ impl Wiper {
         done
     }
 
-    /// `Ok(true)`: done with; `Ok(false)`: something is still to be confirmed.
+    /// `Ok(true)`: nothing is left; `Ok(false)`: something is still to be confirmed.
     fn wipe(
         &mut self,
         session: &DockSession,
@@ -193,7 +193,7 @@ impl Wiper {
                     prove: &|proof| prove(proof, &trust, level, now()),
                     helper: &self.wiping.means.helper,
                 };
-                let answer = match asked(camera, &order, &|| {
+                let answer = match request(camera, &order, &|| {
                     session.is_over() || session.control.has_twin()
                 }) {
                     Ok(answer) => answer,
@@ -242,7 +242,7 @@ impl Wiper {
         })
     }
 
-    /// An item's proof, if it holds; else why it stays where it is.
+    /// An item's proof, if it holds; otherwise the reason why the file stays.
     fn proof(
         &self,
         session: &DockSession,
@@ -261,7 +261,7 @@ impl Wiper {
             let left = Left::new("proof_wrong", "the journal does not know it any more");
             return Ok(Err(kept(&left, None)));
         };
-        // Of whom it is, and whether it may be kept, is still to be decided.
+        // It is still to be decided whose it is and whether it may be kept.
         if row.quarantine.is_some() {
             let left = Left::new("quarantined", "it was taken in quarantine");
             return Ok(Err(kept(&left, Some(&row))));
@@ -291,7 +291,7 @@ impl Wiper {
         })
     }
 
-    /// All notes that are still wanted; `false`: one is not there yet, and nothing is deleted before all are.
+    /// Fetches the confirmations that are still missing; `false`: one is not there yet, and nothing is deleted before all are.
     fn fetch_confirmations(&mut self, ids: &[EvidenceId]) -> bool {
         for id in ids {
             if self.notes.contains_key(id) {
@@ -302,7 +302,7 @@ impl Wiper {
                     self.notes.insert(*id, note);
                 }
                 Ok(None) => return false,
-                // What a store says of an object that is not there, to keys that may not list.
+                // Keys that may not list get this answer for an object that does not exist.
                 Err(error @ UploadError::Forbidden { .. }) => {
                     tracing::info!(evidence = %id, error = &error as &dyn std::error::Error, "not confirmed yet, or its confirmation may not be read");
                     return false;
@@ -319,7 +319,7 @@ impl Wiper {
     }
 }
 
-/// What was deleted is deleted: entered again until the log takes it.
+/// Enters the results until the log takes them: what was deleted must be in the log.
 fn enter(
     session: &DockSession,
     display: &BayDisplay,
@@ -331,7 +331,7 @@ fn enter(
     Ok(())
 }
 
-/// What root allows now.
+/// Reads what root's policy allows now.
 fn allowed(
     file: &Path,
     asked: WipeLevel,
@@ -344,7 +344,7 @@ fn allowed(
     };
     let policy =
         WipePolicy::load(file).map_err(|error| refused(chain(&error), error.next_step()))?;
-    // A profile may ask for more than the file does, and then somebody has to be there who can confirm.
+    // A profile may ask for more than the policy does; then there must be a key that can confirm.
     let level = asked.max(policy.level);
     let trust = WipeTrust::new(level, &policy.log_keys, &policy.confirmer_keys);
     let trust = trust.map_err(|error| {
@@ -354,8 +354,8 @@ fn allowed(
     Ok((policy, trust, level))
 }
 
-/// What became of each file, unless nothing was deleted at all.
-fn asked(
+/// Asks for the deletion; returns the result of each file, unless nothing was deleted at all.
+fn request(
     camera: &mut dyn Camera,
     order: &WipeOrder<'_>,
     stop: &dyn Fn() -> bool,
@@ -377,7 +377,7 @@ fn asked(
     }
 }
 
-/// One result for each file that was asked about; an answer about anything else counts for nothing.
+/// One result for each file that was asked about; answers about other files are ignored.
 fn matched(files: &[(Proven, WipeProof)], answered: Vec<WipeResult>) -> Vec<WipeResult> {
     let unanswered = Left::new("no_answer", "nothing was said about it");
     let mut answered: HashMap<_, _> = answered

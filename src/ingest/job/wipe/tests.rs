@@ -31,7 +31,7 @@ fn each_file_that_was_asked_about_gets_one_result_and_no_other_does() {
         WipeResult::left(&files[0].0, &Left::new("file_changed", "y".repeat(999))),
     ];
     let results = matched(&files, answers);
-    let told: Vec<_> = results
+    let results_by_path: Vec<_> = results
         .iter()
         .map(|r| {
             (
@@ -42,7 +42,7 @@ fn each_file_that_was_asked_about_gets_one_result_and_no_other_does() {
         })
         .collect();
     assert_eq!(
-        told,
+        results_by_path,
         [
             ("A".to_owned(), false, Some("file_changed")),
             ("B".to_owned(), true, None),
@@ -69,7 +69,7 @@ fn every_page_of_results_fits_an_entry_of_the_log() {
 }
 
 #[test]
-fn a_profile_that_asks_for_confirmations_where_nobody_confirms_is_told_so_before_anything_is_begun()
+fn a_profile_that_asks_for_confirmations_without_a_confirmer_is_refused_before_anything_is_deleted()
 {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("wipe.toml");

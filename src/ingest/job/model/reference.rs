@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::store::MemoryStore;
-use super::world::{self, Device, Version, content};
+use super::cameras::{self, Device, Version, content};
 use crate::durable;
 use crate::ingest::Spool;
 use crate::model::{
@@ -45,25 +45,25 @@ pub struct Session {
 }
 
 #[derive(Default)]
-pub struct Book {
+pub struct Reference {
     read: u64,
     pub items: HashMap<EvidenceId, Item>,
     sessions: HashMap<SessionId, Session>,
-    /// What somebody was told is safe.
-    told: HashSet<EvidenceId>,
-    /// Sealed files that the story damaged.
+    /// Items that a bay showed as safe.
+    shown_safe: HashSet<EvidenceId>,
+    /// Sealed files that the scenario damaged.
     pub damaged: HashSet<EvidenceId>,
 }
 
 /// Where sealed bytes can be.
-pub struct Places<'a> {
+pub struct SealedPlaces<'a> {
     pub spool: &'a Spool,
     pub store: &'a MemoryStore,
     /// Files of the spool that a power cut would take.
     pub unsynced: &'a dyn Fn(&std::path::Path) -> bool,
 }
 
-impl Book {
+impl Reference {
     pub const fn read(&self) -> u64 {
         self.read
     }
@@ -93,7 +93,7 @@ impl Book {
                 Event::ItemSealed(sealed) => self.sealed(session, sealed)?,
                 Event::ItemHeld(held) => {
                     let docked = self.docked(session)?;
-                    let camera = world::id(docked.device);
+                    let camera = cameras::id(docked.device);
                     let Some(item) = self.items.get(&held.evidence) else {
                         return Err(format!("{} is held by an item that never was", held.path));
                     };
@@ -152,7 +152,7 @@ impl Book {
                 }
                 Event::CameraDocked(docked) => {
                     let device = self.docked(session)?.device;
-                    promise!(docked.camera == world::id(device), "another camera docked");
+                    promise!(docked.camera == cameras::id(device), "another camera docked");
                 }
                 Event::CameraUndocked(undocked) => self.undocked(session, undocked)?,
                 Event::InventoryTaken(taken) => {
@@ -178,7 +178,7 @@ impl Book {
 
     fn sealed(&mut self, session: SessionId, sealed: ItemSealed) -> Verdict {
         let docked = self.docked(session)?;
-        let (camera, version) = (world::id(docked.device), (sealed.size, sealed.modified));
+        let (camera, version) = (cameras::id(docked.device), (sealed.size, sealed.modified));
         let path = sealed.path;
         promise!(
             sealed.camera == camera,
@@ -215,15 +215,15 @@ impl Book {
     /// The item that this file of this session is; without a serial or a time nothing of another session counts.
     fn held_by(&self, id: SessionId, path: &SourcePath, version: Version) -> Option<EvidenceId> {
         let session = self.sessions.get(&id)?;
-        let camera = world::id(session.device);
+        let camera = cameras::id(session.device);
         let found = self.items.iter().find(|(evidence, item)| {
             let ours = match (&camera, version.1) {
                 (Some(_), Some(_)) => item.camera == camera,
                 _ => item.session == id,
             };
             // Taken in this session, or named as held in it.
-            let told = item.session == id || session.held.get(path) == Some(*evidence);
-            ours && told && !item.lost && item.path == *path && item.version == version
+            let named = item.session == id || session.held.get(path) == Some(*evidence);
+            ours && named && !item.lost && item.path == *path && item.version == version
         });
         found.map(|(evidence, _)| *evidence)
     }
@@ -253,7 +253,7 @@ impl Book {
         Ok(())
     }
 
-    fn is_safe(&self, evidence: EvidenceId, places: &Places<'_>) -> bool {
+    fn is_safe(&self, evidence: EvidenceId, places: &SealedPlaces<'_>) -> bool {
         let Some(item) = self.items.get(&evidence) else {
             return false;
         };
@@ -265,8 +265,8 @@ impl Book {
         length.is_ok_and(|length| length == item.sealed_size) && !(places.unsynced)(&path)
     }
 
-    /// What a bay tells people must be true.
-    pub fn judge(&mut self, view: &BayView, devices: &[Device], places: &Places<'_>) -> Verdict {
+    /// A bay must not show anything that is not true.
+    pub fn judge(&mut self, view: &BayView, devices: &[Device], places: &SealedPlaces<'_>) -> Verdict {
         let (all_stored, waiting, but_failed) = match &view.status {
             BayStatus::AllStored { .. } => (true, 0, false),
             BayStatus::SafeToRemove {
@@ -298,7 +298,7 @@ impl Book {
             "the log is said to name an entry, and does not"
         );
         let mut unstored = 0;
-        let mut told = Vec::new();
+        let mut safe = Vec::new();
         for (path, version) in listed {
             promise!(
                 session.named.get(path) == Some(version),
@@ -315,7 +315,7 @@ impl Book {
                 "{path} is called safe, but it is not on the disk"
             );
             unstored += u64::from(!self.items[&evidence].stored);
-            told.push(evidence);
+            safe.push(evidence);
         }
         promise!(
             !all_stored || unstored == 0,
@@ -325,13 +325,13 @@ impl Book {
             unstored <= waiting,
             "{waiting} files are said to wait for the store, of {unstored}"
         );
-        self.told.extend(told);
+        self.shown_safe.extend(safe);
         Ok(())
     }
 
-    /// What was promised is kept, whatever happened since.
-    pub fn kept(&self, places: &Places<'_>) -> Verdict {
-        for evidence in self.told.difference(&self.damaged) {
+    /// Every item that was shown as safe is still there, whatever happened since.
+    pub fn kept(&self, places: &SealedPlaces<'_>) -> Verdict {
+        for evidence in self.shown_safe.difference(&self.damaged) {
             promise!(
                 self.is_safe(*evidence, places),
                 "{} was called safe and is gone",
@@ -341,10 +341,10 @@ impl Book {
         Ok(())
     }
 
-    /// Of a session that has ended: what must still be known as missing.
+    /// Files of ended sessions that must still be known as missing.
     pub fn missing(&self) -> impl Iterator<Item = (SessionId, &SourcePath)> {
         self.sessions.iter().flat_map(move |(id, session)| {
-            let camera = world::id(session.device);
+            let camera = cameras::id(session.device);
             let open = session.missing.iter().filter(move |path| {
                 !self
                     .items

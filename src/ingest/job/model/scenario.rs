@@ -1,28 +1,28 @@
-//! What can happen, how often it does, and how it is told.
+//! The steps and faults of a scenario, how often each occurs, and how a failed scenario is printed.
 
 use std::fmt;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::world::{CAMERAS, FILES, path};
+use super::cameras::{CAMERAS, FILES, path};
 
 pub const BAYS: usize = 2;
-/// Events of one story at most.
+/// Steps of one scenario at most.
 const LENGTH: usize = 160;
 
-/// One step of a story.
+/// One step of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Dock {
         camera: usize,
         bay: usize,
     },
-    /// The bus tells that the camera leaves.
+    /// The bus reports that the camera left.
     Undock {
         bay: usize,
     },
-    /// Nobody tells.
+    /// The camera leaves and nothing reports it.
     TornOut {
         bay: usize,
     },
@@ -75,7 +75,7 @@ pub enum Step {
     Damage {
         nth: usize,
     },
-    /// Something that comes in the middle of what is done next.
+    /// A fault in the middle of what is done next.
     Soon {
         points: u16,
         what: Fault,
@@ -139,16 +139,16 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 #[derive(Clone)]
-pub struct Story {
+pub struct Scenario {
     /// Stored files stay on the station for a while.
     pub keeps: bool,
-    /// Files that may still be growing are waited for, longer than any story lasts.
+    /// Files that may still be growing are waited for, longer than any scenario lasts.
     pub waits: bool,
     pub steps: Vec<Step>,
 }
 
-pub fn story() -> impl Strategy<Value = Story> {
-    (any::<bool>(), any::<bool>(), vec(step(), 1..LENGTH)).prop_map(|(keeps, waits, steps)| Story {
+pub fn scenario() -> impl Strategy<Value = Scenario> {
+    (any::<bool>(), any::<bool>(), vec(step(), 1..LENGTH)).prop_map(|(keeps, waits, steps)| Scenario {
         keeps,
         waits,
         steps,
@@ -240,7 +240,7 @@ impl fmt::Display for Step {
     }
 }
 
-impl fmt::Display for Story {
+impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.keeps {
             f.write_str("(stored files stay a while) ")?;
@@ -253,7 +253,7 @@ impl fmt::Display for Story {
     }
 }
 
-impl fmt::Debug for Story {
+impl fmt::Debug for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }

@@ -1,4 +1,4 @@
-//! The cameras of a story: what lies on them and how they misbehave.
+//! The cameras of a scenario: the files on them and how they misbehave.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -12,17 +12,17 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::camera::{Camera, CameraError, CameraFile, Change, Listed, OpenFacts, Refused};
 use crate::model::{CameraId, CameraIdentity, FileFacts, ItemKind, SourcePath};
 
-/// The last one gives no serial.
+/// The last camera gives no serial.
 pub const CAMERAS: usize = 3;
 pub const FILES: usize = 4;
-/// Both sides of a frame, and more than what is resumed at least.
+/// Below and above a frame's length, and above the least size that is resumed.
 const SIZES: [u64; 4] = [0, 40, 64, 200];
 
-/// What tells one content from another: size and time.
+/// Size and time: they tell one content from another.
 pub type Version = (u64, Option<Timestamp>);
 
 #[derive(Clone, Default)]
-pub struct Lying {
+pub struct CardFile {
     pub size: usize,
     /// 2: the camera gives none.
     pub time: usize,
@@ -34,7 +34,7 @@ pub struct Lying {
     pub touched: bool,
 }
 
-impl Lying {
+impl CardFile {
     pub fn version(&self) -> Version {
         let at = match (self.growing, self.time) {
             (true, _) => "2099-01-01T00:00:00Z",
@@ -49,7 +49,7 @@ impl Lying {
 #[derive(Clone, Default)]
 pub struct Device {
     pub present: bool,
-    pub files: BTreeMap<usize, Lying>,
+    pub files: BTreeMap<usize, CardFile>,
     /// It has an entry that is no file.
     pub odd: bool,
     pub list_fails: u8,
@@ -63,9 +63,9 @@ pub struct Device {
 }
 
 #[derive(Clone)]
-pub struct World(Arc<Mutex<Vec<Device>>>);
+pub struct Cameras(Arc<Mutex<Vec<Device>>>);
 
-impl World {
+impl Cameras {
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(vec![Device::default(); CAMERAS])))
     }
@@ -76,7 +76,7 @@ impl World {
 
     pub fn camera(&self, device: usize) -> Box<dyn Camera> {
         Box::new(Docked {
-            world: self.clone(),
+            cameras: self.clone(),
             device,
             identity: CameraIdentity {
                 id: id(device),
@@ -109,7 +109,7 @@ pub fn content(device: usize, path: &SourcePath, (size, time): Version) -> Vec<u
 }
 
 struct Docked {
-    world: World,
+    cameras: Cameras,
     device: usize,
     identity: CameraIdentity,
 }
@@ -127,8 +127,8 @@ impl Camera for Docked {
 
     fn list(&mut self, sink: &mut dyn FnMut(Listed) -> ControlFlow<()>) -> Result<(), CameraError> {
         let (files, odd) = {
-            let mut world = self.world.lock();
-            let device = &mut world[self.device];
+            let mut cameras = self.cameras.lock();
+            let device = &mut cameras[self.device];
             if !device.present {
                 return Err(gone());
             }
@@ -142,8 +142,8 @@ impl Camera for Docked {
             (device.files.clone(), device.odd)
         };
         let mut listed = BTreeMap::new();
-        for (file, lying) in &files {
-            let (size, modified) = lying.version();
+        for (file, on_card) in &files {
+            let (size, modified) = on_card.version();
             listed.insert(path(*file), (size, modified));
             let facts = FileFacts {
                 path: path(*file),
@@ -172,14 +172,14 @@ impl Camera for Docked {
                 return Ok(());
             }
         }
-        let device = &mut self.world.lock()[self.device];
+        let device = &mut self.cameras.lock()[self.device];
         (device.listed, device.listed_odd) = (Some(listed), odd);
         Ok(())
     }
 
     fn open(&mut self, wanted: &SourcePath) -> Result<Box<dyn CameraFile>, CameraError> {
-        let mut world = self.world.lock();
-        let device = &mut world[self.device];
+        let mut cameras = self.cameras.lock();
+        let device = &mut cameras[self.device];
         if !device.present {
             return Err(gone());
         }
@@ -187,15 +187,15 @@ impl Camera for Docked {
             .files
             .iter()
             .find(|(file, _)| path(**file) == *wanted);
-        let Some((&file, lying)) = found else {
+        let Some((&file, on_card)) = found else {
             device.troubled.push(wanted.clone());
             return Err(CameraError::NotFound {
                 path: wanted.clone(),
             });
         };
-        let version = lying.version();
+        let version = on_card.version();
         Ok(Box::new(Open {
-            world: self.world.clone(),
+            cameras: self.cameras.clone(),
             device: self.device,
             file,
             version,
@@ -205,12 +205,12 @@ impl Camera for Docked {
     }
 
     fn still_there(&self) -> bool {
-        self.world.lock()[self.device].present
+        self.cameras.lock()[self.device].present
     }
 }
 
 struct Open {
-    world: World,
+    cameras: Cameras,
     device: usize,
     file: usize,
     version: Version,
@@ -220,25 +220,25 @@ struct Open {
 
 impl Read for Open {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let mut world = self.world.lock();
-        let device = &mut world[self.device];
+        let mut cameras = self.cameras.lock();
+        let device = &mut cameras[self.device];
         if !device.present {
             return Err(io::Error::from_raw_os_error(5));
         }
         let mut most = u64::MAX;
-        if let Some(lying) = device.files.get_mut(&self.file) {
-            if lying.fails > 0 {
-                if self.at >= lying.fails_at {
-                    lying.fails -= 1;
+        if let Some(on_card) = device.files.get_mut(&self.file) {
+            if on_card.fails > 0 {
+                if self.at >= on_card.fails_at {
+                    on_card.fails -= 1;
                     device.troubled.push(path(self.file));
                     return Err(io::Error::from_raw_os_error(5));
                 }
-                most = lying.fails_at - self.at;
+                most = on_card.fails_at - self.at;
             }
             // What is read from here on is of another state.
-            if std::mem::take(&mut lying.touched) && lying.time < 2 {
-                lying.time = 1 - lying.time;
-                let other = content(self.device, &path(self.file), lying.version());
+            if std::mem::take(&mut on_card.touched) && on_card.time < 2 {
+                on_card.time = 1 - on_card.time;
+                let other = content(self.device, &path(self.file), on_card.version());
                 let at = usize::try_from(self.at).unwrap_or(usize::MAX);
                 if at < self.content.len() && at < other.len() {
                     self.content.truncate(at);
@@ -266,14 +266,14 @@ impl CameraFile for Open {
     }
 
     fn recheck(&mut self) -> Result<Option<Change>, CameraError> {
-        let world = self.world.lock();
-        let device = &world[self.device];
+        let cameras = self.cameras.lock();
+        let device = &cameras[self.device];
         if !device.present {
             return Err(gone());
         }
         Ok(match device.files.get(&self.file) {
             None => Some(Change::Removed),
-            Some(lying) if lying.version() != self.version => Some(Change::Touched),
+            Some(on_card) if on_card.version() != self.version => Some(Change::Touched),
             Some(_) => None,
         })
     }

@@ -1,4 +1,4 @@
-//! What happens in the middle of things: the hook at the points of the source, and a disk that forgets what was not synced.
+//! The hook at the failpoints that injects faults, and a disk that forgets what was not synced.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -10,15 +10,15 @@ use std::sync::{Arc, Weak};
 use rustix::io::Errno;
 use tokio::sync::watch;
 
-use super::book::{Book, Places};
+use super::reference::{Reference, SealedPlaces};
 use super::store::MemoryStore;
-use super::story::{BAYS, Fault};
-use super::world::World;
+use super::scenario::{BAYS, Fault};
+use super::cameras::Cameras;
 use crate::audit::MemoryLog;
 use crate::failpoint::hook::{self, Act};
 use crate::ingest::Shared;
 
-/// After so many failed writes to a broken log somebody restarts the service.
+/// Failed writes to a broken log after which somebody restarts the service.
 const PATIENCE: u8 = 3;
 
 /// What a power cut would take.
@@ -73,9 +73,9 @@ impl Unsynced {
     }
 }
 
-pub struct Wires {
-    pub world: World,
-    pub book: Book,
+pub struct Harness {
+    pub cameras: Cameras,
+    pub reference: Reference,
     pub store: Arc<MemoryStore>,
     pub log: MemoryLog,
     pub docked: [Option<usize>; BAYS],
@@ -95,11 +95,11 @@ pub struct Wires {
     pub broken: Option<String>,
 }
 
-impl Wires {
+impl Harness {
     pub fn new() -> Self {
         Self {
-            world: World::new(),
-            book: Book::default(),
+            cameras: Cameras::new(),
+            reference: Reference::default(),
             store: Arc::default(),
             log: MemoryLog::default(),
             docked: [None; BAYS],
@@ -118,17 +118,17 @@ impl Wires {
         }
     }
 
-    /// Asks these wires at every point that this thread passes.
+    /// Asks this harness at every point that this thread passes.
     pub fn connect(this: &Rc<RefCell<Self>>) {
         let this = Rc::clone(this);
         hook::set(Some(Box::new(move |name, path| {
-            // The story itself is at work with them.
+            // The scenario itself is using the harness.
             this.try_borrow_mut()
-                .map_or(Act::Pass, |mut wires| wires.at(name, path))
+                .map_or(Act::Pass, |mut harness| harness.at(name, path))
         })));
     }
 
-    /// Nothing that was armed comes any more.
+    /// Disarms every fault.
     pub fn calm(&mut self) {
         (self.armed, self.disk) = (None, None);
         (self.log_full, self.log_breaks, self.no_room) = (0, false, 0);
@@ -181,7 +181,7 @@ impl Wires {
                     Fault::Stop => self.stop(),
                     Fault::Unplug { bay } => {
                         if let Some(device) = self.docked[bay].take() {
-                            self.world.lock()[device].present = false;
+                            self.cameras.lock()[device].present = false;
                         }
                     }
                     Fault::DiskFull { times } => self.disk = Some((Errno::NOSPC, times)),
@@ -219,8 +219,8 @@ impl Wires {
             views.borrow_and_update();
         }
         let read = self.read_log().and_then(|()| {
-            let devices = self.world.lock();
-            let places = Places {
+            let devices = self.cameras.lock();
+            let places = SealedPlaces {
                 spool: &shared.spool,
                 store: &self.store,
                 unsynced: &|path| self.unsynced.has(path),
@@ -228,7 +228,7 @@ impl Wires {
             let views = shared.bays.all();
             views
                 .iter()
-                .try_for_each(|view| self.book.judge(view, &devices, &places))
+                .try_for_each(|view| self.reference.judge(view, &devices, &places))
         });
         if let Err(broken) = read {
             self.broken.get_or_insert(broken);
@@ -236,8 +236,8 @@ impl Wires {
     }
 
     pub fn read_log(&mut self) -> Result<(), String> {
-        let news = self.log.since(self.book.read());
-        self.book.absorb(&news, &self.world.lock(), &self.store)
+        let news = self.log.since(self.reference.read());
+        self.reference.absorb(&news, &self.cameras.lock(), &self.store)
     }
 
     /// After a restart, or at the end.
@@ -245,7 +245,7 @@ impl Wires {
         let Some(shared) = self.shared.upgrade() else {
             return Ok(());
         };
-        self.book.kept(&Places {
+        self.reference.kept(&SealedPlaces {
             spool: &shared.spool,
             store: &self.store,
             unsynced: &|path| self.unsynced.has(path),
