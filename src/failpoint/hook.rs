@@ -1,4 +1,4 @@
-//! The points of one thread in the hands of a test in this program: many stations can be cut off beside each other.
+//! Lets a test within this program decide at the points of one thread: many stations can be cut off at the same time.
 
 use std::cell::RefCell;
 use std::io;
@@ -7,17 +7,17 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-/// What is to happen at a point.
+/// The action at a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     Pass,
     /// The power is cut: the thread unwinds with [`PowerCut`].
     Stop,
-    /// Only where a disk may fail.
+    /// Only at points where a disk may fail.
     Fail(Errno),
 }
 
-/// What a cut thread unwinds with.
+/// The payload with which a cut-off thread unwinds.
 pub struct PowerCut;
 
 type Hook = Box<dyn FnMut(&str, Option<&Path>) -> Act>;
@@ -26,7 +26,7 @@ thread_local! {
     static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
 }
 
-/// Asked at every point that this thread passes from now on.
+/// Sets the hook that is called at every point that this thread passes from now on.
 pub fn set(hook: Option<Hook>) {
     HOOK.with(|held| *held.borrow_mut() = hook);
 }
@@ -35,7 +35,7 @@ fn ask(name: &str, path: Option<&Path>) -> Act {
     if std::thread::panicking() {
         return Act::Pass;
     }
-    // The hook itself passes no points.
+    // Points that the hook itself passes do not call it again.
     HOOK.with(|held| match held.try_borrow_mut() {
         Ok(mut hook) => hook.as_mut().map_or(Act::Pass, |hook| hook(name, path)),
         Err(_) => Act::Pass,

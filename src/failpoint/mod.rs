@@ -1,11 +1,10 @@
-//! Named points on the way of an item, at which tests stop this process as a power cut would, or let a disk fail.
+//! Named points in the processing of an item, at which tests stop this process as a power cut would, or let a disk fail.
 //!
-//! They exist only with debug assertions, which a release build never has: there the macros leave nothing behind. What is
-//! to happen is said by `CAMDOCK_FAILPOINT`, read once:
-//! `list` tells every point that is passed; `stop:NAME@3` stops at the third passing of a point; `eio:NAME@1` and
-//! `enospc:NAME@1` make a disk's point fail once, with `@1+` from then on. `NAME~TEXT` counts only files whose path holds TEXT.
-//! While there is a file `CAMDOCK_FAILPOINT_WHILE`, `hold:NAME` waits at a point, and `crawl:read camera~TEXT@2+` lets a
-//! camera give one byte a second. `CAMDOCK_STAND_IN` has libx264 stand in for a hardware encoder.
+//! They exist only with debug assertions, which a release build never has: there the macros expand to nothing. The variable
+//! `CAMDOCK_FAILPOINT`, read once, says what happens: `list` prints every point that is passed; `stop:NAME@3` stops at the
+//! third passing of a point; `eio:NAME@1` and `enospc:NAME@1` make a disk's point fail once, with `@1+` from then on.
+//! `NAME~TEXT` counts only files whose path contains TEXT. While the file named by `CAMDOCK_FAILPOINT_WHILE` exists,
+//! `hold:NAME` waits at a point, and `crawl:read camera~TEXT@2+` slows a camera down to one byte a second. `CAMDOCK_STAND_IN` has libx264 stand in for a hardware encoder.
 
 #[cfg(test)]
 pub mod hook;
@@ -26,7 +25,7 @@ macro_rules! reached {
     };
 }
 
-/// The rest of this block is one step, with a point before it and one behind it.
+/// The rest of this block is one step, with a point before it and one after it.
 macro_rules! step {
     ($name:literal) => {
         #[cfg(debug_assertions)]
@@ -35,7 +34,7 @@ macro_rules! step {
     };
 }
 
-/// Like [`step`], for one on this file that may fail as a disk does; within functions whose errors come of `io::Error`.
+/// Like [`step`], for a step on this file that may fail as a disk does; for functions whose errors are made from `io::Error`.
 macro_rules! disk {
     ($name:literal, $path:expr, $error:expr) => {
         #[cfg(debug_assertions)]
@@ -43,7 +42,7 @@ macro_rules! disk {
             $crate::failpoint::Step::begin(concat!($name, ": before"), concat!($name, ": after"));
         #[cfg(debug_assertions)]
         $crate::failpoint::fails($name, $path).map_err($error)?;
-        // Used, whatever is built.
+        // Used in every build.
         #[cfg(not(debug_assertions))]
         let _ = $path;
     };
@@ -65,7 +64,7 @@ enum Action {
 struct Plan {
     action: Action,
     name: String,
-    /// Part of the file's path, for disks' points.
+    /// For points on files: a part of the file's path.
     file: Option<String>,
     at: u32,
     from_then_on: bool,
@@ -100,13 +99,13 @@ impl Plan {
         })
     }
 
-    fn means(&self, path: &Path) -> bool {
+    fn applies_to(&self, path: &Path) -> bool {
         self.file
             .as_ref()
             .is_none_or(|text| path.to_string_lossy().contains(text.as_str()))
     }
 
-    /// Whether this passing is the one that was asked for.
+    /// Counts this passing; `true` when the plan names it.
     fn is_now(&self, name: &str) -> bool {
         if self.name != name {
             return false;
@@ -123,7 +122,7 @@ fn plan() -> Option<&'static Plan> {
         let text = std::env::var("CAMDOCK_FAILPOINT").ok()?;
         Some(
             Plan::parse(&text)
-                .unwrap_or_else(|| panic!("CAMDOCK_FAILPOINT makes no sense: {text}")),
+                .unwrap_or_else(|| panic!("CAMDOCK_FAILPOINT cannot be parsed: {text}")),
         )
     })
     .as_ref()
@@ -140,7 +139,7 @@ pub const fn stand_in() -> Option<String> {
     None
 }
 
-/// Stops the process here if that was asked for: nothing is flushed, no destructor runs.
+/// Stops the process here if the plan says so: nothing is flushed, and no destructor runs.
 #[cfg(debug_assertions)]
 pub fn pass(name: &str) {
     #[cfg(test)]
@@ -152,9 +151,9 @@ pub fn pass(name: &str) {
             eprintln!("failpoint {name}: stopped");
             std::process::abort();
         }
-        Action::Hold if plan.name == name && meanwhile() => {
+        Action::Hold if plan.name == name && while_file_exists() => {
             eprintln!("failpoint {name}: held");
-            while meanwhile() {
+            while while_file_exists() {
                 std::thread::sleep(std::time::Duration::from_millis(10));
             }
         }
@@ -163,11 +162,11 @@ pub fn pass(name: &str) {
 }
 
 #[cfg(debug_assertions)]
-fn meanwhile() -> bool {
+fn while_file_exists() -> bool {
     std::env::var_os("CAMDOCK_FAILPOINT_WHILE").is_some_and(|file| Path::new(&file).exists())
 }
 
-/// Before a camera's file is read: how much of this buffer it fills at most.
+/// Called before a camera's file is read; returns the part of the buffer that may be filled.
 #[cfg(debug_assertions)]
 pub fn camera<'b>(path: &[u8], buffer: &'b mut [u8]) -> io::Result<&'b mut [u8]> {
     use std::os::unix::ffi::OsStrExt as _;
@@ -177,9 +176,9 @@ pub fn camera<'b>(path: &[u8], buffer: &'b mut [u8]) -> io::Result<&'b mut [u8]>
         Some(plan)
             if plan.action == Action::Crawl
                 && !buffer.is_empty()
-                && plan.means(path)
+                && plan.applies_to(path)
                 && plan.is_now("read camera")
-                && meanwhile() =>
+                && while_file_exists() =>
         {
             std::thread::sleep(std::time::Duration::from_secs(1));
             Ok(&mut buffer[..1])
@@ -188,7 +187,7 @@ pub fn camera<'b>(path: &[u8], buffer: &'b mut [u8]) -> io::Result<&'b mut [u8]>
     }
 }
 
-/// Fails as the disk of this file would if that was asked for.
+/// Fails as this file's disk would if the plan says so.
 #[cfg(debug_assertions)]
 pub fn fails(name: &str, path: &Path) -> io::Result<()> {
     #[cfg(test)]
@@ -197,14 +196,14 @@ pub fn fails(name: &str, path: &Path) -> io::Result<()> {
     let Action::Fail(errno) = plan.action else {
         return Ok(());
     };
-    if plan.means(path) && plan.is_now(name) {
+    if plan.applies_to(path) && plan.is_now(name) {
         eprintln!("failpoint {name}: {errno} on {}", path.display());
         return Err(errno.into());
     }
     Ok(())
 }
 
-/// Between the points before and behind a step.
+/// A step that has begun; its end is the second point.
 #[cfg(debug_assertions)]
 pub struct Step {
     after: &'static str,

@@ -16,11 +16,11 @@ fn bay(place: &Place, name: &str) -> Value {
 }
 
 #[test]
-fn one_byte_a_second_is_told_at_its_bay_while_the_others_are_taken() {
+fn one_byte_a_second_is_shown_at_its_bay_while_the_others_are_taken() {
     let place = Place::new(&[("ingest", "parallel_cameras = 2")]);
     let serials: Vec<String> = (1..=4).map(|n| format!("X000000{n}")).collect();
     place.roster(&serials.iter().map(String::as_str).collect::<Vec<_>>());
-    // More of them than cameras may be read at once.
+    // There are more cameras than may be read at once.
     for (seed, serial) in (0..).zip(&serials[..3]) {
         place.film(serial, "CRAWLS.MP4", seed, 100_000);
     }
@@ -92,7 +92,7 @@ fn a_dying_card_gives_what_it_still_can_and_each_lost_file_is_named() {
             .contains("Leave the camera docked"),
         "{view}"
     );
-    // It stays so: nothing is tried for ever.
+    // The result stays: nothing is tried for ever.
     let tries = |said: &str| said.matches("failpoint read camera").count();
     let before = tries(&running.said());
     std::thread::sleep(std::time::Duration::from_secs(3));

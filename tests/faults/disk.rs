@@ -1,4 +1,4 @@
-//! Disks that fail, fill up, forget or flip bits: told, and nothing lost that can be had again.
+//! Disks that fail, fill up, forget or flip bits: people are told, and nothing is lost that can be taken again.
 
 use std::fs;
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ fn dock(place: &Place) {
     fs::rename(place.path("pocket"), place.path("docked").join(CAMERA)).unwrap();
 }
 
-/// In the middle of the largest file of a folder whose name ends so.
+/// Flips a bit in the middle of the folder's largest file whose name ends with `end`.
 pub fn flip_a_bit(place: &Place, folder: &str, end: &str) {
     let files = fs::read_dir(place.path(folder)).unwrap().flatten();
     let path = files
@@ -74,7 +74,7 @@ pub fn lose_log(place: &Place) {
 }
 
 #[test]
-fn a_disk_that_fails_once_at_any_step_is_told_and_nothing_is_lost() {
+fn a_disk_that_fails_once_at_any_step_is_reported_and_nothing_is_lost() {
     let points = [
         "append frames",
         "append tail~.part",
@@ -131,7 +131,7 @@ fn a_disk_that_fails_once_at_any_step_is_told_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_disk_that_goes_on_failing_is_told_at_the_bay_and_never_called_safe() {
+fn a_disk_that_goes_on_failing_is_shown_at_the_bay_and_never_called_safe() {
     let base = Place::new(&[]);
     let cases = [
         "eio:append~pending.wal@4+",
@@ -151,7 +151,7 @@ fn a_disk_that_goes_on_failing_is_told_at_the_bay_and_never_called_safe() {
         film(&place);
         let set = [("CAMDOCK_FAILPOINT", failpoint)];
         let mut running = place.start_with(&["run"], &set);
-        until("the failing disk to be told", || {
+        until("the failing disk to be shown", || {
             running.said().contains("next_step") && running.said().contains("disk_")
         });
         for _ in 0..20 {
@@ -201,7 +201,7 @@ fn a_damaged_recording_whose_camera_is_gone_is_an_alarm_until_it_is_docked_again
         entries.map(|entry| entry.path()).collect()
     };
     flip_a_bit(&place, "state/spool", ".sealed");
-    // And one is gone altogether.
+    // The second one is gone altogether.
     let smallest = spooled()
         .into_iter()
         .min_by_key(|path| path.metadata().unwrap().len());
@@ -248,7 +248,7 @@ fn a_lost_journal_is_rebuilt_from_the_log_and_the_spool() {
     undock(&place);
     let known: Vec<_> = place.items();
     assert_eq!(known.len(), 3);
-    // One that is only said to be broken first tells what to do.
+    // A journal that is only broken first says what to do.
     fs::write(
         place.path("state/journal.db"),
         "no database at all, whatever it is",
@@ -363,7 +363,7 @@ fn a_full_disk_under_journal_and_log_stops_the_taking_says_so_and_goes_on_when_t
     });
     disk.fill();
     film(&place);
-    until("the full disk to be told at the bay", || {
+    until("the full disk to be shown at the bay", || {
         bays(&place).contains("needs_attention")
     });
     assert!(bays(&place).contains("Free space"), "{}", bays(&place));
@@ -391,7 +391,7 @@ fn a_full_disk_under_journal_and_log_stops_the_taking_says_so_and_goes_on_when_t
 }
 
 #[test]
-fn a_spool_that_turns_read_only_is_told_and_used_again_once_it_is_mended() {
+fn a_spool_that_turns_read_only_is_reported_and_used_again_once_it_is_mended() {
     let place = Place::new(&[("spool", "dir = \"spool\"")]);
     let Some(disk) = SmallDisk::mount(place.path("spool"), 24 << 10) else {
         return;
@@ -402,7 +402,7 @@ fn a_spool_that_turns_read_only_is_told_and_used_again_once_it_is_mended() {
     });
     assert!(disk.remount("ro"));
     film(&place);
-    until("the bay to tell", || {
+    until("the bay to show it", || {
         bays(&place).contains("needs_attention")
     });
     assert!(bays(&place).contains("Check the disk"), "{}", bays(&place));

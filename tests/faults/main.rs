@@ -1,4 +1,4 @@
-//! Everything that can break on the way of an item, broken on purpose: stops at every step, stores and disks that fail.
+//! Breaks on purpose everything that an item depends on: stops at every step, stores, disks and cameras that fail.
 
 mod card;
 mod disk;
@@ -22,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A station mostly waits: more of them than there are cores.
+/// Runs more stations than there are cores: a station mostly waits.
 fn side_by_side(count: usize, work: impl Fn(usize) + Sync) {
     let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().map_or(1, usize::from) * 3;
@@ -41,7 +41,7 @@ fn side_by_side(count: usize, work: impl Fn(usize) + Sync) {
     });
 }
 
-/// Runs each case, and tells of all that went wrong.
+/// Runs each case and reports every one that went wrong.
 fn all_of<T: Sync>(cases: &[T], work: impl Fn(usize, &T) -> Result<(), String> + Sync) {
     let wrong = Mutex::new(Vec::new());
     side_by_side(cases.len(), |number| {

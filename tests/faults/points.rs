@@ -30,7 +30,7 @@ fn all_sources() -> Vec<(String, String)> {
     found
 }
 
-/// The names of all points, read off the source. Each name stands there once.
+/// The names of all points, read from the source. Each name stands there once.
 pub fn in_the_source() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (file, text) in all_sources() {
@@ -64,7 +64,7 @@ pub fn in_the_source() -> BTreeSet<String> {
     names
 }
 
-/// The functions of a file with their bodies, told by the indentation that rustfmt gives them.
+/// The functions of a file with their bodies, found by the indentation that rustfmt gives them.
 fn functions(text: &str) -> Vec<(String, String)> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found = Vec::new();
@@ -90,7 +90,7 @@ fn functions(text: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Functions of files whose path holds `place` that do one of `what` without a point.
+/// Functions in files whose path contains `place` that do one of `what` without a point.
 fn without_a_point(place: &str, what: &[&str]) -> Vec<String> {
     let mut missing = Vec::new();
     for (file, text) in all_sources() {
@@ -121,7 +121,7 @@ fn every_step_that_changes_something_has_a_point() {
             "set_preview(",
         ],
     );
-    // Helpers of what has points, and the look-up beside the log, which may be lost at any time.
+    // Helpers of functions that have points, and the index of the log, which may be lost at any time.
     missing.retain(|name| {
         !["insert", "set_preview", "previews_done"]
             .iter()
@@ -145,7 +145,7 @@ fn every_step_that_changes_something_has_a_point() {
             "set_len(",
         ],
     );
-    // Not on the way of an item; and the length that a torn file is cut to before it is written on.
+    // These do not concern items; and a torn file is cut to its length before it is written on.
     missing.retain(|name| {
         !["write_shared", "resume", "create_dir"]
             .iter()

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A request as far as faults are told apart by it.
+/// The parts of a request that select faults.
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub method: String,
@@ -174,7 +174,7 @@ impl Proxy {
         self.rules.0.lock().unwrap().iter().map(|r| r.done).sum()
     }
 
-    /// From now on all is well.
+    /// Spoils nothing from now on.
     pub fn heal(&self) {
         for rule in self.rules.0.lock().unwrap().iter_mut() {
             rule.times = 0;
@@ -202,7 +202,7 @@ fn reset(stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Both);
 }
 
-/// One request a connection.
+/// Serves one request for each connection.
 fn serve(client: TcpStream, store: u16, rules: &Rules) -> std::io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let mut first = String::new();
@@ -249,7 +249,7 @@ fn serve(client: TcpStream, store: u16, rules: &Rules) -> std::io::Result<()> {
             let _ = reader.read(&mut [0]);
             return Ok(());
         }
-        Some(Fault::Answer(status, code, away, ahead)) => made_up(status, code, away, ahead),
+        Some(Fault::Answer(status, code, away, ahead)) => proxy_answer(status, code, away, ahead),
         Some(Fault::Liar) => lie(&asked),
         _ => forward(&first, &asked, &body, store)?,
     };
@@ -289,7 +289,7 @@ fn http_date(ahead: i64) -> String {
         .unwrap()
 }
 
-fn made_up(status: u16, code: &str, away: Option<u64>, ahead: i64) -> Vec<u8> {
+fn proxy_answer(status: u16, code: &str, away: Option<u64>, ahead: i64) -> Vec<u8> {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>made up</Message></Error>"
     );

@@ -11,7 +11,7 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// `None`, with the reason told, where this machine does not allow it.
+    /// `None`, with the reason printed, where this machine does not allow it.
     pub fn mount(at: PathBuf, kib: u32) -> Option<Self> {
         fs::create_dir_all(&at).unwrap();
         let script = format!(
@@ -75,7 +75,7 @@ impl SmallDisk {
         self.at.join(name).to_str().unwrap().to_owned()
     }
 
-    /// Not a byte is left.
+    /// Fills the disk to the last byte.
     pub fn fill(&self) {
         let to = format!("of={}", self.path("filler"));
         assert!(!self.run(&["dd", "if=/dev/zero", &to, "bs=4k", "status=none"]));

@@ -144,7 +144,7 @@ fn faults_that_pass_cost_time_and_nothing_else() {
     eprintln!("{} faults", cases.len());
 }
 
-/// Everything that a station says to people when it cannot go on: label and next step.
+/// The code and next step of everything that a station reported when it could not go on.
 fn advice(ran: &Ran) -> Vec<(String, String)> {
     let field = |line: &str, name: &str| {
         let (_, rest) = line.split_once(&format!(" {name}=\""))?;
@@ -157,7 +157,8 @@ fn advice(ran: &Ran) -> Vec<(String, String)> {
 }
 
 #[test]
-fn faults_that_need_a_person_are_told_with_their_remedy_and_work_goes_on_once_they_are_mended() {
+fn faults_that_need_a_person_are_reported_with_their_remedy_and_work_goes_on_once_they_are_mended()
+{
     const HOUR: i64 = 3600;
     let cases = [
         (
@@ -210,12 +211,12 @@ fn faults_that_need_a_person_are_told_with_their_remedy_and_work_goes_on_once_th
         if ran.code != Some(3) {
             return Err(what(format!("{:?}\n{}", ran.code, ran.err)));
         }
-        let told = advice(&ran);
-        if !told
+        let advice = advice(&ran);
+        if !advice
             .iter()
             .any(|(code, step)| code == label && step.contains(remedy))
         {
-            return Err(what(format!("{told:?}")));
+            return Err(what(format!("{advice:?}")));
         }
         if spoilt.place.items().len() != 3 {
             return Err(what("not everything was taken".into()));
@@ -227,13 +228,13 @@ fn faults_that_need_a_person_are_told_with_their_remedy_and_work_goes_on_once_th
 }
 
 #[test]
-fn what_needed_a_person_goes_on_without_a_restart() {
+fn work_that_needed_a_person_goes_on_without_a_restart() {
     let base = Place::new(&[]);
     let spoilt = Spoilt::new(&base, "mended");
     let denied = Fault::Answer(403, "AccessDenied", None, 0);
     spoilt.proxy.spoil(Call::Any, denied, 6, 100_000);
     let running = spoilt.place.start(&["run"]);
-    until("the problem to be told", || {
+    until("the problem to be shown", || {
         spoilt
             .place
             .status()
@@ -311,7 +312,7 @@ fn a_store_that_comes_back_empty_gets_the_whole_log_and_verifying_names_what_is_
     place.weed.restart();
     Place::block_on(place.weed.create_bucket_with_object_lock("evidence"));
     until("the second to be stored", || released(&place, 2));
-    until("the loss to be told", || {
+    until("the loss to be reported", || {
         running.said().contains("bucket_log_missing")
     });
     running.stop().ends(0);
@@ -350,10 +351,8 @@ fn a_long_outage_fills_the_spool_through_restarts_and_drains_by_itself() {
     };
     for _ in 0..3 {
         let running = place.start(&["run"]);
-        until("the officer to be told that the spool is full", || {
-            full(&place)
-        });
-        until("why to be told", || {
+        until("the bay to show that the spool is full", || full(&place));
+        until("the reason to be shown", || {
             running.said().contains("store_unreachable")
         });
         running.kill();

@@ -19,7 +19,7 @@ use crate::whole::{Expected, check, no_plaintext};
 const CAMERA: &str = "X0000001";
 const SECURED: &str = "everything on the camera is secured on this station";
 
-/// Never passed here, each with the reason.
+/// Points that are never passed here, each with the reason.
 const ELSEWHERE: &[(&str, &str)] = &[
     (
         "journal decide",
@@ -31,17 +31,17 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "journal untry_preview",
-        "only while a worker is told to stop in order",
+        "only while a worker is stopped in order",
     ),
 ];
 
-/// One way to come to a point.
+/// One way to reach a point.
 struct Scene {
     name: &'static str,
     settings: &'static [(&'static str, &'static str)],
     /// The camera is in the roster.
     known: bool,
-    /// The disk keeps what it was given: else a camera that was called safe is still needed.
+    /// The disk keeps what it was given; otherwise a camera that was called safe is still needed.
     sound: bool,
     footage: Footage,
     before: Before,
@@ -49,22 +49,22 @@ struct Scene {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Footage {
-    /// A sidecar, a small recording and one of two parts that can be resumed.
+    /// A sidecar, a small recording, and one of two parts that can be resumed.
     Three,
-    /// So many that they share one sync of the filesystem.
+    /// Enough files that they share one sync of the filesystem.
     Many,
     /// Two small ones.
     Two,
     Clip,
 }
 
-/// What happened before the run that is looked at.
+/// The events before the run that is examined.
 #[derive(Clone, Copy)]
 enum Before {
     Nothing,
     /// Everything was stored; the camera is still docked.
     Drained,
-    /// A run was stopped there.
+    /// A run was stopped at this point.
     Stopped(&'static str),
     /// Everything was secured and nothing stored; then something broke.
     Secured(fn(&Place)),
@@ -260,7 +260,7 @@ impl<'a> Case<'a> {
         assert_eq!(ran.code, Some(fine), "{}\n{}", ran.out, ran.err);
     }
 
-    /// Whoever was told that the camera may go takes it.
+    /// Takes the camera away if its bay said that it may go.
     fn believes(&self, ran: &Ran) {
         let docked = self.place.path("docked");
         if self.scene.sound && ran.err.contains(SECURED) && docked.join(CAMERA).exists() {
@@ -272,7 +272,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Stops it there, twice if it comes there again, and lets it go on: how often it stopped.
+    /// Stops the station at the point, twice if it gets there again, and lets it go on; returns how often it stopped.
     fn sweep(&self, point: &str, nth: usize) -> Result<u32, String> {
         let failpoint = format!("stop:{point}@{nth}");
         let mut stops = 0;
@@ -308,7 +308,7 @@ fn stopped(ran: &Ran, point: &str) -> bool {
     ran.code.is_none() && ran.err.contains(&format!("failpoint {point}: stopped"))
 }
 
-/// How often a run passes each point.
+/// The number of times that a run passes each point.
 fn passed(ran: &Ran) -> BTreeMap<String, usize> {
     let mut passed = BTreeMap::new();
     for line in ran.err.lines() {
@@ -320,7 +320,7 @@ fn passed(ran: &Ran) -> BTreeMap<String, usize> {
     passed
 }
 
-/// Which passings of a point to stop at: the first, and some of the later ones where a point serves many callers.
+/// The passings of a point to stop at: the first, and some of the later ones where a point serves many callers.
 fn passings(name: &str, count: usize, first_seen: bool) -> Vec<usize> {
     let own = [
         "journal ",
@@ -360,7 +360,7 @@ fn plan(base: &Place, films: &Films) -> (Vec<Stop>, BTreeSet<String>) {
         traced.lock().unwrap()[number] = passed(&ran);
     });
     let (mut stops, mut seen) = (Vec::new(), BTreeSet::new());
-    // Each scene by itself, too: what happened before it is a stop as any other.
+    // Each scene runs alone, too: what happened before it is a stop like any other.
     stops.extend((0..SCENES.len()).map(|scene| Stop {
         scenes: vec![scene],
         point: "no point".into(),

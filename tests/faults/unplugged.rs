@@ -21,8 +21,8 @@ const FILMS: [(&str, u64, u64); 3] = [
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// Gone before anybody looked.
+enum Moment {
+    /// The camera is gone before anybody looked.
     AtOnce,
     Unknown,
     Listing,
@@ -36,52 +36,52 @@ enum Way {
     Quarantine,
 }
 
-/// How a camera comes to be pulled out while its bay shows this. A new state does not compile until it has its ways here.
-fn ways(status: &BayStatus) -> &'static [Way] {
+/// The moments at which a camera is pulled out while its bay shows this. A new state does not compile until it is listed here.
+fn moments(status: &BayStatus) -> &'static [Moment] {
     match status {
-        BayStatus::Empty => &[Way::AtOnce],
-        BayStatus::NotRecognised { .. } => &[Way::Unknown],
-        BayStatus::Reading { .. } => &[Way::Listing, Way::InMidFile],
-        BayStatus::SafeToRemove { .. } => &[Way::StoreDown],
-        BayStatus::AllStored { .. } => &[Way::Stored],
+        BayStatus::Empty => &[Moment::AtOnce],
+        BayStatus::NotRecognised { .. } => &[Moment::Unknown],
+        BayStatus::Reading { .. } => &[Moment::Listing, Moment::InMidFile],
+        BayStatus::SafeToRemove { .. } => &[Moment::StoreDown],
+        BayStatus::AllStored { .. } => &[Moment::Stored],
         // Only USB disks are wiped: see the virtual machine's cases.
         BayStatus::Wiping { .. } => &[],
         BayStatus::NeedsAttention { .. } => &[
-            Way::Crawling,
-            Way::SpoolFull,
-            Way::BadFile,
-            Way::Link,
-            Way::Quarantine,
+            Moment::Crawling,
+            Moment::SpoolFull,
+            Moment::BadFile,
+            Moment::Link,
+            Moment::Quarantine,
         ],
     }
 }
 
-const ALL: [Way; 11] = [
-    Way::AtOnce,
-    Way::Unknown,
-    Way::Listing,
-    Way::InMidFile,
-    Way::Crawling,
-    Way::SpoolFull,
-    Way::StoreDown,
-    Way::Stored,
-    Way::BadFile,
-    Way::Link,
-    Way::Quarantine,
+const ALL: [Moment; 11] = [
+    Moment::AtOnce,
+    Moment::Unknown,
+    Moment::Listing,
+    Moment::InMidFile,
+    Moment::Crawling,
+    Moment::SpoolFull,
+    Moment::StoreDown,
+    Moment::Stored,
+    Moment::BadFile,
+    Moment::Link,
+    Moment::Quarantine,
 ];
 
-/// What leads there and what is told afterwards.
+/// The events before a camera is pulled out, and what is reported afterwards.
 struct Case {
     settings: Settings<'static>,
     failpoint: &'static str,
     serial: &'static str,
     /// The bay's problem before the camera is pulled out.
     code: &'static str,
-    /// Of the entry `camera.undocked`; `None`: there was no session.
+    /// The entry `camera.undocked` says this; `None`: there was no session.
     complete: Option<bool>,
     /// The bay goes on to say that the camera left too early.
     early: bool,
-    /// Of the run that empties the camera.
+    /// The result of the run that empties the camera.
     ends: i32,
 }
 
@@ -95,10 +95,10 @@ const PLAIN: Case = Case {
     ends: 0,
 };
 
-fn case(way: Way) -> Case {
-    match way {
-        Way::AtOnce => PLAIN,
-        Way::Unknown => Case {
+fn case(moment: Moment) -> Case {
+    match moment {
+        Moment::AtOnce => PLAIN,
+        Moment::Unknown => Case {
             settings: &[("ingest", "accept_unknown = \"refuse\"")],
             serial: STRANGER,
             code: "camera_unknown",
@@ -107,47 +107,47 @@ fn case(way: Way) -> Case {
             ends: 3,
             ..PLAIN
         },
-        Way::Listing => Case {
+        Moment::Listing => Case {
             failpoint: "hold:session: docked",
             ..PLAIN
         },
-        Way::InMidFile => Case {
+        Moment::InMidFile => Case {
             failpoint: "crawl:read camera~LONG@8+",
             ..PLAIN
         },
-        Way::Crawling => Case {
+        Moment::Crawling => Case {
             failpoint: "crawl:read camera~LONG@1+",
             code: "camera_slow",
             ..PLAIN
         },
-        Way::SpoolFull => Case {
+        Moment::SpoolFull => Case {
             settings: &[("spool", "reserve_bytes = 1000000000000000")],
             code: "spool_full",
             ..PLAIN
         },
-        Way::StoreDown => Case {
+        Moment::StoreDown => Case {
             settings: &[("store", "endpoint = \"http://127.0.0.1:9\"")],
             complete: Some(true),
             early: false,
             ..PLAIN
         },
-        Way::Stored => Case {
+        Moment::Stored => Case {
             complete: Some(true),
             early: false,
             ..PLAIN
         },
-        Way::BadFile => Case {
+        Moment::BadFile => Case {
             failpoint: "eio:read camera~BAD@1+",
             code: "files_failed",
             ..PLAIN
         },
-        Way::Link => Case {
+        Moment::Link => Case {
             code: "not_taken",
             early: false,
             ends: 3,
             ..PLAIN
         },
-        Way::Quarantine => Case {
+        Moment::Quarantine => Case {
             serial: STRANGER,
             code: "quarantine",
             complete: Some(true),
@@ -201,11 +201,11 @@ fn code(status: &BayStatus) -> &str {
 }
 
 #[test]
-fn a_camera_pulled_out_in_any_state_is_told_of_and_taken_whole_when_docked_again() {
+fn a_camera_pulled_out_in_any_state_is_reported_and_taken_whole_when_docked_again() {
     let base = Place::new(&[]);
     let seen = Mutex::new(BTreeSet::new());
-    all_of(&ALL, |number, way| {
-        let state = pulled_out(&base, number, *way).map_err(|e| format!("{way:?}: {e}"))?;
+    all_of(&ALL, |number, moment| {
+        let state = pulled_out(&base, number, *moment).map_err(|e| format!("{moment:?}: {e}"))?;
         seen.lock().unwrap().insert(state);
         Ok(())
     });
@@ -216,15 +216,15 @@ fn a_camera_pulled_out_in_any_state_is_told_of_and_taken_whole_when_docked_again
 }
 
 /// Returns the state that the bay was in.
-fn pulled_out(base: &Place, number: usize, way: Way) -> Result<&'static str, String> {
-    let (case, prefix) = (case(way), format!("unplugged-{number}/"));
+fn pulled_out(base: &Place, number: usize, moment: Moment) -> Result<&'static str, String> {
+    let (case, prefix) = (case(moment), format!("unplugged-{number}/"));
     let line = format!("prefix = \"{prefix}\"");
     let normal = [("store", line.as_str())];
     let place = base.another(&[&normal[..], case.settings].concat());
     for (name, seed, len) in FILMS {
         place.film(CAMERA, name, seed, len);
     }
-    if way == Way::Link {
+    if moment == Moment::Link {
         symlink("A.GPS", place.path("docked").join(CAMERA).join("L.GPS")).unwrap();
     }
     undock(&place, CAMERA);
@@ -239,34 +239,34 @@ fn pulled_out(base: &Place, number: usize, way: Way) -> Result<&'static str, Str
 
     let mut state = BayStatus::Empty;
     dock(&place, "1", case.serial);
-    if way != Way::AtOnce {
-        until(&format!("{way:?}"), || {
+    if moment != Moment::AtOnce {
+        until(&format!("{moment:?}"), || {
             state = bay(&place, "1");
-            // What passes on the way there is no state to pull it out in.
-            let there = ways(&state).contains(&way) && code(&state) == case.code;
-            match way {
-                Way::Listing => running.said().contains(": held"),
-                Way::InMidFile => there && reads_long(&place),
+            // States that only pass on the way there are skipped.
+            let there = moments(&state).contains(&moment) && code(&state) == case.code;
+            match moment {
+                Moment::Listing => running.said().contains(": held"),
+                Moment::InMidFile => there && reads_long(&place),
                 _ => there,
             }
         });
-        if !ways(&state).contains(&way) {
+        if !moments(&state).contains(&moment) {
             return Err(format!("the bay shows {state:?}"));
         }
     }
     undock(&place, "1");
-    if way == Way::Listing {
+    if moment == Moment::Listing {
         fs::remove_file(&hold).unwrap();
     }
     let ended = || {
         let said = running.said();
         said.contains("camera left") || case.complete.is_none()
     };
-    if way == Way::AtOnce {
+    if moment == Moment::AtOnce {
         std::thread::sleep(std::time::Duration::from_secs(1));
     } else {
         until("its session has ended", ended);
-        until("the bay tells of it", || {
+        until("the bay shows it", || {
             let shown = bay(&place, "1");
             if case.early {
                 code(&shown) == "removed_early"
@@ -284,10 +284,10 @@ fn pulled_out(base: &Place, number: usize, way: Way) -> Result<&'static str, Str
             _ => None,
         })
         .collect();
-    let told = case.complete.map_or(vec![], |complete| vec![complete]);
-    // What was gone at once may not have been seen at all.
-    if completed != told && !(way == Way::AtOnce && completed.is_empty()) {
-        return Err(format!("undocked {completed:?}, not {told:?}"));
+    let expected = case.complete.map_or(vec![], |complete| vec![complete]);
+    // A camera that was gone at once may not have been seen at all.
+    if completed != expected && !(moment == Moment::AtOnce && completed.is_empty()) {
+        return Err(format!("undocked {completed:?}, not {expected:?}"));
     }
 
     place.configure(&normal);
@@ -301,8 +301,8 @@ fn pulled_out(base: &Place, number: usize, way: Way) -> Result<&'static str, Str
         previewed: 0,
     };
     check(&place, &expected)?;
-    place.camdock(&["audit", "gaps"]).ends(match way {
-        Way::Link => 3,
+    place.camdock(&["audit", "gaps"]).ends(match moment {
+        Moment::Link => 3,
         _ => 0,
     });
     Ok(state.name())

@@ -1,4 +1,4 @@
-//! What must be true of a station once it has come to rest, whatever happened to it before.
+//! The conditions that every station meets once it has come to rest, whatever happened to it before.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -69,7 +69,7 @@ fn log(place: &Place, expected: &Expected<'_>) -> Result<(), String> {
             _ => None,
         }),
     )?;
-    // Damaged on the station: taken again as another item.
+    // A file that was damaged on the station is taken again as another item.
     let failed: Vec<EvidenceId> = of(|event| match event {
         Event::ItemFailed(e) => e.evidence,
         _ => None,
@@ -116,7 +116,7 @@ fn log(place: &Place, expected: &Expected<'_>) -> Result<(), String> {
     sessions(&entries)
 }
 
-/// Each dock session begins once and ends once, and tells nothing outside of that.
+/// Each dock session begins once and ends once, and has no entry outside of that.
 fn sessions(entries: &[camdock::model::Entry]) -> Result<(), String> {
     let mut open = BTreeMap::new();
     for entry in entries {

@@ -10,10 +10,10 @@ use std::sync::{Arc, Weak};
 use rustix::io::Errno;
 use tokio::sync::watch;
 
-use super::reference::{Reference, SealedPlaces};
-use super::store::MemoryStore;
-use super::scenario::{BAYS, Fault};
 use super::cameras::Cameras;
+use super::reference::{Reference, SealedPlaces};
+use super::scenario::{BAYS, Fault};
+use super::store::MemoryStore;
 use crate::audit::MemoryLog;
 use crate::failpoint::hook::{self, Act};
 use crate::ingest::Shared;
@@ -237,7 +237,8 @@ impl Harness {
 
     pub fn read_log(&mut self) -> Result<(), String> {
         let news = self.log.since(self.reference.read());
-        self.reference.absorb(&news, &self.cameras.lock(), &self.store)
+        self.reference
+            .absorb(&news, &self.cameras.lock(), &self.store)
     }
 
     /// After a restart, or at the end.

@@ -4,13 +4,13 @@
 //! are real; cameras, store and custody log are simulated. Each station runs on one thread, so that a scenario is repeatable
 //! and can be shrunk. A restart reads back what a real one would; a power cut takes what was not synced.
 
+mod cameras;
+mod harness;
 mod reference;
+mod scenario;
 mod station;
 mod steps;
 mod store;
-mod scenario;
-mod harness;
-mod cameras;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use proptest::strategy::Strategy as _;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
-use station::{Station, Stock};
 use scenario::{Fault, Scenario, Step, scenario};
+use station::{Station, Stock};
 
 /// Steps of one run; `CAMDOCK_MODEL_STEPS` asks for another number.
 const STEPS: u64 = 100_000;
@@ -70,7 +70,9 @@ fn run_many(seed: u64, steps: u64, done: &AtomicU64, failed: &AtomicBool) -> Res
         ..Config::default()
     });
     while done.load(Ordering::Relaxed) < steps && !failed.load(Ordering::Relaxed) {
-        let tree = scenario().new_tree(&mut runner).map_err(|e| e.to_string())?;
+        let tree = scenario()
+            .new_tree(&mut runner)
+            .map_err(|e| e.to_string())?;
         let stock = std::cell::RefCell::new(&mut stock);
         let outcome = runner.run_one(tree, |scenario| {
             let steps = run(dir.path(), &scenario, &mut stock.borrow_mut());

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::store::MemoryStore;
 use super::cameras::{self, Device, Version, content};
+use super::store::MemoryStore;
 use crate::durable;
 use crate::ingest::Spool;
 use crate::model::{
@@ -152,7 +152,10 @@ impl Reference {
                 }
                 Event::CameraDocked(docked) => {
                     let device = self.docked(session)?.device;
-                    promise!(docked.camera == cameras::id(device), "another camera docked");
+                    promise!(
+                        docked.camera == cameras::id(device),
+                        "another camera docked"
+                    );
                 }
                 Event::CameraUndocked(undocked) => self.undocked(session, undocked)?,
                 Event::InventoryTaken(taken) => {
@@ -266,7 +269,12 @@ impl Reference {
     }
 
     /// A bay must not show anything that is not true.
-    pub fn judge(&mut self, view: &BayView, devices: &[Device], places: &SealedPlaces<'_>) -> Verdict {
+    pub fn judge(
+        &mut self,
+        view: &BayView,
+        devices: &[Device],
+        places: &SealedPlaces<'_>,
+    ) -> Verdict {
         let (all_stored, waiting, but_failed) = match &view.status {
             BayStatus::AllStored { .. } => (true, 0, false),
             BayStatus::SafeToRemove {

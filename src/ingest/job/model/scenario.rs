@@ -148,10 +148,12 @@ pub struct Scenario {
 }
 
 pub fn scenario() -> impl Strategy<Value = Scenario> {
-    (any::<bool>(), any::<bool>(), vec(step(), 1..LENGTH)).prop_map(|(keeps, waits, steps)| Scenario {
-        keeps,
-        waits,
-        steps,
+    (any::<bool>(), any::<bool>(), vec(step(), 1..LENGTH)).prop_map(|(keeps, waits, steps)| {
+        Scenario {
+            keeps,
+            waits,
+            steps,
+        }
     })
 }
 

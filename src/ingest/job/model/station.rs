@@ -11,9 +11,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
-use super::scenario::{BAYS, Scenario};
-use super::harness::Harness;
 use super::cameras::{self, CAMERAS};
+use super::harness::Harness;
+use super::scenario::{BAYS, Scenario};
 use crate::audit::{LogHandle, LogKey, VerifierKey};
 use crate::camera::Camera;
 use crate::failpoint::hook::{self, PowerCut};
@@ -336,7 +336,10 @@ impl<'a> Station<'a> {
             ended: None,
             camera,
         };
-        self.harness.borrow_mut().reference.docks(session.id, device);
+        self.harness
+            .borrow_mut()
+            .reference
+            .docks(session.id, device);
         let Some(service) = &mut self.service else {
             return;
         };

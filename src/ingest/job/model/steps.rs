@@ -2,9 +2,9 @@
 
 use tokio::sync::watch;
 
-use super::station::{FRAME, Station, Verdict, keys};
-use super::scenario::{BAYS, Step};
 use super::cameras::{self, CardFile};
+use super::scenario::{BAYS, Step};
+use super::station::{FRAME, Station, Verdict, keys};
 use crate::ingest::job::StepEnd;
 use crate::ingest::pull::PullTools;
 use crate::ingest::queue::{self, WorkId};
@@ -174,7 +174,10 @@ impl Station<'_> {
                     return Ok(false);
                 };
                 let mut harness = self.harness.borrow_mut();
-                Ok(harness.reference.damage(nth, &service.shared.spool).is_some())
+                Ok(harness
+                    .reference
+                    .damage(nth, &service.shared.spool)
+                    .is_some())
             }
             Step::Soon { points, what } => {
                 self.harness.borrow_mut().armed = Some((points, what));
