@@ -264,6 +264,27 @@ fn hardware_encoders_are_out_of_the_services_reach_and_let_in_by_a_drop_in_alone
 }
 
 #[test]
+fn the_mount_helper_is_as_confined_as_a_mount_that_the_station_sees_allows() {
+    run(Command::new("systemd-analyze")
+        .args(["security", "--no-pager", "--offline=true", "--threshold=36"])
+        .arg(top("systemd/camdock-mount@.service")));
+}
+
+#[test]
+fn every_unit_bounds_its_memory() {
+    let mut bounded = 0;
+    for entry in fs::read_dir(top("systemd")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "service") {
+            let unit = fs::read_to_string(&path).unwrap();
+            assert!(unit.contains("\nMemoryMax="), "{}", path.display());
+            bounded += 1;
+        }
+    }
+    assert!(bounded >= 5);
+}
+
+#[test]
 fn the_wiping_helper_is_as_confined_as_making_a_medium_writable_allows() {
     run(Command::new("systemd-analyze")
         .args(["security", "--no-pager", "--offline=true", "--threshold=35"])

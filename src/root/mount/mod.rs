@@ -166,7 +166,29 @@ fn mounted(
     }
     sys::mount_read_only(&path, target, kind, &options(kind, owner))
         .with_context(|| format!("the kernel cannot mount it as {kind}"))?;
+    // The kernel opened the path anew: another disk may have taken the name since it was checked.
+    if let Err(error) = same_device(target, number) {
+        sys::unmount_lazily(target)
+            .context("another device was mounted and cannot be unmounted")?;
+        return Err(error);
+    }
     Ok(kind)
+}
+
+/// Fails unless the file system at `target` lies on the block device with this number.
+fn same_device(target: &Path, number: u64) -> anyhow::Result<()> {
+    let mounted = std::fs::metadata(target)
+        .context("what was mounted cannot be read")?
+        .dev();
+    if mounted != number {
+        let name = |n| format!("{}:{}", rustix::fs::major(n), rustix::fs::minor(n));
+        bail!(
+            "the kernel mounted {}, not {}: the disk was swapped in the meantime; dock it again",
+            name(mounted),
+            name(number)
+        );
+    }
+    Ok(())
 }
 
 /// `vfat` or `exfat`, by the boot sector.
@@ -239,6 +261,16 @@ mod tests {
         ] {
             assert!(kind(bytes).unwrap_err().contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn a_mounted_file_system_of_another_device_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let number = std::fs::metadata(dir.path()).unwrap().dev();
+        same_device(dir.path(), number).unwrap();
+        let error = same_device(dir.path(), number ^ 1).unwrap_err().to_string();
+        assert!(error.contains("dock it again"), "{error}");
+        assert!(same_device(Path::new("/nonexistent"), number).is_err());
     }
 
     #[test]
