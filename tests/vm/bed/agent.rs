@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// What a command in the guest left.
+/// The result of a command in the guest.
 #[derive(Debug)]
 pub struct Ran {
-    /// `None`: it took too long and was ended.
+    /// `None` if it took too long and was killed.
     pub code: Option<i64>,
     pub out: Vec<u8>,
     pub err: String,
@@ -27,7 +27,7 @@ impl Ran {
         String::from_utf8_lossy(&self.out).into_owned()
     }
 
-    /// One JSON object a line.
+    /// Parses the output as one JSON object on each line.
     pub fn lines(&self) -> Vec<Value> {
         let text = self.text();
         text.lines()
@@ -49,7 +49,7 @@ impl Agent {
         }
     }
 
-    /// Waits for the agent of a guest that boots; the boot's id.
+    /// Waits for the agent of a booting guest and returns the boot's id.
     pub fn hello(&mut self, limit: Duration) -> String {
         loop {
             let (head, _) = self.read(limit);
@@ -59,7 +59,7 @@ impl Agent {
         }
     }
 
-    /// The guest's clock in seconds since 1970, set before if `time` is given, and the boot's id.
+    /// Returns the guest's clock in seconds since 1970 and the boot's id; sets the clock first if `time` is given.
     pub fn clock(&mut self, time: Option<f64>) -> (f64, String) {
         let request = time.map_or_else(|| json!({}), |time| json!({"time": time}));
         let (head, _) = self.ask("clock", request, &[], Duration::from_secs(30));
@@ -93,7 +93,7 @@ impl Agent {
         streams.pop().unwrap()
     }
 
-    /// The station's own account of itself with the guest's time; `None` while it does not run.
+    /// The guest's time and the station's status; `None` while the service does not run.
     pub fn status(&mut self) -> (f64, Option<Value>) {
         let (head, streams) = self.ask("status", json!({}), &[], Duration::from_secs(30));
         let view = serde_json::from_slice(&streams[0]).ok();
@@ -120,11 +120,8 @@ impl Agent {
         port.write_all(bytes).unwrap();
         loop {
             let (head, streams) = self.read(limit);
-            assert!(
-                head["id"] != 0,
-                "the guest has booted in the middle of {op}"
-            );
-            // A reply that nobody waited for any more is passed over.
+            assert!(head["id"] != 0, "the guest has rebooted during {op}");
+            // A late reply to a request that timed out is skipped.
             if head["id"] == self.requests {
                 let failed = &head["failed"];
                 assert!(failed.is_null(), "{op} failed in the guest: {failed}");

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 const BLOCK: u64 = BLOCK_LEN as u64;
 const BLOCK_LEN: usize = 4096;
-/// What a disk writes in one piece.
+/// The unit that a disk writes atomically.
 const SECTOR: usize = 512;
 
 #[derive(Clone)]
@@ -22,12 +22,12 @@ pub struct LossyDisk {
 }
 
 struct Content {
-    /// Read only; what was never written shows through.
+    /// Read only; it supplies every block that was never written.
     base: File,
     size: u64,
-    /// What survives a cut.
+    /// The blocks that survive a cut.
     durable: Blocks,
-    /// What the guest reads.
+    /// The blocks as the guest reads them.
     seen: Blocks,
     /// Written since the last flush, in order.
     pending: Vec<(u64, Vec<u8>)>,
@@ -36,7 +36,7 @@ struct Content {
 
 type Blocks = HashMap<u64, Box<[u8]>>;
 
-/// What a cut did to the writes that were not flushed.
+/// The fate of the unflushed writes at a cut.
 #[derive(Default, Clone, Copy)]
 pub struct Cut {
     pub sectors_lost: u64,
@@ -75,15 +75,15 @@ impl LossyDisk {
         let served = Arc::clone(&disk.content);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                // A machine that was killed ends its connection wherever it was.
+                // A killed machine drops its connection at any point.
                 let _ = stream.and_then(|stream| serve(&served, stream));
             }
         });
         disk
     }
 
-    /// After the machine was killed: of what was not flushed, each sector is kept or lost as `choose` says, for a disk
-    /// may write its cache in any order.
+    /// Call this after the machine was killed. `choose` decides for each unflushed sector whether it is kept, because a
+    /// disk may write its cache in any order.
     pub fn cut(&self, mut choose: impl FnMut() -> bool) -> Cut {
         let mut content = self.content.lock().unwrap();
         let mut cut = Cut {
@@ -107,7 +107,7 @@ impl LossyDisk {
         cut
     }
 
-    /// True if these bytes stand anywhere in what was ever written and is there now, within one block.
+    /// True if these bytes are present within any one block that the guest has written.
     pub fn holds(&self, needle: &[u8]) -> bool {
         let content = self.content.lock().unwrap();
         let first = needle[0];
@@ -210,7 +210,7 @@ fn serve(content: &Mutex<Content>, stream: UnixStream) -> io::Result<()> {
     }
 }
 
-/// One option; true once the export is chosen.
+/// Answers one option; true once the export is chosen.
 fn negotiate(
     content: &Mutex<Content>,
     input: &mut impl Read,

@@ -89,7 +89,7 @@ impl Volume {
         self.heap + u64::from(cluster - 2) * self.cluster_size
     }
 
-    /// Writes what is in a folder and returns the folder's own entries.
+    /// Writes the contents of a folder and returns the folder's own entries.
     fn folder(&mut self, nodes: &BTreeMap<String, Node>) -> Vec<u8> {
         let mut entries = Vec::new();
         for (name, node) in nodes {
@@ -108,7 +108,7 @@ impl Volume {
         entries
     }
 
-    /// Into the next free run of clusters, marked as taken; 0 for nothing.
+    /// Writes into the next free run of clusters and marks them as taken; 0 if there is nothing to write.
     fn put(&mut self, bytes: &[u8]) -> u32 {
         if bytes.is_empty() {
             return 0;
@@ -141,7 +141,7 @@ fn set(name: &str, attributes: u16, first: u32, len: u64) -> Vec<u8> {
     for at in [8, 12, 16] {
         file[at..at + 4].copy_from_slice(&FILMED.to_le_bytes());
     }
-    // UTC, and known to be.
+    // The offset is valid, and it is UTC.
     file[22..25].fill(0x80);
     let mut stream = [0; ENTRY];
     stream[0] = 0xc0;
@@ -165,7 +165,7 @@ fn set(name: &str, attributes: u16, first: u32, len: u64) -> Vec<u8> {
         }
         set.extend_from_slice(&entry);
     }
-    // The checksum leaves its own place out.
+    // The checksum skips its own two bytes.
     let bytes = set
         .iter()
         .enumerate()

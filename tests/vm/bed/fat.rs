@@ -1,4 +1,4 @@
-//! Breaks a FAT16 medium by hand, as a worn card or somebody who means harm does. Names are short ones.
+//! Breaks a FAT16 medium by hand, as a worn card or an attacker would. Names are short ones.
 
 use std::fs;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ impl Fat {
         fs::write(&self.path, &self.bytes).unwrap();
     }
 
-    /// Where the entry of a file or folder stands in the image.
+    /// The offset of a file's or folder's entry in the image.
     fn entry(&self, path: &str) -> usize {
         let mut place = (self.top, self.top_len);
         let mut found = 0;
@@ -67,18 +67,18 @@ impl Fat {
         self.first(self.entry(path))
     }
 
-    /// How many bytes one cluster has.
+    /// The bytes in one cluster.
     pub fn cluster_len(&self) -> u64 {
         self.cluster as u64
     }
 
-    /// The entry claims another size.
+    /// Makes the entry claim another size.
     pub fn claim_size(&mut self, path: &str, size: u32) {
         let at = self.entry(path) + 28;
         self.bytes[at..at + 4].copy_from_slice(&size.to_le_bytes());
     }
 
-    /// In the first table: what follows on a cluster.
+    /// Sets a cluster's successor in the first table.
     pub fn link(&mut self, cluster: u16, next: u16) {
         let at = self.table + usize::from(cluster) * 2;
         self.bytes[at..at + 2].copy_from_slice(&next.to_le_bytes());
@@ -96,7 +96,7 @@ impl Fat {
         self.add_raw(folder, entry);
     }
 
-    /// As [`Fat::add`], for entries that are no file's: parts of long names.
+    /// As [`Fat::add`], for entries that are not files: parts of long names.
     pub fn add_raw(&mut self, folder: &str, entry: [u8; ENTRY]) {
         let start = self.place(self.cluster_of(folder));
         let free = (start..start + self.cluster)

@@ -13,7 +13,7 @@ use super::medium::{Layout, Medium};
 use super::qemu::{Disk, Machine, Qemu};
 use super::station::Footage;
 
-/// How long a command in the guest may take unless told.
+/// The time limit of a command in the guest.
 const COMMAND_LIMIT: Duration = Duration::from_mins(2);
 
 pub struct Guest {
@@ -26,7 +26,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// With the service installed and running, nothing docked.
+    /// A guest with the service installed and running, and nothing docked.
     pub fn installed() -> Self {
         let turn = Turn::wait();
         let snapshot = turn.installed();
@@ -34,7 +34,7 @@ impl Guest {
         Self::of(turn, snapshot, new_dir(), scratch, None)
     }
 
-    /// Freshly booted, with a store, without the service.
+    /// A freshly booted guest with a store, without the service.
     pub fn bare() -> Self {
         let turn = Turn::wait();
         let snapshot = turn.booted().0;
@@ -72,7 +72,7 @@ impl Guest {
         }
     }
 
-    /// Boots on this terminal, for `make vm`; nothing that is done in it is kept.
+    /// Boots a guest on this terminal, for `make vm`; its disks are dropped at the end.
     pub fn on_terminal() {
         let turn = Turn::wait();
         let snapshot = turn.installed();
@@ -95,13 +95,13 @@ impl Guest {
         install::carry_out(&mut self.agent, &install::steps());
     }
 
-    /// A shell's line as root.
+    /// Runs a shell's line as root.
     #[track_caller]
     pub fn shell(&mut self, line: &str) -> Ran {
         self.agent.run(&["sh", "-ec", line], b"", COMMAND_LIMIT)
     }
 
-    /// In order, as an operator would; returns when the guest is up again.
+    /// Reboots in order, as an operator would; returns when the guest is up again.
     #[track_caller]
     pub fn reboot(&mut self) {
         let before = self.agent.clock(None).1;
@@ -111,7 +111,7 @@ impl Guest {
         self.wait_until_up();
     }
 
-    /// Without any warning, then boots again: on a disk that lost what was not flushed, sector by sector as `choose` says.
+    /// Cuts the power without any warning, then boots again on a disk that lost those unflushed sectors that `choose` picks.
     #[track_caller]
     pub fn cut_power(&mut self, choose: impl FnMut() -> bool) -> Cut {
         self.qemu.kill();
@@ -138,12 +138,12 @@ impl Guest {
         assert_eq!(up.trim(), "running", "{failed}");
     }
 
-    /// A medium with footage, gone with the guest.
+    /// Makes a medium with footage; it is removed with the guest.
     pub fn medium(&self, name: &str, layout: Layout, footage: &Footage) -> Medium {
         Medium::new(self.path(name), layout, footage)
     }
 
-    /// A folder of the host with footage, gone with the guest.
+    /// Makes a folder of the host with footage; it is removed with the guest.
     pub fn folder(&self, name: &str, footage: &Footage) -> PathBuf {
         let folder = self.path(name);
         footage.write_below(&folder);
@@ -174,7 +174,7 @@ fn lossy_disks(disk: &LossyDisk, dir: &Path) -> [Disk; 2] {
 }
 
 impl Drop for Guest {
-    /// A case that fails says what the guest has to say.
+    /// A failing case prints the guest's logs.
     fn drop(&mut self) {
         if std::thread::panicking() {
             println!("{}", self.qemu.said());

@@ -1,5 +1,5 @@
 //! Installs the service as the README tells its user: the program, what lies in `systemd/` and `config/`, keys, an edited
-//! configuration. Steps are data, so that a kept machine can be told by what was done to it.
+//! configuration. Steps are data, so that a kept machine can be identified by them.
 
 use std::fmt;
 use std::fs;
@@ -17,7 +17,7 @@ pub enum Step {
         mode: u32,
         bytes: Vec<u8>,
     },
-    /// A shell's line that must end with this code.
+    /// A shell's line and the exit code that it must have.
     Run { line: String, code: i64 },
 }
 
@@ -74,7 +74,7 @@ pub fn steps() -> Vec<Step> {
     ];
     for (path, relative) in files(&top.join("systemd")) {
         if relative.starts_with("deb") {
-            // For making the package: no part of what is installed.
+            // Used for building the package, not installed.
             continue;
         }
         steps.push(put(&place(&relative), 0o644, fs::read(path).unwrap()));
@@ -101,8 +101,8 @@ pub fn steps() -> Vec<Step> {
     for line in KEYS {
         steps.push(run(line));
     }
-    // 3: the guest's clock is not synchronised, which is all that `check` may find wrong here; of its steps only the last
-    // one is left, to start the service.
+    // Exit code 3: the guest's clock is not synchronised, the only fault that `check` may find here. Of its steps only the
+    // last one is left: starting the service.
     let check = "runuser -u camdock -- camdock check --json >/root/check || test $? = 3; \
         ! grep -v -e '\"ok\":true' -e '\"what\":\"clock\"' \
             -e '\"state\":\"done\"' -e '\"state\":\"optional\"' -e '\"what\":\"service\"' /root/check";
@@ -111,7 +111,7 @@ pub fn steps() -> Vec<Step> {
     steps
 }
 
-/// What an operator changes in the shipped configuration: section, key, value.
+/// The operator's changes to the shipped configuration: section, key, value.
 const SETTINGS: &[(&str, &str, &str)] = &[
     ("station", "name", "\"vm-1\""),
     ("dock", "settle_seconds", "0.5"),
@@ -146,7 +146,7 @@ const KEYS: &[&str] = &[
     "runuser -u camdock -- camdock keygen station",
 ];
 
-/// Where a file of `systemd/` belongs, as its first line and its kind tell.
+/// The place where a file of `systemd/` is installed, by its kind.
 fn place(relative: &Path) -> String {
     let name = relative.file_name().unwrap().to_str().unwrap();
     let (stem, kind) = name.rsplit_once('.').unwrap();
@@ -154,7 +154,7 @@ fn place(relative: &Path) -> String {
         "sysusers" => format!("/usr/lib/sysusers.d/{stem}.conf"),
         "tmpfiles" => format!("/usr/lib/tmpfiles.d/{stem}.conf"),
         "rules" => format!("/usr/lib/udev/rules.d/{name}"),
-        // A drop-in that nobody needs: an example, as in the package.
+        // An optional drop-in is installed as an example, as in the package.
         "conf" => format!("/usr/share/doc/camdock/examples/{name}"),
         "service" | "timer" | "socket" | "target" | "slice" => {
             format!("/usr/lib/systemd/system/{name}")
@@ -163,7 +163,7 @@ fn place(relative: &Path) -> String {
     }
 }
 
-/// Sets keys as a person would: in the shipped text, in their section, comments and all.
+/// Sets keys in the shipped text, each in its section, and keeps the comments.
 fn edited(text: &str, settings: &[(&str, &str, &str)]) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     for (section, key, value) in settings {
@@ -179,7 +179,7 @@ fn edited(text: &str, settings: &[(&str, &str, &str)]) -> String {
     lines.join("\n") + "\n"
 }
 
-/// The program that the tests were built with, without what only a debugger wants.
+/// A program that the tests were built with, without symbols and debug information.
 fn stripped(program: &str) -> Vec<u8> {
     let out = tempfile::NamedTempFile::new().unwrap();
     let stripped = Command::new("strip")

@@ -1,5 +1,5 @@
-//! What is made once and kept in the build folder, each under a hash of everything that decides what it is: the image,
-//! the machine that has booted from it, and the same with the service installed and running.
+//! The image, the booted machine and the machine with the service installed are made once and kept in the build folder,
+//! each under a hash of everything that it depends on.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::support::find_weed;
 
 pub const BOOT_LIMIT: Duration = Duration::from_mins(4);
 
-/// The right to run a guest; one at a time on a machine. The kernel takes it back when the process ends.
+/// The right to run a guest; there is one on a machine. The kernel releases it when the process ends.
 pub struct Turn {
     _file: File,
     dir: PathBuf,
@@ -80,7 +80,7 @@ impl Turn {
         let (image, key) = self.image();
         let mut all = Key::default();
         all.add(key.as_bytes());
-        // A state can be read by the QEMU that wrote it, with the machine as it was then.
+        // A state can only be read by the QEMU that wrote it, for the same machine.
         all.add(
             &Command::new("qemu-system-x86_64")
                 .arg("--version")
@@ -131,7 +131,7 @@ impl Turn {
         snapshot(booted.image, &dir)
     }
 
-    /// `kind-key` below the folder, made if it is not there; what was kept of this kind under other keys goes.
+    /// Returns the folder `kind-key`, and makes it first if it is missing; folders of this kind under other keys are removed.
     fn keep(&self, kind: &str, key: &str, make: impl FnOnce(&Path)) -> PathBuf {
         let path = self.dir.join(format!("{kind}-{key}"));
         if path.is_dir() {
@@ -158,7 +158,7 @@ impl Turn {
 }
 
 impl Snapshot {
-    /// Running again within a second, with the host's time.
+    /// Resumes it within a second, and sets its clock to the host's time.
     pub fn resume(&self, disks: [Disk; 2], dir: &Path) -> (Qemu, Agent) {
         let state = self.dir.join("state");
         let machine = Machine {
@@ -168,7 +168,7 @@ impl Snapshot {
             terminal: false,
         };
         let (mut qemu, port) = Qemu::start(&machine, dir);
-        qemu.go_on();
+        qemu.continue_running();
         let mut agent = Agent::new(port);
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         agent.clock(Some(now.unwrap().as_secs_f64()));
@@ -188,7 +188,7 @@ pub fn disks(dir: &Path, kind: impl Fn(PathBuf) -> Disk) -> [Disk; 2] {
 }
 
 fn save(qemu: Qemu, agent: &mut Agent, dir: &Path) {
-    // What the page cache holds need not be in the state.
+    // The page cache need not be part of the state.
     let small = "sync; fstrim /; echo 3 >/proc/sys/vm/drop_caches";
     agent
         .run(&["sh", "-c", small], b"", Duration::from_mins(1))
@@ -208,7 +208,7 @@ pub fn copy(from: &Path, to: &Path) {
     assert!(copy.arg(from).arg(to).status().unwrap().success());
 }
 
-/// A hash over parts, none of which can run into the next.
+/// A hash over parts, with the boundaries between them.
 #[derive(Default)]
 struct Key(Vec<u8>);
 

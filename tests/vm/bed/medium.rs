@@ -55,7 +55,7 @@ impl Medium {
         Self::at(path)
     }
 
-    /// An image that is there already.
+    /// Takes an image that exists already.
     pub fn at(path: PathBuf) -> Self {
         let digest = Sha256Digest::of(&fs::read(&path).unwrap());
         Self { path, digest }
@@ -108,7 +108,7 @@ fn fat(path: &Path, options: &[&str], offset: u64, footage: &Footage) {
     for top in fs::read_dir(files.path()).unwrap() {
         copy.arg(top.unwrap().path());
     }
-    // Names are taken as the locale says.
+    // mtools encodes names in the locale's character set.
     run(copy.arg("::").env("TZ", "UTC").env("LC_ALL", "C.UTF-8"));
 }
 

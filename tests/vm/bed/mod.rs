@@ -1,4 +1,4 @@
-//! The test bed: a guest, what it is made of and kept in, and the ways to talk to it.
+//! The test bed: makes and keeps guests, plugs devices into them, and talks to the station in them.
 
 mod agent;
 mod disk;

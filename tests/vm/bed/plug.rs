@@ -21,8 +21,8 @@ pub enum Media {
 }
 
 impl Guest {
-    /// Plugs a USB disk into a port of the guest's controller, 1 to 8, or of a hub there, such as 5.1; the guest's time
-    /// just before.
+    /// Plugs a USB disk into a port of the guest's controller, 1 to 8, or of a hub there, such as 5.1; returns the guest's
+    /// time just before.
     #[track_caller]
     pub fn plug(
         &mut self,
@@ -53,7 +53,7 @@ impl Guest {
         };
         self.qemu.qmp("blockdev-add", image);
         let plugged = self.agent.clock(None).0;
-        // It may be written to: that nothing does is for the station to keep.
+        // The disk is writable: the station must keep it from being written to.
         let device = json!({"driver": "usb-storage", "id": format!("camera{port}"), "bus": "xhci.0",
             "port": port.to_string(), "drive": node, "serial": serial, "rerror": "report"});
         self.qemu.qmp("device_add", device);
@@ -78,21 +78,21 @@ impl Guest {
         self.qemu.qmp("device_add", hub);
     }
 
-    /// As the kernel sees it when a hub is unplugged: the hub is gone, and at once everything that was behind it.
+    /// Removes a hub as the kernel sees it: the hub and at once everything behind it are gone.
     #[track_caller]
     pub fn hub_goes(&mut self, port: u8) {
         self.shell(&format!("echo 1 >/sys/bus/usb/devices/1-{port}/remove"))
             .ends(0);
     }
 
-    /// Takes the hub itself away, after what was plugged into it.
+    /// Unplugs the hub itself, once everything in it has been pulled out.
     #[track_caller]
     pub fn pull_hub(&mut self, port: u8) {
         self.qemu
             .qmp("device_del", json!({"id": format!("hub{port}")}));
     }
 
-    /// The device lets go of its medium a moment after it was pulled.
+    /// Waits until the device has released its medium, a moment after it was pulled out.
     #[track_caller]
     fn block_node_goes(&mut self, node: &str) {
         for _ in 0..500 {
@@ -105,10 +105,10 @@ impl Guest {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("QEMU does not let go of {node}");
+        panic!("QEMU does not release {node}");
     }
 
-    /// Plugs a device made in the guest itself, as `guest/gadget.py` describes it; the guest's time just before.
+    /// Plugs a device made in the guest itself, as `guest/gadget.py` describes it; returns the guest's time just before.
     #[track_caller]
     pub fn plug_gadget(&mut self, gadget: &Value) -> f64 {
         let plugged = self.agent.clock(None).0;
@@ -124,13 +124,13 @@ impl Guest {
         self.agent.run(&pull, b"", Duration::from_mins(1)).ends(0);
     }
 
-    /// Plugs QEMU's own MTP device, which gives out a folder of the host; the guest's time just before.
+    /// Plugs QEMU's own MTP device, which offers a folder of the host; returns the guest's time just before.
     #[track_caller]
     pub fn plug_mtp(&mut self, port: u8, folder: &Path) -> f64 {
         self.plug_mtp_with(port, folder, true)
     }
 
-    /// As [`Guest::plug_mtp`]; one that is not read-only deletes from the folder when it is told to.
+    /// As [`Guest::plug_mtp`]; one that is not read-only deletes from the folder on request.
     #[track_caller]
     pub fn plug_mtp_with(&mut self, port: u8, folder: &Path, readonly: bool) -> f64 {
         let plugged = self.agent.clock(None).0;
@@ -140,7 +140,7 @@ impl Guest {
         plugged
     }
 
-    /// Plugs a device that this process plays; the guest's time just before.
+    /// Plugs a device simulated by this process; returns the guest's time just before.
     #[track_caller]
     pub fn plug_scripted(&mut self, port: u8, part: Arc<Mutex<dyn Part>>) -> f64 {
         let socket = self.path(&format!("redir{port}"));
@@ -158,7 +158,7 @@ impl Guest {
         plugged
     }
 
-    /// Pulls out what is no disk of QEMU's: its MTP device, or a played one.
+    /// Pulls out a device that is not a disk: QEMU's MTP device, or a simulated one.
     #[track_caller]
     pub fn pull_other(&mut self, port: u8) {
         self.qemu
@@ -176,10 +176,10 @@ impl Guest {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("QEMU does not let go of the device in port {port}");
+        panic!("QEMU does not release the device in port {port}");
     }
 
-    /// How often the guest has written to the device in a port.
+    /// The number of writes by the guest to the device in a port.
     pub fn writes(&mut self, port: u8) -> u64 {
         let stats = self.qemu.qmp("query-blockstats", json!({}));
         let qdev = format!("camera{port}");

@@ -13,9 +13,9 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where one of the guest's disks is.
 pub enum Disk {
-    /// A raw file that the guest's writes go to. They survive a cut, flushed or not.
+    /// A raw file that the guest writes to. Writes survive a cut, flushed or not.
     Kept(PathBuf),
-    /// A raw file that stays as it is; writes go with the process.
+    /// A raw file that is not changed; the guest's writes are dropped when the process ends.
     Scratch(PathBuf),
     /// The socket of an NBD server.
     Nbd(PathBuf),
@@ -26,13 +26,13 @@ pub struct Machine<'a> {
     pub image: &'a Path,
     /// The system, and where the store keeps its data.
     pub disks: [Disk; 2],
-    /// The state of a running machine to go on from, instead of booting.
+    /// The saved state of a running machine to resume, instead of booting.
     pub resume: Option<&'a Path>,
     /// Boots with a console on this terminal.
     pub terminal: bool,
 }
 
-/// A machine; killed when dropped, and by the kernel when the test's thread ends.
+/// A running machine. It is killed when dropped, and by the kernel when the test's thread ends.
 pub struct Qemu {
     child: Child,
     qmp: BufReader<UnixStream>,
@@ -87,7 +87,7 @@ impl Qemu {
         (qemu, agent)
     }
 
-    /// One QMP command; panics on its error. Events on the way are passed over.
+    /// Sends one QMP command and panics on its error. Events before the answer are skipped.
     #[track_caller]
     pub fn qmp(&mut self, command: &str, arguments: Value) -> Value {
         match self.try_qmp(command, arguments) {
@@ -119,7 +119,7 @@ impl Qemu {
         serde_json::from_str(&line).unwrap()
     }
 
-    /// Stops the machine and writes its state to a file, to be resumed from with the same disk; then ends.
+    /// Stops the machine, writes its state to a file, from which it can be resumed with the same disks, and ends it.
     pub fn save(mut self, state: &Path) {
         self.qmp("stop", json!({}));
         self.qmp(
@@ -153,8 +153,8 @@ impl Qemu {
         }
     }
 
-    /// Lets a resumed machine run once its state is read.
-    pub fn go_on(&mut self) {
+    /// Continues a resumed machine once its state has been read.
+    pub fn continue_running(&mut self) {
         let limit = Instant::now() + Duration::from_mins(2);
         loop {
             let now = self.qmp("query-status", json!({}));
@@ -165,23 +165,26 @@ impl Qemu {
                     self.qmp("cont", json!({}));
                 }
             }
-            assert!(Instant::now() < limit, "the machine does not go on: {now}");
+            assert!(
+                Instant::now() < limit,
+                "the machine does not continue: {now}"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// As pulling the plug: nothing is flushed, nothing is told.
+    /// Cuts the power: nothing is flushed, and the guest gets no warning.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Waits for its own end, as after `poweroff` on the terminal.
+    /// Waits until the machine ends on its own, as after `poweroff` on the terminal.
     pub fn wait(mut self) {
         self.child.wait().unwrap();
     }
 
-    /// What QEMU itself and the guest's console said last.
+    /// The last output of QEMU and of the guest's console.
     pub fn said(&self) -> String {
         let tail = |name: &str| {
             let bytes = fs::read(self.dir.join(name)).unwrap_or_default();
@@ -281,7 +284,7 @@ fn command(machine: &Machine<'_>, dir: &Path) -> Command {
             .arg("-incoming")
             .arg(format!("exec:cat '{}'", state.display()));
     }
-    // Temporary files of scratch disks.
+    // Scratch disks keep their temporary files there.
     command.env("TMPDIR", dir);
     command
 }

@@ -1,5 +1,5 @@
-//! A USB device that this process plays, on a port of the guest's controller: QEMU's `usb-redir` speaks the usbredir
-//! protocol with us, and the guest's kernel takes us for hardware. The device may leave and come back with other ids.
+//! A USB device simulated by this process on a port of the guest's controller: QEMU's `usb-redir` speaks the usbredir
+//! protocol with us, and the guest's kernel sees hardware. The device may leave and come back with other ids.
 
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Read, Write};
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// One form of the device: what it describes itself as.
+/// One set of descriptors that the device presents.
 #[derive(Clone)]
 pub struct Form {
     pub vendor: u16,
@@ -21,14 +21,14 @@ pub struct Form {
     pub texts: [String; 3],
 }
 
-/// What the device does; called for each transfer in order.
+/// The device's behaviour; called for each transfer in order.
 pub trait Part: Send {
     fn form(&self) -> Form;
     /// A class or vendor request on endpoint 0; `None` stalls.
     fn control(&mut self, setup: Setup, data: &[u8]) -> Option<Vec<u8>>;
-    /// Bytes that came on a bulk OUT endpoint; what shall go out on the IN endpoint, one entry a transfer.
+    /// Takes the bytes of a bulk OUT transfer; returns the answers for the IN endpoint, one entry for each transfer.
     fn bulk(&mut self, data: &[u8]) -> Vec<Vec<u8>>;
-    /// True once after the device is to leave and come back in another form.
+    /// True once when the device is to leave and come back in another form.
     fn leaves(&mut self) -> bool;
 }
 
@@ -66,7 +66,7 @@ pub fn play(socket: &Path, part: Arc<Mutex<dyn Part>>) {
     let listener = UnixListener::bind(socket).unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            // A device that was pulled out ends its connection wherever it was.
+            // A device that is pulled out drops its connection at any point.
             let _ = stream.and_then(|stream| Device::new(stream, &part).serve());
         }
     });
@@ -76,7 +76,7 @@ struct Device<'a> {
     input: BufReader<UnixStream>,
     out: UnixStream,
     part: &'a Mutex<dyn Part>,
-    /// What waits to be fetched from the IN endpoint.
+    /// Data waiting to be fetched from the IN endpoint.
     queued: VecDeque<Vec<u8>>,
     /// Requests on the IN endpoint that wait for something to fetch: id, endpoint, length.
     asked: VecDeque<(u64, u8, usize)>,
@@ -184,7 +184,7 @@ impl<'a> Device<'a> {
             self.part.lock().unwrap().control(setup, &body[10..])
         };
         let mut head = body[..10].to_vec();
-        // QEMU leaves whatever stood in its memory in the status of a request.
+        // QEMU does not initialise the status field of a request.
         head[3] = SUCCESS;
         let Some(mut data) = answer else {
             head[3] = STALL;
@@ -233,7 +233,7 @@ impl<'a> Device<'a> {
     }
 }
 
-/// What a packet is, and how many bytes follow its head.
+/// A packet's type, and the number of bytes after its head.
 fn kind_and_length(head: &[u8]) -> (u32, usize) {
     let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().unwrap());
     (word(0), usize::try_from(word(4)).unwrap())

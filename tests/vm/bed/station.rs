@@ -27,7 +27,7 @@ for try in $(seq 50); do
 done
 exit 1";
 
-/// What a camera holds: path, and the bytes' seed and count.
+/// A camera's files: path, and the seed and count of the bytes.
 #[derive(Clone, Default)]
 pub struct Footage {
     pub files: BTreeMap<String, (u64, u64)>,
@@ -48,7 +48,7 @@ impl Footage {
         Made::new(seed, len).whole()
     }
 
-    /// As files with a camera's times.
+    /// Writes the files with a camera's times.
     pub fn write_below(&self, folder: &Path) {
         for name in self.files.keys() {
             let path = folder.join(name);
@@ -65,7 +65,7 @@ impl Footage {
     }
 }
 
-/// What `camdock verify --deep` and the comparison of bytes found.
+/// The result of `camdock verify --deep` and of comparing the bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Seen {
     pub items: usize,
@@ -92,7 +92,7 @@ impl Guest {
         }
     }
 
-    /// A folder with footage in the watched place, complete at once, as something else may put it there.
+    /// Moves a complete folder with footage into the watched folder, as another program may do.
     pub fn dock_folder(&mut self, bay: &str, serial: &str, footage: &Footage) -> f64 {
         for path in footage.files.keys() {
             let hidden = format!("/run/camdock/media/.{bay}/{path}");
@@ -114,7 +114,7 @@ impl Guest {
         docked
     }
 
-    /// The bay as the station shows it, once it shows what is `wanted`; with the guest's time.
+    /// Waits until the station shows the bay as `wanted`; returns that view and the guest's time.
     #[track_caller]
     pub fn bay(&mut self, bay: &str, wanted: impl Fn(&Value) -> bool) -> (f64, Value) {
         let limit = Instant::now() + LIMIT;
@@ -132,7 +132,7 @@ impl Guest {
             }
             assert!(
                 Instant::now() < limit,
-                "bay {bay} never came so far: {last}"
+                "bay {bay} did not reach the expected state: {last}"
             );
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -143,7 +143,7 @@ impl Guest {
         self.bay(bay, |view| view["state"] == "all_stored")
     }
 
-    /// The same footage under the paths that the station gave it: a storage's name may stand in front.
+    /// The same footage under the station's paths, which may begin with a storage's name.
     #[track_caller]
     pub fn as_taken(&mut self, footage: &Footage) -> Footage {
         let items = self.items();
@@ -163,7 +163,7 @@ impl Guest {
         taken
     }
 
-    /// The bay shows no camera any more.
+    /// Waits until the bay shows no camera.
     #[track_caller]
     pub fn bay_clears(&mut self, bay: &str) {
         self.until("the bay is cleared", |view| {
@@ -173,7 +173,7 @@ impl Guest {
         });
     }
 
-    /// Every item is stored and let go of, also where the bay needs attention.
+    /// Waits until every item is stored and released, even where the bay needs attention.
     #[track_caller]
     pub fn all_released(&mut self) {
         self.until("everything is stored", |view| {
@@ -192,7 +192,10 @@ impl Guest {
             if view.as_ref().is_some_and(&so) {
                 return;
             }
-            assert!(Instant::now() < limit, "this never came: {what}: {view:?}");
+            assert!(
+                Instant::now() < limit,
+                "this did not happen: {what}: {view:?}"
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -204,15 +207,15 @@ impl Guest {
             .lines()
     }
 
-    /// `camdock verify` finds nothing wrong, and as many items as there were: each one once.
+    /// Checks that `camdock verify` finds nothing wrong, and that each item is there once.
     #[track_caller]
     pub fn verify(&mut self, items: usize) {
         self.agent.run(&[CAMDOCK, "verify"], b"", LIMIT).ends(0);
         assert_eq!(self.items().len(), items);
     }
 
-    /// `camdock verify --deep` finds nothing wrong, and what the store holds of a camera, opened with a recipient's key,
-    /// is byte for byte what the camera held: no file more, no file less.
+    /// Checks that `camdock verify --deep` finds nothing wrong, and that the store holds exactly the camera's files: each,
+    /// opened with a recipient's key, is byte for byte the original.
     #[track_caller]
     pub fn verify_against(&mut self, cameras: &[(&str, &Footage)]) -> Seen {
         let key = "/root/keys/evidence.key.pem";
@@ -248,7 +251,7 @@ impl Guest {
         }
     }
 
-    /// One item's plaintext, fetched from the store and opened in the guest.
+    /// Fetches one item from the store and opens it in the guest; returns the plaintext.
     #[track_caller]
     pub fn open(&mut self, evidence: &str) -> Vec<u8> {
         let out = "/dev/shm/opened";
@@ -266,7 +269,7 @@ impl Guest {
         self.agent.get(out)
     }
 
-    /// Every entry of the custody log in order, verified out here. The service may be writing on: a copy counts when
+    /// Every entry of the custody log in order, verified on the host. The service may still be writing: a copy counts if
     /// nothing was appended while it was made.
     #[track_caller]
     pub fn log(&mut self) -> Vec<Entry> {
@@ -297,7 +300,7 @@ impl Guest {
     /// Prints how long it took from `plugged` (the guest's clock) to the service's first line about it, to the entry that
     /// a camera was docked, to the first byte read of a file not begun before, to the last file's entry in the signed log and to the store, for one bay's session since then.
     #[track_caller]
-    pub fn tell_times(&mut self, bay: &str, plugged: f64, stored: f64, bytes: u64) -> Times {
+    pub fn print_times(&mut self, bay: &str, plugged: f64, stored: f64, bytes: u64) -> Times {
         let mut session = None;
         let since = format!("--since=@{plugged:.3}");
         let journal = [

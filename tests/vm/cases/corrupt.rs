@@ -1,4 +1,4 @@
-//! Broken and hostile file systems, read by the real kernel: what is readable is taken, the rest is named, others go on.
+//! Broken and hostile file systems, read by the real kernel: everything readable is taken, the rest is named in the log, and other cameras are not held up.
 
 use camdock::model::Event;
 
@@ -9,14 +9,14 @@ const SERIAL: &str = "X81234567";
 const DIRECTORY: u8 = 0x10;
 const END: u16 = 0xffff;
 
-/// What the log says of each file and folder that was not taken.
+/// The log's reason for each file and folder that was not taken.
 fn not_taken(guest: &mut Guest) -> String {
     let log = guest.log();
-    let told = log.iter().filter_map(|entry| match &entry.event {
+    let reasons = log.iter().filter_map(|entry| match &entry.event {
         Event::ItemFailed(failed) => Some(format!("{failed:?}")),
         _ => None,
     });
-    told.collect::<Vec<_>>().join("\n")
+    reasons.collect::<Vec<_>>().join("\n")
 }
 
 fn broken(guest: &mut Guest, footage: &Footage, harm: impl FnOnce(&mut Fat)) -> Medium {
@@ -28,13 +28,13 @@ fn broken(guest: &mut Guest, footage: &Footage, harm: impl FnOnce(&mut Fat)) -> 
     Medium::at(medium.path)
 }
 
-/// Docks it, and waits until there is nothing left that can be done for it.
+/// Docks it, and waits until nothing more can be taken from it.
 fn dock(guest: &mut Guest, medium: &Medium, footage: &Footage, code: &str) -> String {
     let plugged = guest.plug(2, SERIAL, medium, &Media::Good);
     let (seen, view) = guest.bay("left 2", |view| view["code"] == code);
     println!("the bay says: {view}");
     assert!(!view["next_step"].as_str().unwrap().is_empty(), "{view}");
-    guest.tell_times("left 2", plugged, seen, footage.total());
+    guest.print_times("left 2", plugged, seen, footage.total());
     guest.all_released();
     view["reason"].to_string()
 }
@@ -60,7 +60,7 @@ fn vm_disk_whose_folders_loop_is_listed_once_a_folder_and_its_files_are_taken() 
     dock(&mut guest, &medium, &footage, "not_taken");
     let said = not_taken(&mut guest);
     assert!(said.contains("folder_loop"), "{said}");
-    // As often as there are folders that claim to be DCIM, its own file is there.
+    // Its one file appears once in each folder that claims to be DCIM.
     let paths: Vec<String> = guest
         .items()
         .iter()
@@ -100,12 +100,12 @@ fn vm_disk_whose_sizes_and_chains_lie_loses_these_files_and_no_other() {
         // The chain ends on a cluster that is free.
         let torn = fat.cluster_of("DCIM/TORN.MP4");
         fat.link(torn + 1, 0);
-        // Shorter than its chain: all that the file system says it has is taken.
+        // It is shorter than its chain: as much is taken as its size says.
         kept = fat.cluster_len() * 3;
         let short = u32::try_from(kept).unwrap();
         fat.claim_size("DCIM/SHORT.MP4", short);
     });
-    // More than the guest's disk can hold: it waits for room, and keeps nothing else from being taken.
+    // It is larger than the guest's disk: it waits for room, and everything else is taken meanwhile.
     let reason = dock(&mut guest, &medium, &footage, "spool_full");
     assert!(reason.contains("DCIM/HUGE.MP4"), "{reason}");
     let said = not_taken(&mut guest);
@@ -130,13 +130,13 @@ fn vm_disk_with_names_that_no_name_can_be_is_taken_as_far_as_it_is_readable() {
         ("EVIL/B0001.MP4", 622, 1_000),
     ]);
     let medium = broken(&mut guest, &footage, |fat| {
-        // Control characters, which belong to terminals; the bytes are those of a file that is there.
+        // The name holds control characters for terminals; its clusters are those of another file.
         let file = fat.cluster_of("DCIM/A0001.MP4");
         fat.add("DCIM", *b"E\x1b[2J\x07\x0a MP4", 0, file, 300_000);
-        // A long name that is a way out: ../x
+        // A long name that points outside: ../x
         fat.add_raw("EVIL", long_name("../x", *b"X       MP4"));
         fat.add("EVIL", *b"X       MP4", 0, file, 300_000);
-        // A folder that leads nowhere.
+        // A folder without clusters.
         fat.add("MOVIE", *b"NOWHERE    ", DIRECTORY, END - 16, 0);
     });
     dock(&mut guest, &medium, &footage, "not_taken");
@@ -149,7 +149,7 @@ fn vm_disk_with_names_that_no_name_can_be_is_taken_as_far_as_it_is_readable() {
     let paths = items.iter().map(|item| item["path"].as_str().unwrap());
     let odd: Vec<_> = paths.filter(|path| path.starts_with("DCIM/E")).collect();
     assert_eq!(odd.len(), 1, "{items:?}");
-    // Nothing of it reaches a terminal as it stands, or another place of the station.
+    // Nothing of it reaches a terminal unescaped, or a path outside the spool.
     let shown = guest.shell("camdock items; camdock status").text();
     assert!(!shown.contains(['\u{1b}', '\u{7}']), "{shown:?}");
     footage.files.insert(odd[0].to_owned(), (620, 300_000));

@@ -41,7 +41,7 @@ fn vm_installs_as_the_readme_says_and_runs_as_a_confined_notify_service() {
     ] {
         assert!(process.contains(line), "{line} is missing in:\n{process}");
     }
-    // The watchdog is fed, and a stop in order leaves a log that says so.
+    // The service feeds the watchdog, and an orderly stop is entered in the log.
     guest.shell("systemctl stop camdock").ends(0);
     let log = guest.log();
     let names: Vec<_> = log.iter().map(|entry| entry.event.name()).collect();
@@ -55,7 +55,7 @@ fn vm_docked_folder_is_drained_and_stored_byte_for_byte() {
     let docked = guest.dock_folder("bay-1", "X81234567", &footage);
     let (stored, view) = guest.all_stored("bay-1");
     assert_eq!(view["officer"], "4711");
-    guest.tell_times("bay-1", docked, stored, footage.total());
+    guest.print_times("bay-1", docked, stored, footage.total());
     let seen = guest.verify_against(&[("X81234567", &footage)]);
     assert_eq!((seen.items, seen.bytes), (4, footage.total()));
 }

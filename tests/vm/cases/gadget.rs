@@ -5,7 +5,7 @@ use serde_json::json;
 use super::storage::footage;
 use crate::bed::{Footage, Guest, Layout};
 
-/// Puts a medium into the guest, for a gadget to give out.
+/// Copies a medium into the guest, where a gadget can offer it.
 fn hand_in(guest: &mut Guest, name: &str, layout: Layout, footage: &Footage) -> String {
     let medium = guest.medium(name, layout, footage);
     let path = format!("/srv/{name}.img");
@@ -36,7 +36,7 @@ fn vm_disk_with_own_ids_and_two_storages_is_taken_under_its_serial() {
         (&view["officer"], &view["camera"]),
         (&"4711".into(), &"Acme/BWC-0042".into())
     );
-    guest.tell_times("bay-1", plugged, stored, card.total() + inner.total());
+    guest.print_times("bay-1", plugged, stored, card.total() + inner.total());
     guest.pull_gadget("a");
     guest.bay_clears("bay-1");
     assert_eq!(

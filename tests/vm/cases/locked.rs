@@ -13,7 +13,7 @@ struct Locked {
     password: &'static str,
     unlocked: bool,
     leaving: bool,
-    /// What it was asked, for the test to look at.
+    /// The requests it received, for the test to check.
     heard: Vec<String>,
     reply: Vec<u8>,
     disk: Disk,
@@ -70,7 +70,7 @@ impl Part for Locked {
     fn form(&self) -> Form {
         let texts = |serial: &str| ["Acme".to_owned(), "X8".to_owned(), serial.to_owned()];
         let (product, interface, endpoints, texts) = if self.unlocked {
-            // Its disk has no serial: only the unlocking told who it is.
+            // Its disk has no serial: the camera is known only from unlocking it.
             (0x1000, [8, 6, 0x50], vec![0x02, 0x81], texts(""))
         } else {
             (0x0001, [0xff, 0, 0], vec![0x01, 0x81], texts(""))
@@ -214,7 +214,7 @@ fn footage() -> Footage {
     ])
 }
 
-/// Unlocks, waits for the disk in the same bay, and takes it under the serial that the unlocking told.
+/// Unlocks the camera, waits for the disk in the same bay, and takes it under the serial that it gave while unlocking.
 fn unlocked_and_taken(vendor: u16, name: &str, password: &'static str, heard: &[&str]) {
     let mut guest = Guest::installed();
     guest.roster(&[&format!("acme/{SERIAL}")]);
@@ -237,7 +237,7 @@ fn unlocked_and_taken(vendor: u16, name: &str, password: &'static str, heard: &[
         (&view["camera"], &view["officer"]),
         (&format!("acme/{SERIAL}").into(), &"4711".into())
     );
-    guest.tell_times("left 4", plugged, stored, footage.total());
+    guest.print_times("left 4", plugged, stored, footage.total());
     assert_eq!(camera.lock().unwrap().heard, heard);
     assert_eq!(camera.lock().unwrap().disk.writes, 0);
     let said = guest.shell("journalctl -o cat").ends(0).text();

@@ -79,7 +79,7 @@ fn vm_twenty_cameras_on_hubs_and_a_hub_that_goes_with_all_of_its_cameras() {
     for hub in hubs {
         guest.plug_hub(hub);
     }
-    // What is behind the first hub is too slow to be through before it goes.
+    // The cameras behind the first hub are too slow to finish before it is pulled out.
     let (leaving, staying): (Vec<_>, Vec<_>) = cameras
         .iter()
         .partition(|camera| camera.port.starts_with("5."));
@@ -127,7 +127,7 @@ fn vm_twenty_cameras_on_hubs_and_a_hub_that_goes_with_all_of_its_cameras() {
             _ => None,
         })
         .collect();
-    // The seven came back to the bays that they had.
+    // The seven are back in the same bays.
     assert_eq!(bays.len(), 20, "{bays:?}");
     for camera in &cameras {
         guest.pull(&camera.port);

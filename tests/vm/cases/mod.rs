@@ -1,4 +1,4 @@
-//! One file a kind of camera; names begin with `vm_`, by which the quick run leaves them out.
+//! One file for each kind of camera or trouble. Names begin with `vm_`: the quick run leaves these tests out.
 
 mod corrupt;
 mod folder;
@@ -16,7 +16,7 @@ mod wipe_confirmed;
 mod wipe_mtp;
 mod wipe_tricked;
 
-/// No test: `make vm`.
+/// Not a test: `make vm` runs it.
 #[test]
 #[ignore = "wants a person at the terminal: make vm"]
 fn shell_in_the_guest() {

@@ -17,7 +17,7 @@ fn vm_qemu_mtp_camera_is_taken() {
     let plugged = guest.plug_mtp(3, &folder);
     let (stored, view) = guest.all_stored("left 3");
     assert_eq!(view["officer"], "4711", "{view}");
-    guest.tell_times("left 3", plugged, stored, footage.total());
+    guest.print_times("left 3", plugged, stored, footage.total());
     guest.pull_other(3);
     guest.bay_clears("left 3");
     // QEMU's camera has this one name for all that is beyond ASCII.
@@ -61,10 +61,10 @@ fn vm_mtp_camera_with_partial_reads_is_taken_and_goes_on_after_it_was_pulled() {
     let plugged = guest.plug_gadget(&gadget("second", 1));
     let (stored, view) = guest.all_stored("bay-2");
     assert_eq!(view["officer"], "4711", "{view}");
-    guest.tell_times("bay-2", plugged, stored, footage.total());
+    guest.print_times("bay-2", plugged, stored, footage.total());
     let said = guest.shell("journalctl -u camdock -o cat").ends(0).text();
     assert!(said.contains("resumes an interrupted pull"), "{said}");
-    // Asked for a folder's objects it tells of the folder itself only: then each is asked for its properties.
+    // Asked for a folder's objects, it lists only the folder itself: then each object is asked for its properties.
     let used = said.contains("lists the properties of its objects") && said.contains("Each");
     assert!(used, "{said}");
     let taken = guest.as_taken(&footage);

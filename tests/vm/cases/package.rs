@@ -23,7 +23,7 @@ fn package(guest: &Guest, version: &str) -> Vec<u8> {
     std::fs::read(made.lines().next().unwrap()).unwrap()
 }
 
-/// Brings it into the guest.
+/// Copies it into the guest.
 fn bring(guest: &mut Guest, version: &str) {
     let package = package(guest, version);
     guest.agent.put(&place(version), 0o644, &package, None);
@@ -68,7 +68,7 @@ fn vm_package_is_upgraded_with_work_in_flight_then_removed_and_purged_without_lo
     let said = guest.shell("journalctl -u camdock -o cat").ends(0).text();
     assert!(said.contains("resumes an interrupted pull"), "{said}");
     guest.verify_against(&[("X81234567", &footage)]);
-    // Stopped in order, never killed; and the session that was cut short says so.
+    // The service was stopped in order, not killed, and the interrupted session is logged as such.
     let log = guest.log();
     let stopped = log
         .iter()

@@ -10,7 +10,7 @@ use crate::bed::{Footage, Guest};
 #[test]
 fn vm_reboot_with_a_folder_docked_goes_on_by_itself() {
     let mut guest = Guest::installed();
-    // The docked place is in memory; this one survives, as a camera does that stays plugged in.
+    // The watched folder is in memory; this one survives the reboot, like a camera that stays plugged in.
     guest
         .shell(
             "mkdir -p /srv/media; mount --bind /srv/media /run/camdock/media; \
@@ -55,15 +55,15 @@ fn vm_power_cuts_lose_nothing_that_was_shown_as_safe() {
         let footage = footage(round, &mut random);
         guest.dock_folder("bay-1", &serial, &footage);
         docked.push((serial.clone(), footage.clone()));
-        // What people were told before the cut; looked at until a random moment of the work.
+        // The station's display is read until a random moment of the work, then the power is cut.
         let pause = std::time::Duration::from_millis(random.below(2_500));
         let cut_at = std::time::Instant::now() + pause;
-        let mut told_safe = false;
+        let mut shown_safe = false;
         while std::time::Instant::now() < cut_at {
             if let (_, Some(view)) = guest.agent.status() {
-                // The camera of the round before is still in bay-2.
+                // The camera of the previous round is still in bay-2.
                 let mut bays = view["bays"].as_array().unwrap().iter();
-                told_safe |= bays.any(|bay| {
+                shown_safe |= bays.any(|bay| {
                     bay["bay"] == "bay-1"
                         && (bay["state"] == "safe_to_remove" || bay["state"] == "all_stored")
                 });
@@ -72,7 +72,7 @@ fn vm_power_cuts_lose_nothing_that_was_shown_as_safe() {
         }
         let cut = guest.cut_power(|| random.below(2) == 0);
         let held: BTreeSet<_> = secured(&mut guest, &serial);
-        if told_safe {
+        if shown_safe {
             assert_eq!(
                 held.len(),
                 footage.files.len(),
@@ -87,11 +87,11 @@ fn vm_power_cuts_lose_nothing_that_was_shown_as_safe() {
             );
         }
         println!(
-            "cut {round}: after {pause:?}, {cut}; shown as safe: {told_safe}, held after it: {} of {}",
+            "cut {round}: after {pause:?}, {cut}; shown as safe: {shown_safe}, held after it: {} of {}",
             held.len(),
             footage.files.len()
         );
-        // The same camera again: what is missing is taken, what is there is not taken twice.
+        // The same camera is docked again: only what is missing is taken.
         guest.dock_folder("bay-2", &serial, &footage);
         guest.all_stored("bay-2");
         let items = docked.iter().map(|(_, footage)| footage.files.len()).sum();

@@ -1,4 +1,4 @@
-//! The unit as systemd runs it, with what only systemd can give.
+//! The unit under systemd: credentials, reload, drop-ins.
 
 use crate::bed::{Footage, Guest, Layout, Media};
 
@@ -28,7 +28,7 @@ fn vm_service_takes_its_secrets_from_systemd_and_reloads_and_stops_as_told() {
     let mut guest = Guest::installed();
     guest.shell(CREDENTIALS).ends(0);
     guest.shell("systemctl is-active camdock").ends(0);
-    // Nobody but root can read them where they lie; the service has copies in memory, of its own.
+    // Only root can read the files; the service has its own copies in memory.
     guest
         .shell("! runuser -u camdock -- cat /etc/camdock/credentials/station.key")
         .ends(0);
@@ -39,7 +39,7 @@ fn vm_service_takes_its_secrets_from_systemd_and_reloads_and_stops_as_told() {
     guest.all_stored("left 1");
     guest.verify_against(&[("X81234567", &footage)]);
 
-    // A reload waits until it is done, and ends nothing.
+    // A reload returns when it is complete, and interrupts nothing.
     let number = "systemctl show camdock -p MainPID --value";
     let before = guest.shell(number).ends(0).text();
     guest
@@ -69,7 +69,7 @@ fn vm_service_takes_its_secrets_from_systemd_and_reloads_and_stops_as_told() {
     guest.plug(2, "X81234567", &medium, &Media::Good);
     guest.all_stored("left 2");
 
-    // Without one of them it says which, and what to do.
+    // If one is missing, the error names it and the next step.
     guest
         .shell("systemctl stop camdock && rm /etc/systemd/system/camdock.service.d/credentials.conf && systemctl daemon-reload")
         .ends(0);

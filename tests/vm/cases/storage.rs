@@ -21,7 +21,7 @@ pub fn footage(seed: u64) -> Footage {
     ])
 }
 
-/// Plugs, waits until all is stored, pulls; everything holds, and the medium was only read.
+/// Plugs a camera in, waits until everything is stored, pulls it out, and checks that the medium was only read.
 fn whole_way(layout: Layout) {
     let mut guest = Guest::installed();
     guest.roster(&["QEMU/X81234567"]);
@@ -33,13 +33,13 @@ fn whole_way(layout: Layout) {
         (&view["officer"], &view["camera"]),
         (&"4711".into(), &"QEMU/X81234567".into())
     );
-    let times = guest.tell_times("left 2", plugged, stored, footage.total());
+    let times = guest.print_times("left 2", plugged, stored, footage.total());
     assert!(times.docked < 10.0, "{times:?}");
     only_read(&mut guest, 2, &medium);
     guest.verify_against(&[("X81234567", &footage)]);
 }
 
-/// The mount is as confined as it can be, nothing was written, and it goes with the camera.
+/// The mount has every restrictive option, nothing was written, and it ends when the camera is pulled out.
 pub fn only_read(guest: &mut Guest, port: u8, medium: &Medium) {
     let mounts = guest
         .shell("grep /run/camdock/media/ /proc/mounts")
@@ -60,7 +60,7 @@ pub fn only_read(guest: &mut Guest, port: u8, medium: &Medium) {
     medium.is_unchanged();
 }
 
-/// What was mounted has gone with its camera, and the helper is done with it.
+/// Nothing is mounted any more, and the helper's unit has ended.
 pub fn unmounted(guest: &mut Guest) {
     let gone = "for n in $(seq 100); do grep -q /run/camdock/media/ /proc/mounts || exit 0; sleep 0.1; done; exit 1";
     guest.shell(gone).ends(0);
@@ -118,7 +118,7 @@ fn vm_four_cameras_at_once_are_all_taken_each_under_its_own_name() {
         let bay = format!("left {port}");
         let (stored, view) = guest.all_stored(&bay);
         assert_eq!(view["camera"], format!("QEMU/{serial}"));
-        guest.tell_times(&bay, plugged, stored, footage.total());
+        guest.print_times(&bay, plugged, stored, footage.total());
     }
     for (port, _, _, medium) in &docked {
         assert_eq!(guest.writes(*port), 0);
@@ -146,7 +146,7 @@ fn vm_unknown_camera_is_taken_in_quarantine_and_says_what_to_do() {
         "{view}"
     );
     assert!(!view["next_step"].as_str().unwrap().is_empty());
-    guest.tell_times("bay-1", plugged, seen, footage.total());
+    guest.print_times("bay-1", plugged, seen, footage.total());
     guest.all_released();
     only_read(&mut guest, 6, &medium);
     guest.verify_against(&[("Z9999999", &footage)]);

@@ -1,4 +1,4 @@
-//! What goes wrong at the dock: cameras pulled out too early, failing and slow media, devices that are no cameras.
+//! Trouble at the dock: cameras pulled out too early, failing and slow media, devices that are not cameras.
 
 use camdock::model::Event;
 
@@ -22,7 +22,7 @@ fn vm_camera_pulled_in_mid_read_goes_on_in_another_bay_where_it_stopped() {
     guest.bay("left 1", |view| view["code"] == "removed_early");
     let plugged = guest.plug(3, "X81234567", &medium, &Media::Good);
     let (stored, _) = guest.all_stored("left 3");
-    guest.tell_times("left 3", plugged, stored, footage.total());
+    guest.print_times("left 3", plugged, stored, footage.total());
     let said = guest.shell("journalctl -u camdock -o cat").ends(0).text();
     assert!(said.contains("resumes an interrupted pull"), "{said}");
     let log = guest.log();
@@ -51,7 +51,7 @@ fn vm_unreadable_sectors_cost_one_file_and_the_others_go_on() {
     let plugged = guest.plug(1, "X81234567", &medium, &Media::Broken(vec![first + 3000]));
     let (seen, view) = guest.bay("left 1", |view| view["state"] == "needs_attention");
     println!("the bay says: {view}");
-    guest.tell_times("left 1", plugged, seen, footage.total());
+    guest.print_times("left 1", plugged, seen, footage.total());
     let log = guest.log();
     let failed = log.iter().find_map(|entry| match &entry.event {
         Event::ItemFailed(failed) => Some(format!("{failed:?}")),
@@ -81,8 +81,8 @@ fn vm_slow_medium_holds_nobody_else_up() {
     let quick_plugged = guest.plug(2, "X0000002", &quick_medium, &Media::Good);
     let (quick_stored, _) = guest.all_stored("left 2");
     let (slow_stored, _) = guest.all_stored("left 1");
-    guest.tell_times("left 2", quick_plugged, quick_stored, quick.total());
-    let times = guest.tell_times("left 1", slow_plugged, slow_stored, slow.total());
+    guest.print_times("left 2", quick_plugged, quick_stored, quick.total());
+    let times = guest.print_times("left 1", slow_plugged, slow_stored, slow.total());
     assert!(times.secured > 20.0, "the medium was not slow: {times:?}");
     assert!(quick_stored < slow_stored);
     guest.pull(1);

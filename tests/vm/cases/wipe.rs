@@ -15,8 +15,8 @@ const ALLOW: &str = "printf 'level = \"stored\"\\nlog_keys = [\"%s\"]\\n' \"$(ca
     chmod 0644 /etc/camdock/wipe.toml
     systemctl enable --now camdock-wipe.socket";
 
-/// The last word of the log on each file of a wiping.
-pub fn told(guest: &mut Guest) -> BTreeMap<String, Option<String>> {
+/// The last result that the log has for each file of a wipe.
+pub fn results(guest: &mut Guest) -> BTreeMap<String, Option<String>> {
     done(guest)
         .into_iter()
         .flat_map(|wiped| wiped.files)
@@ -76,7 +76,7 @@ fn wiped_way(layout: Layout) {
     // A profile alone deletes nothing: root has not allowed it.
     guest.plug(2, "X81234567", &medium, &Media::Good);
     guest.all_stored("left 2");
-    guest.until("the refusal is told", |view| {
+    guest.until("the refusal is shown", |view| {
         view["wiping"]["left 2"]["code"] == "wipe_not_allowed"
     });
     guest.all_stored("left 2");
@@ -96,13 +96,13 @@ fn wiped_way(layout: Layout) {
         view["wiping"]["left 2"]["code"] == "wipe_left"
     });
     guest.all_stored("left 2");
-    let told = told(&mut guest);
-    assert_eq!(told.len(), footage.files.len(), "{told:?}");
-    for (path, code) in &told {
+    let results = results(&mut guest);
+    assert_eq!(results.len(), footage.files.len(), "{results:?}");
+    for (path, code) in &results {
         let expected = path.ends_with(changed).then_some("file_changed");
         assert_eq!(code.as_deref(), expected, "{path}");
     }
-    // The files are gone for the station, too, and it never could have written to them.
+    // The station no longer sees the files either, and it could not have written to them at any time.
     let left = guest
         .shell("find /run/camdock/media -type f -size +0 ! -name '*.camera'")
         .ends(0);

@@ -8,7 +8,7 @@ use camdock::model::Event;
 use serde_json::{Value, json};
 
 use super::storage::footage;
-use super::wipe::{change_sector, done, files_on, told};
+use super::wipe::{change_sector, done, files_on, results};
 use crate::bed::{Guest, Layout, Media};
 
 const PROFILE: &str =
@@ -76,7 +76,7 @@ fn vm_wipe_at_level_confirmed_waits_for_another_reader_and_takes_only_what_is_pr
     let footage = footage(500);
     let medium = guest.medium("medium", Layout::Fat32, &footage);
 
-    // Everything is stored, the station has all its receipts, and it looks more than once: nothing goes.
+    // Everything is stored and the station has all its receipts; it checks more than once, and nothing is deleted.
     guest.plug(2, "X81234567", &medium, &Media::Good);
     guest.all_stored("left 2");
     std::thread::sleep(Duration::from_secs(40));
@@ -90,7 +90,7 @@ fn vm_wipe_at_level_confirmed_waits_for_another_reader_and_takes_only_what_is_pr
     assert_eq!(begun(&mut guest), 0);
     assert_eq!(guest.writes(2), 0);
     medium.is_unchanged();
-    // The station's own rights do not reach to where confirmations lie.
+    // The station has no right to write where confirmations are kept.
     let refused = guest.shell(CONFIRM_AS_STATION);
     assert_ne!(refused.code, Some(0), "{}", refused.text());
     std::thread::sleep(Duration::from_secs(35));
@@ -106,9 +106,9 @@ fn vm_wipe_at_level_confirmed_waits_for_another_reader_and_takes_only_what_is_pr
         view["wiping"]["left 2"]["code"] == "wipe_left"
     });
     guest.all_stored("left 2");
-    let told = told(&mut guest);
-    assert_eq!(told.len(), footage.files.len(), "{told:?}");
-    for (path, code) in &told {
+    let results = results(&mut guest);
+    assert_eq!(results.len(), footage.files.len(), "{results:?}");
+    for (path, code) in &results {
         let expected = path.ends_with(changed).then_some("file_changed");
         assert_eq!(code.as_deref(), expected, "{path}");
     }
@@ -119,7 +119,7 @@ fn vm_wipe_at_level_confirmed_waits_for_another_reader_and_takes_only_what_is_pr
     guest.pull(2);
     guest.bay_clears("left 2");
     assert_eq!(files_on(&medium), [changed]);
-    // What is gone from the camera is in the store, byte for byte.
+    // Everything deleted from the camera is in the store, byte for byte.
     let admin = b"access_key_id = \"camdockadmin\"\nsecret_access_key = \"camdockadminsecret\"\n";
     guest.agent.put(path, 0o600, admin, None);
     let taken = guest.as_taken(&footage);

@@ -7,11 +7,11 @@ use std::path::Path;
 use serde_json::json;
 
 use super::storage::footage;
-use super::wipe::{done, told};
+use super::wipe::{done, results};
 use crate::bed::{FILMED, Guest};
 
 const PROFILE: &str = "access = \"ptp\"\nusb = [{ class = \"06/01/01\" }, { class = \"ff\", interface_name = \"MTP\" }]\nwipe = \"stored\"\n";
-/// No socket of root's helper: it is the service that deletes.
+/// Turns off the socket of root's helper: over MTP, the service itself deletes.
 const ALLOW: &str = "printf 'level = \"stored\"\\nlog_keys = [\"%s\"]\\n' \"$(cat /var/lib/camdock/keys/log.pub)\" >/etc/camdock/wipe.toml
     chmod 0644 /etc/camdock/wipe.toml";
 
@@ -26,7 +26,7 @@ fn prepared(camera: &str) -> Guest {
 }
 
 fn wiping_is(guest: &mut Guest, bay: &str, code: &str) {
-    guest.until("the problem is told", |view| {
+    guest.until("the problem is shown", |view| {
         view["wiping"][bay]["code"] == code
     });
     guest.all_stored(bay);
@@ -48,9 +48,9 @@ fn files_below(top: &Path) -> Vec<String> {
     found
 }
 
-/// Every file with the word of the log on it.
-fn each(told: &BTreeMap<String, Option<String>>, changed: &str, other: Option<&str>) {
-    for (path, code) in told {
+/// Checks the log's result for every file.
+fn each(results: &BTreeMap<String, Option<String>>, changed: &str, other: Option<&str>) {
+    for (path, code) in results {
         let expected = if path.ends_with(changed) {
             Some("file_changed")
         } else {
@@ -86,20 +86,20 @@ fn vm_wipe_of_an_mtp_camera_deletes_what_is_proven_and_leaves_the_rest() {
     file.set_modified(time).unwrap();
     drop(file);
 
-    // A camera that refuses: its own word stands in the log.
+    // The camera refuses, and its own reason is entered in the log.
     guest.shell(ALLOW).ends(0);
     guest.plug_mtp_with(3, &folder, true);
     wiping_is(&mut guest, "left 3", "wipe_left");
-    each(&told(&mut guest), changed, Some("medium_read_only"));
+    each(&results(&mut guest), changed, Some("medium_read_only"));
     assert_eq!(files_below(&folder).len(), footage.files.len());
     guest.pull_other(3);
     guest.bay_clears("left 3");
 
     guest.plug_mtp_with(3, &folder, false);
     wiping_is(&mut guest, "left 3", "wipe_left");
-    let told = told(&mut guest);
-    assert_eq!(told.len(), footage.files.len());
-    each(&told, changed, None);
+    let results = results(&mut guest);
+    assert_eq!(results.len(), footage.files.len());
+    each(&results, changed, None);
     guest.pull_other(3);
     guest.bay_clears("left 3");
     assert_eq!(files_below(&folder), [changed]);
@@ -118,7 +118,7 @@ fn vm_wipe_of_an_mtp_responder_deletes_what_is_proven_and_leaves_the_rest() {
             .agent
             .put(&format!("/srv/card/{path}"), 0o644, &bytes, Some(FILMED));
     }
-    // Its card may be written to.
+    // This card is writable.
     guest
         .shell("sed -i 's/\"card\" \"ro\"/\"card\" \"rw\"/' /usr/local/lib/vm/gadget.py; grep -q '\"card\" \"rw\"' /usr/local/lib/vm/gadget.py")
         .ends(0);
@@ -141,9 +141,9 @@ fn vm_wipe_of_an_mtp_responder_deletes_what_is_proven_and_leaves_the_rest() {
     guest.shell(ALLOW).ends(0);
     guest.plug_gadget(&gadget("second"));
     wiping_is(&mut guest, "bay-1", "wipe_left");
-    let told = told(&mut guest);
-    assert_eq!(told.len(), footage.files.len(), "{told:?}");
-    each(&told, changed, None);
+    let results = results(&mut guest);
+    assert_eq!(results.len(), footage.files.len(), "{results:?}");
+    each(&results, changed, None);
     let left = guest.shell("cd /srv/card; find . -type f").ends(0).text();
     assert_eq!(left.trim(), format!("./{changed}"));
     assert!(guest.agent.get(&path) == bytes);

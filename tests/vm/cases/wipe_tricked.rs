@@ -1,4 +1,4 @@
-//! Root's helper, asked by somebody who has taken the service over: true receipts, and a camera that is not the one.
+//! Somebody who has taken the service over asks root's helper to wipe: with genuine receipts, but for another camera.
 
 use std::fs;
 use std::time::Duration;
@@ -22,7 +22,7 @@ while not answer.endswith(b'\\n'):
     answer += part
 sys.stdout.buffer.write(answer)";
 
-/// The true proof of every item, as the service makes it: the log and its key are the service's own.
+/// The genuine proof of every item, made with the service's own log and key.
 fn proofs(guest: &mut Guest) -> Vec<WipeProof> {
     let pack = "systemctl stop camdock; cd /var/lib/camdock; tar -cf - log keys";
     let packed = guest.shell(pack).ends(0).out;
@@ -65,7 +65,7 @@ fn proofs(guest: &mut Guest) -> Vec<WipeProof> {
     proofs
 }
 
-/// As the service's user, over the socket that is the service's.
+/// Asks as the service's user, over the service's own socket.
 fn asked(guest: &mut Guest, files: &[WipeProof]) -> Vec<Option<String>> {
     let request = WipeRequest {
         v: 1,
@@ -119,9 +119,9 @@ fn vm_wipe_leaves_a_camera_that_bears_another_cameras_serial() {
         unmounted(guest);
         medium.is_unchanged();
     };
-    // Another camera with the very same card: its own serial tells it.
+    // Another camera with an identical card is recognised by its own serial.
     kept(&mut guest, "X80000002", &medium, "camera_differs");
-    // Another camera that bears the first one's serial, with files of the same paths, sizes and times: their bytes tell.
+    // Another camera claims the first one's serial and has files of the same paths, sizes and times: their bytes differ.
     let mut others = Footage::default();
     for (path, (seed, len)) in &footage.files {
         let len = *len.max(&1);
@@ -130,7 +130,7 @@ fn vm_wipe_leaves_a_camera_that_bears_another_cameras_serial() {
     let clone = guest.medium("clone", Layout::Fat32, &others);
     kept(&mut guest, "X80000001", &clone, "file_changed");
 
-    // The same request for the camera that it is true of.
+    // The same request for the camera that the receipts belong to.
     guest.plug(2, "X80000001", &medium, &Media::Good);
     guest.all_stored("left 2");
     assert_eq!(asked(&mut guest, &proofs), all(None));

@@ -2,7 +2,7 @@
 """Carries out what the tests ask, over the virtio port `camdock.agent`.
 
 Both ways: one line of JSON, then as many raw bytes as its "bytes" says (a reply's "bytes" is a list, one number a stream).
-A request has an "id", an "op" and its arguments; replies come in any order. On opening, the boot's id is told as reply 0.
+A request has an "id", an "op" and its arguments; replies come in any order. On opening, the boot's id is sent as reply 0.
 """
 
 import json
@@ -26,7 +26,7 @@ class Port:
     def fill(self):
         data = os.read(self.fd, 1 << 20)
         if not data:
-            # Nobody listens on the other side just now.
+            # The other side is not connected at the moment.
             time.sleep(0.05)
         self.buffer += data
 
@@ -40,7 +40,7 @@ class Port:
         data = bytearray(self.buffer[:count])
         self.buffer = self.buffer[count:]
         while len(data) < count:
-            # One read gives a few kilobytes: nothing here may grow with what is there already.
+            # One read gives a few kilobytes: the cost must not grow with the data already received.
             read = os.read(self.fd, min(1 << 20, count - len(data)))
             if not read:
                 time.sleep(0.05)
@@ -89,14 +89,14 @@ def get(request, _):
 
 
 def clock(request, _):
-    """Sets the clock if told, tells it, and which boot this is."""
+    """Sets the clock if a time is given; returns the clock and the boot's id."""
     if "time" in request:
         time.clock_settime(time.CLOCK_REALTIME, request["time"])
     return ({"time": time.time(), "boot": boot_id()},)
 
 
 class Status:
-    """Stays on the station's status socket and keeps its last line; empty while the station does not run."""
+    """Follows the station's status socket and keeps its last line; empty while the station does not run."""
 
     def __init__(self):
         self.line = b""

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make_image.sh OUTDIR WEED: the guest as a folder with vmlinuz, initrd, disk.raw and store.raw (ext4, no partitions):
 # Debian 12 as a station has it, the store on loopback, and the agent that the tests talk to. Wants root and
-# mmdebstrap. Everything that decides what comes out is in this folder and in WEED; who calls keeps it under their hash.
+# mmdebstrap. The result depends only on this folder and on WEED; the caller keeps it under their hash.
 set -euo pipefail
 
 if [ "$(id -u)" -ne 0 ]; then exec sudo -n "$0" "$@"; fi
@@ -52,7 +52,7 @@ install -m 0644 "$here"/*.json "$root/usr/local/lib/vm/"
 install -m 0644 "$here"/*.service "$root/etc/systemd/system/"
 printf 'camdock-vm\n' >"$root/etc/hostname"
 printf '127.0.0.1 localhost camdock-vm\n' >"$root/etc/hosts"
-# What the store says it has must survive a power cut, as a store on other machines would: it writes through.
+# Objects that the store has acknowledged must survive a power cut, as on another machine: it writes through.
 printf '/dev/vda / ext4 defaults 0 1\n/dev/vdb /var/lib/weed ext4 sync,dirsync 0 2\n' >"$root/etc/fstab"
 mkdir -p "$root/var/lib/weed"
 : >"$root/etc/machine-id"
@@ -62,12 +62,12 @@ chroot "$root" passwd -d root >/dev/null
 for unit in agent.service weed.service; do
     ln -sf "/etc/systemd/system/$unit" "$root/etc/systemd/system/multi-user.target.wants/$unit"
 done
-# Nothing that starts by itself and has no part in the tests.
+# Units that would start on their own and have no part in the tests.
 for unit in umtp-responder.service systemd-timesyncd.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
     e2scrub_all.timer e2scrub_reap.service fstrim.timer; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
-# Kept small and quick to write back.
+# A small image is quick to write back.
 rm -rf "$root/var/cache/apt" "$root/var/lib/apt/lists"
 mkdir -p "$root/var/cache/apt" "$root/var/lib/apt/lists"
 

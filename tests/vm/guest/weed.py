@@ -43,7 +43,7 @@ def signed_put(path, extra):
 
 
 def ready():
-    """Volumes can be assigned and the bucket is there; made now or before."""
+    """True if volumes can be assigned and the bucket exists; makes the bucket if needed."""
     master = http.client.HTTPConnection("127.0.0.1", 9333, timeout=5)
     master.request("GET", "/dir/assign?count=1")
     if b'"fid"' not in master.getresponse().read():
@@ -52,14 +52,14 @@ def ready():
     return code == 200 or b"BucketAlready" in text
 
 
-def tell_systemd(text):
+def notify_systemd(text):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as tell:
         tell.connect(os.environ["NOTIFY_SOCKET"])
         tell.send(text)
 
 
 os.makedirs(f"{DATA}/data", exist_ok=True)
-# A power cut can leave it with volumes that it only reads from then on: there have to be others.
+# After a power cut SeaweedFS may treat its volumes as read-only: new ones are needed.
 server = subprocess.Popen([
     "/usr/local/bin/weed", "server", f"-dir={DATA}/data", "-ip=127.0.0.1", "-s3", f"-s3.config={HERE}/s3.json",
     "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false",
@@ -70,7 +70,7 @@ signal.signal(signal.SIGTERM, lambda *_: server.terminate())
 while server.poll() is None:
     try:
         if ready():
-            tell_systemd(b"READY=1")
+            notify_systemd(b"READY=1")
             break
     except OSError:
         pass
