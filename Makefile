@@ -10,38 +10,39 @@ export CAMDOCK_TOOLS := $(TARGET)/tools
 
 # Recipes share one build folder and one machine: measuring beside building would tell nothing.
 .NOTPARALLEL:
-.PHONY: help setup setup-vm vm vm-case soak load demo demo-small test test-fast fuzz fmt lint bench bench-quick clean
+.PHONY: help setup vm vm-case soak load demo demo-small test test-fast test-previews fresh fuzz fmt lint bench bench-quick clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: ## install what is missing: Debian packages, the test tools' Python environment
-	@tests/tools/setup.sh
+setup: ## install what is missing for the tests: Debian packages, the tools' Python environment
+	@tests/tools/setup.sh vm
 
-demo: setup ## a whole station on this machine: store, two cameras, sealed, stored, verified, opened
-	cargo build $(CARGO_FLAGS) --release --bin camdock
-	tests/tools/make_footage.sh $(FOOTAGE)/normal normal
-	CAMDOCK_FOOTAGE=$(FOOTAGE)/normal $(TARGET)/release/camdock demo
+setup-%:
+	@tests/tools/setup.sh $*
+
+# The footage is made beside the build, on the core that the linker leaves idle.
+demo: setup-demo ## a whole station on this machine: store, two cameras, sealed, stored, verified, opened
+	nice -n 19 tests/tools/make_footage.sh $(FOOTAGE)/normal normal & \
+	cargo build $(CARGO_FLAGS) --profile demo --bin camdock && wait $$!
+	CAMDOCK_FOOTAGE=$(FOOTAGE)/normal $(TARGET)/demo/camdock demo
 
 # The same with little footage and the program that the tests have built already.
-demo-small: setup
+demo-small: setup-demo
 	cargo build $(CARGO_FLAGS) --bin camdock
 	tests/tools/make_footage.sh $(FOOTAGE)/small small
 	CI=true CAMDOCK_FOOTAGE=$(FOOTAGE)/small $(TARGET)/debug/camdock demo </dev/null
-
-setup-vm:
-	@tests/tools/setup.sh --vm
 
 test: setup-vm fmt lint ## format, lints, every test, a small demo
 	@tests/tools/run_tests.sh all
 	$(MAKE) --no-print-directory demo-small
 	@tests/tools/run_tests.sh closing-line
 
-test-fast: setup fmt lint ## the same without slow tests (virtual machine, browser, files over 4 GiB) and without the demo
+test-fast: setup-test fmt lint ## the same without slow tests (virtual machine, browser, files over 4 GiB) and without the demo
 	@tests/tools/run_tests.sh fast
 	@tests/tools/run_tests.sh closing-line
 
-fuzz: setup ## fuzz what cameras send, guided by coverage; FUZZ_SECONDS for each of the four targets (60)
+fuzz: setup-test ## fuzz what cameras send, guided by coverage; FUZZ_SECONDS for each of the four targets (60)
 	@tests/tools/fuzz.sh
 
 vm: setup-vm ## a shell in the tests' virtual machine, the service installed; `poweroff` ends it
@@ -50,7 +51,7 @@ vm: setup-vm ## a shell in the tests' virtual machine, the service installed; `p
 vm-case: setup-vm ## one case in the virtual machine, as CASE=part-of-its-name; without CASE all of them
 	cargo test $(CARGO_FLAGS) --test vm -- --nocapture --test-threads 1 '$(CASE)'
 
-load: setup ## 64 cameras with FILES files at once (50,000): memory, fair shares, everything verified; ten minutes or more, 5 GB
+load: setup-test ## 64 cameras with FILES files at once (50,000): memory, fair shares, everything verified; ten minutes or more, 5 GB
 	CAMDOCK_LOAD_FILES=$(or $(FILES),50000) cargo test $(CARGO_FLAGS) --test station -- --exact --nocapture \
 		load::sixty_four_cameras_at_once_get_fair_shares_in_bounded_memory
 
@@ -64,14 +65,23 @@ soak: setup-vm ## a million steps of the model check, a long day of shifts (STEP
 	CAMDOCK_VM_CUTS=$(or $(CUTS),100) cargo test $(CARGO_FLAGS) --test vm -- --exact --nocapture \
 		cases::power::vm_power_cuts_lose_nothing_that_was_shown_as_safe
 
+# What depends on the version of ffmpeg, built like the demo, so that this builds little after it.
+test-previews: setup-test ## lints, and the previews' tests only: for another version of ffmpeg
+	cargo clippy $(CARGO_FLAGS) --profile demo --all-targets -- -D warnings
+	cargo test $(CARGO_FLAGS) --profile demo --lib -- preview::
+	cargo test $(CARGO_FLAGS) --profile demo --test preview
+
+fresh: ## `make demo` on new Debian 12 and 13 machines with nothing but Rust; FRESH=trixie for one, FRESH_TARGET=test for another target; as root
+	@tests/tools/fresh.sh
+
 fmt:
 	cargo fmt --check
 
 lint:
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --offline check licenses bans sources; fi
 
-bench: ## measure against the machine's limits and the usual tools; wants a quiet machine
-	@tests/tools/setup.sh --bench
+bench: setup-bench ## measure against the machine's limits and the usual tools; wants a quiet machine
 	cargo build $(CARGO_FLAGS) --release --bin camdock
 	$(CAMDOCK_TOOLS)/venv/bin/python tests/bench/run.py $(BENCH)
 
