@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# run_tests.sh all|fast|closing-line: the tests with cargo-nextest if it is there, else with cargo test.
-# `fast` leaves out what takes minutes, known by name: `…over_4_gib…`, `vm_…` and `browser_…`.
-# Tests with #[ignore] are figures to be taken by hand, from a release build: neither runs them.
+# run_tests.sh all|fast|closing-line: the tests with cargo-nextest if it is installed, else with cargo test.
+# `fast` leaves out the tests that take minutes, by their names: `…over_4_gib…`, `vm_…` and `browser_…`.
+# Tests with #[ignore] are measurements for a release build, run by hand: neither mode runs them.
 # The counts of both runners end in one line, kept for `closing-line`.
 set -euo pipefail
 
@@ -9,39 +9,48 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
 log=$target/test.log
+vm_log=$target/test-vm.log
 closing=$target/test.closing-line
 locked=()
 if [ -n "${CI:-}" ]; then locked=(--locked); fi
+# Most tests wait more than they compute.
+threads=$(($(nproc) * 2))
 
 mode=${1:-all}
-if [ "$mode" = closing-line ]; then
-    cat "$closing"
-    exit 0
-fi
-rm -f "$closing"
-
-if [ "${CAMDOCK_RUNNER:-}" != cargo ] && cargo nextest --version >/dev/null 2>&1; then
-    case $mode in
-        all) which=() ;;
-        fast) which=(-E 'not test(/over_4_gib|(^|::)(vm|browser)_/)') ;;
-        *) echo "run_tests.sh: '$mode' is none of all, fast, closing-line" >&2; exit 2 ;;
-    esac
-    command=(cargo nextest run "${locked[@]}" --no-fail-fast --no-tests fail "${which[@]}")
-    runner=nextest
-else
-    case $mode in
-        all) which=() ;;
-        fast) which=(-- --skip over_4_gib --skip vm_ --skip browser_) ;;
-        *) echo "run_tests.sh: '$mode' is none of all, fast, closing-line" >&2; exit 2 ;;
-    esac
-    command=(cargo test "${locked[@]}" --no-fail-fast "${which[@]}")
-    runner=cargo
-fi
+case $mode in
+    all | fast) ;;
+    closing-line) cat "$closing"; exit 0 ;;
+    *) echo "run_tests.sh: '$mode' is none of all, fast, closing-line" >&2; exit 2 ;;
+esac
+rm -f "$closing" "$vm_log"
 
 status=0
-"${command[@]}" 2>&1 </dev/null | tee "$log" || status=$?
+if [ "${CAMDOCK_RUNNER:-}" != cargo ] && cargo nextest --version >/dev/null 2>&1; then
+    runner=nextest
+    which=()
+    if [ "$mode" = fast ]; then which=(-E 'not test(/over_4_gib|(^|::)(vm|browser)_/)'); fi
+    cargo nextest run "${locked[@]}" --no-fail-fast --no-tests fail --test-threads "$threads" "${which[@]}" 2>&1 </dev/null \
+        | tee "$log" || status=$?
+else
+    runner=cargo
+    which=(--test-threads "$threads" --skip vm_)
+    vm=
+    if [ "$mode" = fast ]; then
+        which+=(--skip over_4_gib --skip browser_)
+    else
+        # Virtual machines run one after another, beside all other tests: cargo runs one test program at a time.
+        cargo test "${locked[@]}" --no-run </dev/null
+        cargo test "${locked[@]}" --no-fail-fast --test vm -- --test-threads 1 >"$vm_log" 2>&1 </dev/null &
+        vm=$!
+    fi
+    cargo test "${locked[@]}" --no-fail-fast -- "${which[@]}" 2>&1 </dev/null | tee "$log" || status=$?
+    if [ -n "$vm" ]; then
+        wait "$vm" || status=$?
+        tee -a "$log" <"$vm_log"
+    fi
+fi
 
-# Colour codes are taken out; then one pass adds up what the runner said.
+# Colour codes are taken out; then one pass adds up the runner's counts.
 sed 's/\x1b\[[0-9;]*m//g' "$log" | awk -v runner="$runner" '
     function number_before(word,    i) {
         for (i = 2; i <= NF; i++) if ($i ~ "^" word "[,;]?$") return $(i - 1) + 0
