@@ -213,9 +213,13 @@ fi
 
 python=$(find_python) || fail "no Python 3.11 or newer with venv" "install python3 (3.11 or newer) and python3-venv"
 
-# True when every pinned package is there in its version and the store's program is.
+# Its programs name its folder: an environment that was moved or copied does not work.
+environment_usable() {
+    [ -x "$venv/bin/python" ] && grep -qF "$venv/bin/" "$venv/bin/pip" 2>/dev/null && "$venv/bin/python" -c pass 2>/dev/null
+}
+# True when every pinned package is installed in its version and the store's program is there.
 environment_complete() {
-    [ -x "$venv/bin/python" ] && [ -x "$venv/bin/weed" ] || return 1
+    environment_usable && [ -x "$venv/bin/weed" ] || return 1
     "$venv/bin/python" - "$requirements" <<'PYTHON' >/dev/null 2>&1
 import importlib.metadata, pathlib, re, sys
 def check(path):
@@ -236,8 +240,8 @@ if ! environment_complete; then
     log=$tools/pip.log
     options=(--disable-pip-version-check --no-input --no-deps --no-compile)
     if [ -z "${HOME:-}" ] || [ ! -d "${HOME:-}" ]; then options+=(--no-cache-dir); fi
-    # An environment that is only short of packages is added to; any other begins anew.
-    if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    # A usable environment is only short of packages; any other is made anew.
+    if ! environment_usable; then
         rm -rf "$venv"
         "$python" -m venv "$venv" </dev/null >"$log" 2>&1 \
             || { tail -n 20 "$log" >&2; fail "the Python environment could not be made" "see $log"; }
