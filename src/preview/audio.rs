@@ -194,7 +194,6 @@ impl Track {
                 ChannelLayout::MONO,
             );
             frame.set_rate(self.rate);
-            frame.set_channels(1);
             frame.plane_mut::<f32>(0).copy_from_slice(samples);
             frame.set_pts(Some(self.next));
             self.next += i64::try_from(self.frame_size).unwrap_or(0);
