@@ -9,9 +9,7 @@ use super::Outcome;
 use crate::durable::{self, AppendFile};
 use crate::ingest::{PreviewOrder, WORKER_VERB};
 use crate::model::{EvidenceId, Part};
-use crate::preview::{
-    ENCODER_VERB, EncoderOrder, Ending, Hardware, Limits, Request, Settings, Supervised, supervise,
-};
+use crate::preview::{Ending, Limits, Request, Settings, Supervised, supervise};
 use crate::seal::{Curve, FrameBuffer, ItemKey, Recipient, SealSpec, Sealer, keygen_recipient};
 
 /// Measures the previews of one file, from its sealed form to their sealed form; prints figures as JSON.
@@ -26,9 +24,6 @@ pub struct BenchPreview {
     /// `storyboard` or `preview`
     #[arg(long, default_value = "storyboard")]
     part: String,
-    /// Encode in a process beside the worker, as hardware does
-    #[arg(long)]
-    stand_in: bool,
 }
 
 const FRAME: u32 = 262_144;
@@ -90,8 +85,6 @@ pub fn run(args: BenchPreview) -> anyhow::Result<Outcome> {
                 pictures: 64,
             },
             limits,
-            hardware: args.stand_in,
-            drill: None,
         },
         evidence,
         station: "bench-1".into(),
@@ -108,14 +101,6 @@ pub fn run(args: BenchPreview) -> anyhow::Result<Outcome> {
         input: File::open(&sealed)?,
         output: output.file().try_clone()?,
         limits,
-        hardware: args.stand_in.then_some(Hardware {
-            arguments: &[ENCODER_VERB],
-            order: EncoderOrder {
-                limits,
-                stand_in: true,
-                drill: None,
-            },
-        }),
         paused: &|| false,
         stopped: &|| false,
         progress: &|_| {},

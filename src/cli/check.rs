@@ -65,7 +65,6 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         &profiles,
         own.as_ref(),
     ));
-    findings.extend(super::check_encoder::finding(&config));
     clock(&mut findings);
     store(&config, &mut findings);
     let all_ok = findings.iter().all(|f| f.ok);

@@ -7,7 +7,6 @@ mod bench_log;
 mod bench_preview;
 mod camera;
 mod check;
-mod check_encoder;
 mod check_setup;
 mod check_usb;
 mod check_wipe;
@@ -97,9 +96,6 @@ enum Verb {
     /// Makes one preview behind a sandbox; started by the service only
     #[command(hide = true, name = crate::ingest::WORKER_VERB)]
     PreviewWorker,
-    /// Encodes pictures of previews by hardware, behind a sandbox; started by the service only
-    #[command(hide = true, name = crate::preview::ENCODER_VERB)]
-    PreviewEncoder,
 }
 
 /// How a verb ended, short of an error.
@@ -152,10 +148,7 @@ pub fn main() -> ExitCode {
         Verb::BenchLog(args) => bench_log::run(args),
         Verb::Camera(args) => camera::run(&cli.config, args),
         Verb::BenchPreview(args) => bench_preview::run(args),
-        Verb::PreviewWorker => crate::ingest::preview_worker()
-            .map(|()| Outcome::Fine)
-            .map_err(Into::into),
-        Verb::PreviewEncoder => crate::preview::encoder_process()
+        Verb::PreviewWorker => crate::ingest::preview_worker(&crate::preview::work)
             .map(|()| Outcome::Fine)
             .map_err(Into::into),
     };

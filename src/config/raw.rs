@@ -107,7 +107,6 @@ section!(RawPreview => PreviewSection {
     enabled: bool = true,
     workers: u32 = 1,
     height: u32 = 360,
-    hardware: bool = true,
     memory_mib: u32 = 512,
     cpu_minutes: u32 = 240,
     hold_hours: u32 = 24,

@@ -269,8 +269,6 @@ pub struct Preview {
     pub workers: usize,
     /// Lines of a proxy: 360 or 480.
     pub height: u32,
-    /// Whether a hardware encoder is used where there is one.
-    pub hardware: bool,
     /// Of one worker.
     pub memory_bytes: u64,
     /// Processor time of one worker.

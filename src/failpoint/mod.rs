@@ -4,7 +4,7 @@
 //! `CAMDOCK_FAILPOINT`, read once, says what happens: `list` prints every point that is passed; `stop:NAME@3` stops at the
 //! third passing of a point; `eio:NAME@1` and `enospc:NAME@1` make a disk's point fail once, with `@1+` from then on.
 //! `NAME~TEXT` counts only files whose path contains TEXT. While the file named by `CAMDOCK_FAILPOINT_WHILE` exists,
-//! `hold:NAME` waits at a point, and `crawl:read camera~TEXT@2+` slows a camera down to one byte a second. `CAMDOCK_STAND_IN` has libx264 stand in for a hardware encoder.
+//! `hold:NAME` waits at a point, and `crawl:read camera~TEXT@2+` slows a camera down to one byte a second.
 
 #[cfg(test)]
 pub mod hook;
@@ -126,17 +126,6 @@ fn plan() -> Option<&'static Plan> {
         )
     })
     .as_ref()
-}
-
-/// What stands in for a hardware encoder: one that works, or one that misbehaves in the way that is named.
-#[cfg(debug_assertions)]
-pub fn stand_in() -> Option<String> {
-    std::env::var("CAMDOCK_STAND_IN").ok()
-}
-
-#[cfg(not(debug_assertions))]
-pub const fn stand_in() -> Option<String> {
-    None
 }
 
 /// Stops the process here if the plan says so: nothing is flushed, and no destructor runs.

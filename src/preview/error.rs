@@ -29,14 +29,9 @@ pub enum Trouble {
         what: &'static str,
         error: ffmpeg_next::Error,
     },
-    #[error("the hardware encoder failed: {0}")]
-    Encoder(&'static str),
     #[error("the sealed preview cannot be written")]
     Output(#[source] io::Error),
 }
-
-/// The code of [`Trouble::Encoder`]: such a proxy is made again in software.
-pub const ENCODER_FAILED: &str = "preview_encoder";
 
 impl Trouble {
     pub fn ffmpeg(what: &'static str) -> impl Fn(ffmpeg_next::Error) -> Self {
@@ -53,7 +48,6 @@ impl Trouble {
             Self::Size(..) => "preview_size",
             Self::NothingDecoded => "preview_nothing_decoded",
             Self::Ffmpeg { .. } => "preview_ffmpeg",
-            Self::Encoder(_) => "preview_encoder",
             Self::Output(_) => "preview_unwritable",
         }
     }
@@ -117,15 +111,5 @@ impl Explain for PreviewError {
             Self::Stopped => "Nothing to do: the work goes on at the next start.",
         }
         .to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_encoders_failure_is_known_by_its_code() {
-        assert_eq!(Trouble::Encoder("it broke off").code(), ENCODER_FAILED);
     }
 }

@@ -6,12 +6,8 @@
 mod audio;
 mod container;
 mod decode;
-mod drill;
-mod encoder;
 mod error;
 mod font;
-#[cfg(test)]
-mod fuzz;
 mod input;
 mod probe;
 mod proxy;
@@ -19,15 +15,10 @@ mod request;
 mod storyboard;
 mod supervisor;
 mod worker;
+mod x264;
 mod yuv;
 
-pub use encoder::{
-    ENCODER_SOCKET, ENCODER_VERB, EncoderDrill, EncoderOrder, Hardware, SOFTWARE, Shape,
-    WORKER_SOCKET, again_in_software, encoder_process, hardware_present, try_hardware,
-};
 pub use error::PreviewError;
-pub use request::{
-    Cost, Drill, Ending, Footage, Limits, Made, Report, Request, Said, Settings, Sink,
-};
+pub use request::{Cost, Ending, Footage, Limits, Made, Report, Request, Said, Settings, Sink};
 pub use supervisor::{Answer, Supervised, supervise};
 pub use worker::{SEALED_INPUT, SEALED_OUTPUT, confine, work};

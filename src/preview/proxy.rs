@@ -1,21 +1,20 @@
 //! A small video of the whole recording that any browser plays at once: fragmented MP4 with H.264 baseline and AAC, the mark
 //! that it is not the original and the running time in the picture. Written front to back, so that it can be sealed on the way.
 
-use std::fs::File;
 use std::time::Instant;
 
 use ffmpeg_next::format::context::{Output as Muxer, StreamIo};
 use ffmpeg_next::format::{self, Pixel};
-use ffmpeg_next::{Dictionary, Error, Packet, Rational, frame};
+use ffmpeg_next::{Dictionary, Error, Packet, Rational, encoder, frame};
 
 use super::audio::Track;
 use super::decode::{Scaler, VideoDecoder, shown, with_lines};
-use super::encoder::{Encoder, Shape, TIME_BASE};
 use super::error::Trouble;
 use super::input::Opened;
 use super::probe::{duration_ms, frame_rate, rescale};
-use super::request::Request;
+use super::request::Settings;
 use super::worker::Output;
+use super::x264::{self, TIME_BASE};
 use super::yuv::{Label, Yuv, running_time};
 use crate::model::Picture;
 
@@ -31,7 +30,7 @@ const ERRORS_MAX: u32 = 10_000;
 struct Maker<'a> {
     decoder: VideoDecoder,
     scaler: Scaler,
-    encoder: Encoder,
+    encoder: encoder::video::Encoder,
     muxer: Muxer,
     audio: Option<Track>,
     mark: Label,
@@ -57,9 +56,8 @@ struct Maker<'a> {
 pub fn make(
     opened: &mut Opened,
     decoder: VideoDecoder,
-    request: &Request,
+    settings: &Settings,
     output: &Output,
-    encoder: Option<File>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Picture, u64), Trouble> {
     let stream = opened
@@ -76,15 +74,8 @@ pub fn make(
         decoder.aspect(),
         decoder.rotation,
     )?;
-    let settings = &request.settings;
     let (width, height) = with_lines(size, settings.height.into());
-    let shape = Shape {
-        width: side(width),
-        height: side(height),
-        rate,
-    };
-    let beside = encoder.map(|socket| (socket, request.limits.patience()));
-    let encoder = Encoder::open(shape, settings.threads, beside)?;
+    let encoder = x264::open((side(width), side(height)), rate, settings.threads)?;
     let audio = Track::open(opened);
     let muxer = muxer(output, &encoder, audio.as_ref())?;
     let quarter = !decoder.rotation.is_multiple_of(180);
@@ -120,18 +111,21 @@ pub fn make(
     maker.run(opened)?;
     let last = maker.last.ok_or(Trouble::NothingDecoded)?;
     let errors = maker.decoder.errors + maker.audio.as_ref().map_or(0, |audio| audio.errors);
-    let mut made = maker.encoder.described();
-    made.push(("mark", MARK.into()));
-    made.push(("container", "fragmented mp4".into()));
+    let mut made = x264::SETTINGS.to_vec();
+    made.push(("mark", MARK));
+    made.push(("container", "fragmented mp4"));
     if maker.audio.is_some() {
-        made.push(("audio", "aac, 64 kbit/s, one channel".into()));
+        made.push(("audio", "aac, 64 kbit/s, one channel"));
     }
     Ok((
         Picture {
             width: side(width),
             height: side(height),
             duration_ms: u64::try_from((last + maker.usual) / 90).unwrap_or(0),
-            settings: made.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            settings: made
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .collect(),
             decode_errors: errors,
             cues: Vec::new(),
         },
@@ -153,11 +147,16 @@ fn sensible(rate: Rational) -> Rational {
     }
 }
 
-fn muxer(output: &Output, video: &Encoder, audio: Option<&Track>) -> Result<Muxer, Trouble> {
+fn muxer(
+    output: &Output,
+    video: &encoder::video::Encoder,
+    audio: Option<&Track>,
+) -> Result<Muxer, Trouble> {
     let failed = Trouble::ffmpeg("begin the MP4");
     let io = StreamIo::from_write_with_capacity(output.tap(), 64 << 10).map_err(&failed)?;
     let mut muxer = format::output_to_stream(io, None, Some("mp4")).map_err(&failed)?;
-    video.add_to(&mut muxer)?;
+    let mut stream = muxer.add_stream_with(video).map_err(&failed)?;
+    stream.set_time_base(TIME_BASE);
     if let Some(audio) = audio {
         let mut stream = muxer.add_stream_with(audio.encoder()).map_err(&failed)?;
         stream.set_time_base(audio.time_base());
@@ -208,7 +207,9 @@ impl Maker<'_> {
         if self.written == 0 && self.last.is_none() {
             return Err(Trouble::NothingDecoded);
         }
-        self.encoder.send_end()?;
+        self.encoder
+            .send_eof()
+            .map_err(Trouble::ffmpeg("end the encoding"))?;
         self.collect()?;
         self.muxer
             .write_trailer()
@@ -289,7 +290,9 @@ impl Maker<'_> {
         self.mark.stamp(target, 4, 4);
         self.clock.1.stamp(target, 4, bottom);
         target.set_pts(Some(place));
-        self.encoder.send(target)?;
+        self.encoder
+            .send_frame(target)
+            .map_err(Trouble::ffmpeg("encode a picture"))?;
         if self.told.elapsed().as_millis() > 250 {
             self.told = Instant::now();
             (self.progress)(u64::try_from(place / 90).unwrap_or(0));
@@ -298,11 +301,12 @@ impl Maker<'_> {
     }
 
     fn collect(&mut self) -> Result<(), Trouble> {
-        while let Some(mut packet) = self.encoder.receive()? {
+        let mut packet = Packet::empty();
+        while self.encoder.receive_packet(&mut packet).is_ok() {
             packet.set_duration(self.usual);
-            let written = write(&mut self.muxer, &mut packet, 0, TIME_BASE);
-            written.map_err(|error| self.encoder.blamed(error))?;
+            write(&mut self.muxer, &mut packet, 0, TIME_BASE)?;
             self.written += 1;
+            packet = Packet::empty();
         }
         Ok(())
     }

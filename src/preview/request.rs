@@ -1,5 +1,4 @@
 use std::io::{self, Read, Seek};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,12 +23,6 @@ pub struct Request {
     pub part: Part,
     pub settings: Settings,
     pub limits: Limits,
-    /// It has a socket to an encoder process.
-    #[serde(default)]
-    pub hardware: bool,
-    /// Only for tests of the sandbox: misbehave in this way instead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drill: Option<Drill>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,33 +43,6 @@ pub struct Limits {
     pub output_bytes: u64,
     /// Without any sign of progress, in seconds of the clock.
     pub silence_seconds: u64,
-}
-
-impl Limits {
-    /// How long an encoder process may take for an answer: its worker must still be able to say so.
-    pub const fn patience(&self) -> Duration {
-        Duration::from_millis(self.silence_seconds.saturating_mul(250).saturating_add(250))
-    }
-}
-
-/// Misdeeds that the sandbox has to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Drill {
-    OpenFile,
-    WriteFile,
-    Socket,
-    Execute,
-    Kill,
-    RunnableMemory,
-    Memory,
-    Descriptors,
-    Spin,
-    Sleep,
-    Flood,
-    Crash,
-    Panic,
-    Babble,
 }
 
 /// One line of what a worker says.

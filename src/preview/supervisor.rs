@@ -1,7 +1,7 @@
 //! Starts a worker, feeds it, watches it and reads its answer. Nothing that a worker says is trusted beyond its shape.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use zeroize::Zeroizing;
 
-use super::encoder::{Hardware, complaint, start};
 use super::error::PreviewError;
 use super::probe::clean;
 use super::request::{Limits, Report, Said};
@@ -21,6 +20,8 @@ use crate::sys;
 
 /// A line of a worker, in bytes: an answer with its index and tags is far below.
 const LINE_MAX: u64 = 256 << 10;
+/// Bytes of its standard error that are kept.
+const COMPLAINT_MAX: u64 = 4096;
 const TICK: Duration = Duration::from_millis(100);
 
 /// One worker to run.
@@ -35,8 +36,6 @@ pub struct Supervised<'a> {
     /// Where the sealed preview goes.
     pub output: File,
     pub limits: Limits,
-    /// An encoder process to be started beside a worker whose request says so.
-    pub hardware: Option<Hardware<'a>>,
     /// The worker stands still while this says so.
     pub paused: &'a dyn Fn() -> bool,
     pub stopped: &'a dyn Fn() -> bool,
@@ -49,8 +48,6 @@ pub struct Supervised<'a> {
 pub struct Answer {
     pub report: Report,
     pub missing: Vec<String>,
-    /// What the encoder process said last, if there was one.
-    pub encoder: Option<String>,
 }
 
 /// Runs one worker to its end. Blocks; the worker dies with the thread that calls this.
@@ -64,18 +61,7 @@ pub fn supervise(job: Supervised<'_>) -> Result<Answer, PreviewError> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut files: Vec<OwnedFd> = vec![job.input.into(), job.output.into()];
-    let mut encoder = None;
-    if let Some(hardware) = &job.hardware {
-        // Without one the worker does it alone.
-        match start(job.program, hardware) {
-            Ok((started, socket)) => {
-                encoder = Some(started);
-                files.push(socket);
-            }
-            Err(error) => tracing::debug!(%error, "no encoder process can be started"),
-        }
-    }
+    let files: Vec<OwnedFd> = vec![job.input.into(), job.output.into()];
     sys::with_descriptors(&mut command, files);
     let child = command.spawn().map_err(PreviewError::Start)?;
     drop(command);
@@ -115,11 +101,7 @@ pub fn supervise(job: Supervised<'_>) -> Result<Answer, PreviewError> {
     };
     let status = running.wait(Duration::from_secs(10));
     match status {
-        Some(status) if status.success() => Ok(Answer {
-            report,
-            missing,
-            encoder: encoder.and_then(|started| started.end().pop()),
-        }),
+        Some(status) if status.success() => Ok(Answer { report, missing }),
         Some(status) => Err(reason_of(status, &running.complaint())),
         None => Err(PreviewError::Hung(10)),
     }
@@ -237,6 +219,17 @@ fn listen(out: Option<impl Read>, mut pass: impl FnMut(Line) -> bool) {
             return;
         }
     }
+}
+
+/// The first words of a process's standard error. The rest is read and dropped, so that it never waits for a reader.
+fn complaint(err: Option<impl Read>) -> String {
+    let Some(mut err) = err else {
+        return String::new();
+    };
+    let mut text = Vec::new();
+    let _ = (&mut err).take(COMPLAINT_MAX).read_to_end(&mut text);
+    let _ = io::copy(&mut err, &mut io::sink());
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 fn reason_of(status: ExitStatus, complaint: &str) -> PreviewError {

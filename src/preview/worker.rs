@@ -1,6 +1,5 @@
 //! What runs behind the sandbox. The process around it gives footage and sink; see `ingest`.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,29 +26,19 @@ pub fn confine(request: &Request) -> Result<Vec<String>, PreviewError> {
         memory_bytes: limits.memory_bytes,
         cpu_seconds: limits.cpu_seconds,
         output_bytes: limits.output_bytes,
-        descriptors: if request.hardware { 6 } else { 5 },
-        device: false,
+        descriptors: SEALED_OUTPUT.unsigned_abs() + 1,
     })?;
     Ok(missing.into_iter().map(str::to_owned).collect())
 }
 
-/// Makes what is asked for. Every trouble with the footage is an ending, never an error. `encoder`: the socket to one.
+/// Makes what is asked for. Every trouble with the footage is an ending, never an error.
 pub fn work(
     request: &Request,
     footage: Box<dyn Footage>,
     sink: Box<dyn Sink>,
-    encoder: Option<File>,
     say: &mut dyn FnMut(Said),
 ) -> Report {
     let output = Output::new(sink);
-    if let Some(drill) = request.drill {
-        return Report {
-            ffmpeg: sys::ffmpeg_version(),
-            probe: None,
-            ending: super::drill::run(drill, &output, say),
-            cost: Cost::default(),
-        };
-    }
     let mut found = None;
     let mut told = Instant::now();
     let mut progress = |ms: u64| {
@@ -58,14 +47,7 @@ pub fn work(
             say(Said::Progress(ms));
         }
     };
-    let ending = match make(
-        request,
-        footage,
-        &output,
-        encoder,
-        &mut found,
-        &mut progress,
-    ) {
+    let ending = match make(request, footage, &output, &mut found, &mut progress) {
         Ok(picture) => match output.finish(picture) {
             Ok(made) => Ending::Made(made),
             Err(error) => failed(&Trouble::Output(error)),
@@ -106,7 +88,6 @@ fn make(
     request: &Request,
     footage: Box<dyn Footage>,
     output: &Output,
-    encoder: Option<File>,
     found: &mut Option<Probe>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Picture, Trouble> {
@@ -128,7 +109,7 @@ fn make(
         return Ok(picture);
     }
     let (picture, key_frames) =
-        proxy::make(&mut opened, decoder, request, output, encoder, progress)?;
+        proxy::make(&mut opened, decoder, &request.settings, output, progress)?;
     if let Some(video) = found.as_mut().and_then(|probe| probe.video.as_mut()) {
         video.key_frames = Some(key_frames);
     }

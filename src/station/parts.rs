@@ -11,12 +11,11 @@ use anyhow::Context as _;
 use crate::audit::{LogHandle, LogKey, VerifierKey};
 use crate::config::{Config, Profiles, Secrets, StoreCredentials};
 use crate::durable;
-use crate::failpoint;
 use crate::ingest::{
     Bays, CameraSlots, CommitQueue, Outbound, PreviewRules, Previews, Scale, Shared, Spool,
 };
 use crate::journal::Journal;
-use crate::preview::{EncoderOrder, Limits, Settings};
+use crate::preview::{Limits, Settings};
 use crate::seal::{Recipient, StationWrapKey};
 use crate::upload::{
     LockMode, PaceRule, Pacer, RetentionPolicy, S3Store, StoreConfig, SystemClock,
@@ -118,12 +117,6 @@ pub fn previews(
         output_bytes: PREVIEW_BYTES,
         silence_seconds: 120,
     };
-    let stand_in = failpoint::stand_in();
-    let hardware = EncoderOrder {
-        limits,
-        stand_in: stand_in.is_some(),
-        drill: stand_in.and_then(|name| serde_json::from_value(name.into()).ok()),
-    };
     let rules = PreviewRules {
         program: std::env::current_exe().context("cannot find this program itself")?,
         settings: Settings {
@@ -132,7 +125,6 @@ pub fn previews(
             pictures: PICTURES,
         },
         limits,
-        hardware: preview.hardware.then_some(hardware),
         workers: preview.workers,
         hold: preview.hold,
     };

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use ffmpeg_next::format::context::Input;
-use ffmpeg_next::{Discard, codec, ffi};
+use ffmpeg_next::{Discard, ffi};
 
 /// The version of the ffmpeg libraries that are loaded, such as `5.1.6-0+deb12u1`.
 pub fn ffmpeg_version() -> String {
@@ -70,45 +70,4 @@ pub fn tags(input: &Input, stream: Option<usize>, most: usize) -> Vec<(String, S
         }
     }
     found
-}
-
-/// What an open encoder says before its first packet: its parameter sets. Empty if it does not.
-pub fn extradata(encoder: &codec::Context) -> Vec<u8> {
-    // SAFETY: the context is live while it is borrowed; its extradata is null or has so many bytes.
-    unsafe {
-        let context = encoder.as_ptr();
-        let length = usize::try_from((*context).extradata_size).unwrap_or(0);
-        if (*context).extradata.is_null() || length == 0 {
-            return Vec::new();
-        }
-        std::slice::from_raw_parts((*context).extradata, length).to_vec()
-    }
-}
-
-/// A stream of H.264 in 4:2:0 with square pixels, described by its size and parameter sets. `None`: no memory, or too long.
-pub fn h264_parameters(width: u32, height: u32, extradata: &[u8]) -> Option<codec::Parameters> {
-    let side = |length| libc::c_int::try_from(length).ok();
-    let (width, height) = (side(width)?, side(height)?);
-    let length = side(u32::try_from(extradata.len()).ok()?)?;
-    let mut parameters = codec::Parameters::new();
-    // SAFETY: the parameters are live and this value's alone; the extradata comes from ffmpeg's allocator with the zeroed
-    // padding that it asks for, holds `length` bytes and is freed with the parameters.
-    unsafe {
-        let raw = parameters.as_mut_ptr().as_mut()?;
-        let padding = usize::try_from(ffi::AV_INPUT_BUFFER_PADDING_SIZE).ok()?;
-        let copy = ffi::av_mallocz(extradata.len() + padding).cast::<u8>();
-        if copy.is_null() {
-            return None;
-        }
-        std::ptr::copy_nonoverlapping(extradata.as_ptr(), copy, extradata.len());
-        raw.codec_type = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
-        raw.codec_id = ffi::AVCodecID::AV_CODEC_ID_H264;
-        raw.format = ffi::AVPixelFormat::AV_PIX_FMT_YUV420P as libc::c_int;
-        raw.width = width;
-        raw.height = height;
-        raw.sample_aspect_ratio = ffi::AVRational { num: 1, den: 1 };
-        raw.extradata = copy;
-        raw.extradata_size = length;
-    }
-    Some(parameters)
 }

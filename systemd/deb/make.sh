@@ -49,7 +49,6 @@ done
 for example in alerts.yml dashboard.json bucket-policy.json verify-policy.json confirm-policy.json store-credentials.toml wipe.toml; do
     put 0644 "$top/config/$example" "usr/share/doc/camdock/examples/$example"
 done
-put 0644 "$top/systemd/hardware-encoder.conf" usr/share/doc/camdock/examples/hardware-encoder.conf
 for text in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE; do
     put 0644 "$top/$text" "usr/share/doc/camdock/$text"
 done

@@ -5,7 +5,7 @@ use std::fs;
 use camdock::model::Part;
 use camdock::preview::{Ending, PreviewError};
 
-use crate::stage::{LIMITS, SETTINGS, Stage};
+use crate::stage::Stage;
 
 /// Numbers from a fixed seed (splitmix64), the same on every run.
 struct Numbers(u64);
@@ -50,8 +50,7 @@ fn source(stage: &Stage, name: &str, codecs: &str) -> Vec<u8> {
 #[track_caller]
 fn outcome(stage: &Stage, part: Part, bytes: &[u8], what: &str) -> Option<u64> {
     let sealed = stage.seal(bytes);
-    let order = stage.order(part, SETTINGS, LIMITS, None);
-    match stage.run(&order, &sealed) {
+    match stage.run(part, &sealed) {
         Ok(answer) => match answer.report.ending {
             Ending::Made(made) => {
                 let preview = stage.open(part, &made);
@@ -119,11 +118,10 @@ fn sealed_footage_that_was_altered_is_refused_by_name() {
     let whole = source(&stage, SOURCES[0].0, SOURCES[0].1);
     let sealed = stage.seal(&whole);
     let mut bytes = fs::read(&sealed).unwrap();
-    let order = stage.order(Part::Preview, SETTINGS, LIMITS, None);
     // In the header: nothing is opened at all.
     bytes[40] ^= 1;
     fs::write(&sealed, &bytes).unwrap();
-    let ending = stage.run(&order, &sealed).unwrap().report.ending;
+    let ending = stage.run(Part::Preview, &sealed).unwrap().report.ending;
     assert!(
         matches!(&ending, Ending::Failed { code, .. } if code == "preview_footage_unreadable"),
         "{ending:?}"
@@ -133,7 +131,7 @@ fn sealed_footage_that_was_altered_is_refused_by_name() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&sealed, &bytes).unwrap();
-    let ending = stage.run(&order, &sealed).unwrap().report.ending;
+    let ending = stage.run(Part::Preview, &sealed).unwrap().report.ending;
     assert!(
         matches!(ending, Ending::Made(_) | Ending::Failed { .. }),
         "{ending:?}"

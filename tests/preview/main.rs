@@ -1,11 +1,13 @@
 //! Previews through the real worker process and its sandbox, from sealed files.
 
 mod damaged;
-mod encoder;
 #[path = "../support/footage.rs"]
 mod footage;
 mod matrix;
+mod ordinary;
 mod proxy;
-mod sandbox;
 mod stage;
 mod storyboard;
+mod unreliable;
+#[path = "../support/worker_stage.rs"]
+mod worker_stage;

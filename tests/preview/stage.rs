@@ -1,79 +1,37 @@
-//! Footage made by ffmpeg, sealed as the station seals it, and previews of it made by the real program.
+//! Footage made by ffmpeg, and previews of it made by the real program.
 
 use std::fs::{self, File};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use camdock::ingest::{PreviewOrder, WORKER_VERB};
-use camdock::model::{EvidenceId, Part, Sha256Digest};
-use camdock::preview::{
-    Answer, Drill, ENCODER_VERB, EncoderOrder, Ending, Hardware, Limits, Made, PreviewError,
-    Request, Settings, Supervised, supervise,
-};
-use camdock::seal::{
-    Curve, Expected, ItemKey, KeySource, Recipient, SealSpec, keygen_recipient, open_to, seal_small,
-};
+use camdock::model::{Part, Sha256Digest};
+use camdock::preview::{Answer, Ending, Made, PreviewError};
+use camdock::seal::{Expected, KeySource, open_to};
 use serde_json::Value;
 
 use crate::footage::ffmpeg;
+use crate::worker_stage::{LIMITS, WorkerStage};
 
-pub const SETTINGS: Settings = Settings {
-    height: 360,
-    threads: 2,
-    pictures: 64,
-};
+pub struct Stage(WorkerStage);
 
-pub const LIMITS: Limits = Limits {
-    memory_bytes: 512 << 20,
-    cpu_seconds: 120,
-    output_bytes: 1 << 30,
-    silence_seconds: 60,
-};
+impl Deref for Stage {
+    type Target = WorkerStage;
 
-pub struct Stage {
-    pub dir: tempfile::TempDir,
-    recipient: Recipient,
-    key: [u8; 32],
-    evidence: EvidenceId,
-    /// The program as another user may start it; `None`: as whoever runs this test.
-    ordinary: Option<PathBuf>,
+    fn deref(&self) -> &WorkerStage {
+        &self.0
+    }
 }
 
 impl Stage {
     pub fn new() -> Self {
-        let (_, public) = keygen_recipient(Curve::P384).unwrap();
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-            recipient: Recipient::from_pem(&public).unwrap(),
-            key: *ItemKey::generate().unwrap().into_bytes(),
-            evidence: EvidenceId::new(),
-            ordinary: None,
-        }
+        Self(WorkerStage::new(Path::new(env!("CARGO_BIN_EXE_camdock"))))
     }
 
-    /// With workers that run as an ordinary user, without any right of root's, although the test may be root.
+    /// With workers that run as an ordinary user.
     pub fn ordinary() -> Self {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mut stage = Self::new();
-        if rustix::process::geteuid().is_root() {
-            // The build folder may be out of others' reach.
-            let program = stage.path("camdock");
-            let built = env!("CARGO_BIN_EXE_camdock");
-            if fs::hard_link(built, &program).is_err() {
-                fs::copy(built, &program).unwrap();
-            }
-            fs::set_permissions(stage.dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
-            stage.ordinary = Some(program);
-        }
-        stage
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn key(&self) -> ItemKey {
-        ItemKey::from_bytes(&self.key).unwrap()
+        let program = Path::new(env!("CARGO_BIN_EXE_camdock"));
+        Self(WorkerStage::ordinary(program))
     }
 
     /// Runs ffmpeg; returns the path of what it made.
@@ -83,104 +41,16 @@ impl Stage {
         out
     }
 
-    /// As a pull leaves it in the spool.
-    pub fn seal(&self, plaintext: &[u8]) -> PathBuf {
-        let spec = SealSpec {
-            recipients: std::slice::from_ref(&self.recipient),
-            item_key: Some(&self.key()),
-            evidence: self.evidence,
-            station: "test-1",
-            camera: "test/1",
-            part: Part::Original,
-            frame_length: 65_536,
-        };
-        let path = self.path("sealed");
-        fs::write(&path, seal_small(&spec, plaintext).unwrap()).unwrap();
-        path
-    }
-
-    pub fn order(
-        &self,
-        part: Part,
-        settings: Settings,
-        limits: Limits,
-        drill: Option<Drill>,
-    ) -> PreviewOrder {
-        PreviewOrder {
-            request: Request {
-                part,
-                settings,
-                limits,
-                hardware: false,
-                drill,
-            },
-            evidence: self.evidence,
-            station: "test-1".into(),
-            camera: "test/1".into(),
-            recipients: vec![self.recipient.to_pem().unwrap()],
-            frame_length: 65_536,
-        }
-    }
-
     /// Runs a worker on a sealed file.
-    pub fn run(&self, order: &PreviewOrder, sealed: &Path) -> Result<Answer, PreviewError> {
-        self.run_beside(order, sealed, None)
-    }
-
-    /// Runs a worker on a sealed file, with an encoder process beside it.
-    pub fn run_beside(
-        &self,
-        order: &PreviewOrder,
-        sealed: &Path,
-        encoder: Option<EncoderOrder>,
-    ) -> Result<Answer, PreviewError> {
-        let output = self.path("preview");
-        let (program, arguments) = self.command(WORKER_VERB);
-        let (_, beside) = self.command(ENCODER_VERB);
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let beside: Vec<&str> = beside.iter().map(String::as_str).collect();
-        supervise(Supervised {
-            program,
-            arguments: &arguments,
-            order: order.encode(self.key()).unwrap(),
-            input: File::open(sealed).unwrap(),
-            output: File::create(&output).unwrap(),
-            limits: order.request.limits,
-            hardware: encoder.map(|order| Hardware {
-                arguments: &beside,
-                order,
-            }),
-            paused: &|| false,
-            stopped: &|| false,
-            progress: &|_| {},
-        })
-    }
-
-    /// What is started for a hidden verb: the program, or what makes an ordinary user's process of it.
-    pub fn command(&self, verb: &str) -> (&'static Path, Vec<String>) {
-        let Some(own) = &self.ordinary else {
-            let program = Path::new(env!("CARGO_BIN_EXE_camdock"));
-            return (program, vec![verb.to_owned()]);
-        };
-        let mut arguments: Vec<String> = [
-            "--reuid=65534",
-            "--regid=65534",
-            "--clear-groups",
-            "--bounding-set=-all",
-            "--inh-caps=-all",
-        ]
-        .map(str::to_owned)
-        .into();
-        arguments.extend([own.display().to_string(), verb.to_owned()]);
-        (Path::new("/usr/bin/setpriv"), arguments)
+    pub fn run(&self, part: Part, sealed: &Path) -> Result<Answer, PreviewError> {
+        self.run_watched(part, LIMITS, sealed, &[], &|| {})
     }
 
     /// Makes a preview of plaintext; whatever it is, the worker must answer in its own words.
     #[track_caller]
     pub fn answer(&self, part: Part, plaintext: &[u8]) -> Answer {
         let sealed = self.seal(plaintext);
-        let order = self.order(part, SETTINGS, LIMITS, None);
-        self.run(&order, &sealed).unwrap()
+        self.run(part, &sealed).unwrap()
     }
 
     /// Makes a preview and opens it.

@@ -135,30 +135,6 @@ fn recordings_get_a_storyboard_and_a_video_and_everything_else_a_reason() {
 }
 
 #[test]
-fn a_video_is_encoded_beside_the_worker_and_made_again_in_software_when_that_fails() {
-    for (stand_in, encoder, words) in [
-        ("works", "stand-in", "an encoder process stood by"),
-        ("crash", "libx264", "a preview is made again in software"),
-        ("garbage", "libx264", "a preview is made again in software"),
-    ] {
-        let place = Place::new(&[ON]);
-        dock(&place, "X0000001", "A0001.MP4", &clip("bigbuckbunny.mp4"));
-        let environment = [("CAMDOCK_STAND_IN", stand_in)];
-        let ran = place.start_with(&["run", "--drain"], &environment).wait();
-        let ran = ran.ends(0).says(words);
-        assert!(!ran.err.contains("preview failed"), "{}", ran.err);
-        let all = previewed(&place);
-        let of = |part| all.iter().filter(move |p| p.part == part);
-        assert_eq!(all.len(), 2, "{all:#?}");
-        let made = of(Part::Preview).next().map(|p| &p.outcome);
-        let Some(PreviewOutcome::Made(made)) = made else {
-            panic!("{stand_in}: {all:#?}");
-        };
-        assert_eq!(made.picture.settings["encoder"], encoder, "{stand_in}");
-    }
-}
-
-#[test]
 fn a_profile_switches_previews_off() {
     let place = Place::new(&[ON]);
     fs::create_dir(place.path("profiles")).unwrap();

@@ -45,7 +45,6 @@ pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> Preview {
         enabled: raw.enabled.value,
         workers: raw.workers.value as usize,
         height: raw.height.value,
-        hardware: raw.hardware.value,
         memory_bytes: u64::from(raw.memory_mib.value) << 20,
         cpu: Duration::from_secs(u64::from(raw.cpu_minutes.value) * 60),
         hold: Duration::from_secs(u64::from(raw.hold_hours.value) * 3600),

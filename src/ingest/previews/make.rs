@@ -13,10 +13,7 @@ use crate::ingest::IngestError;
 use crate::journal::ItemRow;
 use crate::metrics;
 use crate::model::{Event, Explain as _, ItemPreviewed, Part, PreviewOutcome, Probe, RetryClass};
-use crate::preview::{
-    ENCODER_VERB, EncoderOrder, Ending, Hardware, Made, PreviewError, Report, Request, Supervised,
-    again_in_software, supervise,
-};
+use crate::preview::{Ending, Made, PreviewError, Report, Request, Supervised, supervise};
 use crate::seal::{Expected, KeySource, Recipient, SealError, open_to};
 
 /// A worker that was killed from outside, or that the station stopped under, is tried so often.
@@ -98,33 +95,7 @@ impl Previews {
             .is_none_or(|profile| profile.preview))
     }
 
-    /// Hardware is tried where it may help, and never costs a preview: what fails with it is made again without.
     fn run_worker(&self, row: &ItemRow, part: Part) -> Result<Report, IngestError> {
-        let encoder = match part {
-            Part::Preview => self.hardware.order(),
-            _ => None,
-        };
-        if encoder.is_none() {
-            return self.run_once(row, part, None);
-        }
-        let done = self.run_once(row, part, encoder);
-        self.hardware.ended(&done);
-        let failed = match &done {
-            Ok(report) => again_in_software(Ok(&report.ending)),
-            Err(IngestError::Preview(error)) => again_in_software(Err(error)),
-            Err(_) => None,
-        };
-        let Some(reason) = failed else { return done };
-        tracing::debug!(evidence = %row.id, path = %row.facts.path, reason, "a preview is made again in software");
-        self.run_once(row, part, None)
-    }
-
-    fn run_once(
-        &self,
-        row: &ItemRow,
-        part: Part,
-        encoder: Option<EncoderOrder>,
-    ) -> Result<Report, IngestError> {
         let (shared, id) = (&*self.shared, row.id);
         let key = shared.item_key(row)?;
         let recipients = shared.recipients.iter().map(Recipient::to_pem);
@@ -132,8 +103,6 @@ impl Previews {
             part,
             settings: self.rules.settings,
             limits: self.rules.limits,
-            hardware: encoder.is_some(),
-            drill: None,
         };
         let order = PreviewOrder {
             request,
@@ -158,10 +127,6 @@ impl Previews {
             input: File::open(shared.spool.sealed(id)).map_err(SealError::Read)?,
             output: file.file().try_clone().map_err(PreviewError::Start)?,
             limits: self.rules.limits,
-            hardware: encoder.map(|order| Hardware {
-                arguments: &[ENCODER_VERB],
-                order,
-            }),
             paused: &|| self.must_wait(part),
             stopped: &|| shared.stopping(),
             progress: &|ms| {
@@ -171,9 +136,6 @@ impl Previews {
                 }
             },
         })?;
-        if let Some(encoder) = &answer.encoder {
-            tracing::debug!(evidence = %id, encoder, "an encoder process stood by");
-        }
         if !answer.missing.is_empty() && !self.told.swap(true, Ordering::Relaxed) {
             tracing::warn!(code = "preview_sandbox_layers", missing = ?answer.missing,
                 next_step = "use a kernel with Landlock; until then the filter on system calls alone confines the previews' worker",

@@ -3,7 +3,6 @@
 //! Storyboards before proxies, flagged recordings first. A preview that fails is logged and never holds anything up.
 
 mod deliver;
-mod hardware;
 mod make;
 mod order;
 
@@ -21,9 +20,8 @@ use crate::config::Profiles;
 use crate::durable;
 use crate::journal::{ItemRow, PreviewRow, PreviewState};
 use crate::model::{Explain as _, ItemState, Part};
-use crate::preview::{EncoderOrder, Limits, Settings};
+use crate::preview::{Limits, Settings};
 use crate::seal::SealError;
-use hardware::HardwareUse;
 
 pub use order::{PreviewOrder, WORKER_VERB, preview_worker};
 
@@ -39,8 +37,6 @@ pub struct PreviewRules {
     pub program: PathBuf,
     pub settings: Settings,
     pub limits: Limits,
-    /// What a hardware encoder is told, where there is one; `None`: it is not used.
-    pub hardware: Option<EncoderOrder>,
     /// Workers at a time for proxies, and as many for storyboards.
     pub workers: usize,
     /// How long a stored item waits for its previews at most.
@@ -52,7 +48,6 @@ pub struct Previews {
     /// Previews go the same way as originals.
     outbound: Arc<Outbound>,
     rules: PreviewRules,
-    hardware: HardwareUse,
     profiles: RwLock<Arc<Profiles>>,
     /// Storyboards that are being made right now: proxies stand still for them.
     sheets: AtomicUsize,
@@ -142,7 +137,6 @@ impl Previews {
         Self {
             shared,
             outbound,
-            hardware: HardwareUse::new(rules.hardware.clone()),
             rules,
             profiles: RwLock::new(profiles),
             sheets: AtomicUsize::new(0),

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::ingest::IngestError;
 use crate::model::{EvidenceId, Part};
-use crate::preview::{self, Ending, PreviewError, Report, Request, Said, Sink};
+use crate::preview::{self, Ending, Footage, PreviewError, Report, Request, Said, Sink};
 use crate::seal::{
     FrameBuffer, ItemKey, KeySource, Opener, Recipient, SealError, SealSpec, Sealer,
 };
@@ -55,45 +55,35 @@ impl PreviewOrder {
     }
 }
 
+/// The work itself: [`preview::work`], or in tests of the sandbox a worker that misbehaves.
+type Work = dyn Fn(&Request, Box<dyn Footage>, Box<dyn Sink>, &mut dyn FnMut(Said)) -> Report;
+
 /// The worker process: reads its order, closes the sandbox, works, answers.
-pub fn preview_worker() -> Result<(), IngestError> {
+pub fn preview_worker(work: &Work) -> Result<(), IngestError> {
     let started = || -> io::Result<_> {
         let input = sys::inherited(preview::SEALED_INPUT)?;
         let output = sys::inherited(preview::SEALED_OUTPUT)?;
         Ok((input, output, PreviewOrder::read()?))
     };
     let (input, output, (order, key)) = started().map_err(PreviewError::Start)?;
-    let encoder = if order.request.hardware {
-        // Not there when no encoder process could be started.
-        sys::inherited(preview::WORKER_SOCKET).ok()
-    } else {
-        None
-    };
     let missing = preview::confine(&order.request)?;
     say(&Said::Confined { missing });
-    let report = run(&order, &key, input, output, encoder);
+    let report = run(&order, &key, input, output, work);
     say(&Said::Ended(Box::new(report)));
     Ok(())
 }
 
-fn run(
-    order: &PreviewOrder,
-    key: &ItemKey,
-    input: File,
-    output: File,
-    encoder: Option<File>,
-) -> Report {
+fn run(order: &PreviewOrder, key: &ItemKey, input: File, output: File, work: &Work) -> Report {
     let opened = (|| -> Result<_, SealError> {
         let footage = Opener::open(input, &KeySource::Item(key))?;
         footage.message().expect(order.evidence, Part::Original)?;
         Ok((footage, SealingSink::begin(order, key, output)?))
     })();
     match opened {
-        Ok((footage, sink)) => preview::work(
+        Ok((footage, sink)) => work(
             &order.request,
             Box::new(footage),
             Box::new(sink),
-            encoder,
             &mut |said| say(&said),
         ),
         Err(error) => Report {
@@ -111,7 +101,7 @@ fn run(
 fn say(said: &Said) {
     if let Ok(line) = serde_json::to_string(said) {
         let mut out = io::stdout().lock();
-        // Who does not listen any more has ended, and this process with it.
+        // A station that no longer listens has ended, and this process ends with it.
         let _ = out.write_all(line.as_bytes());
         let _ = out.write_all(b"\n");
         let _ = out.flush();

@@ -49,26 +49,6 @@ fn vm_service_takes_its_secrets_from_systemd_and_reloads_and_stops_as_told() {
     let said = guest.shell("journalctl -u camdock -o cat").ends(0).text();
     assert!(said.contains("camdock.toml was read again"), "{said}");
 
-    // The drop-in for hardware encoders, as it says itself; there is none here, which stops nothing.
-    let enable = guest
-        .shell("sed -n 's/^#   \\(install\\|systemctl\\) /\\1 /p' /usr/share/doc/camdock/examples/hardware-encoder.conf")
-        .ends(0)
-        .text();
-    assert_eq!(enable.lines().count(), 2, "{enable}");
-    guest
-        .shell(&format!(
-            "set -e; getent group render; cd /usr/share/doc/camdock/examples; {enable}"
-        ))
-        .ends(0);
-    guest
-        .shell("systemctl show camdock -p DeviceAllow --value | grep -q char-drm && systemctl is-active camdock")
-        .ends(0);
-    let another = Footage::new(&[("DCIM/A0002.MP4", 62, 100_000)]);
-    let medium = guest.medium("another", Layout::Fat16, &another);
-    guest.pull(1);
-    guest.plug(2, "X81234567", &medium, &Media::Good);
-    guest.all_stored("left 2");
-
     // If one is missing, the error names it and the next step.
     guest
         .shell("systemctl stop camdock && rm /etc/systemd/system/camdock.service.d/credentials.conf && systemctl daemon-reload")

@@ -3,11 +3,11 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::OnceLock;
 
+use camdock::model::Part;
+use camdock::preview::{Ending, Limits, Request, Settings, Sink, work};
 use proptest::prelude::*;
 
-use super::request::{Ending, Limits, Request, Settings, Sink};
-use super::worker::work;
-use crate::model::Part;
+use crate::footage::ffmpeg;
 
 /// A small real file, made once by the ffmpeg command line.
 fn film() -> &'static [u8] {
@@ -15,15 +15,9 @@ fn film() -> &'static [u8] {
     FILM.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("film.mp4");
-        let made = std::process::Command::new("ffmpeg")
-            .args(
-                "-nostdin -v error -f lavfi -i testsrc2=s=160x120:r=10:d=3 -f lavfi -i sine=d=3"
-                    .split(' '),
-            )
-            .args("-c:v libx264 -preset ultrafast -g 10 -c:a aac".split(' '))
-            .arg(&path)
-            .status();
-        assert!(made.unwrap().success());
+        let source = "-f lavfi -i testsrc2=s=160x120:r=10:d=3 -f lavfi -i sine=d=3";
+        let codecs = "-c:v libx264 -preset ultrafast -g 10 -c:a aac";
+        ffmpeg(&format!("{source} {codecs} {}", path.display()));
         std::fs::read(&path).unwrap()
     })
 }
@@ -125,14 +119,11 @@ fn run(part: Part, footage: Unreliable) -> Ending {
             output_bytes: 0,
             silence_seconds: 0,
         },
-        hardware: false,
-        drill: None,
     };
     work(
         &request,
         Box::new(footage),
         Box::<Counted>::default(),
-        None,
         &mut |_| {},
     )
     .ending
