@@ -9,7 +9,7 @@ use super::Outcome;
 use crate::durable::{self, AppendFile};
 use crate::ingest::{PreviewOrder, WORKER_VERB};
 use crate::model::{EvidenceId, Part};
-use crate::preview::{Ending, Limits, Request, Settings, Supervised, supervise};
+use crate::preview::{Ending, Limits, PreviewRequest, Settings, WorkerJob, supervise};
 use crate::seal::{Curve, FrameBuffer, ItemKey, Recipient, SealSpec, Sealer, keygen_recipient};
 
 /// Measures the previews of one file, from its sealed form to their sealed form; prints figures as JSON.
@@ -77,7 +77,7 @@ pub fn run(args: BenchPreview) -> anyhow::Result<Outcome> {
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let order = PreviewOrder {
-        request: Request {
+        request: PreviewRequest {
             part,
             settings: Settings {
                 height: args.height,
@@ -94,7 +94,7 @@ pub fn run(args: BenchPreview) -> anyhow::Result<Outcome> {
     };
     let output = AppendFile::create(&made)?;
     let began = Instant::now();
-    let answer = supervise(Supervised {
+    let answer = supervise(WorkerJob {
         program: &std::env::current_exe()?,
         arguments: &[WORKER_VERB],
         order: order.encode(item_key()?)?,

@@ -1,13 +1,13 @@
-//! Sound of a proxy: whatever the camera recorded, mixed to one channel and encoded as AAC.
+//! The sound of a proxy: the camera's sound, mixed to one channel and encoded as AAC.
 
 use ffmpeg_next::codec::{self, Id};
 use ffmpeg_next::format::Sample;
 use ffmpeg_next::format::sample::Type as Layout;
 use ffmpeg_next::{ChannelLayout, Dictionary, Packet, Rational, Stream, decoder, encoder, frame};
 
-use super::error::Trouble;
-use super::input::Opened;
-use super::probe::rescale;
+use super::error::FootageError;
+use super::recording::Recording;
+use super::stream::rescale;
 
 const BITS_PER_SECOND: usize = 64_000;
 /// Rates that AAC knows and browsers play.
@@ -22,17 +22,17 @@ pub struct Track {
     decoder: decoder::Audio,
     encoder: encoder::Audio,
     time_base: Rational,
-    /// Samples a second, in and out. Other input rates are brought to `rate` by interpolation.
+    /// Samples a second of the proxy. Other rates are brought to it by interpolation.
     rate: u32,
     frame_size: usize,
     waiting: Vec<f32>,
-    /// Place of the first of `waiting`, in samples from the beginning.
+    /// The place of the first waiting sample, counted in samples from the beginning.
     next: i64,
     begun: bool,
     pub errors: u64,
 }
 
-/// Samples a second and channels, as the decoder understands the stream.
+/// Samples a second and the number of channels, as the decoder understands the stream.
 pub fn rate_and_channels(stream: &Stream<'_>) -> (u32, u32) {
     let opened = codec::Context::from_parameters(stream.parameters())
         .and_then(|context| context.decoder().audio());
@@ -43,8 +43,8 @@ pub fn rate_and_channels(stream: &Stream<'_>) -> (u32, u32) {
 
 impl Track {
     /// `None` when there is no sound, or none that can be decoded: the proxy is then silent.
-    pub fn open(opened: &Opened) -> Option<Self> {
-        let stream = opened.input.stream(opened.audio?)?;
+    pub fn open(recording: &Recording) -> Option<Self> {
+        let stream = recording.input.stream(recording.audio?)?;
         let decoder = codec::Context::from_parameters(stream.parameters())
             .and_then(|context| {
                 let mut decoder = context.decoder();
@@ -95,13 +95,13 @@ impl Track {
         Rational(1, i32::try_from(self.rate).unwrap_or(1))
     }
 
-    /// Decodes a packet; `origin` is where the proxy begins, in milliseconds of the footage. `None`: the end.
+    /// Decodes a packet, or ends the track with `None`. `origin` is where the proxy begins, in milliseconds of the footage.
     pub fn feed(
         &mut self,
         packet: Option<&Packet>,
         origin: i64,
-        out: &mut dyn FnMut(Packet) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
+        out: &mut dyn FnMut(Packet) -> Result<(), FootageError>,
+    ) -> Result<(), FootageError> {
         let sent = match packet {
             Some(packet) => self.decoder.send_packet(packet),
             None => self.decoder.send_eof(),
@@ -123,8 +123,8 @@ impl Track {
         &mut self,
         frame: &frame::Audio,
         origin: i64,
-        out: &mut dyn FnMut(Packet) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
+        out: &mut dyn FnMut(Packet) -> Result<(), FootageError>,
+    ) -> Result<(), FootageError> {
         let samples = self.at_our_rate(mixed(frame), frame.rate());
         let rate = i64::from(self.rate);
         let expected = self.next + i64::try_from(self.waiting.len()).unwrap_or(0);
@@ -175,13 +175,13 @@ impl Track {
             .collect()
     }
 
-    /// Encodes what fills whole frames; with `rest`, the last one filled up with silence.
+    /// Encodes all whole frames; with `rest`, also the last one, filled up with silence.
     fn encode(
         &mut self,
         rest: bool,
-        out: &mut dyn FnMut(Packet) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
-        let failed = Trouble::ffmpeg("encode sound");
+        out: &mut dyn FnMut(Packet) -> Result<(), FootageError>,
+    ) -> Result<(), FootageError> {
+        let failed = FootageError::ffmpeg("encode sound");
         if rest && !self.waiting.is_empty() {
             let whole = self.waiting.len().next_multiple_of(self.frame_size);
             self.waiting.resize(whole, 0.0);
@@ -209,8 +209,8 @@ impl Track {
 
     fn collect(
         &mut self,
-        out: &mut dyn FnMut(Packet) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
+        out: &mut dyn FnMut(Packet) -> Result<(), FootageError>,
+    ) -> Result<(), FootageError> {
         let mut packet = Packet::empty();
         while self.encoder.receive_packet(&mut packet).is_ok() {
             out(std::mem::replace(&mut packet, Packet::empty()))?;

@@ -1,10 +1,10 @@
-//! Where a container keeps its index, read off its outermost structure; ffmpeg itself doesn't say.
+//! The outermost structure of a container. It shows where the index is, which ffmpeg does not say.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::model::IndexState;
 
-/// Steps of one walk at most; real files have a few, fragmented ones are left at the first fragment.
+/// Boxes that one walk visits at most. Real files have a few; a fragmented file is left at its first fragment.
 const STEPS: usize = 20_000;
 
 /// The index, and tracks hidden in boxes that no demuxer shows.
@@ -12,13 +12,13 @@ const STEPS: usize = 20_000;
 pub struct Structure {
     pub index: IndexState,
     pub hidden: Vec<&'static str>,
-    /// Of an MP4 or QuickTime file: who it is made for, as its first box says.
+    /// The major brand of an MP4 or QuickTime file, from its first box.
     pub brand: Option<[u8; 4]>,
-    /// Bytes of its media, as far as they are there.
+    /// Bytes of media that are really there.
     pub media_bytes: u64,
 }
 
-/// Looks at the outermost structure only; leaves the reader anywhere. An I/O error counts as the end.
+/// Reads the outermost structure only, and leaves the reader anywhere. An I/O error counts as the end.
 pub fn structure(reader: &mut (impl Read + Seek + ?Sized)) -> Structure {
     let mut found = Structure {
         index: IndexState::Missing,
@@ -98,7 +98,7 @@ fn boxes_of(
                 found.media_bytes += after.min(end).saturating_sub(content);
             }
             b"moof" => return IndexState::Fragmented,
-            // One that is cut off cannot be read.
+            // An index that is cut off cannot be read.
             b"moov" if after <= end => {
                 index = if media {
                     IndexState::AtEnd
@@ -146,7 +146,7 @@ fn riff(reader: &mut (impl Read + Seek + ?Sized), end: u64) -> IndexState {
         let after = offset + 8 + size + size % 2;
         match &[a, b, c, d] {
             b"idx1" if after <= end + 1 => return IndexState::AtEnd,
-            // The header list of an OpenDML file names its own indexes.
+            // In an OpenDML file, the header list names the indexes.
             b"LIST" if size < 1 << 20 => {
                 let mut list = vec![0; usize::try_from(size).unwrap_or(0)];
                 if reader.read_exact(&mut list).is_ok()
@@ -170,7 +170,7 @@ fn matroska(reader: &mut (impl Read + Seek + ?Sized), end: u64) -> IndexState {
             break;
         };
         match id {
-            // The segment: go inside.
+            // The walk goes on inside the segment.
             0x1853_8067 => {
                 offset = content;
                 continue;

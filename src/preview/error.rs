@@ -1,19 +1,22 @@
+//! Why a preview could not be made: [`FootageError`] inside the worker, [`PreviewError`] around it.
+
 use std::io;
 
 use thiserror::Error;
 
+use super::container::Structure;
 use crate::model::{Explain, RetryClass};
 use crate::sys::SandboxError;
 
 /// Why a worker could not make a preview of this footage.
 #[derive(Debug, Error)]
-pub enum Trouble {
+pub enum FootageError {
     #[error("the sealed footage cannot be read")]
     Footage(#[source] io::Error),
     #[error(
         "the recording broke off before its index was written: no player can read it without repair"
     )]
-    NoIndex,
+    NoIndex(Box<Structure>),
     #[error("ffmpeg cannot read it: {0}")]
     Unreadable(ffmpeg_next::Error),
     #[error("{0}")]
@@ -33,7 +36,7 @@ pub enum Trouble {
     Output(#[source] io::Error),
 }
 
-impl Trouble {
+impl FootageError {
     pub fn ffmpeg(what: &'static str) -> impl Fn(ffmpeg_next::Error) -> Self {
         move |error| Self::Ffmpeg { what, error }
     }
@@ -41,7 +44,7 @@ impl Trouble {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Footage(_) => "preview_footage_unreadable",
-            Self::NoIndex => "preview_no_index",
+            Self::NoIndex(_) => "preview_no_index",
             Self::Unreadable(_) => "preview_unreadable",
             Self::NotVideo(_) => "preview_not_video",
             Self::NoDecoder(_) => "preview_no_decoder",
@@ -53,7 +56,7 @@ impl Trouble {
     }
 }
 
-/// Why there is no answer of a worker, or none that counts.
+/// Why a worker gave no answer, or none that counts.
 #[derive(Debug, Error)]
 pub enum PreviewError {
     #[error("the preview worker cannot be started")]

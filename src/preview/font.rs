@@ -1,4 +1,4 @@
-//! Letters of five by seven dots: just those that the marks need, so that no font file is ever opened.
+//! Letters of five by seven dots for the labels, so that no font file is ever opened.
 
 pub const WIDTH: usize = 5;
 pub const HEIGHT: usize = 7;

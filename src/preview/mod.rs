@@ -5,20 +5,27 @@
 
 mod audio;
 mod container;
-mod decode;
 mod error;
 mod font;
-mod input;
+mod output;
 mod probe;
 mod proxy;
+mod recording;
 mod request;
+mod scaling;
 mod storyboard;
+mod stream;
 mod supervisor;
+mod text;
+mod video;
 mod worker;
 mod x264;
 mod yuv;
 
 pub use error::PreviewError;
-pub use request::{Cost, Ending, Footage, Limits, Made, Report, Request, Said, Settings, Sink};
-pub use supervisor::{Answer, Supervised, supervise};
+pub use request::{
+    Cost, Ending, FinishedPreview, Footage, Limits, PreviewRequest, PreviewSink, Settings,
+    WorkerMessage, WorkerReport,
+};
+pub use supervisor::{WorkerAnswer, WorkerJob, supervise};
 pub use worker::{SEALED_INPUT, SEALED_OUTPUT, confine, work};

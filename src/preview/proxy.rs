@@ -1,5 +1,5 @@
 //! A small video of the whole recording that any browser plays at once: fragmented MP4 with H.264 baseline and AAC, the mark
-//! that it is not the original and the running time in the picture. Written front to back, so that it can be sealed on the way.
+//! that it is not the original and the running time in the picture. It is written front to back, so that it can be sealed at once.
 
 use std::time::Instant;
 
@@ -8,26 +8,26 @@ use ffmpeg_next::format::{self, Pixel};
 use ffmpeg_next::{Dictionary, Error, Packet, Rational, encoder, frame};
 
 use super::audio::Track;
-use super::decode::{Scaler, VideoDecoder, shown, with_lines};
-use super::error::Trouble;
-use super::input::Opened;
-use super::probe::{duration_ms, frame_rate, rescale};
+use super::error::FootageError;
+use super::output::HashingOutput;
+use super::recording::Recording;
 use super::request::Settings;
-use super::worker::Output;
+use super::scaling::{Scaler, shown, with_lines};
+use super::stream::{frame_rate, rescale, start_ms};
+use super::video::VideoDecoder;
 use super::x264::{self, TIME_BASE};
 use super::yuv::{Label, Yuv, running_time};
 use crate::model::Picture;
 
 pub const MARK: &str = "PREVIEW – not the original";
 const TICKS: i64 = 90_000;
-const MILLISECONDS: Rational = Rational(1, 1000);
-/// Pictures closer than this to the one before are left out: at most 30 a second, with some slack for cameras' jitter.
+/// A picture closer than this to the one before is left out: 30 a second at most, with some slack for a camera's jitter.
 const CLOSEST: i64 = TICKS / 30 * 3 / 4;
-/// A jump of the clock beyond this, outside of what the file claims to last, is a fault of the file.
+/// A jump of the clock that is longer, and leads beyond the duration that the file claims, is a fault of the file.
 const JUMP: i64 = 10 * TICKS;
 const ERRORS_MAX: u32 = 10_000;
 
-struct Maker<'a> {
+struct ProxyMaker<'a> {
     decoder: VideoDecoder,
     scaler: Scaler,
     encoder: encoder::video::Encoder,
@@ -38,9 +38,9 @@ struct Maker<'a> {
     dot: usize,
     small: frame::Video,
     turned: Option<frame::Video>,
-    /// Of the footage, in milliseconds.
+    /// The time of the first picture in the footage, in milliseconds.
     origin: i64,
-    /// Ticks that a faulty clock was put right by.
+    /// Ticks by which a faulty clock is corrected.
     shift: i64,
     last: Option<i64>,
     /// A picture's own duration in ticks.
@@ -49,25 +49,23 @@ struct Maker<'a> {
     written: u64,
     key_frames: u64,
     progress: &'a mut dyn FnMut(u64),
-    told: Instant,
+    last_progress: Instant,
 }
 
-/// Returns what was made and how many key frames the footage has.
+/// Returns the finished picture and the number of key frames in the footage.
 pub fn make(
-    opened: &mut Opened,
+    recording: &mut Recording,
     decoder: VideoDecoder,
     settings: &Settings,
-    output: &Output,
+    output: &HashingOutput,
     progress: &mut dyn FnMut(u64),
-) -> Result<(Picture, u64), Trouble> {
-    let stream = opened
+) -> Result<(Picture, u64), FootageError> {
+    let stream = recording
         .input
         .stream(decoder.stream)
-        .ok_or(Trouble::NothingDecoded)?;
+        .ok_or(FootageError::NothingDecoded)?;
     let rate = sensible(frame_rate(&stream));
-    let start = stream.start_time();
-    let start = if start == i64::MIN { 0 } else { start };
-    let origin = rescale(start, stream.time_base(), MILLISECONDS);
+    let origin = start_ms(&stream);
     let size = shown(
         decoder.width(),
         decoder.height(),
@@ -76,7 +74,7 @@ pub fn make(
     )?;
     let (width, height) = with_lines(size, settings.height.into());
     let encoder = x264::open((side(width), side(height)), rate, settings.threads)?;
-    let audio = Track::open(opened);
+    let audio = Track::open(recording);
     let muxer = muxer(output, &encoder, audio.as_ref())?;
     let quarter = !decoder.rotation.is_multiple_of(180);
     let before_turn = if quarter {
@@ -85,8 +83,10 @@ pub fn make(
         (width, height)
     };
     let dot = (height / 180).clamp(1, 4);
-    let claimed = duration_ms(opened).map_or(0, |ms| i64::try_from(ms * 90).unwrap_or(i64::MAX));
-    let mut maker = Maker {
+    let claimed = recording
+        .duration_ms()
+        .map_or(0, |ms| i64::try_from(ms * 90).unwrap_or(i64::MAX));
+    let mut maker = ProxyMaker {
         scaler: Scaler::new(Pixel::YUV420P, before_turn),
         turned: (decoder.rotation != 0)
             .then(|| frame::Video::new(Pixel::YUV420P, side(width), side(height))),
@@ -106,10 +106,10 @@ pub fn make(
         written: 0,
         key_frames: 0,
         progress,
-        told: Instant::now(),
+        last_progress: Instant::now(),
     };
-    maker.run(opened)?;
-    let last = maker.last.ok_or(Trouble::NothingDecoded)?;
+    maker.run(recording)?;
+    let last = maker.last.ok_or(FootageError::NothingDecoded)?;
     let errors = maker.decoder.errors + maker.audio.as_ref().map_or(0, |audio| audio.errors);
     let mut made = x264::SETTINGS.to_vec();
     made.push(("mark", MARK));
@@ -137,7 +137,7 @@ fn side(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// Frames a second between 1/10 and 240; 25 for what is not.
+/// A rate between 1/10 and 240 frames a second; anything else becomes 25.
 fn sensible(rate: Rational) -> Rational {
     let (over, under) = (i64::from(rate.numerator()), i64::from(rate.denominator()));
     if under > 0 && over * 10 >= under && over <= under * 240 {
@@ -148,12 +148,12 @@ fn sensible(rate: Rational) -> Rational {
 }
 
 fn muxer(
-    output: &Output,
+    output: &HashingOutput,
     video: &encoder::video::Encoder,
     audio: Option<&Track>,
-) -> Result<Muxer, Trouble> {
-    let failed = Trouble::ffmpeg("begin the MP4");
-    let io = StreamIo::from_write_with_capacity(output.tap(), 64 << 10).map_err(&failed)?;
+) -> Result<Muxer, FootageError> {
+    let failed = FootageError::ffmpeg("begin the MP4");
+    let io = StreamIo::from_write_with_capacity(output.clone(), 64 << 10).map_err(&failed)?;
     let mut muxer = format::output_to_stream(io, None, Some("mp4")).map_err(&failed)?;
     let mut stream = muxer.add_stream_with(video).map_err(&failed)?;
     stream.set_time_base(TIME_BASE);
@@ -174,13 +174,13 @@ fn muxer(
     Ok(muxer)
 }
 
-impl Maker<'_> {
-    fn run(&mut self, opened: &mut Opened) -> Result<(), Trouble> {
+impl ProxyMaker<'_> {
+    fn run(&mut self, recording: &mut Recording) -> Result<(), FootageError> {
         let mut packet = Packet::empty();
         let mut frame = frame::Video::empty();
         let mut errors = 0;
         while errors < ERRORS_MAX {
-            match opened.read(&mut packet) {
+            match recording.read(&mut packet) {
                 Ok(()) => errors = 0,
                 Err(Error::Eof) => break,
                 Err(_) => {
@@ -205,18 +205,18 @@ impl Maker<'_> {
         }
         self.sound(None)?;
         if self.written == 0 && self.last.is_none() {
-            return Err(Trouble::NothingDecoded);
+            return Err(FootageError::NothingDecoded);
         }
         self.encoder
             .send_eof()
-            .map_err(Trouble::ffmpeg("end the encoding"))?;
+            .map_err(FootageError::ffmpeg("end the encoding"))?;
         self.collect()?;
         self.muxer
             .write_trailer()
-            .map_err(Trouble::ffmpeg("finish the MP4"))
+            .map_err(FootageError::ffmpeg("finish the MP4"))
     }
 
-    fn sound(&mut self, packet: Option<&Packet>) -> Result<(), Trouble> {
+    fn sound(&mut self, packet: Option<&Packet>) -> Result<(), FootageError> {
         let Some(audio) = &mut self.audio else {
             return Ok(());
         };
@@ -229,11 +229,11 @@ impl Maker<'_> {
         })
     }
 
-    /// When a picture is shown, in ticks from the beginning; `None` leaves it out.
+    /// The time at which a picture is shown, in ticks from the beginning; `None` leaves it out.
     fn place(&mut self, frame: &frame::Video) -> Option<i64> {
         let Some(last) = self.last else {
             let time = frame.timestamp().map_or(0, |t| self.ticks(t));
-            // Whatever the file's clock says, a proxy begins at its first picture.
+            // A proxy begins at its first picture, whatever the file's clock says.
             if !(0..JUMP).contains(&time) {
                 self.shift = -time;
                 return Some(0);
@@ -259,13 +259,13 @@ impl Maker<'_> {
             .clamp(-(1 << 50), 1 << 50)
     }
 
-    fn take(&mut self, frame: &frame::Video) -> Result<(), Trouble> {
+    fn take(&mut self, frame: &frame::Video) -> Result<(), FootageError> {
         let Some(place) = self.place(frame) else {
             return Ok(());
         };
         self.last = Some(place);
         if let Err(error) = self.scaler.run(frame, &mut self.small) {
-            // One that cannot be scaled is damage like any other.
+            // A picture that cannot be scaled counts as damaged.
             self.decoder.errors += 1;
             return if self.decoder.errors > u64::from(ERRORS_MAX) {
                 Err(error)
@@ -292,15 +292,15 @@ impl Maker<'_> {
         target.set_pts(Some(place));
         self.encoder
             .send_frame(target)
-            .map_err(Trouble::ffmpeg("encode a picture"))?;
-        if self.told.elapsed().as_millis() > 250 {
-            self.told = Instant::now();
+            .map_err(FootageError::ffmpeg("encode a picture"))?;
+        if self.last_progress.elapsed().as_millis() > 250 {
+            self.last_progress = Instant::now();
             (self.progress)(u64::try_from(place / 90).unwrap_or(0));
         }
         self.collect()
     }
 
-    fn collect(&mut self) -> Result<(), Trouble> {
+    fn collect(&mut self) -> Result<(), FootageError> {
         let mut packet = Packet::empty();
         while self.encoder.receive_packet(&mut packet).is_ok() {
             packet.set_duration(self.usual);
@@ -317,7 +317,7 @@ fn write(
     packet: &mut Packet,
     index: usize,
     from: Rational,
-) -> Result<(), Trouble> {
+) -> Result<(), FootageError> {
     let to = muxer
         .stream(index)
         .map_or(from, |stream| stream.time_base());
@@ -325,5 +325,5 @@ fn write(
     packet.set_stream(index);
     packet
         .write_interleaved(muxer)
-        .map_err(Trouble::ffmpeg("write the MP4"))
+        .map_err(FootageError::ffmpeg("write the MP4"))
 }

@@ -1,24 +1,26 @@
+//! The messages between the station and a preview worker.
+
 use std::io::{self, Read, Seek};
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Part, Picture, Probe, Sha256Digest};
 
-/// Footage as plaintext, wherever it comes from. Nothing in this room keeps more of it than it works on.
+/// Footage as plaintext. This room keeps no more of it in memory than it works on.
 pub trait Footage: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> Footage for T {}
 
 /// Takes a preview's plaintext and seals it before it goes anywhere.
-pub trait Sink: Send {
+pub trait PreviewSink: Send {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Writes what is left; returns the sealed size in bytes.
     fn finish(&mut self) -> io::Result<u64>;
 }
 
-/// What a worker is to make.
+/// One preview to be made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Request {
+pub struct PreviewRequest {
     /// `storyboard` or `preview`.
     pub part: Part,
     pub settings: Settings,
@@ -27,11 +29,11 @@ pub struct Request {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
-    /// Lines of the proxy.
+    /// The proxy's height in lines.
     pub height: u32,
-    /// Of the encoder; a video's decoder has one more.
+    /// Threads of the encoder; the decoder has one more.
     pub threads: u32,
-    /// Pictures on a storyboard at most.
+    /// The most pictures on a storyboard.
     pub pictures: u32,
 }
 
@@ -39,27 +41,27 @@ pub struct Settings {
 pub struct Limits {
     pub memory_bytes: u64,
     pub cpu_seconds: u64,
-    /// Sealed.
+    /// Of the sealed preview.
     pub output_bytes: u64,
-    /// Without any sign of progress, in seconds of the clock.
+    /// The longest time without a sign of progress.
     pub silence_seconds: u64,
 }
 
-/// One line of what a worker says.
+/// One line of a worker's output.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
-    /// The sandbox is closed; layers that this kernel lacks.
+pub enum WorkerMessage {
+    /// The sandbox is closed; `missing` names the layers that this kernel lacks.
     Confined {
         missing: Vec<String>,
     },
     /// Milliseconds of the footage that are done.
     Progress(u64),
-    Ended(Box<Report>),
+    Ended(Box<WorkerReport>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub struct WorkerReport {
     pub ffmpeg: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
@@ -68,7 +70,7 @@ pub struct Report {
     pub cost: Cost,
 }
 
-/// What a worker used, by its own account.
+/// The processor time and memory that a worker says it used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     pub cpu_ms: u64,
@@ -78,10 +80,10 @@ pub struct Cost {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    Made(Made),
-    /// There is nothing to show in it.
+    Made(FinishedPreview),
+    /// The recording has nothing to show.
     Skipped(String),
-    /// Deterministic: trying again would end alike.
+    /// The footage is at fault: another attempt would end the same way.
     Failed {
         code: String,
         reason: String,
@@ -90,8 +92,8 @@ pub enum Ending {
 
 /// A finished preview.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Made {
-    /// Of the plaintext.
+pub struct FinishedPreview {
+    /// The digest of the plaintext.
     pub sha256: Sha256Digest,
     pub size: u64,
     pub sealed_size: u64,

@@ -1,4 +1,4 @@
-//! One sheet of evenly spaced pictures, made from key frames only: between them nothing is read, let alone decoded.
+//! One sheet of evenly spaced pictures, made from key frames only. Nothing between them is read.
 
 use std::collections::BTreeMap;
 
@@ -6,48 +6,48 @@ use ffmpeg_next::codec::{self, Id};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::{Dictionary, Discard, Error, Packet, Rational, frame};
 
-use super::decode::{Scaler, VideoDecoder, fit, shown};
-use super::error::Trouble;
-use super::input::Opened;
-use super::probe::{duration_ms, rescale};
+use super::error::FootageError;
+use super::recording::Recording;
 use super::request::Settings;
+use super::scaling::{Scaler, fit, shown};
+use super::stream::{MILLISECONDS, rescale, start_ms};
+use super::video::VideoDecoder;
 use super::yuv::{Label, Yuv, running_time};
 use crate::model::{Cue, Picture};
 use crate::sys;
 
-/// A picture's box on the sheet, in pixels.
+/// The side of a picture's square on the sheet, in pixels.
 const CELL: u64 = 240;
 const COLUMNS_MAX: usize = 8;
-/// Footage that one picture stands for at least.
+/// The least footage that one picture stands for.
 const SPACING_MS: u64 = 5000;
-/// Of JPEG: 2 is best, 31 worst.
+/// The JPEG quantiser: 2 is best, 31 worst.
 const QUALITY: u32 = 5;
-/// Packets looked through for a key frame after a jump.
-const LOOK: usize = 3000;
-const MILLISECONDS: Rational = Rational(1, 1000);
+/// The most packets that are searched for a key frame after a jump.
+const SEARCHED_MAX: usize = 3000;
 
 struct Shot {
     ms: u64,
     picture: Yuv,
 }
 
-struct Maker<'a> {
-    opened: &'a mut Opened,
+struct StoryboardMaker<'a> {
+    recording: &'a mut Recording,
     decoder: VideoDecoder,
     scaler: Scaler,
     frame: frame::Video,
     small: frame::Video,
-    /// Of the first picture, in milliseconds.
+    /// The time of the first picture, in milliseconds.
     begin: i64,
 }
 
-/// Returns the JPEG and what is on it.
+/// Returns the JPEG and its description.
 pub fn make(
-    opened: &mut Opened,
+    recording: &mut Recording,
     decoder: VideoDecoder,
     settings: &Settings,
     say: &mut dyn FnMut(u64),
-) -> Result<(Vec<u8>, Picture), Trouble> {
+) -> Result<(Vec<u8>, Picture), FootageError> {
     let size = shown(
         decoder.width(),
         decoder.height(),
@@ -61,20 +61,18 @@ pub fn make(
         (height, width)
     };
     let video = decoder.stream;
-    if let Some(audio) = opened.audio {
-        sys::discard(&mut opened.input, audio, Discard::All);
+    if let Some(audio) = recording.audio {
+        sys::discard(&mut recording.input, audio, Discard::All);
     }
-    sys::discard(&mut opened.input, video, Discard::NonKey);
-    let begin = opened.input.stream(video).map_or(0, |stream| {
-        let start = stream.start_time();
-        // The smallest number stands for "unknown".
-        let start = if start == i64::MIN { 0 } else { start };
-        rescale(start, stream.time_base(), MILLISECONDS)
-    });
+    sys::discard(&mut recording.input, video, Discard::NonKey);
+    let begin = recording
+        .input
+        .stream(video)
+        .map_or(0, |stream| start_ms(&stream));
     let most = settings.pictures.clamp(1, 100) as usize;
-    let duration = duration_ms(opened);
-    let mut maker = Maker {
-        opened,
+    let duration = recording.duration_ms();
+    let mut maker = StoryboardMaker {
+        recording,
         decoder,
         scaler: Scaler::new(Pixel::YUVJ420P, before_turn),
         frame: frame::Video::empty(),
@@ -88,7 +86,7 @@ pub fn make(
     if shots.is_empty() {
         shots = maker.reading(most, say)?;
     }
-    let last = shots.last().ok_or(Trouble::NothingDecoded)?.ms;
+    let last = shots.last().ok_or(FootageError::NothingDecoded)?.ms;
     let duration = duration.unwrap_or(last).max(last + 1);
     let (sheet, cues) = lay_out(&shots, width, height, duration);
     let jpeg = encode(&sheet)?;
@@ -110,14 +108,14 @@ pub fn make(
     ))
 }
 
-impl Maker<'_> {
-    /// A jump for each picture, to the key frame before its moment.
+impl StoryboardMaker<'_> {
+    /// Jumps to the key frame before the moment of each picture.
     fn jumping(
         &mut self,
         duration: u64,
         most: usize,
         say: &mut dyn FnMut(u64),
-    ) -> Result<Vec<Shot>, Trouble> {
+    ) -> Result<Vec<Shot>, FootageError> {
         let wanted = usize::try_from(duration / SPACING_MS)
             .unwrap_or(most)
             .clamp(4.min(most), most) as u64;
@@ -125,8 +123,8 @@ impl Maker<'_> {
         for number in 0..wanted {
             let moment = duration * (2 * number + 1) / (2 * wanted);
             let at = (i64::try_from(moment).unwrap_or(0) + self.begin).saturating_mul(1000);
-            // Some formats cannot jump at all; the caller then reads on from the start.
-            if self.opened.input.seek(at, ..at).is_err() {
+            // Some formats cannot jump at all; the caller then reads from the start.
+            if self.recording.input.seek(at, ..at).is_err() {
                 continue;
             }
             let after = shots.last().map(|shot| shot.ms);
@@ -138,11 +136,11 @@ impl Maker<'_> {
         Ok(shots)
     }
 
-    /// The picture of the next key frame behind `after`.
-    fn next_key(&mut self, after: Option<u64>) -> Result<Option<Shot>, Trouble> {
+    /// The picture of the next key frame, which must be later than `after`.
+    fn next_key(&mut self, after: Option<u64>) -> Result<Option<Shot>, FootageError> {
         let mut packet = Packet::empty();
-        for _ in 0..LOOK {
-            match self.opened.read(&mut packet) {
+        for _ in 0..SEARCHED_MAX {
+            match self.recording.read(&mut packet) {
                 Ok(()) => {}
                 Err(Error::Eof) => break,
                 Err(_) => {
@@ -154,7 +152,7 @@ impl Maker<'_> {
                 continue;
             }
             let ms = self.time_of(&packet);
-            // The key frame of an earlier picture again: they lie further apart than the pictures would.
+            // This key frame has been shown already: they are further apart than the pictures should be.
             if ms.is_some() && after.is_some_and(|after| ms <= Some(after)) {
                 return Ok(None);
             }
@@ -166,14 +164,18 @@ impl Maker<'_> {
         Ok(None)
     }
 
-    /// From the start to the end, for what has no duration or cannot jump.
-    fn reading(&mut self, most: usize, say: &mut dyn FnMut(u64)) -> Result<Vec<Shot>, Trouble> {
+    /// Reads from the start to the end, for recordings that have no duration or cannot jump.
+    fn reading(
+        &mut self,
+        most: usize,
+        say: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Shot>, FootageError> {
         let start = self.begin.saturating_mul(1000);
-        let _ = self.opened.input.seek(start, ..start);
+        let _ = self.recording.input.seek(start, ..start);
         let (mut shots, mut every, mut seen, mut errors) = (Vec::new(), 1, 0u64, 0);
         let mut packet = Packet::empty();
-        while errors < LOOK {
-            match self.opened.read(&mut packet) {
+        while errors < SEARCHED_MAX {
+            match self.recording.read(&mut packet) {
                 Ok(()) => errors = 0,
                 Err(Error::Eof) => break,
                 Err(_) => {
@@ -209,7 +211,7 @@ impl Maker<'_> {
         Some(u64::try_from(ms).unwrap_or(0))
     }
 
-    fn shoot(&mut self, ms: u64) -> Result<Shot, Trouble> {
+    fn shoot(&mut self, ms: u64) -> Result<Shot, FootageError> {
         self.scaler.run(&self.frame, &mut self.small)?;
         let picture = Yuv::from_frame(&self.small).turned(self.decoder.rotation);
         Ok(Shot { ms, picture })
@@ -228,7 +230,7 @@ fn side(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// Each picture with its time in the corner; each cue lasts until the next picture's.
+/// Puts each picture on the sheet with its time in the corner. A cue lasts until the next picture.
 fn lay_out(shots: &[Shot], width: usize, height: usize, duration: u64) -> (Yuv, Vec<Cue>) {
     let columns = (1..COLUMNS_MAX)
         .find(|columns| columns * columns >= shots.len())
@@ -240,7 +242,7 @@ fn lay_out(shots: &[Shot], width: usize, height: usize, duration: u64) -> (Yuv, 
         let (x, y) = (at % columns * width, at / columns * height);
         sheet.paste(&shot.picture, x, y);
         let label = Label::new(&running_time(shot.ms / 1000), 1);
-        // Within its own picture, however small that is.
+        // A label must never cover another picture.
         if label.width() <= width && label.height() <= height {
             sheet.stamp(&label, x, y + height - label.height() - 1);
         }
@@ -260,9 +262,9 @@ fn lay_out(shots: &[Shot], width: usize, height: usize, duration: u64) -> (Yuv, 
     (sheet, cues)
 }
 
-fn encode(sheet: &Yuv) -> Result<Vec<u8>, Trouble> {
-    let failed = Trouble::ffmpeg("encode the sheet");
-    let codec = codec::encoder::find(Id::MJPEG).ok_or(Trouble::NoDecoder("mjpeg".into()))?;
+fn encode(sheet: &Yuv) -> Result<Vec<u8>, FootageError> {
+    let failed = FootageError::ffmpeg("encode the sheet");
+    let codec = codec::encoder::find(Id::MJPEG).ok_or(FootageError::NoDecoder("mjpeg".into()))?;
     let mut encoder = codec::Context::new_with_codec(codec)
         .encoder()
         .video()

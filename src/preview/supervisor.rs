@@ -1,4 +1,4 @@
-//! Starts a worker, feeds it, watches it and reads its answer. Nothing that a worker says is trusted beyond its shape.
+//! Starts a worker, gives it its order, watches it and reads its answer. The answer's form is checked here, its content by the caller.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
@@ -14,44 +14,44 @@ use rustix::process::{Pid, Signal, kill_process};
 use zeroize::Zeroizing;
 
 use super::error::PreviewError;
-use super::probe::clean;
-use super::request::{Limits, Report, Said};
+use super::request::{Limits, WorkerMessage, WorkerReport};
+use super::text::clean;
 use crate::sys;
 
-/// A line of a worker, in bytes: an answer with its index and tags is far below.
+/// The longest line of a worker, in bytes. Real answers are far shorter.
 const LINE_MAX: u64 = 256 << 10;
-/// Bytes of its standard error that are kept.
+/// The bytes of its standard error that are kept.
 const COMPLAINT_MAX: u64 = 4096;
 const TICK: Duration = Duration::from_millis(100);
 
 /// One worker to run.
-pub struct Supervised<'a> {
+pub struct WorkerJob<'a> {
     /// `camdock` itself, and the arguments that make it a worker.
     pub program: &'a Path,
     pub arguments: &'a [&'a str],
-    /// What the worker reads at its start, the key included.
+    /// The worker reads this at its start. It includes the key.
     pub order: Zeroizing<Vec<u8>>,
     /// The sealed footage, open for reading only.
     pub input: File,
-    /// Where the sealed preview goes.
+    /// The sealed preview is written here.
     pub output: File,
     pub limits: Limits,
-    /// The worker stands still while this says so.
+    /// The worker is stopped while this says so.
     pub paused: &'a dyn Fn() -> bool,
     pub stopped: &'a dyn Fn() -> bool,
-    /// Told the milliseconds of footage that are done.
+    /// Called with the milliseconds of footage that are done.
     pub progress: &'a dyn Fn(u64),
 }
 
-/// What a worker answered, and which layers its sandbox lacked.
+/// A worker's report, and the layers that its sandbox lacked.
 #[derive(Debug)]
-pub struct Answer {
-    pub report: Report,
+pub struct WorkerAnswer {
+    pub report: WorkerReport,
     pub missing: Vec<String>,
 }
 
-/// Runs one worker to its end. Blocks; the worker dies with the thread that calls this.
-pub fn supervise(job: Supervised<'_>) -> Result<Answer, PreviewError> {
+/// Runs one worker to its end, and blocks until then. The worker dies with the calling thread.
+pub fn supervise(job: WorkerJob<'_>) -> Result<WorkerAnswer, PreviewError> {
     let mut command = Command::new(job.program);
     command
         .args(job.arguments)
@@ -65,62 +65,62 @@ pub fn supervise(job: Supervised<'_>) -> Result<Answer, PreviewError> {
     sys::with_descriptors(&mut command, files);
     let child = command.spawn().map_err(PreviewError::Start)?;
     drop(command);
-    let mut running = Running::new(child)?;
+    let mut running = WorkerProcess::new(child)?;
     running.give(&job.order);
     drop(job.order);
     let mut missing = Vec::new();
-    let (mut quiet_since, mut standing) = (Instant::now(), false);
+    let (mut silent_since, mut stopped) = (Instant::now(), false);
     let silence = Duration::from_secs(job.limits.silence_seconds.max(1));
     let report = loop {
         if (job.stopped)() {
             return Err(PreviewError::Stopped);
         }
         let pause = (job.paused)();
-        if pause != standing {
+        if pause != stopped {
             running.signal(if pause { Signal::STOP } else { Signal::CONT });
-            standing = pause;
+            stopped = pause;
         }
-        if standing {
-            quiet_since = Instant::now();
-        } else if quiet_since.elapsed() > silence {
+        if stopped {
+            silent_since = Instant::now();
+        } else if silent_since.elapsed() > silence {
             return Err(PreviewError::Hung(job.limits.silence_seconds));
         }
         match running.said.recv_timeout(TICK) {
-            Ok(Line::Said(said)) => {
-                quiet_since = Instant::now();
+            Ok(WorkerLine::Said(said)) => {
+                silent_since = Instant::now();
                 match *said {
-                    Said::Confined { missing: layers } => missing = layers,
-                    Said::Progress(ms) => (job.progress)(ms),
-                    Said::Ended(report) => break *report,
+                    WorkerMessage::Confined { missing: layers } => missing = layers,
+                    WorkerMessage::Progress(ms) => (job.progress)(ms),
+                    WorkerMessage::Ended(report) => break *report,
                 }
             }
-            Ok(Line::Nonsense(what)) => return Err(PreviewError::Nonsense(what)),
+            Ok(WorkerLine::Nonsense(what)) => return Err(PreviewError::Nonsense(what)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(running.ended_early(silence)),
         }
     };
     let status = running.wait(Duration::from_secs(10));
     match status {
-        Some(status) if status.success() => Ok(Answer { report, missing }),
+        Some(status) if status.success() => Ok(WorkerAnswer { report, missing }),
         Some(status) => Err(reason_of(status, &running.complaint())),
         None => Err(PreviewError::Hung(10)),
     }
 }
 
-enum Line {
-    Said(Box<Said>),
+enum WorkerLine {
+    Said(Box<WorkerMessage>),
     Nonsense(&'static str),
 }
 
 /// Killed and reaped when dropped.
-struct Running {
+struct WorkerProcess {
     child: Child,
-    said: Receiver<Line>,
+    said: Receiver<WorkerLine>,
     listening: Option<JoinHandle<()>>,
     complaining: Option<JoinHandle<String>>,
 }
 
-impl Running {
+impl WorkerProcess {
     fn new(mut child: Child) -> Result<Self, PreviewError> {
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let (sender, said) = channel();
@@ -132,7 +132,7 @@ impl Running {
         };
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         running.listening = Some(
-            thread("preview-ear")
+            thread("preview-out")
                 .spawn(move || listen(out, |line| sender.send(line).is_ok()))
                 .map_err(PreviewError::Start)?,
         );
@@ -144,10 +144,10 @@ impl Running {
         Ok(running)
     }
 
-    /// Orders are smaller than a pipe's buffer, so this never waits for the worker.
+    /// An order is smaller than a pipe's buffer, so this never waits for the worker.
     fn give(&mut self, order: &[u8]) {
         if let Some(mut stdin) = self.child.stdin.take() {
-            // A worker that died already says why by its status.
+            // If the worker has already died, its exit status says why.
             let _ = stdin.write_all(order);
         }
     }
@@ -169,7 +169,7 @@ impl Running {
         }
     }
 
-    /// It closed its mouth without an answer.
+    /// The worker closed its output without an answer.
     fn ended_early(&mut self, silence: Duration) -> PreviewError {
         match self.wait(silence) {
             Some(status) => {
@@ -188,7 +188,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for WorkerProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -201,7 +201,7 @@ impl Drop for Running {
     }
 }
 
-fn listen(out: Option<impl Read>, mut pass: impl FnMut(Line) -> bool) {
+fn listen(out: Option<impl Read>, mut pass: impl FnMut(WorkerLine) -> bool) {
     let Some(out) = out else { return };
     let mut reader = BufReader::new(out);
     loop {
@@ -211,10 +211,10 @@ fn listen(out: Option<impl Read>, mut pass: impl FnMut(Line) -> bool) {
             Ok(_) => {}
         }
         let said = match serde_json::from_slice(&line) {
-            Ok(said) => Line::Said(Box::new(said)),
-            Err(_) => Line::Nonsense("a line is none of its words"),
+            Ok(said) => WorkerLine::Said(Box::new(said)),
+            Err(_) => WorkerLine::Nonsense("a line of it is no message"),
         };
-        let nonsense = matches!(said, Line::Nonsense(_));
+        let nonsense = matches!(said, WorkerLine::Nonsense(_));
         if !pass(said) || nonsense {
             return;
         }
@@ -233,9 +233,12 @@ fn complaint(err: Option<impl Read>) -> String {
 }
 
 fn reason_of(status: ExitStatus, complaint: &str) -> PreviewError {
-    let told = clean(complaint);
+    let complaint_line = clean(complaint);
     let Some(signal) = status.signal() else {
-        return PreviewError::Crashed(format!("exit code {}: {told}", status.code().unwrap_or(-1)));
+        return PreviewError::Crashed(format!(
+            "exit code {}: {complaint_line}",
+            status.code().unwrap_or(-1)
+        ));
     };
     match signal {
         libc::SIGSYS => PreviewError::Forbidden,
@@ -243,7 +246,7 @@ fn reason_of(status: ExitStatus, complaint: &str) -> PreviewError {
         libc::SIGXFSZ => PreviewError::Limit("output size"),
         libc::SIGABRT if complaint.contains("memory allocation") => PreviewError::Limit("memory"),
         libc::SIGKILL => PreviewError::Killed,
-        signal if told.is_empty() => PreviewError::Crashed(format!("signal {signal}")),
-        signal => PreviewError::Crashed(format!("signal {signal}: {told}")),
+        signal if complaint_line.is_empty() => PreviewError::Crashed(format!("signal {signal}")),
+        signal => PreviewError::Crashed(format!("signal {signal}: {complaint_line}")),
     }
 }

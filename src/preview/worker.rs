@@ -1,25 +1,24 @@
-//! What runs behind the sandbox. The process around it gives footage and sink; see `ingest`.
+//! The worker's part behind the sandbox. The process around it opens the footage and the sink; see `ingest`.
 
-use std::io::{self, Write};
-use std::sync::Arc;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
-use sha2::{Digest as _, Sha256};
-
-use super::decode::VideoDecoder;
-use super::error::Trouble;
-use super::request::{Cost, Ending, Footage, Made, Report, Request, Said, Sink};
-use super::{PreviewError, input, probe, proxy, storyboard};
-use crate::model::{Part, Picture, Probe, Sha256Digest};
+use super::error::{FootageError, PreviewError};
+use super::output::HashingOutput;
+use super::request::{
+    Cost, Ending, Footage, PreviewRequest, PreviewSink, WorkerMessage, WorkerReport,
+};
+use super::video::VideoDecoder;
+use super::{probe, proxy, recording, storyboard};
+use crate::model::{Part, Picture, Probe};
 use crate::sys;
 
-/// Descriptors that a worker is started with, besides the three standard ones.
+/// The descriptors that a worker starts with, besides the three standard ones.
 pub const SEALED_INPUT: i32 = 3;
 pub const SEALED_OUTPUT: i32 = 4;
 
 /// Closes the sandbox; returns the layers that this kernel lacks.
-pub fn confine(request: &Request) -> Result<Vec<String>, PreviewError> {
+pub fn confine(request: &PreviewRequest) -> Result<Vec<String>, PreviewError> {
     let limits = &request.limits;
     sys::background_priority();
     let missing = sys::confine(&sys::Confinement {
@@ -31,31 +30,31 @@ pub fn confine(request: &Request) -> Result<Vec<String>, PreviewError> {
     Ok(missing.into_iter().map(str::to_owned).collect())
 }
 
-/// Makes what is asked for. Every trouble with the footage is an ending, never an error.
+/// Makes the preview that is asked for. A fault of the footage is an ending, never an error.
 pub fn work(
-    request: &Request,
+    request: &PreviewRequest,
     footage: Box<dyn Footage>,
-    sink: Box<dyn Sink>,
-    say: &mut dyn FnMut(Said),
-) -> Report {
-    let output = Output::new(sink);
+    sink: Box<dyn PreviewSink>,
+    say: &mut dyn FnMut(WorkerMessage),
+) -> WorkerReport {
+    let output = HashingOutput::new(sink);
     let mut found = None;
-    let mut told = Instant::now();
+    let mut last = Instant::now();
     let mut progress = |ms: u64| {
-        if told.elapsed() > Duration::from_millis(500) {
-            told = Instant::now();
-            say(Said::Progress(ms));
+        if last.elapsed() > Duration::from_millis(500) {
+            last = Instant::now();
+            say(WorkerMessage::Progress(ms));
         }
     };
     let ending = match make(request, footage, &output, &mut found, &mut progress) {
         Ok(picture) => match output.finish(picture) {
             Ok(made) => Ending::Made(made),
-            Err(error) => failed(&Trouble::Output(error)),
+            Err(error) => failed(&FootageError::Output(error)),
         },
-        Err(Trouble::NotVideo(reason)) => Ending::Skipped(reason.into()),
-        Err(trouble) => failed(&trouble),
+        Err(FootageError::NotVideo(reason)) => Ending::Skipped(reason.into()),
+        Err(error) => failed(&error),
     };
-    Report {
+    WorkerReport {
         ffmpeg: sys::ffmpeg_version(),
         probe: found,
         ending,
@@ -71,100 +70,57 @@ fn cost() -> Cost {
     }
 }
 
-fn failed(trouble: &Trouble) -> Ending {
-    let mut reason = trouble.to_string();
-    let mut source = std::error::Error::source(trouble);
+fn failed(error: &FootageError) -> Ending {
+    let mut reason = error.to_string();
+    let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         reason = format!("{reason}: {cause}");
         source = cause.source();
     }
     Ending::Failed {
-        code: trouble.code().to_owned(),
+        code: error.code().to_owned(),
         reason,
     }
 }
 
 fn make(
-    request: &Request,
+    request: &PreviewRequest,
     footage: Box<dyn Footage>,
-    output: &Output,
+    output: &HashingOutput,
     found: &mut Option<Probe>,
     progress: &mut dyn FnMut(u64),
-) -> Result<Picture, Trouble> {
-    let mut opened = input::open(footage, found)?;
+) -> Result<Picture, FootageError> {
+    let mut recording = recording::open(footage).inspect_err(|error| {
+        if let FootageError::NoIndex(structure) = error
+            && (structure.brand.is_some() || structure.media_bytes > 0)
+        {
+            *found = Some(probe::without_index(structure));
+        }
+    })?;
     let sheet = request.part == Part::Storyboard;
-    // A decoder that shares pictures among threads always has some of them waiting: one more keeps all cores at work.
+    // One of a decoder's threads is always waiting for another: one more keeps all cores busy.
     let threads = if sheet {
         1
     } else {
         request.settings.threads.saturating_add(1)
     };
-    let opening = VideoDecoder::open(&opened, threads, 0);
+    let opening = VideoDecoder::open(&recording, threads);
     let decoder = opening.as_ref().ok().and_then(Option::as_ref);
-    *found = Some(probe::probe(&mut opened, decoder));
-    let decoder = opening?.ok_or(Trouble::NotVideo("there is no video track in it"))?;
+    *found = Some(probe::probe(&mut recording, decoder));
+    let decoder = opening?.ok_or(FootageError::NotVideo("there is no video track in it"))?;
     if sheet {
-        let (jpeg, picture) = storyboard::make(&mut opened, decoder, &request.settings, progress)?;
-        output.tap().write_all(&jpeg).map_err(Trouble::Output)?;
+        let (jpeg, picture) =
+            storyboard::make(&mut recording, decoder, &request.settings, progress)?;
+        output
+            .clone()
+            .write_all(&jpeg)
+            .map_err(FootageError::Output)?;
         return Ok(picture);
     }
     let (picture, key_frames) =
-        proxy::make(&mut opened, decoder, &request.settings, output, progress)?;
+        proxy::make(&mut recording, decoder, &request.settings, output, progress)?;
     if let Some(video) = found.as_mut().and_then(|probe| probe.video.as_mut()) {
         video.key_frames = Some(key_frames);
     }
     Ok(picture)
-}
-
-/// The preview's plaintext on its way into the sink: hashed and counted.
-#[derive(Clone)]
-pub struct Output(Arc<Mutex<Tapped>>);
-
-struct Tapped {
-    sink: Box<dyn Sink>,
-    hash: Sha256,
-    size: u64,
-}
-
-impl Output {
-    fn new(sink: Box<dyn Sink>) -> Self {
-        Self(Arc::new(Mutex::new(Tapped {
-            sink,
-            hash: Sha256::new(),
-            size: 0,
-        })))
-    }
-
-    pub fn tap(&self) -> Self {
-        self.clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Tapped> {
-        self.0.lock()
-    }
-
-    fn finish(&self, picture: Picture) -> io::Result<Made> {
-        let mut tapped = self.lock();
-        let sealed_size = tapped.sink.finish()?;
-        Ok(Made {
-            sha256: Sha256Digest(tapped.hash.finalize_reset().into()),
-            size: tapped.size,
-            sealed_size,
-            picture,
-        })
-    }
-}
-
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut tapped = self.lock();
-        tapped.sink.write(bytes)?;
-        tapped.hash.update(bytes);
-        tapped.size += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -3,9 +3,9 @@
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::{Dictionary, Rational, codec, encoder};
 
-use super::error::Trouble;
+use super::error::FootageError;
 
-/// Of all proxies.
+/// The unit of time of all proxies.
 pub const TIME_BASE: Rational = Rational(1, 90_000);
 
 const ENCODER: &str = "libx264";
@@ -26,13 +26,13 @@ pub fn open(
     (width, height): (u32, u32),
     rate: Rational,
     threads: u32,
-) -> Result<encoder::video::Encoder, Trouble> {
+) -> Result<encoder::video::Encoder, FootageError> {
     let codec = codec::encoder::find_by_name(ENCODER)
-        .ok_or_else(|| Trouble::NoDecoder(ENCODER.to_owned()))?;
+        .ok_or_else(|| FootageError::NoDecoder(ENCODER.to_owned()))?;
     let mut encoder = codec::Context::new_with_codec(codec)
         .encoder()
         .video()
-        .map_err(Trouble::ffmpeg("prepare the encoder"))?;
+        .map_err(FootageError::ffmpeg("prepare the encoder"))?;
     encoder.set_width(width);
     encoder.set_height(height);
     encoder.set_format(Pixel::YUV420P);
@@ -52,7 +52,7 @@ pub fn open(
     .collect();
     encoder
         .open_as_with(codec, options)
-        .map_err(Trouble::ffmpeg("open the encoder"))
+        .map_err(FootageError::ffmpeg("open the encoder"))
 }
 
 /// Pictures from one key picture to the next: two seconds, so that jumping in the preview is quick.

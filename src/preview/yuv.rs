@@ -1,10 +1,10 @@
-//! Pictures as YUV 4:2:0 planes: turned, pasted and written on by hand, so that no filter of ffmpeg is needed.
+//! Pictures as YUV 4:2:0 planes, which are turned, pasted and labelled here, without ffmpeg's filters.
 
 use ffmpeg_next::frame;
 
 use super::font;
 
-/// Width and height are even. Rows lie without gaps.
+/// Width and height are even. There are no gaps between rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Yuv {
     pub width: usize,
@@ -78,7 +78,7 @@ impl Yuv {
         }
     }
 
-    /// Turned clockwise by 0, 90, 180 or 270 degrees.
+    /// Turns the picture clockwise by 0, 90, 180 or 270 degrees.
     pub fn turned(self, degrees: u32) -> Self {
         if degrees == 0 {
             return self;
@@ -108,7 +108,7 @@ impl Yuv {
         turned
     }
 
-    /// Puts a picture on this one; what does not fit is cut off. The place is rounded down to even numbers.
+    /// Puts a picture on this one, cut off at the edges. The place is rounded down to even numbers.
     pub fn paste(&mut self, picture: &Self, x: usize, y: usize) {
         for index in 0..3 {
             let shift = usize::from(index > 0);
@@ -129,7 +129,7 @@ impl Yuv {
 }
 
 impl Label {
-    /// `dot`: pixels of one dot of a letter.
+    /// `dot` is the size of one dot of a letter, in pixels.
     pub fn new(text: &str, dot: usize) -> Self {
         let letters = text.chars().count();
         let width = (letters * (font::WIDTH + 1) + 1) * dot + 2;
@@ -156,7 +156,7 @@ impl Label {
         self.0.height
     }
 
-    /// Puts it on a frame of a 4:2:0 format with 8 bits; cut off at the frame's edges.
+    /// Puts the label on a frame of a 4:2:0 format with 8 bits, cut off at the edges.
     pub fn stamp(&self, target: &mut frame::Video, x: usize, y: usize) {
         let (width, height) = (target.width() as usize, target.height() as usize);
         for index in 0..3 {

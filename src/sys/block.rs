@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd as _;
 const BLKROSET: libc::Ioctl = 0x125d;
 const BLKROGET: libc::Ioctl = 0x125e;
 
-/// Tells the kernel to write nothing to a block device any more, and makes sure that it took it in. Needs root.
+/// Forbids the kernel to write to a block device, and confirms that it will not. Needs root.
 pub fn write_protect(device: &File) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the descriptor is open for the whole call; the kernel reads one int behind the pointer and keeps nothing.
@@ -22,7 +22,7 @@ pub fn write_protect(device: &File) -> io::Result<()> {
     }
 }
 
-/// Takes the kernel's flag back. A device that is write-protected by itself stays so. Needs root.
+/// Clears the kernel's flag. A device that protects itself stays write-protected. Needs root.
 pub fn allow_writes(device: &File) -> io::Result<()> {
     let off: libc::c_int = 0;
     // SAFETY: the descriptor is open for the whole call; the kernel reads one int behind the pointer and keeps nothing.

@@ -2,10 +2,10 @@
 
 use crate::model::ClockState;
 
-/// What the kernel gives while it knows nothing: `NTP_PHASE_LIMIT`, 16 s in microseconds.
+/// The error that the kernel reports when it knows none: `NTP_PHASE_LIMIT`, 16 s in microseconds.
 const UNKNOWN_ERROR_US: libc::c_long = 16_000_000;
 
-/// The station clock's state (adjtimex(2), read only). Where the kernel won't tell, the clock counts as not synchronised.
+/// The station clock's state (adjtimex(2), read only). Without an answer of the kernel, the clock counts as not synchronised.
 pub fn clock_state() -> ClockState {
     // SAFETY: `timex` is plain integers, for which zero bytes are valid; `modes` 0 asks to change nothing.
     let mut answer: libc::timex = unsafe { std::mem::zeroed() };
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_not_synchronised_or_not_told_is_reported_and_never_fatal() {
+    fn a_clock_that_is_not_synchronised_or_gives_no_answer_is_reported_and_never_fatal() {
         let state = |synchronised, estimated_error_us| ClockState {
             synchronised,
             estimated_error_us,
@@ -51,11 +51,10 @@ mod tests {
 
     #[test]
     fn the_kernels_answer_is_within_bounds() {
-        // The kernel of this very machine, whatever its state is.
-        let told = clock_state();
-        if told.synchronised {
-            assert!(told.estimated_error_us.is_some());
+        let state = clock_state();
+        if state.synchronised {
+            assert!(state.estimated_error_us.is_some());
         }
-        assert!(told.estimated_error_us.is_none_or(|us| us < 1 << 40));
+        assert!(state.estimated_error_us.is_none_or(|us| us < 1 << 40));
     }
 }

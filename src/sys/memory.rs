@@ -1,7 +1,7 @@
 #![allow(unsafe_code)]
 
-/// Keeps memory that was used for a moment from staying with the process: few arenas, and large buffers of their own
-/// that go back to the system when they are dropped. glibc only; elsewhere it does nothing.
+/// Returns large buffers to the system as soon as they are dropped, and keeps the number of arenas small. It has an effect
+/// with glibc only.
 pub fn bound_heap() {
     #[cfg(target_env = "gnu")]
     // SAFETY: called with constants that mallopt documents; it only changes the allocator's settings.
@@ -11,9 +11,8 @@ pub fn bound_heap() {
     }
 }
 
-/// Lets go of the program's code that was touched until now, its libraries' above all, which this process carries for its
-/// workers: what is called again comes back from the page cache, a few pages at a time. Returns the bytes of code that
-/// there are; zero where the kernel does not tell.
+/// Drops the pages of code that this process has touched, most of them in libraries that only its workers need. Code that is
+/// called again comes back from the page cache. Returns the bytes of code; 0 when the kernel does not say.
 pub fn forget_code() -> u64 {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let mut forgotten = 0;
@@ -48,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_code_of_files_is_let_go() {
+    fn only_code_of_files_is_dropped() {
         let code_of = |rest: &str| code(&format!("1000-3000 {rest}"));
         assert_eq!(
             code_of("r-xp 00000000 fe:00 42    /usr/lib/x.so"),
@@ -68,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_goes_on_after_its_code_was_let_go() {
+    fn a_program_goes_on_after_its_code_was_dropped() {
         let before = rss();
         assert!(forget_code() > 1 << 20);
         assert!(rss() < before, "{} of {before}", rss());

@@ -30,7 +30,7 @@ pub fn mount_read_only(device: &Path, target: &Path, kind: &str, options: &str) 
     Ok(mount(device, target, kind, flags, options.as_c_str())?)
 }
 
-/// Takes a mount out of the tree at once; what is still open on it keeps it until closed. `false`: nothing was mounted.
+/// Detaches a mount from the tree at once; open files keep it until they are closed. `false`: nothing was mounted.
 pub fn unmount_lazily(target: &Path) -> io::Result<bool> {
     match unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
         Ok(()) => Ok(true),
@@ -39,8 +39,8 @@ pub fn unmount_lazily(target: &Path) -> io::Result<bool> {
     }
 }
 
-/// Another view of what is mounted at `target`, without the mount's own read-only flag. It stands in no tree: only this
-/// descriptor leads to it, and it ends with it. Nothing can be written through it unless [`set_writable`] allows it.
+/// Another mount of the file system at `target`, without its read-only flag. It is detached: only this descriptor leads to
+/// it, and closing that ends it. Nothing can be written through it unless [`set_writable`] allows it.
 pub fn writable_view(target: &Path) -> io::Result<OwnedFd> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
@@ -72,7 +72,7 @@ pub fn writable_view(target: &Path) -> io::Result<OwnedFd> {
     }
 }
 
-/// Makes the file system mounted at `target` writable or read-only as a whole; mounts that are read-only themselves stay it.
+/// Makes the file system mounted at `target` writable or read-only as a whole; a mount that is read-only itself stays so.
 pub fn set_writable(target: &Path, writable: bool) -> io::Result<()> {
     let flags = FsPickFlags::FSPICK_CLOEXEC
         | FsPickFlags::FSPICK_SYMLINK_NOFOLLOW

@@ -12,16 +12,16 @@ use seccompiler::{
 };
 use thiserror::Error;
 
-/// What a confined process may use at most.
+/// The most that a confined process may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Confinement {
-    /// Of writable memory.
+    /// Writable memory.
     pub memory_bytes: u64,
-    /// Of all its threads together.
+    /// Processor time of all its threads together.
     pub cpu_seconds: u64,
-    /// Of any file that it writes.
+    /// The size of any file that it writes.
     pub output_bytes: u64,
-    /// Descriptors 0 to this, exclusive, stay open; all others are closed.
+    /// Descriptors below this stay open; all others are closed.
     pub descriptors: u32,
 }
 
@@ -33,9 +33,9 @@ pub struct SandboxError {
     source: io::Error,
 }
 
-/// Closes the sandbox around this process, for ever: no files, no network, no new processes, no new privileges, no code
-/// made at run time, bounded memory, time and output. Returns which of the layers this kernel lacks; without the filter on
-/// system calls it is an error.
+/// Closes the sandbox around this process for good: no files, no network, no new processes or privileges, no code made at run
+/// time, bounded memory, time and output. Returns the layers that this kernel lacks. A missing filter on system calls is an
+/// error.
 pub fn confine(limits: &Confinement) -> Result<Vec<&'static str>, SandboxError> {
     let mut missing = Vec::new();
     // SAFETY: plain integers; no descriptor above is used by this process after this.
@@ -48,7 +48,7 @@ pub fn confine(limits: &Confinement) -> Result<Vec<&'static str>, SandboxError> 
         what: "no new privileges",
         source: e.into(),
     })?;
-    // Before the limit on descriptors: its ruleset needs one for a moment.
+    // This comes before the limit on descriptors, since the ruleset needs one for a moment.
     if !forbid_files() {
         missing.push("landlock");
     }
@@ -75,7 +75,7 @@ pub fn confine(limits: &Confinement) -> Result<Vec<&'static str>, SandboxError> 
     Ok(missing)
 }
 
-/// Lowers how long all threads together may compute; a limit that is lower already stays.
+/// Limits the processor time of all threads together; a lower limit stays.
 fn limit_cpu(seconds: u64) {
     let now = rustix::process::getrlimit(Resource::Cpu);
     let soft = seconds.min(now.current.unwrap_or(u64::MAX)).max(1);
@@ -103,9 +103,9 @@ fn forbid_files() -> bool {
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 fn filter() -> Result<(), seccompiler::Error> {
-    // The most restrictive answer of all filters counts, so each has one thing to say. The last forbids adding more.
-    install(asked_in_vain(), SeccompAction::Allow, errno(libc::EPERM))?;
-    // The C library then falls back to `clone`, whose flags can be looked at.
+    // The kernel takes the strictest answer of all filters, so each has one purpose. The last one forbids further filters.
+    install(refused_calls(), SeccompAction::Allow, errno(libc::EPERM))?;
+    // The C library then falls back to `clone`, whose flags a filter can see.
     let clone3 = Rules::from([(libc::SYS_clone3, Vec::new())]);
     install(clone3, SeccompAction::Allow, errno(libc::ENOSYS))?;
     install(allowed()?, SeccompAction::KillProcess, SeccompAction::Allow)
@@ -126,8 +126,8 @@ fn install(
     seccompiler::apply_filter_all_threads(&program)
 }
 
-/// What libraries try on their own (counting processors, looking for their data) and do without.
-fn asked_in_vain() -> Rules {
+/// Calls that libraries try (to count processors, to find their data) and can do without.
+fn refused_calls() -> Rules {
     let mut calls = vec![
         libc::SYS_openat,
         libc::SYS_openat2,
@@ -151,7 +151,7 @@ fn asked_in_vain() -> Rules {
 }
 
 fn allowed() -> Result<Rules, seccompiler::Error> {
-    let mut rules = asked_in_vain();
+    let mut rules = refused_calls();
     let plain = [
         libc::SYS_read,
         libc::SYS_readv,
@@ -207,24 +207,24 @@ fn allowed() -> Result<Rules, seccompiler::Error> {
     let equals = |argument, value: u64| {
         SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
     };
-    // Threads, not processes.
+    // Threads may be started, processes may not.
     let thread = u64::from(libc::CLONE_THREAD.cast_unsigned());
     rules.insert(libc::SYS_clone, only_if(vec![bits(0, thread, thread)?])?);
-    // Memory is written or run, never made runnable.
+    // Memory never becomes executable.
     let exec = u64::from(libc::PROT_EXEC.cast_unsigned());
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
         rules.insert(call, only_if(vec![bits(2, exec, 0)?])?);
     }
-    // Looking at its own descriptors, as the standard library does.
+    // The standard library asks for the flags of descriptors.
     let look = [libc::F_GETFD, libc::F_GETFL].map(|c| equals(1, u64::from(c.cast_unsigned())));
     let look = look.into_iter().map(|c| SeccompRule::new(vec![c?]));
     rules.insert(libc::SYS_fcntl, look.collect::<Result<_, _>>()?);
-    // Naming threads.
+    // Threads are given names.
     let name = u64::from(libc::PR_SET_NAME.cast_unsigned());
     rules.insert(libc::SYS_prctl, only_if(vec![equals(0, name)?])?);
-    // Its own limits, which can only fall.
+    // A process may only lower its own limits.
     rules.insert(libc::SYS_prlimit64, only_if(vec![equals(0, 0)?])?);
-    // Aborting itself.
+    // A process may abort itself.
     let me = u64::from(std::process::id());
     rules.insert(libc::SYS_tgkill, only_if(vec![equals(0, me)?])?);
     Ok(rules)

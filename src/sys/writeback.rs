@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 
-/// Asks the kernel to begin writing out a range of a file. Only a hint: errors are left for the sync to find.
+/// Asks the kernel to begin writing out a range of a file. It is only a hint: a later sync finds errors.
 pub fn start_writeback(file: &File, offset: u64, length: u64) {
     let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(length)) else {
         return;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use camdock::model::{IndexState, Part, Probe};
-use camdock::preview::{Ending, Made};
+use camdock::preview::{Ending, FinishedPreview};
 use serde_json::Value;
 
 use crate::footage::clip;
@@ -44,7 +44,7 @@ fn seconds(stage: &Stage, name: &str) -> f64 {
 }
 
 struct Shown {
-    made: Made,
+    made: FinishedPreview,
     probe: Probe,
     mp4: Vec<u8>,
     video: Value,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use camdock::model::{Part, Sha256Digest};
-use camdock::preview::{Answer, Ending, Made, PreviewError};
+use camdock::preview::{Ending, FinishedPreview, PreviewError, WorkerAnswer};
 use camdock::seal::{Expected, KeySource, open_to};
 use serde_json::Value;
 
@@ -42,20 +42,20 @@ impl Stage {
     }
 
     /// Runs a worker on a sealed file.
-    pub fn run(&self, part: Part, sealed: &Path) -> Result<Answer, PreviewError> {
+    pub fn run(&self, part: Part, sealed: &Path) -> Result<WorkerAnswer, PreviewError> {
         self.run_watched(part, LIMITS, sealed, &[], &|| {})
     }
 
     /// Makes a preview of plaintext; whatever it is, the worker must answer in its own words.
     #[track_caller]
-    pub fn answer(&self, part: Part, plaintext: &[u8]) -> Answer {
+    pub fn answer(&self, part: Part, plaintext: &[u8]) -> WorkerAnswer {
         let sealed = self.seal(plaintext);
         self.run(part, &sealed).unwrap()
     }
 
     /// Makes a preview and opens it.
     #[track_caller]
-    pub fn made(&self, part: Part, plaintext: &[u8]) -> (Answer, Made, Vec<u8>) {
+    pub fn made(&self, part: Part, plaintext: &[u8]) -> (WorkerAnswer, FinishedPreview, Vec<u8>) {
         let answer = self.answer(part, plaintext);
         let Ending::Made(made) = answer.report.ending.clone() else {
             panic!("not made: {:?}", answer.report);
@@ -66,7 +66,7 @@ impl Stage {
 
     /// Opens what the worker wrote and compares it with what it said of it.
     #[track_caller]
-    pub fn open(&self, part: Part, made: &Made) -> Vec<u8> {
+    pub fn open(&self, part: Part, made: &FinishedPreview) -> Vec<u8> {
         let path = self.path("preview");
         assert_eq!(fs::metadata(&path).unwrap().len(), made.sealed_size);
         let mut bytes = Vec::new();

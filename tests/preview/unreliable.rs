@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::OnceLock;
 
 use camdock::model::Part;
-use camdock::preview::{Ending, Limits, Request, Settings, Sink, work};
+use camdock::preview::{Ending, Limits, PreviewRequest, PreviewSink, Settings, work};
 use proptest::prelude::*;
 
 use crate::footage::ffmpeg;
@@ -94,7 +94,7 @@ impl Seek for Unreliable {
 #[derive(Default)]
 struct Counted(u64);
 
-impl Sink for Counted {
+impl PreviewSink for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0 += bytes.len() as u64;
         Ok(())
@@ -106,7 +106,7 @@ impl Sink for Counted {
 }
 
 fn run(part: Part, footage: Unreliable) -> Ending {
-    let request = Request {
+    let request = PreviewRequest {
         part,
         settings: Settings {
             height: 360,

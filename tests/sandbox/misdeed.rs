@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
-use camdock::preview::{Cost, Ending, Report, Said, Sink};
+use camdock::preview::{Cost, Ending, PreviewSink, WorkerMessage, WorkerReport};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{Pid, Signal, getppid, kill_process};
 
@@ -62,9 +62,13 @@ impl Misdeed {
     }
 
     /// Returns only when the process lived on.
-    pub fn commit(self, sink: Box<dyn Sink>, say: &mut dyn FnMut(Said)) -> Report {
+    pub fn commit(
+        self,
+        sink: Box<dyn PreviewSink>,
+        say: &mut dyn FnMut(WorkerMessage),
+    ) -> WorkerReport {
         let done = self.attempt(sink, say);
-        Report {
+        WorkerReport {
             ffmpeg: String::new(),
             probe: None,
             ending: Ending::Failed {
@@ -75,7 +79,11 @@ impl Misdeed {
         }
     }
 
-    fn attempt(self, mut sink: Box<dyn Sink>, say: &mut dyn FnMut(Said)) -> io::Result<()> {
+    fn attempt(
+        self,
+        mut sink: Box<dyn PreviewSink>,
+        say: &mut dyn FnMut(WorkerMessage),
+    ) -> io::Result<()> {
         match self {
             Self::OpenFile => std::fs::File::open("/etc/passwd").map(drop),
             Self::WriteFile => {
@@ -101,7 +109,7 @@ impl Misdeed {
                 }
             }
             Self::Spin => loop {
-                say(Said::Progress(1));
+                say(WorkerMessage::Progress(1));
                 (0..10_000_000u64).for_each(|turn| {
                     black_box(turn);
                 });
@@ -112,7 +120,7 @@ impl Misdeed {
             Self::Flood => {
                 let chunk = vec![7; 1 << 20];
                 loop {
-                    say(Said::Progress(1));
+                    say(WorkerMessage::Progress(1));
                     sink.write(&chunk)?;
                 }
             }

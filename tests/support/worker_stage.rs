@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use camdock::ingest::{PreviewOrder, WORKER_VERB};
 use camdock::model::{EvidenceId, Part};
-use camdock::preview::{Answer, Limits, PreviewError, Request, Settings, Supervised, supervise};
+use camdock::preview::{
+    Limits, PreviewError, PreviewRequest, Settings, WorkerAnswer, WorkerJob, supervise,
+};
 use camdock::seal::{Curve, ItemKey, Recipient, SealSpec, keygen_recipient, seal_small};
 
 const SETTINGS: Settings = Settings {
@@ -103,9 +105,9 @@ impl WorkerStage {
         sealed: &Path,
         arguments: &[&str],
         watched: &dyn Fn(),
-    ) -> Result<Answer, PreviewError> {
+    ) -> Result<WorkerAnswer, PreviewError> {
         let order = PreviewOrder {
-            request: Request {
+            request: PreviewRequest {
                 part,
                 settings: SETTINGS,
                 limits,
@@ -121,7 +123,7 @@ impl WorkerStage {
             .chain([WORKER_VERB])
             .chain(arguments.iter().copied())
             .collect();
-        supervise(Supervised {
+        supervise(WorkerJob {
             program: &self.program,
             arguments: &arguments,
             order: order.encode(self.key()).unwrap(),

@@ -1,10 +1,12 @@
-//! Conducts the previews: which footage, in which order, when the station has time for it; then into the store and the log.
+//! Makes previews of stored and waiting footage when the station has time for it, and delivers them to the store and the log.
 //!
-//! Storyboards before proxies, flagged recordings first. A preview that fails is logged and never holds anything up.
+//! Storyboards come before proxies, and flagged recordings come first. A preview that fails is logged and must never hold
+//! anything up.
 
-mod deliver;
-mod make;
-mod order;
+mod delivery;
+mod worker_order;
+mod worker_process;
+mod worker_run;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,36 +25,37 @@ use crate::model::{Explain as _, ItemState, Part};
 use crate::preview::{Limits, Settings};
 use crate::seal::SealError;
 
-pub use order::{PreviewOrder, WORKER_VERB, preview_worker};
+pub use worker_order::PreviewOrder;
+pub use worker_process::{WORKER_VERB, preview_worker};
 
-/// Previews on their way into the store at a time.
+/// The most previews that are uploaded at a time.
 const DELIVERIES: usize = 4;
 /// Rows of the journal that are looked through at a time, besides those that are being worked on.
 const ROWS: u32 = 64;
 
-/// How previews are made here.
+/// The station's settings for previews.
 #[derive(Debug, Clone)]
 pub struct PreviewRules {
-    /// The program that is started as the worker: this one.
+    /// The program that is started as the worker: `camdock` itself.
     pub program: PathBuf,
     pub settings: Settings,
     pub limits: Limits,
     /// Workers at a time for proxies, and as many for storyboards.
     pub workers: usize,
-    /// How long a stored item waits for its previews at most.
+    /// The longest time that a stored item waits for its previews.
     pub hold: Duration,
 }
 
 pub struct Previews {
     shared: Arc<Shared>,
-    /// Previews go the same way as originals.
+    /// Previews are delivered like originals.
     outbound: Arc<Outbound>,
     rules: PreviewRules,
     profiles: RwLock<Arc<Profiles>>,
-    /// Storyboards that are being made right now: proxies stand still for them.
+    /// The number of storyboards that are being made; proxies are paused for them.
     sheets: AtomicUsize,
-    /// The layers that the sandbox lacks were told.
-    told: AtomicBool,
+    /// The layers that the sandbox lacks have been logged.
+    layers_logged: AtomicBool,
 }
 
 /// Previews by what they need: the store, or a worker.
@@ -140,11 +143,11 @@ impl Previews {
             rules,
             profiles: RwLock::new(profiles),
             sheets: AtomicUsize::new(0),
-            told: AtomicBool::new(false),
+            layers_logged: AtomicBool::new(false),
         }
     }
 
-    /// From now on these profiles say which cameras' footage is previewed.
+    /// Replaces the profiles, which say which cameras' footage is previewed.
     pub fn set_profiles(&self, profiles: Arc<Profiles>) {
         *self.profiles.write() = profiles;
     }
@@ -188,7 +191,7 @@ impl Previews {
         });
     }
 
-    /// What waited too long, or lies in the way of new footage, goes without.
+    /// Gives up on a preview that has waited too long, or whose footage takes room that new footage needs.
     fn give_up(&self, row: &ItemRow, part: Part) -> Result<bool, IngestError> {
         if row.state != ItemState::Stored {
             return Ok(false);
@@ -211,7 +214,7 @@ impl Previews {
         Ok(true)
     }
 
-    /// Whether anything stands in the way of the processor: pulling comes first, then storyboards.
+    /// Whether something more important needs the processor: pulling comes first, then storyboards.
     fn must_wait(&self, part: Part) -> bool {
         let pulling = self.shared.pulling.load(Ordering::Relaxed);
         match part {
@@ -221,7 +224,7 @@ impl Previews {
     }
 }
 
-/// After a stop: the spool holds no preview but those that the journal knows as made.
+/// Removes every preview from the spool that the journal does not know as made.
 pub fn sweep_previews(shared: &Shared) -> Result<(), IngestError> {
     for (path, id, part) in shared.spool.previews().map_err(SealError::Read)? {
         let row = match part {

@@ -1,14 +1,14 @@
-//! What a preview worker is told, and the worker's own side: it opens the sealed footage and seals the preview itself.
+//! The worker process: it opens the sealed footage and seals the preview itself.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
-
+use super::PreviewOrder;
 use crate::ingest::IngestError;
-use crate::model::{EvidenceId, Part};
-use crate::preview::{self, Ending, Footage, PreviewError, Report, Request, Said, Sink};
+use crate::model::Part;
+use crate::preview::{
+    self, Ending, Footage, PreviewError, PreviewRequest, PreviewSink, WorkerMessage, WorkerReport,
+};
 use crate::seal::{
     FrameBuffer, ItemKey, KeySource, Opener, Recipient, SealError, SealSpec, Sealer,
 };
@@ -16,49 +16,15 @@ use crate::sys;
 
 /// The hidden verb that makes `camdock` a worker.
 pub const WORKER_VERB: &str = "preview-worker";
-const ORDER_MAX: u64 = 60 << 10;
-const KEY: usize = 32;
+/// Either [`preview::work`], or in tests of the sandbox a function that misbehaves.
+type Work = dyn Fn(
+    &PreviewRequest,
+    Box<dyn Footage>,
+    Box<dyn PreviewSink>,
+    &mut dyn FnMut(WorkerMessage),
+) -> WorkerReport;
 
-/// An order: one line of JSON, then the item key's 32 bytes.
-#[derive(Serialize, Deserialize)]
-pub struct PreviewOrder {
-    pub request: Request,
-    pub evidence: EvidenceId,
-    pub station: String,
-    pub camera: String,
-    /// PEM.
-    pub recipients: Vec<String>,
-    pub frame_length: u32,
-}
-
-impl PreviewOrder {
-    pub fn encode(&self, key: ItemKey) -> Result<Zeroizing<Vec<u8>>, IngestError> {
-        let json = serde_json::to_vec(self).map_err(|_| SealError::Limit("an order"))?;
-        if json.len() as u64 + 1 + KEY as u64 > ORDER_MAX {
-            return Err(SealError::Limit("the number of recipients of a preview").into());
-        }
-        // At once in its full size: growing would leave copies of the key behind.
-        let mut order = Zeroizing::new(Vec::with_capacity(json.len() + 1 + KEY));
-        order.extend_from_slice(&json);
-        order.push(b'\n');
-        order.extend_from_slice(&key.into_bytes()[..]);
-        Ok(order)
-    }
-
-    fn read() -> io::Result<(Self, ItemKey)> {
-        let mut text = Zeroizing::new(Vec::with_capacity(64 << 10));
-        io::stdin().lock().take(ORDER_MAX).read_to_end(&mut text)?;
-        let wrong = || io::Error::from(io::ErrorKind::InvalidData);
-        let line = text.iter().position(|b| *b == b'\n').ok_or_else(wrong)?;
-        let key = ItemKey::from_bytes(&text[line + 1..]).ok_or_else(wrong)?;
-        Ok((serde_json::from_slice(&text[..line])?, key))
-    }
-}
-
-/// The work itself: [`preview::work`], or in tests of the sandbox a worker that misbehaves.
-type Work = dyn Fn(&Request, Box<dyn Footage>, Box<dyn Sink>, &mut dyn FnMut(Said)) -> Report;
-
-/// The worker process: reads its order, closes the sandbox, works, answers.
+/// Reads the order, closes the sandbox, works and answers.
 pub fn preview_worker(work: &Work) -> Result<(), IngestError> {
     let started = || -> io::Result<_> {
         let input = sys::inherited(preview::SEALED_INPUT)?;
@@ -67,13 +33,19 @@ pub fn preview_worker(work: &Work) -> Result<(), IngestError> {
     };
     let (input, output, (order, key)) = started().map_err(PreviewError::Start)?;
     let missing = preview::confine(&order.request)?;
-    say(&Said::Confined { missing });
+    say(&WorkerMessage::Confined { missing });
     let report = run(&order, &key, input, output, work);
-    say(&Said::Ended(Box::new(report)));
+    say(&WorkerMessage::Ended(Box::new(report)));
     Ok(())
 }
 
-fn run(order: &PreviewOrder, key: &ItemKey, input: File, output: File, work: &Work) -> Report {
+fn run(
+    order: &PreviewOrder,
+    key: &ItemKey,
+    input: File,
+    output: File,
+    work: &Work,
+) -> WorkerReport {
     let opened = (|| -> Result<_, SealError> {
         let footage = Opener::open(input, &KeySource::Item(key))?;
         footage.message().expect(order.evidence, Part::Original)?;
@@ -86,7 +58,7 @@ fn run(order: &PreviewOrder, key: &ItemKey, input: File, output: File, work: &Wo
             Box::new(sink),
             &mut |said| say(&said),
         ),
-        Err(error) => Report {
+        Err(error) => WorkerReport {
             ffmpeg: sys::ffmpeg_version(),
             probe: None,
             ending: Ending::Failed {
@@ -98,10 +70,10 @@ fn run(order: &PreviewOrder, key: &ItemKey, input: File, output: File, work: &Wo
     }
 }
 
-fn say(said: &Said) {
+fn say(said: &WorkerMessage) {
     if let Ok(line) = serde_json::to_string(said) {
         let mut out = io::stdout().lock();
-        // A station that no longer listens has ended, and this process ends with it.
+        // If the station has ended, so does this process.
         let _ = out.write_all(line.as_bytes());
         let _ = out.write_all(b"\n");
         let _ = out.flush();
@@ -150,7 +122,7 @@ impl SealingSink {
     }
 }
 
-impl Sink for SealingSink {
+impl PreviewSink for SealingSink {
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             if self.filled == self.length {

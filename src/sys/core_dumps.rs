@@ -1,6 +1,6 @@
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
-/// No core dump of this process ever: its memory holds footage. Best effort; the unit forbids it as well.
+/// Forbids core dumps of this process, whose memory holds footage. Best effort; the unit forbids them as well.
 pub fn forbid_core_dumps() {
     let _ = setrlimit(
         Resource::Core,

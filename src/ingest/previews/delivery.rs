@@ -1,4 +1,4 @@
-//! A finished preview's way into the store and the log, write-once and retained like the original.
+//! Delivery of a finished preview to the store and the log, write-once and retained like the original.
 
 use tokio::sync::watch;
 
@@ -11,11 +11,11 @@ use crate::ingest::{IngestError, blocking};
 use crate::journal::{PreviewRow, PreviewState};
 use crate::metrics;
 use crate::model::{Event, ItemPreviewed, PreviewMade, PreviewOutcome};
-use crate::preview::{Ending, PreviewError, Report};
+use crate::preview::{Ending, PreviewError, WorkerReport};
 use crate::upload::Upload;
 
 impl Previews {
-    /// All steps that are left of one preview.
+    /// Takes all remaining steps for one preview.
     pub(super) async fn deliver(
         &self,
         row: PreviewRow,
@@ -28,7 +28,7 @@ impl Previews {
             PreviewState::Made => {
                 let stored = self.store(&row, &key, cancel).await;
                 if matches!(&stored, Err(error) if is_lost(error, 1)) {
-                    // Its recording is still there: it is made anew.
+                    // The recording is still there, so the preview is made again.
                     blocking(|| -> Result<(), IngestError> {
                         durable::remove(&shared.spool.preview(id, part))?;
                         shared.journal.forget_upload(&key)?;
@@ -66,7 +66,7 @@ impl Previews {
         let shared = &*self.shared;
         let (id, part) = (row.item, row.part);
         let kept = row.report.as_deref().unwrap_or_default();
-        let report: Report = serde_json::from_str(kept)
+        let report: WorkerReport = serde_json::from_str(kept)
             .map_err(|_| PreviewError::Nonsense("the journal does not hold its answer"))?;
         let Ending::Made(made) = report.ending else {
             return Err(PreviewError::Nonsense("the journal holds another answer").into());

@@ -1,41 +1,62 @@
+//! An opened recording. ffmpeg reads it through our own reader and opens no file itself.
+
 use std::io::Seek as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 use ffmpeg_next::format::context::{Input, StreamIo};
 use ffmpeg_next::media::Type;
-use ffmpeg_next::{Dictionary, Discard, Error, Packet, format};
+use ffmpeg_next::{Dictionary, Discard, Error, Packet, Rational, format};
 
 use super::container::{Structure, structure};
-use super::error::Trouble;
-use super::probe;
+use super::error::FootageError;
 use super::request::Footage;
-use crate::model::{IndexState, Probe};
+use super::stream::rescale;
+use crate::model::IndexState;
 use crate::sys;
 
 /// Bytes that ffmpeg reads ahead.
 const BUFFER: usize = 64 << 10;
-/// What cameras write; everything else (playlists, descriptions that name other files) has no business here.
+/// The containers that cameras write. Playlists and other formats that name further files must never be among them.
 const CONTAINERS: &str = "mov,mp4,m4a,3gp,3g2,mj2,avi,mpegts,matroska,webm,mpeg,mpegvideo,h264,hevc,asf,flv,mjpeg,ogg,dv,mxf,gxf,wav,mp3,aac";
 
-/// An opened file with the streams that matter.
-pub struct Opened {
+/// An opened file, with the streams that are shown.
+pub struct Recording {
     pub input: Input,
     pub structure: Structure,
     pub video: Option<usize>,
     pub audio: Option<usize>,
 }
 
-impl Opened {
-    /// Reads the next packet in the place of the last one.
+impl Recording {
+    /// Reads the next packet in place of the last one.
     pub fn read(&mut self, packet: &mut Packet) -> Result<(), Error> {
-        // ffmpeg writes over what it is given: without this every packet's memory would stay until the end.
+        // ffmpeg overwrites the packet without freeing it, which would leak the memory of every packet.
         *packet = Packet::empty();
         packet.read(&mut self.input)
     }
+
+    /// The duration of the whole file, as the container or its video stream claims it.
+    pub fn duration_ms(&self) -> Option<u64> {
+        let of_file = self.input.duration();
+        let micros = if of_file > 0 {
+            of_file
+        } else {
+            let stream = self.input.stream(self.video?)?;
+            if stream.duration() <= 0 {
+                return None;
+            }
+            rescale(
+                stream.duration(),
+                stream.time_base(),
+                Rational(1, 1_000_000),
+            )
+        };
+        u64::try_from(micros / 1000).ok().filter(|ms| *ms > 0)
+    }
 }
 
-/// From now on ffmpeg says nothing by itself, and its errors have words.
+/// Keeps ffmpeg from writing to standard error, and loads the texts of its errors.
 pub fn prepare() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -44,32 +65,27 @@ pub fn prepare() {
     });
 }
 
-/// Opens footage through our own I/O; ffmpeg opens nothing by itself. Of what it cannot open, `found` gets what can be told.
-pub fn open(footage: Box<dyn Footage>, found: &mut Option<Probe>) -> Result<Opened, Trouble> {
+/// Opens footage through our own I/O.
+pub fn open(footage: Box<dyn Footage>) -> Result<Recording, FootageError> {
     prepare();
     let mut footage = Guarded(footage);
     let structure = structure(&mut footage);
-    footage.rewind().map_err(Trouble::Footage)?;
-    let io =
-        StreamIo::from_read_seek_with_capacity(footage, BUFFER).map_err(Trouble::ffmpeg("open"))?;
+    footage.rewind().map_err(FootageError::Footage)?;
+    let io = StreamIo::from_read_seek_with_capacity(footage, BUFFER)
+        .map_err(FootageError::ffmpeg("open"))?;
     let mut options = Dictionary::new();
     options.set("format_whitelist", CONTAINERS);
     options.set("protocol_whitelist", "");
-    // A stream that begins late is found, a hostile file is not read whole.
+    // Enough to find a stream that begins late; a hostile file is not read whole.
     options.set("probesize", "8000000");
     options.set("analyzeduration", "8000000");
     let opened = format::input_from_stream(io, None, Some(options));
     let mut input = opened.map_err(|error| match structure.index {
-        // No repair is tried: what the decoder needs first (parameter sets, sample sizes) stood in the index alone, and a
-        // guess from another recording would show pictures that this one may not hold.
-        IndexState::Missing => {
-            if structure.brand.is_some() || structure.media_bytes > 0 {
-                *found = Some(probe::without_index(&structure));
-            }
-            Trouble::NoIndex
-        }
-        IndexState::NotUsed => Trouble::NotVideo("no kind of video is recognised in it"),
-        _ => Trouble::Unreadable(error),
+        // No repair is tried: the parameter sets and sample sizes that a decoder needs are in the index alone, and those of
+        // another recording could show pictures that this one does not hold.
+        IndexState::Missing => FootageError::NoIndex(Box::new(structure.clone())),
+        IndexState::NotUsed => FootageError::NotVideo("no kind of video is recognised in it"),
+        _ => FootageError::Unreadable(error),
     })?;
     let video = best(&input, Type::Video);
     let audio = best(&input, Type::Audio);
@@ -77,7 +93,7 @@ pub fn open(footage: Box<dyn Footage>, found: &mut Option<Probe>) -> Result<Open
     for index in (0..streams).filter(|i| ![video, audio].contains(&Some(*i))) {
         sys::discard(&mut input, index, Discard::All);
     }
-    Ok(Opened {
+    Ok(Recording {
         input,
         structure,
         video,
@@ -85,14 +101,14 @@ pub fn open(footage: Box<dyn Footage>, found: &mut Option<Probe>) -> Result<Open
     })
 }
 
-/// The best stream of a kind; pictures that only decorate a file are none.
+/// The best stream of a kind. A cover picture does not count.
 fn best(input: &Input, kind: Type) -> Option<usize> {
     let stream = input.streams().best(kind)?;
     let attached = format::stream::Disposition::ATTACHED_PIC;
     (!stream.disposition().contains(attached)).then(|| stream.index())
 }
 
-/// No panic of a reader crosses into ffmpeg: it becomes an error.
+/// Turns a panic of the reader into an error: it must never unwind through ffmpeg.
 struct Guarded(Box<dyn Footage>);
 
 fn guarded<T>(work: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {

@@ -12,7 +12,7 @@ pub fn ffmpeg_version() -> String {
     text.to_string_lossy().into_owned()
 }
 
-/// Key frames and all frames that the index of a stream names; `None` when the container brought no index.
+/// The numbers of key frames and of all frames in a stream's index; `None` when the container has no index.
 pub fn key_frames(input: &mut Input, stream: usize) -> Option<(u64, u64)> {
     // SAFETY: the context is alive while `input` is borrowed; it owns `nb_streams` valid stream pointers.
     unsafe {
@@ -24,7 +24,6 @@ pub fn key_frames(input: &mut Input, stream: usize) -> Option<(u64, u64)> {
         let count = ffi::avformat_index_get_entries_count(stream);
         let (mut keys, mut all) = (0, 0);
         for at in 0..count {
-            // Null only outside of 0..count, but it is checked all the same.
             let entry = ffi::avformat_index_get_entry(stream, at);
             if let Some(entry) = entry.as_ref() {
                 all += 1;
@@ -35,7 +34,7 @@ pub fn key_frames(input: &mut Input, stream: usize) -> Option<(u64, u64)> {
     }
 }
 
-/// Tells the demuxer which packets of a stream are not wanted, so that it does not even read them.
+/// Makes the demuxer skip packets of a stream, so that they are not even read.
 pub fn discard(input: &mut Input, stream: usize, which: Discard) {
     // SAFETY: as in `key_frames`; `discard` is a plain field that the caller may set at any time.
     unsafe {
@@ -46,7 +45,7 @@ pub fn discard(input: &mut Input, stream: usize, which: Discard) {
     }
 }
 
-/// Tags of the file, or of one of its streams; the bytes come from a camera and need not be UTF-8. At most `most`.
+/// At most `most` tags of the file, or of one of its streams. The bytes come from a camera and need not be UTF-8.
 pub fn tags(input: &Input, stream: Option<usize>, most: usize) -> Vec<(String, String)> {
     let mut found = Vec::new();
     // SAFETY: as in `key_frames`; an entry's key and value are strings that live as long as the unchanged dictionary.

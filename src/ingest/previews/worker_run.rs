@@ -1,4 +1,4 @@
-//! One worker's run: its order, its supervision, and the check of what it left before anything believes it.
+//! One run of a worker: its order, its supervision, and the check of its output before anything relies on it.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -13,14 +13,16 @@ use crate::ingest::IngestError;
 use crate::journal::ItemRow;
 use crate::metrics;
 use crate::model::{Event, Explain as _, ItemPreviewed, Part, PreviewOutcome, Probe, RetryClass};
-use crate::preview::{Ending, Made, PreviewError, Report, Request, Supervised, supervise};
+use crate::preview::{
+    Ending, FinishedPreview, PreviewError, PreviewRequest, WorkerJob, WorkerReport, supervise,
+};
 use crate::seal::{Expected, KeySource, Recipient, SealError, open_to};
 
-/// A worker that was killed from outside, or that the station stopped under, is tried so often.
+/// How many times a preview is tried whose worker was killed, or whose station stopped meanwhile.
 const ATTEMPTS: u32 = 3;
-/// Of a worker's answer as JSON: a log entry must be smaller than 64 KiB.
+/// The longest answer of a worker, as JSON: a log entry must be smaller than 64 KiB.
 const REPORT_MAX: usize = 40 << 10;
-/// Answers after which the other preview of the item need not be tried either.
+/// Codes after which the other preview of the item is not tried either.
 const HOPELESS: [&str; 4] = [
     "preview_no_index",
     "preview_unreadable",
@@ -29,7 +31,7 @@ const HOPELESS: [&str; 4] = [
 ];
 
 impl Previews {
-    /// Makes one preview, or enters why not. Errors are those that may pass. Blocks for as long as the worker works.
+    /// Makes one preview, or logs why it cannot be made. Errors may pass later. Blocks until the worker ends.
     pub(super) fn make(&self, row: &ItemRow, part: Part) -> Result<(), IngestError> {
         let journal = &self.shared.journal;
         let id = row.id;
@@ -84,7 +86,7 @@ impl Previews {
         }
     }
 
-    /// Whether the camera's profile, as it is now, wants previews.
+    /// Whether the camera's current profile wants previews.
     fn wanted(&self, row: &ItemRow) -> Result<bool, IngestError> {
         let Some(session) = self.shared.journal.session(row.session)? else {
             return Ok(true);
@@ -95,11 +97,11 @@ impl Previews {
             .is_none_or(|profile| profile.preview))
     }
 
-    fn run_worker(&self, row: &ItemRow, part: Part) -> Result<Report, IngestError> {
+    fn run_worker(&self, row: &ItemRow, part: Part) -> Result<WorkerReport, IngestError> {
         let (shared, id) = (&*self.shared, row.id);
         let key = shared.item_key(row)?;
         let recipients = shared.recipients.iter().map(Recipient::to_pem);
-        let request = Request {
+        let request = PreviewRequest {
             part,
             settings: self.rules.settings,
             limits: self.rules.limits,
@@ -120,7 +122,7 @@ impl Previews {
         durable::remove(&partial)?;
         let file = AppendFile::create(&partial)?;
         let view_key = format!("{id}/{part}");
-        let answer = supervise(Supervised {
+        let answer = supervise(WorkerJob {
             program: &self.rules.program,
             arguments: &[WORKER_VERB],
             order: order.encode(key)?,
@@ -136,7 +138,7 @@ impl Previews {
                 }
             },
         })?;
-        if !answer.missing.is_empty() && !self.told.swap(true, Ordering::Relaxed) {
+        if !answer.missing.is_empty() && !self.layers_logged.swap(true, Ordering::Relaxed) {
             tracing::warn!(code = "preview_sandbox_layers", missing = ?answer.missing,
                 next_step = "use a kernel with Landlock; until then the filter on system calls alone confines the previews' worker",
                 "this kernel lacks layers of the previews' sandbox");
@@ -155,8 +157,8 @@ impl Previews {
         Ok(answer.report)
     }
 
-    /// A worker is believed only what can be seen: its output is a sealed message of this item and part, with that digest.
-    fn check(&self, row: &ItemRow, part: Part, made: &Made) -> Result<(), IngestError> {
+    /// A worker is not trusted: its output must be a sealed message of this item and part, with the digest that it reports.
+    fn check(&self, row: &ItemRow, part: Part, made: &FinishedPreview) -> Result<(), IngestError> {
         let nonsense = |what| IngestError::from(PreviewError::Nonsense(what));
         let path = self.shared.spool.preview_partial(row.id, part);
         let file = File::open(&path).map_err(SealError::Read)?;
@@ -180,7 +182,7 @@ impl Previews {
         }
     }
 
-    fn accept(&self, row: &ItemRow, part: Part, report: Report) -> Result<(), IngestError> {
+    fn accept(&self, row: &ItemRow, part: Part, report: WorkerReport) -> Result<(), IngestError> {
         let (journal, id) = (&self.shared.journal, row.id);
         match &report.ending {
             Ending::Made(_) => {
@@ -215,7 +217,7 @@ impl Previews {
         part: Part,
         code: &str,
         reason: String,
-        report: Option<Report>,
+        report: Option<WorkerReport>,
     ) -> Result<(), IngestError> {
         tracing::warn!(evidence = %row.id, path = %row.facts.path, %part, code, reason,
             next_step = "nothing to do for the original; the README says what can be done about this code", "preview failed; the original is safe");
@@ -227,13 +229,13 @@ impl Previews {
         self.enter(row, part, outcome, report)
     }
 
-    /// Makes the entry's bytes durable; the deliveries put it into the log.
+    /// Makes the entry durable; the delivery adds it to the log.
     fn enter(
         &self,
         row: &ItemRow,
         part: Part,
         outcome: PreviewOutcome,
-        report: Option<Report>,
+        report: Option<WorkerReport>,
     ) -> Result<(), IngestError> {
         let (ffmpeg, probe): (Option<String>, Option<Probe>) = match report {
             Some(report) => (Some(report.ffmpeg), report.probe),
@@ -258,8 +260,8 @@ const fn other(part: Part) -> Part {
     }
 }
 
-/// An answer is written by a process that read hostile footage: bounded, and free of control characters.
-fn sensible(report: &Report) -> Result<(), PreviewError> {
+/// An answer comes from a process that has read hostile footage: it must be bounded and free of control characters.
+fn sensible(report: &WorkerReport) -> Result<(), PreviewError> {
     fn clean(value: &serde_json::Value) -> bool {
         use serde_json::Value;
         match value {

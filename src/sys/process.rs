@@ -9,11 +9,11 @@ use std::process::Command;
 /// The first descriptor that [`with_descriptors`] gives away.
 const FIRST: RawFd = 3;
 
-/// The command's process will have `files` as its descriptors 3, 4, … and dies with the thread that starts it.
+/// Gives the command's process `files` as its descriptors 3, 4, …, and lets it die with the thread that starts it.
 pub fn with_descriptors(command: &mut Command, files: Vec<OwnedFd>) {
     let parent = rustix::process::getpid();
     let prepare = move || {
-        // Out of the way of the numbers that are given out below.
+        // First to high numbers, so that none is overwritten below.
         let mut high = [-1; 8];
         let count = files.len().min(high.len());
         for (slot, file) in high.iter_mut().zip(&files) {
@@ -33,7 +33,7 @@ pub fn with_descriptors(command: &mut Command, files: Vec<OwnedFd>) {
         if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
             return Err(io::Error::last_os_error());
         }
-        // The parent may have died before the line above.
+        // The parent may have died before the call above.
         if rustix::process::getppid() != Some(parent) {
             return Err(io::Error::from(io::ErrorKind::BrokenPipe));
         }
@@ -43,7 +43,7 @@ pub fn with_descriptors(command: &mut Command, files: Vec<OwnedFd>) {
     unsafe { command.pre_exec(prepare) };
 }
 
-/// Only what no one else wants of the processor and the disk.
+/// Gives this process the lowest priority for processor and disk.
 pub fn background_priority() {
     const IOPRIO_WHO_PROCESS: libc::c_int = 1;
     const IDLE: libc::c_int = 3 << 13;
@@ -52,17 +52,17 @@ pub fn background_priority() {
     unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IDLE) };
 }
 
-/// A descriptor that this process was started with. To be asked for once at most, at the start.
+/// A descriptor that this process was started with. It must be taken once at most, at the start.
 pub fn inherited(number: RawFd) -> io::Result<File> {
     // SAFETY: plain integers.
     if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is open and was made for this process by who started it; nothing else here owns it.
+    // SAFETY: the descriptor is open and was made for this process by its parent; nothing else here owns it.
     Ok(unsafe { File::from_raw_fd(number) })
 }
 
-/// Milliseconds of processor time that this process used, and the bytes that it had resident at most.
+/// The processor time of this process in milliseconds, and its largest resident size in bytes.
 pub fn usage() -> (u64, u64) {
     // SAFETY: `rusage` is plain integers, for which zero bytes are valid.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };

@@ -1,0 +1,50 @@
+//! The order that a preview worker reads at its start.
+
+use std::io::{self, Read as _};
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::ingest::IngestError;
+use crate::model::EvidenceId;
+use crate::preview::PreviewRequest;
+use crate::seal::{ItemKey, SealError};
+
+const ORDER_MAX: u64 = 60 << 10;
+const KEY: usize = 32;
+
+/// Encoded as one line of JSON and then the 32 bytes of the item key.
+#[derive(Serialize, Deserialize)]
+pub struct PreviewOrder {
+    pub request: PreviewRequest,
+    pub evidence: EvidenceId,
+    pub station: String,
+    pub camera: String,
+    /// As PEM.
+    pub recipients: Vec<String>,
+    pub frame_length: u32,
+}
+
+impl PreviewOrder {
+    pub fn encode(&self, key: ItemKey) -> Result<Zeroizing<Vec<u8>>, IngestError> {
+        let json = serde_json::to_vec(self).map_err(|_| SealError::Limit("an order"))?;
+        if json.len() as u64 + 1 + KEY as u64 > ORDER_MAX {
+            return Err(SealError::Limit("the number of recipients of a preview").into());
+        }
+        // Allocated at full size: growing would leave copies of the key behind.
+        let mut order = Zeroizing::new(Vec::with_capacity(json.len() + 1 + KEY));
+        order.extend_from_slice(&json);
+        order.push(b'\n');
+        order.extend_from_slice(&key.into_bytes()[..]);
+        Ok(order)
+    }
+
+    pub(super) fn read() -> io::Result<(Self, ItemKey)> {
+        let mut text = Zeroizing::new(Vec::with_capacity(64 << 10));
+        io::stdin().lock().take(ORDER_MAX).read_to_end(&mut text)?;
+        let wrong = || io::Error::from(io::ErrorKind::InvalidData);
+        let line = text.iter().position(|b| *b == b'\n').ok_or_else(wrong)?;
+        let key = ItemKey::from_bytes(&text[line + 1..]).ok_or_else(wrong)?;
+        Ok((serde_json::from_slice(&text[..line])?, key))
+    }
+}

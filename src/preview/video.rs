@@ -1,0 +1,129 @@
+//! The decoder of a recording's video.
+
+use ffmpeg_next::codec;
+use ffmpeg_next::util::error::EAGAIN;
+use ffmpeg_next::{Dictionary, Error, Packet, Rational, decoder, frame};
+
+use super::error::FootageError;
+use super::recording::Recording;
+use super::stream::rotation;
+
+/// The most pixels that a picture may have.
+const PIXELS_MAX: &str = "70000000";
+
+pub struct VideoDecoder {
+    decoder: decoder::Video,
+    name: String,
+    pub stream: usize,
+    pub time_base: Rational,
+    /// Degrees clockwise.
+    pub rotation: u32,
+    pub errors: u64,
+}
+
+impl VideoDecoder {
+    /// `None`: there is no video in it.
+    pub fn open(recording: &Recording, threads: u32) -> Result<Option<Self>, FootageError> {
+        let Some(stream) = recording
+            .video
+            .and_then(|index| recording.input.stream(index))
+        else {
+            return Ok(None);
+        };
+        let parameters = stream.parameters();
+        let name = parameters.id().name().to_owned();
+        let codec = codec::decoder::find(parameters.id())
+            .ok_or_else(|| FootageError::NoDecoder(name.clone()))?;
+        let mut options = Dictionary::new();
+        options.set("threads", &threads.max(1).to_string());
+        options.set("flags", "+output_corrupt");
+        options.set("max_pixels", PIXELS_MAX);
+        let time_base = stream.time_base();
+        let mut context = codec::Context::from_parameters(parameters)
+            .map_err(FootageError::ffmpeg("take over the video's parameters"))?
+            .decoder();
+        context.set_packet_time_base(time_base);
+        let decoder = context
+            .open_as_with(codec, options)
+            .and_then(decoder::Opened::video)
+            .map_err(FootageError::ffmpeg("open the video's decoder"))?;
+        Ok(Some(Self {
+            decoder,
+            name,
+            stream: stream.index(),
+            time_base,
+            rotation: rotation(&stream),
+            errors: 0,
+        }))
+    }
+
+    pub fn codec_name(&self) -> String {
+        self.name.clone()
+    }
+
+    pub fn profile(&self) -> Option<String> {
+        let text = format!("{:?}", self.decoder.profile());
+        let inner = text.split_once('(').map_or(&text[..], |(_, rest)| rest);
+        let inner = inner.trim_end_matches(')');
+        (!matches!(inner, "Unknown" | "Reserved")).then(|| inner.to_owned())
+    }
+
+    pub fn width(&self) -> u32 {
+        self.decoder.width()
+    }
+
+    pub fn height(&self) -> u32 {
+        self.decoder.height()
+    }
+
+    pub fn aspect(&self) -> Rational {
+        self.decoder.aspect_ratio()
+    }
+
+    pub fn pixel_format(&self) -> String {
+        self.decoder
+            .format()
+            .descriptor()
+            .map_or("unknown", |d| d.name())
+            .to_owned()
+    }
+
+    /// Gives a packet to the decoder. Damage is counted and does not end the work.
+    pub fn send(&mut self, packet: &Packet) {
+        if let Err(error) = self.decoder.send_packet(packet)
+            && error != again()
+        {
+            self.errors += 1;
+        }
+    }
+
+    pub fn send_end(&mut self) {
+        let _ = self.decoder.send_eof();
+    }
+
+    /// The next decoded picture, if there is one yet.
+    pub fn receive(&mut self, frame: &mut frame::Video) -> bool {
+        // A damaged picture is an error of its own; the next call goes on after it.
+        for _ in 0..64 {
+            match self.decoder.receive_frame(frame) {
+                Ok(()) => return true,
+                Err(error) if error == again() || error == Error::Eof => return false,
+                Err(_) => self.errors += 1,
+            }
+        }
+        false
+    }
+
+    /// Decodes one packet that needs no other, such as a key frame.
+    pub fn alone(&mut self, packet: &Packet, frame: &mut frame::Video) -> bool {
+        self.send(packet);
+        self.send_end();
+        let got = self.receive(frame);
+        self.decoder.flush();
+        got
+    }
+}
+
+fn again() -> Error {
+    Error::Other { errno: EAGAIN }
+}
