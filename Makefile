@@ -66,7 +66,7 @@ soak: setup-vm ## a million steps of the model check, a long day of shifts (STEP
 		cases::power::vm_power_cuts_lose_nothing_that_was_shown_as_safe
 
 # What depends on the version of ffmpeg, built like the demo, so that this builds little after it.
-test-previews: setup-test ## lints, and the previews' tests only: for another version of ffmpeg
+test-previews: setup-demo ## lints, and the previews' tests only: for another version of ffmpeg
 	cargo clippy $(CARGO_FLAGS) --profile demo --all-targets -- -D warnings
 	cargo test $(CARGO_FLAGS) --profile demo --lib -- preview::
 	cargo test $(CARGO_FLAGS) --profile demo --test preview

@@ -130,7 +130,7 @@ for debian in "${debians[@]}"; do
     for file in resolv.conf hosts ssl/certs/ca-certificates.crt; do
         if [ -e "/etc/$file" ]; then cp -L "/etc/$file" "$root/etc/$file"; fi
     done
-    git -c safe.directory='*' clone -q "file://$top" "$root/root/camdock"
+    git -c safe.directory='*' -c advice.detachedHead=false -c init.defaultBranch=main clone -q "file://$top" "$root/root/camdock"
     rust=$(cd "$top" && rustc --print sysroot)
     if command -v rustup >/dev/null; then
         rust=$(rustup show home)
