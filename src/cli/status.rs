@@ -75,17 +75,21 @@ fn text(view: &StatusView) -> String {
     for bay in &view.bays {
         out.push_str(&bay_text(bay));
     }
-    for (state, items, bytes) in &view.items {
+    for total in &view.items {
         out.push_str(&format!(
-            "{:<10} {items:>8} items {bytes:>16} bytes\n",
-            format!("{state:?}").to_lowercase()
+            "{:<10} {:>8} items {:>16} bytes\n",
+            total.state.as_str(),
+            total.items,
+            total.bytes
         ));
     }
-    for (file, done, of) in view.outbound.at_work.values() {
-        out.push_str(&format!("  uploading {} {file}\n", bar(*done, *of)));
+    for upload in view.outbound.at_work.values() {
+        let bar = bar(upload.bytes_done, upload.bytes_total);
+        out.push_str(&format!("  uploading {bar} {}\n", upload.file));
     }
-    for (file, part, ms) in view.outbound.previews.at_work.values() {
-        out.push_str(&format!("  making {part} {file}: {} s done\n", ms / 1000));
+    for preview in view.outbound.previews.at_work.values() {
+        let (part, file, seconds) = (preview.part, &preview.file, preview.done_ms / 1000);
+        out.push_str(&format!("  making {part} {file}: {seconds} s done\n"));
     }
     let problems = view
         .outbound

@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{IngestError, Shared};
 use crate::durable::{self, BulkFile, DurableError};
 use crate::failpoint::{reached, step};
-use crate::journal::ItemRow;
+use crate::journal::{ItemRow, LoggedItem};
 use crate::metrics;
 use crate::model::{EvidenceId, Explain as _, RetryClass};
 
@@ -298,7 +298,13 @@ fn enter(
         None => *progress.first.insert(shared.append(entries)?),
     };
     reached!("commit: logged");
-    let logged: Vec<(EvidenceId, u64)> = own.into_iter().map(|(id, at)| (id, first + at)).collect();
+    let logged: Vec<LoggedItem> = own
+        .into_iter()
+        .map(|(id, at)| LoggedItem {
+            id,
+            index: first + at,
+        })
+        .collect();
     shared.journal.mark_logged(&logged)?;
     metrics::log_size(shared.log_size());
     Ok(())

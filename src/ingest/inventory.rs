@@ -190,7 +190,7 @@ fn name_files(
     session: SessionId,
     clock: Option<CameraClock>,
 ) -> Result<(), IngestError> {
-    let (total_files, total_bytes) = shared.journal.unlogged_counts(session)?;
+    let total = shared.journal.unlogged_totals(session)?;
     let mut named = 0;
     for page in 1.. {
         let rows = shared.journal.unlogged_inventory(session, 1000)?;
@@ -213,14 +213,14 @@ fn name_files(
             });
         }
         named += files.len() as u64;
-        let last = named >= total_files;
+        let last = named >= total.files;
         shared.log_event(
             Some(session),
             Event::InventoryTaken(InventoryTaken {
                 page,
                 last,
-                total_files,
-                total_bytes,
+                total_files: total.files,
+                total_bytes: total.bytes,
                 files,
                 camera_clock: if last { clock.clone() } else { None },
             }),

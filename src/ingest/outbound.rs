@@ -16,10 +16,11 @@ use super::{IngestError, Shared, blocking, chain, now};
 use crate::audit::verify_receipt;
 use crate::durable;
 use crate::failpoint::reached;
-use crate::journal::{ItemRow, StoredFacts};
+use crate::journal::{ItemRow, StoreProgress, StoredFacts, StoredProof};
 use crate::metrics;
 use crate::model::{
-    Event, EvidenceId, Explain as _, ItemState, ItemStored, OutboundView, Part, Problem, RetryClass,
+    Event, EvidenceId, Explain as _, ItemState, ItemStored, OutboundView, Part, Problem,
+    RetryClass, UploadProgress,
 };
 use crate::seal::SealError;
 use crate::upload::{
@@ -218,35 +219,21 @@ impl Outbound {
     ) -> Result<(), IngestError> {
         let base = format!("{}evidence/{}/", self.prefix, row.id);
         let (id, shared) = (row.id, &*self.shared);
-        let receipt = if row.state == ItemState::Stored {
-            row.stored_index.zip(row.stored_entry.clone())
-        } else {
-            let entry = match row.stored_entry.clone() {
-                Some(entry) => entry,
-                None => self.store(&row, &base, cancel).await?,
-            };
-            let index = self.entries.append(&shared.log, &entry).await?;
-            reached!("stored: logged");
-            let receipt = blocking(|| shared.log.proof(index))?.into_bytes();
-            // The receipt's checkpoint is of at most this size.
-            let size = shared.log_size();
-            reached!("stored: proved");
-            blocking(|| shared.journal.mark_stored(id, index, (&receipt, size)))?;
-            self.entries.noted(&entry);
-            metrics::file("stored", row.facts.size);
-            blocking(|| self.replaced(&row))?;
-            if let Some(docked) = blocking(|| shared.journal.all_stored_since(row.session))? {
-                metrics::stored_after(now().duration_since(docked).as_secs_f64().max(0.0));
+        let proof = match &row.storing {
+            StoreProgress::Unconfirmed => {
+                let stored = self.store(&row, &base, cancel).await?;
+                Some(self.log_stored(&row, stored).await?)
             }
-            Some((index, receipt))
+            StoreProgress::Confirmed(stored) => Some(self.log_stored(&row, stored.clone()).await?),
+            StoreProgress::Logged(proof) => Some(proof.clone()),
+            StoreProgress::Receipted { .. } => None,
         };
-        if let Some((index, receipt)) = receipt {
-            self.put_receipt(&format!("{base}receipt"), index, receipt)
-                .await?;
+        if let Some(proof) = proof {
+            self.put_receipt(&format!("{base}receipt"), proof).await?;
             blocking(|| shared.journal.forget_upload(&format!("{base}original")))?;
             blocking(|| shared.journal.mark_receipted(id))?;
         }
-        let due = row.state == ItemState::Stored && row.stored_entry.is_none();
+        let due = matches!(row.storing, StoreProgress::Receipted { .. });
         let free = || !self.previews || matches!(shared.journal.previews_settled(id), Ok(true));
         if due || self.keep.is_zero() && blocking(free) {
             // The key is erased first: a spool file without its key reveals nothing.
@@ -257,14 +244,35 @@ impl Outbound {
         Ok(())
     }
 
+    /// Puts the `item.stored` entry into the log; its proof is durable in the journal when this returns.
+    async fn log_stored(
+        &self,
+        row: &ItemRow,
+        stored: StoredFacts,
+    ) -> Result<StoredProof, IngestError> {
+        let shared = &*self.shared;
+        let StoredFacts { at, entry } = stored;
+        let index = self.entries.append(&shared.log, &entry).await?;
+        reached!("stored: logged");
+        let receipt = blocking(|| shared.log.proof(index))?.into_bytes();
+        let proof = StoredProof { index, at, receipt };
+        // The receipt's checkpoint is of at most this size.
+        let log_size = shared.log_size();
+        reached!("stored: proved");
+        blocking(|| shared.journal.mark_stored(row.id, &proof, log_size))?;
+        self.entries.noted(&entry);
+        metrics::file("stored", row.facts.size);
+        blocking(|| self.replaced(row))?;
+        if let Some(docked) = blocking(|| shared.journal.all_stored_since(row.session))? {
+            metrics::stored_after(now().duration_since(docked).as_secs_f64().max(0.0));
+        }
+        Ok(proof)
+    }
+
     /// A receipt that is there already, because the journal forgot it in a power cut or a restore, proves the same entry from
     /// another size of the log: it is as good as ours.
-    async fn put_receipt(
-        &self,
-        key: &str,
-        index: u64,
-        receipt: Vec<u8>,
-    ) -> Result<(), IngestError> {
+    async fn put_receipt(&self, key: &str, proof: StoredProof) -> Result<(), IngestError> {
+        let StoredProof { index, receipt, .. } = proof;
         let put = put_small_once(&*self.store, key, Bytes::from(receipt), self.retention).await;
         let Err(differs @ UploadError::ContentDiffers { .. }) = put else {
             put?;
@@ -279,21 +287,23 @@ impl Outbound {
         }
     }
 
-    /// Metadata first, then the sealed original; returns the `item.stored` entry, durable in the journal.
+    /// Metadata first, then the sealed original; the `item.stored` entry is durable in the journal when this returns.
     async fn store(
         &self,
         row: &ItemRow,
         base: &str,
         cancel: watch::Receiver<bool>,
-    ) -> Result<Vec<u8>, IngestError> {
+    ) -> Result<StoredFacts, IngestError> {
         let shared = &*self.shared;
         let Some(sealed) = &row.sealed else {
             return Err(SealError::Format("the journal has no seal of it").into());
         };
-        let name = row.facts.path.to_string();
-        self.lock()
-            .at_work
-            .insert(row.id.to_string(), (name, 0, sealed.sealed_size));
+        let progress = UploadProgress {
+            file: row.facts.path.to_string(),
+            bytes_done: 0,
+            bytes_total: sealed.sealed_size,
+        };
+        self.lock().at_work.insert(row.id.to_string(), progress);
         let manifest = Bytes::from(sealed.manifest.clone());
         put_small_once(
             &*self.store,
@@ -321,7 +331,7 @@ impl Outbound {
         })?;
         let progress = |bytes: u64| {
             if let Some(at_work) = self.lock().at_work.get_mut(&row.id.to_string()) {
-                at_work.1 = bytes;
+                at_work.bytes_done = bytes;
             }
         };
         let upload = Upload {
@@ -354,15 +364,10 @@ impl Outbound {
                 unverified,
             }),
         )?;
-        blocking(|| {
-            shared.journal.mark_storing(&StoredFacts {
-                id: row.id,
-                entry: entry.clone(),
-                at,
-            })
-        })?;
+        let facts = StoredFacts { at, entry };
+        blocking(|| shared.journal.mark_confirmed(row.id, &facts))?;
         tracing::info!(evidence = %row.id, path = %row.facts.path, bytes = stored.size, already_there = stored.already_there, "stored");
-        Ok(entry)
+        Ok(facts)
     }
 
     pub fn snapshot(&self) -> OutboundView {

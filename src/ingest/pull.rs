@@ -14,7 +14,7 @@ use super::{IngestError, Shared};
 use crate::camera::{Camera, CameraError, CameraFile};
 use crate::durable::{self, BulkFile, DurableError};
 use crate::failpoint::reached;
-use crate::journal::{ItemRow, SealedFacts, SessionRow};
+use crate::journal::{ItemRow, SealedFacts, SessionRow, StoreProgress};
 use crate::model::{
     Event, EvidenceId, FileFacts, ItemQuarantined, ItemSealed, ItemState, Sha256Digest,
 };
@@ -413,9 +413,7 @@ impl Puller<'_> {
             sealed,
             quarantine: self.session.quarantine.clone(),
             log_index: None,
-            stored_entry: None,
-            stored_index: None,
-            stored_at: None,
+            storing: StoreProgress::Unconfirmed,
         }
     }
 }

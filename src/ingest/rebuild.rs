@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::{IngestError, Shared};
-use crate::journal::{ItemRow, SealedFacts, SessionRow};
+use crate::journal::{ItemRow, SealedFacts, SessionEnd, SessionRow, StoreProgress, StoredProof};
 use crate::model::{Entry, Event, EvidenceId, FileFacts, ItemSealed, ItemState, SessionId};
 
 /// Rows of one journal transaction.
@@ -20,7 +20,7 @@ struct LogFacts {
     stored: HashMap<EvidenceId, (u64, Timestamp)>,
     failed: HashSet<EvidenceId>,
     quarantined: HashMap<EvidenceId, String>,
-    undocked: HashMap<SessionId, (Timestamp, bool)>,
+    undocked: HashMap<SessionId, SessionEnd>,
 }
 
 /// Enters every session and item of the log that the journal does not know; returns the number of items in the log. It can
@@ -42,7 +42,10 @@ pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
                 facts.quarantined.insert(item.evidence, item.reason);
             }
             Event::CameraUndocked(left) => {
-                let end = (entry.time, left.complete);
+                let end = SessionEnd {
+                    at: entry.time,
+                    complete: left.complete,
+                };
                 facts.undocked.extend(entry.session.map(|id| (id, end)));
             }
             _ => {}
@@ -105,9 +108,14 @@ fn row(
         None if facts.failed.contains(&id) => ItemState::Failed,
         None => ItemState::Logged,
     };
-    let receipt = match (state, stored) {
-        (ItemState::Stored, Some((index, _))) => Some(shared.log.proof(index)?.into_bytes()),
-        _ => None,
+    let storing = match stored {
+        None => StoreProgress::Unconfirmed,
+        Some((index, at)) if spooled => StoreProgress::Logged(StoredProof {
+            index,
+            at,
+            receipt: shared.log.proof(index)?.into_bytes(),
+        }),
+        Some((index, at)) => StoreProgress::Receipted { index, at },
     };
     Ok(ItemRow {
         id,
@@ -130,9 +138,7 @@ fn row(
         }),
         quarantine: facts.quarantined.get(&id).cloned(),
         log_index: Some(index),
-        stored_entry: receipt,
-        stored_index: stored.map(|(index, _)| index),
-        stored_at: stored.map(|(_, at)| at),
+        storing,
     })
 }
 

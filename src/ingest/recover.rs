@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::rebuild::rebuild;
 use super::{IngestError, Shared, now, sweep_previews};
 use crate::durable;
 use crate::failpoint::reached;
-use crate::journal::{ItemRow, PreviewState};
+use crate::journal::{ItemRow, LoggedItem, PreviewState, SessionEnd, StoreProgress, StoredProof};
 use crate::metrics;
 use crate::model::{
     CameraUndocked, Event, EvidenceId, ItemQuarantined, ItemState, Part, SessionId,
@@ -62,10 +63,10 @@ pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
     reached!("recover: sessions closed");
     found.in_flight = shared
         .journal
-        .state_counts()?
+        .state_totals()?
         .iter()
-        .filter(|(state, ..)| matches!(state, ItemState::Logged | ItemState::Uploading))
-        .map(|(_, files, _)| files)
+        .filter(|total| matches!(total.state, ItemState::Logged | ItemState::Uploading))
+        .map(|total| total.items)
         .sum();
     shared.journal.set_number(RECONCILED, shared.log_size())?;
     Ok(found)
@@ -100,7 +101,8 @@ fn is_older(shared: &Shared, logged: &LoggedIds) -> Result<bool, IngestError> {
 #[derive(Default)]
 struct LoggedIds {
     sealed: HashMap<EvidenceId, u64>,
-    stored: HashMap<EvidenceId, u64>,
+    /// With the entry's index and time.
+    stored: HashMap<EvidenceId, (u64, Timestamp)>,
     /// Given up as damaged: see [`Shared::lose`].
     failed: HashSet<EvidenceId>,
     previewed: Vec<(EvidenceId, Part)>,
@@ -113,6 +115,7 @@ struct LoggedIds {
 fn scan(shared: &Shared, from: u64) -> Result<LoggedIds, IngestError> {
     #[derive(Deserialize)]
     struct Light {
+        time: Timestamp,
         event: String,
         session: Option<SessionId>,
         data: serde_json::Value,
@@ -133,7 +136,9 @@ fn scan(shared: &Shared, from: u64) -> Result<LoggedIds, IngestError> {
         };
         match entry.event.as_str() {
             "item.sealed" => logged.sealed.extend(id().map(|id| (id, index))),
-            "item.stored" => logged.stored.extend(id().map(|id| (id, index))),
+            "item.stored" => logged
+                .stored
+                .extend(id().map(|id| (id, (index, entry.time)))),
             "item.failed" => logged.failed.extend(id()),
             "item.previewed" => {
                 let part = entry.data.get("part").cloned();
@@ -164,9 +169,12 @@ fn relog(shared: &Shared, logged: &LoggedIds, found: &mut Recovered) -> Result<(
             .into_iter()
             .partition(|row| logged.sealed.contains_key(&row.id));
         found.relogged += (known.len() + missing.len()) as u64;
-        let mut at: Vec<(EvidenceId, u64)> = known
+        let mut at: Vec<LoggedItem> = known
             .iter()
-            .map(|row| (row.id, logged.sealed[&row.id]))
+            .map(|row| LoggedItem {
+                id: row.id,
+                index: logged.sealed[&row.id],
+            })
             .collect();
         let (mut entries, mut own) = (Vec::new(), Vec::new());
         for row in &missing {
@@ -184,7 +192,10 @@ fn relog(shared: &Shared, logged: &LoggedIds, found: &mut Recovered) -> Result<(
         if !entries.is_empty() {
             let first = shared.append(entries)?;
             reached!("recover: appended");
-            at.extend(own.into_iter().map(|(id, offset)| (id, first + offset)));
+            at.extend(own.into_iter().map(|(id, offset)| LoggedItem {
+                id,
+                index: first + offset,
+            }));
         }
         shared.journal.mark_logged(&at)?;
     }
@@ -192,15 +203,16 @@ fn relog(shared: &Shared, logged: &LoggedIds, found: &mut Recovered) -> Result<(
 
 /// Items and previews whose entry is in the log while the journal does not say so: they were just stored or given up.
 fn restore(shared: &Shared, logged: &LoggedIds) -> Result<(), IngestError> {
-    for (id, index) in &logged.stored {
+    for (id, (index, at)) in &logged.stored {
         if let Some(row) = shared.journal.item(*id)?
             && matches!(row.state, ItemState::Logged | ItemState::Uploading)
         {
-            let receipt = shared.log.proof(*index)?;
-            let size = shared.log_size();
-            shared
-                .journal
-                .mark_stored(*id, *index, (receipt.as_bytes(), size))?;
+            let proof = StoredProof {
+                index: *index,
+                at: *at,
+                receipt: shared.log.proof(*index)?.into_bytes(),
+            };
+            shared.journal.mark_stored(*id, &proof, shared.log_size())?;
         }
     }
     for id in logged
@@ -280,7 +292,9 @@ fn sweep(
                 if !shared.spool.partial(row.id).exists() {
                     shared.journal.drop_pulling(row.id)?;
                 }
-            } else if !shared.spool.sealed(row.id).exists() && row.stored_entry.is_none() {
+            } else if !shared.spool.sealed(row.id).exists()
+                && row.storing == StoreProgress::Unconfirmed
+            {
                 found.alarms += 1;
                 metrics::error("spool_file_missing");
                 let reason = "its sealed file is gone from the spool";
@@ -295,12 +309,15 @@ fn close_sessions(shared: &Shared, logged: &LoggedIds) -> Result<(), IngestError
     for session in shared.journal.open_sessions()? {
         let ended = logged.undocked.get(&session.id).copied();
         if ended.is_some() || !logged.docked.contains(&session.id) {
-            let complete = ended.unwrap_or(false);
-            shared.journal.end_session(session.id, now(), complete)?;
+            let end = SessionEnd {
+                at: now(),
+                complete: ended.unwrap_or(false),
+            };
+            shared.journal.end_session(session.id, end)?;
             continue;
         }
         let counts = shared.journal.inventory_counts(session.id)?;
-        let missing_count = counts.pending.0 + counts.failed.0;
+        let missing_count = counts.pending.files + counts.failed.files;
         shared.log_event(
             Some(session.id),
             Event::CameraUndocked(CameraUndocked {
@@ -313,7 +330,11 @@ fn close_sessions(shared: &Shared, logged: &LoggedIds) -> Result<(), IngestError
             }),
         )?;
         reached!("recover: session logged");
-        shared.journal.end_session(session.id, now(), false)?;
+        let end = SessionEnd {
+            at: now(),
+            complete: false,
+        };
+        shared.journal.end_session(session.id, end)?;
     }
     Ok(())
 }

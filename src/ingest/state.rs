@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bays::REMOVED_EARLY;
-use crate::journal::InventoryCounts;
+use crate::journal::{FileTotals, InventoryCounts};
 use crate::model::BayStatus;
 
 /// The next step for a camera that hardly answers.
@@ -43,7 +43,7 @@ pub struct SessionState {
     phase: Phase,
     counts: InventoryCounts,
     /// Files and bytes that were taken since they were counted.
-    taken: (u64, u64),
+    taken: FileTotals,
     /// Bytes a second, of a camera that hardly answers.
     crawling: Option<u64>,
     /// Bytes of the file that is being read now.
@@ -62,7 +62,7 @@ impl SessionState {
             refused: 0,
             phase: Phase::Listing,
             counts: InventoryCounts::default(),
-            taken: (0, 0),
+            taken: FileTotals::default(),
             crawling: None,
             in_file: 0,
             elapsed: Duration::ZERO,
@@ -84,7 +84,7 @@ impl SessionState {
     /// A listing saw something new or the pulling goes on.
     pub fn pulling(&mut self, counts: InventoryCounts) {
         self.counts = counts;
-        self.taken = (0, 0);
+        self.taken = FileTotals::default();
         self.in_file = 0;
         self.phase = Phase::Pulling;
     }
@@ -110,18 +110,18 @@ impl SessionState {
 
     /// One more file of the counted ones is done with.
     pub fn took(&mut self, size: u64, bytes_read: u64, elapsed: Duration) {
-        self.taken.0 += 1;
-        self.taken.1 += size;
+        self.taken.files += 1;
+        self.taken.bytes += size;
         self.progress(0, bytes_read, elapsed);
     }
 
     /// Files and bytes that are still pending; files that were taken may not be committed yet.
-    fn pending(&self) -> (u64, u64) {
-        let (files, bytes) = self.counts.pending;
-        (
-            files.saturating_sub(self.taken.0),
-            bytes.saturating_sub(self.taken.1),
-        )
+    fn pending(&self) -> FileTotals {
+        let FileTotals { files, bytes } = self.counts.pending;
+        FileTotals {
+            files: files.saturating_sub(self.taken.files),
+            bytes: bytes.saturating_sub(self.taken.bytes),
+        }
     }
 
     /// The only step to "safe": refused while anything is pending or not yet in the signed log.
@@ -131,14 +131,14 @@ impl SessionState {
         uncommitted: u64,
         unstored: u64,
     ) -> Result<(), NotSettled> {
-        if counts.pending.0 > 0 || uncommitted > 0 {
+        if counts.pending.files > 0 || uncommitted > 0 {
             return Err(NotSettled {
-                pending: counts.pending.0,
+                pending: counts.pending.files,
                 uncommitted,
             });
         }
         self.counts = counts;
-        self.taken = (0, 0);
+        self.taken = FileTotals::default();
         self.unstored = unstored;
         self.in_file = 0;
         self.phase = Phase::Settled;
@@ -168,12 +168,12 @@ impl SessionState {
     /// The last counts of a session that ends.
     pub fn counted(&mut self, counts: InventoryCounts) {
         self.counts = counts;
-        self.taken = (0, 0);
+        self.taken = FileTotals::default();
     }
 
     /// Files and entries that were seen and are not secured.
     pub const fn left_behind(&self) -> u64 {
-        self.counts.pending.0 + self.counts.failed.0 + self.refused
+        self.counts.pending.files + self.counts.failed.files + self.refused
     }
 
     pub fn unstored(&mut self, unstored: u64) {
@@ -185,7 +185,7 @@ impl SessionState {
         let counts = &self.counts;
         let files = counts.files();
         let pending = self.pending();
-        let done = files - pending.0;
+        let done = files - pending.files;
         match &self.phase {
             Phase::Listing => {
                 BayStatus::Reading { files_done: 0, files_total: 0, bytes_done: 0, bytes_total: 0, seconds_left: None }
@@ -208,17 +208,17 @@ impl SessionState {
                 None => BayStatus::Reading {
                     files_done: done,
                     files_total: files,
-                    bytes_done: (counts.bytes() - pending.1 + self.in_file).min(counts.bytes()),
+                    bytes_done: (counts.bytes() - pending.bytes + self.in_file).min(counts.bytes()),
                     bytes_total: counts.bytes(),
                     seconds_left: self.seconds_left(),
                 },
             },
             Phase::Wiping => BayStatus::Wiping { files },
-            Phase::Settled if counts.failed.0 > 0 => BayStatus::NeedsAttention {
+            Phase::Settled if counts.failed.files > 0 => BayStatus::NeedsAttention {
                 code: "files_failed".into(),
-                reason: format!("{} of {files} files could not be read", counts.failed.0),
+                reason: format!("{} of {files} files could not be read", counts.failed.files),
                 next_step: "Leave the camera docked and tell the evidence manager: the log names each file and why.".into(),
-                files_done: done - counts.failed.0,
+                files_done: done - counts.failed.files,
                 files_total: files,
             },
             Phase::Settled => self.safe(),
@@ -266,7 +266,7 @@ impl SessionState {
         if self.bytes_read == 0 || seconds < 1.0 {
             return None;
         }
-        let left = self.pending().1.saturating_sub(self.in_file) as f64;
+        let left = self.pending().bytes.saturating_sub(self.in_file) as f64;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         Some((left * seconds / self.bytes_read as f64).ceil().min(1e9) as u64)
     }
@@ -283,7 +283,7 @@ pub fn removed_early(counts: &InventoryCounts, missing: u64) -> BayStatus {
         code: REMOVED_EARLY.into(),
         reason,
         next_step: "Dock this camera again, in any bay: it goes on where it stopped.".into(),
-        files_done: counts.secured.0 + counts.held.0,
+        files_done: counts.secured.files + counts.held.files,
         files_total: counts.files(),
     }
 }
@@ -293,10 +293,14 @@ mod tests {
     use super::*;
 
     fn counts(pending: u64, secured: u64, failed: u64) -> InventoryCounts {
+        let totals = |files| FileTotals {
+            files,
+            bytes: files * 10,
+        };
         InventoryCounts {
-            pending: (pending, pending * 10),
-            secured: (secured, secured * 10),
-            failed: (failed, failed * 10),
+            pending: totals(pending),
+            secured: totals(secured),
+            failed: totals(failed),
             ..InventoryCounts::default()
         }
     }

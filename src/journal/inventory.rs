@@ -1,14 +1,15 @@
-use jiff::Timestamp;
+//! The inventory of each open session: every file that was seen, and what became of it.
+
 use rusqlite::Row;
 
-use super::columns::{column, kind_name, kind_of, path_column};
+use super::sql::{Time, Unsigned};
 use super::{Journal, JournalError};
 use crate::failpoint::step;
-use crate::model::{EvidenceId, FileFacts, SessionId, SourcePath};
+use crate::model::{EvidenceId, FileFacts, SessionId, SourcePath, written_as};
 
 /// What became of a file that was seen on a docked camera. None is ever silently dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum FileOutcome {
     Pending,
     /// Sealed, durable and in the log.
     Secured,
@@ -17,16 +18,14 @@ pub enum Outcome {
     Failed,
 }
 
-impl Outcome {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Secured => "secured",
-            Self::Held => "held",
-            Self::Failed => "failed",
-        }
-    }
-}
+written_as!(
+    FileOutcome,
+    "what became of a file",
+    Pending = "pending",
+    Secured = "secured",
+    Held = "held",
+    Failed = "failed",
+);
 
 /// One file of a dock session's inventory.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,22 +35,35 @@ pub struct InventoryRow {
     pub rank: u8,
 }
 
-/// Files and bytes of a session by what became of them.
+/// What became of one file, and the item that it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryOutcome {
+    pub path: SourcePath,
+    pub item: Option<EvidenceId>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FileTotals {
+    pub files: u64,
+    pub bytes: u64,
+}
+
+/// A session's files by what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InventoryCounts {
-    pub pending: (u64, u64),
-    pub secured: (u64, u64),
-    pub held: (u64, u64),
-    pub failed: (u64, u64),
+    pub pending: FileTotals,
+    pub secured: FileTotals,
+    pub held: FileTotals,
+    pub failed: FileTotals,
 }
 
 impl InventoryCounts {
     pub const fn files(&self) -> u64 {
-        self.pending.0 + self.secured.0 + self.held.0 + self.failed.0
+        self.pending.files + self.secured.files + self.held.files + self.failed.files
     }
 
     pub const fn bytes(&self) -> u64 {
-        self.pending.1 + self.secured.1 + self.held.1 + self.failed.1
+        self.pending.bytes + self.secured.bytes + self.held.bytes + self.failed.bytes
     }
 }
 
@@ -78,11 +90,11 @@ impl Journal {
             for row in rows {
                 let facts = &row.facts;
                 fresh += statement.execute((
-                    session.as_bytes(),
-                    facts.path.as_bytes(),
-                    facts.size.cast_signed(),
-                    facts.modified.map(|t| t.to_string()),
-                    kind_name(facts.kind),
+                    session,
+                    &facts.path,
+                    Unsigned(facts.size),
+                    facts.modified.map(Time),
+                    facts.kind,
                     facts.flagged,
                     row.rank,
                 ))? as u64;
@@ -118,13 +130,13 @@ impl Journal {
         )
     }
 
-    pub fn unlogged_counts(&self, session: SessionId) -> Result<(u64, u64), JournalError> {
-        let counts: (i64, i64) = self.lock().query_row(
+    pub fn unlogged_totals(&self, session: SessionId) -> Result<FileTotals, JournalError> {
+        let totals = self.row(
             "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM inventory WHERE session = ?1 AND logged = 0",
-            [session.as_bytes()],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            [session],
+            |row| totals(row, 0),
         )?;
-        Ok((counts.0.cast_unsigned(), counts.1.cast_unsigned()))
+        Ok(totals.unwrap_or_default())
     }
 
     pub fn mark_inventory_logged(
@@ -140,19 +152,19 @@ impl Journal {
                 "UPDATE inventory SET logged = 1 WHERE session = ?1 AND path = ?2",
             )?;
             for path in paths {
-                statement.execute((session.as_bytes(), path.as_bytes()))?;
+                statement.execute((session, path))?;
             }
         }
         tx.commit()?;
         Ok(())
     }
 
-    /// A file whose item was lost meanwhile, sealed file and all, stays to be taken.
+    /// A file whose item and sealed file were lost in the meantime stays to be taken.
     pub fn set_outcomes(
         &self,
         session: SessionId,
-        outcome: Outcome,
-        files: &[(SourcePath, Option<EvidenceId>)],
+        outcome: FileOutcome,
+        files: &[InventoryOutcome],
     ) -> Result<(), JournalError> {
         step!("journal set_outcomes");
         let mut connection = self.lock();
@@ -164,13 +176,8 @@ impl Journal {
                      FROM (SELECT EXISTS (SELECT 1 FROM items WHERE id = ?4 AND state = 'failed') AS lost))
                  WHERE session = ?1 AND path = ?2",
             )?;
-            for (path, item) in files {
-                statement.execute((
-                    session.as_bytes(),
-                    path.as_bytes(),
-                    outcome.name(),
-                    item.map(|id| id.as_bytes().to_vec()),
-                ))?;
+            for file in files {
+                statement.execute((session, &file.path, outcome, file.item))?;
             }
         }
         tx.commit()?;
@@ -178,29 +185,18 @@ impl Journal {
     }
 
     pub fn inventory_counts(&self, session: SessionId) -> Result<InventoryCounts, JournalError> {
-        let connection = self.lock();
-        let mut statement = connection.prepare_cached(
+        let groups = self.rows(
             "SELECT outcome, COUNT(*), COALESCE(SUM(size), 0) FROM inventory WHERE session = ?1 GROUP BY outcome",
+            [session],
+            |row| Ok((row.get("outcome")?, totals(row, 1)?)),
         )?;
         let mut counts = InventoryCounts::default();
-        let mut rows = statement.query([session.as_bytes()])?;
-        while let Some(row) = rows.next()? {
-            let outcome: String = row.get(0)?;
-            let of = (
-                row.get::<_, i64>(1)?.cast_unsigned(),
-                row.get::<_, i64>(2)?.cast_unsigned(),
-            );
-            match outcome.as_str() {
-                "pending" => counts.pending = of,
-                "secured" => counts.secured = of,
-                "held" => counts.held = of,
-                "failed" => counts.failed = of,
-                _ => {
-                    return Err(JournalError::Corrupt {
-                        what: "an outcome",
-                        value: outcome,
-                    });
-                }
+        for (outcome, totals) in groups {
+            match outcome {
+                FileOutcome::Pending => counts.pending = totals,
+                FileOutcome::Secured => counts.secured = totals,
+                FileOutcome::Held => counts.held = totals,
+                FileOutcome::Failed => counts.failed = totals,
             }
         }
         Ok(counts)
@@ -208,12 +204,10 @@ impl Journal {
 
     /// Files of all docked cameras that are still to be taken.
     pub fn pending(&self) -> Result<u64, JournalError> {
-        let count: i64 = self.lock().query_row(
+        self.count(
             "SELECT COUNT(*) FROM inventory WHERE outcome = 'pending'",
             [],
-            |row| row.get(0),
-        )?;
-        Ok(count.cast_unsigned())
+        )
     }
 
     /// Paths that are neither secured nor held, at most `limit`.
@@ -228,43 +222,45 @@ impl Journal {
 
     /// The items that a session's files are, taken in it or held from an earlier one, each once.
     pub fn items_seen(&self, session: SessionId) -> Result<Vec<EvidenceId>, JournalError> {
-        let connection = self.lock();
-        let mut statement = connection.prepare_cached(
+        self.rows(
             "SELECT DISTINCT item FROM inventory WHERE session = ?1 AND outcome IN ('secured', 'held') AND item IS NOT NULL
              ORDER BY item",
-        )?;
-        let rows = statement.query_map([session.as_bytes()], |row| row.get::<_, [u8; 16]>(0))?;
-        rows.map(|row| Ok(EvidenceId::from_bytes(row?))).collect()
+            [session],
+            |row| row.get("item"),
+        )
     }
 
     fn inventory(
         &self,
-        rest: &str,
+        condition: &str,
         session: SessionId,
         limit: u32,
     ) -> Result<Vec<InventoryRow>, JournalError> {
-        let connection = self.lock();
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT path, size, modified, kind, flagged, rank FROM inventory {rest}"
-        ))?;
-        let rows = statement.query_map((session.as_bytes(), limit), |row| Ok(read(row)))?;
-        rows.map(|row| row.map_err(JournalError::from).and_then(|row| row))
-            .collect()
+        self.rows(
+            &format!("SELECT path, size, modified, kind, flagged, rank FROM inventory {condition}"),
+            (session, limit),
+            read,
+        )
     }
 }
 
-fn read(row: &Row<'_>) -> Result<InventoryRow, JournalError> {
+/// A count and a sum of sizes, from this column on.
+fn totals(row: &Row<'_>, first: usize) -> rusqlite::Result<FileTotals> {
+    Ok(FileTotals {
+        files: row.get::<_, Unsigned>(first)?.0,
+        bytes: row.get::<_, Unsigned>(first + 1)?.0,
+    })
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<InventoryRow> {
     Ok(InventoryRow {
         facts: FileFacts {
-            path: path_column(row, 0)?,
-            size: row.get::<_, i64>(1)?.cast_unsigned(),
-            modified: row
-                .get::<_, Option<String>>(2)?
-                .map(|t| column::<Timestamp>(&t, "a file time"))
-                .transpose()?,
-            kind: kind_of(row.get(3)?)?,
-            flagged: row.get(4)?,
+            path: row.get("path")?,
+            size: row.get::<_, Unsigned>("size")?.0,
+            modified: row.get::<_, Option<Time>>("modified")?.map(|t| t.0),
+            kind: row.get("kind")?,
+            flagged: row.get("flagged")?,
         },
-        rank: row.get(5)?,
+        rank: row.get("rank")?,
     })
 }

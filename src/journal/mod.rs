@@ -3,55 +3,76 @@
 //! It may not hold evidence: the log and the spool are the truth, and `ingest::recover` brings the journal in line with them.
 //! Every method is one transaction; all of them block, so async callers go through a blocking thread.
 
-mod columns;
-mod entries;
-mod evidence;
+mod completeness;
+mod decisions;
+mod entry_index;
+mod interrupted;
 mod inventory;
 mod items;
-mod leftover;
 mod overview;
-#[cfg(test)]
-mod plans;
 mod previews;
+#[cfg(test)]
+mod query_cost;
 mod repair;
 mod schema;
+mod search;
 mod sessions;
+mod sql;
+mod transitions;
 mod uploads;
 
 use std::path::Path;
 
 use parking_lot::{Mutex, MutexGuard};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use thiserror::Error;
 
 use crate::failpoint::step;
-use crate::model::{Explain, RetryClass};
+use crate::model::{EvidenceId, Explain, RetryClass};
+use sql::Unsigned;
 
-pub use entries::EntryIndex;
-pub use evidence::{CameraDay, Found, FoundItem, ItemFilter, Search, SearchCursor};
-pub use inventory::{InventoryCounts, InventoryRow, Outcome};
-pub use items::{HeldItem, ItemRow, SealedFacts, StoredFacts};
+pub use completeness::CameraDay;
+pub use entry_index::{EntryIndex, Mention};
+pub use interrupted::StalePull;
+pub use inventory::{FileOutcome, FileTotals, InventoryCounts, InventoryOutcome, InventoryRow};
+pub use items::{
+    HeldItem, ItemRow, LoggedItem, SealedFacts, StoreProgress, StoredFacts, StoredProof,
+};
 pub use overview::Overview;
 pub use previews::{PreviewRow, PreviewState};
-pub use sessions::SessionRow;
+pub use search::{FoundItem, ItemFilter, MatchCount, Search, SearchCursor, SearchPage};
+pub use sessions::{SessionEnd, SessionRow};
 pub use uploads::{PartRow, UploadRow};
 
 #[derive(Debug, Error)]
 pub enum JournalError {
     #[error("the journal cannot be read or written")]
-    Sqlite(#[from] rusqlite::Error),
-    #[error("the journal holds {what} that makes no sense: {value}")]
-    Corrupt { what: &'static str, value: String },
+    Sqlite(#[source] rusqlite::Error),
+    #[error("the journal holds a value that makes no sense: {0}")]
+    Corrupt(String),
     #[error("the journal was written by a newer CamDock (schema {found}, this one knows {known})")]
     TooNew { found: i64, known: i64 },
     #[error("the journal was written by an older CamDock (schema {found}, this one reads {known})")]
     TooOld { found: i64, known: i64 },
     #[error("the journal says that item {id} is {found}, so it cannot become {wanted}")]
     IllegalStep {
-        id: String,
-        found: String,
+        id: EvidenceId,
+        found: &'static str,
         wanted: &'static str,
     },
+}
+
+impl From<rusqlite::Error> for JournalError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error as E;
+        match error {
+            E::FromSqlConversionFailure(_, _, source) => Self::Corrupt(source.to_string()),
+            E::InvalidColumnType(..) | E::IntegralValueOutOfRange(..) | E::Utf8Error(..) => {
+                Self::Corrupt(error.to_string())
+            }
+            error => Self::Sqlite(error),
+        }
+    }
 }
 
 impl JournalError {
@@ -62,7 +83,7 @@ impl JournalError {
             Self::Sqlite(e) => e.sqlite_error_code(),
             _ => None,
         };
-        matches!(code, Some(DatabaseCorrupt | NotADatabase)) || matches!(self, Self::Corrupt { .. })
+        matches!(code, Some(DatabaseCorrupt | NotADatabase)) || matches!(self, Self::Corrupt(_))
     }
 
     fn disk_full(&self) -> bool {
@@ -83,7 +104,7 @@ impl Explain for JournalError {
         match self {
             _ if self.disk_full() => "disk_full",
             _ if self.broken() => "journal_corrupt",
-            Self::Sqlite(_) | Self::Corrupt { .. } => "journal_error",
+            Self::Sqlite(_) | Self::Corrupt(_) => "journal_error",
             Self::TooNew { .. } => "journal_too_new",
             Self::TooOld { .. } => "journal_too_old",
             Self::IllegalStep { .. } => "journal_illegal_step",
@@ -96,11 +117,11 @@ impl Explain for JournalError {
             _ if self.broken() => {
                 "Stop the service, move journal.db, journal.db-wal and journal.db-shm aside and start it again: the journal is rebuilt from the custody log and the spool.".into()
             }
-            Self::Sqlite(_) | Self::Corrupt { .. } => {
+            Self::Sqlite(_) | Self::Corrupt(_) => {
                 "Check the disk and the rights of the state folder, then restart the service.".into()
             }
             Self::TooNew { .. } => "Install the CamDock version that last ran on this station, or a newer one.".into(),
-            Self::TooOld { .. } => "Start the service once (`systemctl restart camdock`): it brings the journal up to date.".into(),
+            Self::TooOld { .. } => "Finish with the CamDock version that wrote it (`camdock run --drain`), then move journal.db, journal.db-wal and journal.db-shm aside and start this one: the journal is rebuilt from the custody log.".into(),
             Self::IllegalStep { .. } => "This is a defect: report it with the log lines around it. No footage is lost.".into(),
         }
     }
@@ -132,7 +153,7 @@ impl Journal {
         connection.pragma_update(None, "synchronous", "FULL")?;
         // Deleted rows held wrapped keys: their bytes must not stay in free pages.
         connection.pragma_update(None, "secure_delete", "ON")?;
-        schema::migrate(&connection)?;
+        schema::create(&connection)?;
         Ok(Self {
             connection: Mutex::new(connection),
         })
@@ -143,19 +164,57 @@ impl Journal {
         let connection =
             Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
-        schema::check_current(&connection)?;
+        schema::check(&connection)?;
         Ok(Self {
             connection: Mutex::new(connection),
         })
     }
 
-    /// A poisoned lock only means that another thread panicked outside a transaction: SQLite rolled it back.
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock()
     }
 
-    /// One step whose loss in a power cut only costs work, so it need not wait for the disk. It is durable, at the latest,
-    /// with the next step that does.
+    /// All rows that a query gives.
+    fn rows<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, JournalError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(sql)?;
+        let rows = statement.query_map(values, read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The one row that a query gives, if it gives any.
+    fn row<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, JournalError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(sql)?;
+        Ok(statement.query_row(values, read).optional()?)
+    }
+
+    /// The number that a query gives.
+    fn count(&self, sql: &str, values: impl Params) -> Result<u64, JournalError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(sql)?;
+        let count: Unsigned = statement.query_row(values, |row| row.get(0))?;
+        Ok(count.0)
+    }
+
+    /// One change that is a transaction of its own.
+    fn change(&self, sql: &str, values: impl Params) -> Result<(), JournalError> {
+        self.lock().execute(sql, values)?;
+        Ok(())
+    }
+
+    /// A step that costs only work when a power cut takes it back, so it does not wait for the disk. It becomes durable with
+    /// the next step that does.
     fn unsynced<T>(
         &self,
         step: impl FnOnce(&Connection) -> Result<T, JournalError>,
@@ -167,29 +226,23 @@ impl Journal {
         done
     }
 
-    /// Grows with every row that this station writes: who saw the same number before need not look again.
+    /// Grows with every row that this station writes: while it stays the same, no query gives another answer.
     pub fn changes(&self) -> u64 {
         self.lock().total_changes()
     }
 
     /// A number kept under a name, such as how much of the log is in the bucket.
     pub fn number(&self, name: &str) -> Result<Option<u64>, JournalError> {
-        use rusqlite::OptionalExtension as _;
-        let value: Option<i64> = self
-            .lock()
-            .query_row("SELECT value FROM numbers WHERE name = ?1", [name], |row| {
-                row.get(0)
-            })
-            .optional()?;
-        Ok(value.map(i64::cast_unsigned))
+        self.row("SELECT value FROM numbers WHERE name = ?1", [name], |row| {
+            Ok(row.get::<_, Unsigned>(0)?.0)
+        })
     }
 
     pub fn set_number(&self, name: &str, value: u64) -> Result<(), JournalError> {
         step!("journal set_number");
-        self.lock().execute(
+        self.change(
             "INSERT INTO numbers (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
-            (name, value.cast_signed()),
-        )?;
-        Ok(())
+            (name, Unsigned(value)),
+        )
     }
 }

@@ -1,13 +1,14 @@
-use jiff::{SignedDuration, Timestamp};
-use rusqlite::OptionalExtension as _;
+//! Figures of the whole journal for the metrics and the pages.
 
-use super::columns::column;
+use jiff::{SignedDuration, Timestamp};
+
+use super::sql::Time;
 use super::{Journal, JournalError};
-use crate::model::{EvidenceId, SessionId};
+use crate::model::{EvidenceId, ItemState, SessionId};
 
 /// Sessions of a camera in a row that must have ended badly for it to count as failing.
 const IN_A_ROW: u32 = 3;
-/// Older sessions say nothing about today.
+/// Sessions that are older than this say nothing about today.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 pub(super) const OLDEST: &str = "SELECT MIN(id) FROM items WHERE state = ?1";
@@ -34,47 +35,29 @@ pub struct Overview {
 
 impl Journal {
     pub fn overview(&self, now: Timestamp) -> Result<Overview, JournalError> {
-        let connection = self.lock();
-        let number = |sql: &str| -> Result<u64, JournalError> {
-            let n: i64 = connection
-                .prepare_cached(sql)?
-                .query_row([], |row| row.get(0))?;
-            Ok(n.cast_unsigned())
-        };
-        let mut oldest: Option<[u8; 16]> = None;
-        for state in ["sealed", "logged", "uploading"] {
-            let found: Option<[u8; 16]> = connection
-                .prepare_cached(OLDEST)?
-                .query_row([state], |row| row.get(0))?;
-            oldest = match (oldest, found) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            };
+        let mut oldest: Option<EvidenceId> = None;
+        for state in [ItemState::Sealed, ItemState::Logged, ItemState::Uploading] {
+            let found = self.row(OLDEST, [state], |row| row.get(0))?.flatten();
+            oldest = oldest.into_iter().chain(found).min();
         }
         let since = now.checked_sub(LOOK_BACK).unwrap_or(Timestamp::UNIX_EPOCH);
-        let failing: i64 = connection
-            .prepare_cached(FAILING)?
-            .query_row((since.to_string(), IN_A_ROW), |row| row.get(0))?;
         Ok(Overview {
-            oldest_unstored: oldest.map(EvidenceId::from_bytes),
-            undecided: number(UNDECIDED)?,
-            cameras_failing: failing.cast_unsigned(),
-            missing: number(MISSING)?,
+            oldest_unstored: oldest,
+            undecided: self.count(UNDECIDED, [])?,
+            cameras_failing: self.count(FAILING, (Time(since), IN_A_ROW))?,
+            missing: self.count(MISSING, [])?,
         })
     }
 
-    /// When the session began, if every file of it that was seen is now in the store; else `None`.
+    /// When the session began, if every file that was seen in it is now in the store; else `None`.
     pub fn all_stored_since(&self, session: SessionId) -> Result<Option<Timestamp>, JournalError> {
-        let started: Option<String> = self
-            .lock()
-            .prepare_cached(
-                "SELECT started FROM sessions WHERE id = ?1
-                 AND NOT EXISTS (SELECT 1 FROM inventory WHERE session = ?1 AND outcome = 'pending')
-                 AND NOT EXISTS (SELECT 1 FROM listing WHERE session = ?1
-                                 AND state IN ('pulling', 'sealed', 'logged', 'uploading'))",
-            )?
-            .query_row([session.as_bytes()], |row| row.get(0))
-            .optional()?;
-        started.map(|text| column(&text, "start time")).transpose()
+        self.row(
+            "SELECT started FROM sessions WHERE id = ?1
+             AND NOT EXISTS (SELECT 1 FROM inventory WHERE session = ?1 AND outcome = 'pending')
+             AND NOT EXISTS (SELECT 1 FROM listing WHERE session = ?1
+                             AND state IN ('pulling', 'sealed', 'logged', 'uploading'))",
+            [session],
+            |row| Ok(row.get::<_, Time>(0)?.0),
+        )
     }
 }

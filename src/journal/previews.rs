@@ -1,11 +1,12 @@
-use jiff::Timestamp;
-use rusqlite::types::Value;
-use rusqlite::{OptionalExtension as _, Row};
+//! How far the previews of each item have come.
 
-use super::columns::id_column;
+use jiff::Timestamp;
+use rusqlite::Row;
+
+use super::sql::Time;
 use super::{ItemRow, Journal, JournalError};
 use crate::failpoint::step;
-use crate::model::{EvidenceId, Part};
+use crate::model::{EvidenceId, Part, written_as};
 
 /// How far one preview of one item has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct PreviewRow {
     pub entry: Option<Vec<u8>>,
 }
 
-/// The way of a preview. One that is not in the journal is still to be made.
+/// How far a preview has come. One that is not in the journal is still to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreviewState {
     /// A worker was started; after a restart it is made again.
@@ -34,31 +35,14 @@ pub enum PreviewState {
     Done,
 }
 
-impl PreviewState {
-    const ALL: [(Self, &'static str); 4] = [
-        (Self::Trying, "trying"),
-        (Self::Made, "made"),
-        (Self::Entered, "entered"),
-        (Self::Done, "done"),
-    ];
-
-    fn name(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(state, _)| *state == self)
-            .map_or("", |(_, name)| name)
-    }
-
-    fn of(name: &str) -> Result<Self, JournalError> {
-        let found = Self::ALL.iter().find(|(_, n)| *n == name);
-        found
-            .map(|(state, _)| *state)
-            .ok_or_else(|| JournalError::Corrupt {
-                what: "a preview's state",
-                value: name.to_owned(),
-            })
-    }
-}
+written_as!(
+    PreviewState,
+    "a preview's state",
+    Trying = "trying",
+    Made = "made",
+    Entered = "entered",
+    Done = "done",
+);
 
 /// Every item has both once it is done with previews.
 const PARTS: [Part; 2] = [Part::Storyboard, Part::Preview];
@@ -81,10 +65,7 @@ impl Journal {
                  (SELECT 1 FROM previews WHERE item = items.id AND part = ?1 AND state <> 'trying') {before}
                  ORDER BY flagged DESC, id LIMIT ?2"
             ),
-            &[
-                Value::Text(part.as_str().to_owned()),
-                Value::Integer(limit.into()),
-            ],
+            (part, limit),
         )
     }
 
@@ -97,39 +78,34 @@ impl Journal {
         limit: u32,
     ) -> Result<Vec<ItemRow>, JournalError> {
         let ready = if with_previews {
-            format!("AND (stored_entry IS NOT NULL OR kind <> 'video' OR {SETTLED})")
+            format!("AND (stored_receipt IS NOT NULL OR kind <> 'video' OR {SETTLED})")
         } else {
             String::new()
         };
         self.items(
             &format!(
                 "WHERE state = 'stored' {ready}
-                 AND (stored_entry IS NOT NULL OR stored_at IS NULL OR stored_at <= ?2) ORDER BY id LIMIT ?1"
+                 AND (stored_receipt IS NOT NULL OR stored_at <= ?2) ORDER BY id LIMIT ?1"
             ),
-            &[
-                Value::Integer(limit.into()),
-                Value::Text(kept_since.to_string()),
-            ],
+            (limit, Time(kept_since)),
         )
     }
 
     pub fn previews_settled(&self, item: EvidenceId) -> Result<bool, JournalError> {
         Ok(self.lock().query_row(
             &format!("SELECT kind <> 'video' OR {SETTLED} FROM items WHERE id = ?1"),
-            [item.as_bytes()],
+            [item],
             |row| row.get(0),
         )?)
     }
 
     /// How many previews are still to be made or to be entered in the log.
     pub fn previews_pending(&self) -> Result<u64, JournalError> {
-        let count: i64 = self.lock().query_row(
+        self.count(
             "SELECT COALESCE(SUM(2 - (SELECT COUNT(*) FROM previews WHERE item = items.id AND state = 'done')), 0)
              FROM items WHERE kind = 'video' AND state IN ('sealed', 'logged', 'uploading', 'stored')",
             [],
-            |row| row.get(0),
-        )?;
-        Ok(count.cast_unsigned())
+        )
     }
 
     pub fn preview(
@@ -137,25 +113,22 @@ impl Journal {
         item: EvidenceId,
         part: Part,
     ) -> Result<Option<PreviewRow>, JournalError> {
-        let connection = self.lock();
-        let row = connection
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM previews WHERE item = ?1 AND part = ?2"
-            ))?
-            .query_row((item.as_bytes(), part.as_str()), |row| Ok(read(row)))
-            .optional()?;
-        row.transpose()
+        self.row(
+            &format!("SELECT {COLUMNS} FROM previews WHERE item = ?1 AND part = ?2"),
+            (item, part),
+            read,
+        )
     }
 
     /// Previews that are made and not yet in the log, oldest first.
     pub fn previews_to_deliver(&self, limit: u32) -> Result<Vec<PreviewRow>, JournalError> {
-        let connection = self.lock();
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM previews WHERE state IN ('made', 'entered') ORDER BY part DESC, item LIMIT ?1"
-        ))?;
-        let rows = statement.query_map([limit], |row| Ok(read(row)))?;
-        rows.map(|row| row.map_err(JournalError::from).and_then(|row| row))
-            .collect()
+        self.rows(
+            &format!(
+                "SELECT {COLUMNS} FROM previews WHERE state IN ('made', 'entered') ORDER BY part DESC, item LIMIT ?1"
+            ),
+            [limit],
+            read,
+        )
     }
 
     /// Notes that a worker starts; returns how many have, this one included.
@@ -165,7 +138,7 @@ impl Journal {
             "INSERT INTO previews (item, part, state, attempts) VALUES (?1, ?2, 'trying', 1)
              ON CONFLICT (item, part) DO UPDATE SET state = 'trying', attempts = attempts + 1, report = NULL, entry = NULL
              RETURNING attempts",
-            (item.as_bytes(), part.as_str()),
+            (item, part),
             |row| row.get(0),
         )?)
     }
@@ -175,7 +148,7 @@ impl Journal {
         step!("journal untry_preview");
         self.lock().execute(
             "UPDATE previews SET attempts = MAX(attempts - 1, 0) WHERE item = ?1 AND part = ?2 AND state = 'trying'",
-            (item.as_bytes(), part.as_str()),
+            (item, part),
         )?;
         Ok(())
     }
@@ -225,26 +198,19 @@ impl Journal {
         self.lock().execute(
             "INSERT INTO previews (item, part, state, attempts, report, entry) VALUES (?1, ?2, ?3, 0, ?4, ?5)
              ON CONFLICT (item, part) DO UPDATE SET state = ?3, report = ?4, entry = ?5",
-            (item.as_bytes(), part.as_str(), state.name(), report, entry),
+            (item, part, state, report, entry),
         )?;
         Ok(())
     }
 }
 
-fn read(row: &Row<'_>) -> Result<PreviewRow, JournalError> {
-    let part: String = row.get(1)?;
+fn read(row: &Row<'_>) -> rusqlite::Result<PreviewRow> {
     Ok(PreviewRow {
-        item: EvidenceId::from_bytes(id_column(row, 0, "evidence id")?),
-        part: PARTS
-            .into_iter()
-            .find(|p| p.as_str() == part)
-            .ok_or(JournalError::Corrupt {
-                what: "a preview's part",
-                value: part,
-            })?,
-        state: PreviewState::of(&row.get::<_, String>(2)?)?,
-        attempts: row.get(3)?,
-        report: row.get(4)?,
-        entry: row.get(5)?,
+        item: row.get("item")?,
+        part: row.get("part")?,
+        state: row.get("state")?,
+        attempts: row.get("attempts")?,
+        report: row.get("report")?,
+        entry: row.get("entry")?,
     })
 }

@@ -1,9 +1,9 @@
-//! What was lost on this station: damaged items, a journal made anew, a log put back from its copy.
+//! Repairs after a loss on this station: damaged items, a journal that is rebuilt, a log that was restored from its copy.
 
 use rusqlite::OptionalExtension as _;
-use rusqlite::types::Value;
 
 use super::items::insert;
+use super::sql::Unsigned;
 use super::{ItemRow, Journal, JournalError};
 use crate::failpoint::step;
 use crate::model::EvidenceId;
@@ -16,18 +16,14 @@ impl Journal {
         let tx = connection.transaction()?;
         for item in items {
             let known = tx
-                .query_row(
-                    "SELECT 1 FROM items WHERE id = ?1",
-                    [item.id.as_bytes()],
-                    |_| Ok(()),
-                )
+                .query_row("SELECT 1 FROM items WHERE id = ?1", [item.id], |_| Ok(()))
                 .optional()?;
             if known.is_none() {
                 insert(&tx, item)?;
                 tx.execute(
                     "INSERT OR IGNORE INTO previews (item, part, state, attempts)
                      VALUES (?1, 'storyboard', 'done', 0), (?1, 'preview', 'done', 0)",
-                    [item.id.as_bytes()],
+                    [item.id],
                 )?;
             }
         }
@@ -35,12 +31,12 @@ impl Journal {
         Ok(())
     }
 
-    /// The log was put back from a copy of `size` entries: items whose entries are beyond that are to be logged again.
+    /// The log was restored from a copy of `size` entries: items whose entries are beyond that are to be logged again.
     pub fn unlog_from(&self, size: u64) -> Result<u64, JournalError> {
         step!("journal unlog_from");
         Ok(self.lock().execute(
             "UPDATE items SET state = 'sealed', log_index = NULL WHERE state IN ('logged', 'uploading') AND log_index >= ?1",
-            [size.cast_signed()],
+            [Unsigned(size)],
         )? as u64)
     }
 
@@ -50,13 +46,14 @@ impl Journal {
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         tx.execute(
-            "UPDATE items SET state = 'failed', wrapped_key = NULL, stored_entry = NULL, item_key_message = NULL
+            "UPDATE items SET state = 'failed', wrapped_key = NULL, item_key_message = NULL,
+                 stored_at = NULL, stored_entry = NULL
              WHERE id = ?1 AND state IN ('sealed', 'logged', 'uploading')",
-            [id.as_bytes()],
+            [id],
         )?;
         tx.execute(
             "UPDATE inventory SET outcome = 'pending', item = NULL WHERE item = ?1",
-            [id.as_bytes()],
+            [id],
         )?;
         tx.commit()?;
         Ok(())
@@ -68,61 +65,62 @@ impl Journal {
             "WHERE state = 'failed' AND NOT EXISTS (SELECT 1 FROM items AS again WHERE again.camera = items.camera
              AND again.path = items.path AND again.sha256 = items.sha256
              AND again.state IN ('sealed', 'logged', 'uploading', 'stored', 'released')) ORDER BY id",
-            &[],
+            [],
         )
     }
 
-    /// Damaged items that this one stands in for: the same file with the same content.
+    /// Damaged items that this one replaces: the same file with the same content.
     pub fn replaced_by(&self, row: &ItemRow) -> Result<Vec<ItemRow>, JournalError> {
         let (Some(camera), Some(sealed)) = (&row.camera, &row.sealed) else {
             return Ok(Vec::new());
         };
         self.items(
             "WHERE state = 'failed' AND camera = ?1 AND path = ?2 AND sha256 = ?3 ORDER BY id",
-            &[
-                Value::Text(camera.as_str().to_owned()),
-                Value::Blob(row.facts.path.as_bytes().to_vec()),
-                Value::Blob(sealed.sha256.0.to_vec()),
-            ],
+            (camera, &row.facts.path, sealed.sha256),
         )
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::journal::{Journal, Outcome};
+    use crate::journal::{FileOutcome, FileTotals, InventoryOutcome, Journal};
     use crate::model::{EvidenceId, SessionId, SourcePath};
 
     #[test]
     fn a_file_whose_item_is_lost_is_to_be_taken_whether_it_was_called_held_before_or_after() {
         let dir = tempfile::tempdir().unwrap();
         for lost_first in [false, true] {
+            let one = FileTotals { files: 1, bytes: 9 };
             let journal = Journal::open(&dir.path().join(format!("{lost_first}.db"))).unwrap();
             let (session, item) = (SessionId::new(), EvidenceId::new());
             let path = SourcePath::new("DCIM/B.MP4").unwrap();
             let connection = journal.lock();
             let sql = "INSERT INTO items (id, session, path, size, kind, flagged, state)
                        VALUES (?1, ?2, ?3, 9, 'video', 0, 'logged')";
-            let of = (item.as_bytes(), session.as_bytes(), path.as_bytes());
+            let of = (item, session, &path);
             connection.execute(sql, of).unwrap();
             let sql = "INSERT INTO inventory (session, path, size, kind, flagged, rank, outcome)
                        VALUES (?1, ?2, 9, 'video', 0, 0, 'pending')";
-            let of = (session.as_bytes(), path.as_bytes());
+            let of = (session, &path);
             connection.execute(sql, of).unwrap();
             drop(connection);
             let held = || {
-                let rows = [(path.clone(), Some(item))];
-                journal.set_outcomes(session, Outcome::Held, &rows).unwrap();
+                let rows = [InventoryOutcome {
+                    path: path.clone(),
+                    item: Some(item),
+                }];
+                let held = FileOutcome::Held;
+                journal.set_outcomes(session, held, &rows).unwrap();
             };
             if !lost_first {
                 held();
-                assert_eq!(journal.inventory_counts(session).unwrap().held, (1, 9));
+                assert_eq!(journal.inventory_counts(session).unwrap().held, one);
             }
             journal.mark_damaged(item).unwrap();
             if lost_first {
                 held();
             }
-            assert_eq!(journal.inventory_counts(session).unwrap().pending, (1, 9));
+            assert_eq!(journal.inventory_counts(session).unwrap().pending, one);
         }
     }
 }

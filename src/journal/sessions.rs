@@ -1,7 +1,9 @@
+//! Dock sessions as rows.
+
 use jiff::Timestamp;
 use rusqlite::Row;
 
-use super::columns::{column, id_column};
+use super::sql::Time;
 use super::{Journal, JournalError};
 use crate::failpoint::step;
 use crate::model::{BayName, CameraId, Officer, SessionId};
@@ -20,6 +22,14 @@ pub struct SessionRow {
     pub ended: Option<Timestamp>,
 }
 
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionEnd {
+    pub at: Timestamp,
+    /// Every recording was secured before the camera left.
+    pub complete: bool,
+}
+
 impl Journal {
     pub fn begin_session(&self, session: &SessionRow) -> Result<(), JournalError> {
         step!("journal begin_session");
@@ -30,47 +40,39 @@ impl Journal {
     pub fn adopt_session(
         &self,
         session: &SessionRow,
-        ended: Option<(Timestamp, bool)>,
+        end: Option<SessionEnd>,
     ) -> Result<(), JournalError> {
         step!("journal adopt_session");
-        self.insert_session("INSERT OR IGNORE", session, ended)
+        self.insert_session("INSERT OR IGNORE", session, end)
     }
 
     fn insert_session(
         &self,
         insert: &str,
         session: &SessionRow,
-        ended: Option<(Timestamp, bool)>,
+        end: Option<SessionEnd>,
     ) -> Result<(), JournalError> {
-        let columns =
-            "id, bay, camera, profile, access, officer, quarantine, started, ended, complete";
-        self.lock().execute(
+        self.change(
             &format!(
-                "{insert} INTO sessions ({columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+                "{insert} INTO sessions ({COLUMNS}, complete) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
             ),
             (
-                session.id.as_bytes(),
-                session.bay.as_str(),
-                session.camera.as_ref().map(CameraId::as_str),
+                session.id,
+                &session.bay,
+                &session.camera,
                 &session.profile,
                 &session.access,
-                session.officer.as_ref().map(|o| &o.0),
+                &session.officer,
                 &session.quarantine,
-                session.started.to_string(),
-                ended.map(|(at, _)| at.to_string()),
-                ended.map(|(_, complete)| complete),
+                Time(session.started),
+                end.map(|end| Time(end.at)),
+                end.map(|end| end.complete),
             ),
-        )?;
-        Ok(())
+        )
     }
 
     /// Ends a session and forgets its inventory: what became of each file stands in the log.
-    pub fn end_session(
-        &self,
-        id: SessionId,
-        at: Timestamp,
-        complete: bool,
-    ) -> Result<(), JournalError> {
+    pub fn end_session(&self, id: SessionId, end: SessionEnd) -> Result<(), JournalError> {
         step!("journal end_session");
         let mut connection = self.lock();
         let tx = connection.transaction()?;
@@ -79,7 +81,7 @@ impl Journal {
                  (seen, held, missing) = (SELECT COUNT(*), COALESCE(SUM(outcome = 'held'), 0),
                      COALESCE(SUM(outcome IN ('pending', 'failed')), 0) FROM inventory WHERE session = ?1)
              WHERE id = ?1",
-            (id.as_bytes(), at.to_string(), complete),
+            (id, Time(end.at), end.complete),
         )?;
         // An unknown camera's files can't be known again: they stay missing under its session.
         tx.execute(
@@ -87,65 +89,43 @@ impl Journal {
              SELECT COALESCE(s.camera, ''), i.path, i.session, i.size, i.modified
              FROM inventory i JOIN sessions s ON s.id = i.session
              WHERE i.session = ?1 AND i.outcome IN ('pending', 'failed')",
-            [id.as_bytes()],
+            [id],
         )?;
-        tx.execute("DELETE FROM inventory WHERE session = ?1", [id.as_bytes()])?;
+        tx.execute("DELETE FROM inventory WHERE session = ?1", [id])?;
         tx.commit()?;
         Ok(())
     }
 
     /// Sessions that a stopped or killed service left open.
     pub fn open_sessions(&self) -> Result<Vec<SessionRow>, JournalError> {
-        self.sessions("WHERE ended IS NULL ORDER BY started")
+        self.rows(
+            &format!("SELECT {COLUMNS} FROM sessions WHERE ended IS NULL ORDER BY started"),
+            [],
+            read,
+        )
     }
 
     pub fn session(&self, id: SessionId) -> Result<Option<SessionRow>, JournalError> {
-        use rusqlite::OptionalExtension as _;
-        let connection = self.lock();
-        let row = connection
-            .query_row(
-                &format!("SELECT {COLUMNS} FROM sessions WHERE id = ?1"),
-                [id.as_bytes()],
-                |row| Ok(read(row)),
-            )
-            .optional()?;
-        row.transpose()
-    }
-
-    fn sessions(&self, rest: &str) -> Result<Vec<SessionRow>, JournalError> {
-        let connection = self.lock();
-        let mut statement =
-            connection.prepare(&format!("SELECT {COLUMNS} FROM sessions {rest}"))?;
-        let rows = statement.query_map([], |row| Ok(read(row)))?;
-        rows.map(|row| row.map_err(JournalError::from).and_then(|row| row))
-            .collect()
+        self.row(
+            &format!("SELECT {COLUMNS} FROM sessions WHERE id = ?1"),
+            [id],
+            read,
+        )
     }
 }
 
 const COLUMNS: &str = "id, bay, camera, profile, access, officer, quarantine, started, ended";
 
-fn read(row: &Row<'_>) -> Result<SessionRow, JournalError> {
-    let text = |index: usize| row.get::<_, Option<String>>(index);
+fn read(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
     Ok(SessionRow {
-        id: SessionId::from_bytes(id_column(row, 0, "session id")?),
-        bay: BayName::new(&row.get::<_, String>(1)?),
-        camera: camera(text(2)?)?,
-        profile: row.get(3)?,
-        access: row.get(4)?,
-        officer: text(5)?.map(Officer),
-        quarantine: text(6)?,
-        started: column(&row.get::<_, String>(7)?, "start time")?,
-        ended: text(8)?.map(|t| column(&t, "end time")).transpose()?,
-    })
-}
-
-pub(super) fn camera(text: Option<String>) -> Result<Option<CameraId>, JournalError> {
-    let Some(text) = text else { return Ok(None) };
-    let parsed = text
-        .split_once('/')
-        .and_then(|(make, serial)| CameraId::new(make, serial));
-    parsed.map(Some).ok_or(JournalError::Corrupt {
-        what: "a camera id",
-        value: text,
+        id: row.get("id")?,
+        bay: row.get("bay")?,
+        camera: row.get("camera")?,
+        profile: row.get("profile")?,
+        access: row.get("access")?,
+        officer: row.get("officer")?,
+        quarantine: row.get("quarantine")?,
+        started: row.get::<_, Time>("started")?.0,
+        ended: row.get::<_, Option<Time>>("ended")?.map(|t| t.0),
     })
 }

@@ -1,5 +1,6 @@
-use rusqlite::OptionalExtension as _;
+//! Multipart uploads in progress, so that they go on after any interruption.
 
+use super::sql::Unsigned;
 use super::{Journal, JournalError};
 use crate::failpoint::step;
 use crate::model::{Retention, Sha256Digest};
@@ -25,43 +26,33 @@ pub struct PartRow {
 
 impl Journal {
     pub fn upload(&self, key: &str) -> Result<Option<UploadRow>, JournalError> {
-        let connection = self.lock();
-        let head: Option<(String, i64, Option<String>)> = connection
-            .query_row(
-                "SELECT upload_id, part_size, retention FROM uploads WHERE key = ?1",
-                [key],
-                |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)),
-            )
-            .optional()?;
-        let Some((upload_id, part_size, retention)) = head else {
+        let found = self.row(
+            "SELECT upload_id, part_size, retention FROM uploads WHERE key = ?1",
+            [key],
+            |row| {
+                Ok(UploadRow {
+                    upload_id: row.get("upload_id")?,
+                    part_size: row.get::<_, Unsigned>("part_size")?.0,
+                    retention: row.get("retention")?,
+                    parts: Vec::new(),
+                })
+            },
+        )?;
+        let Some(mut upload) = found else {
             return Ok(None);
         };
-        let retention = retention
-            .map(|json| {
-                serde_json::from_str(&json).map_err(|_| JournalError::Corrupt {
-                    what: "a retention",
-                    value: json.clone(),
-                })
-            })
-            .transpose()?;
-        let mut statement = connection.prepare_cached(
+        upload.parts = self.rows(
             "SELECT number, digest, etag FROM parts WHERE key = ?1 ORDER BY number",
-        )?;
-        let parts = statement
-            .query_map([key], |row| {
+            [key],
+            |row| {
                 Ok(PartRow {
-                    number: row.get(0)?,
-                    digest: Sha256Digest(row.get(1)?),
-                    etag: row.get(2)?,
+                    number: row.get("number")?,
+                    digest: row.get("digest")?,
+                    etag: row.get("etag")?,
                 })
-            })?
-            .collect::<Result<_, _>>()?;
-        Ok(Some(UploadRow {
-            upload_id,
-            part_size: part_size.cast_unsigned(),
-            retention,
-            parts,
-        }))
+            },
+        )?;
+        Ok(Some(upload))
     }
 
     pub fn begin_upload(
@@ -78,12 +69,7 @@ impl Journal {
         tx.execute(
             "INSERT INTO uploads (key, upload_id, part_size, retention) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (key) DO UPDATE SET upload_id = ?2, part_size = ?3, retention = ?4",
-            (
-                key,
-                upload_id,
-                part_size.cast_signed(),
-                retention.and_then(|r| serde_json::to_string(r).ok()),
-            ),
+            (key, upload_id, Unsigned(part_size), retention),
         )?;
         tx.commit()?;
         Ok(())
@@ -91,12 +77,12 @@ impl Journal {
 
     pub fn part_done(&self, key: &str, part: &PartRow) -> Result<(), JournalError> {
         step!("journal part_done");
-        // Lost: the store lists the part, and it is sent again only if it differs.
+        // If this is lost, the store lists the part, and it is sent again only if it differs.
         self.unsynced(|connection| {
             connection.execute(
                 "INSERT INTO parts (key, number, digest, etag) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (key, number) DO UPDATE SET digest = ?3, etag = ?4",
-                (key, part.number, part.digest.0, &part.etag),
+                (key, part.number, part.digest, &part.etag),
             )?;
             Ok(())
         })

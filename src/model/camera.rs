@@ -1,10 +1,11 @@
 use std::fmt;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::{CameraClock, CameraDevice, ClockMethod};
+use super::{CameraClock, CameraDevice, ClockMethod, UnknownName};
 
 /// Longest serial that is accepted, in bytes; a longer one is cut and the camera treated as unknown.
 pub const SERIAL_MAX: usize = 128;
@@ -30,6 +31,20 @@ impl CameraId {
     /// The part after the make.
     pub fn serial(&self) -> &str {
         self.0.split_once('/').map_or(&self.0, |(_, serial)| serial)
+    }
+}
+
+impl FromStr for CameraId {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let parsed = text
+            .split_once('/')
+            .and_then(|(make, serial)| Self::new(make, serial));
+        parsed.ok_or_else(|| UnknownName {
+            what: "a camera id (make/serial)",
+            text: text.chars().take(256).collect(),
+        })
     }
 }
 

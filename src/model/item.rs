@@ -3,7 +3,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::SourcePath;
+use super::{SourcePath, written_as};
 
 /// What a camera says of one file. `size` and `modified` are claims until the file was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +24,19 @@ pub enum ItemKind {
     Video,
     /// Belongs to the video of the same stem: GPS track, log, thumbnail, audio.
     Sidecar,
-    /// Matches no pattern of the profile; taken all the same.
+    /// Matches no pattern of the profile, and is taken like the rest.
     Other,
 }
 
-/// The way of an item (design, section 4).
+written_as!(
+    ItemKind,
+    "a kind of item",
+    Video = "video",
+    Sidecar = "sidecar",
+    Other = "other",
+);
+
+/// How far an item has come; each state leads to the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemState {
@@ -43,19 +51,18 @@ pub enum ItemState {
     Failed,
 }
 
-impl ItemState {
-    /// With their names as in JSON and in the journal.
-    pub const NAMES: &[(Self, &'static str)] = &[
-        (Self::Seen, "seen"),
-        (Self::Pulling, "pulling"),
-        (Self::Sealed, "sealed"),
-        (Self::Logged, "logged"),
-        (Self::Uploading, "uploading"),
-        (Self::Stored, "stored"),
-        (Self::Released, "released"),
-        (Self::Failed, "failed"),
-    ];
-}
+written_as!(
+    ItemState,
+    "an item's state",
+    Seen = "seen",
+    Pulling = "pulling",
+    Sealed = "sealed",
+    Logged = "logged",
+    Uploading = "uploading",
+    Stored = "stored",
+    Released = "released",
+    Failed = "failed",
+);
 
 /// Which sealed object of an item; authenticated as `camdock:part` in its encryption context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,16 +74,14 @@ pub enum Part {
     ItemKey,
 }
 
-impl Part {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Original => "original",
-            Self::Preview => "preview",
-            Self::Storyboard => "storyboard",
-            Self::ItemKey => "item-key",
-        }
-    }
-}
+written_as!(
+    Part,
+    "a part of an item",
+    Original = "original",
+    Preview = "preview",
+    Storyboard = "storyboard",
+    ItemKey = "item-key",
+);
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,6 +10,7 @@ mod event;
 mod explain;
 mod ids;
 mod item;
+mod names;
 mod path;
 mod preview;
 mod status;
@@ -23,8 +24,13 @@ pub use event::*;
 pub use explain::{Explain, RetryClass};
 pub use ids::{EvidenceId, IdError, SessionId, StationName};
 pub use item::{FileFacts, ItemKind, ItemState, Part};
+pub use names::UnknownName;
+pub(crate) use names::written_as;
 pub use path::{Escaped, PathError, SourcePath};
 pub use preview::*;
-pub use status::{Completeness, OutboundView, PreviewView, Problem, StatusView, Verification};
+pub use status::{
+    Completeness, OutboundView, PreviewProgress, PreviewView, Problem, StateTotal, StatusView,
+    UploadProgress, Verification,
+};
 pub use usb::{Mounted, MountedStorage, StorageState, UsbDevice, UsbEndpoint, UsbInterface};
 pub use wipe::{Left, Proven, WipeAnswer, WipeLevel, WipeProof, WipeRequest, WipeResult};

@@ -13,14 +13,22 @@ pub struct StatusView {
     pub time: Timestamp,
     pub bays: Vec<BayView>,
     pub outbound: OutboundView,
-    /// State, items, plaintext bytes.
-    pub items: Vec<(ItemState, u64, u64)>,
+    pub items: Vec<StateTotal>,
     pub log_entries: u64,
     pub spool_free_bytes: Option<u64>,
     pub clock: ClockState,
     /// By bay: why a camera whose footage is all stored could not be wiped. No matter of the evidence.
     #[serde(default)]
     pub wiping: BTreeMap<String, Problem>,
+}
+
+/// The items that are in one state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateTotal {
+    pub state: ItemState,
+    pub items: u64,
+    /// Of plaintext.
+    pub bytes: u64,
 }
 
 impl StatusView {
@@ -37,8 +45,8 @@ impl StatusView {
 /// What the uploads are doing.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct OutboundView {
-    /// By evidence id: the file, sealed bytes that the store has taken, and of how many.
-    pub at_work: BTreeMap<String, (String, u64, u64)>,
+    /// By evidence id.
+    pub at_work: BTreeMap<String, UploadProgress>,
     /// Why the uploads cannot go on, if so.
     pub problem: Option<Problem>,
     /// Items that need a person, by evidence id.
@@ -47,12 +55,30 @@ pub struct OutboundView {
     pub previews: PreviewView,
 }
 
+/// One item that is being uploaded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UploadProgress {
+    pub file: String,
+    /// Sealed bytes that the store has taken.
+    pub bytes_done: u64,
+    pub bytes_total: u64,
+}
+
 /// What the previews are doing.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct PreviewView {
-    /// By evidence id: the file, the part, milliseconds of footage that are done.
-    pub at_work: BTreeMap<String, (String, Part, u64)>,
+    /// By evidence id and part.
+    pub at_work: BTreeMap<String, PreviewProgress>,
     pub problem: Option<Problem>,
+}
+
+/// One preview that is being made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PreviewProgress {
+    pub file: String,
+    pub part: Part,
+    /// Milliseconds of footage.
+    pub done_ms: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use super::service::Ended;
 use crate::ingest::{DAMAGED, Outbound, Shared};
+use crate::journal::FileTotals;
 use crate::model::ItemState;
 
 /// How a run ends that has nothing left to store.
@@ -16,12 +17,12 @@ pub(super) fn secured(shared: &Shared) -> Ended {
 
 /// Whether all that can be done is done.
 pub(super) fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Option<Ended>> {
-    let counts = shared.journal.state_counts()?;
+    let counts = shared.journal.state_totals()?;
     let of = |wanted: &[ItemState]| -> u64 {
         counts
             .iter()
-            .filter(|(s, ..)| wanted.contains(s))
-            .map(|(_, n, _)| n)
+            .filter(|total| wanted.contains(&total.state))
+            .map(|total| total.items)
             .sum()
     };
     let waiting = of(&[ItemState::Sealed, ItemState::Logged, ItemState::Uploading])
@@ -56,9 +57,10 @@ pub(super) fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Op
     Ok(stuck.then_some(Ended::NeedsAttention))
 }
 
-pub(super) fn totals(shared: &Shared) -> anyhow::Result<(u64, u64)> {
-    let counts = shared.journal.state_counts()?;
-    Ok(counts.iter().fold((0, 0), |(files, bytes), (_, n, size)| {
-        (files + n, bytes + size)
-    }))
+pub(super) fn totals(shared: &Shared) -> anyhow::Result<FileTotals> {
+    let counts = shared.journal.state_totals()?;
+    Ok(FileTotals {
+        files: counts.iter().map(|total| total.items).sum(),
+        bytes: counts.iter().map(|total| total.bytes).sum(),
+    })
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use crate::audit::LogHandle;
-use crate::journal::EntryIndex;
+use crate::journal::{EntryIndex, Mention};
 use crate::model::{EvidenceId, Explain as _, SessionId};
 
 const AGAIN: Duration = Duration::from_secs(30);
@@ -73,6 +73,7 @@ fn step(log: &LogHandle, index: &EntryIndex) -> anyhow::Result<bool> {
     if entries.is_empty() {
         return Ok(false);
     }
+    let mention = |id: &[u8; 16], entry| Mention { id: *id, entry };
     let mut mentions = Vec::new();
     for (at, bytes) in (from..).zip(&entries) {
         let Ok(entry) = serde_json::from_slice::<Light>(bytes) else {
@@ -82,10 +83,10 @@ fn step(log: &LogHandle, index: &EntryIndex) -> anyhow::Result<bool> {
         mentions.extend(
             files
                 .chain(entry.data.evidence)
-                .map(|id| (*id.as_bytes(), at)),
+                .map(|id| mention(id.as_bytes(), at)),
         );
         if matches!(entry.event.as_str(), "camera.docked" | "camera.undocked") {
-            mentions.extend(entry.session.map(|id| (*id.as_bytes(), at)));
+            mentions.extend(entry.session.map(|id| mention(id.as_bytes(), at)));
         }
     }
     index.add(&mentions, from + entries.len() as u64)?;

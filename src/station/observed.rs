@@ -107,8 +107,8 @@ impl Observed {
             metrics::bays(state, count as u64);
         }
         for (state, name) in ItemState::NAMES {
-            let found = view.items.iter().find(|(s, ..)| s == state);
-            let (items, bytes) = found.map_or((0, 0), |(_, items, bytes)| (*items, *bytes));
+            let found = view.items.iter().find(|total| total.state == *state);
+            let (items, bytes) = found.map_or((0, 0), |total| (total.items, total.bytes));
             metrics::items(name, items, bytes);
         }
         metrics::bay_still(still(&view.bays, &mut sampled.progress));
@@ -152,7 +152,7 @@ impl Station for Observed {
                 next_step,
             });
         };
-        let journal = self.shared.journal.state_counts().err();
+        let journal = self.shared.journal.state_totals().err();
         need(
             "journal",
             true,

@@ -299,7 +299,8 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
         let _ = std::fs::remove_file(socket);
     }
     if let Some(path) = &options.report {
-        (report.files, report.bytes) = totals(&shared)?;
+        let totals = totals(&shared)?;
+        (report.files, report.bytes) = (totals.files, totals.bytes);
         report.write(began, path)?;
     }
     let closed = tokio::task::block_in_place(|| shared.log.close());

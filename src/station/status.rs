@@ -23,7 +23,7 @@ pub fn take(shared: &Shared, outbound: &Outbound) -> anyhow::Result<StatusView> 
         time: now(),
         bays: shared.bays.all(),
         outbound: outbound.snapshot(),
-        items: shared.journal.state_counts()?,
+        items: shared.journal.state_totals()?,
         log_entries: shared.log_size(),
         spool_free_bytes: shared.spool.free(),
         clock: sys::clock_state(),

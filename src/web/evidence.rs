@@ -117,10 +117,10 @@ impl Asked {
             return Ok(None);
         }
         let parsed = self.after.split_once('/').and_then(|(attention, id)| {
-            Some(SearchCursor(
-                attention == "1",
-                id.parse::<EvidenceId>().ok()?,
-            ))
+            Some(SearchCursor {
+                attention: attention == "1",
+                id: id.parse::<EvidenceId>().ok()?,
+            })
         });
         parsed
             .map(Some)
@@ -204,18 +204,18 @@ pub(super) async fn list(
             .search(&search, after, limit)
             .map_err(|e| broken(&e))?;
         let count = match after {
-            None => Some(journal.count(&search).map_err(|e| broken(&e))?),
+            None => Some(journal.match_count(&search).map_err(|e| broken(&e))?),
             Some(_) => None,
         };
         let next = found
             .next
-            .map(|SearchCursor(attention, id)| format!("{}/{id}", u8::from(attention)));
+            .map(|next| format!("{}/{}", u8::from(next.attention), next.id));
         let items: Vec<Item> = found.items.into_iter().map(Item::from).collect();
         let body = serde_json::json!({
             "items": items,
             "next": next,
-            "count": count.map(|(n, _)| n),
-            "more_than_count": count.is_some_and(|(_, more)| more),
+            "count": count.map(|count| count.items),
+            "more_than_count": count.is_some_and(|count| count.more),
         });
         Ok(axum::Json(body).into_response())
     })
@@ -348,13 +348,13 @@ pub(super) async fn problems(
         let waiting: u64 = view
             .items
             .iter()
-            .filter(|(state, ..)| {
+            .filter(|total| {
                 matches!(
-                    state,
+                    total.state,
                     ItemState::Sealed | ItemState::Logged | ItemState::Uploading
                 )
             })
-            .map(|(_, items, _)| items)
+            .map(|total| total.items)
             .sum();
         let body = serde_json::json!({
             "undecided": overview.undecided,

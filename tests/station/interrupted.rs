@@ -7,7 +7,7 @@ use std::time::Duration;
 use camdock::model::Event;
 
 use crate::place::{Place, until};
-use crate::support::Made;
+use crate::support::SeededSource;
 
 /// The bytes of the largest sealed file on its way.
 fn largest_in_spool(place: &Place) -> u64 {
@@ -43,7 +43,7 @@ fn a_kill_in_mid_file_goes_on_from_there_at_the_next_start() {
     place.drain().ends(0).says("resumes an interrupted pull");
     let item = place.item("LONG.MP4");
     assert_eq!(item["evidence"], items[0]["evidence"]);
-    assert!(place.open(item["evidence"].as_str().unwrap()) == Made::new(1, len).whole());
+    assert!(place.open(item["evidence"].as_str().unwrap()) == SeededSource::new(1, len).whole());
     assert_eq!(place.items().len(), 1);
     assert_eq!(place.verify_deep()["items_opened"], 1);
 }
@@ -96,7 +96,10 @@ fn a_kill_during_an_upload_and_a_store_that_dies_lose_nothing() {
     let sent = |place: &Place| {
         let status = place.status()?;
         let at_work = status["outbound"]["at_work"].as_object()?.clone();
-        at_work.values().filter_map(|w| w[1].as_u64()).max()
+        at_work
+            .values()
+            .filter_map(|w| w["bytes_done"].as_u64())
+            .max()
     };
     until("parts in the store", || sent(&place) >= Some(16 << 20));
     running.kill();
@@ -163,7 +166,7 @@ fn a_camera_pulled_out_in_mid_file_is_named_and_goes_on_when_docked_again() {
     assert_eq!(undocked.missing[0].to_string(), "LONG.MP4");
     assert!(
         place.open(place.item("LONG.MP4")["evidence"].as_str().unwrap())
-            == Made::new(2, len).whole()
+            == SeededSource::new(2, len).whole()
     );
     assert_eq!(place.verify_deep()["items_opened"], 2);
 }

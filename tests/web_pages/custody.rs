@@ -2,7 +2,7 @@
 
 use super::*;
 use camdock::audit::{LogHandle, LogKey};
-use camdock::journal::EntryIndex;
+use camdock::journal::{EntryIndex, Mention};
 use camdock::model::{Entry, Event};
 use serde_json::Value;
 
@@ -37,7 +37,12 @@ fn told(indexed: u64) -> (Site, String, EvidenceId) {
     let entries = vec![looked_at(id); usize::try_from(ENTRIES).unwrap()];
     log.append_blocking(&entries).unwrap();
     let index = EntryIndex::open(&dir.path().join("entries.db")).unwrap();
-    let mentions: Vec<_> = (0..indexed).map(|at| (*id.as_bytes(), at)).collect();
+    let mentions: Vec<_> = (0..indexed)
+        .map(|entry| Mention {
+            id: *id.as_bytes(),
+            entry,
+        })
+        .collect();
     index.add(&mentions, indexed).unwrap();
     let archive = Archive {
         journal,

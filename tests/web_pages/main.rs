@@ -12,7 +12,9 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use camdock::config::{Config, Loaded, Secrets};
-use camdock::journal::{ItemRow, Journal, SealedFacts, Search, SearchCursor, SessionRow};
+use camdock::journal::{
+    ItemRow, Journal, LoggedItem, SealedFacts, Search, SearchCursor, SessionRow, StoreProgress,
+};
 use camdock::model::{
     BayName, BayStatus, BayView, CameraId, EvidenceId, FileFacts, ItemKind, ItemState, Officer,
     OperatorAction, SessionId, Sha256Digest, SourcePath, StatusView,
@@ -436,9 +438,7 @@ fn item(number: u64, session: SessionId, camera: &CameraId) -> ItemRow {
             .is_multiple_of(5000)
             .then(|| "not in the roster".into()),
         log_index: None,
-        stored_entry: None,
-        stored_index: None,
-        stored_at: None,
+        storing: StoreProgress::Unconfirmed,
     }
 }
 
@@ -548,7 +548,7 @@ fn a_hundred_thousand_items_are_searched_and_counted_quickly() {
     });
     assert_eq!(count, 100_000);
     quick("figures for the metrics", 20, &mut || {
-        assert_eq!(journal.state_counts().unwrap()[0].1, 100_000);
+        assert_eq!(journal.state_totals().unwrap()[0].items, 100_000);
         assert_eq!(
             journal.overview(jiff::Timestamp::now()).unwrap().undecided,
             20

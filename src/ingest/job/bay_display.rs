@@ -108,8 +108,8 @@ impl BayDisplay {
         tracing::info!(
             files = counts.files(),
             bytes = counts.bytes(),
-            held = counts.held.0,
-            failed = counts.failed.0,
+            held = counts.held.files,
+            failed = counts.failed.files,
             seconds,
             "everything on the camera is secured on this station"
         );

@@ -9,7 +9,7 @@ use crate::failpoint::reached;
 use crate::ingest::control::JobControl;
 use crate::ingest::events::{session_docked, session_undocked};
 use crate::ingest::{IngestError, Shared, now};
-use crate::journal::{InventoryCounts, SessionRow};
+use crate::journal::{InventoryCounts, SessionEnd, SessionRow, StalePull};
 use crate::metrics;
 use crate::model::{CameraId, Condition, Event};
 
@@ -93,7 +93,7 @@ impl DockSession {
             return Ok(());
         };
         let (journal, spool) = (&self.shared.journal, &self.shared.spool);
-        for (id, path) in journal.stale_pulls(camera, self.row.id)? {
+        for StalePull { id, path } in journal.stale_pulls(camera, self.row.id)? {
             tracing::info!(evidence = %id, %path, "an interrupted pull is thrown away: the file was changed or removed");
             journal.drop_pulling(id)?;
             durable::remove(&spool.partial(id))?;
@@ -134,7 +134,13 @@ impl DockSession {
             }
             reached!("session: undocked");
             let journal = &self.shared.journal;
-            Ok(journal.end_session(self.row.id, now(), complete)?)
+            Ok(journal.end_session(
+                self.row.id,
+                SessionEnd {
+                    at: now(),
+                    complete,
+                },
+            )?)
         })?;
         metrics::session(if complete { "complete" } else { "interrupted" });
         Ok(())

@@ -19,7 +19,7 @@ use crate::ingest::pull::{PullTools, Puller};
 use crate::ingest::slots::CameraSlot;
 use crate::ingest::spool::ReservedRoom;
 use crate::ingest::{IngestError, Shared, chain};
-use crate::journal::{InventoryRow, Outcome};
+use crate::journal::{FileOutcome, InventoryOutcome, InventoryRow};
 use crate::metrics;
 use crate::model::{Event, Explain as _, FileFacts, ItemFailed, RetryClass, SourcePath};
 
@@ -252,9 +252,12 @@ impl Intake {
             reason: chain(error),
             retried: true,
         }))?;
-        let failed = [(facts.path.clone(), None)];
+        let failed = [InventoryOutcome {
+            path: facts.path.clone(),
+            item: None,
+        }];
         let journal = &session.shared.journal;
-        journal.set_outcomes(session.row.id, Outcome::Failed, &failed)?;
+        journal.set_outcomes(session.row.id, FileOutcome::Failed, &failed)?;
         Ok(TakeResult::Done)
     }
 
@@ -269,10 +272,13 @@ impl Intake {
         reached!("session: held named");
         let rows: Vec<_> = held
             .drain(..)
-            .map(|held| (held.facts.path, Some(held.evidence)))
+            .map(|held| InventoryOutcome {
+                path: held.facts.path,
+                item: Some(held.evidence),
+            })
             .collect();
         let journal = &session.shared.journal;
-        Ok(journal.set_outcomes(session.row.id, Outcome::Held, &rows)?)
+        Ok(journal.set_outcomes(session.row.id, FileOutcome::Held, &rows)?)
     }
 
     /// Nothing is left but files that do not fit: says so and waits until the `smallest` does. `false`: it is time to look

@@ -162,7 +162,7 @@ impl Run {
         self.intake.wait_committed();
         let fresh = self.take_inventory(camera)?;
         let counts = self.session.counts()?;
-        if fresh == 0 && counts.pending.0 == 0 {
+        if fresh == 0 && counts.pending.files == 0 {
             return self.settle(camera);
         }
         self.session.control.set_settled(false);
@@ -270,7 +270,7 @@ impl Run {
 
     fn leave_bay(&self, counts: &InventoryCounts, missing: u64) {
         let settled = *self.display.state().phase() == Phase::Settled;
-        if settled && counts.failed.0 == 0 || self.session.shared.stopping() {
+        if settled && counts.failed.files == 0 || self.session.shared.stopping() {
             self.display.clear();
         } else {
             self.display.show_removed_early(counts, missing);

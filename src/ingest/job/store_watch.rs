@@ -28,7 +28,7 @@ impl StoreWatch {
         if self.poll.is_due(journal.changes(), self.unstored.is_none()) {
             // What was damaged on this station before it was stored is taken again, and nothing is safe until then.
             if let Ok(counts) = session.counts()
-                && counts.pending.0 > 0
+                && counts.pending.files > 0
             {
                 session.control.set_settled(false);
                 display.show_pulling(counts);

@@ -21,7 +21,7 @@ use super::{IngestError, Outbound, Shared, blocking, now};
 use crate::config::Profiles;
 use crate::durable;
 use crate::journal::{ItemRow, PreviewRow, PreviewState};
-use crate::model::{Explain as _, ItemState, Part};
+use crate::model::{Explain as _, ItemState, Part, PreviewProgress};
 use crate::preview::{Limits, Settings};
 use crate::seal::SealError;
 
@@ -178,9 +178,13 @@ impl Previews {
     fn begin_worker(self: &Arc<Self>, work: WorkId, row: ItemRow, queue: &mut Queue<PreviewLane>) {
         let (this, part) = (Arc::clone(self), work.part);
         queue.begin(work, PreviewLane::Worker(part), async move {
-            let name = (row.facts.path.to_string(), part, 0);
+            let progress = PreviewProgress {
+                file: row.facts.path.to_string(),
+                part,
+                done_ms: 0,
+            };
             let view = || this.outbound.lock();
-            view().previews.at_work.insert(work.to_string(), name);
+            view().previews.at_work.insert(work.to_string(), progress);
             let made = {
                 let this = Arc::clone(&this);
                 // The worker dies with this thread, which therefore waits for it.
@@ -197,7 +201,8 @@ impl Previews {
             return Ok(false);
         }
         let waited = row
-            .stored_at
+            .storing
+            .at()
             .map_or(0, |at| now().as_second() - at.as_second());
         let (code, reason) =
             if waited > i64::try_from(self.rules.hold.as_secs()).unwrap_or(i64::MAX) {

@@ -134,7 +134,7 @@ impl Previews {
             progress: &|ms| {
                 let mut view = self.outbound.lock();
                 if let Some(at_work) = view.previews.at_work.get_mut(&view_key) {
-                    at_work.2 = ms;
+                    at_work.done_ms = ms;
                 }
             },
         })?;

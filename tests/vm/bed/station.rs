@@ -11,7 +11,7 @@ use camdock::model::{Entry, Event};
 use serde_json::Value;
 
 use super::guest::Guest;
-use crate::support::Made;
+use crate::support::SeededSource;
 
 const LIMIT: Duration = Duration::from_mins(3);
 /// The files' time on their camera, in seconds since 1970.
@@ -45,7 +45,7 @@ impl Footage {
 
     pub fn bytes(&self, path: &str) -> Vec<u8> {
         let (seed, len) = self.files[path];
-        Made::new(seed, len).whole()
+        SeededSource::new(seed, len).whole()
     }
 
     /// Writes the files with a camera's times.
@@ -180,7 +180,7 @@ impl Guest {
             let states = view["items"].as_array().unwrap();
             states
                 .iter()
-                .all(|state| state[0] == "released" || state[1] == 0)
+                .all(|state| state["state"] == "released" || state["items"] == 0)
         });
     }
 

@@ -267,7 +267,7 @@ impl Wiper {
             return Ok(Err(kept(&left, Some(&row))));
         }
         let (Some(sealed), Some(sealed_at), Some(stored_at)) =
-            (&row.sealed, row.log_index, row.stored_index)
+            (&row.sealed, row.log_index, row.storing.index())
         else {
             let left = Left::new("not_stored", "the journal does not call it stored");
             return Ok(Err(kept(&left, Some(&row))));

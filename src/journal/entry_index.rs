@@ -1,4 +1,4 @@
-//! Which log entries speak of an item or a dock session: a lookup beside the log, made from it and thrown away at will.
+//! Which log entries name an item or a dock session: an index that is made from the log and can be made again at any time.
 
 use std::path::Path;
 
@@ -6,10 +6,18 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::JournalError;
+use super::sql::Unsigned;
 
-/// A file of its own: it is written without syncs, and whatever is wrong with it, it is made anew.
+/// In a file of its own, written without syncs. A file that cannot be read is thrown away and made again.
 pub struct EntryIndex {
     connection: Mutex<Connection>,
+}
+
+/// An entry of the log that names an item or a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mention {
+    pub id: [u8; 16],
+    pub entry: u64,
 }
 
 const SCHEMA: &str = "
@@ -18,7 +26,7 @@ CREATE TABLE IF NOT EXISTS upto (one INTEGER PRIMARY KEY CHECK (one = 1), entrie
 ";
 
 impl EntryIndex {
-    /// Opens it, or begins anew when it cannot be read.
+    /// Opens the index, or begins a new one when it cannot be read.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         Self::try_open(path).or_else(|_| {
             for end in ["", "-wal", "-shm"] {
@@ -41,42 +49,42 @@ impl EntryIndex {
         })
     }
 
-    /// How many entries of the log, from the first on, are looked up already.
+    /// How many entries of the log, from the first on, are indexed.
     pub fn upto(&self) -> Result<u64, JournalError> {
         let connection = self.connection.lock();
-        let upto: Option<i64> = connection
+        let upto: Option<Unsigned> = connection
             .prepare_cached("SELECT entries FROM upto WHERE one = 1")?
             .query_row([], |row| row.get(0))
             .optional()?;
-        Ok(upto.unwrap_or(0).cast_unsigned())
+        Ok(upto.map_or(0, |entries| entries.0))
     }
 
-    /// Adds what the next entries speak of, and how far that goes.
-    pub fn add(&self, mentions: &[([u8; 16], u64)], upto: u64) -> Result<(), JournalError> {
+    /// Adds what the next entries name; the index then covers `upto` entries.
+    pub fn add(&self, mentions: &[Mention], upto: u64) -> Result<(), JournalError> {
         let mut connection = self.connection.lock();
         let tx = connection.transaction()?;
         {
             let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO mentions VALUES (?1, ?2)")?;
-            for (id, entry) in mentions {
-                insert.execute((id, entry.cast_signed()))?;
+            for Mention { id, entry } in mentions {
+                insert.execute((id, Unsigned(*entry)))?;
             }
         }
         tx.execute(
             "INSERT INTO upto VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET entries = ?1",
-            [upto.cast_signed()],
+            [Unsigned(upto)],
         )?;
         tx.commit()?;
         Ok(())
     }
 
-    /// Forgets everything: the log is shorter than what was looked up, so it is another one.
+    /// Forgets everything: the log is shorter than what was indexed, so it is another one.
     pub fn clear(&self) -> Result<(), JournalError> {
         let connection = self.connection.lock();
         connection.execute_batch("DELETE FROM mentions; DELETE FROM upto;")?;
         Ok(())
     }
 
-    /// Entries from `first` on that speak of one of these items or sessions, oldest first, at most `limit`.
+    /// Entries from `first` on that name one of these items or sessions, oldest first, at most `limit`.
     pub fn of(
         &self,
         ids: [&[u8; 16]; 2],
@@ -90,23 +98,22 @@ impl EntryIndex {
         let asked = (
             ids[0],
             ids[1],
-            first.cast_signed(),
+            Unsigned(first),
             i64::try_from(limit).unwrap_or(i64::MAX),
         );
-        let rows = statement.query_map(asked, |row| row.get::<_, i64>(0))?;
-        let entries = rows.collect::<Result<Vec<_>, _>>()?;
-        Ok(entries.into_iter().map(i64::cast_unsigned).collect())
+        let rows = statement.query_map(asked, |row| Ok(row.get::<_, Unsigned>(0)?.0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How many of the log's first `before` entries speak of one of these.
+    /// How many of the log's first `before` entries name one of these.
     pub fn count(&self, ids: [&[u8; 16]; 2], before: u64) -> Result<u64, JournalError> {
         let connection = self.connection.lock();
-        let count: i64 = connection
+        let count: Unsigned = connection
             .prepare_cached(
                 "SELECT COUNT(DISTINCT entry) FROM mentions WHERE id IN (?1, ?2) AND entry < ?3",
             )?
-            .query_row((ids[0], ids[1], before.cast_signed()), |row| row.get(0))?;
-        Ok(count.cast_unsigned())
+            .query_row((ids[0], ids[1], Unsigned(before)), |row| row.get(0))?;
+        Ok(count.0)
     }
 }
 
@@ -115,13 +122,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broken_index_is_made_anew() {
+    fn a_broken_index_is_made_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("entries.db");
         let index = EntryIndex::open(&path).unwrap();
-        index
-            .add(&[([1; 16], 3), ([1; 16], 9), ([2; 16], 4)], 10)
-            .unwrap();
+        let mentions = [(1, 3), (1, 9), (2, 4)].map(|(id, entry)| Mention {
+            id: [id; 16],
+            entry,
+        });
+        index.add(&mentions, 10).unwrap();
         let both = [&[1; 16], &[2; 16]];
         assert_eq!(index.of(both, 0, 10).unwrap(), [3, 4, 9]);
         assert_eq!(index.of(both, 4, 1).unwrap(), [4]);

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, StatementStatus, params_from_iter};
 
-use super::evidence::COMPLETENESS;
+use super::completeness::COMPLETENESS;
 use super::items::{TO_UPLOAD, TOTALS, UNSTORED};
 use super::overview::{FAILING, MISSING, OLDEST, UNDECIDED};
 use super::{ItemFilter, Journal, Search, SearchCursor};
@@ -88,7 +88,10 @@ fn asked(items: u32) -> Vec<(&'static str, String, Vec<Value>)> {
         asked.push((*what, sql, values));
     }
     // Far down in the list, and in it by an officer.
-    let deep = Some(SearchCursor(false, id(items / 2)));
+    let deep = Some(SearchCursor {
+        attention: false,
+        id: id(items / 2),
+    });
     for (_, search) in &searches[..2] {
         let (sql, values) = search.page(deep, 50);
         asked.push(("a page in the middle", sql, values));
@@ -185,11 +188,7 @@ fn what_a_session_still_has_here_counts_what_it_took_and_what_it_holds() {
             .execute(
                 "INSERT INTO inventory (session, path, size, kind, flagged, rank, outcome, item)
                  VALUES (?1, ?2, 1, 'video', 0, 0, 'held', ?3)",
-                (
-                    session(3).as_bytes(),
-                    format!("{n}").into_bytes(),
-                    item.as_bytes(),
-                ),
+                (session(3), format!("{n}").into_bytes(), item),
             )
             .unwrap();
     }
@@ -198,13 +197,13 @@ fn what_a_session_still_has_here_counts_what_it_took_and_what_it_holds() {
         .lock()
         .execute(
             "UPDATE items SET session = ?1 WHERE id = ?2",
-            (session(3).as_bytes(), id(999).as_bytes()),
+            (session(3), id(999)),
         )
         .unwrap();
     assert_eq!(journal.unstored_of(session(3)).unwrap(), 3, "each once");
     assert!(journal.overview(Timestamp::now()).is_ok());
     let before = journal.changes();
-    journal.state_counts().unwrap();
+    journal.state_totals().unwrap();
     assert_eq!(journal.changes(), before);
     journal.set_number("x", 1).unwrap();
     assert!(journal.changes() > before);
