@@ -9,10 +9,10 @@ use std::time::Duration;
 use aws_sdk_s3::types::ObjectVersion;
 use camdock::model::{Explain as _, RetryClass, Sha256Digest};
 use camdock::upload::{
-    Ledger as _, LockMode, MemoryLedger, Multipart, Pacer, PartMemory, RetentionPolicy, S3Store,
-    Store, StoredObject, Upload, UploadError,
+    Ledger as _, LockMode, Multipart, Pacer, PartMemory, RetentionPolicy, S3Store, Store,
+    StoredObject, Upload, UploadError,
 };
-use support::{Fault, Faulty, Made, Op, SeaweedFs, Station};
+use support::{Fault, Faulty, MemoryLedger, Op, SeaweedFs, SeededSource, Station};
 use tokio::sync::{OnceCell, watch};
 
 const BUCKET: &str = "evidence";
@@ -58,7 +58,7 @@ async fn writer() -> Faulty<S3Store> {
 async fn upload(
     store: &dyn Store,
     key: &str,
-    made: &Made,
+    made: &SeededSource,
     ledger: &mut MemoryLedger,
 ) -> Result<StoredObject, UploadError> {
     upload_told(store, key, made, ledger, &|_| ()).await
@@ -67,7 +67,7 @@ async fn upload(
 async fn upload_told(
     store: &dyn Store,
     key: &str,
-    made: &Made,
+    made: &SeededSource,
     ledger: &mut MemoryLedger,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<StoredObject, UploadError> {
@@ -116,7 +116,7 @@ async fn content(key: &str) -> Vec<u8> {
 }
 
 /// Stored once, whole, locked, and with the checksum that was computed here.
-async fn assert_stored(key: &str, made: &Made, stored: &StoredObject, size: u64) {
+async fn assert_stored(key: &str, made: &SeededSource, stored: &StoredObject, size: u64) {
     assert_eq!(stored.size, size);
     let expected = match stored.part_size {
         Some(part_size) => made.checksum(part_size),
@@ -145,7 +145,7 @@ async fn objects_of_every_size_class_arrive_bit_for_bit() {
         (7, 2 * PART + 12_345, Some(PART)),
     ] {
         let key = format!("evidence/size-{size}/original");
-        let made = Made::new(seed, size);
+        let made = SeededSource::new(seed, size);
         let told = AtomicU64::new(0);
         let progress = |bytes| told.store(bytes, Ordering::SeqCst);
         let mut ledger = MemoryLedger::default();
@@ -180,7 +180,7 @@ async fn a_lost_call_of_any_kind_ends_in_one_whole_object() {
             let store = store().await;
             let key = format!("evidence/lost-{n}-{fault:?}/original");
             let size = if multipart { 2 * PART + 5 } else { 100 };
-            let made = Made::new(20 + n as u64, size);
+            let made = SeededSource::new(20 + n as u64, size);
             let mut ledger = MemoryLedger::default();
             store.fail(op, nth, fault);
             let error = upload(&store, &key, &made, &mut ledger).await.unwrap_err();
@@ -205,7 +205,7 @@ async fn a_lost_call_of_any_kind_ends_in_one_whole_object() {
 async fn after_a_kill_of_our_side_only_the_missing_parts_are_sent() {
     let store = store().await;
     let key = "evidence/killed/original";
-    let made = Made::new(40, 7 * PART + 3);
+    let made = SeededSource::new(40, 7 * PART + 3);
     let mut ledger = MemoryLedger::default();
     let (stop, mut stopped) = watch::channel(0);
     let progress = |bytes| {
@@ -244,7 +244,7 @@ async fn after_a_kill_of_the_store_the_upload_goes_on_where_it_was() {
     let store = Faulty::new(S3Store::new(&server.config(BUCKET)).unwrap());
     let key = "evidence/storekilled/original";
     let size = 9 * PART + 77;
-    let made = Made::new(41, size);
+    let made = SeededSource::new(41, size);
     let mut ledger = MemoryLedger::default();
     let (tell, mut told) = watch::channel(0);
     let progress = move |bytes| {
@@ -292,7 +292,7 @@ async fn after_a_kill_of_the_store_the_upload_goes_on_where_it_was() {
 async fn retried(
     store: &dyn Store,
     key: &str,
-    made: &Made,
+    made: &SeededSource,
     ledger: &mut MemoryLedger,
 ) -> StoredObject {
     for _ in 0..60 {
@@ -312,7 +312,7 @@ async fn a_damaged_spool_file_is_never_completed_and_leaves_nothing_behind() {
         ("evidence/damaged-1", 100, 50),
         ("evidence/damaged-2", 4 * PART, 2 * PART + 1),
     ] {
-        let made = Made::new(50, size).damaged_at(at);
+        let made = SeededSource::new(50, size).damaged_at(at);
         let mut ledger = MemoryLedger::default();
         let error = upload(&store, key, &made, &mut ledger).await.unwrap_err();
         assert_eq!(
@@ -330,11 +330,11 @@ async fn a_damaged_spool_file_is_never_completed_and_leaves_nothing_behind() {
 async fn other_content_at_the_key_is_an_alarm_and_stays_as_it_is() {
     let store = store().await;
     let key = "evidence/other/original";
-    let theirs = Made::new(60, 2 * PART);
+    let theirs = SeededSource::new(60, 2 * PART);
     upload(&store, key, &theirs, &mut MemoryLedger::default())
         .await
         .unwrap();
-    for ours in [Made::new(61, 2 * PART), Made::new(61, 100)] {
+    for ours in [SeededSource::new(61, 2 * PART), SeededSource::new(61, 100)] {
         let mut ledger = MemoryLedger::default();
         let error = upload(&store, key, &ours, &mut ledger).await.unwrap_err();
         assert_eq!(error.label(), "store_content_differs");
@@ -349,7 +349,7 @@ async fn other_content_at_the_key_is_an_alarm_and_stays_as_it_is() {
 async fn the_same_content_at_the_key_is_fine_even_when_nothing_was_noted() {
     let store = store().await;
     let key = "evidence/same/original";
-    let made = Made::new(62, PART + 9);
+    let made = SeededSource::new(62, PART + 9);
     let first = upload(&store, key, &made, &mut MemoryLedger::default())
         .await
         .unwrap();
@@ -367,7 +367,7 @@ async fn the_same_content_at_the_key_is_fine_even_when_nothing_was_noted() {
 async fn a_finished_upload_is_known_again_although_its_notes_were_lost() {
     let store = store().await;
     let key = "evidence/notes/original";
-    let made = Made::new(63, 3 * PART);
+    let made = SeededSource::new(63, 3 * PART);
     let mut ledger = MemoryLedger::default();
     store.fail(Op::Complete, 1, Fault::Done);
     upload(&store, key, &made, &mut ledger).await.unwrap_err();
@@ -383,7 +383,7 @@ async fn a_finished_upload_is_known_again_although_its_notes_were_lost() {
 async fn a_writer_that_may_not_look_learns_of_a_lost_reply_by_repeating_complete() {
     let store = writer().await;
     let key = "evidence/blind/original";
-    let made = Made::new(64, 2 * PART + 1);
+    let made = SeededSource::new(64, 2 * PART + 1);
     let mut ledger = MemoryLedger::default();
     store.fail(Op::Complete, 1, Fault::Done);
     upload(&store, key, &made, &mut ledger).await.unwrap_err();
@@ -395,12 +395,12 @@ async fn a_writer_that_may_not_look_learns_of_a_lost_reply_by_repeating_complete
 #[tokio::test]
 async fn a_writer_that_may_not_look_says_so_when_the_key_is_taken() {
     let key = "evidence/blind-taken/original";
-    let theirs = Made::new(65, 2 * PART);
+    let theirs = SeededSource::new(65, 2 * PART);
     upload(&store().await, key, &theirs, &mut MemoryLedger::default())
         .await
         .unwrap();
     let mut ledger = MemoryLedger::default();
-    for made in [Made::new(66, 2 * PART), Made::new(66, 9)] {
+    for made in [SeededSource::new(66, 2 * PART), SeededSource::new(66, 9)] {
         let error = upload(&writer().await, key, &made, &mut ledger)
             .await
             .unwrap_err();
@@ -416,7 +416,7 @@ async fn a_writer_that_may_not_look_says_so_when_the_key_is_taken() {
 async fn a_part_that_the_store_does_not_hold_as_noted_is_sent_again() {
     let store = store().await;
     let key = "evidence/changed/original";
-    let made = Made::new(67, 3 * PART);
+    let made = SeededSource::new(67, 3 * PART);
     let mut ledger = MemoryLedger::default();
     store.fail(Op::Complete, 1, Fault::NotDone);
     upload(&store, key, &made, &mut ledger).await.unwrap_err();
@@ -432,7 +432,7 @@ async fn a_part_that_the_store_does_not_hold_as_noted_is_sent_again() {
 async fn an_upload_that_the_store_dropped_is_begun_anew() {
     let store = store().await;
     let key = "evidence/dropped/original";
-    let made = Made::new(68, 2 * PART);
+    let made = SeededSource::new(68, 2 * PART);
     let mut ledger = MemoryLedger::default();
     store.fail(Op::Complete, 1, Fault::NotDone);
     upload(&store, key, &made, &mut ledger).await.unwrap_err();
@@ -451,7 +451,7 @@ async fn an_upload_that_the_store_dropped_is_begun_anew() {
 async fn an_upload_begun_with_another_part_size_goes_on_with_it() {
     let store = store().await;
     let key = "evidence/partsize/original";
-    let made = Made::new(69, 11 * MIB);
+    let made = SeededSource::new(69, 11 * MIB);
     let mut ledger = MemoryLedger::default();
     let upload_id = store.create_multipart(key, None).await.unwrap();
     let multipart = Multipart {
@@ -469,7 +469,7 @@ async fn an_upload_begun_with_another_part_size_goes_on_with_it() {
 async fn a_stop_is_obeyed_at_once_and_the_next_run_goes_on() {
     let store = store().await;
     let key = "evidence/stopped/original";
-    let made = Made::new(70, 6 * PART);
+    let made = SeededSource::new(70, 6 * PART);
     let mut ledger = MemoryLedger::default();
     let (stop, cancel) = watch::channel(false);
     let progress = |bytes| {
@@ -502,7 +502,7 @@ async fn a_stop_is_obeyed_at_once_and_the_next_run_goes_on() {
 #[tokio::test]
 async fn no_more_parts_are_in_memory_than_allowed() {
     let store = store().await;
-    let made = Made::new(71, 12 * PART);
+    let made = SeededSource::new(71, 12 * PART);
     let most = Arc::new(AtomicU64::new(0));
     let progress = |taken| {
         // Called when a part has just been dropped: what is read and not taken is in memory.

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use camdock::model::{Explain as _, RetryClass, Sha256Digest};
 use camdock::upload::{
-    Body, Completed, Known, LockMode, PartTag, RetentionPolicy, S3Store, Store, UploadError,
+    Body, Completed, DonePart, Known, LockMode, RetentionPolicy, S3Store, Store, UploadError,
     list_all, put_small_once,
 };
 use jiff::Timestamp;
@@ -264,7 +264,7 @@ async fn completing_with_parts_that_the_store_does_not_hold_is_noticed() {
         (etag.as_str(), Sha256Digest::of(b"other")),
         ("\"00000000000000000000000000000000\"", sha256),
     ] {
-        let tag = PartTag {
+        let tag = DonePart {
             number: 1,
             etag: etag.into(),
             sha256,

@@ -1,6 +1,9 @@
-use crate::model::{Retention, Sha256Digest};
+//! What is noted of an upload in progress, so that the next attempt resumes it.
+
+use crate::model::Retention;
 
 use super::BoxError;
+use super::store::DonePart;
 
 /// A multipart upload that the store knows.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,25 +14,16 @@ pub struct Multipart {
     pub retention: Option<Retention>,
 }
 
-/// A part that the store has taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DonePart {
-    pub number: u32,
-    pub etag: String,
-    pub sha256: Sha256Digest,
-}
-
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resume {
     pub multipart: Multipart,
     pub parts: Vec<DonePart>,
 }
 
-/// Where an upload's progress outlives this process: the journal's side of it, for one object. Called on the async
-/// task: each call must be short.
+/// Where the progress of one object's upload outlives this process. Called on the async task: each call must be short.
 ///
-/// After success it is left as it is; the caller forgets it in the same transaction that says stored. So a kill in
-/// between finds the upload again, learns that it is finished, and sends nothing twice.
+/// Nothing is cleared after success; the caller forgets the upload later. After a kill in between, the next attempt finds
+/// the upload again, learns that it is finished, and sends nothing twice.
 pub trait Ledger: Send {
     fn resume(&mut self) -> Result<Option<Resume>, BoxError>;
     /// Must be durable when it returns: parts are sent only then.
@@ -38,36 +32,4 @@ pub trait Ledger: Send {
     fn part_done(&mut self, part: &DonePart) -> Result<(), BoxError>;
     /// The upload is given up: forget it and its parts.
     fn clear(&mut self) -> Result<(), BoxError>;
-}
-
-/// A ledger that lives and dies with the process: for uploads that need no resume, and for tests.
-#[derive(Debug, Default, Clone)]
-pub struct MemoryLedger {
-    pub resume: Option<Resume>,
-}
-
-impl Ledger for MemoryLedger {
-    fn resume(&mut self) -> Result<Option<Resume>, BoxError> {
-        Ok(self.resume.clone())
-    }
-
-    fn begin(&mut self, multipart: &Multipart) -> Result<(), BoxError> {
-        self.resume = Some(Resume {
-            multipart: multipart.clone(),
-            parts: Vec::new(),
-        });
-        Ok(())
-    }
-
-    fn part_done(&mut self, part: &DonePart) -> Result<(), BoxError> {
-        let resume = self.resume.as_mut().ok_or("no upload has begun")?;
-        resume.parts.retain(|done| done.number != part.number);
-        resume.parts.push(part.clone());
-        Ok(())
-    }
-
-    fn clear(&mut self) -> Result<(), BoxError> {
-        self.resume = None;
-        Ok(())
-    }
 }

@@ -1,33 +1,37 @@
-//! To the store: the store trait, S3, multipart with resume, pacing.
+//! Puts sealed objects into the store: the store trait, S3, multipart uploads with resume, pacing.
 //!
-//! Says stored only when the store names the checksum that we computed. Never deletes an object: the one thing it
-//! takes back is an unfinished multipart upload of its own. Steps try once; the one retry loop (`ingest`) asks
-//! [`Explain::retry_class`](crate::model::Explain) and [`Backoff`] when to come back.
+//! An object counts as stored only when the store names the checksum that we computed. No object is ever deleted; only an
+//! unfinished multipart upload of our own is aborted. Each step tries once; the one retry loop (in `ingest`) asks
+//! [`Explain::retry_class`](crate::model::Explain) and [`Backoff`] when to try again.
 
 mod backoff;
 mod config;
 mod error;
+mod expected;
 mod ledger;
-mod memory;
+mod multipart;
 mod object;
 mod pacer;
+mod part_memory;
+mod part_source;
 mod plan;
 mod s3;
-mod settle;
-mod small;
+mod sending;
 mod store;
+mod whole;
 
 pub use backoff::Backoff;
 pub use config::{LockMode, RetentionPolicy, Secret, StoreConfig};
 pub use error::{BoxError, UploadError};
-pub use ledger::{DonePart, Ledger, MemoryLedger, Multipart, Resume};
-pub use memory::{Lease, PartMemory};
-pub use object::{PartSource, Upload};
+pub use ledger::{Ledger, Multipart, Resume};
+pub use object::Upload;
 pub use pacer::{Clock, PaceError, PaceRule, Pacer, SystemClock};
+pub use part_memory::{Lease, PartMemory};
+pub use part_source::PartSource;
 pub use plan::{MAX_OBJECT, MAX_PARTS, PartPlan, plan_parts};
 pub use s3::S3Store;
-pub use small::put_small_once;
 pub use store::{
-    Body, BucketFacts, Completed, Head, Known, ListPage, Listed, ListedPart, PartTag, Put, Store,
+    Body, BucketFacts, Completed, DonePart, Head, Known, ListPage, Listed, ListedPart, Put, Store,
     StoreFuture, StoredObject, list_all,
 };
+pub use whole::put_small_once;

@@ -1,3 +1,5 @@
+//! The store as the rest of the program sees it: one method a call, each of which tries once.
+
 use std::future::Future;
 use std::pin::Pin;
 
@@ -64,9 +66,9 @@ pub struct ListedPart {
     pub checksum: Option<Sha256Digest>,
 }
 
-/// One part as Complete names it.
+/// A part that the store has taken; Complete names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartTag {
+pub struct DonePart {
     pub number: u32,
     pub etag: String,
     pub sha256: Sha256Digest,
@@ -173,7 +175,7 @@ pub trait Store: Send + Sync {
         &'a self,
         key: &'a str,
         upload_id: &'a str,
-        parts: &'a [PartTag],
+        parts: &'a [DonePart],
         once: bool,
     ) -> StoreFuture<'a, Completed>;
 

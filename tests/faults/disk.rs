@@ -7,7 +7,7 @@ use camdock::model::Event;
 
 use crate::place::{Place, until};
 use crate::small_disk::SmallDisk;
-use crate::support::Made;
+use crate::support::SeededSource;
 use crate::whole::{Expected, check};
 use crate::{all_of, side_by_side};
 
@@ -26,7 +26,7 @@ fn film(place: &Place) {
 
 fn is_whole(place: &Place, prefix: &str) -> Result<(), String> {
     let files: Vec<_> = FILMS
-        .map(|(name, seed, len)| (name.to_owned(), Made::new(seed, len).whole()))
+        .map(|(name, seed, len)| (name.to_owned(), SeededSource::new(seed, len).whole()))
         .into();
     let expected = Expected {
         prefix,

@@ -7,7 +7,7 @@ use camdock::model::Event;
 use crate::all_of;
 use crate::place::{Place, Ran, until};
 use crate::proxy::{Call, Fault, Proxy};
-use crate::support::Made;
+use crate::support::SeededSource;
 use crate::whole::{Expected, check};
 
 const CAMERA: &str = "X0000001";
@@ -18,7 +18,7 @@ fn footage() -> Vec<(String, Vec<u8>)> {
         ("B.MP4", 2, 300_000),
         ("LONG.MP4", 3, 9_000_000),
     ]
-    .map(|(name, seed, len)| (name.to_owned(), Made::new(seed, len).whole()))
+    .map(|(name, seed, len)| (name.to_owned(), SeededSource::new(seed, len).whole()))
     .into()
 }
 

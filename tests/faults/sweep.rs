@@ -13,7 +13,7 @@ use crate::footage::clip;
 use crate::place::{Place, Ran, age};
 use crate::points;
 use crate::side_by_side;
-use crate::support::Made;
+use crate::support::SeededSource;
 use crate::whole::{Expected, check, no_plaintext};
 
 const CAMERA: &str = "X0000001";
@@ -159,7 +159,7 @@ const SCENES: &[Scene] = &[
 ];
 
 fn footage(kind: Footage) -> Vec<(String, Vec<u8>)> {
-    let made = |name: &str, seed, len| (name.to_owned(), Made::new(seed, len).whole());
+    let made = |name: &str, seed, len| (name.to_owned(), SeededSource::new(seed, len).whole());
     match kind {
         Footage::Three => vec![
             made("DCIM/A.GPS", 1, 700),

@@ -9,7 +9,7 @@ use camdock::model::{BayStatus, Event};
 
 use crate::all_of;
 use crate::place::{Place, Settings, until};
-use crate::support::Made;
+use crate::support::SeededSource;
 use crate::whole::{Expected, check};
 
 const CAMERA: &str = "X0000001";
@@ -293,7 +293,8 @@ fn pulled_out(base: &Place, number: usize, moment: Moment) -> Result<&'static st
     place.configure(&normal);
     dock(&place, "2", case.serial);
     place.drain().ends(case.ends);
-    let files = FILMS.map(|(name, seed, len)| (name.to_owned(), Made::new(seed, len).whole()));
+    let files =
+        FILMS.map(|(name, seed, len)| (name.to_owned(), SeededSource::new(seed, len).whole()));
     let expected = Expected {
         prefix: &prefix,
         files: &files,

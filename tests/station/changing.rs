@@ -7,7 +7,7 @@ use std::time::Duration;
 use camdock::model::Event;
 
 use crate::place::{Place, until};
-use crate::support::Made;
+use crate::support::SeededSource;
 
 #[test]
 fn a_growing_file_is_taken_once_it_is_quiet_and_whole() {
@@ -16,7 +16,7 @@ fn a_growing_file_is_taken_once_it_is_quiet_and_whole() {
     let path = place.camera("X0000001").join("GROWS.MP4");
     let mut file = fs::File::create(&path).unwrap();
     let running = place.start(&["run"]);
-    let made = Made::new(2, 4 << 20);
+    let made = SeededSource::new(2, 4 << 20);
     for step in 0..64 {
         file.write_all(&made.bytes(step << 16, 1 << 16)).unwrap();
         std::thread::sleep(Duration::from_millis(40));

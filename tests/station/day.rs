@@ -11,7 +11,7 @@ use camdock::model::Event;
 use crate::gaps::gaps;
 use crate::moved::carry;
 use crate::place::{Place, Running, age, until};
-use crate::support::Made;
+use crate::support::SeededSource;
 
 const CAMERAS: usize = 10;
 const BAYS: usize = 6;
@@ -124,7 +124,7 @@ impl Day {
             let recorded = self.filmed.get(&camera).map_or(0, BTreeMap::len);
             let name = format!("S{:05}.MP4", recorded + 1);
             let path = self.pocket(camera).join(&name);
-            fs::write(&path, Made::new(self.seeds, len).whole()).unwrap();
+            fs::write(&path, SeededSource::new(self.seeds, len).whole()).unwrap();
             age(&File::options().append(true).open(&path).unwrap());
             self.filmed.entry(camera).or_default().insert(name, len);
         }

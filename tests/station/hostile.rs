@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use camdock::model::{Event, ItemFailed};
 
 use crate::place::{Place, age, until};
-use crate::support::Made;
+use crate::support::SeededSource;
 
 fn failed(place: &Place) -> Vec<ItemFailed> {
     let events = place.events().into_iter();
@@ -115,7 +115,7 @@ fn a_camera_full_of_traps_gives_up_all_its_footage_and_nothing_of_the_station() 
     }
     assert_eq!(place.verify_deep()["items_opened"], 10);
     let evidence = place.item("GOOD.MP4")["evidence"].clone();
-    assert!(place.open(evidence.as_str().unwrap()) == Made::new(1, 3 << 20).whole());
+    assert!(place.open(evidence.as_str().unwrap()) == SeededSource::new(1, 3 << 20).whole());
     for item in &items {
         place
             .camdock(&["show", item["evidence"].as_str().unwrap()])

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::gaps::{gaps, kinds};
 use crate::place::{Place, Running, until};
-use crate::support::Made;
+use crate::support::SeededSource;
 
 /// Resumable, and several frames of it are taken before the camera crawls.
 const LONG: u64 = 24 << 20;
@@ -95,7 +95,10 @@ fn two_cameras_swapped_between_bays_in_mid_read_each_go_on_as_themselves() {
         assert_eq!(item["officer"], officer);
         assert_eq!(item["state"], "released", "{item}");
         let opened = place.open(item["evidence"].as_str().unwrap());
-        assert!(opened == Made::new(seed + 1, LONG).whole(), "{serial}");
+        assert!(
+            opened == SeededSource::new(seed + 1, LONG).whole(),
+            "{serial}"
+        );
     }
     assert_eq!(
         said.matches("resumes an interrupted pull").count(),
@@ -172,7 +175,9 @@ fn a_camera_half_taken_here_is_taken_whole_by_another_station() {
     for (name, seed, len) in films {
         let item = other.item(name);
         assert_eq!(item["state"], "released", "{item}");
-        assert!(other.open(item["evidence"].as_str().unwrap()) == Made::new(seed, len).whole());
+        assert!(
+            other.open(item["evidence"].as_str().unwrap()) == SeededSource::new(seed, len).whole()
+        );
     }
     assert_eq!(gaps(&other, 0), []);
     assert_eq!(other.verify_deep()["items_opened"], films.len());

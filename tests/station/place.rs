@@ -11,7 +11,7 @@ use camdock::audit::{DirSource, VerifierKey, verify_log};
 use camdock::model::{Entry, Event};
 use serde_json::Value;
 
-use crate::support::{Made, SeaweedFs, Station};
+use crate::support::{SeaweedFs, SeededSource, Station};
 
 const BUCKET: &str = "evidence";
 const LIMIT: Duration = Duration::from_mins(3);
@@ -309,7 +309,7 @@ impl Place {
         let path = self.camera(camera).join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let hidden = self.path("being-made");
-        let made = Made::new(seed, len);
+        let made = SeededSource::new(seed, len);
         let mut file = fs::File::create(&hidden).unwrap();
         let mut at = 0;
         while at < len {

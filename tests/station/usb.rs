@@ -111,7 +111,7 @@ fn a_mounted_usb_disk_is_taken_from_the_bay_of_its_port_with_its_storages_and_it
         let path = dir.join("DCIM/a.mp4");
         fs::write(
             &path,
-            crate::support::Made::new(seed, 100_000).bytes(0, 100_000),
+            crate::support::SeededSource::new(seed, 100_000).bytes(0, 100_000),
         )
         .unwrap();
         age(&fs::File::options().write(true).open(&path).unwrap());

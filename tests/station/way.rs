@@ -3,7 +3,7 @@
 use camdock::model::Event;
 
 use crate::place::Place;
-use crate::support::Made;
+use crate::support::SeededSource;
 
 #[test]
 fn footage_is_taken_stored_verified_opened_and_named_as_held_on_the_next_docking() {
@@ -18,7 +18,10 @@ fn footage_is_taken_stored_verified_opened_and_named_as_held_on_the_next_docking
     let item = place.item("DCIM/100/A0002.MP4");
     assert_eq!(item["officer"], "4711");
     let evidence = item["evidence"].as_str().unwrap();
-    assert_eq!(place.open(evidence), Made::new(2, 20_000_000).whole());
+    assert_eq!(
+        place.open(evidence),
+        SeededSource::new(2, 20_000_000).whole()
+    );
     assert_eq!(place.verify_deep()["items_opened"], 3);
 
     place.drain().ends(0);

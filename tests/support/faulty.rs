@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use camdock::model::Retention;
 use camdock::upload::{
-    Body, BucketFacts, Completed, Head, ListPage, ListedPart, PartTag, Put, Store, StoreFuture,
+    Body, BucketFacts, Completed, DonePart, Head, ListPage, ListedPart, Put, Store, StoreFuture,
     UploadError,
 };
 
@@ -168,7 +168,7 @@ impl<S: Store> Store for Faulty<S> {
         &'a self,
         key: &'a str,
         upload_id: &'a str,
-        parts: &'a [PartTag],
+        parts: &'a [DonePart],
         once: bool,
     ) -> StoreFuture<'a, Completed> {
         self.run(

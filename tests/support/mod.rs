@@ -1,4 +1,4 @@
-//! What the test files share: a real SeaweedFS, and a store that fails on demand.
+//! Shared by the test files: a real SeaweedFS, a store that fails on demand, and content made from a seed.
 
 #![allow(
     dead_code,
@@ -12,4 +12,4 @@ mod source;
 
 pub use faulty::{Fault, Faulty, Op};
 pub use seaweed::{SeaweedFs, Station, find_weed};
-pub use source::Made;
+pub use source::{MemoryLedger, SeededSource};

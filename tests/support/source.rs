@@ -1,13 +1,15 @@
+//! Sources and ledgers for uploads.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use camdock::model::{Sha256Digest, composite_checksum};
-use camdock::upload::{BoxError, Lease, PartSource};
+use camdock::upload::{BoxError, DonePart, Lease, Ledger, Multipart, PartSource, Resume};
 
-/// Content made from a seed, the same for the same seed, and damaged where told.
+/// Content that is made from a seed, and damaged where a test asks for it.
 #[derive(Clone)]
-pub struct Made {
+pub struct SeededSource {
     len: u64,
     seed: u64,
     damaged_at: Option<u64>,
@@ -15,7 +17,7 @@ pub struct Made {
     pub read: Arc<AtomicU64>,
 }
 
-impl Made {
+impl SeededSource {
     pub fn new(seed: u64, len: u64) -> Self {
         Self {
             len,
@@ -68,7 +70,7 @@ impl Made {
     }
 }
 
-impl PartSource for Made {
+impl PartSource for SeededSource {
     fn len(&self) -> u64 {
         self.len
     }
@@ -86,5 +88,37 @@ impl PartSource for Made {
         let length = bytes.len();
         *memory.buffer() = bytes;
         Ok(memory.into_bytes(0..length))
+    }
+}
+
+/// A ledger in memory; a clone is what an earlier process had noted.
+#[derive(Debug, Default, Clone)]
+pub struct MemoryLedger {
+    pub resume: Option<Resume>,
+}
+
+impl Ledger for MemoryLedger {
+    fn resume(&mut self) -> Result<Option<Resume>, BoxError> {
+        Ok(self.resume.clone())
+    }
+
+    fn begin(&mut self, multipart: &Multipart) -> Result<(), BoxError> {
+        self.resume = Some(Resume {
+            multipart: multipart.clone(),
+            parts: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn part_done(&mut self, part: &DonePart) -> Result<(), BoxError> {
+        let resume = self.resume.as_mut().ok_or("no upload has begun")?;
+        resume.parts.retain(|done| done.number != part.number);
+        resume.parts.push(part.clone());
+        Ok(())
+    }
+
+    fn clear(&mut self) -> Result<(), BoxError> {
+        self.resume = None;
+        Ok(())
     }
 }

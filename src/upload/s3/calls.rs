@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::failpoint::step;
 use crate::model::{Retention, Sha256Digest};
 use crate::upload::store::{
-    Body, BucketFacts, Completed, Head, Known, ListPage, Listed, ListedPart, PartTag, Put, Store,
+    Body, BucketFacts, Completed, DonePart, Head, Known, ListPage, Listed, ListedPart, Put, Store,
     StoreFuture,
 };
 use crate::upload::{BoxError, MAX_PARTS, UploadError};
@@ -315,7 +315,7 @@ impl Store for S3Store {
         &'a self,
         key: &'a str,
         upload_id: &'a str,
-        parts: &'a [PartTag],
+        parts: &'a [DonePart],
         once: bool,
     ) -> StoreFuture<'a, Completed> {
         Box::pin(async move {

@@ -7,7 +7,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::model::Retention;
 use crate::upload::{
-    Body, BucketFacts, Completed, Head, ListPage, ListedPart, PartTag, Put, Store, StoreFuture,
+    Body, BucketFacts, Completed, DonePart, Head, ListPage, ListedPart, Put, Store, StoreFuture,
     UploadError,
 };
 
@@ -146,7 +146,7 @@ impl Store for MemoryStore {
         &'a self,
         _: &'a str,
         _: &'a str,
-        _: &'a [PartTag],
+        _: &'a [DonePart],
         _: bool,
     ) -> StoreFuture<'a, Completed> {
         never()

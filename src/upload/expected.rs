@@ -1,13 +1,14 @@
-//! What is true when the store's answer alone does not say: the key is taken, or the upload is gone.
+//! Finds out whether the store has our object when its answer alone does not say so: the key is taken, or the upload is
+//! gone.
 
 use crate::model::Retention;
 
-use super::store::{Completed, Head, PartTag, Put, Store, StoredObject};
+use super::store::{Completed, DonePart, Head, Put, Store, StoredObject};
 use super::{BoxError, UploadError};
 
-/// What the object must be, by what we computed.
+/// What the object must be, as we computed it.
 #[derive(Debug, Clone)]
-pub struct Expected<'a> {
+pub struct ExpectedObject<'a> {
     pub key: &'a str,
     pub size: u64,
     pub part_size: Option<u64>,
@@ -15,16 +16,16 @@ pub struct Expected<'a> {
     pub retention: Option<Retention>,
 }
 
-/// What stands at the key.
-pub enum Found {
+/// What the store has at the key.
+pub enum KeyState {
     Ours(StoredObject),
-    Nothing,
-    /// The credentials don't allow to look.
+    Free,
+    /// The credentials do not allow us to look.
     Hidden(UploadError),
 }
 
-impl Expected<'_> {
-    /// The store said done: stored only if it names our checksum, in its answer or when asked.
+impl ExpectedObject<'_> {
+    /// The store said done. It counts as stored only if the store names our checksum, in its answer or when asked.
     pub async fn confirm(&self, store: &dyn Store, put: Put) -> Result<StoredObject, UploadError> {
         if let Some(theirs) = put.checksum {
             if theirs == self.checksum {
@@ -55,45 +56,43 @@ impl Expected<'_> {
         }
     }
 
-    /// Looks at the key: ours, nothing, or an alarm as the error.
-    pub async fn look(&self, store: &dyn Store) -> Result<Found, UploadError> {
+    /// Looks at the key; other content there is an error that is an alarm.
+    pub async fn look(&self, store: &dyn Store) -> Result<KeyState, UploadError> {
         match store.head(self.key, None).await {
-            Ok(Some(head)) => {
-                self.compare(head)?
-                    .map(Found::Ours)
-                    .ok_or_else(|| UploadError::ConflictUnknown {
-                        key: self.key.to_owned(),
-                        source: Some(BoxError::from("the store names no SHA-256 checksum for it")),
-                    })
-            }
-            Ok(None) => Ok(Found::Nothing),
-            Err(error @ UploadError::Forbidden { .. }) => Ok(Found::Hidden(error)),
+            Ok(Some(head)) => self.compare(head)?.map(KeyState::Ours).ok_or_else(|| {
+                UploadError::ConflictUnknown {
+                    key: self.key.to_owned(),
+                    source: Some(BoxError::from("the store names no SHA-256 checksum for it")),
+                }
+            }),
+            Ok(None) => Ok(KeyState::Free),
+            Err(error @ UploadError::Forbidden { .. }) => Ok(KeyState::Hidden(error)),
             Err(error) => Err(error),
         }
     }
 
-    /// The key is taken: by us (fine), by other content (alarm), or by what we may not see.
+    /// The key is taken: by our object (fine), by other content (an alarm), or by what we may not see.
     pub async fn key_taken(&self, store: &dyn Store) -> Result<StoredObject, UploadError> {
         match self.look(store).await? {
-            Found::Ours(object) => Ok(object),
-            Found::Nothing => Err(UploadError::Racing {
+            KeyState::Ours(object) => Ok(object),
+            KeyState::Free => Err(UploadError::Racing {
                 key: self.key.to_owned(),
             }),
-            Found::Hidden(error) => Err(self.unknown(error)),
+            KeyState::Hidden(error) => Err(self.unknown(error)),
         }
     }
 
-    /// The store does not know the upload any more: finished, with a lost reply, or gone. `Ok(None)`: gone.
+    /// The store no longer knows the upload: it was finished and the reply got lost, or it is gone (`Ok(None)`).
     pub async fn upload_gone(
         &self,
         store: &dyn Store,
         upload_id: &str,
-        parts: Option<&[PartTag]>,
+        parts: Option<&[DonePart]>,
     ) -> Result<Option<StoredObject>, UploadError> {
         let hidden = match self.look(store).await? {
-            Found::Ours(object) => return Ok(Some(object)),
-            Found::Nothing => return Ok(None),
-            Found::Hidden(error) => error,
+            KeyState::Ours(object) => return Ok(Some(object)),
+            KeyState::Free => return Ok(None),
+            KeyState::Hidden(error) => error,
         };
         let Some(parts) = parts else {
             return Ok(None);
@@ -115,7 +114,7 @@ impl Expected<'_> {
         }
     }
 
-    /// `Ok(None)`: the store names no checksum.
+    /// `Ok(None)` when the store names no checksum.
     fn compare(&self, head: Head) -> Result<Option<StoredObject>, UploadError> {
         if head.size != self.size {
             return Err(UploadError::ContentDiffers {

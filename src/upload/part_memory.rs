@@ -1,4 +1,4 @@
-//! Memory for parts, shared by all uploads of a station: a budget that they wait for, and buffers that are used again.
+//! Memory for parts, shared by all uploads of a station: they wait for a share of the budget, and buffers are reused.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,16 +7,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
-
-use super::UploadError;
-use super::object::PartSource;
-use super::store::Body;
 
 const UNIT: u64 = 64 << 10;
-/// Larger buffers than this over the wanted length are not kept.
+/// A buffer that is longer than wanted by more than this is not reused.
 const WASTE_MAX: usize = 8 << 20;
-/// By which a buffer exceeds its part: the rest of the first and the last frame.
+/// How much longer than its part a buffer may be: the rest of the first and the last frame.
 const FRAMES_MAX: u64 = 2 << 20;
 
 pub struct PartMemory {
@@ -27,7 +22,7 @@ pub struct PartMemory {
 }
 
 impl PartMemory {
-    /// `bytes` in use at most; a part larger than that waits until it is alone.
+    /// At most `bytes` are in use; a part larger than that waits until no other is.
     pub fn new(bytes: u64) -> Arc<Self> {
         let total = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX >> 3);
         let total = total.clamp(1, u32::MAX >> 3);
@@ -38,19 +33,19 @@ impl PartMemory {
         })
     }
 
-    /// A buffer for `bytes`, as soon as there is room.
+    /// Waits until there is room for `bytes`.
     pub async fn lease(self: &Arc<Self>, bytes: u64) -> Lease {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
         let permits = Arc::clone(&self.permits).acquire_many_owned(units.clamp(1, self.total));
         Lease {
             // The semaphore is never closed.
             permit: permits.await.ok(),
-            buffer: self.used_before(usize::try_from(bytes).unwrap_or(0)),
+            buffer: self.spare_buffer(usize::try_from(bytes).unwrap_or(0)),
             memory: Arc::clone(self),
         }
     }
 
-    fn used_before(&self, wanted: usize) -> Vec<u8> {
+    fn spare_buffer(&self, wanted: usize) -> Vec<u8> {
         let mut spare = self.spare.lock();
         let fits = spare
             .iter()
@@ -59,7 +54,7 @@ impl PartMemory {
     }
 }
 
-/// A buffer under the budget; both go back on drop.
+/// A buffer and its share of the budget; both are given back on drop.
 pub struct Lease {
     permit: Option<OwnedSemaphorePermit>,
     buffer: Vec<u8>,
@@ -67,12 +62,12 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// To be filled; what it holds is left from an earlier part.
+    /// The buffer to fill. It may still hold bytes of an earlier part.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
-    /// What was filled in, without a copy.
+    /// The filled range, without a copy.
     pub fn into_bytes(self, range: Range<usize>) -> Bytes {
         Bytes::from_owner(self).slice(range)
     }
@@ -102,52 +97,12 @@ impl Drop for Lease {
             .permit
             .as_ref()
             .map_or(0, OwnedSemaphorePermit::num_permits);
-        // What is lent and what is spare stay within the budget together, but for a frame or two.
+        // Leased and spare buffers together exceed the budget by a frame or two at most.
         let room = (self.memory.permits.available_permits() + own) as u64 * UNIT;
         if (kept + buffer.capacity()) as u64 <= room + FRAMES_MAX {
             spare.push(buffer);
         }
     }
-}
-
-/// A part was read, with the source that read it.
-pub(super) type Read = (Box<dyn PartSource>, u32, Result<Body, UploadError>);
-
-/// Reads and hashes one part on a thread for blocking work, once there is memory for it.
-pub(super) fn read_part(
-    memory: &Arc<PartMemory>,
-    key: &str,
-    mut source: Box<dyn PartSource>,
-    number: u32,
-    (offset, len): (u64, u64),
-) -> JoinHandle<Read> {
-    let (memory, key) = (Arc::clone(memory), key.to_owned());
-    tokio::spawn(async move {
-        let lease = memory.lease(len).await;
-        let reading = tokio::task::spawn_blocking(move || {
-            let body = source
-                .read_range(offset, len, lease)
-                .and_then(|bytes| {
-                    if bytes.len() as u64 == len {
-                        Ok(Body::new(bytes))
-                    } else {
-                        Err(format!("{} bytes instead of {len}", bytes.len()).into())
-                    }
-                })
-                .map_err(|source| UploadError::SpoolDamaged {
-                    key,
-                    offset,
-                    source,
-                });
-            (source, number, body)
-        });
-        match reading.await {
-            Ok(read) => read,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The runtime is shutting down.
-            Err(_) => std::future::pending().await,
-        }
-    })
 }
 
 #[cfg(test)]
@@ -174,7 +129,7 @@ mod tests {
         let mut again = memory.lease(3 << 20).await;
         assert!(again.buffer().capacity() >= 3 << 20, "not used again");
         drop(again);
-        // More than the whole budget goes alone rather than never.
+        // A part larger than the whole budget is read once no other is.
         memory.lease(1 << 40).await;
     }
 }

@@ -1,11 +1,14 @@
+//! Objects that are put in one call.
+
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::settle::Expected;
+use super::expected::ExpectedObject;
 use super::store::{Body, Store, StoredObject};
 use super::{RetentionPolicy, UploadError};
 
-/// Stores a small object once: manifest, item key, receipt. The same content there already is fine, other content an alarm.
+/// Stores a small object once: manifest, item key, receipt. If the same content is there already, that is fine; other
+/// content is an alarm.
 pub async fn put_small_once(
     store: &dyn Store,
     key: &str,
@@ -21,7 +24,7 @@ pub async fn put_whole(
     body: Body,
     retention: Option<RetentionPolicy>,
 ) -> Result<StoredObject, UploadError> {
-    let expected = Expected {
+    let expected = ExpectedObject {
         key,
         size: body.bytes.len() as u64,
         part_size: None,
