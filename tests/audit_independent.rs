@@ -1,29 +1,24 @@
 //! An independent reader of C2SP logs (PyPI tlog-scales) agrees with what is written here, byte for byte.
 
+#[path = "support/tools.rs"]
+mod tools;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use camdock::audit::{Log, LogKey};
+use tools::tool;
 
 const ORIGIN: &str = "example.org/leeds-1";
-
-fn python() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = std::env::var_os("CAMDOCK_PYTHON")
-        .map_or_else(|| root.join("target/tools/venv/bin/python"), PathBuf::from);
-    assert!(
-        python.exists(),
-        "{} is missing: make a venv there and install tlog-scales, or name one in CAMDOCK_PYTHON",
-        python.display()
-    );
-    python
-}
 
 fn check(log: &Path, key: &str, old: &Path, receipts: &Path) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/py/audit_tlog.py");
     let arguments = [script.as_path(), log, Path::new(key), old, receipts];
-    Command::new(python()).args(arguments).output().unwrap()
+    Command::new(tool("python"))
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 #[test]
@@ -58,7 +53,7 @@ fn an_independent_reader_agrees_with_log_proofs_and_receipts() {
             format!("{size} entries, {receipts_checked} receipts\n")
         );
 
-        // And it is not one that agrees with anything.
+        // It also notices a wrong log.
         if size == 700 {
             let file = dir.join("tile/entries/001");
             let good = fs::read(&file).unwrap();

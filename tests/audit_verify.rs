@@ -1,11 +1,11 @@
-//! Every kind of tampering is found, and named for what it is.
+//! Every kind of tampering is found and named.
 
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
 use camdock::audit::{
-    AuditError, Checkpoint, DirSource, Finding, Log, LogKey, Report, Standing, VerifierKey,
+    AuditError, Checkpoint, DirSource, Log, LogFinding, LogKey, LogReport, Standing, VerifierKey,
     compare, verify_log,
 };
 use camdock::model::Sha256Digest;
@@ -55,11 +55,11 @@ impl Made {
         DirSource::new(self.dir.path())
     }
 
-    fn verify(&self, remembered: Option<&Checkpoint>) -> Report {
+    fn verify(&self, remembered: Option<&Checkpoint>) -> LogReport {
         verify_log(&self.source(), &self.key, &mut |_, _| (), remembered).unwrap()
     }
 
-    fn findings(&self) -> Vec<Finding> {
+    fn findings(&self) -> Vec<LogFinding> {
         self.verify(None).findings
     }
 
@@ -115,7 +115,7 @@ fn an_edited_entry_is_named() {
         log.bundle(&format!("tile/entries/{name}"), |e| {
             e[at] = b"{\"n\":0}x"[..7].to_vec();
         });
-        assert_eq!(log.findings(), [Finding::Edited { index }]);
+        assert_eq!(log.findings(), [LogFinding::Edited { index }]);
     }
 }
 
@@ -129,17 +129,17 @@ fn removed_added_reordered_and_cut_off_entries_are_named() {
     let removed = tampered("001", |e| drop(e.drain(4..6)));
     assert_eq!(
         removed,
-        [Finding::Removed {
+        [LogFinding::Removed {
             first: 260,
             last: 261
         }]
     );
     let added = tampered("001", |e| e.insert(4, b"{}".to_vec()));
-    assert_eq!(added, [Finding::Added { index: 260 }]);
+    assert_eq!(added, [LogFinding::Added { index: 260 }]);
     let reordered = tampered("001", |e| e.swap(2, 9));
     assert_eq!(
         reordered,
-        [Finding::Reordered {
+        [LogFinding::Reordered {
             first: 258,
             last: 265
         }]
@@ -147,7 +147,7 @@ fn removed_added_reordered_and_cut_off_entries_are_named() {
     let cut = tampered("003.p/232", |e| e.truncate(200));
     assert_eq!(
         cut,
-        [Finding::Truncated {
+        [LogFinding::Truncated {
             had: SIZE,
             has: 968
         }]
@@ -160,7 +160,7 @@ fn removed_files_are_named() {
     fs::remove_file(log.path("tile/entries/001")).unwrap();
     assert_eq!(
         log.findings(),
-        [Finding::Removed {
+        [LogFinding::Removed {
             first: 256,
             last: 511
         }]
@@ -171,7 +171,7 @@ fn removed_files_are_named() {
     let findings = log.findings();
     assert_eq!(
         findings,
-        [Finding::Truncated {
+        [LogFinding::Truncated {
             had: SIZE,
             has: 256
         }]
@@ -184,7 +184,7 @@ fn removed_files_are_named() {
 fn a_changed_or_missing_tile_is_named_and_no_entry_is_blamed() {
     for key in ["tile/0/000", "tile/0/003.p/232", "tile/1/000.p/3"] {
         let log = made(SIZE, entry);
-        let expected = [Finding::TileMismatch { key: key.into() }];
+        let expected = [LogFinding::TileMismatch { key: key.into() }];
         flip(&log.path(key), 40);
         assert_eq!(log.findings(), expected);
         fs::remove_file(log.path(key)).unwrap();
@@ -203,7 +203,7 @@ fn an_entry_edited_together_with_its_tile_is_narrowed_to_its_bundle() {
     }
     assert_eq!(
         log.findings(),
-        [Finding::EditedWithin {
+        [LogFinding::EditedWithin {
             first: 256,
             last: 511
         }]
@@ -221,7 +221,7 @@ fn entries_and_all_tiles_rewritten_under_an_old_checkpoint_are_noticed() {
         key: log.key,
         ..other
     };
-    let labels: Vec<_> = mixed.findings().iter().map(Finding::label).collect();
+    let labels: Vec<_> = mixed.findings().iter().map(LogFinding::label).collect();
     assert_eq!(labels, ["tile_mismatch", "edited"]);
 }
 
@@ -233,7 +233,7 @@ fn a_log_rewritten_under_another_key_is_named() {
         key: log.key,
         ..other
     };
-    assert_eq!(mixed.findings(), [Finding::ReplacedKey { found }]);
+    assert_eq!(mixed.findings(), [LogFinding::ReplacedKey { found }]);
 }
 
 #[test]
@@ -263,19 +263,19 @@ fn a_rewritten_log_under_the_same_key_is_a_fork_of_what_was_remembered() {
     };
     let forked = fork(SIZE, 300);
     let report = forked.verify(Some(&log.checkpoint));
-    assert_eq!(report.findings, [Finding::Fork { size: 600 }]);
+    assert_eq!(report.findings, [LogFinding::Fork { size: 600 }]);
     let grown = fork(SIZE, u64::MAX);
     assert!(grown.verify(Some(&log.checkpoint)).is_clean());
     let report = log.verify(Some(&grown.checkpoint));
     assert_eq!(
         report.findings,
-        [Finding::Truncated {
+        [LogFinding::Truncated {
             had: SIZE,
             has: 600
         }]
     );
     let same_size = fork(600, 3).verify(Some(&log.checkpoint));
-    assert_eq!(same_size.findings, [Finding::Fork { size: 600 }]);
+    assert_eq!(same_size.findings, [LogFinding::Fork { size: 600 }]);
 
     let note = |made: &Made| fs::read_to_string(made.path("checkpoint")).unwrap();
     let standing = |local: &Made, other: &Made| compare(&local.source(), &note(other), &log.key);
@@ -308,7 +308,7 @@ fn a_signed_entry_that_is_not_canonical_is_named() {
             entry(i)
         }
     });
-    assert_eq!(log.findings(), [Finding::NotCanonical { index: 270 }]);
+    assert_eq!(log.findings(), [LogFinding::NotCanonical { index: 270 }]);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What CamDock seals opens with the official AWS Encryption SDK for Python, and the other way round.
 
+#[path = "support/tools.rs"]
+mod tools;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,28 +13,15 @@ use camdock::seal::{
     keygen_recipient, open_to, seal_small,
 };
 use serde_json::{Value, json};
+use tools::tool;
 
 const FRAME: u32 = 4096;
-
-fn python() -> PathBuf {
-    let tools = std::env::var_os("CAMDOCK_TOOLS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools"),
-        PathBuf::from,
-    );
-    let python = tools.join("venv/bin/python");
-    assert!(
-        python.exists(),
-        "{} is missing: run `make setup` first",
-        python.display()
-    );
-    python
-}
 
 fn run(folder: &Path, job: &Value) -> String {
     let path = folder.join("job.json");
     fs::write(&path, job.to_string()).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/py/seal_interop.py");
-    let output = Command::new(python())
+    let output = Command::new(tool("python"))
         .arg(script)
         .arg(path)
         .output()

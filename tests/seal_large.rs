@@ -1,40 +1,30 @@
 //! Nothing in the format or the code stops at 4 GiB. The message flows through pipes: no large file is left or needed.
 
+#[path = "support/tools.rs"]
+mod tools;
+
 use std::fs::{self, File};
 use std::io::{BufReader, Write};
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use camdock::durable::DurableError;
 use camdock::model::{EvidenceId, Part};
 use camdock::seal::{
-    Buffers, Curve, ItemKey, KeySource, Recipient, RecipientKey, SealSpec, Sealer, Sink, Start,
-    Watch, keygen_recipient, open_to, seal_stream, sealed_size,
+    Buffers, Curve, ItemKey, KeySource, PullWatch, Recipient, RecipientKey, SealSpec, SealedSink,
+    Sealer, Start, keygen_recipient, open_to, seal_stream, sealed_size,
 };
+use tools::tool;
 
 const SIZE: u64 = (4 << 30) + 5;
 const FRAME: u32 = 1 << 20;
 
-fn python() -> PathBuf {
-    let tools = std::env::var_os("CAMDOCK_TOOLS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools"),
-        PathBuf::from,
-    );
-    let python = tools.join("venv/bin/python");
-    assert!(
-        python.exists(),
-        "{} is missing: run `make setup` first",
-        python.display()
-    );
-    python
-}
-
-/// The same bytes to two readers.
+/// Gives the same bytes to two readers.
 struct Tee<A, B>(A, B);
 
-impl<A: Write + Send, B: Write + Send> Sink for Tee<A, B> {
+impl<A: Write + Send, B: Write + Send> SealedSink for Tee<A, B> {
     fn append(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
         self.0.write_all(bytes).unwrap();
         self.1.write_all(bytes).unwrap();
@@ -42,9 +32,9 @@ impl<A: Write + Send, B: Write + Send> Sink for Tee<A, B> {
     }
 }
 
-struct Quiet;
+struct NoWatch;
 
-impl Watch for Quiet {
+impl PullWatch for NoWatch {
     fn progress(&self, _: u64) {}
     fn cancelled(&self) -> bool {
         false
@@ -82,7 +72,7 @@ fn an_object_over_4_gib_opens_with_the_official_sdk() {
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/py/seal_stream.py");
     let begun = Instant::now();
-    let mut child = Command::new(python())
+    let mut child = Command::new(tool("python"))
         .arg(script)
         .arg("p384")
         .arg(&pem)
@@ -110,7 +100,7 @@ fn an_object_over_4_gib_opens_with_the_official_sdk() {
         Start::fresh(sealer),
         &mut Buffers::new(FRAME, 4),
         true,
-        &Quiet,
+        &NoWatch,
     )
     .unwrap();
     drop(sink);

@@ -10,7 +10,7 @@ use std::time::Instant;
 use camdock::durable::BulkFile;
 use camdock::model::{EvidenceId, Part};
 use camdock::seal::{
-    Buffers, Curve, ItemKey, Recipient, SealSpec, Sealer, Start, Watch, keygen_recipient,
+    Buffers, Curve, ItemKey, PullWatch, Recipient, SealSpec, Sealer, Start, keygen_recipient,
     seal_stream,
 };
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -19,16 +19,16 @@ use sha2::{Digest as _, Sha256};
 const TOTAL: u64 = 1 << 30;
 const ROUNDS: usize = 3;
 
-struct Quiet;
+struct NoWatch;
 
-impl Watch for Quiet {
+impl PullWatch for NoWatch {
     fn progress(&self, _: u64) {}
     fn cancelled(&self) -> bool {
         false
     }
 }
 
-/// The best of a few rounds, in MB/s: what the code can do, not what else ran beside it.
+/// The best of a few rounds, in MB/s: the speed of the code without what else ran on the machine.
 fn rate(bytes: u64, mut work: impl FnMut()) -> f64 {
     (0..ROUNDS)
         .map(|_| {
@@ -53,7 +53,7 @@ fn pull(source: &Path, target: &Path, spec: &SealSpec<'_>, side_by_side: bool) {
         start,
         &mut buffers,
         side_by_side,
-        &Quiet,
+        &NoWatch,
     )
     .unwrap();
     assert_eq!(sealed.size, TOTAL);

@@ -23,7 +23,7 @@ const LOCKED: RetentionPolicy = RetentionPolicy {
     days: 1,
 };
 
-/// May write evidence, not look at it.
+/// An identity that may write evidence but not read it.
 const WRITER: Station = Station {
     name: "writer",
     allowed: &[(
@@ -87,7 +87,7 @@ async fn upload_told(
     .await
 }
 
-/// What the bucket says, asked without our code.
+/// Asks the bucket without our code.
 async fn versions(key: &str) -> Vec<ObjectVersion> {
     let client = server().await.client();
     let listed = client.list_object_versions().bucket(BUCKET).prefix(key);
@@ -115,7 +115,7 @@ async fn content(key: &str) -> Vec<u8> {
     body.unwrap().to_vec()
 }
 
-/// Stored once, whole, locked, and with the checksum that was computed here.
+/// Checks that the object is stored once, whole, locked, and with the checksum that was computed here.
 async fn assert_stored(key: &str, made: &SeededSource, stored: &StoredObject, size: u64) {
     assert_eq!(stored.size, size);
     let expected = match stored.part_size {
@@ -185,7 +185,7 @@ async fn a_lost_call_of_any_kind_ends_in_one_whole_object() {
             store.fail(op, nth, fault);
             let error = upload(&store, &key, &made, &mut ledger).await.unwrap_err();
             assert_eq!(error.retry_class(), RetryClass::Later, "{op:?} {fault:?}");
-            // What each step of the repeat meets is lost as well, once before and once after it took effect.
+            // Each call of the second attempt fails as well, once before and once after it took effect.
             for op in [Op::ListParts, Op::Head] {
                 for fault in [NotDone, Done] {
                     store.fail(op, 1, fault);
@@ -194,7 +194,7 @@ async fn a_lost_call_of_any_kind_ends_in_one_whole_object() {
             }
             let stored = upload(&store, &key, &made, &mut ledger).await.unwrap();
             assert_stored(&key, &made, &stored, size).await;
-            // Only a Create whose reply was lost leaves an upload that nobody knows.
+            // Only a Create whose reply was lost leaves an upload that is not in the ledger.
             let orphans = usize::from(op == Op::Create && fault == Done);
             assert!(open_uploads(&key).await <= orphans, "{op:?} {fault:?}");
         }
@@ -232,7 +232,7 @@ async fn after_a_kill_of_our_side_only_the_missing_parts_are_sent() {
         store.calls(Op::UploadPart) - sent,
         8 - u32::try_from(noted).unwrap()
     );
-    // One more: the read that was going on when we were killed.
+    // One more part: the one that was being read at the kill.
     assert!(made.read.load(Ordering::SeqCst) - read <= (8 - noted as u64 + 1) * PART);
     assert_eq!(first_told.load(Ordering::SeqCst), noted as u64 * PART);
 }
@@ -288,7 +288,7 @@ async fn after_a_kill_of_the_store_the_upload_goes_on_where_it_was() {
     }
 }
 
-/// As the retry loop does, for a store that is still coming up.
+/// Tries again like the retry loop does, for a store that is still starting.
 async fn retried(
     store: &dyn Store,
     key: &str,
@@ -505,7 +505,7 @@ async fn no_more_parts_are_in_memory_than_allowed() {
     let made = SeededSource::new(71, 12 * PART);
     let most = Arc::new(AtomicU64::new(0));
     let progress = |taken| {
-        // Called when a part has just been dropped: what is read and not taken is in memory.
+        // Called right after a part was dropped: parts that were read and not yet taken are in memory.
         let read = made.read.load(Ordering::SeqCst);
         most.fetch_max(read - taken, Ordering::SeqCst);
     };

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use camdock::model::{Explain as _, RetryClass, Sha256Digest};
 use camdock::upload::{
-    Body, Completed, DonePart, Known, LockMode, RetentionPolicy, S3Store, Store, UploadError,
-    list_all, put_small_once,
+    Body, BucketAnswer, Completed, DonePart, LockMode, RetentionPolicy, S3Store, Store,
+    UploadError, list_all, put_small_once,
 };
 use jiff::Timestamp;
 use support::{SeaweedFs, Station};
@@ -20,7 +20,7 @@ const LOCKED: RetentionPolicy = RetentionPolicy {
     days: 2,
 };
 
-/// What the README asks for, without any right to read or list evidence.
+/// The rights that the shipped policy gives a station, without any right to read or list evidence.
 const WRITE_ONLY: Station = Station {
     name: "writer",
     allowed: &[
@@ -221,7 +221,7 @@ async fn more_parts_than_a_page_are_all_listed() {
     let store = store().await;
     let key = "evidence/parts";
     let upload = store.create_multipart(key, None).await.unwrap();
-    // Tiny parts can be sent, only not completed. Every second number: gaps are kept.
+    // Tiny parts can be sent but not completed. Only every second number is sent, and the gaps stay.
     let numbers: Vec<u32> = (1..=1_203).map(|n| n * 2).collect();
     for chunk in numbers.chunks(100) {
         let sent = chunk.iter().map(|&number| {
@@ -283,7 +283,7 @@ async fn the_bucket_check_tells_what_is_wrong() {
     let facts = store().await.check_bucket().await.unwrap();
     assert_eq!(
         (facts.object_lock, facts.versioning),
-        (Known::Yes, Known::Yes)
+        (BucketAnswer::Yes, BucketAnswer::Yes)
     );
     assert!(facts.clock_ahead.unwrap().abs() <= 2);
 
@@ -291,7 +291,7 @@ async fn the_bucket_check_tells_what_is_wrong() {
     let plain = check(server.config("plain")).await.unwrap();
     assert_eq!(
         (plain.object_lock, plain.versioning),
-        (Known::No, Known::No)
+        (BucketAnswer::No, BucketAnswer::No)
     );
     let error = check(server.config("nosuch")).await.unwrap_err();
     assert_eq!(error.label(), "store_no_bucket");
@@ -306,7 +306,7 @@ async fn the_bucket_check_tells_what_is_wrong() {
     assert_eq!(error.label(), "store_credentials");
     assert_eq!(error.retry_class(), RetryClass::Operator);
     let facts = check(server.config_of(BUCKET, "writer")).await.unwrap();
-    assert_eq!(facts.object_lock, Known::NotAllowedToAsk);
+    assert_eq!(facts.object_lock, BucketAnswer::NotAllowedToAsk);
 }
 
 #[tokio::test]
@@ -374,7 +374,7 @@ async fn without_the_right_to_look_a_taken_key_is_said_to_be_unknown() {
         "{}",
         error.next_step()
     );
-    // The log it may read.
+    // The station may read the log.
     store.put("log/blind", Body::new("x")).await.unwrap();
     assert_eq!(store.get("log/blind", 1).await.unwrap().unwrap(), "x");
 }

@@ -1,13 +1,14 @@
-//! A quick look that recognises the canonical JSON which the log itself writes, without building a tree of values.
+//! A fast check that recognises the canonical JSON that the log itself writes, without building a tree of values.
 
 const DEPTH_MAX: u8 = 32;
 
-/// `true`: certainly RFC 8785 canonical. `false`: unusual (escaped or non-ASCII names, fractions, `\u` escapes) or wrong.
+/// `true` means certainly RFC 8785 canonical; `false` means unusual (escaped or non-ASCII names, fractions, `\u` escapes)
+/// or wrong.
 pub fn surely_canonical(bytes: &[u8]) -> bool {
     str::from_utf8(bytes).is_ok() && value(bytes, 0).is_some_and(<[u8]>::is_empty)
 }
 
-/// What follows the value; `None` when in doubt.
+/// Returns what follows the value, or `None` when in doubt.
 fn value(bytes: &[u8], depth: u8) -> Option<&[u8]> {
     match bytes.first()? {
         b'{' if depth < DEPTH_MAX => object(&bytes[1..], depth + 1),
@@ -54,7 +55,7 @@ fn array(mut rest: &[u8], depth: u8) -> Option<&[u8]> {
     }
 }
 
-/// After the opening quote: the string as written, and what follows the closing quote.
+/// Takes what follows the opening quote; returns the string as written and what follows the closing quote.
 fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut at = 0;
     loop {
@@ -67,7 +68,7 @@ fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// Whole numbers that a double holds exactly.
+/// Accepts whole numbers that a double represents exactly.
 fn number(bytes: &[u8]) -> Option<&[u8]> {
     let digits = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
     let plain = digits <= 15 && (digits == 1 || bytes[0] != b'0');
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_left_to_the_slow_way() {
+    fn deep_nesting_is_left_to_the_slow_check() {
         assert!(!surely_canonical("[".repeat(100_000).as_bytes()));
     }
 

@@ -1,4 +1,4 @@
-//! What an independent reader signs once it has read an object back: a C2SP signed note with one fact a line.
+//! The statement that an independent reader signs after reading an object back: a C2SP signed note, one fact a line.
 
 use jiff::Timestamp;
 
@@ -6,24 +6,24 @@ use super::{AuditError, LogKey, VerifierKey};
 use crate::model::{EvidenceId, ItemStored, Sha256Digest};
 
 const FIRST_LINE: &str = "camdock-confirmation/v1";
-/// Bytes; more than any has.
+/// Bytes; no confirmation is longer.
 pub const CONFIRMATION_MAX: usize = 16 << 10;
 
 /// Names one version of one object, and what its bytes were when they were read back whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmation {
-    /// Of the station's log.
+    /// The origin of the station's log.
     pub origin: String,
     pub evidence: EvidenceId,
     pub bucket: String,
     pub key: String,
-    /// `None`: the bucket gave none.
+    /// `None` if the bucket gave none.
     pub version_id: Option<String>,
     /// Sealed bytes.
     pub size: u64,
     /// Computed from the bytes that were read, in the form of `item.stored`.
     pub checksum: String,
-    /// Of all sealed bytes.
+    /// The digest of all sealed bytes.
     pub sha256: Sha256Digest,
     /// The reader's clock.
     pub time: Timestamp,
@@ -63,11 +63,11 @@ impl Confirmation {
             sha256: field("sha256")?.parse().ok()?,
             time: field("time")?.parse().ok()?,
         };
-        // Nothing more, nothing written otherwise: one fact has one text.
+        // Each fact has exactly one spelling, and nothing may follow.
         (confirmation.text() == text).then_some(confirmation)
     }
 
-    /// The signed note. Fails where a value could be taken for another line.
+    /// Returns the signed note. Fails where a value could be taken for another line.
     pub fn sign(&self, key: &LogKey, name: &str) -> Result<String, AuditError> {
         let text = self.text();
         if Self::parse(&text).as_ref() != Some(self) {
@@ -78,7 +78,7 @@ impl Confirmation {
         key.sign_text(&text, name)
     }
 
-    /// What a note says, if one of `keys` signed it.
+    /// Returns what a note says if one of `keys` signed it.
     pub fn open(note: &str, keys: &[VerifierKey]) -> Result<Self, AuditError> {
         if note.len() > CONFIRMATION_MAX {
             return Err(AuditError::Note("it is longer than any confirmation"));
@@ -96,7 +96,7 @@ impl Confirmation {
         Err(last)
     }
 
-    /// It speaks of just this object: same place, same version, same bytes.
+    /// Whether it names exactly this object: same place, same version, same bytes.
     pub fn is_of(&self, origin: &str, stored: &ItemStored) -> bool {
         self.origin == origin
             && self.evidence == stored.evidence
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(Confirmation::open(&signed, &keys).unwrap(), note);
         assert!(Confirmation::open(&signed, &[]).is_err());
         assert!(Confirmation::open(&signed, &[other.verifier("reader").unwrap()]).is_err());
-        // Another purpose's note of the same key is none.
+        // A note that the same key signed for another purpose is refused.
         let checkpoint = key.sign_text("reader\n7\nAAAA\n", "reader").unwrap();
         assert!(Confirmation::open(&checkpoint, &keys).is_err());
         let none = Confirmation {

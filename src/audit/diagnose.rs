@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::proof::TileTree;
-use super::report::{Finding, Report};
+use super::report::{LogFinding, LogReport};
 use super::source::{Entries, LogSource, read_hashes, read_tile};
 use super::tiles::{TILE_WIDTH, Tile, count_at};
 use super::tree::{Hash, fold, leaf_hash};
@@ -14,7 +14,7 @@ use super::{AuditError, Checkpoint};
 pub fn diagnose(
     source: &dyn LogSource,
     checkpoint: &Checkpoint,
-    report: &mut Report,
+    report: &mut LogReport,
 ) -> Result<(), AuditError> {
     let before = report.findings.len();
     let size = checkpoint.size;
@@ -26,7 +26,7 @@ pub fn diagnose(
         tiles: HashMap::new(),
     };
     if !chain.believed {
-        report.add(Finding::TileMismatch {
+        report.add(LogFinding::TileMismatch {
             key: "One of the unfinished tiles".into(),
         });
     }
@@ -41,7 +41,7 @@ pub fn diagnose(
     let only_tiles = named.clone().all(|f| f.label() == "tile_mismatch");
     if only_tiles && size > 0 {
         // Entries and tiles agree with each other: both were rewritten.
-        report.add(Finding::EditedWithin {
+        report.add(LogFinding::EditedWithin {
             first: 0,
             last: size - 1,
         });
@@ -57,20 +57,24 @@ fn present<T>(read: Result<T, AuditError>) -> Result<Option<T>, AuditError> {
     }
 }
 
-/// `false`: nothing follows.
-fn check_bundle(chain: &mut Chain, bundle: Tile, report: &mut Report) -> Result<bool, AuditError> {
+/// Returns `false` when no bundle follows.
+fn check_bundle(
+    chain: &mut Chain,
+    bundle: Tile,
+    report: &mut LogReport,
+) -> Result<bool, AuditError> {
     let (first, source) = (bundle.index * TILE_WIDTH, chain.source);
     let last = first + u64::from(bundle.width) - 1;
     let Some(bytes) = present(read_tile(source, bundle))? else {
         let finding = if anything_after(source, bundle.index, chain.size)? {
-            Finding::Removed { first, last }
+            LogFinding::Removed { first, last }
         } else {
-            Finding::Truncated {
+            LogFinding::Truncated {
                 had: chain.size,
                 has: first,
             }
         };
-        let goes_on = matches!(finding, Finding::Removed { .. });
+        let goes_on = matches!(finding, LogFinding::Removed { .. });
         report.add(finding);
         return Ok(goes_on);
     };
@@ -81,15 +85,15 @@ fn check_bundle(chain: &mut Chain, bundle: Tile, report: &mut Report) -> Result<
     };
     let fits = leaves.len() == usize::from(bundle.width);
     match chain.tile(tile)? {
-        Found::Believed(signed) => differences(first, &signed, &leaves, chain.size, report),
-        Found::Expected(root) if fits && fold(&leaves) == root => {
-            report.add(Finding::TileMismatch { key: tile.key() });
+        TileState::Believed(signed) => differences(first, &signed, &leaves, chain.size, report),
+        TileState::Expected(root) if fits && fold(&leaves) == root => {
+            report.add(LogFinding::TileMismatch { key: tile.key() });
         }
-        Found::Expected(_) => report.add(Finding::EditedWithin { first, last }),
-        Found::Unproven(Some(hashes)) => {
+        TileState::Expected(_) => report.add(LogFinding::EditedWithin { first, last }),
+        TileState::Unproven(Some(hashes)) => {
             differences(first, &hashes, &leaves, chain.size, report);
         }
-        Found::Unproven(None) => report.add(Finding::TileMismatch { key: tile.key() }),
+        TileState::Unproven(None) => report.add(LogFinding::TileMismatch { key: tile.key() }),
     }
     Ok(true)
 }
@@ -110,8 +114,8 @@ fn anything_after(source: &dyn LogSource, index: u64, size: u64) -> Result<bool,
     Ok(false)
 }
 
-/// Names how `leaves` differ from what was signed.
-fn differences(first: u64, signed: &[Hash], leaves: &[Hash], size: u64, report: &mut Report) {
+/// Reports how `leaves` differ from what was signed.
+fn differences(first: u64, signed: &[Hash], leaves: &[Hash], size: u64, report: &mut LogReport) {
     if signed == leaves {
         return;
     }
@@ -124,7 +128,7 @@ fn differences(first: u64, signed: &[Hash], leaves: &[Hash], size: u64, report: 
         let differs = |(a, b): (&Hash, &Hash)| a != b;
         let from = signed.iter().zip(leaves).position(differs).unwrap_or(0);
         let to = signed.iter().zip(leaves).rposition(differs).unwrap_or(0);
-        report.add(Finding::Reordered {
+        report.add(LogFinding::Reordered {
             first: first + from as u64,
             last: first + to as u64,
         });
@@ -132,7 +136,7 @@ fn differences(first: u64, signed: &[Hash], leaves: &[Hash], size: u64, report: 
     }
     let ends_log = first + signed.len() as u64 == size;
     if ends_log && signed.starts_with(leaves) {
-        report.add(Finding::Truncated {
+        report.add(LogFinding::Truncated {
             had: size,
             has: first + leaves.len() as u64,
         });
@@ -144,67 +148,67 @@ fn differences(first: u64, signed: &[Hash], leaves: &[Hash], size: u64, report: 
         if signed[at] == leaves[there] {
             (at, there) = (at + 1, there + 1);
         } else if let Some(skipped) = signed[at..].iter().position(|h| *h == leaves[there]) {
-            report.add(Finding::Removed {
+            report.add(LogFinding::Removed {
                 first: index,
                 last: index + skipped as u64 - 1,
             });
             at += skipped;
         } else if let Some(added) = leaves[there..].iter().position(|h| *h == signed[at]) {
-            report.add(Finding::Added { index });
+            report.add(LogFinding::Added { index });
             there += added;
         } else {
-            report.add(Finding::Edited { index });
+            report.add(LogFinding::Edited { index });
             (at, there) = (at + 1, there + 1);
         }
     }
     let index = first + at as u64;
     if at < signed.len() {
-        report.add(Finding::Removed {
+        report.add(LogFinding::Removed {
             first: index,
             last: first + signed.len() as u64 - 1,
         });
     }
     if there < leaves.len() {
-        report.add(Finding::Added { index });
+        report.add(LogFinding::Added { index });
     }
 }
 
-enum Found {
+enum TileState {
     /// Follows from the signed root.
     Believed(Vec<Hash>),
     /// The tile is missing or wrong, but this is what it must hash to.
     Expected(Hash),
-    /// Nothing above it can be believed; what is there, if anything.
+    /// No tile above it can be believed. Holds the hashes that are there, if any.
     Unproven(Option<Vec<Hash>>),
 }
 
 struct Chain<'a> {
     source: &'a dyn LogSource,
     size: u64,
-    /// The unfinished tiles lead to the signed root.
+    /// Whether the unfinished tiles lead to the signed root.
     believed: bool,
     /// The last believed tile of each level above 0.
     tiles: HashMap<u8, (u64, Vec<Hash>)>,
 }
 
 impl Chain<'_> {
-    fn tile(&mut self, tile: Tile) -> Result<Found, AuditError> {
+    fn tile(&mut self, tile: Tile) -> Result<TileState, AuditError> {
         let level = tile.level.unwrap_or(0);
         if let Some((index, hashes)) = self.tiles.get(&level)
             && *index == tile.index
         {
-            return Ok(Found::Believed(hashes.clone()));
+            return Ok(TileState::Believed(hashes.clone()));
         }
         let hashes = present(read_hashes(self.source, tile))?;
         let found = if !self.believed {
-            Found::Unproven(hashes)
+            TileState::Unproven(hashes)
         } else if tile.is_full() {
             self.under_parent(level, tile, hashes)?
         } else {
-            hashes.map_or(Found::Unproven(None), Found::Believed)
+            hashes.map_or(TileState::Unproven(None), TileState::Believed)
         };
         if level > 0
-            && let Found::Believed(hashes) = &found
+            && let TileState::Believed(hashes) = &found
         {
             self.tiles.insert(level, (tile.index, hashes.clone()));
         }
@@ -216,18 +220,19 @@ impl Chain<'_> {
         level: u8,
         tile: Tile,
         hashes: Option<Vec<Hash>>,
-    ) -> Result<Found, AuditError> {
+    ) -> Result<TileState, AuditError> {
         debug_assert!(count_at(level + 1, self.size) > tile.index);
         let above = Tile::of_size(Some(level + 1), tile.index / TILE_WIDTH, self.size);
-        let Some(Found::Believed(parent)) = above.map(|above| self.tile(above)).transpose()? else {
-            return Ok(Found::Unproven(hashes));
+        let Some(TileState::Believed(parent)) = above.map(|above| self.tile(above)).transpose()?
+        else {
+            return Ok(TileState::Unproven(hashes));
         };
         let Some(root) = parent.get((tile.index % TILE_WIDTH) as usize) else {
-            return Ok(Found::Unproven(hashes));
+            return Ok(TileState::Unproven(hashes));
         };
         Ok(match hashes {
-            Some(hashes) if fold(&hashes) == *root => Found::Believed(hashes),
-            _ => Found::Expected(*root),
+            Some(hashes) if fold(&hashes) == *root => TileState::Believed(hashes),
+            _ => TileState::Expected(*root),
         })
     }
 }

@@ -45,7 +45,7 @@ pub enum AuditError {
     Closed,
     #[error("cannot start the custody log's thread")]
     Thread(#[source] io::Error),
-    /// One failed batch, told to everyone who had an entry in it.
+    /// A batch failed; every caller with an entry in it gets this error.
     #[error("this could not be entered in the custody log")]
     Append(#[source] Arc<AuditError>),
 }

@@ -87,7 +87,7 @@ impl VerifierKey {
         &self.name
     }
 
-    /// The same key under whatever name.
+    /// The same key under another name.
     pub fn same_key(&self, other: &Self) -> bool {
         self.public == other.public
     }

@@ -22,7 +22,7 @@ const FOLD_AT: u64 = 8 << 20;
 /// The station's custody log in a folder, with its one writer. Use [`super::LogHandle`] to share it.
 ///
 /// A batch is acknowledged once it is in the synced write-ahead file together with the checkpoint that it leads to.
-/// The C2SP files follow unsynced and are synced as a whole now and then; opening rebuilds what a power cut took.
+/// The C2SP files follow unsynced and are synced together from time to time; opening rebuilds what a power cut took.
 pub struct Log {
     pub(super) source: DirSource,
     pub(super) key: LogKey,
@@ -102,7 +102,7 @@ impl Log {
         if self.poisoned {
             return Err(AuditError::Poisoned);
         }
-        // What an earlier full disk kept back comes first, so that at most one batch ever waits in memory.
+        // Files that a full disk kept back are written first, so that at most one batch ever waits in memory.
         self.show()?;
         let (edge, full) = grown(&self.edge, entries.iter().map(Vec::as_slice));
         let checkpoint = Checkpoint {
@@ -132,7 +132,7 @@ impl Log {
             checkpoint,
             note,
         );
-        // From here on the batch is durable: what fails now is repeated, or left to the next opening.
+        // The batch is durable now: a step that fails below is repeated, or left to the next opening.
         let kept_up = self.show().and_then(|()| {
             if self.wal.len() >= FOLD_AT {
                 self.fold()
@@ -145,7 +145,7 @@ impl Log {
                 code = error.label(),
                 error = &error as &dyn std::error::Error,
                 next_step = error.next_step(),
-                "the custody log is durable, but its files cannot be brought up to date; tried again with the next entries"
+                "the custody log is durable, but its public files cannot be brought up to date; they are written with the next entries"
             );
         }
         Ok(())
@@ -173,7 +173,7 @@ impl Log {
         self.note = note;
     }
 
-    /// Tries again what a full disk kept back.
+    /// Writes the files that a full disk kept back.
     pub(super) fn catch_up(&mut self) -> Result<(), AuditError> {
         if self.poisoned {
             return Err(AuditError::Poisoned);
@@ -234,7 +234,7 @@ impl Log {
         }
         self.unsynced.remove(&tile);
         let path = self.path(&tile.key());
-        // Left over ones do no harm; opening sweeps them.
+        // A file that stays does no harm; the next opening removes it.
         let _ = durable::remove(&path);
         if let Some(folder) = path.parent() {
             let _ = fs::remove_dir(folder);
@@ -299,7 +299,7 @@ impl Log {
         receipt::receipt(&self.source, (&self.checkpoint, &self.note), index)
     }
 
-    /// Keys of the files to publish before this checkpoint, for one who has everything up to `size` entries.
+    /// Keys of the files to publish before this checkpoint, for a reader who has everything up to `size` entries.
     pub fn files_since(&self, size: u64) -> Vec<String> {
         tiles_between(size, self.size()).map(Tile::key).collect()
     }

@@ -17,7 +17,7 @@ const POINT: &str = "memory log: append";
 /// The name of the point at which a proof may fail.
 const PROOF: &str = "memory log: proof";
 
-/// What is in the log stays for as long as one clone of it; opened anew with [`MemoryLog::reopened`].
+/// The entries live as long as one clone of the log; [`MemoryLog::reopened`] opens it again.
 #[derive(Clone, Default)]
 pub struct MemoryLog {
     entries: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -26,7 +26,7 @@ pub struct MemoryLog {
 }
 
 impl MemoryLog {
-    /// As after a restart.
+    /// The log as it is after a restart.
     pub fn reopened(&self) -> Self {
         Self {
             entries: Arc::clone(&self.entries),
@@ -47,14 +47,14 @@ impl MemoryLog {
         self.size.subscribe()
     }
 
-    /// The entries from `from` on that somebody was told of.
+    /// The acknowledged entries from `from` on.
     pub fn since(&self, from: u64) -> Vec<Vec<u8>> {
         let [from, to] = [from, *self.size.borrow()].map(|n| usize::try_from(n).unwrap_or(0));
         self.lock().get(from..to).unwrap_or_default().to_vec()
     }
 
-    /// A full disk takes nothing and may take it later; another error leaves the entries in the log, of all places, and
-    /// keeps it from taking more.
+    /// A full disk refuses the entries and may take them later; after any other error the entries are in the log although
+    /// the append failed, and the log takes no more.
     pub fn append(&self, batch: Vec<Vec<u8>>) -> Result<Vec<Committed>, AuditError> {
         let failed = hook::fails(POINT, Path::new("/nowhere"))
             .err()
@@ -79,7 +79,7 @@ impl MemoryLog {
             .collect())
     }
 
-    /// Differs with the size, as the real one.
+    /// Differs with the size, as the real receipt does.
     pub fn proof(&self, index: u64) -> Result<String, AuditError> {
         hook::fails(PROOF, Path::new("/nowhere")).map_err(|source| AuditError::Read {
             key: "a tile".into(),

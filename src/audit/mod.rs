@@ -1,6 +1,7 @@
 //! The custody log: entries, Merkle tiles, checkpoints, proofs, verification.
 //!
-//! Keeps promise 6. Knows nothing of cameras or stores: it is handed entries and hands out files and proofs.
+//! Keeps the promise that the log cannot be rewritten unnoticed. It knows nothing of cameras or stores: it takes entries
+//! and gives files and proofs.
 
 mod canonical;
 mod canonical_scan;
@@ -30,21 +31,21 @@ pub use canonical::{ENTRY_MAX, encode_entry, is_canonical};
 pub use checkpoint::Checkpoint;
 pub use confirmation::{CONFIRMATION_MAX, Confirmation};
 pub use error::AuditError;
-pub use gaps::{Accepted, Book, Gap, GapKind, Rules, Stored};
+pub use gaps::{Accepted, Gap, GapKind, GapRules, LogHistory, LoggedObject};
 pub use keys::{LogKey, VerifierKey};
 pub use log::Log;
 #[cfg(test)]
 pub use memory::MemoryLog;
 pub use receipt::{entry_at, verify_receipt};
-pub use report::{Finding, Report};
+pub use report::{LogFinding, LogReport};
 pub use source::{DirSource, LogSource};
 pub use verify::{Standing, compare, verify_log};
 #[cfg(test)]
-pub(crate) use wipe::made;
+pub(crate) use wipe::proof_desk;
 pub use wipe::{WipeTrust, prove};
 pub use writer::{Committed, LogHandle};
 
-/// Keys of all files but the checkpoint of a log with `size` entries.
+/// The keys of all files, except the checkpoint, of a log with `size` entries.
 pub fn log_files(size: u64) -> impl Iterator<Item = String> {
     tiles::tiles_between(0, size).map(tiles::Tile::key)
 }

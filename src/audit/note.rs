@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::AuditError;
 
-/// Longest note that is looked at; a checkpoint with many cosignatures stays far below.
+/// The longest note that is read; a checkpoint with many cosignatures stays far below.
 pub const NOTE_MAX: usize = 64 << 10;
 const SIGNATURES_MAX: usize = 64;
 const DASH: &str = "\u{2014} ";
@@ -23,7 +23,7 @@ pub struct Signature<'a> {
     pub bytes: Vec<u8>,
 }
 
-/// Takes a note apart (C2SP signed-note, "Format").
+/// Parses a note (C2SP signed-note, "Format").
 pub fn parse(note: &str) -> Result<Note<'_>, AuditError> {
     if note.len() > NOTE_MAX {
         return Err(AuditError::Note("it is longer than 64 KiB"));
@@ -72,7 +72,7 @@ pub fn write(text: &str, name: &str, key_id: [u8; 4], signature: &[u8]) -> Strin
     format!("{text}\n{DASH}{name} {blob}\n")
 }
 
-/// Key names: not empty, no space of any kind, no `+`; here also bounded.
+/// Key names are not empty and have no space of any kind and no `+`; here they are also bounded.
 pub fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 255

@@ -94,7 +94,7 @@ impl<'a> TileTree<'a> {
         Ok(path)
     }
 
-    /// That the log of `old` entries is the beginning of this one.
+    /// Proves that the log of `old` entries is the beginning of this one.
     pub fn consistency(&self, old: u64) -> Result<Vec<Hash>, AuditError> {
         if old > self.size {
             return Err(AuditError::OutOfRange {
@@ -117,7 +117,7 @@ impl<'a> TileTree<'a> {
                 from = middle;
             }
         }
-        // The last range is the old tree's own tail; when it is the whole old tree, the verifier knows it.
+        // The last range is the old tree's own tail. When that is the whole old tree, the verifier knows it already.
         if from > 0 {
             proof.push(self.range(from, to)?);
         }
@@ -154,11 +154,11 @@ mod tests {
     use crate::audit::tree::{consistency_holds, empty_root, inclusion_holds, leaf_hash};
     use proptest::prelude::*;
 
-    /// All files that ever existed, of every size on the way.
+    /// All files that ever existed, at every size.
     #[derive(Default)]
-    struct Memory(HashMap<String, Vec<u8>>, Edge);
+    struct TilesInMemory(HashMap<String, Vec<u8>>, Edge);
 
-    impl Memory {
+    impl TilesInMemory {
         fn grow(&mut self, to: u64) {
             while self.1.size() < to {
                 let leaf = leaf_hash(&self.1.size().to_be_bytes());
@@ -173,7 +173,7 @@ mod tests {
         }
     }
 
-    impl LogSource for Memory {
+    impl LogSource for TilesInMemory {
         fn read(&self, key: &str) -> Result<Option<Vec<u8>>, AuditError> {
             Ok(self.0.get(key).cloned())
         }
@@ -196,7 +196,7 @@ mod tests {
     }
 
     fn check(old: u64, size: u64, index: u64) {
-        let mut memory = Memory::default();
+        let mut memory = TilesInMemory::default();
         memory.grow(old);
         let old_root = memory.1.root();
         memory.grow(size);
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_consistency_proof_is_the_shortest_of_the_definition() {
         // RFC 6962, 2.1.3: the example of seven leaves.
-        let mut memory = Memory::default();
+        let mut memory = TilesInMemory::default();
         memory.grow(7);
         let tree = TileTree::new(&memory, 7);
         let lengths = [3, 4, 6].map(|old| tree.consistency(old).unwrap().len());

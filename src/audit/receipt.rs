@@ -15,7 +15,7 @@ const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
 const STEPS_MAX: usize = 64;
 const RECEIPT_MAX: usize = 2 * note::NOTE_MAX;
 
-/// The receipt of an entry under a checkpoint; checked before it is handed out.
+/// The receipt of an entry under a checkpoint. It is checked before it is returned.
 pub fn receipt(
     source: &dyn LogSource,
     (checkpoint, note): (&Checkpoint, &str),

@@ -1,4 +1,4 @@
-//! Opening a log: from the durable checkpoint over the write-ahead file to where the last acknowledged batch ended.
+//! Opens a log: starts from the durable checkpoint and replays the write-ahead file up to the last acknowledged batch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,7 +18,7 @@ use super::tiles::{LEVELS, TILE_WIDTH, Tile, count_at, tiles_between};
 use super::tree::{Edge, empty_root, leaf_hash};
 use super::{AuditError, Checkpoint, LogKey, note, wal};
 
-/// Longer than folding ever lets the write-ahead file grow.
+/// Folding keeps the write-ahead file shorter than this.
 const WAL_MAX: u64 = 512 << 20;
 
 pub fn open(dir: &Path, key: LogKey, origin: &str) -> Result<Log, AuditError> {
@@ -94,7 +94,7 @@ fn durable_note(dir: &Path) -> Result<Option<String>, AuditError> {
     Ok(Some(text))
 }
 
-/// The start of a new log, or of one whose public files were put back from their published copy.
+/// The first checkpoint of a new log, or of one whose public files were restored from their published copy.
 fn first_note(
     dir: &Path,
     source: &DirSource,
@@ -162,25 +162,25 @@ fn replay(log: &mut Log, record: &wal::Record<'_>) -> Result<(), AuditError> {
     Ok(())
 }
 
-/// The checkpoint that was shown to others must not be ahead of or beside what is committed.
+/// The public checkpoint must be a beginning of what is committed.
 fn check_shown(log: &Log) -> Result<(), AuditError> {
     let Some(note) = log.read_checkpoint()? else {
         return Ok(());
     };
     match log.key.verifier(&log.origin)?.open(&note) {
         Ok(shown) if shown.size > log.size() => Err(corrupt(
-            "its checkpoint is ahead of its entries: entries were taken away or an old copy was put back",
+            "its checkpoint is ahead of its entries: entries were removed or an old copy was restored",
         )),
         Ok(shown) if shown.size == log.size() && shown.root != log.checkpoint.root => {
             Err(corrupt("two different checkpoints of one size exist"))
         }
-        // It is written unsynced: a power cut may have torn it.
+        // The checkpoint is written without a sync: a power cut may have torn it.
         Ok(_) | Err(AuditError::Note(_)) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Rewrites and syncs what the write-ahead file brought, and sweeps unfinished tiles that a crash left behind.
+/// Rewrites and syncs what the write-ahead file added, and removes unfinished tiles that a crash left.
 fn settle(log: &mut Log, durable_size: u64) -> Result<(), AuditError> {
     let size = log.size();
     if size > durable_size {

@@ -1,25 +1,25 @@
 use std::fmt;
 
-/// More findings than this are counted, not listed.
+/// Findings beyond this number are counted but not listed.
 pub(super) const FINDINGS_MAX: usize = 1000;
 
 /// What the verification of a log found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct LogReport {
     /// Entries according to the signed checkpoint; 0 when none could be trusted.
     pub size: u64,
-    /// Empty: every entry is exactly what the key signed.
-    pub findings: Vec<Finding>,
+    /// If empty, every entry is exactly what the key signed.
+    pub findings: Vec<LogFinding>,
     /// Findings beyond the first 1,000.
     pub more: u64,
 }
 
-impl Report {
+impl LogReport {
     pub const fn is_clean(&self) -> bool {
         self.findings.is_empty()
     }
 
-    pub(super) fn add(&mut self, finding: Finding) {
+    pub(super) fn add(&mut self, finding: LogFinding) {
         if self.findings.contains(&finding) {
             return;
         }
@@ -31,14 +31,14 @@ impl Report {
     }
 }
 
-/// One thing that is wrong with a log. Its `Display` is a sentence; the next step is told beside it.
+/// One thing that is wrong with a log. Its `Display` is a sentence; [`Self::next_step`] says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
+pub enum LogFinding {
     /// An entry is not the one that was signed.
     Edited { index: u64 },
     /// Something from `first` to `last` was changed, and the tiles with it.
     EditedWithin { first: u64, last: u64 },
-    /// An entry, or the whole file with it, is gone.
+    /// Entries are gone, or the whole file that held them.
     Removed { first: u64, last: u64 },
     /// An entry that was never signed stands after `index`.
     Added { index: u64 },
@@ -48,7 +48,7 @@ pub enum Finding {
     Truncated { had: u64, has: u64 },
     /// The checkpoint is signed, but not by the expected key.
     ReplacedKey { found: String },
-    /// Two histories under one key: this log does not contain the one remembered.
+    /// Two histories under one key: the remembered checkpoint is not one of this log's.
     Fork { size: u64 },
     /// The checkpoint is missing, malformed or its signature is wrong.
     BadSignature { reason: String },
@@ -58,7 +58,7 @@ pub enum Finding {
     NotCanonical { index: u64 },
 }
 
-impl Finding {
+impl LogFinding {
     /// A stable label for scripts.
     pub const fn label(&self) -> &'static str {
         match self {
@@ -107,7 +107,7 @@ impl Finding {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for LogFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Edited { index } => write!(f, "Entry {index} was edited.")?,

@@ -1,4 +1,4 @@
-//! Where a log's files are read from, and how they look inside.
+//! Reads a log's files and parses their contents.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use super::{AuditError, ENTRY_MAX};
 /// The longest bundle there can be; nothing longer is ever read.
 const BUNDLE_MAX: u64 = TILE_WIDTH * (ENTRY_MAX as u64 + 2);
 
-/// Reads the log's files by key: `checkpoint`, `tile/0/000.p/7`, `tile/entries/000`. `None`: there is no such file.
+/// Reads the log's files by key: `checkpoint`, `tile/0/000.p/7`, `tile/entries/000`. `None` means that there is no such file.
 pub trait LogSource {
     fn read(&self, key: &str) -> Result<Option<Vec<u8>>, AuditError>;
 }
@@ -73,7 +73,7 @@ impl LogSource for DirSource {
     /// A partial tile that a growing log has replaced is cut out of the wider one.
     fn read(&self, key: &str) -> Result<Option<Vec<u8>>, AuditError> {
         let Some(tile) = Tile::parse(key) else {
-            // Keys come from outside too: nothing else in or above the folder is served.
+            // Keys also come from outside: nothing else in or above the folder is served.
             return if key == "checkpoint" {
                 self.read_file(key)
             } else {
@@ -86,7 +86,7 @@ impl LogSource for DirSource {
         if tile.is_full() {
             return Ok(None);
         }
-        // The writer may replace the file between listing and opening it: then look again.
+        // The writer may replace the file between listing and opening it, so this looks several times.
         for _ in 0..16 {
             let wide = self.wider(tile).unwrap_or(tile.full());
             if let Some(bytes) = self.read_file(&wide.key())? {
@@ -116,7 +116,7 @@ fn narrow(tile: Tile, mut bytes: Vec<u8>) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Adds an entry, of [`ENTRY_MAX`] bytes at most, as bundles have it.
+/// Appends an entry of at most [`ENTRY_MAX`] bytes in the form that bundles have.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "callers refuse longer entries"
@@ -127,7 +127,7 @@ pub fn frame_into(out: &mut Vec<u8>, entry: &[u8]) {
     out.extend(entry);
 }
 
-/// The entries of a bundle; `None` once where it is cut short.
+/// The entries of a bundle; yields `None` once where the bundle is cut short.
 pub struct Entries<'a>(pub &'a [u8]);
 
 impl<'a> Iterator for Entries<'a> {
@@ -162,7 +162,8 @@ pub fn read_hashes(source: &dyn LogSource, tile: Tile) -> Result<Vec<Hash>, Audi
     Ok(hashes.to_vec())
 }
 
-/// A tile's or bundle's bytes; a full one stands in for a partial one that is gone (C2SP tlog-tiles, "Partial tiles").
+/// The bytes of a tile or bundle. Where a partial one is gone, the full one is read instead (C2SP tlog-tiles, "Partial
+/// tiles").
 pub fn read_tile(source: &dyn LogSource, tile: Tile) -> Result<Vec<u8>, AuditError> {
     let key = tile.key();
     if let Some(bytes) = source.read(&key)? {

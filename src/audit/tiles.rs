@@ -9,7 +9,7 @@ pub const LEVELS: u8 = 8;
 /// One tile or entry bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tile {
-    /// `None`: an entry bundle.
+    /// `None` for an entry bundle.
     pub level: Option<u8>,
     pub index: u64,
     /// 1 to 256; 256 is a full one.
@@ -93,7 +93,7 @@ pub const fn count_at(level: u8, size: u64) -> u64 {
     }
 }
 
-/// Every bundle and tile of a log of `new` entries that one of `old` entries lacks, bundles first.
+/// The bundles and then the tiles that a log of `new` entries has and a log of `old` entries lacks.
 pub fn tiles_between(old: u64, new: u64) -> impl Iterator<Item = Tile> {
     std::iter::once(None)
         .chain((0..LEVELS).map(Some))

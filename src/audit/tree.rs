@@ -21,7 +21,7 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     Sha256::digest(block).into()
 }
 
-/// Of nothing: the root of an empty log.
+/// The root of an empty log.
 pub fn empty_root() -> Hash {
     Sha256::digest([]).into()
 }
@@ -38,7 +38,7 @@ pub fn fold(hashes: &[Hash]) -> Hash {
     row[0]
 }
 
-/// The unfinished tile of each level: all that is needed to go on and to know the root.
+/// The unfinished tile of each level, which is all that appending and computing the root need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Edge {
     size: u64,

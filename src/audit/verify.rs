@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::diagnose::diagnose;
 use super::proof::TileTree;
-use super::report::{Finding, Report};
+use super::report::{LogFinding, LogReport};
 use super::source::{Entries, LogSource, read_hashes, read_tile};
 use super::tiles::{TILE_WIDTH, Tile};
 use super::tree::{Edge, Hash, consistency_holds, fold, leaf_hash};
@@ -16,15 +16,15 @@ const AHEAD: usize = 8;
 
 /// Verifies every entry, every tile and the signature; with `remembered`, also that the log contains that checkpoint.
 ///
-/// `on_entry` sees each entry in order while it is read, before the whole is proven: what it gathered holds only if
-/// the report is clean. An error means that the log could not be read, not that it is wrong.
+/// `on_entry` gets each entry in order while it is read, before anything is proven: what it gathers holds only if the
+/// report is clean. An error means that the log could not be read, not that it is wrong.
 pub fn verify_log(
     source: &(dyn LogSource + Sync),
     key: &VerifierKey,
     on_entry: &mut dyn FnMut(u64, &[u8]),
     remembered: Option<&Checkpoint>,
-) -> Result<Report, AuditError> {
-    let mut report = Report {
+) -> Result<LogReport, AuditError> {
+    let mut report = LogReport {
         size: 0,
         findings: Vec::new(),
         more: 0,
@@ -46,15 +46,15 @@ pub fn verify_log(
 fn open_checkpoint(
     source: &dyn LogSource,
     key: &VerifierKey,
-    report: &mut Report,
+    report: &mut LogReport,
 ) -> Result<Option<Checkpoint>, AuditError> {
-    let bad = |reason: String| Finding::BadSignature { reason };
+    let bad = |reason: String| LogFinding::BadSignature { reason };
     let opened = match source.read("checkpoint")?.map(String::from_utf8) {
         None => Err(bad("it is missing".into())),
         Some(Err(_)) => Err(bad("it is not text".into())),
         Some(Ok(note)) => match key.open(&note) {
             Ok(checkpoint) => Ok(checkpoint),
-            Err(AuditError::ForeignKey { found, .. }) => Err(Finding::ReplacedKey { found }),
+            Err(AuditError::ForeignKey { found, .. }) => Err(LogFinding::ReplacedKey { found }),
             Err(error) => Err(bad(error.to_string())),
         },
     };
@@ -65,19 +65,19 @@ fn open_checkpoint(
 struct Bundle {
     bytes: Vec<u8>,
     leaves: Vec<Hash>,
-    /// Of a full one.
+    /// The root over a full bundle's leaves.
     root: Option<Hash>,
     tile_fits: bool,
     /// Positions in the bundle.
     not_canonical: Vec<u64>,
 }
 
-/// `Ok(false)`: the entries don't lead to the signed root; what is wrong is still to be found.
+/// Returns `Ok(false)` if the entries do not lead to the signed root; what is wrong is still to be found.
 fn read_all(
     source: &(dyn LogSource + Sync),
     checkpoint: &Checkpoint,
     on_entry: &mut dyn FnMut(u64, &[u8]),
-    report: &mut Report,
+    report: &mut LogReport,
 ) -> Result<bool, AuditError> {
     let size = checkpoint.size;
     let bundles = size.div_ceil(TILE_WIDTH);
@@ -104,12 +104,12 @@ fn read_all(
                 on_entry(index, entry);
             }
             for at in bundle.not_canonical {
-                report.add(Finding::NotCanonical { index: first + at });
+                report.add(LogFinding::NotCanonical { index: first + at });
             }
             if !bundle.tile_fits
                 && let Some(tile) = Tile::of_size(Some(0), number, size)
             {
-                report.add(Finding::TileMismatch { key: tile.key() });
+                report.add(LogFinding::TileMismatch { key: tile.key() });
             }
             let mut full = |tile: Tile, hashes: &[Hash]| {
                 if tile.level != Some(0) {
@@ -128,24 +128,24 @@ fn read_all(
             tiles.extend(partials.map(|(tile, hashes)| (tile, hashes.to_vec())));
             for (tile, hashes) in tiles.drain(..) {
                 if !tile_is(source, tile, &hashes)? {
-                    report.add(Finding::TileMismatch { key: tile.key() });
+                    report.add(LogFinding::TileMismatch { key: tile.key() });
                 }
             }
         }
         let proven = edge.root() == checkpoint.root.0;
         if !proven {
-            // Which of the two is wrong is told better with the signed root in hand.
+            // Only the signed root tells whether the entry or the tile is wrong; the diagnosis uses it.
             report
                 .findings
-                .retain(|f| !matches!(f, Finding::TileMismatch { .. }));
+                .retain(|f| !matches!(f, LogFinding::TileMismatch { .. }));
         }
         Ok(proven)
     })
 }
 
-type Found = Result<Option<Bundle>, AuditError>;
+type BundleRead = Result<Option<Bundle>, AuditError>;
 
-fn work(source: &(dyn LogSource + Sync), size: u64, worker: u64, to: &SyncSender<Found>) {
+fn work(source: &(dyn LogSource + Sync), size: u64, worker: u64, to: &SyncSender<BundleRead>) {
     let mut number = worker;
     while let Some(tile) = Tile::of_size(None, number, size) {
         let found = read_bundle(source, tile);
@@ -157,8 +157,8 @@ fn work(source: &(dyn LogSource + Sync), size: u64, worker: u64, to: &SyncSender
     }
 }
 
-/// `None`: missing, cut short or too long.
-fn read_bundle(source: &dyn LogSource, tile: Tile) -> Found {
+/// `None` if it is missing, cut short or too long.
+fn read_bundle(source: &dyn LogSource, tile: Tile) -> BundleRead {
     let bytes = match read_tile(source, tile) {
         Ok(bytes) => bytes,
         Err(AuditError::Missing { .. } | AuditError::Corrupt { .. }) => return Ok(None),
@@ -202,16 +202,16 @@ fn check_remembered(
     source: &dyn LogSource,
     now: &Checkpoint,
     then: &Checkpoint,
-    report: &mut Report,
+    report: &mut LogReport,
 ) -> Result<(), AuditError> {
     if then.size > now.size {
-        report.add(Finding::Truncated {
+        report.add(LogFinding::Truncated {
             had: then.size,
             has: now.size,
         });
         return Ok(());
     }
-    let fork = Finding::Fork { size: then.size };
+    let fork = LogFinding::Fork { size: then.size };
     match TileTree::new(source, now.size).consistency(then.size) {
         Ok(proof) => {
             let (old, new) = ((then.size, &then.root.0), (now.size, &now.root.0));
@@ -224,13 +224,13 @@ fn check_remembered(
             }
             Ok(())
         }
-        // Named already: the reading above met the same tile.
+        // The reading above has reported the same tile.
         Err(AuditError::Missing { .. } | AuditError::Corrupt { .. }) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// How this station's log stands to a checkpoint that somebody else holds, such as the bucket.
+/// How this station's log compares with a checkpoint that somebody else holds, such as the bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     Same,
@@ -239,7 +239,7 @@ pub enum Standing {
         local: u64,
         other: u64,
     },
-    /// The other has entries that this log lacks: an old copy was put back here, or it is a fork.
+    /// The other has entries that this log lacks: an old copy was restored here, or it is a fork.
     Behind {
         local: u64,
         other: u64,

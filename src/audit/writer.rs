@@ -19,7 +19,7 @@ use super::{AuditError, Checkpoint, ENTRY_MAX, Log, LogKey, VerifierKey, encode_
 /// One sync and one signature cover at most about this much.
 const GROUP_ENTRIES: usize = 4096;
 const GROUP_BYTES: usize = 4 << 20;
-/// How often files that a full disk kept back are tried again while nothing else happens.
+/// While nothing else happens, files that a full disk kept back are written again at this interval.
 const CATCH_UP: Duration = Duration::from_secs(5);
 
 /// An entry that is durable in the log.
@@ -30,27 +30,27 @@ pub struct Committed {
     pub bytes: Vec<u8>,
 }
 
-type Answer = Result<Vec<Committed>, AuditError>;
-type Reply = Box<dyn FnOnce(Answer) + Send>;
+type AppendResult = Result<Vec<Committed>, AuditError>;
+type AppendReply = Box<dyn FnOnce(AppendResult) + Send>;
 
-enum Request {
-    Append(Vec<Vec<u8>>, Reply),
+enum LogRequest {
+    Append(Vec<Vec<u8>>, AppendReply),
     Close,
 }
 
-/// The shared way to the custody log. Its thread commits whatever waits as one group; cloning is cheap.
+/// A shared handle on the custody log. One thread commits all waiting entries as a group; cloning is cheap.
 #[derive(Clone)]
-pub struct LogHandle(Arc<Shared>);
+pub struct LogHandle(Arc<LogShared>);
 
-struct Shared {
-    requests: Sender<Request>,
+struct LogShared {
+    requests: Sender<LogRequest>,
     thread: Mutex<Option<JoinHandle<Result<(), AuditError>>>>,
     latest: Arc<RwLock<(Checkpoint, String)>>,
     stopped: Arc<AtomicBool>,
     size: watch::Receiver<u64>,
     source: DirSource,
     verifier: VerifierKey,
-    /// Instead of the folder and the thread.
+    /// Takes the place of the folder and the thread.
     #[cfg(test)]
     memory: Option<MemoryLog>,
 }
@@ -76,7 +76,7 @@ impl LogHandle {
             .name("custody-log".into())
             .spawn(move || writer.run(&queue))
             .map_err(AuditError::Thread)?;
-        Ok(Self(Arc::new(Shared {
+        Ok(Self(Arc::new(LogShared {
             requests,
             thread: Mutex::new(Some(thread)),
             latest,
@@ -97,7 +97,7 @@ impl LogHandle {
             size: memory.size(),
             root: crate::model::Sha256Digest([0; 32]),
         };
-        Self(Arc::new(Shared {
+        Self(Arc::new(LogShared {
             requests: channel().0,
             thread: Mutex::new(None),
             latest: Arc::new(RwLock::new((checkpoint, String::new()))),
@@ -109,15 +109,15 @@ impl LogHandle {
         }))
     }
 
-    /// Adds entries; ready once they are durable under a signed checkpoint.
+    /// Adds entries; completes once they are durable under a signed checkpoint.
     ///
-    /// They stand next to each other, in this order. Dropping the future does not take them back.
-    pub async fn append(&self, entries: Vec<Entry>) -> Answer {
+    /// They follow each other in this order. Dropping the future does not take them back.
+    pub async fn append(&self, entries: Vec<Entry>) -> AppendResult {
         self.append_encoded(encode_all(&entries)?).await
     }
 
     /// Like [`Self::append`], for entries that are encoded already.
-    pub async fn append_encoded(&self, entries: Vec<Vec<u8>>) -> Answer {
+    pub async fn append_encoded(&self, entries: Vec<Vec<u8>>) -> AppendResult {
         let (reply, answer) = oneshot::channel();
         let send = move |result| drop(reply.send(result));
         self.submit(entries, Box::new(send))?;
@@ -125,20 +125,20 @@ impl LogHandle {
     }
 
     /// Like [`Self::append`], for threads without an executor.
-    pub fn append_blocking(&self, entries: &[Entry]) -> Answer {
+    pub fn append_blocking(&self, entries: &[Entry]) -> AppendResult {
         self.append_encoded_blocking(encode_all(entries)?)
     }
 
     /// Like [`Self::append_encoded`], for threads without an executor.
-    pub fn append_encoded_blocking(&self, entries: Vec<Vec<u8>>) -> Answer {
+    pub fn append_encoded_blocking(&self, entries: Vec<Vec<u8>>) -> AppendResult {
         let (reply, answer) = channel();
         let send = move |result| drop(reply.send(result));
         self.submit(entries, Box::new(send))?;
         answer.recv().unwrap_or(Err(AuditError::Closed))
     }
 
-    fn submit(&self, entries: Vec<Vec<u8>>, reply: Reply) -> Result<(), AuditError> {
-        // Checked here, so that nobody else's entries fail with it.
+    fn submit(&self, entries: Vec<Vec<u8>>, reply: AppendReply) -> Result<(), AuditError> {
+        // This is checked here so that other callers' entries do not fail with it.
         if let Some(long) = entries.iter().find(|e| e.len() > ENTRY_MAX) {
             return Err(AuditError::TooLarge { size: long.len() });
         }
@@ -147,16 +147,16 @@ impl LogHandle {
             reply(memory.append(entries));
             return Ok(());
         }
-        let sent = self.0.requests.send(Request::Append(entries, reply));
+        let sent = self.0.requests.send(LogRequest::Append(entries, reply));
         sent.map_err(|_| AuditError::Closed)
     }
 
-    /// Whether entries can still be added: an append of nothing goes through the same thread and the same checks.
+    /// Checks that entries can still be added: an empty append goes through the same thread and the same checks.
     pub fn writable(&self) -> Result<(), AuditError> {
         self.append_encoded_blocking(Vec::new()).map(drop)
     }
 
-    /// True once a failed write keeps it from taking any more entries: then only opening it anew helps.
+    /// True once a failed write keeps the log from taking more entries; it then has to be opened again.
     pub fn stopped(&self) -> bool {
         self.0.stopped.load(Ordering::Relaxed)
     }
@@ -195,7 +195,7 @@ impl LogHandle {
         receipt::entries_from(&self.0.source, self.latest().0.size, from)
     }
 
-    /// The newest checkpoint, its note, and the keys to publish before it for one who has everything up to `size`.
+    /// The newest checkpoint, its note, and the keys to publish before it for a reader who has everything up to `size`.
     pub fn files_since(&self, size: u64) -> (Checkpoint, String, Vec<String>) {
         let (checkpoint, note) = self.latest();
         let tiles = tiles_between(size, checkpoint.size);
@@ -218,14 +218,14 @@ impl LogHandle {
         self.0.size.clone()
     }
 
-    /// Commits what was handed in before, syncs everything and ends the thread. Blocks; later appends get `Closed`.
+    /// Commits the entries that wait, syncs everything and ends the thread. Blocks; later appends get `Closed`.
     pub fn close(&self) -> Result<(), AuditError> {
-        let _ = self.0.requests.send(Request::Close);
+        let _ = self.0.requests.send(LogRequest::Close);
         self.0.join()
     }
 }
 
-impl Shared {
+impl LogShared {
     fn join(&self) -> Result<(), AuditError> {
         let mut thread = self.thread.lock();
         match thread.take() {
@@ -235,15 +235,15 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for LogShared {
     fn drop(&mut self) {
-        let _ = self.requests.send(Request::Close);
+        let _ = self.requests.send(LogRequest::Close);
         if let Err(error) = self.join() {
             tracing::error!(
                 code = error.label(),
                 error = &error as &dyn std::error::Error,
                 next_step = error.next_step(),
-                "the custody log could not be closed in order"
+                "the custody log could not be closed cleanly"
             );
         }
     }
@@ -261,24 +261,24 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, queue: &Receiver<Request>) -> Result<(), AuditError> {
+    fn run(mut self, queue: &Receiver<LogRequest>) -> Result<(), AuditError> {
         let mut open = true;
         while open {
             let mut group = Vec::new();
             let (mut count, mut bytes) = (0, 0);
             let mut next = match queue.recv_timeout(CATCH_UP) {
                 Ok(request) => Some(request),
-                Err(RecvTimeoutError::Disconnected) => Some(Request::Close),
+                Err(RecvTimeoutError::Disconnected) => Some(LogRequest::Close),
                 Err(RecvTimeoutError::Timeout) => None,
             };
             while let Some(request) = next {
                 match request {
-                    Request::Append(entries, reply) => {
+                    LogRequest::Append(entries, reply) => {
                         count += entries.len();
                         bytes += entries.iter().map(Vec::len).sum::<usize>();
                         group.push((entries, reply));
                     }
-                    Request::Close => {
+                    LogRequest::Close => {
                         open = false;
                         break;
                     }
@@ -291,7 +291,7 @@ impl Writer {
         self.log.close()
     }
 
-    fn commit(&mut self, group: Vec<(Vec<Vec<u8>>, Reply)>) {
+    fn commit(&mut self, group: Vec<(Vec<Vec<u8>>, AppendReply)>) {
         let (mut batch, mut shares) = (Vec::new(), Vec::new());
         for (entries, reply) in group {
             shares.push((entries.len(), reply));

@@ -8,7 +8,7 @@ use crate::audit::{DirSource, VerifierKey};
 use crate::config::{Config, ConfigError, Loaded, Secrets};
 use crate::station::parts;
 use crate::sys;
-use crate::upload::{Known, Store as _};
+use crate::upload::{BucketAnswer, Store as _};
 
 /// Checks what the station needs, names the fix for each finding, and leads through setting it up step by step.
 #[derive(clap::Args)]
@@ -230,12 +230,12 @@ fn store(config: &Config, findings: &mut Vec<Finding>) {
         format!("bucket {} answers", config.store.bucket),
     ));
     findings.push(match facts.object_lock {
-        Known::Yes => fine("object lock", "on".into()),
-        Known::NotAllowedToAsk => fine(
+        BucketAnswer::Yes => fine("object lock", "on".into()),
+        BucketAnswer::NotAllowedToAsk => fine(
             "object lock",
             "the credentials may not ask; the first upload will tell".into(),
         ),
-        Known::No => bad(
+        BucketAnswer::No => bad(
             "object lock",
             "off: stored footage could be deleted".into(),
             "Make a new bucket with Object Lock; it cannot be switched on everywhere later.",

@@ -13,7 +13,7 @@ use crate::audit::{DirSource, verify_log};
 use crate::config::Config;
 use crate::durable::{self, AppendFile};
 use crate::model::{Entry, Event, EvidenceId, Part, PreviewOutcome, Sha256Digest};
-use crate::seal::{Expected, ItemKey, KeySource, RecipientKey, open_to};
+use crate::seal::{ExpectedMessage, ItemKey, KeySource, RecipientKey, open_to};
 
 /// Decrypts sealed footage and checks it against the custody log. Nothing is left at OUT unless all of it verified.
 #[derive(clap::Args)]
@@ -134,13 +134,13 @@ fn expected(
     bucket: &Bucket,
     id: EvidenceId,
     part: Part,
-) -> anyhow::Result<Expected> {
+) -> anyhow::Result<ExpectedMessage> {
     let sha256 = match part {
         Part::Original => Some(original(bucket, id)?),
         Part::Preview | Part::Storyboard => Some(preview(config, bucket, id, part)?),
         Part::ItemKey => None,
     };
-    Ok(Expected {
+    Ok(ExpectedMessage {
         evidence: id,
         part,
         sha256,
@@ -202,7 +202,7 @@ fn preview(
 fn open(
     reader: impl Read,
     key: &KeySource<'_>,
-    expected: Option<&Expected>,
+    expected: Option<&ExpectedMessage>,
     out: &Path,
 ) -> anyhow::Result<crate::model::Sha256Digest> {
     let mut name = std::ffi::OsString::from(".");

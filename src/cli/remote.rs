@@ -12,7 +12,7 @@ use crate::config::{Config, Secrets};
 use crate::ingest::confirmation_key;
 use crate::model::{EvidenceId, StationName};
 use crate::station::parts;
-use crate::upload::{Body, Head, Listed, S3Store, Store as _, list_all};
+use crate::upload::{Body, Head, ListedObject, S3Store, Store as _, list_all};
 
 /// Bytes fetched at a time by [`ObjectReader`].
 const STEP: u64 = 8 << 20;
@@ -69,7 +69,7 @@ impl Bucket {
     }
 
     /// Every object below `evidence/`.
-    pub fn evidence(&self) -> anyhow::Result<Vec<Listed>> {
+    pub fn evidence(&self) -> anyhow::Result<Vec<ListedObject>> {
         Ok(self.wait(list_all(
             &self.store,
             &format!("{}evidence/", self.prefix),

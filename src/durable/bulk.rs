@@ -1,5 +1,5 @@
-//! A spool file while it is written: past the page cache where the filesystem can, so that a flood of footage neither
-//! copies every byte once more nor pushes everything else out of memory.
+//! A spool file while it is written. Where the filesystem can, writes bypass the page cache, so that a flood of footage is
+//! not copied once more and does not push everything else out of memory.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,7 +10,7 @@ use std::path::Path;
 use super::{AppendFile, DurableError, at};
 use crate::failpoint::disk;
 
-/// What direct writes are aligned to: offset, length and memory. No disk asks for more.
+/// The alignment of direct writes: offset, length and memory. No disk needs more.
 pub const BLOCK: usize = 4096;
 
 /// Appends like [`AppendFile`]; the last bytes, less than a block, may still be in memory until [`Self::finish`].
@@ -54,7 +54,7 @@ impl BulkFile {
         if expected < 1 << 20 {
             return Ok(bulk);
         }
-        // Filesystems in memory, and some others, refuse: then it is written as any file.
+        // Filesystems in memory, and some others, refuse; the file is then written like any other.
         if let Some(direct) = direct(OpenOptions::new().write(true), bulk.file.path()) {
             let kept = usize::try_from(bulk.file.len() % BLOCK as u64).unwrap_or(0);
             bulk.tail = vec![0; kept];
@@ -123,7 +123,7 @@ impl BulkFile {
                 self.file.length += range.len() as u64;
                 Ok(())
             }
-            // A disk with larger blocks, or a filesystem that changed its mind.
+            // The disk has larger blocks, or the filesystem no longer takes direct writes.
             Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
                 self.finish()?;
                 tracing::debug!(path = %self.file.path().display(), "no direct writes here");
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_in_place_and_beside_it_arrive_bit_for_bit() {
+    fn frames_written_in_place_or_copied_arrive_bit_for_bit() {
         let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
         for expected in [0, 1 << 30] {
             let path = dir.path().join(expected.to_string());
@@ -191,7 +191,7 @@ mod tests {
                 .enumerate()
             {
                 let bytes = noise(length, u8::try_from(n).unwrap());
-                // Every other one lies where it could be written from.
+                // Every other frame lies where it can be written from in place.
                 let phase = (all.len() + n % 2) % BLOCK;
                 let (mut buffer, range) = placed(&bytes, phase);
                 file.append_in_place(&mut buffer, range).unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_on_anywhere_within_a_block() {
+    fn it_resumes_anywhere_within_a_block() {
         let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
         let path = dir.path().join("spool");
         let bytes = noise(50_000, 3);

@@ -59,7 +59,7 @@ impl Explain for DurableError {
 
     fn next_step(&self) -> String {
         if self.disk_full() {
-            "Free space on the station's disk, or let the uploads drain; work goes on by itself."
+            "Free space on the station's disk, or wait for the uploads to drain; work then resumes."
                 .into()
         } else {
             format!(
@@ -81,9 +81,13 @@ fn at<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Dur
 /// Makes the names in a folder durable.
 pub fn sync_dir(dir: &Path) -> Result<(), DurableError> {
     disk!("sync folder", dir, at("sync folder", dir));
-    File::open(dir)
-        .and_then(|d| d.sync_all())
-        .map_err(at("sync folder", dir))
+    sync_path(dir, "sync folder")
+}
+
+fn sync_path(path: &Path, action: &'static str) -> Result<(), DurableError> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(at(action, path))
 }
 
 /// Makes a folder and its parents, private to the service, each entry durable in its parent.
@@ -117,7 +121,7 @@ pub fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
 /// Like [`write_unsynced`], for what other users must be able to read: mode 0644 from the first moment on.
 pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
     use std::os::unix::fs::PermissionsExt as _;
-    let temporary = temporary_beside(path);
+    let temporary = temporary_name(path);
     let written = (|| {
         let mut file = private()
             .create(true)
@@ -138,7 +142,7 @@ pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
 
 fn replace(path: &Path, bytes: &[u8], synced: bool) -> Result<(), DurableError> {
     step!("replace file");
-    let temporary = temporary_beside(path);
+    let temporary = temporary_name(path);
     let written = (|| {
         disk!("write file", &temporary, at("write", &temporary));
         let mut file = private()
@@ -169,9 +173,7 @@ fn replace(path: &Path, bytes: &[u8], synced: bool) -> Result<(), DurableError> 
 /// Makes the content of an existing file durable.
 pub fn sync_file(path: &Path) -> Result<(), DurableError> {
     disk!("sync file", path, at("sync", path));
-    File::open(path)
-        .and_then(|f| f.sync_all())
-        .map_err(at("sync", path))
+    sync_path(path, "sync")
 }
 
 /// Makes everything durable that was written to the filesystem of `dir`: one sync for many small files.
@@ -325,7 +327,7 @@ fn parent_of(path: &Path) -> &Path {
     }
 }
 
-fn temporary_beside(path: &Path) -> PathBuf {
+fn temporary_name(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".tmp");
@@ -337,7 +339,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_atomic_write_replaces_and_leaves_nothing_beside() {
+    fn an_atomic_write_replaces_and_leaves_no_other_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("checkpoint");
         write_atomic(&path, b"one").unwrap();

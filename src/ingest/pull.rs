@@ -19,8 +19,8 @@ use crate::model::{
     Event, EvidenceId, FileFacts, ItemQuarantined, ItemSealed, ItemState, Sha256Digest,
 };
 use crate::seal::{
-    Buffers, Header, ItemKey, PipelineError, PreparedItem, Resumed, SealError, Sealed, Start,
-    Watch, resume, seal_stream,
+    Buffers, ItemKey, MessageHeader, PipelineError, PreparedItem, PullWatch, Resumed, SealError,
+    SealedStream, Start, resume, seal_stream,
 };
 
 /// Frames in memory for each camera.
@@ -62,7 +62,7 @@ struct JobWatch<'a> {
     shown: Cell<Instant>,
 }
 
-impl Watch for JobWatch<'_> {
+impl PullWatch for JobWatch<'_> {
     fn progress(&self, plaintext: u64) {
         if self.shown.get().elapsed() > Duration::from_millis(100) {
             self.shown.set(Instant::now());
@@ -88,7 +88,7 @@ struct OpenItem {
 
 enum PullStart {
     From(Box<Start>),
-    Whole(Sealed),
+    Whole(SealedStream),
 }
 
 impl Puller<'_> {
@@ -281,10 +281,10 @@ impl Puller<'_> {
             start,
         } = work;
         let header = match &start {
-            PullStart::From(start) => Header::read(&mut start.sealer.header())?.0,
+            PullStart::From(start) => MessageHeader::read(&mut start.sealer.header())?.0,
             PullStart::Whole(_) => {
                 let file = File::open(file.path()).map_err(SealError::Read)?;
-                Header::read(&mut BufReader::new(file))?.0
+                MessageHeader::read(&mut BufReader::new(file))?.0
             }
         };
         let sealed = match start {
@@ -375,8 +375,8 @@ impl Puller<'_> {
         &self,
         id: EvidenceId,
         facts: &FileFacts,
-        sealed: &Sealed,
-        header: &Header,
+        sealed: &SealedStream,
+        header: &MessageHeader,
     ) -> ItemSealed {
         ItemSealed {
             evidence: id,

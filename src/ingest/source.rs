@@ -11,7 +11,7 @@ use crate::durable;
 use crate::failpoint::disk;
 use crate::journal::{ItemRow, PartRow};
 use crate::model::{Entry, Event, Part, Sha256Digest};
-use crate::seal::{Header, SealError, VerifiedReader};
+use crate::seal::{MessageHeader, SealError, VerifiedReader};
 use crate::upload::{
     BoxError, DonePart, Lease, Ledger, Multipart, PartSource, Resume, UploadError,
 };
@@ -73,7 +73,7 @@ fn plain(file: File, row: &ItemRow, size: u64) -> Result<SpoolReader, SealError>
     if there > size {
         return Err(SealError::Trailing);
     }
-    let (header, ..) = Header::read(&mut BufReader::new(&file))?;
+    let (header, ..) = MessageHeader::read(&mut BufReader::new(&file))?;
     let manifest = row.sealed.as_ref().map(|sealed| &sealed.manifest[..]);
     let entry = serde_json::from_slice::<Entry>(manifest.unwrap_or_default());
     match entry.map(|entry| entry.event) {

@@ -7,7 +7,7 @@ use super::{Journal, JournalError};
 use crate::failpoint::step;
 use crate::model::{EvidenceId, FileFacts, SessionId, SourcePath, written_as};
 
-/// What became of a file that was seen on a docked camera. None is ever silently dropped.
+/// What became of a file that was seen on a docked camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileOutcome {
     Pending,

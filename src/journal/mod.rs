@@ -113,7 +113,7 @@ impl Explain for JournalError {
 
     fn next_step(&self) -> String {
         match self {
-            _ if self.disk_full() => "Free space on the disk that holds the state folder; work goes on by itself.".into(),
+            _ if self.disk_full() => "Free space on the disk that holds the state folder; work then resumes.".into(),
             _ if self.broken() => {
                 "Stop the service, move journal.db, journal.db-wal and journal.db-shm aside and start it again: the journal is rebuilt from the custody log and the spool.".into()
             }

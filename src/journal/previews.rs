@@ -29,7 +29,7 @@ pub enum PreviewState {
     Trying,
     /// Sealed and durable in the spool.
     Made,
-    /// In the store, or failed or skipped: what is left is its log entry.
+    /// It is in the store, or it failed or was skipped; only its log entry is missing.
     Entered,
     /// In the log.
     Done,

@@ -40,7 +40,7 @@ impl Journal {
         )? as u64)
     }
 
-    /// The sealed file is lost before the store had it: the item is given up, its source is to be taken anew.
+    /// The sealed file was lost before the store had it: the item is given up, and its source is to be taken again.
     pub fn mark_damaged(&self, id: EvidenceId) -> Result<(), JournalError> {
         step!("journal mark_damaged");
         let mut connection = self.lock();

@@ -13,7 +13,7 @@ pub enum SealError {
     NotAPublicKey,
     #[error("this is not a private key in PKCS#8 PEM form on P-384 or P-256")]
     NotAPrivateKey,
-    #[error("this station's wrap.key does not open the key of an item that is still on its way")]
+    #[error("this station's wrap.key does not open the key of an item that is not yet stored")]
     WrapKey,
     #[error("this machine gave no randomness, or refused a cryptographic step")]
     Crypto,
@@ -117,7 +117,7 @@ impl Explain for SealError {
     }
 }
 
-/// What stopped a pull: the camera, the disk, the sealing or the one who asked.
+/// What stopped a pull: the camera, the disk, the sealing or the caller.
 #[derive(Debug, Error)]
 pub enum PipelineError {
     #[error("cannot read from the camera")]

@@ -1,4 +1,4 @@
-//! The message's header and frames as bytes (FORMATS section 1). Everything is bounded before it is believed.
+//! The message's header and frames as bytes (FORMATS section 1). Every length is bounded before it is used.
 
 use std::io::Read;
 
@@ -9,7 +9,7 @@ pub const TAG: usize = 16;
 pub const IV: usize = 12;
 /// Sequence number, IV and tag around each regular frame.
 pub const FRAME_OVERHEAD: usize = 4 + IV + TAG;
-/// A final frame has an end mark and a length besides.
+/// A final frame also has an end mark and a length.
 pub const FINAL_OVERHEAD: usize = FRAME_OVERHEAD + 8;
 pub const END_MARK: [u8; 4] = [0xff; 4];
 pub const FRAME_MAX: u32 = 16 << 20;
@@ -87,7 +87,7 @@ impl Context {
 
 /// A header as read or as about to be written. Never changed once its tag exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct MessageHeader {
     pub message_id: [u8; 32],
     pub context: Context,
     pub keys: Vec<EncryptedDataKey>,
@@ -95,7 +95,7 @@ pub struct Header {
     pub commitment: [u8; 32],
 }
 
-impl Header {
+impl MessageHeader {
     /// The body, without its tag.
     pub fn body(&self) -> Result<Vec<u8>, SealError> {
         let mut out = vec![0x02];

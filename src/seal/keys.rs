@@ -14,7 +14,7 @@ use super::SealError;
 use super::format::{EncryptedDataKey, IV, TAG};
 use crate::model::{EvidenceId, Sha256Digest};
 
-pub(super) type Secret = Zeroizing<[u8; 32]>;
+pub(super) type KeyBytes = Zeroizing<[u8; 32]>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Curve {
@@ -85,7 +85,7 @@ impl Recipient {
         format!("{}:{}", self.curve.name(), &digest[..32])
     }
 
-    /// Agrees on a secret with this recipient under a fresh ephemeral key, which is gone afterwards.
+    /// Agrees on a secret with this recipient under a fresh ephemeral key, which is then dropped.
     pub(super) fn agree(&self) -> Result<Agreement, SealError> {
         let ephemeral =
             agreement::EphemeralPrivateKey::generate(self.curve.ring(), &SystemRandom::new())
@@ -103,8 +103,8 @@ impl Recipient {
     }
 }
 
-/// A secret shared with one recipient, for as long as a few items are being prepared: computing it is what sealing a small
-/// file mostly costs. Each use has a nonce and a context of its own, so no two keys derived from it are alike.
+/// A secret shared with one recipient while a few items are being prepared: computing it is most of the cost of sealing a
+/// small file. Each use has a nonce and a context of its own, so no two keys derived from it are alike.
 pub(super) struct Agreement {
     curve: Curve,
     recipient: Vec<u8>,
@@ -117,7 +117,7 @@ impl Agreement {
     /// Wraps a data key to the recipient (`raw-ecdh`).
     pub(super) fn wrap(
         &self,
-        data_key: &Secret,
+        data_key: &KeyBytes,
         context: &[u8],
     ) -> Result<EncryptedDataKey, SealError> {
         let fixed = fixed_info(self.curve, &self.public, &self.recipient, context);
@@ -135,7 +135,7 @@ impl Agreement {
     }
 }
 
-/// A recipient's private key. Only where footage is opened, never on a station.
+/// A recipient's private key. It is used only where footage is opened, never on a station.
 pub enum RecipientKey {
     P256(p256::SecretKey),
     P384(p384::SecretKey),
@@ -166,7 +166,7 @@ impl RecipientKey {
     }
 
     /// `None` when the data key is not for this recipient or does not open.
-    pub(super) fn unwrap(&self, key: &EncryptedDataKey, context: &[u8]) -> Option<Secret> {
+    pub(super) fn unwrap(&self, key: &EncryptedDataKey, context: &[u8]) -> Option<KeyBytes> {
         let me = self.public();
         let recipient = compress(&me.point);
         let size = recipient.len();
@@ -236,19 +236,19 @@ pub fn keygen_recipient(curve: Curve) -> Result<(Zeroizing<String>, String), Sea
 }
 
 /// The per-item key that lets this station verify and resume an item in flight. Erased on release.
-pub struct ItemKey(pub(super) Secret);
+pub struct ItemKey(pub(super) KeyBytes);
 
 impl ItemKey {
     pub fn generate() -> Result<Self, SealError> {
         random_secret().map(Self)
     }
 
-    /// The bare key; for making a station's wrap key of the same kind.
+    /// The bare key, which also makes a station's wrap key.
     pub fn into_bytes(self) -> Zeroizing<[u8; 32]> {
         self.0
     }
 
-    /// As opened from an `item-key` message.
+    /// From the plaintext of an `item-key` message.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes
             .try_into()
@@ -259,7 +259,7 @@ impl ItemKey {
     pub(super) fn wrap(
         &self,
         id: &str,
-        data_key: &Secret,
+        data_key: &KeyBytes,
         context: &[u8],
     ) -> Result<EncryptedDataKey, SealError> {
         let mut iv = [0; IV];
@@ -276,7 +276,7 @@ impl ItemKey {
         })
     }
 
-    pub(super) fn unwrap(&self, key: &EncryptedDataKey, context: &[u8]) -> Option<Secret> {
+    pub(super) fn unwrap(&self, key: &EncryptedDataKey, context: &[u8]) -> Option<KeyBytes> {
         if key.provider != b"camdock" {
             return None;
         }
@@ -298,8 +298,8 @@ pub fn key_name(evidence: &str) -> String {
     format!("item:{evidence}")
 }
 
-/// The station's key over the item keys in its journal.
-pub struct StationWrapKey(Secret);
+/// The station's key that wraps the item keys in its journal.
+pub struct StationWrapKey(KeyBytes);
 
 impl StationWrapKey {
     pub fn new(bytes: Zeroizing<[u8; 32]>) -> Self {
@@ -325,7 +325,7 @@ impl StationWrapKey {
     }
 }
 
-pub(super) fn random_secret() -> Result<Secret, SealError> {
+pub(super) fn random_secret() -> Result<KeyBytes, SealError> {
     let mut secret = Zeroizing::new([0; 32]);
     SystemRandom::new().fill(&mut secret[..]).map_err(crypto)?;
     Ok(secret)
@@ -350,7 +350,7 @@ fn gcm_wrap(
     key: &[u8; 32],
     iv: [u8; IV],
     aad: &[u8],
-    secret: &Secret,
+    secret: &KeyBytes,
 ) -> Result<Vec<u8>, SealError> {
     let mut out = secret.to_vec();
     aes(key)?
@@ -359,7 +359,7 @@ fn gcm_wrap(
     Ok(out)
 }
 
-fn gcm_unwrap(key: &[u8; 32], iv: [u8; IV], aad: &[u8], wrapped: &[u8]) -> Option<Secret> {
+fn gcm_unwrap(key: &[u8; 32], iv: [u8; IV], aad: &[u8], wrapped: &[u8]) -> Option<KeyBytes> {
     if wrapped.len() != 32 + TAG {
         return None;
     }
@@ -373,7 +373,7 @@ fn gcm_unwrap(key: &[u8; 32], iv: [u8; IV], aad: &[u8], wrapped: &[u8]) -> Optio
 }
 
 /// SP 800-108 counter mode, HMAC-SHA384: 64 bytes, the commitment and the wrapping key.
-fn derive(z: &[u8], fixed: &[u8], nonce: &[u8]) -> ([u8; 32], Secret) {
+fn derive(z: &[u8], fixed: &[u8], nonce: &[u8]) -> ([u8; 32], KeyBytes) {
     let key = hmac::Key::new(hmac::HMAC_SHA384, z);
     let mut out = Zeroizing::new([0u8; 96]);
     for (counter, block) in (1u32..).zip(out.chunks_exact_mut(48)) {

@@ -1,6 +1,7 @@
-//! Hash and seal in one pass; open; resume. AWS Encryption SDK message v2, suite 0x0478.
+//! Hashes and seals in one pass, opens and resumes: AWS Encryption SDK message v2, suite 0x0478.
 //!
-//! Keeps promises 4, 5, 7 and 8. Never edits a written header; never hands out a byte that was not verified.
+//! Keeps the promises that no plaintext reaches a disk, that originals stay bit-exact and that anyone with a recipient's key
+//! and public tools can open them. It never edits a written header and never returns a byte that was not verified.
 
 mod error;
 mod format;
@@ -15,12 +16,12 @@ mod verified;
 mod tests;
 
 pub use error::{PipelineError, SealError};
-pub use format::{Context, EncryptedDataKey, Header, sealed_size};
+pub use format::{Context, EncryptedDataKey, MessageHeader, sealed_size};
 pub use keys::{
     Curve, ItemKey, Recipient, RecipientKey, StationWrapKey, key_name, keygen_recipient,
 };
-pub use open::{Expected, KeySource, Opener, Unlocked, open_to};
-pub use pipeline::{Buffers, Sealed, Sink, Start, Watch, seal_stream};
+pub use open::{ExpectedMessage, KeySource, Opener, UnlockedMessage, open_to};
+pub use pipeline::{Buffers, PullWatch, SealedSink, SealedStream, Start, seal_stream};
 pub use resume::{Resumed, resume};
 pub use sealer::{FrameBuffer, PreparedItem, SealSpec, Sealer, seal_small};
 pub use verified::VerifiedReader;

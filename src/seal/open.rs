@@ -1,4 +1,5 @@
-//! The reading side: unlock a header, then frames in order or by seeking. No byte leaves before its frame verified.
+//! The reading side: unlocks a header, then reads frames in order or by seeking. No byte is returned before its frame is
+//! verified.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -8,10 +9,10 @@ use zeroize::Zeroizing;
 
 use super::SealError;
 use super::format::{
-    Context, END_MARK, FINAL_OVERHEAD, FRAME_OVERHEAD, Header, IV, TAG, frame_aad, frame_iv,
+    Context, END_MARK, FINAL_OVERHEAD, FRAME_OVERHEAD, IV, MessageHeader, TAG, frame_aad, frame_iv,
     read_exact,
 };
-use super::keys::{ItemKey, RecipientKey, Secret, same};
+use super::keys::{ItemKey, KeyBytes, RecipientKey, same};
 use super::sealer::MessageKeys;
 use crate::model::{EvidenceId, Part, Sha256Digest};
 
@@ -22,7 +23,7 @@ pub enum KeySource<'a> {
 }
 
 impl KeySource<'_> {
-    fn data_key(&self, header: &Header, context: &[u8]) -> Option<Secret> {
+    fn data_key(&self, header: &MessageHeader, context: &[u8]) -> Option<KeyBytes> {
         header.keys.iter().find_map(|key| match self {
             Self::Item(item) => item.unwrap(key, context),
             Self::Recipient(recipient) => recipient.unwrap(key, context),
@@ -31,16 +32,16 @@ impl KeySource<'_> {
 }
 
 /// A header that was read, unlocked and verified.
-pub struct Unlocked {
-    pub header: Header,
+pub struct UnlockedMessage {
+    pub header: MessageHeader,
     /// Body and tag, the exact bytes.
     pub bytes: Vec<u8>,
     pub(super) keys: MessageKeys,
 }
 
-impl Unlocked {
+impl UnlockedMessage {
     pub fn read(reader: &mut impl Read, source: &KeySource<'_>) -> Result<Self, SealError> {
-        let (header, mut body, tag) = Header::read(reader)?;
+        let (header, mut body, tag) = MessageHeader::read(reader)?;
         let context = header.context.serialize()?;
         let data_key = source.data_key(&header, &context).ok_or(SealError::NoKey)?;
         let keys = MessageKeys::derive(&data_key, &header.message_id)?;
@@ -108,7 +109,7 @@ impl Unlocked {
 /// Plaintext of a sealed message, verified frame by frame; holds one frame. Seeks by frame.
 pub struct Opener<R> {
     reader: R,
-    message: Unlocked,
+    message: UnlockedMessage,
     frame: Zeroizing<Vec<u8>>,
     /// Number of the frame in `frame`, 0 for none.
     number: u32,
@@ -119,7 +120,7 @@ pub struct Opener<R> {
 
 impl<R: Read> Opener<R> {
     pub fn open(mut reader: R, source: &KeySource<'_>) -> Result<Self, SealError> {
-        let message = Unlocked::read(&mut reader, source)?;
+        let message = UnlockedMessage::read(&mut reader, source)?;
         let capacity = message.header.frame_length as usize + TAG;
         Ok(Self {
             reader,
@@ -132,7 +133,7 @@ impl<R: Read> Opener<R> {
         })
     }
 
-    pub const fn message(&self) -> &Unlocked {
+    pub const fn message(&self) -> &UnlockedMessage {
         &self.message
     }
 
@@ -234,9 +235,9 @@ impl<R: Read + Seek> Seek for Opener<R> {
         let number = u32::try_from(wanted / frame_length)
             .unwrap_or(u32::MAX)
             .min(frames - 1);
-        // Within the frame in hand: nothing to read or to verify again.
+        // The position is within the current frame, which is read and verified already.
         if self.number == number + 1 {
-            // Asking for the size has moved the reader away from the next frame.
+            // Finding out the size has moved the reader away from the next frame.
             let next = self.message.frame_offset(self.number + 1);
             self.reader.seek(SeekFrom::Start(next))?;
             self.position = usize::try_from(wanted - u64::from(number) * frame_length)
@@ -256,7 +257,7 @@ impl<R: Read + Seek> Seek for Opener<R> {
 }
 
 impl<R: Read + Seek> Opener<R> {
-    /// From the message's length alone; a lie is found when the frames are read.
+    /// Follows from the message's length alone; reading the frames finds a wrong length.
     fn body(&mut self) -> io::Result<u64> {
         let end = self.reader.seek(SeekFrom::End(0))?;
         end.checked_sub(self.message.bytes.len() as u64 + FINAL_OVERHEAD as u64)
@@ -280,17 +281,17 @@ impl<R: Read + Seek> Opener<R> {
 
 /// What an opened message must be.
 #[derive(Debug, Clone, Copy)]
-pub struct Expected {
+pub struct ExpectedMessage {
     pub evidence: EvidenceId,
     pub part: Part,
     pub sha256: Option<Sha256Digest>,
 }
 
-/// Opens a whole message into `sink`; what the sink got may only be used when this returns without error.
+/// Opens a whole message into `sink`. What the sink got may be used only if this returns without error.
 pub fn open_to<R: Read>(
     reader: R,
     source: &KeySource<'_>,
-    expected: Option<&Expected>,
+    expected: Option<&ExpectedMessage>,
     mut sink: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(Sha256Digest, u64), SealError> {
     let mut opener = Opener::open(reader, source)?;

@@ -1,7 +1,7 @@
 //! Read → SHA-256 → seal → write, in one pass over the source.
 //!
-//! One thread reads ahead and seals, one writes; side by side, a third does nothing but hash, else the first hashes too,
-//! while the frame is in the cache: for when every core has a camera of its own.
+//! One thread reads ahead and seals, another one writes. With `side_by_side`, a third thread hashes; otherwise the first one
+//! hashes, too, while the frame is in the cache, which is faster when every core has a camera of its own.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -17,7 +17,7 @@ use crate::durable::{AppendFile, BulkFile, DurableError};
 use crate::model::Sha256Digest;
 
 /// Where sealed bytes go.
-pub trait Sink: Send {
+pub trait SealedSink: Send {
     fn append(&mut self, bytes: &[u8]) -> Result<(), DurableError>;
 
     /// Appends `buffer[range]`; what lies before the range may be overwritten.
@@ -30,13 +30,13 @@ pub trait Sink: Send {
     }
 }
 
-impl Sink for AppendFile {
+impl SealedSink for AppendFile {
     fn append(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
         AppendFile::append(self, bytes)
     }
 }
 
-impl Sink for BulkFile {
+impl SealedSink for BulkFile {
     fn append(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
         BulkFile::append(self, bytes)
     }
@@ -50,20 +50,20 @@ impl Sink for BulkFile {
     }
 }
 
-/// Where a pull stands: at the beginning, or behind the frames that an interrupted one left.
+/// Where a pull begins: at the start of the file, or after the frames that an interrupted pull left.
 pub struct Start {
     pub sealer: Sealer,
     pub hash: Sha256,
-    /// Plaintext bytes that are sealed already; the source stands there.
+    /// Plaintext bytes that are sealed already; the source is positioned there.
     pub plaintext: u64,
     /// Sealed bytes that are written already, header included.
     pub sealed: u64,
-    /// Bytes of a torn frame that was on the disk: the next bytes written must begin with them.
+    /// Bytes of a torn frame that was on the disk. The next bytes written must begin with them.
     pub torn: Vec<u8>,
 }
 
 impl Start {
-    /// A fresh message; its header has been written by the caller.
+    /// A new message. The caller has written its header.
     pub fn fresh(sealer: Sealer) -> Self {
         let sealed = sealer.header().len() as u64;
         Self {
@@ -76,21 +76,21 @@ impl Start {
     }
 }
 
-/// What came of one pass over a source.
+/// The result of one pass over a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sealed {
+pub struct SealedStream {
     pub sha256: Sha256Digest,
     /// Plaintext bytes.
     pub size: u64,
     pub sealed_size: u64,
 }
 
-/// Frame buffers that a camera's job keeps from file to file. Bounds its memory: `count` × (frame length + 13 KiB).
+/// Frame buffers that a camera's job reuses from file to file. They bound its memory to `count` × (frame length + 13 KiB).
 pub struct Buffers {
     frame_length: u32,
     count: usize,
     free: Vec<FrameBuffer>,
-    /// Free ones and those in use.
+    /// Free buffers and those in use.
     made: usize,
 }
 
@@ -115,27 +115,27 @@ impl Buffers {
     }
 }
 
-/// Watches one pull from outside.
-pub trait Watch {
+/// Follows one pull, and may cancel it.
+pub trait PullWatch {
     /// Plaintext bytes done, from the file's beginning.
     fn progress(&self, plaintext: u64);
     fn cancelled(&self) -> bool;
 }
 
-/// Seals a source to its end. What was written is one whole message only when this returns without error.
+/// Seals a source to its end. The written bytes are a whole message only if this returns without error.
 pub fn seal_stream(
     source: &mut dyn Read,
-    sink: &mut dyn Sink,
+    sink: &mut dyn SealedSink,
     start: Start,
     buffers: &mut Buffers,
     side_by_side: bool,
-    watch: &dyn Watch,
-) -> Result<Sealed, PipelineError> {
+    watch: &dyn PullWatch,
+) -> Result<SealedStream, PipelineError> {
     if start.sealer.frame_length() != buffers.frame_length {
-        // A partial from before a change of the configured frame length.
+        // The partial file is from before a change of the configured frame length.
         *buffers = Buffers::new(start.sealer.frame_length(), buffers.count);
     }
-    // What a failed pull before this one took with it is made anew.
+    // Buffers that a failed pull took with it are made again.
     buffers.made = buffers.free.len();
     let Start {
         sealer,
@@ -144,7 +144,7 @@ pub fn seal_stream(
         sealed,
         torn,
     } = start;
-    let mut out = Output { sink, torn };
+    let mut out = CheckedSink { sink, torn };
     let stride = u64::from(sealer.frame_length()) + FRAME_OVERHEAD as u64;
     let mut feed = Feed {
         source,
@@ -163,12 +163,12 @@ pub fn seal_stream(
     feed.threads(first, hash, &mut out, side_by_side)
 }
 
-struct Output<'a> {
-    sink: &'a mut dyn Sink,
+struct CheckedSink<'a> {
+    sink: &'a mut dyn SealedSink,
     torn: Vec<u8>,
 }
 
-impl Output<'_> {
+impl CheckedSink<'_> {
     fn write(&mut self, frame: &mut FrameBuffer) -> Result<(), PipelineError> {
         if !self.torn.is_empty() {
             let torn = std::mem::take(&mut self.torn);
@@ -202,13 +202,13 @@ fn read_frame(source: &mut dyn Read, buffer: &mut FrameBuffer) -> Result<bool, P
     Ok(ended)
 }
 
-/// Frames that the hash should have before it, so that it never waits for a read or a write.
+/// How many frames the hash should have waiting, so that it never waits for a read or a write.
 const AHEAD: usize = 3;
 
 struct Feed<'a> {
     source: &'a mut dyn Read,
     buffers: &'a mut Buffers,
-    watch: &'a dyn Watch,
+    watch: &'a dyn PullWatch,
     /// `None` once the final frame was sealed.
     sealer: Option<Sealer>,
     /// Where the next frame that is read begins in the file.
@@ -227,7 +227,7 @@ struct Lines {
     written: Receiver<FrameBuffer>,
 }
 
-/// How the hash is made: by a thread of its own, or on the way.
+/// How the hash is computed: by a thread of its own, or by the thread that reads.
 enum Hashing {
     Beside,
     Here(Sha256),
@@ -241,13 +241,13 @@ impl Feed<'_> {
         Ok(buffer)
     }
 
-    /// A file of one frame, or less: no thread is worth it.
+    /// A file of at most one frame is not worth a thread.
     fn one_frame(
         mut self,
         mut frame: FrameBuffer,
         mut hash: Sha256,
-        out: &mut Output<'_>,
-    ) -> Result<Sealed, PipelineError> {
+        out: &mut CheckedSink<'_>,
+    ) -> Result<SealedStream, PipelineError> {
         hash.update(frame.plaintext());
         self.seal_last(&mut frame)?;
         out.write(&mut frame)?;
@@ -256,8 +256,8 @@ impl Feed<'_> {
         Ok(self.done(hash))
     }
 
-    fn done(&self, hash: Sha256) -> Sealed {
-        Sealed {
+    fn done(&self, hash: Sha256) -> SealedStream {
+        SealedStream {
             sha256: Sha256Digest(hash.finalize().into()),
             size: self.plaintext,
             sealed_size: self.sealed,
@@ -268,9 +268,9 @@ impl Feed<'_> {
         mut self,
         first: FrameBuffer,
         hash: Sha256,
-        out: &mut Output<'_>,
+        out: &mut CheckedSink<'_>,
         side_by_side: bool,
-    ) -> Result<Sealed, PipelineError> {
+    ) -> Result<SealedStream, PipelineError> {
         let count = self.buffers.count;
         let (to_hash, frames) = mpsc::sync_channel::<FrameBuffer>(count);
         let (hashing, hashed) = mpsc::sync_channel::<FrameBuffer>(count);
@@ -322,14 +322,14 @@ impl Feed<'_> {
                 (None, Hashing::Here(hash)) => hash,
                 (None, Hashing::Beside) => return Err(SealError::Crypto.into()),
             };
-            // A failed write ends the feeding, too: it is the reason.
+            // A failed write also ends the feeding, so its error is the reason.
             wrote?;
             fed?;
             Ok(self.done(hash))
         })
     }
 
-    /// Reads ahead as long as there are buffers, seals what is hashed, in order, and hands it on.
+    /// Reads ahead as long as there are buffers, seals hashed frames in order, and passes them on.
     fn feed(
         &mut self,
         first: FrameBuffer,
@@ -337,7 +337,7 @@ impl Feed<'_> {
         lines: &Lines,
     ) -> Result<(), PipelineError> {
         let gone = |_| PipelineError::Seal(SealError::Crypto);
-        // Hashed, not yet sealed: a full frame is the last one if nothing follows it.
+        // Hashed but not yet sealed: a full frame is the last one if nothing follows it.
         let mut ready = VecDeque::new();
         let (mut at_hash, mut ended) = (0usize, false);
         let mut fresh = Some(first);

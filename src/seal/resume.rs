@@ -1,4 +1,4 @@
-//! Going on where an interrupted pull stopped: verify what is on disk, rebuild the hash, continue at the next frame.
+//! Resumes an interrupted pull: verifies what is on disk, rebuilds the hash and continues at the next frame.
 
 use std::io::{self, Read};
 
@@ -6,18 +6,18 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::format::{END_MARK, IV, TAG, frame_iv};
-use super::open::Unlocked;
-use super::pipeline::{Sealed, Start};
+use super::open::UnlockedMessage;
+use super::pipeline::{SealedStream, Start};
 use super::sealer::Sealer;
 use super::{ItemKey, KeySource, SealError};
 use crate::model::{EvidenceId, Part, Sha256Digest};
 
-/// What a partial spool file is good for.
+/// What can be done with a partial spool file.
 pub enum Resumed {
-    /// Go on behind `Start::sealed` bytes of the file, with the source at `Start::plaintext`.
+    /// Continue after `Start::sealed` bytes of the file, with the source at `Start::plaintext`.
     Partial(Box<Start>),
     /// The message is whole: only its commit is missing.
-    Complete(Sealed),
+    Complete(SealedStream),
 }
 
 /// Reads a partial spool file. A header that does not verify is an error: throw the file away and begin again.
@@ -26,12 +26,12 @@ pub fn resume(
     key: &ItemKey,
     evidence: EvidenceId,
 ) -> Result<Resumed, SealError> {
-    let message = Unlocked::read(reader, &KeySource::Item(key))?;
+    let message = UnlockedMessage::read(reader, &KeySource::Item(key))?;
     message.expect(evidence, Part::Original)?;
     let frame_length = message.header.frame_length as usize;
     let mut hash = Sha256::new();
     let (mut plaintext, mut sealed, mut number) = (0u64, message.bytes.len() as u64, 1u32);
-    // One byte more than the largest frame, so that anything behind the final one shows.
+    // One byte more than the largest frame, so that bytes after the final frame are noticed.
     let mut frame = Zeroizing::new(vec![0; 8 + IV + 4 + frame_length + TAG + 1]);
     let torn = loop {
         let regular = 4 + IV + frame_length + TAG;
@@ -49,7 +49,7 @@ pub fn resume(
                     hash.update(plain);
                     let sha256 = Sha256Digest(hash.finalize().into());
                     let size = plaintext + length as u64;
-                    return Ok(Resumed::Complete(Sealed {
+                    return Ok(Resumed::Complete(SealedStream {
                         sha256,
                         size,
                         sealed_size: sealed + got as u64,
@@ -78,7 +78,7 @@ pub fn resume(
             Err(_) => break torn,
         }
     };
-    let Unlocked {
+    let UnlockedMessage {
         header,
         bytes,
         keys,
@@ -99,7 +99,7 @@ pub fn resume(
     })))
 }
 
-/// The length that a final frame claims, when the frame is all there and its fields are in place.
+/// The length that a final frame claims, if the frame is complete and its fields are right.
 fn final_length(frame: &[u8], number: u32, frame_length: usize) -> Option<usize> {
     let fields = frame.get(4..8 + IV + 4)?;
     let length = u32::from_be_bytes(fields[16..20].try_into().ok()?) as usize;

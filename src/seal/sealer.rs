@@ -1,4 +1,4 @@
-//! The writing side: a header once, then frames in order, sealed in place.
+//! The writing side: writes a header once, then seals frames in order and in place.
 
 use std::ops::Range;
 
@@ -8,16 +8,16 @@ use zeroize::Zeroize as _;
 
 use super::SealError;
 use super::format::{
-    Context, END_MARK, FRAME_MAX, Header, IV, KEYS_MAX, SUITE, TAG, frame_aad, frame_iv,
+    Context, END_MARK, FRAME_MAX, IV, KEYS_MAX, MessageHeader, SUITE, TAG, frame_aad, frame_iv,
 };
-use super::keys::{Agreement, ItemKey, Recipient, Secret, aes, crypto, random_secret};
+use super::keys::{Agreement, ItemKey, KeyBytes, Recipient, aes, crypto, random_secret};
 use crate::durable::BLOCK;
 use crate::model::{EvidenceId, Part};
 
 /// Room before the plaintext for a final frame's end mark, number, IV and length; a regular frame uses the last 16 bytes.
 const HEADROOM: usize = 4 + 4 + IV + 4;
 
-/// What to seal, to whom and under which names.
+/// What to seal, for which recipients and under which names.
 pub struct SealSpec<'a> {
     pub recipients: &'a [Recipient],
     /// `None` for the `item-key` message, which only recipients may open.
@@ -44,7 +44,7 @@ impl SealSpec<'_> {
 /// One frame's buffer: plaintext is read right where it is sealed and written from, so nothing is copied. Zeroized on
 /// drop.
 pub struct FrameBuffer {
-    /// A block of room before the frame, the frame, and room to move it within a block.
+    /// Has room for a block before the frame, the frame itself, and room to move it within a block.
     bytes: Vec<u8>,
     /// Where the plaintext begins.
     begin: usize,
@@ -67,7 +67,7 @@ impl FrameBuffer {
     }
 
     /// Moves the frame to where a regular one that begins at `offset` of a file can be written from without a copy.
-    /// What was filled in is lost.
+    /// The plaintext that was filled in is lost.
     pub fn place(&mut self, offset: u64) {
         let phase = usize::try_from(offset % BLOCK as u64).unwrap_or(0);
         let aligned = BLOCK + self.bytes.as_ptr().align_offset(BLOCK) % BLOCK;
@@ -121,7 +121,7 @@ pub(super) struct MessageKeys {
 
 impl MessageKeys {
     /// HKDF-SHA512 over the data key, salted with the message id.
-    pub fn derive(data_key: &Secret, message_id: &[u8; 32]) -> Result<Self, SealError> {
+    pub fn derive(data_key: &KeyBytes, message_id: &[u8; 32]) -> Result<Self, SealError> {
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA512, message_id).extract(&data_key[..]);
         let mut commitment = [0; 32];
         prk.expand(&[b"COMMITKEY"], Length32)
@@ -158,7 +158,7 @@ impl hkdf::KeyType for Length32 {
     }
 }
 
-/// Seals one message, frame by frame. There is no way back: a frame number is used once.
+/// Seals one message, frame by frame. Each frame number is used only once.
 pub struct Sealer {
     key: LessSafeKey,
     message_id: [u8; 32],
@@ -195,7 +195,7 @@ impl Sealer {
             keys.push(item_key.wrap(&spec.evidence.to_string(), &data_key, &serialized)?);
         }
         let derived = MessageKeys::derive(&data_key, &message_id)?;
-        let header = Header {
+        let header = MessageHeader {
             message_id,
             context,
             keys,
@@ -214,7 +214,7 @@ impl Sealer {
         })
     }
 
-    /// Goes on behind the frames that are on disk.
+    /// Continues after the frames that are on disk.
     pub(super) fn resume(
         key: LessSafeKey,
         message_id: [u8; 32],
@@ -310,7 +310,7 @@ fn agree_all(recipients: &[Recipient]) -> Result<Vec<Agreement>, SealError> {
     recipients.iter().map(Recipient::agree).collect()
 }
 
-/// Everything of an item that needs no byte of its file.
+/// Everything of an item that can be made before its file is read.
 pub struct PreparedItem {
     pub evidence: EvidenceId,
     pub key: ItemKey,

@@ -1,4 +1,4 @@
-//! Ranges of a spool file with every frame's tag checked on the way: what is uploaded was verified just before.
+//! Reads ranges of a spool file and checks every frame's tag on the way, so that uploaded bytes were verified just before.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -7,17 +7,17 @@ use std::os::unix::fs::FileExt as _;
 use zeroize::Zeroizing;
 
 use super::format::{END_MARK, FINAL_OVERHEAD, FRAME_OVERHEAD, IV, TAG, frame_iv};
-use super::open::Unlocked;
+use super::open::UnlockedMessage;
 use super::{ItemKey, KeySource, SealError};
 use crate::durable::BLOCK;
 use crate::model::{EvidenceId, Part};
 
-/// A spool file whose bytes are only handed out verified. Holds one range and one frame.
+/// A spool file whose bytes are returned only after they are verified. Holds one range and one frame.
 pub struct VerifiedReader {
     file: File,
     /// The same file, read past the page cache.
     direct: Option<File>,
-    message: Unlocked,
+    message: UnlockedMessage,
     size: u64,
     frames: u32,
     scratch: Zeroizing<Vec<u8>>,
@@ -32,7 +32,7 @@ impl VerifiedReader {
         part: Part,
         size: u64,
     ) -> Result<Self, SealError> {
-        let message = Unlocked::read(&mut BufReader::new(&file), &KeySource::Item(key))?;
+        let message = UnlockedMessage::read(&mut BufReader::new(&file), &KeySource::Item(key))?;
         message.expect(evidence, part)?;
         let there = file.metadata()?.len();
         if there < size {
@@ -138,7 +138,7 @@ impl VerifiedReader {
     fn read_at(&mut self, from: u64, length: usize, into: &mut Vec<u8>) -> io::Result<usize> {
         if let Some(direct) = &self.direct {
             match read_direct(direct, from, length, into) {
-                // A disk with larger blocks: read as any file from now on.
+                // The disk has larger blocks, so the file is read like any other from now on.
                 Err(e) if e.kind() == io::ErrorKind::InvalidInput => self.direct = None,
                 done => return done,
             }
@@ -177,7 +177,7 @@ impl VerifiedReader {
     }
 }
 
-/// As [`VerifiedReader::read_at`], by whole blocks into a place in the buffer that is aligned to them.
+/// Like [`VerifiedReader::read_at`], but reads whole blocks into a part of the buffer that is aligned to them.
 fn read_direct(file: &File, from: u64, length: usize, into: &mut Vec<u8>) -> io::Result<usize> {
     let before = usize::try_from(from % BLOCK as u64).unwrap_or(0);
     let wanted = before + length;

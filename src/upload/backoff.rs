@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-/// Longest that a store's `Retry-After` is believed.
+/// A longer `Retry-After` of a store is cut to this.
 const LONGEST_ASKED: Duration = Duration::from_hours(1);
 
-/// How long to wait before the next attempt. Pure: the caller counts attempts, resets the count when parts got through,
-/// and brings the random number.
+/// Computes how long to wait before the next attempt. Pure: the caller counts attempts, resets the count after progress,
+/// and passes the random number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     pub first: Duration,
@@ -22,7 +22,7 @@ impl Default for Backoff {
 
 impl Backoff {
     /// After `failures` in a row (1 is the first): doubling, bounded, half of it spread by `random`, so that the
-    /// stations of a force don't come back in step. Never sooner than the store asked for.
+    /// stations of a force do not retry in step. Never sooner than the store asked for.
     pub fn delay(&self, failures: u32, random: u32, asked: Option<Duration>) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         let whole = self

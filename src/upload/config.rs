@@ -12,7 +12,7 @@ pub type Secret = Zeroizing<String>;
 /// Where and how to store. The station fills it from validated configuration; no `Debug`, because it holds secrets.
 #[derive(Clone)]
 pub struct StoreConfig {
-    /// `None`: AWS S3 of the region.
+    /// `None` for AWS S3 of the region.
     pub endpoint: Option<String>,
     pub region: String,
     pub bucket: String,
@@ -24,14 +24,14 @@ pub struct StoreConfig {
     /// PEM bundle: then only these authorities are trusted, not the system's.
     pub ca_file: Option<PathBuf>,
     pub connect_timeout: Duration,
-    /// For one call, besides the time that its bytes need at `slowest_rate`.
+    /// The limit for one call, without the time that its bytes need at `slowest_rate`.
     pub attempt_timeout: Duration,
     /// Bytes a second; a transfer below it is given up and tried again. A part of 8 MiB at 64 KiB/s has 128 s.
     pub slowest_rate: u64,
 }
 
 impl StoreConfig {
-    /// The defaults besides what every store needs to be told.
+    /// The defaults for everything that is not given here.
     pub fn new(region: &str, bucket: &str, access_key: &str, secret_key: &str) -> Self {
         Self {
             endpoint: None,
@@ -51,9 +51,9 @@ impl StoreConfig {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockMode {
-    /// Nobody can shorten it, not even the bucket's owner.
+    /// Nobody can shorten the lock, not even the bucket's owner.
     Compliance,
-    /// Users with a special right can.
+    /// Users with a special right can shorten it.
     Governance,
 }
 

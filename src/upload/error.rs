@@ -212,22 +212,22 @@ impl Explain for UploadError {
     fn next_step(&self) -> String {
         match self {
             Self::Unreachable { .. } | Self::Timeout { .. } => {
-                "Check the network and the store's endpoint; the upload goes on by itself when it answers.".into()
+                "Check the network and the store's endpoint; the upload resumes when the store answers.".into()
             }
             Self::Busy { .. } | Self::Server { .. } | Self::BadAnswer { .. } => {
-                "Nothing to do now: the upload is tried again. If it lasts, ask who runs the store.".into()
+                "Nothing to do now: the upload is tried again. If it lasts, ask whoever runs the store.".into()
             }
             Self::Damaged { .. } => {
                 "Nothing to do now: it is sent again. If it repeats, test this station's memory and network.".into()
             }
             Self::Racing { .. } | Self::UploadLost { .. } | Self::Cancelled { .. } => {
-                "Nothing to do: the upload is tried again by itself.".into()
+                "Nothing to do: the upload is tried again automatically.".into()
             }
             Self::Credentials { .. } => {
                 "Give the service valid access and secret keys of the store, then restart it.".into()
             }
             Self::Forbidden { action, .. } => {
-                format!("Give the station's credentials the right to {action}: config/bucket-policy.json has all that is needed. It is tried again by itself.")
+                format!("Give the station's credentials the right to {action}: config/bucket-policy.json has all that is needed. It is tried again automatically.")
             }
             Self::NoBucket { bucket } => {
                 format!("Create the bucket {bucket} with Object Lock, or correct its name in the configuration.")

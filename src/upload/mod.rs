@@ -31,7 +31,7 @@ pub use part_source::PartSource;
 pub use plan::{MAX_OBJECT, MAX_PARTS, PartPlan, plan_parts};
 pub use s3::S3Store;
 pub use store::{
-    Body, BucketFacts, Completed, DonePart, Head, Known, ListPage, Listed, ListedPart, Put, Store,
-    StoreFuture, StoredObject, list_all,
+    Body, BucketAnswer, BucketFacts, Completed, DonePart, Head, ListPage, ListedObject, ListedPart,
+    Put, Store, StoreFuture, StoredObject, list_all,
 };
 pub use whole::put_small_once;

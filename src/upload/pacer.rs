@@ -8,7 +8,7 @@ use jiff::{Timestamp, ToSpan as _};
 use thiserror::Error;
 use tokio::sync::Mutex;
 
-/// Longest sleep at a time: a changed clock or a new rule is noticed after it.
+/// The longest sleep at a time, after which a changed clock or a new rule is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 /// Never more than this many bits a second from `from` until `until`, station time, each day; `until` at or before
@@ -39,10 +39,10 @@ impl PaceRule {
     }
 }
 
-/// The time, as the pacer needs it; a test brings its own.
+/// The time, as the pacer needs it. Tests pass their own clock.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
-    /// Since some fixed moment; never goes back.
+    /// The time since some fixed moment; it never goes back.
     fn elapsed(&self) -> Duration;
     fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
@@ -76,7 +76,7 @@ pub struct Pacer {
     rules: Vec<PaceRule>,
     zone: TimeZone,
     clock: Box<dyn Clock>,
-    /// When the bytes let through so far are paid for. Its holder waits; the others queue behind it in order.
+    /// When the bytes let through so far fit the rate. The holder of the lock waits; the others queue in order.
     paid_until: Mutex<Duration>,
 }
 
@@ -97,7 +97,7 @@ impl Pacer {
         })
     }
 
-    /// No limit at any time.
+    /// A pacer without any limit.
     pub fn unlimited() -> Self {
         Self {
             rules: Vec::new(),
@@ -117,7 +117,7 @@ impl Pacer {
             .min()
     }
 
-    /// Waits until `bytes` may be sent. Cancel-safe: one that is dropped while it waits has taken nothing.
+    /// Waits until `bytes` may be sent. Cancel-safe: a call that is dropped while it waits has used nothing of the rate.
     pub async fn take(&self, bytes: u64) {
         if self.rules.is_empty() {
             return;
@@ -125,7 +125,7 @@ impl Pacer {
         let mut paid_until = self.paid_until.lock().await;
         loop {
             let Some(rate) = self.rate() else {
-                // What was let through under a limit is not held against a time without one.
+                // Bytes that were let through under a limit do not count in a time without one.
                 *paid_until = self.clock.elapsed();
                 return;
             };
@@ -140,7 +140,7 @@ impl Pacer {
         }
     }
 
-    /// To the next beginning or end of a rule; at least a moment.
+    /// The time until a rule next begins or ends; never zero.
     fn until_rules_change(&self) -> Duration {
         let now = self.clock.now().to_zoned_datetime(self.zone.clone());
         self.rules
@@ -176,7 +176,7 @@ mod tests {
 
     const PART: u64 = 8 << 20;
 
-    /// Stands still except while someone sleeps.
+    /// Time passes only while someone sleeps.
     struct FakeClock {
         start: Timestamp,
         millis: AtomicU64,
@@ -223,7 +223,7 @@ mod tests {
         for _ in 0..11 {
             pacer.take(PART).await;
         }
-        // Ten parts are paid for before the eleventh goes out: 83.9 MB at 2.5 MB/s.
+        // The time of ten parts passes before the eleventh is sent: 83.9 MB at 2.5 MB/s.
         let seconds = clock.elapsed().as_secs_f64();
         assert!((33.5..34.0).contains(&seconds), "{seconds}");
     }

@@ -3,7 +3,7 @@ use super::UploadError;
 /// S3's limits (FORMATS, section 3).
 pub const MAX_PARTS: u64 = 10_000;
 pub const MAX_OBJECT: u64 = 5 << 40;
-/// What S3 takes as a part that is not the last.
+/// The least size that S3 takes for a part that is not the last.
 pub const LEAST_PART: u64 = 5 << 20;
 const MIB: u64 = 1 << 20;
 
@@ -14,12 +14,12 @@ pub struct PartPlan {
     pub size: u64,
     /// Bytes of each part but the last.
     pub part_size: u64,
-    /// 0: put whole.
+    /// 0 if the object is put whole.
     pub count: u32,
 }
 
 impl PartPlan {
-    /// For resuming an upload that was begun with `part_size`; `None` when the store could not take it.
+    /// The plan of an upload that began with `part_size`; `None` if the store could not take it.
     pub fn with_part_size(size: u64, part_size: u64) -> Option<Self> {
         if part_size == 0 || size > MAX_OBJECT {
             return None;
@@ -51,7 +51,8 @@ impl PartPlan {
     }
 }
 
-/// Whole up to `least` bytes; then parts of that size; beyond 10,000 of them, larger ones in steps of 1 MiB.
+/// An object of up to `least` bytes is put whole; a larger one in parts of that size; beyond 10,000 parts, in larger parts, in
+/// steps of 1 MiB.
 pub fn plan_parts(size: u64, least: u64) -> Result<PartPlan, UploadError> {
     if size > MAX_OBJECT {
         return Err(UploadError::TooLarge { bytes: size });

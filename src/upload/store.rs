@@ -45,14 +45,14 @@ pub struct Head {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedObject {
     pub key: String,
     pub size: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListPage {
-    pub objects: Vec<Listed>,
+    pub objects: Vec<ListedObject>,
     /// More keys follow: give the last key as `after`.
     pub more: bool,
 }
@@ -74,19 +74,19 @@ pub struct DonePart {
     pub sha256: Sha256Digest,
 }
 
-/// An answer that the credentials may not allow to ask for.
+/// A fact about the bucket that the credentials may not allow us to ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub enum BucketAnswer {
     Yes,
     No,
     NotAllowedToAsk,
 }
 
-/// What a look at the bucket found. Missing bucket and bad credentials are errors instead.
+/// What the bucket's settings are. A missing bucket and bad credentials are errors instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketFacts {
-    pub object_lock: Known,
-    pub versioning: Known,
+    pub object_lock: BucketAnswer,
+    pub versioning: BucketAnswer,
     /// The store's clock minus ours in seconds, from its `Date` header; good to a second or two.
     pub clock_ahead: Option<i64>,
 }
@@ -98,12 +98,12 @@ pub struct StoredObject {
     pub version_id: Option<String>,
     /// Bytes.
     pub size: u64,
-    /// Bytes of each part but the last; `None`: put whole, `checksum` is then the plain SHA-256.
+    /// Bytes of each part but the last. `None` if it was put whole; `checksum` is then the plain SHA-256.
     pub part_size: Option<u64>,
     /// As the store named it; equal to what we computed.
     pub checksum: String,
     pub retention: Option<Retention>,
-    /// It was there already with this content: an earlier attempt's reply was lost.
+    /// The store had it already with this content: an earlier attempt's reply was lost.
     pub already_there: bool,
 }
 
@@ -179,7 +179,7 @@ pub trait Store: Send + Sync {
         once: bool,
     ) -> StoreFuture<'a, Completed>;
 
-    /// Takes an unfinished upload back; one that is gone is fine. [`s3:AbortMultipartUpload`]
+    /// Aborts an unfinished upload; one that is gone is fine. [`s3:AbortMultipartUpload`]
     fn abort<'a>(&'a self, key: &'a str, upload_id: &'a str) -> StoreFuture<'a, ()>;
 
     /// Ids of the unfinished uploads of this very key, at most a page of them. [`s3:ListBucketMultipartUploads`]
@@ -189,7 +189,7 @@ pub trait Store: Send + Sync {
     fn check_bucket(&self) -> StoreFuture<'_, BucketFacts>;
 }
 
-/// How Complete ended, short of an error.
+/// How Complete ended if not in an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completed {
     Done(Put),
@@ -197,7 +197,7 @@ pub enum Completed {
     KeyTaken,
     /// 409: the store wants a new upload.
     Conflict,
-    /// The store does not know the upload: finished, taken back or expired.
+    /// The store does not know the upload: it is finished, aborted or expired.
     NoSuchUpload,
     /// The store holds other parts than we named.
     PartsDiffer,
@@ -208,8 +208,8 @@ pub async fn list_all(
     store: &dyn Store,
     prefix: &str,
     limit: usize,
-) -> Result<Vec<Listed>, UploadError> {
-    let mut all: Vec<Listed> = Vec::new();
+) -> Result<Vec<ListedObject>, UploadError> {
+    let mut all: Vec<ListedObject> = Vec::new();
     loop {
         let after = all.last().map(|listed| listed.key.clone());
         let page = store.list(prefix, after.as_deref()).await?;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use camdock::model::{Part, Sha256Digest};
 use camdock::preview::{Ending, FinishedPreview, PreviewError, WorkerAnswer};
-use camdock::seal::{Expected, KeySource, open_to};
+use camdock::seal::{ExpectedMessage, KeySource, open_to};
 use serde_json::Value;
 
 use crate::footage::ffmpeg;
@@ -70,7 +70,7 @@ impl Stage {
         let path = self.path("preview");
         assert_eq!(fs::metadata(&path).unwrap().len(), made.sealed_size);
         let mut bytes = Vec::new();
-        let expected = Expected {
+        let expected = ExpectedMessage {
             evidence: self.evidence,
             part,
             sha256: Some(made.sha256),

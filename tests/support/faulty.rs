@@ -29,11 +29,11 @@ pub enum Op {
 pub enum Fault {
     /// The call never reaches the store.
     NotDone,
-    /// The store does it, the reply is lost.
+    /// The store carries the call out, but the reply is lost.
     Done,
 }
 
-/// A real store behind a network that fails as told, and a count of what got through.
+/// A real store behind a network that fails on request; it counts the calls that got through.
 pub struct Faulty<S> {
     inner: S,
     plan: Mutex<HashMap<(Op, u32), Fault>>,
@@ -49,7 +49,7 @@ impl<S: Store> Faulty<S> {
         }
     }
 
-    /// The `nth` call of `op` from now on (1 is the next) fails.
+    /// Makes the `nth` call of `op` from now on (1 is the next) fail.
     pub fn fail(&self, op: Op, nth: u32, fault: Fault) {
         let so_far = self.calls(op);
         self.plan.lock().unwrap().insert((op, so_far + nth), fault);

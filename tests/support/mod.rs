@@ -9,7 +9,9 @@
 mod faulty;
 mod seaweed;
 mod source;
+mod tools;
 
 pub use faulty::{Fault, Faulty, Op};
-pub use seaweed::{SeaweedFs, Station, find_weed};
+pub use seaweed::{SeaweedFs, Station};
 pub use source::{MemoryLedger, SeededSource};
+pub use tools::tool;

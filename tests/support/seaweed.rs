@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use camdock::upload::StoreConfig;
 use tempfile::TempDir;
 
+use super::tools::tool;
+
 const ADMIN: (&str, &str) = ("camdockadmin", "camdockadminsecret");
 const REGION: &str = "us-east-1";
 /// Once its input ends, it kills the server $1, waits until that is gone, then removes all the other arguments.
@@ -31,14 +33,14 @@ pub struct SeaweedFs {
     tls: Option<(PathBuf, PathBuf)>,
 }
 
-/// The server, and a shell that kills it and tidies up when this process ends in whatever way: a shared server is never
+/// The server, and a shell that kills it and removes its folder however this process ends: a shared server is never
 /// dropped.
 struct Running {
     server: Child,
     guard: Child,
 }
 
-/// SeaweedFS derives a gRPC port from each HTTP port unless told; all are told.
+/// SeaweedFS derives a gRPC port from each HTTP port unless one is given, so all are given.
 #[derive(Clone, Copy)]
 struct Ports {
     s3: u16,
@@ -82,7 +84,7 @@ impl SeaweedFs {
             ports: Ports::free(),
             tls,
         };
-        // Another process may take a port between our look and its start: then once more with others.
+        // Another process may take a port before the server starts; then it is started once more with other ports.
         for attempt in 1.. {
             match server.spawn() {
                 Ok(()) => return server,
@@ -111,7 +113,7 @@ impl SeaweedFs {
         format!("https://127.0.0.1:{}", self.ports.s3_tls)
     }
 
-    /// Where everything lies that it stores.
+    /// The folder with everything that it stores.
     pub fn folder(&self) -> PathBuf {
         self.dir.path().to_owned()
     }
@@ -198,7 +200,7 @@ impl SeaweedFs {
         }
     }
 
-    /// As a power cut: no chance to finish anything.
+    /// Kills it like a power cut, without a chance to finish anything.
     pub fn kill(&mut self) {
         if let Some(mut running) = self.running.take() {
             let _ = running.guard.kill();
@@ -211,20 +213,20 @@ impl SeaweedFs {
         }
     }
 
-    /// Everything that it stored is gone; only while it is killed.
+    /// Removes everything that it stored. Only while it is killed.
     pub fn wipe(&self) {
         assert!(self.running.is_none());
         fs::remove_dir_all(self.dir.path().join("data")).unwrap();
         fs::create_dir(self.dir.path().join("data")).unwrap();
     }
 
-    /// Up again with the same data and ports after [`SeaweedFs::kill`].
+    /// Starts it again with the same data and ports after [`SeaweedFs::kill`].
     pub fn restart(&mut self) {
         self.spawn().unwrap();
     }
 
     fn spawn(&mut self) -> Result<(), String> {
-        let weed = find_weed();
+        let weed = tool("weed");
         let dir = self.dir.path();
         let log = File::options()
             .create(true)
@@ -258,7 +260,7 @@ impl SeaweedFs {
             .arg(format!("-volume.port.grpc={}", ports.volume_grpc))
             .arg(format!("-master.port={}", ports.master))
             .arg(format!("-master.port.grpc={}", ports.master_grpc))
-            // Volumes are few and grow as they fill: no disk is taken ahead.
+            // Volumes are few and grow as they fill, so that no disk space is reserved.
             .args(["-master.volumeSizeLimitMB=1024", "-volume.max=64"])
             .args(["-master.telemetry=false", "-volume.preStopSeconds=0"])
             .arg("-volume.minFreeSpace=1")
@@ -333,7 +335,7 @@ impl Drop for SeaweedFs {
 }
 
 impl Ports {
-    /// Where the server puts sockets of its own, whatever it is told.
+    /// Where the server puts its sockets, whatever its options say.
     fn sockets(&self) -> [PathBuf; 4] {
         [
             ("filer", self.filer_grpc),
@@ -344,7 +346,7 @@ impl Ports {
         .map(|(part, port)| PathBuf::from(format!("/tmp/seaweedfs-{part}-grpc-{port}.sock")))
     }
 
-    /// Held open together while they are chosen, so that no two are the same.
+    /// The ports are held open together while they are chosen, so that no two are the same.
     fn free() -> Self {
         let held: Vec<TcpListener> = (0..9)
             .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
@@ -395,21 +397,6 @@ fn identities(stations: &[Station]) -> String {
         policies.push(serde_json::json!({"name": name, "content": policy.to_string()}));
     }
     serde_json::json!({"identities": identities, "policies": policies}).to_string()
-}
-
-/// `$CAMDOCK_TOOLS/venv/bin/weed`, or where `make setup` puts it.
-pub fn find_weed() -> PathBuf {
-    let tools = std::env::var_os("CAMDOCK_TOOLS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools"),
-        PathBuf::from,
-    );
-    let weed = tools.join("venv/bin/weed");
-    assert!(
-        weed.is_file(),
-        "SeaweedFS is not at {}: run `make setup`",
-        weed.display()
-    );
-    weed
 }
 
 /// A bare HTTP GET on loopback; `None` when nothing answers.

@@ -1,44 +1,44 @@
-//! The gaps of a [`Book`], by what it alone knows.
+//! Finds the gaps that a [`LogHistory`] shows without a look at the store.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::book::{Book, Camera, Fate, Seen, Stay, Whose};
-use super::{Gap, GapKind, Rules, numbering};
+use super::history::{CameraFiles, CameraKey, DockSession, FileFate, FileState, LogHistory};
+use super::{Gap, GapKind, GapRules, numbering};
 use crate::model::{CameraId, SessionId};
 
-impl Whose {
+impl CameraKey {
     pub(super) fn id(&self) -> Option<&CameraId> {
         match self {
-            Self::Camera(id) => Some(id),
-            Self::Stay(_) => None,
+            Self::Known(id) => Some(id),
+            Self::Unknown(_) => None,
         }
     }
 
-    /// As it stands in a gap's name.
+    /// The form used in a gap's name.
     fn name(&self) -> String {
         match self {
-            Self::Camera(id) => id.to_string(),
-            Self::Stay(session) => format!("unknown:{session}"),
+            Self::Known(id) => id.to_string(),
+            Self::Unknown(session) => format!("unknown:{session}"),
         }
     }
 
     fn shown(&self) -> String {
         match self {
-            Self::Camera(id) => format!("camera {id}"),
-            Self::Stay(session) => format!("the unknown camera of session {session}"),
+            Self::Known(id) => format!("camera {id}"),
+            Self::Unknown(session) => format!("the unknown camera of session {session}"),
         }
     }
 }
 
-impl Book {
-    /// Every gap that the log by itself shows, the gravest kind first; those that an operator explained are among them.
-    pub fn gaps(&self, rules: &Rules) -> Vec<Gap> {
+impl LogHistory {
+    /// Every gap that the log alone shows, the gravest kind first, including those that an operator has explained.
+    pub fn gaps(&self, rules: &GapRules) -> Vec<Gap> {
         let mut gaps = Vec::new();
         for (whose, camera) in &self.cameras {
             let finder = Finder {
-                book: self,
+                history: self,
                 rules,
                 whose,
                 camera,
@@ -53,7 +53,7 @@ impl Book {
         gaps
     }
 
-    fn waiting(&self, rules: &Rules, gaps: &mut Vec<Gap>) {
+    fn waiting(&self, rules: &GapRules, gaps: &mut Vec<Gap>) {
         for (id, item) in &self.items {
             let late = item.sealed + rules.patience < rules.now;
             if item.stored.is_some() || item.damaged || !late {
@@ -62,7 +62,7 @@ impl Book {
             gaps.push(Gap {
                 gap: format!("waiting:{id}"),
                 code: GapKind::GapWaiting,
-                camera: item.whose.as_ref().and_then(Whose::id).cloned(),
+                camera: item.whose.as_ref().and_then(CameraKey::id).cloned(),
                 officer: item.officer.clone(),
                 session: item.session,
                 evidence: Some(*id),
@@ -76,7 +76,7 @@ impl Book {
         }
     }
 
-    fn unseen(&self, rules: &Rules, gaps: &mut Vec<Gap>) {
+    fn unseen(&self, rules: &GapRules, gaps: &mut Vec<Gap>) {
         let last: BTreeMap<&CameraId, Timestamp> = self
             .cameras
             .iter()
@@ -115,19 +115,19 @@ impl Book {
 }
 
 struct Finder<'a> {
-    book: &'a Book,
-    rules: &'a Rules,
-    whose: &'a Whose,
-    camera: &'a Camera,
+    history: &'a LogHistory,
+    rules: &'a GapRules,
+    whose: &'a CameraKey,
+    camera: &'a CameraFiles,
 }
 
 impl Finder<'_> {
-    fn stay(&self, session: SessionId) -> Option<&Stay> {
-        self.book.stays.get(&session)
+    fn stay(&self, session: SessionId) -> Option<&DockSession> {
+        self.history.stays.get(&session)
     }
 
-    /// The camera is docked, and for less long than one waits.
-    fn at_work(&self, stay: &Stay) -> bool {
+    /// The camera is still docked, and not yet longer than the patience allows.
+    fn at_work(&self, stay: &DockSession) -> bool {
         stay.ended.is_none() && stay.docked + self.rules.patience >= self.rules.now
     }
 
@@ -152,7 +152,7 @@ impl Finder<'_> {
                 let stay = self.stay(seen.session);
                 let at_work = stay.is_some_and(|stay| self.at_work(stay));
                 let (code, word, what) = match &seen.fate {
-                    Fate::Pending if !at_work => (
+                    FileFate::Pending if !at_work => (
                         GapKind::GapNeverTaken,
                         "never-taken",
                         format!(
@@ -162,7 +162,7 @@ impl Finder<'_> {
                             self.since(seen)
                         ),
                     ),
-                    Fate::Failed(reason, text) => (
+                    FileFate::Failed(reason, text) => (
                         GapKind::GapNotTaken,
                         "not-taken",
                         format!(
@@ -180,24 +180,26 @@ impl Finder<'_> {
                 gaps.push(gap);
             }
         }
-        for (entry, (code, reason, at, session)) in &self.camera.nameless {
+        for (entry, file) in &self.camera.nameless {
             let what = format!(
-                "{entry} of {shown} could not be taken on {} ({code}): {reason}",
-                day(*at)
+                "{entry} of {shown} could not be taken on {} ({}): {}",
+                day(file.first),
+                file.code,
+                file.reason
             );
             let mut gap = self.gap(
                 format!("not-taken:{name}:{entry}"),
                 GapKind::GapNotTaken,
-                *session,
+                file.session,
                 what,
             );
-            gap.since = Some(*at);
+            gap.since = Some(file.first);
             gaps.push(gap);
         }
     }
 
-    /// Whether the camera was here later without that file.
-    fn since(&self, seen: &Seen) -> &'static str {
+    /// Whether the camera was docked later without that file.
+    fn since(&self, seen: &FileState) -> &'static str {
         let later = self
             .camera
             .stays
@@ -214,7 +216,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Only the last stay counts: what an earlier one left was seen to by a later one, or is named file by file.
+    /// Only the last session counts: a later session took what an earlier one left, or its files are named one by one.
     fn stays(&self, gaps: &mut Vec<Gap>) {
         let Some(session) = self.camera.stays.last() else {
             return;
@@ -223,8 +225,8 @@ impl Finder<'_> {
             return;
         };
         let why = match &stay.ended {
-            Some((true, _)) => return,
-            Some((false, reason)) => reason.as_str(),
+            Some(ending) if ending.complete => return,
+            Some(ending) => ending.reason.as_str(),
             None if self.at_work(stay) => return,
             None => "its end is not in the log",
         };
@@ -232,12 +234,12 @@ impl Finder<'_> {
         let left = files.filter(|seen| seen.session == *session && seen.open());
         let left = match (stay.inventory, left.count()) {
             (false, _) => "before its files were listed to the end".to_owned(),
-            // What was being read when it left came to its end after all.
+            // The file that was being read when the camera left was completed after all.
             (true, 0) => return,
             (true, n) => format!("with {n} of its files not taken"),
         };
         let what = format!(
-            "the stay of {} that began on {} was cut short, {left}: {why}",
+            "the dock session of {} that began on {} was cut short, {left}: {why}",
             self.whose.shown(),
             day(stay.docked)
         );
@@ -250,12 +252,14 @@ impl Finder<'_> {
     }
 
     fn numbers(&self, gaps: &mut Vec<Gap>) {
-        // Without a serial, nobody knows which stays are one camera's.
+        // Without a serial, nobody knows which sessions belong to one camera.
         let Some(camera) = self.whose.id() else {
             return;
         };
         let files = self.camera.files.iter().flat_map(|(path, states)| {
-            let last = states.iter().filter(|seen| seen.fate != Fate::Overtaken);
+            let last = states
+                .iter()
+                .filter(|seen| seen.fate != FileFate::Superseded);
             last.map(move |seen| (path, seen.modified.unwrap_or(seen.first), seen.session))
         });
         for missing in numbering::missing(files) {

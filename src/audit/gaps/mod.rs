@@ -1,10 +1,10 @@
-//! Completeness: what a custody log says was on the cameras, against what it says became of it.
+//! Completeness: compares what a custody log says was on the cameras with what it says became of it.
 //!
-//! Pure: a [`Book`] is handed the entries in their order and then names the gaps. It reads no store and no camera; who
-//! has a listing of the store compares it with [`Book::stored`].
+//! Pure: a [`LogHistory`] takes the entries in order and then names the gaps. It reads no store and no camera; a caller with
+//! a listing of the store compares it with [`LogHistory::stored`].
 
-mod book;
 mod find;
+mod history;
 mod numbering;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,28 +12,28 @@ use serde::{Serialize, Serializer};
 
 use crate::model::{CameraId, EvidenceId, Officer, SessionId};
 
-pub use book::{Book, Stored};
+pub use history::{LogHistory, LoggedObject};
 
-/// What kind of gap; in JSON, in metrics and for people by its problem code.
+/// The kind of a gap. JSON, metrics and people know it by its problem code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GapKind {
-    /// In the log as stored, not in the store.
+    /// The log calls it stored, but the store does not have it.
     GapObjectMissing,
-    /// In the store, not in the log.
+    /// The store has it, but the log does not.
     GapObjectUnknown,
-    /// In the store with another size than in the log.
+    /// The store has it with another size than the log.
     GapObjectSize,
-    /// Seen on a camera; neither sealed, nor held, nor named as failed.
+    /// It was seen on a camera, and is neither sealed nor held nor named as failed.
     GapNeverTaken,
-    /// Named in the log as not taken, and never taken since.
+    /// The log says that it was not taken, and it never was since.
     GapNotTaken,
-    /// Sealed on the station, not in the store for long.
+    /// It has been sealed for long and is still not in the store.
     GapWaiting,
-    /// A camera's last stay was cut short.
+    /// A camera's last session was cut short.
     GapSession,
     /// A number is missing in the names of a camera's recordings.
     GapNumber,
-    /// A camera of the roster was not docked for long.
+    /// A camera of the roster has not been docked for long.
     GapCamera,
 }
 
@@ -50,7 +50,7 @@ impl GapKind {
         Self::GapCamera,
     ];
 
-    /// What the names of gaps begin with that a person can explain.
+    /// The prefixes of the names of gaps that a person can explain.
     pub const EXPLAINED: [&str; 6] = [
         "never-taken",
         "not-taken",
@@ -74,7 +74,7 @@ impl GapKind {
         }
     }
 
-    /// The store and the log contradict each other: no matter of patience.
+    /// The store and the log contradict each other, however recent the item.
     pub const fn is_contradiction(self) -> bool {
         matches!(
             self,
@@ -119,24 +119,24 @@ impl Serialize for GapKind {
     }
 }
 
-/// One gap, as people and machines are told of it.
+/// One gap, as it is shown to people and given to programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gap {
-    /// Stays the same from one day to the next: what accepting it names.
+    /// A name that stays the same from day to day; an acceptance refers to it.
     pub gap: String,
     pub code: GapKind,
     pub camera: Option<CameraId>,
     pub officer: Option<Officer>,
     pub session: Option<SessionId>,
     pub evidence: Option<EvidenceId>,
-    /// Since when, as far as the log tells.
+    /// When it began, as far as the log says.
     pub since: Option<Timestamp>,
     pub what: String,
 }
 
-/// From when on something counts as a gap.
+/// What counts as a gap.
 #[derive(Debug, Clone)]
-pub struct Rules {
+pub struct GapRules {
     pub now: Timestamp,
     /// A camera may be docked, and an item may wait for the store, this long.
     pub patience: SignedDuration,
@@ -149,7 +149,7 @@ pub struct Rules {
 /// An operator's decision that a gap is explained.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Accepted {
-    /// A gap's name; with a `*` at its end, every gap whose name begins so.
+    /// A gap's name; with a `*` at its end, every gap whose name begins with what stands before it.
     pub gap: String,
     pub operator: String,
     pub reason: String,

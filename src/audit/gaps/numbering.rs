@@ -1,8 +1,9 @@
 //! Numbers that are missing in the names of a camera's recordings.
 //!
-//! Nobody says how a camera names its files, so this looks at the names themselves, and only where they clearly count
-//! up: a gap that is none costs trust. A series is one folder and one name but for its last run of digits and for a date and
-//! time before it; it counts where at least half of its steps are by one. Numbers that may be times of day are left out.
+//! Cameras do not say how they name their files, so this looks at the names themselves, and only where they clearly count
+//! up: a false gap costs trust. The files of one series are in one folder and have the same name except for the last run of
+//! digits and a date and time before it. A series counts if at least half of its steps are by one. Numbers that may be times
+//! of day are left out.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,16 +13,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Escaped, SessionId, SourcePath};
 
-/// Endings of what cameras record; photos and sidecars may fill a gap but never make one.
+/// Extensions of recordings. Photos and sidecars may fill a gap but never make one.
 const VIDEO: [&str; 12] = [
     "mp4", "mov", "avi", "ts", "mts", "mkv", "m4v", "mpg", "mpeg", "3gp", "asf", "wmv",
 ];
-/// Digits in a number at most; more are no counter.
+/// A number with more digits than this is no counter.
 const DIGITS_MAX: usize = 12;
-/// A step back by this much is a counter that began anew.
-const ANEW: u64 = 100;
-/// A file of another folder fills a gap if it is not older or newer than its neighbours by more than this.
-const AROUND: SignedDuration = SignedDuration::from_mins(10);
+/// A step back by this much means that the counter was reset.
+const RESET_STEP: u64 = 100;
+/// A file of another folder fills a gap unless it is older or newer than the neighbours by more than this.
+const NEIGHBOUR_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// A run of numbers that no file has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl Missing {
 #[derive(Debug, Clone)]
 struct Name<'a> {
     folder: &'a [u8],
-    /// With `@` for each run of digits of a date and time, as they differ from file to file.
+    /// Has `@` in place of each run of digits of a date and time, because those differ from file to file.
     prefix: Cow<'a, [u8]>,
     digits: &'a [u8],
     suffix: &'a [u8],
@@ -82,7 +83,7 @@ fn parse(path: &SourcePath) -> Option<Name<'_>> {
     }
     let digits = &whole[last.clone()];
     let number = value(digits);
-    // The runs of the date's time, as far as they stand before the last run.
+    // The runs of the date and its time that stand before the last run.
     let stamped = date(whole, &before).map(|(from, behind)| (&before[from..], behind));
     let within = |run: &Range<usize>| run.start >= name_at;
     let prefix = match stamped {
@@ -127,7 +128,7 @@ fn value(digits: &[u8]) -> u64 {
     })
 }
 
-/// The last date among runs of digits: at which run it begins, and how many digits follow it up to the last run.
+/// Finds the last date among runs of digits; returns the run where it begins and how many digits follow it.
 fn date(text: &[u8], runs: &[Range<usize>]) -> Option<(usize, usize)> {
     let of = |run: usize| runs.get(run).map_or(&[][..], |run| &text[run.clone()]);
     let month_day = |digits: &[u8]| {
@@ -138,10 +139,10 @@ fn date(text: &[u8], runs: &[Range<usize>]) -> Option<(usize, usize)> {
     let year = |digits: &[u8]| digits.len() == 4 && (1990..2100).contains(&value(digits));
     let found = |at: usize, short: bool| {
         let digits = of(at);
-        // Runs that the date takes up, and what of its last run is time already.
+        // How many runs the date takes up, and how many digits of its last run belong to the time.
         let (taken, over) = match digits.len() {
             8 | 12 | 14 if year(&digits[..4]) && month_day(&digits[4..8]) => (1, digits.len() - 8),
-            // A time of day may look so, too.
+            // A time of day can look like this, too.
             6 if short && month_day(&digits[2..]) => (1, 0),
             4 if year(digits) && month_day(of(at + 1)) => (2, 0),
             4 if year(digits) && month_day(&[of(at + 1), of(at + 2)].concat()) => (3, 0),
@@ -154,7 +155,7 @@ fn date(text: &[u8], runs: &[Range<usize>]) -> Option<(usize, usize)> {
     last(false).or_else(|| last(true))
 }
 
-/// With as many digits of a time before it, these can be its next ones.
+/// Whether `digits` can continue a time of day of which `before` digits stand in front of them.
 fn time_of_day(digits: &[u8], before: usize) -> bool {
     let pairs = digits.chunks(2);
     digits.len().is_multiple_of(2)
@@ -162,23 +163,23 @@ fn time_of_day(digits: &[u8], before: usize) -> bool {
         && pairs.into_iter().all(|pair| value(pair) < 60)
 }
 
-struct File<'a> {
+struct NumberedFile<'a> {
     path: &'a SourcePath,
     name: Name<'a>,
     at: Timestamp,
     session: SessionId,
 }
 
-type Key<'a> = (&'a [u8], Cow<'a, [u8]>);
+type SeriesKey<'a> = (&'a [u8], Cow<'a, [u8]>);
 
 /// The runs of numbers that are missing between files of one camera, given with their times.
 pub(super) fn missing<'a>(
     files: impl Iterator<Item = (&'a SourcePath, Timestamp, SessionId)>,
 ) -> Vec<Missing> {
-    let files: Vec<File<'a>> = files
+    let files: Vec<NumberedFile<'a>> = files
         .filter_map(|(path, at, session)| {
             let name = parse(path)?;
-            Some(File {
+            Some(NumberedFile {
                 path,
                 name,
                 at,
@@ -186,7 +187,7 @@ pub(super) fn missing<'a>(
             })
         })
         .collect();
-    let mut series: BTreeMap<Key<'a>, Vec<&File<'a>>> = BTreeMap::new();
+    let mut series: BTreeMap<SeriesKey<'a>, Vec<&NumberedFile<'a>>> = BTreeMap::new();
     for file in &files {
         let video = file
             .path
@@ -211,7 +212,7 @@ pub(super) fn missing<'a>(
     if holes.is_empty() {
         return Vec::new();
     }
-    let mut by_number: HashMap<u64, Vec<&File<'a>>> = HashMap::new();
+    let mut by_number: HashMap<u64, Vec<&NumberedFile<'a>>> = HashMap::new();
     for file in &files {
         by_number.entry(file.name.number).or_default().push(file);
     }
@@ -221,18 +222,18 @@ pub(super) fn missing<'a>(
         .collect()
 }
 
-/// Cuts a series, in the order of its times, where the counter began anew.
-fn runs<'a, 'f>(members: &[&'f File<'a>]) -> Vec<BTreeMap<u64, &'f File<'a>>> {
-    let mut runs: Vec<BTreeMap<u64, &'f File<'a>>> = Vec::new();
+/// Cuts a series, sorted by time, where the counter was reset.
+fn runs<'a, 'f>(members: &[&'f NumberedFile<'a>]) -> Vec<BTreeMap<u64, &'f NumberedFile<'a>>> {
+    let mut runs: Vec<BTreeMap<u64, &'f NumberedFile<'a>>> = Vec::new();
     let mut names = BTreeSet::new();
     for file in members {
         let (number, suffix) = (file.name.number, file.name.suffix);
-        let anew = runs.last().is_none_or(|run| {
+        let reset = runs.last().is_none_or(|run| {
             let highest = run.last_key_value().map_or(0, |(highest, _)| *highest);
-            // Two lenses may share a number; one name can't come twice.
-            names.contains(&(number, suffix)) || number.saturating_add(ANEW) <= highest
+            // Two lenses may share a number, but one name cannot occur twice.
+            names.contains(&(number, suffix)) || number.saturating_add(RESET_STEP) <= highest
         });
-        if anew {
+        if reset {
             runs.push(BTreeMap::new());
             names.clear();
         }
@@ -244,8 +245,10 @@ fn runs<'a, 'f>(members: &[&'f File<'a>]) -> Vec<BTreeMap<u64, &'f File<'a>>> {
     runs
 }
 
-/// Where a run steps by more than one; nothing where it does not clearly count.
-fn steps<'a, 'f>(run: &BTreeMap<u64, &'f File<'a>>) -> Vec<(&'f File<'a>, &'f File<'a>)> {
+/// The places where a run steps by more than one; none if the run does not clearly count up.
+fn steps<'a, 'f>(
+    run: &BTreeMap<u64, &'f NumberedFile<'a>>,
+) -> Vec<(&'f NumberedFile<'a>, &'f NumberedFile<'a>)> {
     let pairs = run.values().copied().zip(run.values().copied().skip(1));
     let (by_one, wide): (Vec<_>, Vec<_>) =
         pairs.partition(|(a, b)| a.name.number + 1 == b.name.number);
@@ -255,19 +258,19 @@ fn steps<'a, 'f>(run: &BTreeMap<u64, &'f File<'a>>) -> Vec<(&'f File<'a>, &'f Fi
     wide
 }
 
-/// What is left of a hole once other files with such a number are put into it.
+/// What is missing of a hole after other files with its numbers have filled it.
 fn left(
-    before: &File<'_>,
-    after: &File<'_>,
-    by_number: &HashMap<u64, Vec<&File<'_>>>,
+    before: &NumberedFile<'_>,
+    after: &NumberedFile<'_>,
+    by_number: &HashMap<u64, Vec<&NumberedFile<'_>>>,
 ) -> Vec<Missing> {
     let (first, last) = (before.at.min(after.at), before.at.max(after.at));
-    let fills = |file: &File<'_>| {
-        let around = file.at + AROUND >= first && file.at - AROUND <= last;
+    let fills = |file: &NumberedFile<'_>| {
+        let around = file.at + NEIGHBOUR_WINDOW >= first && file.at - NEIGHBOUR_WINDOW <= last;
         file.name.folder == before.name.folder || (file.name.prefix == before.name.prefix && around)
     };
     let (from, to) = (before.name.number + 1, after.name.number - 1);
-    // A hole may be as wide as its digits allow; the files are fewer.
+    // A hole may be as wide as its digits allow, so this walks whichever is fewer: numbers or files.
     let filled: BTreeSet<u64> = if to - from < by_number.len() as u64 {
         (from..=to)
             .filter(|n| {

@@ -1,7 +1,8 @@
-//! Whether two entries of the custody log prove that a file may go from its camera. Pure: looks at nothing but its arguments.
+//! Decides whether two entries of the custody log prove that a file may be deleted from its camera. Pure: it looks only at
+//! its arguments.
 //!
-//! Used by the root helper and by the MTP client alike. Knows nothing of what lies on the camera: that the file there is
-//! the one that is proven is for the caller to see, by path, size, time and digest.
+//! The root helper and the MTP client both use it. It does not see the camera: the caller compares the file there with what
+//! is proven, by path, size, time and digest.
 
 use jiff::Timestamp;
 
@@ -10,7 +11,7 @@ use crate::model::{
     Entry, Event, ItemSealed, ItemStored, Left, Part, Proven, WipeLevel, WipeProof,
 };
 
-/// Whom to believe, and how much is asked for at least.
+/// Which keys to trust, and the least proof that is required.
 #[derive(Debug, Clone)]
 pub struct WipeTrust {
     level: WipeLevel,
@@ -19,7 +20,7 @@ pub struct WipeTrust {
 }
 
 impl WipeTrust {
-    /// From the keys as text. A confirmer that is the station itself would confirm nothing.
+    /// Parses the keys. The station may not be its own confirmer.
     pub fn new(
         level: WipeLevel,
         logs: &[String],
@@ -122,7 +123,7 @@ fn logged<'a>(
         let reason = last.map_or_else(|| "no log key is known".to_owned(), |e| e.to_string());
         return Err(Left::new("proof_wrong", reason));
     };
-    // One meaning only: no key twice, no other spelling.
+    // The entry must have one meaning only: no key twice, no other spelling.
     let parsed = is_canonical(entry.as_bytes()).then(|| serde_json::from_str::<Entry>(entry));
     match parsed {
         Some(Ok(parsed)) if parsed.v == 1 => Ok((parsed, index, key)),
@@ -193,6 +194,6 @@ fn confirmed(
 }
 
 #[cfg(test)]
-pub(crate) mod made;
+pub(crate) mod proof_desk;
 #[cfg(test)]
 mod tests;

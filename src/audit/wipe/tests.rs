@@ -1,8 +1,8 @@
-//! Every trick that a service taken over, or a camera, could try on the one who deletes.
+//! Tricks that a compromised service or a camera could try on the code that deletes.
 
 use proptest::prelude::*;
 
-use super::made::{Desk, now, sealed, stored};
+use super::proof_desk::{Desk, now, sealed, stored};
 use super::*;
 use crate::model::StationStopped;
 
@@ -31,9 +31,9 @@ fn the_receipt_of_another_file_proves_nothing() {
         sealed_receipt: sealed.sealed_receipt.clone(),
         ..stored.clone()
     };
-    // A's file with B's storage, each proven for itself.
+    // File A with the storage of B, each with a valid proof of its own.
     assert_eq!(desk.tried(&mixed(&a, &b)), Err("proof_other_item"));
-    // A's entry with B's receipt.
+    // The entry of A with the receipt of B.
     for wrong in [
         WipeProof {
             sealed: a.sealed.clone(),
@@ -54,7 +54,7 @@ fn the_receipt_of_another_file_proves_nothing() {
     ] {
         assert_eq!(desk.tried(&wrong), Err("proof_wrong"));
     }
-    // The same id, and another object.
+    // The same id with another object.
     let item = sealed("C.MP4");
     for change in [
         |s: &mut ItemStored| s.key = "p/evidence/other/original".into(),
@@ -186,7 +186,7 @@ fn the_level_confirmed_needs_a_pinned_readers_note_of_just_this_object() {
         proven.map(drop).map_err(|left| left.code)
     };
     let own = desk.confirmation(&proof, |_| ());
-    // Whoever asks for more counts: root's file, or the request.
+    // The stricter level counts, whether root's file or the request asks for it.
     for (trust, asked) in [
         (WipeLevel::Stored, WipeLevel::Confirmed),
         (WipeLevel::Confirmed, WipeLevel::Stored),
@@ -233,7 +233,7 @@ fn a_confirmer_is_never_the_station_itself_and_no_key_is_no_trust() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever a request is changed into, it proves nothing, or still just what was proven before.
+    /// A changed request proves nothing, or exactly what it proved before.
     #[test]
     fn no_change_of_a_proof_proves_anything_else(
         field in 0usize..4, at in 0.0f64..1.0, cut in any::<bool>(), new in any::<char>(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::audit::{Book, Gap, GapKind, Stored};
+use crate::audit::{Gap, GapKind, LogHistory, LoggedObject};
 use crate::cli::remote::Bucket;
 use crate::model::{Escaped, EvidenceId, Part};
 
@@ -30,7 +30,7 @@ impl Listing {
         })
     }
 
-    pub fn compare(&self, book: &Book) -> anyhow::Result<Vec<Gap>> {
+    pub fn compare(&self, book: &LogHistory) -> anyhow::Result<Vec<Gap>> {
         let mut gaps = Vec::new();
         for (id, path, stored, previews) in book.stored() {
             let name = format!("item {id} ({path})");
@@ -66,7 +66,7 @@ impl Listing {
     fn object(
         &self,
         id: EvidenceId,
-        stored: &Stored,
+        stored: &LoggedObject,
         name: &str,
         gaps: &mut Vec<Gap>,
     ) -> anyhow::Result<()> {
@@ -100,7 +100,7 @@ impl Listing {
         Ok(self.objects.contains_key(key) || self.bucket.head(key, None)?.is_some())
     }
 
-    fn unknown(&self, book: &Book) -> impl Iterator<Item = Gap> {
+    fn unknown(&self, book: &LogHistory) -> impl Iterator<Item = Gap> {
         let prefix = self.bucket.evidence_prefix();
         let parts = [Part::Original, Part::Preview, Part::Storyboard].map(Part::as_str);
         let known: BTreeSet<&str> = parts.into_iter().chain(BESIDE).chain([ITEM_KEY]).collect();
@@ -136,7 +136,7 @@ fn gap(
     word: &str,
     key: &str,
     evidence: Option<EvidenceId>,
-    stored: Option<&Stored>,
+    stored: Option<&LoggedObject>,
     what: String,
 ) -> Gap {
     Gap {

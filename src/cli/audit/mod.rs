@@ -12,7 +12,7 @@ use self::told::Told;
 use super::remote::Bucket;
 use super::verify::{self, Found};
 use super::{Outcome, decide, load_config};
-use crate::audit::{Book, DirSource, LogSource, Rules, VerifierKey, verify_log};
+use crate::audit::{DirSource, GapRules, LogHistory, LogSource, VerifierKey, verify_log};
 use crate::config::{Config, Roster};
 use crate::durable;
 use crate::model::{CameraId, Entry, Officer};
@@ -115,7 +115,7 @@ fn gaps(config: &Config, args: &GapsArgs) -> anyhow::Result<Outcome> {
         }
         None => read(&local, &key, &mut wrong)?,
     };
-    let rules = Rules {
+    let rules = GapRules {
         now: Timestamp::now(),
         patience: SignedDuration::from_hours(args.waiting_hours.into()),
         unseen: SignedDuration::from_hours(i64::from(args.unseen_days) * 24),
@@ -149,8 +149,8 @@ fn read(
     source: &(dyn LogSource + Sync),
     key: &VerifierKey,
     wrong: &mut Vec<Found>,
-) -> anyhow::Result<Book> {
-    let mut book = Book::default();
+) -> anyhow::Result<LogHistory> {
+    let mut book = LogHistory::default();
     let report = verify_log(
         source,
         key,

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::audit::{Accepted, Book, Gap, GapKind};
+use crate::audit::{Accepted, Gap, GapKind, LogHistory};
 use crate::cli::Outcome;
 use crate::cli::verify::Found;
 use crate::model::Completeness;
@@ -43,7 +43,7 @@ pub struct Told {
 
 impl Told {
     pub fn new(
-        book: &Book,
+        book: &LogHistory,
         gaps: Vec<Gap>,
         findings: Vec<Found>,
         copies: Option<String>,

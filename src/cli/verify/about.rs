@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Items;
-use crate::audit::{Finding, LogSource, VerifierKey, entry_at};
+use crate::audit::{LogFinding, LogSource, VerifierKey, entry_at};
 use crate::model::{Entry, EvidenceId};
 
 /// Items named one by one.
@@ -22,16 +22,18 @@ impl Copies<'_> {
     /// What a finding's entries tell of, in words, and the item where it is one.
     pub fn about(
         &self,
-        finding: &Finding,
+        finding: &LogFinding,
         key: &VerifierKey,
         items: &Items,
     ) -> (String, Option<EvidenceId>) {
         let (first, last, gone) = match finding {
-            Finding::Edited { index } | Finding::NotCanonical { index } => (*index, *index, false),
-            Finding::EditedWithin { first, last } | Finding::Reordered { first, last } => {
+            LogFinding::Edited { index } | LogFinding::NotCanonical { index } => {
+                (*index, *index, false)
+            }
+            LogFinding::EditedWithin { first, last } | LogFinding::Reordered { first, last } => {
                 (*first, *last, false)
             }
-            Finding::Removed { first, last } => (*first, *last, true),
+            LogFinding::Removed { first, last } => (*first, *last, true),
             _ => return (String::new(), None),
         };
         let range = first..=last.min(first.saturating_add(LOOKED));

@@ -7,7 +7,7 @@ use super::super::remote::{Bucket, ObjectReader};
 use super::Items;
 use crate::audit::{VerifierKey, verify_receipt};
 use crate::model::{EvidenceId, Part, PreviewMade, Sha256Digest, composite_checksum};
-use crate::seal::{Expected, KeySource, RecipientKey, SealError, open_to};
+use crate::seal::{ExpectedMessage, KeySource, RecipientKey, SealError, open_to};
 
 /// One stored item against the store.
 pub struct Item<'a> {
@@ -184,7 +184,7 @@ impl Item<'_> {
         .map_err(failed)?;
         let mut reader = PartHasher::new(reader, object.part_size);
         if let Some(recipient) = self.recipient {
-            let expected = Expected {
+            let expected = ExpectedMessage {
                 evidence: self.id,
                 part: object.part,
                 sha256: Some(object.sha256),

@@ -18,7 +18,7 @@ use self::item::Item;
 pub(super) use self::item::PartHasher;
 use super::remote::Bucket;
 use super::{Outcome, load_config, usage};
-use crate::audit::{DirSource, Finding, LogSource, Standing, VerifierKey, compare, verify_log};
+use crate::audit::{DirSource, LogFinding, LogSource, Standing, VerifierKey, compare, verify_log};
 use crate::config::Config;
 use crate::durable;
 use crate::model::{
@@ -84,7 +84,7 @@ pub(super) struct Found {
 
 impl Found {
     /// Something wrong with the log itself.
-    pub(super) fn of(finding: &Finding) -> Self {
+    pub(super) fn of(finding: &LogFinding) -> Self {
         Self {
             code: finding.label().to_owned(),
             evidence: None,

@@ -16,7 +16,7 @@ use crate::model::{Event, Explain as _, ItemPreviewed, Part, PreviewOutcome, Pro
 use crate::preview::{
     Ending, FinishedPreview, PreviewError, PreviewRequest, WorkerJob, WorkerReport, supervise,
 };
-use crate::seal::{Expected, KeySource, Recipient, SealError, open_to};
+use crate::seal::{ExpectedMessage, KeySource, Recipient, SealError, open_to};
 
 /// How many times a preview is tried whose worker was killed, or whose station stopped meanwhile.
 const ATTEMPTS: u32 = 3;
@@ -166,7 +166,7 @@ impl Previews {
             return Err(nonsense("its output has another size than it says"));
         }
         let key = self.shared.item_key(row)?;
-        let expected = Expected {
+        let expected = ExpectedMessage {
             evidence: row.id,
             part,
             sha256: Some(made.sha256),

@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use proptest::prelude::*;
 
 use super::*;
-use crate::audit::made::{Desk, now, sealed, stored};
+use crate::audit::proof_desk::{Desk, now, sealed, stored};
 use crate::dock::usb::{DISK, PlugState, Tree, made};
 use crate::model::{CameraId, Mounted, MountedStorage, Proven, SourcePath, WipeLevel, WipeProof};
 

@@ -130,7 +130,7 @@ fn a_regular_frame_cannot_pose_as_the_final_one() {
 fn the_message_of_something_else_is_refused() {
     let plain = plaintext(20);
     let (message, sealed) = seal(&plain, 16, false);
-    let right = Expected {
+    let right = ExpectedMessage {
         evidence: keys().evidence,
         part: Part::Original,
         sha256: Some(sealed.sha256),
@@ -138,19 +138,22 @@ fn the_message_of_something_else_is_refused() {
     let evidence = EvidenceId::new();
     let part = Part::Preview;
     let handed = Cell::new(0);
-    let open = |expected: &Expected| {
+    let open = |expected: &ExpectedMessage| {
         open_to(&message[..], &item(), Some(expected), |chunk| {
             handed.set(handed.get() + chunk.len());
             Ok(())
         })
     };
-    for wrong in [Expected { evidence, ..right }, Expected { part, ..right }] {
+    for wrong in [
+        ExpectedMessage { evidence, ..right },
+        ExpectedMessage { part, ..right },
+    ] {
         assert!(matches!(open(&wrong), Err(SealError::OtherObject(_))));
     }
     assert_eq!(handed.get(), 0, "not a byte of another object");
     let sha256 = Some(Sha256Digest::of(b"something else"));
     assert!(matches!(
-        open(&Expected { sha256, ..right }),
+        open(&ExpectedMessage { sha256, ..right }),
         Err(SealError::Digest { .. })
     ));
     assert!(open(&right).is_ok());

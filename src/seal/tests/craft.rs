@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::seal::format::{FRAME_OVERHEAD, Header};
+use crate::seal::format::{FRAME_OVERHEAD, MessageHeader};
 use crate::seal::keys::random_secret;
 use crate::seal::sealer::MessageKeys;
 
 /// A header with a valid tag, after `change`, and the keys behind it.
-fn crafted(change: impl FnOnce(&mut Header)) -> (Vec<u8>, MessageKeys) {
+fn crafted(change: impl FnOnce(&mut MessageHeader)) -> (Vec<u8>, MessageKeys) {
     let data_key = random_secret().unwrap();
     let context = spec(64).context();
     let serialized = context.serialize().unwrap();
@@ -16,7 +16,7 @@ fn crafted(change: impl FnOnce(&mut Header)) -> (Vec<u8>, MessageKeys) {
     let wrapped = keys().item.wrap(&id, &data_key, &serialized).unwrap();
     let message_id = [9; 32];
     let derived = MessageKeys::derive(&data_key, &message_id).unwrap();
-    let mut header = Header {
+    let mut header = MessageHeader {
         message_id,
         context,
         keys: vec![wrapped],
@@ -32,7 +32,7 @@ fn crafted(change: impl FnOnce(&mut Header)) -> (Vec<u8>, MessageKeys) {
 
 #[test]
 fn a_key_commitment_that_does_not_fit_is_refused_though_the_tag_is_valid() {
-    let read = |bytes: &[u8]| Unlocked::read(&mut &bytes[..], &item()).map(|_| ());
+    let read = |bytes: &[u8]| UnlockedMessage::read(&mut &bytes[..], &item()).map(|_| ());
     assert!(read(&crafted(|_| ()).0).is_ok());
     let (bytes, _) = crafted(|header| header.commitment[31] ^= 1);
     assert!(matches!(read(&bytes), Err(SealError::Commitment)));
@@ -41,7 +41,7 @@ fn a_key_commitment_that_does_not_fit_is_refused_though_the_tag_is_valid() {
 #[test]
 fn a_data_key_under_another_context_does_not_open() {
     let (bytes, _) = crafted(|header| header.context.0[0].1.push('x'));
-    let read = Unlocked::read(&mut &bytes[..], &item()).map(|_| ());
+    let read = UnlockedMessage::read(&mut &bytes[..], &item()).map(|_| ());
     assert!(matches!(read, Err(SealError::NoKey)));
 }
 
@@ -63,7 +63,7 @@ fn a_context_that_is_unsorted_doubled_or_ragged_is_refused() {
         let length = u16::try_from(context.len()).unwrap().to_be_bytes();
         let bytes = [&start[..], &length, &context, &[0; 200]].concat();
         assert!(matches!(
-            Header::read(&mut &bytes[..]),
+            MessageHeader::read(&mut &bytes[..]),
             Err(SealError::Format("the encryption context is malformed"))
         ));
     }

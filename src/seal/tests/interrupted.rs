@@ -18,7 +18,7 @@ impl Read for Unplugged<'_> {
 /// Cancels after so many looks.
 struct Impatient(Cell<usize>);
 
-impl Watch for Impatient {
+impl PullWatch for Impatient {
     fn progress(&self, _: u64) {}
     fn cancelled(&self) -> bool {
         self.0.set(self.0.get().wrapping_sub(1));
@@ -33,14 +33,14 @@ fn finish(part: &[u8], plain: &[u8], buffers: &mut Buffers, side_by_side: bool) 
     };
     assert!(start.torn.is_empty(), "only whole frames are written");
     let rest = usize::try_from(start.plaintext).unwrap();
-    let mut sink = Memory(part.to_vec());
+    let mut sink = SealedBytes(part.to_vec());
     seal_stream(
         &mut &plain[rest..],
         &mut sink,
         *start,
         buffers,
         side_by_side,
-        &Quiet,
+        &NoWatch,
     )
     .unwrap();
     assert_eq!(open(&sink.0, &item()).unwrap(), plain);
@@ -54,14 +54,14 @@ fn a_pull_that_lost_its_camera_is_an_error_and_can_go_on() {
         let mut buffers = Buffers::new(64, 4);
         for given in 0..=plain.len() {
             let sealer = Sealer::new(&spec(64)).unwrap();
-            let mut sink = Memory(sealer.header().to_vec());
+            let mut sink = SealedBytes(sealer.header().to_vec());
             let outcome = seal_stream(
                 &mut Unplugged(&plain[..given]),
                 &mut sink,
                 Start::fresh(sealer),
                 &mut buffers,
                 side_by_side,
-                &Quiet,
+                &NoWatch,
             );
             assert!(matches!(outcome, Err(PipelineError::Source(_))), "{given}");
             finish(&sink.0, &plain, &mut buffers, side_by_side);
@@ -76,7 +76,7 @@ fn a_cancelled_pull_stops_and_can_go_on() {
         let mut buffers = Buffers::new(64, 4);
         for looks in 1..6 {
             let sealer = Sealer::new(&spec(64)).unwrap();
-            let mut sink = Memory(sealer.header().to_vec());
+            let mut sink = SealedBytes(sealer.header().to_vec());
             let outcome = seal_stream(
                 &mut &plain[..],
                 &mut sink,
@@ -94,7 +94,7 @@ fn a_cancelled_pull_stops_and_can_go_on() {
 #[test]
 fn progress_only_grows_and_ends_at_the_file_s_size() {
     struct Steps(Cell<u64>);
-    impl Watch for Steps {
+    impl PullWatch for Steps {
         fn progress(&self, plaintext: u64) {
             assert!(plaintext >= self.0.get());
             self.0.set(plaintext);
@@ -107,7 +107,7 @@ fn progress_only_grows_and_ends_at_the_file_s_size() {
         for count in [0, 2, 3, 9] {
             let plain = plaintext(64 * 7 + 1);
             let sealer = Sealer::new(&spec(64)).unwrap();
-            let mut sink = Memory(sealer.header().to_vec());
+            let mut sink = SealedBytes(sealer.header().to_vec());
             let steps = Steps(Cell::new(0));
             let mut buffers = Buffers::new(64, count);
             let start = Start::fresh(sealer);

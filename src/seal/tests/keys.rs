@@ -2,7 +2,7 @@ use std::io::Read;
 
 use super::*;
 use crate::model::Explain as _;
-use crate::seal::format::Header;
+use crate::seal::format::MessageHeader;
 
 #[test]
 fn a_private_key_as_recipient_is_refused_by_name() {
@@ -114,12 +114,12 @@ fn items_prepared_together_share_no_key_and_each_opens_with_its_own() {
     for item in &items {
         for other in &items {
             let mut header = item.sealer.header();
-            let opened = Unlocked::read(&mut header, &KeySource::Item(&other.key));
+            let opened = UnlockedMessage::read(&mut header, &KeySource::Item(&other.key));
             assert_eq!(opened.is_ok(), std::ptr::eq(item, other));
         }
         for key in [&keys().p384, &keys().p256] {
             let source = KeySource::Recipient(key);
-            let original = Unlocked::read(&mut item.sealer.header(), &source).unwrap();
+            let original = UnlockedMessage::read(&mut item.sealer.header(), &source).unwrap();
             original.expect(item.evidence, Part::Original).unwrap();
             let mut opened = Vec::new();
             let message = &item.item_key_message[..];
@@ -211,7 +211,7 @@ fn huge_counts_and_lengths_in_a_header_allocate_nothing_huge() {
             rest: &bytes,
             largest: 0,
         };
-        let error = Header::read(&mut meter).unwrap_err();
+        let error = MessageHeader::read(&mut meter).unwrap_err();
         assert!(
             matches!(error, SealError::Format(_) | SealError::Truncated(_)),
             "{tail:?}: {error}"

@@ -18,7 +18,7 @@ const STATION: &str = "depot-7";
 const CAMERA: &str = "B7F-00412";
 
 /// Made once: key generation is slow in unoptimised builds.
-struct Keys {
+struct TestKeys {
     p384: RecipientKey,
     p256: RecipientKey,
     recipients: [Recipient; 2],
@@ -26,8 +26,8 @@ struct Keys {
     evidence: EvidenceId,
 }
 
-fn keys() -> &'static Keys {
-    static KEYS: OnceLock<Keys> = OnceLock::new();
+fn keys() -> &'static TestKeys {
+    static KEYS: OnceLock<TestKeys> = OnceLock::new();
     KEYS.get_or_init(|| {
         let make = |curve| {
             let (private, public) = keygen_recipient(curve).unwrap();
@@ -36,7 +36,7 @@ fn keys() -> &'static Keys {
         };
         let (p384, first) = make(Curve::P384);
         let (p256, second) = make(Curve::P256);
-        Keys {
+        TestKeys {
             p384,
             p256,
             recipients: [first, second],
@@ -75,18 +75,18 @@ fn plaintext(size: usize) -> Vec<u8> {
 }
 
 #[derive(Default)]
-struct Memory(Vec<u8>);
+struct SealedBytes(Vec<u8>);
 
-impl Sink for Memory {
+impl SealedSink for SealedBytes {
     fn append(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
         self.0.extend_from_slice(bytes);
         Ok(())
     }
 }
 
-struct Quiet;
+struct NoWatch;
 
-impl Watch for Quiet {
+impl PullWatch for NoWatch {
     fn progress(&self, _: u64) {}
     fn cancelled(&self) -> bool {
         false
@@ -107,16 +107,16 @@ impl std::io::Read for Dribble<'_> {
 }
 
 /// Header and frames through the pipeline.
-fn seal(plain: &[u8], frame_length: u32, side_by_side: bool) -> (Vec<u8>, Sealed) {
+fn seal(plain: &[u8], frame_length: u32, side_by_side: bool) -> (Vec<u8>, SealedStream) {
     let sealer = Sealer::new(&spec(frame_length)).unwrap();
-    let mut sink = Memory(sealer.header().to_vec());
+    let mut sink = SealedBytes(sealer.header().to_vec());
     let sealed = seal_stream(
         &mut Dribble(plain, 0),
         &mut sink,
         Start::fresh(sealer),
         &mut Buffers::new(frame_length, 4),
         side_by_side,
-        &Quiet,
+        &NoWatch,
     )
     .unwrap();
     (sink.0, sealed)
@@ -133,7 +133,7 @@ fn open(message: &[u8], source: &KeySource<'_>) -> Result<Vec<u8>, SealError> {
 
 /// Bytes of the header with its tag.
 fn header_length(message: &[u8]) -> usize {
-    Unlocked::read(&mut &message[..], &item())
+    UnlockedMessage::read(&mut &message[..], &item())
         .unwrap()
         .bytes
         .len()

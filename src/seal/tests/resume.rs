@@ -15,7 +15,7 @@ fn go_on(
     part: &[u8],
     source: &[u8],
     side_by_side: bool,
-) -> Result<(Vec<u8>, Sealed), PipelineError> {
+) -> Result<(Vec<u8>, SealedStream), PipelineError> {
     let start = match resume_cut(part)? {
         Resumed::Complete(sealed) => return Ok((part.to_vec(), sealed)),
         Resumed::Partial(start) => start,
@@ -24,7 +24,7 @@ fn go_on(
     let rest = usize::try_from(start.plaintext).unwrap();
     assert!(part[behind..].starts_with(&start.torn));
     assert_eq!(start.torn.is_empty(), part.len() == behind);
-    let mut sink = Memory(part[..behind].to_vec());
+    let mut sink = SealedBytes(part[..behind].to_vec());
     let sealed = seal_stream(
         &mut &source[rest.min(source.len())..],
         &mut sink,
@@ -32,7 +32,7 @@ fn go_on(
         // Another frame length than the message has: as after a change of the configuration.
         &mut Buffers::new(32, 3),
         side_by_side,
-        &Quiet,
+        &NoWatch,
     )?;
     Ok((sink.0, sealed))
 }
@@ -182,7 +182,7 @@ fn a_pull_goes_on_in_a_real_spool_file() {
     let rest = usize::try_from(start.plaintext).unwrap();
     let mut buffers = Buffers::new(64, 4);
     let mut source = &plain[rest..];
-    let sealed = seal_stream(&mut source, &mut file, *start, &mut buffers, true, &Quiet).unwrap();
+    let sealed = seal_stream(&mut source, &mut file, *start, &mut buffers, true, &NoWatch).unwrap();
     file.finish().unwrap();
     file.sync().unwrap();
     assert_eq!(sealed, whole);

@@ -35,7 +35,7 @@ fn every_key_opens_what_either_mode_sealed() {
 fn what_open_to_returns_is_the_plaintext_s_digest_and_size() {
     let plain = plaintext(3 * L + 5);
     let (message, sealed) = seal(&plain, 64, true);
-    let expected = Expected {
+    let expected = ExpectedMessage {
         evidence: keys().evidence,
         part: Part::Original,
         sha256: Some(sealed.sha256),

@@ -1,3 +1,7 @@
+//! The calls of [`Store`].
+
+use aws_sdk_s3::operation::put_object::PutObjectOutput;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload,
@@ -9,8 +13,8 @@ use jiff::Timestamp;
 use crate::failpoint::step;
 use crate::model::{Retention, Sha256Digest};
 use crate::upload::store::{
-    Body, BucketFacts, Completed, DonePart, Head, Known, ListPage, Listed, ListedPart, Put, Store,
-    StoreFuture,
+    Body, BucketAnswer, BucketFacts, Completed, DonePart, Head, ListPage, ListedObject, ListedPart,
+    Put, Store, StoreFuture,
 };
 use crate::upload::{BoxError, MAX_PARTS, UploadError};
 
@@ -18,10 +22,30 @@ use super::S3Store;
 
 const CONTENT_TYPE: &str = "application/octet-stream";
 const PAGE: i32 = 1_000;
-/// Every part sent four times.
+/// Enough for every part to have been sent four times.
 const MOST_LISTED: usize = 40_000;
 
 use super::convert::{length, lock_mode, lock_until, part_number};
+
+impl S3Store {
+    /// To be sent without payload signing: the signed checksum header covers the body, which is not hashed once more.
+    fn put_request(&self, key: &str, body: Body) -> PutObjectFluentBuilder {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type(CONTENT_TYPE)
+            .checksum_sha256(body.sha256.to_base64())
+            .body(ByteStream::from(body.bytes))
+    }
+}
+
+fn put_of(answer: PutObjectOutput) -> Put {
+    Put {
+        version_id: answer.version_id,
+        checksum: answer.checksum_sha256,
+    }
+}
 
 impl Store for S3Store {
     fn bucket(&self) -> &str {
@@ -38,24 +62,14 @@ impl Store for S3Store {
             step!("store put_once");
             let length = body.bytes.len() as u64;
             let request = self
-                .client
-                .put_object()
-                .bucket(&self.bucket)
-                .key(key)
-                .content_type(CONTENT_TYPE)
+                .put_request(key, body)
                 .if_none_match("*")
-                .checksum_sha256(body.sha256.to_base64())
                 .set_object_lock_mode(lock_mode(retention))
                 .set_object_lock_retain_until_date(lock_until(retention))
-                .body(ByteStream::from(body.bytes))
                 .customize()
-                // The signed checksum header covers the body: no second hash of it.
                 .disable_payload_signing();
             match self.call("put object", length, request.send()).await {
-                Ok(answer) => Ok(Some(Put {
-                    version_id: answer.version_id,
-                    checksum: answer.checksum_sha256,
-                })),
+                Ok(answer) => Ok(Some(put_of(answer))),
                 Err(failure) if failure.status == 412 => Ok(None),
                 Err(failure) if failure.status == 409 => Err(UploadError::Racing {
                     key: key.to_owned(),
@@ -70,20 +84,11 @@ impl Store for S3Store {
             step!("store put");
             let length = body.bytes.len() as u64;
             let request = self
-                .client
-                .put_object()
-                .bucket(&self.bucket)
-                .key(key)
-                .content_type(CONTENT_TYPE)
-                .checksum_sha256(body.sha256.to_base64())
-                .body(ByteStream::from(body.bytes))
+                .put_request(key, body)
                 .customize()
                 .disable_payload_signing();
             let answer = self.call("put object", length, request.send()).await?;
-            Ok(Put {
-                version_id: answer.version_id,
-                checksum: answer.checksum_sha256,
-            })
+            Ok(put_of(answer))
         })
     }
 
@@ -113,7 +118,7 @@ impl Store for S3Store {
             let range = format!("bytes={offset}-{last}");
             match self.read(key, version_id, Some(range), len).await {
                 Ok(bytes) => Ok(bytes),
-                // Beyond the end: nothing is there.
+                // The range begins beyond the object's end.
                 Err(failure) if failure.status == 416 => Ok(Bytes::new()),
                 Err(failure) => Err(failure.into()),
             }
@@ -172,7 +177,7 @@ impl Store for S3Store {
                     .unwrap_or_default()
                     .into_iter()
                     .filter_map(|object| {
-                        Some(Listed {
+                        Some(ListedObject {
                             key: object.key?,
                             size: length(object.size),
                         })
@@ -285,8 +290,8 @@ impl Store for S3Store {
                     let (Some(number), Some(etag)) = (number, part.e_tag) else {
                         continue;
                     };
-                    // Never falling and bounded: a store that repeats a page must not loop us. SeaweedFS lists a
-                    // part that was sent twice twice, and takes either.
+                    // Numbers never fall and are bounded, so a store that repeats a page cannot cause a loop. SeaweedFS
+                    // lists a part twice if it was sent twice, and accepts either.
                     if parts.last().is_none_or(|last| last.number <= number)
                         && u64::from(number) <= MAX_PARTS
                         && parts.len() < MOST_LISTED
@@ -399,10 +404,10 @@ impl Store for S3Store {
 
     fn check_bucket(&self) -> StoreFuture<'_, BucketFacts> {
         Box::pin(async move {
-            // GETs, not HeadBucket: their answers say what is wrong.
+            // These are GETs instead of HeadBucket because their answers say what is wrong.
             let object_lock = match self.object_lock().await {
                 Ok(enabled) => yes(enabled),
-                Err(UploadError::Forbidden { .. }) => Known::NotAllowedToAsk,
+                Err(UploadError::Forbidden { .. }) => BucketAnswer::NotAllowedToAsk,
                 Err(error) => return Err(error),
             };
             let versioning = self.client.get_bucket_versioning().bucket(&self.bucket);
@@ -414,7 +419,7 @@ impl Store for S3Store {
                     .status
                     .is_some_and(|status| status == BucketVersioningStatus::Enabled)),
                 Err(failure) => match failure.error {
-                    UploadError::Forbidden { .. } => Known::NotAllowedToAsk,
+                    UploadError::Forbidden { .. } => BucketAnswer::NotAllowedToAsk,
                     error => return Err(error),
                 },
             };
@@ -434,6 +439,10 @@ pub(super) fn bad_answer(action: &'static str, why: &'static str) -> UploadError
     }
 }
 
-const fn yes(fact: bool) -> Known {
-    if fact { Known::Yes } else { Known::No }
+const fn yes(fact: bool) -> BucketAnswer {
+    if fact {
+        BucketAnswer::Yes
+    } else {
+        BucketAnswer::No
+    }
 }

@@ -14,9 +14,9 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::upload::{BoxError, StoreConfig, UploadError};
 
-use super::server_clock::{ServerClock, Watch};
+use super::server_clock::{ClockInterceptor, ServerClock};
 
-/// A certificate bundle larger than this is not one.
+/// A larger file is not a certificate bundle.
 const LARGEST_BUNDLE: u64 = 4 << 20;
 
 pub fn build(config: &StoreConfig, clock: Arc<ServerClock>) -> Result<Client, UploadError> {
@@ -43,14 +43,14 @@ pub fn build(config: &StoreConfig, clock: Arc<ServerClock>) -> Result<Client, Up
                 .connect_timeout(config.connect_timeout)
                 .build(),
         )
-        // Trips on slow links; each call has a limit that grows with its bytes instead.
+        // It fails on slow links; each call has a limit that grows with its bytes instead.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         // Each body comes with its SHA-256; the SDK must not hash it again.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-        // A wrong clock is an operator's matter: retention dates and the log come from it.
+        // An operator has to correct a wrong clock: retention dates and the log come from it.
         .disable_clock_skew_correction(true)
-        .interceptor(Watch(clock));
+        .interceptor(ClockInterceptor(clock));
     if let Ok(name) = AppName::new("camdock") {
         builder = builder.app_name(name);
     }
@@ -108,7 +108,7 @@ fn read_bounded(path: &std::path::Path) -> Result<Vec<u8>, BoxError> {
     Ok(pem)
 }
 
-/// The client panics on a bundle that it can't read: find that out before.
+/// The client would panic on a bundle that it cannot read, so this checks it first.
 fn check_bundle(pem: &[u8]) -> Result<(), BoxError> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {

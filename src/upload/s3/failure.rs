@@ -8,24 +8,24 @@ use crate::upload::{BoxError, UploadError};
 
 /// Beyond it S3 refuses a signature (15 minutes); a refused signature with half of it is put down to the clock.
 const SUSPICIOUS_SKEW: u64 = 450;
-/// What a store says is shown to people: bounded.
+/// People are shown at most this much of what a store says.
 const LONGEST_TEXT: usize = 200;
 
-/// A failed call: its class, and what the store said, for callers to whom some answers are no failures.
+/// A failed call: its class, and what the store said, for callers that expect some of these answers.
 #[derive(Debug)]
-pub struct Failure {
+pub struct CallFailure {
     pub error: UploadError,
     pub status: u16,
     pub code: String,
 }
 
-impl From<Failure> for UploadError {
-    fn from(failure: Failure) -> Self {
+impl From<CallFailure> for UploadError {
+    fn from(failure: CallFailure) -> Self {
         failure.error
     }
 }
 
-impl Failure {
+impl CallFailure {
     pub fn timeout(action: &'static str, limit: Duration) -> Self {
         Self::local(UploadError::Timeout { action, limit })
     }
@@ -51,14 +51,14 @@ impl Failure {
             SdkError::ServiceError(service) => {
                 let raw = service.raw();
                 let meta = service.err().meta();
-                // Not refused, just not understood: cut short or spoilt on the way.
+                // The answer was not understood: it was cut short or damaged on the way.
                 if raw.status().is_success() && meta.code().is_none() {
                     return Self::local(UploadError::BadAnswer {
                         action,
                         source: SdkError::<E, HttpResponse>::ServiceError(service).into(),
                     });
                 }
-                Self::answered(&Answer {
+                Self::answered(&ErrorAnswer {
                     action,
                     bucket,
                     clock_ahead,
@@ -68,7 +68,7 @@ impl Failure {
                     retry_after: raw.headers().get("retry-after"),
                 })
             }
-            // An answer that is no S3: a proxy's page, or one cut short.
+            // The answer is not S3: a proxy's page, or a truncated one.
             SdkError::ResponseError(response) => {
                 let status = response.raw().status().as_u16();
                 let retry_after = response
@@ -77,7 +77,7 @@ impl Failure {
                     .get("retry-after")
                     .map(str::to_owned);
                 if status >= 400 {
-                    return Self::answered(&Answer {
+                    return Self::answered(&ErrorAnswer {
                         action,
                         bucket,
                         clock_ahead,
@@ -105,7 +105,7 @@ impl Failure {
         Self::local(error)
     }
 
-    fn answered(answer: &Answer<'_>) -> Self {
+    fn answered(answer: &ErrorAnswer<'_>) -> Self {
         Self {
             status: answer.status,
             code: shown(answer.code),
@@ -115,7 +115,7 @@ impl Failure {
 }
 
 /// What the store answered, as far as the class of the error needs it.
-struct Answer<'a> {
+struct ErrorAnswer<'a> {
     action: &'static str,
     bucket: &'a str,
     clock_ahead: Option<i64>,
@@ -125,7 +125,7 @@ struct Answer<'a> {
     retry_after: Option<&'a str>,
 }
 
-impl Answer<'_> {
+impl ErrorAnswer<'_> {
     /// Codes as S3 documents them ("List of error codes"); statuses where a store gives another code or none.
     fn class(&self) -> UploadError {
         let action = self.action;
@@ -229,7 +229,7 @@ impl Answer<'_> {
         }
     }
 
-    /// As the store names it; its status where it gives no name.
+    /// The store's own code, or the status where it gives none.
     fn code(&self) -> String {
         match self.code {
             "" => self.status.to_string(),
@@ -286,7 +286,7 @@ mod tests {
     use crate::model::{Explain as _, RetryClass};
 
     fn class(status: u16, code: &str, clock_ahead: i64) -> UploadError {
-        Answer {
+        ErrorAnswer {
             action: "upload part",
             bucket: "evidence",
             clock_ahead: Some(clock_ahead),

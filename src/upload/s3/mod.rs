@@ -1,5 +1,5 @@
-//! The store trait over aws-sdk-s3: one call, one try. The SDK's retries, clock correction and stall detection are
-//! off; time limits and classes of errors are ours.
+//! The store trait over aws-sdk-s3. Each call tries once: the SDK's retries, clock correction and stall detection are off;
+//! time limits and classes of errors are ours.
 
 mod calls;
 mod client;
@@ -16,7 +16,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use super::{StoreConfig, UploadError};
-use failure::Failure;
+use failure::CallFailure;
 use server_clock::ServerClock;
 
 /// A bucket of an S3 store. Cheap to clone; clones share connections.
@@ -74,15 +74,15 @@ impl S3Store {
         action: &'static str,
         bytes: u64,
         call: impl Future<Output = Result<T, SdkError<E>>>,
-    ) -> Result<T, Failure>
+    ) -> Result<T, CallFailure>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let limit = self.limit(bytes);
         match tokio::time::timeout(limit, call).await {
             Ok(answer) => answer
-                .map_err(|error| Failure::new(action, &self.bucket, self.clock.ahead(), error)),
-            Err(_) => Err(Failure::timeout(action, limit)),
+                .map_err(|error| CallFailure::new(action, &self.bucket, self.clock.ahead(), error)),
+            Err(_) => Err(CallFailure::timeout(action, limit)),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Calls that only read, and what they tell about calls that were refused.
+//! Calls that only read, and what they reveal about calls that were refused.
 
 use aws_sdk_s3::types::ObjectLockEnabled;
 use bytes::{Bytes, BytesMut};
@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use super::S3Store;
 use super::calls::bad_answer;
 use super::convert::length;
-use super::failure::Failure;
+use super::failure::CallFailure;
 use crate::model::Retention;
 use crate::upload::UploadError;
 
@@ -29,10 +29,10 @@ impl S3Store {
         }
     }
 
-    /// Stores say no more than "invalid request" to a retention that their bucket can't have: ask the bucket.
+    /// A store answers only "invalid request" to a retention that its bucket cannot have, so this asks the bucket.
     pub(super) async fn refused_lock(
         &self,
-        failure: Failure,
+        failure: CallFailure,
         retention: Option<&Retention>,
     ) -> UploadError {
         let suspicious = retention.is_some() && failure.status == 400;
@@ -51,7 +51,7 @@ impl S3Store {
         version_id: Option<&str>,
         range: Option<String>,
         limit: u64,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<Bytes, CallFailure> {
         let action = "get object";
         let request = self
             .client
@@ -62,7 +62,7 @@ impl S3Store {
             .set_range(range);
         let answer = self.call(action, 0, request.send()).await?;
         let oversized = || {
-            Failure::local(UploadError::Oversized {
+            CallFailure::local(UploadError::Oversized {
                 key: key.to_owned(),
                 limit,
             })
@@ -76,7 +76,7 @@ impl S3Store {
             let mut bytes = BytesMut::new();
             while let Some(chunk) = stream.next().await {
                 let chunk = chunk.map_err(|source| {
-                    Failure::local(UploadError::Unreachable {
+                    CallFailure::local(UploadError::Unreachable {
                         action,
                         source: source.into(),
                     })
@@ -91,9 +91,12 @@ impl S3Store {
         let time = self.limit(limit);
         let bytes = tokio::time::timeout(time, body)
             .await
-            .map_err(|_| Failure::timeout(action, time))??;
+            .map_err(|_| CallFailure::timeout(action, time))??;
         if announced.is_some_and(|announced| length(Some(announced)) != bytes.len() as u64) {
-            return Err(Failure::local(bad_answer(action, "its body is cut short")));
+            return Err(CallFailure::local(bad_answer(
+                action,
+                "its body is cut short",
+            )));
         }
         Ok(bytes)
     }

@@ -37,11 +37,11 @@ fn ahead_of(date: &str, now: Timestamp) -> Option<i64> {
     Some(theirs.as_second() - now.as_second())
 }
 
-/// The client wants an owned interceptor; the store keeps the other half.
+/// The client takes ownership of its interceptor; the store keeps the other reference.
 #[derive(Debug)]
-pub struct Watch(pub Arc<ServerClock>);
+pub struct ClockInterceptor(pub Arc<ServerClock>);
 
-impl Intercept for Watch {
+impl Intercept for ClockInterceptor {
     fn name(&self) -> &'static str {
         "ServerClock"
     }

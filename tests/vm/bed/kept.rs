@@ -11,7 +11,7 @@ use camdock::model::Sha256Digest;
 use super::agent::Agent;
 use super::install;
 use super::qemu::{Disk, Machine, Qemu};
-use crate::support::find_weed;
+use crate::support::tool;
 
 pub const BOOT_LIMIT: Duration = Duration::from_mins(4);
 
@@ -44,7 +44,7 @@ impl Turn {
     /// `vmlinuz`, `initrd`, `disk.raw` and `store.raw`, made by `guest/make_image.sh`.
     pub fn image(&self) -> (PathBuf, String) {
         let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vm/guest");
-        let weed = find_weed();
+        let weed = tool("weed");
         let mut names: Vec<_> = fs::read_dir(&guest)
             .unwrap()
             .map(|e| e.unwrap().path())

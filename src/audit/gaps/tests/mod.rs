@@ -5,7 +5,7 @@ mod numbering;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Book, Gap, GapKind, Rules};
+use super::{Gap, GapKind, GapRules, LogHistory};
 use crate::model::{CameraId, Entry, Officer};
 
 const S1: &str = "0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9b01";
@@ -13,15 +13,15 @@ const S2: &str = "0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9b02";
 const E1: &str = "0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9be1";
 
 /// A log that is written as one reads it; time passes by a minute an entry.
-struct Story {
-    book: Book,
+struct LogScript {
+    history: LogHistory,
     now: Timestamp,
 }
 
-impl Story {
+impl LogScript {
     fn new() -> Self {
         Self {
-            book: Book::default(),
+            history: LogHistory::default(),
             now: "2026-03-01T08:00:00Z".parse().unwrap(),
         }
     }
@@ -30,7 +30,7 @@ impl Story {
         self.now += SignedDuration::from_mins(1);
         let entry = json!({"v": 1, "time": self.now, "station": "leeds-1", "session": session, "event": event, "data": data});
         let entry: Entry = serde_json::from_value(entry).unwrap();
-        self.book.enter(&entry);
+        self.history.enter(&entry);
     }
 
     fn docked(&mut self, session: &str, camera: Option<&str>) {
@@ -83,8 +83,8 @@ impl Story {
         self.says(S1, "operator.action", &data);
     }
 
-    fn rules(&self, later: SignedDuration) -> Rules {
-        Rules {
+    fn rules(&self, later: SignedDuration) -> GapRules {
+        GapRules {
             now: self.now + later,
             patience: SignedDuration::from_hours(24),
             unseen: SignedDuration::from_hours(24 * 14),
@@ -93,7 +93,7 @@ impl Story {
     }
 
     fn gaps(&self) -> Vec<Gap> {
-        self.book.gaps(&self.rules(SignedDuration::from_mins(1)))
+        self.history.gaps(&self.rules(SignedDuration::from_mins(1)))
     }
 
     fn kinds(&self) -> Vec<GapKind> {
@@ -107,7 +107,7 @@ fn file((path, size, hour): &(&str, u64, u8)) -> Value {
 
 #[test]
 fn a_session_that_took_everything_leaves_no_gap() {
-    let mut story = Story::new();
+    let mut story = LogScript::new();
     story.docked(S1, Some("acme/X1"));
     story.lists(S1, &[("A.MP4", 5, 1)]);
     story.seals(S1, E1, ("A.MP4", 5, 1));
@@ -117,7 +117,7 @@ fn a_session_that_took_everything_leaves_no_gap() {
     // Nor a year later.
     assert_eq!(
         story
-            .book
+            .history
             .gaps(&story.rules(SignedDuration::from_hours(9000))),
         []
     );
@@ -125,13 +125,13 @@ fn a_session_that_took_everything_leaves_no_gap() {
 
 #[test]
 fn what_was_seen_and_never_taken_is_named_until_it_is_taken() {
-    let mut story = Story::new();
+    let mut story = LogScript::new();
     story.docked(S1, Some("acme/X1"));
     story.lists(S1, &[("A.MP4", 5, 1)]);
     // It is being read; only a day later that is strange.
     assert_eq!(story.kinds(), []);
     let late = story
-        .book
+        .history
         .gaps(&story.rules(SignedDuration::from_hours(25)));
     let kinds: Vec<_> = late.iter().map(|gap| gap.code).collect();
     assert_eq!(kinds, [GapKind::GapNeverTaken, GapKind::GapSession]);
@@ -163,7 +163,7 @@ fn what_was_seen_and_never_taken_is_named_until_it_is_taken() {
 
 #[test]
 fn a_file_that_grew_is_not_missing_but_another_one_of_that_name_is() {
-    let mut story = Story::new();
+    let mut story = LogScript::new();
     story.docked(S1, Some("acme/X1"));
     story.lists(S1, &[("A.MP4", 5, 3)]);
     story.undocked(S1, 1);
@@ -180,7 +180,7 @@ fn a_file_that_grew_is_not_missing_but_another_one_of_that_name_is() {
 
 #[test]
 fn what_could_not_be_taken_stays_named_with_its_reason() {
-    let mut story = Story::new();
+    let mut story = LogScript::new();
     story.docked(S1, Some("acme/X1"));
     story.lists(S1, &[("A.MP4", 5, 1)]);
     story.fails(S1, &json!({"path": "A.MP4", "size": 5}));
@@ -209,7 +209,7 @@ fn what_could_not_be_taken_stays_named_with_its_reason() {
 
 #[test]
 fn an_item_lost_on_the_station_is_a_gap_until_it_is_taken_again() {
-    let mut story = Story::new();
+    let mut story = LogScript::new();
     story.docked(S1, Some("acme/X1"));
     story.lists(S1, &[("A.MP4", 5, 1)]);
     story.seals(S1, E1, ("A.MP4", 5, 1));
@@ -225,14 +225,14 @@ fn an_item_lost_on_the_station_is_a_gap_until_it_is_taken_again() {
 
 #[test]
 fn an_item_that_waits_too_long_for_the_store_is_a_gap() {
-    let mut story = Story::new();
+    let mut story = LogScript::new();
     story.docked(S1, Some("acme/X1"));
     story.lists(S1, &[("A.MP4", 5, 1)]);
     story.seals(S1, E1, ("A.MP4", 5, 1));
     story.undocked(S1, 0);
     assert_eq!(story.kinds(), []);
     let late = story
-        .book
+        .history
         .gaps(&story.rules(SignedDuration::from_hours(25)));
     assert_eq!(late.len(), 1);
     assert_eq!(
@@ -243,7 +243,7 @@ fn an_item_that_waits_too_long_for_the_store_is_a_gap() {
 
 #[test]
 fn a_camera_that_stays_away_is_missed_and_one_that_never_came_too() {
-    let mut story = Story::new();
+    let mut story = LogScript::new();
     story.docked(S1, Some("acme/X1"));
     story.lists(S1, &[]);
     story.undocked(S1, 0);
@@ -255,7 +255,7 @@ fn a_camera_that_stays_away_is_missed_and_one_that_never_came_too() {
                 Officer("4711".into()),
             ));
         }
-        let gaps = story.book.gaps(&rules);
+        let gaps = story.history.gaps(&rules);
         gaps.into_iter().map(|gap| gap.what).collect::<Vec<_>>()
     };
     assert_eq!(days(13), [""; 0]);
@@ -273,23 +273,32 @@ fn a_camera_that_stays_away_is_missed_and_one_that_never_came_too() {
 
 #[test]
 fn an_accepted_gap_is_known_by_its_name_or_by_its_beginning() {
-    let mut story = Story::new();
+    let mut story = LogScript::new();
     story.docked(S1, Some("acme/X1"));
     story.lists(S1, &[("A.MP4", 5, 1)]);
     story.undocked(S1, 1);
     let names: Vec<_> = story.gaps().into_iter().map(|gap| gap.gap).collect();
-    assert!(names.iter().all(|gap| story.book.accepted(gap).is_none()));
+    assert!(
+        names
+            .iter()
+            .all(|gap| story.history.accepted(gap).is_none())
+    );
     story.accepts(&names[0]);
     assert_eq!(
-        story.book.accepted(&names[0]).unwrap().reason,
+        story.history.accepted(&names[0]).unwrap().reason,
         "lent to Bradford"
     );
-    assert!(story.book.accepted(&names[1]).is_none());
+    assert!(story.history.accepted(&names[1]).is_none());
     story.accepts("number:acme/X1:*");
-    assert!(story.book.accepted("number:acme/X1:DCIM/A#:0007").is_some());
     assert!(
         story
-            .book
+            .history
+            .accepted("number:acme/X1:DCIM/A#:0007")
+            .is_some()
+    );
+    assert!(
+        story
+            .history
             .accepted("number:acme/X12:DCIM/A#:0007")
             .is_none()
     );
@@ -297,7 +306,7 @@ fn an_accepted_gap_is_known_by_its_name_or_by_its_beginning() {
 
 #[test]
 fn a_camera_without_a_serial_is_its_stays_own() {
-    let mut story = Story::new();
+    let mut story = LogScript::new();
     story.docked(S1, None);
     story.lists(S1, &[("A.MP4", 5, 1)]);
     story.undocked(S1, 1);

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{E1, S1, Story, file};
+use super::{E1, LogScript, S1, file};
 use crate::audit::gaps::{Gap, GapKind};
 
 /// A camera whose files are all held, so that only their names count.
 fn named(files: &[(&str, u64, u8)]) -> Vec<Gap> {
-    let mut story = Story::new();
+    let mut story = LogScript::new();
     story.docked(S1, Some("acme/X1"));
     story.lists(S1, files);
     for taken in files {

@@ -1,4 +1,4 @@
-//! Made-up logs with items in them, for tests.
+//! Small custody logs with items in them, for tests.
 
 use jiff::Timestamp;
 

@@ -1,4 +1,4 @@
-//! The fold over the entries: what became of each file of each camera.
+//! What the log says became of each file of each camera, gathered entry by entry.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,103 +10,120 @@ use crate::model::{
     PreviewOutcome, SessionId, SourcePath,
 };
 
-/// Whose files: a camera's, or a stay's whose camera nobody knows.
+/// Which camera files belong to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Whose {
-    Camera(CameraId),
-    Stay(SessionId),
+pub(super) enum CameraKey {
+    Known(CameraId),
+    /// A camera that nobody could name, in this one session.
+    Unknown(SessionId),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum FileFate {
     Pending,
     Sealed(EvidenceId),
     Held,
-    /// With the code and the reason.
+    /// Holds the code and the reason.
     Failed(String, String),
     /// A later state of the same file was taken.
-    Overtaken,
+    Superseded,
 }
 
-/// One state of one file, as an inventory named it.
+/// One state of one file, as an inventory listed it.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct FileState {
     pub size: u64,
     pub modified: Option<Timestamp>,
-    pub fate: Fate,
+    pub fate: FileFate,
     pub first: Timestamp,
-    /// The last session whose inventory named it.
+    /// The last session whose inventory listed it.
     pub session: SessionId,
 }
 
-impl Seen {
+impl FileState {
     fn is(&self, size: u64, modified: Option<Timestamp>) -> bool {
         self.size == size && self.modified == modified
     }
 
     pub fn open(&self) -> bool {
-        matches!(self.fate, Fate::Pending | Fate::Failed(..))
+        matches!(self.fate, FileFate::Pending | FileFate::Failed(..))
     }
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Camera {
-    pub files: HashMap<SourcePath, Vec<Seen>>,
-    /// Entries whose very names could not be taken in, as they were shown: code, reason, when.
-    pub nameless: BTreeMap<String, (String, String, Timestamp, SessionId)>,
+pub(super) struct CameraFiles {
+    pub files: HashMap<SourcePath, Vec<FileState>>,
+    /// Directory entries whose names could not be recorded, by the name as it is shown.
+    pub nameless: BTreeMap<String, NamelessFile>,
     pub stays: Vec<SessionId>,
 }
 
+/// A directory entry of a camera that has no usable name.
 #[derive(Debug)]
-pub(super) struct Stay {
-    pub whose: Whose,
+pub(super) struct NamelessFile {
+    pub code: String,
+    pub reason: String,
+    pub first: Timestamp,
+    pub session: SessionId,
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub(super) struct SessionEnding {
+    /// Everything was secured.
+    pub complete: bool,
+    pub reason: String,
+}
+
+#[derive(Debug)]
+pub(super) struct DockSession {
+    pub whose: CameraKey,
     pub officer: Option<Officer>,
     pub docked: Timestamp,
-    /// Whether it ended with everything secured, and why it ended.
-    pub ended: Option<(bool, String)>,
-    /// Its files were listed to the end.
+    pub ended: Option<SessionEnding>,
+    /// Whether its files were listed to the end.
     pub inventory: bool,
 }
 
 #[derive(Debug)]
-pub(super) struct Item {
-    pub whose: Option<Whose>,
+pub(super) struct ItemHistory {
+    pub whose: Option<CameraKey>,
     pub path: SourcePath,
     pub officer: Option<Officer>,
     pub sealed: Timestamp,
     pub session: Option<SessionId>,
-    pub stored: Option<Stored>,
-    /// Lost on the station before it was stored.
+    pub stored: Option<LoggedObject>,
+    /// It was lost on the station before it was stored.
     pub damaged: bool,
     /// Key, version and sealed bytes of its storyboard and preview video.
-    pub previews: Vec<(Part, Stored)>,
+    pub previews: Vec<(Part, LoggedObject)>,
 }
 
 /// One object as the log has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct LoggedObject {
     pub key: String,
     pub version: Option<String>,
     /// Sealed bytes.
     pub size: u64,
     pub at: Timestamp,
-    /// Without an `item-key` beside it.
+    /// There is no `item-key` object beside it.
     pub keyless: bool,
 }
 
 /// What the log says of cameras, files and items.
 #[derive(Debug, Default)]
-pub struct Book {
-    pub(super) cameras: BTreeMap<Whose, Camera>,
-    pub(super) stays: HashMap<SessionId, Stay>,
-    pub(super) items: BTreeMap<EvidenceId, Item>,
+pub struct LogHistory {
+    pub(super) cameras: BTreeMap<CameraKey, CameraFiles>,
+    pub(super) stays: HashMap<SessionId, DockSession>,
+    pub(super) items: BTreeMap<EvidenceId, ItemHistory>,
     pub(super) began: Option<Timestamp>,
     accepted: Vec<Accepted>,
     entries: u64,
 }
 
-impl Book {
-    /// Takes in the next entry.
+impl LogHistory {
+    /// Adds the next entry.
     pub fn enter(&mut self, entry: &Entry) {
         self.entries += 1;
         self.began.get_or_insert(entry.time);
@@ -114,12 +131,12 @@ impl Book {
         match (&entry.event, entry.session) {
             (Event::CameraDocked(docked), Some(session)) => {
                 let whose = match &docked.camera {
-                    Some(camera) => Whose::Camera(camera.clone()),
-                    None => Whose::Stay(session),
+                    Some(camera) => CameraKey::Known(camera.clone()),
+                    None => CameraKey::Unknown(session),
                 };
                 let camera = self.cameras.entry(whose.clone()).or_default();
                 camera.stays.push(session);
-                let stay = Stay {
+                let stay = DockSession {
                     whose,
                     officer: docked.officer.clone(),
                     docked: at,
@@ -130,7 +147,10 @@ impl Book {
             }
             (Event::CameraUndocked(undocked), Some(session)) => {
                 if let Some(stay) = self.stays.get_mut(&session) {
-                    stay.ended = Some((undocked.complete, undocked.reason.clone()));
+                    stay.ended = Some(SessionEnding {
+                        complete: undocked.complete,
+                        reason: undocked.reason.clone(),
+                    });
                 }
             }
             (Event::InventoryTaken(inventory), Some(session)) => {
@@ -145,10 +165,10 @@ impl Book {
             }
             (Event::ItemSealed(sealed), session) => {
                 let whose = session.and_then(|s| Some(self.stays.get(&s)?.whose.clone()));
-                let whose = whose.or_else(|| sealed.camera.clone().map(Whose::Camera));
+                let whose = whose.or_else(|| sealed.camera.clone().map(CameraKey::Known));
                 if let (Some(whose), Some(session)) = (&whose, session) {
                     let camera = self.cameras.entry(whose.clone()).or_default();
-                    let fate = Fate::Sealed(sealed.evidence);
+                    let fate = FileFate::Sealed(sealed.evidence);
                     camera.taken(
                         &sealed.path,
                         sealed.size,
@@ -158,7 +178,7 @@ impl Book {
                         session,
                     );
                 }
-                let item = Item {
+                let item = ItemHistory {
                     whose,
                     path: sealed.path.clone(),
                     officer: sealed.officer.clone(),
@@ -176,7 +196,7 @@ impl Book {
                         &held.path,
                         held.size,
                         held.modified,
-                        Fate::Held,
+                        FileFate::Held,
                         at,
                         session,
                     );
@@ -187,7 +207,7 @@ impl Book {
             (Event::ItemPreviewed(previewed), _) => {
                 let item = self.items.get_mut(&previewed.evidence);
                 if let (Some(item), PreviewOutcome::Made(made)) = (item, &previewed.outcome) {
-                    let object = Stored {
+                    let object = LoggedObject {
                         key: made.key.clone(),
                         version: made.version_id.clone(),
                         size: made.sealed_size,
@@ -215,7 +235,7 @@ impl Book {
         self.entries
     }
 
-    /// The decision that explains a gap, if there is one.
+    /// The operator's decision that explains a gap, if there is one.
     pub fn accepted(&self, gap: &str) -> Option<&Accepted> {
         self.accepted.iter().rev().find(|a| a.covers(gap))
     }
@@ -223,14 +243,21 @@ impl Book {
     /// Every item that the log calls stored: its object, and its previews as they were logged.
     pub fn stored(
         &self,
-    ) -> impl Iterator<Item = (EvidenceId, &SourcePath, &Stored, &[(Part, Stored)])> {
+    ) -> impl Iterator<
+        Item = (
+            EvidenceId,
+            &SourcePath,
+            &LoggedObject,
+            &[(Part, LoggedObject)],
+        ),
+    > {
         self.items.iter().filter_map(|(id, item)| {
             let stored = item.stored.as_ref()?;
             Some((*id, &item.path, stored, item.previews.as_slice()))
         })
     }
 
-    /// Whether the log calls this item sealed: its objects may be in the store.
+    /// Whether the log calls this item sealed, so that its objects may be in the store.
     pub fn knows(&self, id: EvidenceId) -> bool {
         self.items.contains_key(&id)
     }
@@ -242,14 +269,14 @@ impl Book {
         (camera, item.and_then(|item| item.officer.clone()))
     }
 
-    fn camera(&mut self, session: SessionId) -> Option<&mut Camera> {
+    fn camera(&mut self, session: SessionId) -> Option<&mut CameraFiles> {
         let whose = &self.stays.get(&session)?.whose;
         self.cameras.get_mut(whose)
     }
 
     fn stored_item(&mut self, stored: &ItemStored, at: Timestamp) {
         if let Some(item) = self.items.get_mut(&stored.evidence) {
-            item.stored = Some(Stored {
+            item.stored = Some(LoggedObject {
                 key: stored.key.clone(),
                 version: stored.version_id.clone(),
                 size: stored.size,
@@ -267,13 +294,13 @@ impl Book {
         let Some(camera) = self.camera(session) else {
             return;
         };
-        let fate = Fate::Failed(failed.code.clone(), failed.reason.clone());
+        let fate = FileFate::Failed(failed.code.clone(), failed.reason.clone());
         match (&failed.path, &failed.name) {
             (Some(path), _) => {
                 let states = camera.files.entry(path.clone()).or_default();
-                // What it was sealed as is damaged; or the newest state that is not taken.
-                let at_fault = |seen: &Seen| match damaged {
-                    Some(id) => seen.fate == Fate::Sealed(id),
+                // A damaged item fails the state that it was sealed from; otherwise the newest state that is not taken fails.
+                let at_fault = |seen: &FileState| match damaged {
+                    Some(id) => seen.fate == FileFate::Sealed(id),
                     None => seen.open() && (seen.session == session || seen.fate == fate),
                 };
                 let found = states.iter_mut().rev().find(|seen| at_fault(seen));
@@ -282,7 +309,7 @@ impl Book {
                         seen.fate = fate;
                         seen.session = session;
                     }
-                    None => states.push(Seen {
+                    None => states.push(FileState {
                         size: failed.size.unwrap_or(0),
                         modified: None,
                         fate,
@@ -292,24 +319,29 @@ impl Book {
                 }
             }
             (None, Some(name)) => {
-                let told = (failed.code.clone(), failed.reason.clone(), at, session);
-                camera.nameless.entry(name.clone()).or_insert(told);
+                let file = NamelessFile {
+                    code: failed.code.clone(),
+                    reason: failed.reason.clone(),
+                    first: at,
+                    session,
+                };
+                camera.nameless.entry(name.clone()).or_insert(file);
             }
             (None, None) => {}
         }
     }
 }
 
-impl Camera {
+impl CameraFiles {
     fn seen(&mut self, file: &InventoryFile, at: Timestamp, session: SessionId) {
         let states = self.files.entry(file.path.clone()).or_default();
         let known = states.iter_mut().find(|s| s.is(file.size, file.modified));
         match known {
             Some(seen) => seen.session = session,
-            None => states.push(Seen {
+            None => states.push(FileState {
                 size: file.size,
                 modified: file.modified,
-                fate: Fate::Pending,
+                fate: FileFate::Pending,
                 first: at,
                 session,
             }),
@@ -321,16 +353,16 @@ impl Camera {
         path: &SourcePath,
         size: u64,
         modified: Option<Timestamp>,
-        fate: Fate,
+        fate: FileFate,
         at: Timestamp,
         session: SessionId,
     ) {
         let states = self.files.entry(path.clone()).or_default();
         for seen in states.iter_mut().filter(|s| s.open()) {
-            // It changed or grew while it was docked, or went on growing until it was docked again.
+            // The file changed or grew while it was docked, or kept growing until it was docked again.
             let grew = size >= seen.size && modified >= seen.modified;
             if !seen.is(size, modified) && (seen.session == session || grew) {
-                seen.fate = Fate::Overtaken;
+                seen.fate = FileFate::Superseded;
             }
         }
         match states.iter_mut().find(|s| s.is(size, modified)) {
@@ -338,7 +370,7 @@ impl Camera {
                 seen.fate = fate;
                 seen.session = session;
             }
-            None => states.push(Seen {
+            None => states.push(FileState {
                 size,
                 modified,
                 fate,
