@@ -87,6 +87,8 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
         "usr/lib/systemd/system/camdock-wipe@.service",
         "usr/share/doc/camdock/examples/wipe.toml",
         "usr/share/doc/camdock/examples/confirm-policy.json",
+        "usr/share/doc/camdock/docs/operations.md",
+        "usr/share/doc/camdock/docs/pictures/officers.png",
         "usr/share/man/man1/camdock-confirm.1.gz",
         "usr/lib/sysusers.d/camdock.conf",
         "usr/lib/tmpfiles.d/camdock.conf",

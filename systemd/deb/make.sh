@@ -52,6 +52,10 @@ done
 for text in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE; do
     put 0644 "$top/$text" "usr/share/doc/camdock/$text"
 done
+# Beside README.md as in the repository, so that its links lead somewhere.
+for paper in "$top"/docs/*.md "$top"/docs/pictures/*; do
+    put 0644 "$paper" "usr/share/doc/camdock/docs/${paper#"$top"/docs/}"
+done
 # Their licences ask that their texts go along with the program.
 "${PYTHON:-python3}" "$here/notices.py" "$top" >"$stage/copyright"
 put 0644 "$stage/copyright" usr/share/doc/camdock/copyright
