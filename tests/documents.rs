@@ -55,9 +55,10 @@ fn spans(prose: &str) -> impl Iterator<Item = &str> {
 /// A path, or for a pattern the folder that it looks in.
 fn names_something(span: &str) -> bool {
     let fixed = span.split(['*', '<', '…']).next().unwrap_or(span);
-    let path = match fixed == span {
-        true => span,
-        false => fixed.rsplit_once('/').map_or(fixed, |(folder, _)| folder),
+    let path = if fixed == span {
+        span
+    } else {
+        fixed.rsplit_once('/').map_or(fixed, |(folder, _)| folder)
     };
     top().join(path).exists()
 }
