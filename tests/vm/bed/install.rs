@@ -1,4 +1,4 @@
-//! Installs the service as the README tells its user: the program, what lies in `systemd/` and `config/`, keys, an edited
+//! Installs the service as docs/operations.md tells its user: the program, what lies in `systemd/` and `config/`, keys, an edited
 //! configuration. Steps are data, so that a kept machine can be identified by them.
 
 use std::fmt;
