@@ -73,6 +73,12 @@ pub struct Picture {
     pub settings: BTreeMap<String, String>,
     /// Errors that the decoder met and went on from.
     pub decode_errors: u64,
+    /// Jumps of the recording's clock that were corrected.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clock_jumps: u64,
+    /// The length of gaps in the recording's clock that were left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out_ms: u64,
     /// Of a storyboard: where each picture lies on the sheet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cues: Vec<Cue>,
@@ -88,6 +94,14 @@ pub struct Cue {
     pub y: u32,
     pub width: u32,
     pub height: u32,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Picture {
@@ -204,6 +218,8 @@ mod tests {
             duration_ms: 60_000,
             settings: BTreeMap::new(),
             decode_errors: 0,
+            clock_jumps: 0,
+            left_out_ms: 0,
             cues: vec![cue(0, 0), cue(3_630_250, 240)],
         };
         assert_eq!(

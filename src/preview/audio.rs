@@ -5,6 +5,7 @@ use ffmpeg_next::format::Sample;
 use ffmpeg_next::format::sample::Type as Layout;
 use ffmpeg_next::{ChannelLayout, Dictionary, Packet, Rational, Stream, decoder, encoder, frame};
 
+use super::clock::GAP_MAX_SECONDS;
 use super::error::FootageError;
 use super::recording::Recording;
 use super::stream::rescale;
@@ -137,9 +138,11 @@ impl Track {
                 // Sound from before the first picture is left out.
                 self.next = place.clamp(0, rate * 3600);
                 skip = usize::try_from(-place.min(0)).unwrap_or(0);
+            } else if gap > rate * GAP_MAX_SECONDS {
+                // The clock of the packets has been corrected, so this time is damaged: the sound goes on without a gap.
             } else if gap > rate * FILLED_SECONDS {
                 self.encode(true, out)?;
-                self.next = self.next.max(place.min(self.next + rate * 86_400));
+                self.next = self.next.max(place);
             } else if gap > rate / 10 {
                 let silence = usize::try_from(gap).unwrap_or(0);
                 self.waiting.resize(self.waiting.len() + silence, 0.0);

@@ -4,6 +4,7 @@
 //! both given by the caller; this room opens no file. Hostile footage is only ever parsed behind the sandbox.
 
 mod audio;
+mod clock;
 mod container;
 mod error;
 mod font;

@@ -8,6 +8,7 @@ use ffmpeg_next::format::{self, Pixel};
 use ffmpeg_next::{Dictionary, Error, Packet, Rational, encoder, frame};
 
 use super::audio::Track;
+use super::clock::GAP_MAX_SECONDS;
 use super::error::FootageError;
 use super::output::HashingOutput;
 use super::recording::Recording;
@@ -23,8 +24,10 @@ pub const MARK: &str = "PREVIEW – not the original";
 const TICKS: i64 = 90_000;
 /// A picture closer than this to the one before is left out: 30 a second at most, with some slack for a camera's jitter.
 const CLOSEST: i64 = TICKS / 30 * 3 / 4;
-/// A jump of the clock that is longer, and leads beyond the duration that the file claims, is a fault of the file.
-const JUMP: i64 = 10 * TICKS;
+/// The first picture may be this much later than the stream says.
+const LATE_MAX: i64 = 10 * TICKS;
+/// The clock of the packets has been corrected: a longer gap is a damaged time.
+const GAP_MAX: i64 = GAP_MAX_SECONDS * TICKS;
 const ERRORS_MAX: u32 = 10_000;
 
 struct ProxyMaker<'a> {
@@ -45,7 +48,6 @@ struct ProxyMaker<'a> {
     last: Option<i64>,
     /// A picture's own duration in ticks.
     usual: i64,
-    claimed: i64,
     written: u64,
     key_frames: u64,
     progress: &'a mut dyn FnMut(u64),
@@ -83,9 +85,6 @@ pub fn make(
         (width, height)
     };
     let dot = (height / 180).clamp(1, 4);
-    let claimed = recording
-        .duration_ms()
-        .map_or(0, |ms| i64::try_from(ms * 90).unwrap_or(i64::MAX));
     let mut maker = ProxyMaker {
         scaler: Scaler::new(Pixel::YUV420P, before_turn),
         turned: (decoder.rotation != 0)
@@ -102,13 +101,13 @@ pub fn make(
         shift: 0,
         last: None,
         usual: rescale(1, Rational(rate.denominator(), rate.numerator()), TIME_BASE).max(1),
-        claimed,
         written: 0,
         key_frames: 0,
         progress,
         last_progress: Instant::now(),
     };
     maker.run(recording)?;
+    let jumps = recording.clock.jumps();
     let last = maker.last.ok_or(FootageError::NothingDecoded)?;
     let errors = maker.decoder.errors + maker.audio.as_ref().map_or(0, |audio| audio.errors);
     let mut made = x264::SETTINGS.to_vec();
@@ -127,6 +126,8 @@ pub fn make(
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .collect(),
             decode_errors: errors,
+            clock_jumps: jumps.count,
+            left_out_ms: jumps.left_out_ms,
             cues: Vec::new(),
         },
         maker.key_frames,
@@ -180,7 +181,7 @@ impl ProxyMaker<'_> {
         let mut frame = frame::Video::empty();
         let mut errors = 0;
         while errors < ERRORS_MAX {
-            match recording.read(&mut packet) {
+            match recording.read_corrected(&mut packet) {
                 Ok(()) => errors = 0,
                 Err(Error::Eof) => break,
                 Err(_) => {
@@ -234,7 +235,7 @@ impl ProxyMaker<'_> {
         let Some(last) = self.last else {
             let time = frame.timestamp().map_or(0, |t| self.ticks(t));
             // A proxy begins at its first picture, whatever the file's clock says.
-            if !(0..JUMP).contains(&time) {
+            if !(0..LATE_MAX).contains(&time) {
                 self.shift = -time;
                 return Some(0);
             }
@@ -245,8 +246,7 @@ impl ProxyMaker<'_> {
         };
         let mut place = self.ticks(time) + self.shift;
         let gap = place - last;
-        let beyond = gap > JUMP && place > self.claimed + JUMP;
-        if beyond || gap < -TICKS {
+        if !(-TICKS..=GAP_MAX).contains(&gap) {
             self.shift += last + self.usual - place;
             place = last + self.usual;
         }

@@ -8,6 +8,7 @@ use ffmpeg_next::format::context::{Input, StreamIo};
 use ffmpeg_next::media::Type;
 use ffmpeg_next::{Dictionary, Discard, Error, Packet, Rational, format};
 
+use super::clock::PacketClock;
 use super::container::{Structure, structure};
 use super::error::FootageError;
 use super::request::Footage;
@@ -26,6 +27,8 @@ pub struct Recording {
     pub structure: Structure,
     pub video: Option<usize>,
     pub audio: Option<usize>,
+    /// Of [`Self::read_corrected`].
+    pub clock: PacketClock,
 }
 
 impl Recording {
@@ -34,6 +37,27 @@ impl Recording {
         // ffmpeg overwrites the packet without freeing it, which would leak the memory of every packet.
         *packet = Packet::empty();
         packet.read(&mut self.input)
+    }
+
+    /// As [`Self::read`], with the clock corrected. All packets from a jump on must be read this way.
+    pub fn read_corrected(&mut self, packet: &mut Packet) -> Result<(), Error> {
+        self.read(packet)?;
+        if let Some(stream) = self.input.stream(packet.stream()) {
+            let time_base = stream.time_base();
+            self.clock.correct(packet, time_base);
+        }
+        Ok(())
+    }
+
+    /// Goes to the last point before `at` from which it can be read, in microseconds; the clock begins anew there.
+    pub fn jump(&mut self, at: i64) -> Result<(), Error> {
+        self.clock = PacketClock::new(self.clock_may_restart());
+        self.input.seek(at, ..at)
+    }
+
+    /// Whether the container's clock may start anew within a recording, so that it can be read but not searched by time.
+    pub fn clock_may_restart(&self) -> bool {
+        may_restart(&self.input)
     }
 
     /// The duration of the whole file, as the container or its video stream claims it.
@@ -93,12 +117,18 @@ pub fn open(footage: Box<dyn Footage>) -> Result<Recording, FootageError> {
     for index in (0..streams).filter(|i| ![video, audio].contains(&Some(*i))) {
         sys::discard(&mut input, index, Discard::All);
     }
+    let clock = PacketClock::new(may_restart(&input));
     Ok(Recording {
         input,
         structure,
         video,
         audio,
+        clock,
     })
+}
+
+fn may_restart(input: &Input) -> bool {
+    ["mpegts", "mpeg"].contains(&input.format().name())
 }
 
 /// The best stream of a kind. A cover picture does not count.

@@ -1,4 +1,4 @@
-//! One sheet of evenly spaced pictures, made from key frames only. Nothing between them is read.
+//! One sheet of evenly spaced pictures. They are key frames, and nothing between those is read, unless there are too few.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::error::FootageError;
 use super::recording::Recording;
 use super::request::Settings;
 use super::scaling::{Scaler, fit, shown};
-use super::stream::{MILLISECONDS, rescale, start_ms};
+use super::stream::{MILLISECONDS, frame_rate, rescale, start_ms};
 use super::video::VideoDecoder;
 use super::yuv::{Label, Yuv, running_time};
 use crate::model::{Cue, Picture};
@@ -39,6 +39,10 @@ struct StoryboardMaker<'a> {
     small: frame::Video,
     /// The time of the first picture, in milliseconds.
     begin: i64,
+    /// The usual time from one picture to the next, for recordings without times.
+    frame_ms: u64,
+    /// Pictures that need others which are not there will do.
+    damaged: bool,
 }
 
 /// Returns the JPEG and its description.
@@ -70,7 +74,17 @@ pub fn make(
         .stream(video)
         .map_or(0, |stream| start_ms(&stream));
     let most = settings.pictures.clamp(1, 100) as usize;
-    let duration = recording.duration_ms();
+    let claimed = recording.duration_ms();
+    let frame_ms = recording.input.stream(video).map_or(40, |stream| {
+        let rate = frame_rate(&stream);
+        rescale(
+            1,
+            Rational(rate.denominator(), rate.numerator()),
+            MILLISECONDS,
+        )
+        .clamp(1, 10_000)
+    });
+    let may_restart = recording.clock_may_restart();
     let mut maker = StoryboardMaker {
         recording,
         decoder,
@@ -78,14 +92,31 @@ pub fn make(
         frame: frame::Video::empty(),
         small: frame::Video::empty(),
         begin,
+        frame_ms: frame_ms.unsigned_abs(),
+        damaged: false,
     };
-    let mut shots = match duration {
-        Some(duration) => maker.jumping(duration, most, say)?,
-        None => Vec::new(),
+    let mut duration = claimed;
+    let mut shots = match claimed {
+        Some(claimed) if !may_restart => maker.jumping(claimed, most, say)?,
+        _ => Vec::new(),
     };
-    if shots.is_empty() {
-        shots = maker.reading(most, say)?;
+    // Where jumps do not move, lead into a gap, or find too few pictures, the recording is read as a whole, then decoded.
+    if !covers(&shots, claimed, most) {
+        let (read, end) = maker.reading(most, say)?;
+        shots = if covers(&read, Some(end), most) {
+            read
+        } else {
+            let decoded = maker.decoding(end, most, say)?;
+            fuller(decoded, fuller(read, shots))
+        };
+        duration = Some(end);
+        if shots.is_empty() {
+            // Grey pictures are better than none: something of the recording may be seen in them.
+            maker.damaged = true;
+            (shots, _) = maker.reading(most, say)?;
+        }
     }
+    let jumps = maker.recording.clock.jumps();
     let last = shots.last().ok_or(FootageError::NothingDecoded)?.ms;
     let duration = duration.unwrap_or(last).max(last + 1);
     let (sheet, cues) = lay_out(&shots, width, height, duration);
@@ -103,6 +134,8 @@ pub fn make(
             duration_ms: duration,
             settings: settings.map(|(k, v)| (k.to_owned(), v)).into(),
             decode_errors: maker.decoder.errors,
+            clock_jumps: jumps.count,
+            left_out_ms: jumps.left_out_ms,
             cues,
         },
     ))
@@ -116,15 +149,13 @@ impl StoryboardMaker<'_> {
         most: usize,
         say: &mut dyn FnMut(u64),
     ) -> Result<Vec<Shot>, FootageError> {
-        let wanted = usize::try_from(duration / SPACING_MS)
-            .unwrap_or(most)
-            .clamp(4.min(most), most) as u64;
+        let wanted = wanted(duration, most) as u64;
         let mut shots: Vec<Shot> = Vec::new();
         for number in 0..wanted {
             let moment = duration * (2 * number + 1) / (2 * wanted);
             let at = (i64::try_from(moment).unwrap_or(0) + self.begin).saturating_mul(1000);
             // Some formats cannot jump at all; the caller then reads from the start.
-            if self.recording.input.seek(at, ..at).is_err() {
+            if self.recording.jump(at).is_err() {
                 continue;
             }
             let after = shots.last().map(|shot| shot.ms);
@@ -156,7 +187,7 @@ impl StoryboardMaker<'_> {
             if ms.is_some() && after.is_some_and(|after| ms <= Some(after)) {
                 return Ok(None);
             }
-            if self.decoder.alone(&packet, &mut self.frame) {
+            if self.decoder.alone(&packet, &mut self.frame, self.damaged) {
                 let ms = ms.unwrap_or_else(|| after.map_or(0, |after| after + 1));
                 return self.shoot(ms).map(Some);
             }
@@ -164,34 +195,56 @@ impl StoryboardMaker<'_> {
         Ok(None)
     }
 
-    /// Reads from the start to the end, for recordings that have no duration or cannot jump.
+    /// Goes back to the start, to read every packet.
+    fn rewind(&mut self) {
+        sys::discard(
+            &mut self.recording.input,
+            self.decoder.stream,
+            Discard::Default,
+        );
+        self.decoder.flush();
+        let _ = self.recording.jump(self.begin.saturating_mul(1000));
+    }
+
+    /// The next packet of the video; `None` at the end.
+    fn next_packet(&mut self, packet: &mut Packet) -> Option<()> {
+        let mut errors = 0;
+        while errors < SEARCHED_MAX {
+            match self.recording.read_corrected(packet) {
+                Ok(()) if packet.stream() == self.decoder.stream => return Some(()),
+                Ok(()) => errors = 0,
+                Err(Error::Eof) => return None,
+                Err(_) => {
+                    errors += 1;
+                    self.decoder.errors += 1;
+                }
+            }
+        }
+        None
+    }
+
+    /// Reads from the start to the end, for recordings that have no duration or cannot jump. Returns the real duration, too.
     fn reading(
         &mut self,
         most: usize,
         say: &mut dyn FnMut(u64),
-    ) -> Result<Vec<Shot>, FootageError> {
-        let start = self.begin.saturating_mul(1000);
-        let _ = self.recording.input.seek(start, ..start);
-        let (mut shots, mut every, mut seen, mut errors) = (Vec::new(), 1, 0u64, 0);
+    ) -> Result<(Vec<Shot>, u64), FootageError> {
+        self.rewind();
+        let (mut shots, mut every, mut keys, mut packets) = (Vec::new(), 1, 0u64, 0u64);
         let mut packet = Packet::empty();
-        while errors < SEARCHED_MAX {
-            match self.recording.read(&mut packet) {
-                Ok(()) => errors = 0,
-                Err(Error::Eof) => break,
-                Err(_) => {
-                    errors += 1;
-                    self.decoder.errors += 1;
-                    continue;
-                }
-            }
-            if packet.stream() != self.decoder.stream || !packet.is_key() {
+        while self.next_packet(&mut packet).is_some() {
+            packets += 1;
+            say(packets * self.frame_ms);
+            if !packet.is_key() {
                 continue;
             }
-            seen += 1;
-            if (seen - 1) % every == 0 && self.decoder.alone(&packet, &mut self.frame) {
-                let ms = self.time_of(&packet).unwrap_or((seen - 1) * 1000);
+            keys += 1;
+            if (keys - 1) % every == 0 && self.decoder.alone(&packet, &mut self.frame, self.damaged)
+            {
+                let ms = self
+                    .time_of(&packet)
+                    .unwrap_or((packets - 1) * self.frame_ms);
                 shots.push(self.shoot(ms)?);
-                say(ms);
             }
             if shots.len() >= 2 * most {
                 thin_out(&mut shots);
@@ -202,13 +255,53 @@ impl StoryboardMaker<'_> {
             thin_out(&mut shots);
         }
         shots.sort_by_key(|shot: &Shot| shot.ms);
+        let end = self.recording.clock.end_ms().map(|end| end - self.begin);
+        let end = end.and_then(|end| u64::try_from(end).ok());
+        Ok((shots, end.unwrap_or(packets * self.frame_ms).max(1)))
+    }
+
+    /// Decodes everything, for recordings whose key frames are few or need others.
+    fn decoding(
+        &mut self,
+        duration: u64,
+        most: usize,
+        say: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Shot>, FootageError> {
+        self.rewind();
+        let wanted = wanted(duration, most) as u64;
+        let mut shots: Vec<Shot> = Vec::new();
+        let (mut packet, mut pictures, mut ended) = (Packet::empty(), 0, false);
+        while !ended && (shots.len() as u64) < wanted {
+            if self.next_packet(&mut packet).is_some() {
+                self.decoder.send(&packet);
+            } else {
+                ended = true;
+                self.decoder.send_end();
+            }
+            while self.decoder.receive(&mut self.frame) && (shots.len() as u64) < wanted {
+                let time = self.frame.timestamp();
+                let ms = time.map_or(pictures * self.frame_ms, |time| self.since_begin(time));
+                pictures += 1;
+                let number = shots.len() as u64;
+                if ms >= duration * (2 * number + 1) / (2 * wanted) && !self.frame.is_corrupt() {
+                    shots.push(self.shoot(ms)?);
+                }
+                say(ms);
+            }
+        }
+        self.decoder.flush();
         Ok(shots)
     }
 
     fn time_of(&self, packet: &Packet) -> Option<u64> {
         let time = packet.pts().or_else(|| packet.dts())?;
-        let ms = rescale(time, self.decoder.time_base, MILLISECONDS) - self.begin;
-        Some(u64::try_from(ms).unwrap_or(0))
+        Some(self.since_begin(time))
+    }
+
+    /// In milliseconds.
+    fn since_begin(&self, time: i64) -> u64 {
+        let ms = rescale(time, self.decoder.time_base, MILLISECONDS).saturating_sub(self.begin);
+        u64::try_from(ms).unwrap_or(0)
     }
 
     fn shoot(&mut self, ms: u64) -> Result<Shot, FootageError> {
@@ -216,6 +309,24 @@ impl StoryboardMaker<'_> {
         let picture = Yuv::from_frame(&self.small).turned(self.decoder.rotation);
         Ok(Shot { ms, picture })
     }
+}
+
+/// How many pictures footage of this length should have.
+fn wanted(duration_ms: u64, most: usize) -> usize {
+    let pictures = usize::try_from(duration_ms / SPACING_MS).unwrap_or(most);
+    pictures.clamp(4.min(most), most)
+}
+
+/// Whether there are at least half of the pictures that there should be, and they reach beyond the middle.
+fn covers(shots: &[Shot], duration_ms: Option<u64>, most: usize) -> bool {
+    let Some((duration, last)) = duration_ms.zip(shots.last()) else {
+        return false;
+    };
+    shots.len() * 2 >= wanted(duration, most) && last.ms >= duration / 2
+}
+
+fn fuller(one: Vec<Shot>, other: Vec<Shot>) -> Vec<Shot> {
+    if other.len() > one.len() { other } else { one }
 }
 
 fn thin_out(shots: &mut Vec<Shot>) {

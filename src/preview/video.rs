@@ -114,13 +114,19 @@ impl VideoDecoder {
         false
     }
 
-    /// Decodes one packet that needs no other, such as a key frame.
-    pub fn alone(&mut self, packet: &Packet, frame: &mut frame::Video) -> bool {
+    /// Decodes one packet that should need no other, such as a key frame. `damaged`: a picture that does need others, and is
+    /// grey without them, will do.
+    pub fn alone(&mut self, packet: &Packet, frame: &mut frame::Video, damaged: bool) -> bool {
         self.send(packet);
         self.send_end();
         let got = self.receive(frame);
         self.decoder.flush();
-        got
+        got && (damaged || !frame.is_corrupt())
+    }
+
+    /// Forgets everything that was decoded, before reading begins at another place.
+    pub fn flush(&mut self) {
+        self.decoder.flush();
     }
 }
 

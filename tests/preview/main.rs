@@ -1,5 +1,6 @@
 //! Previews through the real worker process and its sandbox, from sealed files.
 
+mod clock;
 mod damaged;
 #[path = "../support/footage.rs"]
 mod footage;

@@ -30,6 +30,18 @@ pub fn previewed(entry: &ItemPreviewed) -> String {
                     picture.decode_errors
                 ));
             }
+            if picture.clock_jumps > 0 {
+                text.push_str(&format!(
+                    "\n    The recording's clock jumps (found {} times); the times shown are corrected.",
+                    picture.clock_jumps
+                ));
+            }
+            if picture.left_out_ms > 0 {
+                text.push_str(&format!(
+                    "\n    Gaps of {} s altogether were left out.",
+                    picture.left_out_ms / 1000
+                ));
+            }
             text
         }
         PreviewOutcome::Failed { code, reason } => format!(
