@@ -222,7 +222,7 @@ impl Track {
     }
 }
 
-/// The mean of all channels, from -1 to 1.
+/// The mean of all channels, from -1 to 1; the first channel alone where they cancel each other out.
 fn mixed(frame: &frame::Audio) -> Vec<f32> {
     let (samples, channels) = (frame.samples(), usize::from(frame.channels()));
     let format = frame.format();
@@ -237,15 +237,28 @@ fn mixed(frame: &frame::Audio) -> Vec<f32> {
         Sample::F32(_) => |b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]]),
         _ => return vec![0.0; samples],
     };
-    let mut mix = vec![0.0; samples];
+    let (mut mix, mut first) = (vec![0.0; samples], vec![0.0; samples]);
+    let mut energy = 0.0;
     let planes = frame.planes();
     for plane in 0..planes {
         let (data, step) = (frame.data(plane), if planes == 1 { channels } else { 1 });
-        for (sum, group) in mix.iter_mut().zip(data.chunks_exact(width * step)) {
-            *sum += group.chunks_exact(width).map(read).sum::<f32>();
+        let groups = data.chunks_exact(width * step);
+        for ((sum, first), group) in mix.iter_mut().zip(&mut first).zip(groups) {
+            if plane == 0 {
+                *first = read(&group[..width]);
+            }
+            for sample in group.chunks_exact(width).map(read) {
+                *sum += sample;
+                energy += sample * sample;
+            }
         }
     }
-    let share = 1.0 / channels as f32;
+    let mut share = 1.0 / channels as f32;
+    let mixed_energy: f32 = mix.iter().map(|sum| (sum * share).powi(2)).sum();
+    // One microphone on two wires, one of them reversed.
+    if mixed_energy * 100.0 < energy * share {
+        (mix, share) = (first, 1.0);
+    }
     for sum in &mut mix {
         let value = *sum * share;
         *sum = if value.is_finite() {

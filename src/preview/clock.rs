@@ -98,7 +98,13 @@ impl PacketClock {
                 }
             }
         }
-        let end = time + shift + duration.clamp(0, GAP_MAX);
+        // In an MP4, the packet before a gap lasts as long as the gap.
+        let duration = if (0..=GAP_MAX).contains(&duration) {
+            duration
+        } else {
+            SECOND / 25
+        };
+        let end = time + shift + duration;
         self.streams.insert(stream, StreamClock { shift, end });
         self.latest = Some(self.latest.map_or(end, |latest| latest.max(end)));
         shift

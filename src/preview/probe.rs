@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::audio::rate_and_channels;
 use super::container::Structure;
 use super::recording::Recording;
-use super::stream::{frame_rate, rotation};
+use super::stream::{frame_rate, orientation};
 use super::text::clean;
 use super::video::VideoDecoder;
 use crate::model::{Probe, ProbeAudio, ProbeVideo};
@@ -38,7 +38,7 @@ pub fn probe(recording: &mut Recording, decoder: Option<&VideoDecoder>) -> Probe
             pixel_format: decoder.pixel_format(),
             frame_rate: fraction(frame_rate(&stream)),
             pixel_aspect: fraction(decoder.aspect()),
-            rotation: rotation(&stream),
+            rotation: orientation(&stream).degrees,
             key_frames: keys.map(|(keys, _)| keys),
         });
     let mut created = tags.get("creation_time").and_then(|t| time(t));

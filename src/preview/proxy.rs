@@ -14,7 +14,7 @@ use super::output::HashingOutput;
 use super::recording::Recording;
 use super::request::Settings;
 use super::scaling::{Scaler, shown, with_lines};
-use super::stream::{frame_rate, rescale, start_ms};
+use super::stream::{Orientation, frame_rate, rescale, start_ms};
 use super::video::VideoDecoder;
 use super::x264::{self, TIME_BASE};
 use super::yuv::{Label, Yuv, running_time};
@@ -72,13 +72,13 @@ pub fn make(
         decoder.width(),
         decoder.height(),
         decoder.aspect(),
-        decoder.rotation,
+        decoder.orientation.degrees,
     )?;
     let (width, height) = with_lines(size, settings.height.into());
     let encoder = x264::open((side(width), side(height)), rate, settings.threads)?;
     let audio = Track::open(recording);
     let muxer = muxer(output, &encoder, audio.as_ref())?;
-    let quarter = !decoder.rotation.is_multiple_of(180);
+    let quarter = !decoder.orientation.degrees.is_multiple_of(180);
     let before_turn = if quarter {
         (height, width)
     } else {
@@ -87,7 +87,7 @@ pub fn make(
     let dot = (height / 180).clamp(1, 4);
     let mut maker = ProxyMaker {
         scaler: Scaler::new(Pixel::YUV420P, before_turn),
-        turned: (decoder.rotation != 0)
+        turned: (decoder.orientation != Orientation::default())
             .then(|| frame::Video::new(Pixel::YUV420P, side(width), side(height))),
         decoder,
         encoder,
@@ -280,7 +280,7 @@ impl ProxyMaker<'_> {
         let target = match &mut self.turned {
             Some(turned) => {
                 Yuv::from_frame(&self.small)
-                    .turned(self.decoder.rotation)
+                    .upright(self.decoder.orientation)
                     .to_frame(turned);
                 turned
             }

@@ -55,6 +55,11 @@ impl Recording {
         self.input.seek(at, ..at)
     }
 
+    /// Goes to the start, which is at `begin` in microseconds.
+    pub fn rewind(&mut self, begin: i64) -> Result<(), Error> {
+        self.jump(begin).or_else(|_| sys::rewind(&mut self.input))
+    }
+
     /// Whether the container's clock may start anew within a recording, so that it can be read but not searched by time.
     pub fn clock_may_restart(&self) -> bool {
         may_restart(&self.input)

@@ -56,10 +56,10 @@ pub fn make(
         decoder.width(),
         decoder.height(),
         decoder.aspect(),
-        decoder.rotation,
+        decoder.orientation.degrees,
     )?;
     let (width, height) = fit(size, (CELL, CELL));
-    let before_turn = if decoder.rotation.is_multiple_of(180) {
+    let before_turn = if decoder.orientation.degrees.is_multiple_of(180) {
         (width, height)
     } else {
         (height, width)
@@ -203,7 +203,7 @@ impl StoryboardMaker<'_> {
             Discard::Default,
         );
         self.decoder.flush();
-        let _ = self.recording.jump(self.begin.saturating_mul(1000));
+        let _ = self.recording.rewind(self.begin.saturating_mul(1000));
     }
 
     /// The next packet of the video; `None` at the end.
@@ -306,7 +306,7 @@ impl StoryboardMaker<'_> {
 
     fn shoot(&mut self, ms: u64) -> Result<Shot, FootageError> {
         self.scaler.run(&self.frame, &mut self.small)?;
-        let picture = Yuv::from_frame(&self.small).turned(self.decoder.rotation);
+        let picture = Yuv::from_frame(&self.small).upright(self.decoder.orientation);
         Ok(Shot { ms, picture })
     }
 }

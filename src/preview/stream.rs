@@ -32,29 +32,41 @@ pub fn frame_rate(stream: &Stream<'_>) -> Rational {
         .unwrap_or(Rational(0, 1))
 }
 
-/// Degrees clockwise that a player turns the picture by, from the track's display matrix.
-pub fn rotation(stream: &Stream<'_>) -> u32 {
+/// How a player turns the picture upright: first mirrored, its left side to the right, then turned clockwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Orientation {
+    pub mirrored: bool,
+    /// 0, 90, 180 or 270.
+    pub degrees: u32,
+}
+
+/// The orientation in the track's display matrix.
+pub fn orientation(stream: &Stream<'_>) -> Orientation {
     stream
         .side_data()
         .find(|side| side.kind() == SideData::DisplayMatrix)
-        .map_or(0, |side| matrix_rotation(side.data()))
+        .map_or_else(Orientation::default, |side| matrix_orientation(side.data()))
 }
 
-fn matrix_rotation(bytes: &[u8]) -> u32 {
+fn matrix_orientation(bytes: &[u8]) -> Orientation {
     let number = |at: usize| {
         let four = bytes.get(at * 4..at * 4 + 4)?;
         Some(i64::from(i32::from_ne_bytes(four.try_into().ok()?)))
     };
-    let (Some(a), Some(b)) = (number(0), number(1)) else {
-        return 0;
+    let (Some(a), Some(b), Some(c), Some(d)) = (number(0), number(1), number(3), number(4)) else {
+        return Orientation::default();
     };
-    if a.abs() >= b.abs() {
+    // Each is 32 bits, so the products cannot overflow.
+    let mirrored = a * d - b * c < 0;
+    let (a, b) = if mirrored { (-a, -b) } else { (a, b) };
+    let degrees = if a.abs() >= b.abs() {
         if a >= 0 { 0 } else { 180 }
     } else if b > 0 {
         90
     } else {
         270
-    }
+    };
+    Orientation { mirrored, degrees }
 }
 
 #[cfg(test)]
@@ -62,14 +74,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_display_matrix_gives_quarter_turns() {
-        let matrix = |a: i32, b: i32| [a.to_ne_bytes(), b.to_ne_bytes()].concat();
+    fn the_display_matrix_gives_quarter_turns_and_mirrors() {
         let one = 1 << 16;
-        assert_eq!(matrix_rotation(&matrix(one, 0)), 0);
-        assert_eq!(matrix_rotation(&matrix(0, one)), 90);
-        assert_eq!(matrix_rotation(&matrix(-one, 0)), 180);
-        assert_eq!(matrix_rotation(&matrix(0, -one)), 270);
-        assert_eq!(matrix_rotation(&[1, 2, 3]), 0);
+        let of = |[a, b, c, d]: [i32; 4]| {
+            let bytes: Vec<u8> = [a, b, 0, c, d]
+                .iter()
+                .flat_map(|n| n.to_ne_bytes())
+                .collect();
+            let found = matrix_orientation(&bytes);
+            (found.mirrored, found.degrees)
+        };
+        assert_eq!(of([one, 0, 0, one]), (false, 0));
+        assert_eq!(of([0, one, -one, 0]), (false, 90));
+        assert_eq!(of([-one, 0, 0, -one]), (false, 180));
+        assert_eq!(of([0, -one, one, 0]), (false, 270));
+        assert_eq!(of([-one, 0, 0, one]), (true, 0));
+        assert_eq!(of([one, 0, 0, -one]), (true, 180));
+        assert_eq!(matrix_orientation(&[1, 2, 3]), Orientation::default());
     }
 
     #[test]

@@ -6,7 +6,8 @@ use ffmpeg_next::{Dictionary, Error, Packet, Rational, decoder, frame};
 
 use super::error::FootageError;
 use super::recording::Recording;
-use super::stream::rotation;
+use super::stream::{Orientation, orientation};
+use crate::sys;
 
 /// The most pixels that a picture may have.
 const PIXELS_MAX: &str = "70000000";
@@ -16,8 +17,9 @@ pub struct VideoDecoder {
     name: String,
     pub stream: usize,
     pub time_base: Rational,
-    /// Degrees clockwise.
-    pub rotation: u32,
+    pub orientation: Orientation,
+    /// The aspect of its pixels.
+    aspect: Rational,
     pub errors: u64,
 }
 
@@ -52,7 +54,8 @@ impl VideoDecoder {
             name,
             stream: stream.index(),
             time_base,
-            rotation: rotation(&stream),
+            orientation: orientation(&stream),
+            aspect: sys::pixel_aspect(&recording.input, stream.index()),
             errors: 0,
         }))
     }
@@ -77,7 +80,11 @@ impl VideoDecoder {
     }
 
     pub fn aspect(&self) -> Rational {
-        self.decoder.aspect_ratio()
+        if self.aspect.numerator() > 0 {
+            self.aspect
+        } else {
+            self.decoder.aspect_ratio()
+        }
     }
 
     pub fn pixel_format(&self) -> String {

@@ -3,6 +3,7 @@
 use ffmpeg_next::frame;
 
 use super::font;
+use super::stream::Orientation;
 
 /// Width and height are even. There are no gaps between rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,8 +79,20 @@ impl Yuv {
         }
     }
 
+    pub fn upright(mut self, orientation: Orientation) -> Self {
+        if orientation.mirrored {
+            for index in 0..3 {
+                let (width, _) = self.size(index);
+                for row in self.planes[index].chunks_exact_mut(width) {
+                    row.reverse();
+                }
+            }
+        }
+        self.turned(orientation.degrees)
+    }
+
     /// Turns the picture clockwise by 0, 90, 180 or 270 degrees.
-    pub fn turned(self, degrees: u32) -> Self {
+    fn turned(self, degrees: u32) -> Self {
         if degrees == 0 {
             return self;
         }

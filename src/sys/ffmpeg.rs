@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use ffmpeg_next::format::context::Input;
-use ffmpeg_next::{Discard, ffi};
+use ffmpeg_next::{Discard, Error, Rational, ffi};
 
 /// The version of the ffmpeg libraries that are loaded, such as `5.1.6-0+deb12u1`.
 pub fn ffmpeg_version() -> String {
@@ -42,6 +42,39 @@ pub fn discard(input: &mut Input, stream: usize, which: Discard) {
         if stream < (*context).nb_streams as usize {
             (**(*context).streams.add(stream)).discard = which.into();
         }
+    }
+}
+
+/// Goes to the first byte of the file, for formats that cannot be searched by time.
+pub fn rewind(input: &mut Input) -> Result<(), Error> {
+    // SAFETY: the context is alive and borrowed exclusively; everything else is plain integers.
+    let code = unsafe {
+        ffi::avformat_seek_file(
+            input.as_mut_ptr(),
+            -1,
+            i64::MIN,
+            0,
+            i64::MAX,
+            ffi::AVSEEK_FLAG_BYTE,
+        )
+    };
+    if code < 0 {
+        return Err(Error::from(code));
+    }
+    Ok(())
+}
+
+/// The aspect of a stream's pixels as the container gives it, or else the codec; 0/1 when neither does.
+pub fn pixel_aspect(input: &Input, stream: usize) -> Rational {
+    // SAFETY: as in `key_frames`; the call only reads the context and the stream, and allows a null frame.
+    unsafe {
+        let context = input.as_ptr().cast_mut();
+        if stream >= (*context).nb_streams as usize {
+            return Rational(0, 1);
+        }
+        let stream = *(*context).streams.add(stream);
+        let aspect = ffi::av_guess_sample_aspect_ratio(context, stream, std::ptr::null_mut());
+        Rational::from(aspect)
     }
 }
 

@@ -13,7 +13,7 @@ mod writeback;
 pub use block::{allow_writes, is_write_protected, write_protect};
 pub use clock::clock_state;
 pub use core_dumps::forbid_core_dumps;
-pub use ffmpeg::{discard, ffmpeg_version, key_frames, tags};
+pub use ffmpeg::{discard, ffmpeg_version, key_frames, pixel_aspect, rewind, tags};
 pub use memory::{bound_heap, forget_code};
 pub use mount::{mount_read_only, set_writable, unmount_lazily, writable_view};
 pub use process::{background_priority, inherited, usage, with_descriptors};

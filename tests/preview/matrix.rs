@@ -197,15 +197,19 @@ fn portrait_footage_is_turned_upright() {
 /// 8.3.2). ffmpeg's own options for it differ from version to version.
 fn turn(mp4: &mut [u8], degrees: u32) {
     const ONE: i32 = 1 << 16;
-    let header = mp4.windows(4).position(|w| w == b"tkhd").unwrap() + 4;
-    assert_eq!(mp4[header], 0, "a track header with 32-bit times");
     let (a, b) = match degrees {
         90 => (0, ONE),
         180 => (-ONE, 0),
         270 => (0, -ONE),
         _ => unreachable!(),
     };
-    let matrix = [a, b, 0, -b, a, 0, 0, 0, 1 << 30];
+    set_matrix(mp4, [a, b, -b, a]);
+}
+
+fn set_matrix(mp4: &mut [u8], [a, b, c, d]: [i32; 4]) {
+    let header = mp4.windows(4).position(|w| w == b"tkhd").unwrap() + 4;
+    assert_eq!(mp4[header], 0, "a track header with 32-bit times");
+    let matrix = [a, b, 0, c, d, 0, 0, 0, 1 << 30];
     for (place, value) in mp4[header + 40..].chunks_exact_mut(4).zip(matrix) {
         place.copy_from_slice(&value.to_be_bytes());
     }
@@ -221,6 +225,47 @@ fn difference(a: &[u8], b: &[u8], width: usize, label: usize) -> f64 {
         .map(|(a, b)| u64::from(a.abs_diff(*b)))
         .sum();
     sum as f64 / inner.len() as f64
+}
+
+#[test]
+fn mirrored_footage_is_mirrored_back() {
+    let stage = Stage::new();
+    let mut bytes = fs::read(stage.film("flat.mp4", &format!("{COLOURS} {H264}"))).unwrap();
+    set_matrix(&mut bytes, [-(1 << 16), 0, 0, 1 << 16]);
+    fs::write(stage.path("mirrored.mp4"), &bytes).unwrap();
+    let shown = previews(&stage, &bytes, 0.04, 6.0);
+    let theirs = stage.like_ffmpeg("mirrored.mp4", 3.0, (640, 360));
+    let (_, ours) = stage.grey(&shown.mp4, 3.0);
+    let differ = difference(&ours, &theirs, 640, 24);
+    assert!(differ < 9.0, "{differ} grey levels apart");
+}
+
+#[test]
+fn the_containers_pixel_aspect_counts() {
+    let stage = Stage::new();
+    let source = "-f lavfi -i testsrc2=s=720x576:r=25:d=6";
+    let flat = stage.film("flat.mp4", &format!("{source} {H264} -x264-params sar=0/1"));
+    let film = stage.film(
+        "wide.mp4",
+        &format!("-i {} -c copy -aspect 16:9", flat.display()),
+    );
+    let shown = previews(&stage, &fs::read(film).unwrap(), 0.04, 6.0);
+    let picture = &shown.made.picture;
+    assert_eq!((picture.width, picture.height), (640, 360));
+}
+
+#[test]
+fn channels_that_cancel_each_other_out_are_heard() {
+    let stage = Stage::new();
+    let reversed = "-af pan=stereo|c0=c0|c1=-1*c0";
+    let film = stage.film(
+        "a.mov",
+        &format!("{COLOURS} {TONE} {reversed} {H264} -c:a pcm_s16le"),
+    );
+    let (_, _, mp4) = stage.made(Part::Preview, &fs::read(film).unwrap());
+    let samples = stage.samples("preview.mp4", &mp4, 8000);
+    let loudest = samples.iter().map(|s| s.unsigned_abs()).max();
+    assert!(loudest > Some(1000), "{loudest:?}");
 }
 
 #[test]
