@@ -75,7 +75,7 @@ pub const ALL: &[Metric] = &[
     metric(FILES, Counter, Count, "Files by outcome: sealed, held, failed, quarantined, stored, wiped, not_wiped."),
     metric(BYTES, Counter, Bytes, "Plaintext bytes by outcome, as for files."),
     metric(SESSIONS, Counter, Count, "Dock sessions by end: complete, interrupted, refused."),
-    metric(ERRORS, Counter, Count, "Errors by their code, as the README's table explains them."),
+    metric(ERRORS, Counter, Count, "Errors by problem code, as `camdock explain` explains them."),
     metric(SECURED_SECONDS, Histogram, Seconds, "From docking to safe to remove."),
     metric(STORED_SECONDS, Histogram, Seconds, "From docking until everything of the session is in the store."),
     metric(COMMIT_SECONDS, Histogram, Seconds, "One group commit: spool sync, journal, log."),

@@ -94,6 +94,7 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
         "usr/lib/tmpfiles.d/camdock.conf",
         "usr/share/man/man1/camdock.1.gz",
         "usr/share/man/man1/camdock-verify.1.gz",
+        "usr/share/man/man7/camdock-codes.7.gz",
         "usr/share/bash-completion/completions/camdock",
         "usr/share/zsh/vendor-completions/_camdock",
         "usr/share/fish/vendor_completions.d/camdock.fish",

@@ -13,6 +13,7 @@ mod check_wipe;
 mod confirm;
 mod decide;
 mod demo;
+mod explain;
 mod generate;
 mod items;
 mod keygen;
@@ -79,9 +80,11 @@ enum Verb {
     Token(token::Args),
     /// Open sealed footage with a recipient's private key
     Open(open::Args),
+    /// Explain a problem code: what it means and what to do
+    Explain(explain::Args),
     /// Run a whole station on this machine: real S3 server, folder cameras with footage
     Demo(demo::Args),
-    /// Write man pages and shell completions
+    /// Write man pages, shell completions and the list of problem codes
     #[command(hide = true)]
     Generate(generate::Args),
     /// Measure the custody log's append and verify rates
@@ -143,6 +146,7 @@ pub fn main() -> ExitCode {
         Verb::Reassign(args) => decide::reassign(&cli.config, args),
         Verb::Token(args) => token::run(args),
         Verb::Open(args) => open::run(&cli.config, args),
+        Verb::Explain(args) => explain::run(&args),
         Verb::Demo(args) => demo::run(args),
         Verb::Generate(args) => generate::run(args),
         Verb::BenchLog(args) => bench_log::run(args),
@@ -158,8 +162,9 @@ pub fn main() -> ExitCode {
         Ok(Outcome::NeedsAttention) => ExitCode::from(3),
         Err(error) => {
             eprintln!("error: {error:#}");
-            if let Some(step) = next_step(&error) {
-                eprintln!("next:  {step}");
+            if let Some(explained) = explained(&error) {
+                eprintln!("next:  {}", explained.next_step());
+                eprintln!("more:  camdock explain {}", explained.label());
             }
             ExitCode::from(if is_usage(&error) { 2 } else { 4 })
         }
@@ -181,21 +186,27 @@ fn is_usage(error: &anyhow::Error) -> bool {
         .any(|e| e.is::<Usage>() || e.is::<crate::config::ConfigError>())
 }
 
-/// The next step of the first of our errors in the chain, which knows most of what was to be done.
-pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
-    fn explain<E: Explain + 'static>(e: &(dyn std::error::Error + 'static)) -> Option<String> {
-        e.downcast_ref::<E>().map(Explain::next_step)
+/// The first of our own errors in the chain, which knows most about what was to be done.
+fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
+    fn known<'a, E: Explain + 'static>(
+        error: &'a (dyn std::error::Error + 'static),
+    ) -> Option<&'a dyn Explain> {
+        error.downcast_ref::<E>().map(|error| error as &dyn Explain)
     }
-    error.chain().find_map(|e| {
-        explain::<crate::ingest::IngestError>(e)
-            .or_else(|| explain::<crate::config::ConfigError>(e))
-            .or_else(|| explain::<crate::upload::UploadError>(e))
-            .or_else(|| explain::<crate::audit::AuditError>(e))
-            .or_else(|| explain::<crate::seal::SealError>(e))
-            .or_else(|| explain::<crate::journal::JournalError>(e))
-            .or_else(|| explain::<crate::durable::DurableError>(e))
-            .or_else(|| explain::<crate::camera::CameraError>(e))
-            .or_else(|| explain::<crate::dock::DockError>(e))
-            .or_else(|| explain::<crate::web::WebError>(e))
+    error.chain().find_map(|error| {
+        known::<crate::ingest::IngestError>(error)
+            .or_else(|| known::<crate::config::ConfigError>(error))
+            .or_else(|| known::<crate::upload::UploadError>(error))
+            .or_else(|| known::<crate::audit::AuditError>(error))
+            .or_else(|| known::<crate::seal::SealError>(error))
+            .or_else(|| known::<crate::journal::JournalError>(error))
+            .or_else(|| known::<crate::durable::DurableError>(error))
+            .or_else(|| known::<crate::camera::CameraError>(error))
+            .or_else(|| known::<crate::dock::DockError>(error))
+            .or_else(|| known::<crate::web::WebError>(error))
     })
+}
+
+pub(crate) fn next_step(error: &anyhow::Error) -> Option<String> {
+    explained(error).map(Explain::next_step)
 }

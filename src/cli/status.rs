@@ -105,7 +105,10 @@ fn text(view: &StatusView) -> String {
         ));
     }
     if !view.clock.synchronised {
-        out.push_str("! the station's clock is not synchronised\n  next: set up time synchronisation (for example systemd-timesyncd)\n");
+        out.push_str("! the station's clock is not synchronised (clock_not_synchronised)\n  next: set up time synchronisation (for example systemd-timesyncd)\n");
+    }
+    if view.needs_person() {
+        out.push_str("`camdock explain CODE` explains the codes in brackets\n");
     }
     out
 }

@@ -5,6 +5,7 @@
 
 mod bay;
 mod camera;
+pub mod codes;
 mod digest;
 mod event;
 mod explain;

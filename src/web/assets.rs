@@ -1,7 +1,11 @@
 //! What the pages consist of, compiled in: nothing is read from a disk, nothing is fetched from elsewhere.
 
+use std::sync::LazyLock;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+
+use crate::model::codes;
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -34,9 +38,20 @@ const FILES: &[(&str, &str, &str)] = &[
         "image/svg+xml",
         include_str!("static/icon.svg"),
     ),
-    ("/text/en.json", JSON, include_str!("text/en.json")),
     ("/text/de.json", JSON, include_str!("text/de.json")),
 ];
+
+/// The English texts; those of problems come from the table of problem codes.
+static ENGLISH: LazyLock<String> = LazyLock::new(|| {
+    let mut texts: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(include_str!("text/en.json")).expect("a test reads en.json");
+    let problems = codes::all().map(|code| {
+        let text = serde_json::json!({"what": code.meaning, "next": code.next_step});
+        (code.code.to_owned(), text)
+    });
+    texts.insert("problem".to_owned(), problems.collect());
+    serde_json::Value::Object(texts).to_string()
+});
 
 pub const OFFICER: &str = include_str!("static/officer.html");
 pub const EVIDENCE: &str = include_str!("static/evidence.html");
@@ -44,14 +59,22 @@ pub const LOGIN: &str = include_str!("static/login.html");
 
 /// A file that holds nothing secret; anybody may have it.
 pub fn file(path: &str) -> Response {
-    match FILES.iter().find(|(name, ..)| *name == path) {
-        Some((_, kind, content)) => (
+    match content(path) {
+        Some((kind, content)) => (
             [(header::CONTENT_TYPE, HeaderValue::from_static(kind))],
-            *content,
+            content,
         )
             .into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+fn content(path: &str) -> Option<(&'static str, &'static str)> {
+    if path == "/text/en.json" {
+        return Some((JSON, &ENGLISH));
+    }
+    let (_, kind, content) = FILES.iter().find(|(name, ..)| *name == path)?;
+    Some((kind, content))
 }
 
 /// A page; `{language}` in it is the station's language.
@@ -72,8 +95,7 @@ mod tests {
     use crate::config::LANGUAGES;
 
     fn texts(language: &str) -> BTreeMap<String, serde_json::Value> {
-        let path = format!("/text/{language}.json");
-        let (.., text) = FILES.iter().find(|(name, ..)| *name == path).unwrap();
+        let (_, text) = content(&format!("/text/{language}.json")).unwrap();
         serde_json::from_str(text).unwrap()
     }
 
@@ -139,6 +161,7 @@ mod tests {
         let all = FILES
             .iter()
             .map(|(name, _, text)| (*name, *text))
+            .chain([("/text/en.json", ENGLISH.as_str())])
             .chain(pages);
         for (name, text) in all {
             let text = text.replace("http://www.w3.org/2000/svg", "");
@@ -165,6 +188,7 @@ mod tests {
             .filter(|(name, ..)| !name.contains("evidence") && !name.ends_with("de.json"))
             .map(|(.., text)| text.len())
             .sum::<usize>()
+            + ENGLISH.len()
             + OFFICER.len();
         assert!(first_paint < 100_000, "{first_paint}");
     }

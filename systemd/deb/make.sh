@@ -61,9 +61,9 @@ done
 put 0644 "$stage/copyright" usr/share/doc/camdock/copyright
 
 "$binary" generate "$stage/made"
-for page in "$stage"/made/man/*.1; do
+for page in "$stage"/made/man/*.[17]; do
     gzip -9n "$page"
-    put 0644 "$page.gz" "usr/share/man/man1/$(basename "$page").gz"
+    put 0644 "$page.gz" "usr/share/man/man${page##*.}/$(basename "$page").gz"
 done
 put 0644 "$stage/made/completions/camdock.bash" usr/share/bash-completion/completions/camdock
 put 0644 "$stage/made/completions/_camdock" usr/share/zsh/vendor-completions/_camdock

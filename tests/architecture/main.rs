@@ -2,6 +2,7 @@
 //! no plain writes outside `durable`, no file above 500 lines, no problem in the log
 //! without a code and a next step. Each finding names file, line and rule.
 
+mod codes;
 mod made_up;
 mod problems;
 mod source;

@@ -1,23 +1,15 @@
-//! Log lines that warn or tell of an error have a stable code, which the README explains, and the reader's next step.
+//! Log lines of warnings and errors have a problem code from `src/model/codes` and the reader's next step.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::ops::Range;
 use std::path::Path;
+
+use camdock::model::codes;
 
 use super::source::{code_only, test_files, test_modules, words};
 use super::{Finding, read_tree};
 
 const MACROS: [&str; 2] = ["warn!", "error!"];
-
-/// The codes of the README's table.
-fn explained(readme: &str) -> BTreeSet<&str> {
-    let rows = readme.lines().skip_while(|l| !l.starts_with("| code |"));
-    rows.skip(2)
-        .take_while(|line| line.starts_with('|'))
-        .filter_map(|line| line.split('`').nth(1))
-        .collect()
-}
 
 /// What stands between the bracket that opens at `open` and its own end.
 fn inside(code: &str, open: usize) -> Range<usize> {
@@ -76,8 +68,8 @@ fn literal(value: &str, sources: &[(String, String)]) -> Option<String> {
     })
 }
 
-fn check(sources: &[(String, String)], readme: &str) -> Vec<Finding> {
-    let (tests, explained) = (test_files(sources), explained(readme));
+fn check(sources: &[(String, String)], explained: &BTreeSet<&str>) -> Vec<Finding> {
+    let tests = test_files(sources);
     let mut findings = Vec::new();
     for (file, text) in sources {
         if tests.contains(file.as_str()) {
@@ -103,7 +95,7 @@ fn check(sources: &[(String, String)], readme: &str) -> Vec<Finding> {
             match field(text, &parts, "code").map(|value| (value, literal(value, sources))) {
                 None => found("a problem is logged without its `code`".into()),
                 Some((_, Some(code))) if !explained.contains(code.as_str()) => {
-                    found(format!("the README does not explain `{code}`"));
+                    found(format!("`{code}` is not in src/model/codes"));
                 }
                 Some(_) => {}
             }
@@ -121,9 +113,8 @@ fn every_problem_in_the_log_has_a_code_and_says_what_to_do() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = Vec::new();
     read_tree(&root.join("src"), &root.join("src"), &mut sources);
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    assert!(explained(&readme).len() > 150);
-    let findings = check(&sources, &readme);
+    let explained = codes::all().map(|code| code.code).collect();
+    let findings = check(&sources, &explained);
     let list: Vec<String> = findings.iter().map(ToString::to_string).collect();
     assert!(
         list.is_empty(),
@@ -135,10 +126,10 @@ fn every_problem_in_the_log_has_a_code_and_says_what_to_do() {
 
 #[test]
 fn a_made_up_log_line_without_code_or_next_step_or_with_an_unknown_code_is_found() {
-    let readme = "| code | what |\n|---|---|\n| `known` | x |\n\n| `elsewhere` | x |\n";
+    let explained = BTreeSet::from(["known"]);
     let findings = |text: &str| -> Vec<String> {
         let sources = [("web/a.rs".to_owned(), text.to_owned())];
-        let found = check(&sources, readme);
+        let found = check(&sources, &explained);
         found.iter().map(|f| f.rule.clone()).collect()
     };
     for fine in [
@@ -168,11 +159,11 @@ fn a_made_up_log_line_without_code_or_next_step_or_with_an_unknown_code_is_found
         ),
         (
             "warn!(code = \"elsewhere\", next_step, \"odd\");",
-            vec!["the README does not explain `elsewhere`"],
+            vec!["`elsewhere` is not in src/model/codes"],
         ),
         (
             "const K: &str = \"new\"; warn!(code = K, next_step, \"odd\");",
-            vec!["the README does not explain `new`"],
+            vec!["`new` is not in src/model/codes"],
         ),
         (
             "#[cfg(test)]\nmod tests;\nfn a() { tracing::warn!(code, \"odd\"); }",

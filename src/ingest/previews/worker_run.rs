@@ -220,7 +220,7 @@ impl Previews {
         report: Option<WorkerReport>,
     ) -> Result<(), IngestError> {
         tracing::warn!(evidence = %row.id, path = %row.facts.path, %part, code, reason,
-            next_step = "nothing to do for the original; the README says what can be done about this code", "preview failed; the original is safe");
+            next_step = "nothing to do for the original; `camdock explain` says what can be done about this code", "preview failed; the original is safe");
         metrics::preview(part.as_str(), "failed");
         let outcome = PreviewOutcome::Failed {
             code: code.to_owned(),

@@ -431,7 +431,8 @@ fn report(result: &WipeResult) {
             left = result.code,
             reason = result.reason,
             code = "wipe_left",
-            next_step = "nothing is lost: the file is stored; the README explains the reason",
+            next_step =
+                "nothing is lost: the file is stored; `camdock explain` explains the reason",
             "left on the camera"
         );
     }

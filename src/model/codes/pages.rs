@@ -1,0 +1,34 @@
+use super::{Code, Person::Operations, code};
+
+pub(super) const CODES: &[Code] = &[
+    code(
+        "access_not_logged",
+        Operations,
+        "An access to evidence metadata could not be entered in the custody log, so nothing was shown.",
+        "Check the disk and the permissions of the state folder, then restart the service.",
+    ),
+    code(
+        "timelines_behind",
+        Operations,
+        "The custody timelines on the evidence page are behind the custody log.",
+        "Nothing is lost, and the station tries again. `camdock show` reads the whole log. Check the disk if the problem stays.",
+    ),
+    code(
+        "web_certificate",
+        Operations,
+        "The certificate or key of the pages cannot be used.",
+        "Correct the configuration, then run `camdock check`.",
+    ),
+    code(
+        "web_listen",
+        Operations,
+        "The pages cannot listen on their address.",
+        "Stop the program that listens there, or give the pages another address. Footage is taken in any case.",
+    ),
+    code(
+        "web_wrong_token",
+        Operations,
+        "A wrong token was given to the pages.",
+        "If this continues, find out where the requests come from.",
+    ),
+];

@@ -1,0 +1,83 @@
+use super::{
+    Code,
+    Person::{EvidenceManager, Operations},
+    code,
+};
+
+const CHANGE_NOTHING: &str =
+    "Change nothing, keep the output of `camdock verify`, and call the evidence manager.";
+
+pub(super) const CODES: &[Code] = &[
+    code(
+        "footage_altered",
+        EvidenceManager,
+        "The footage does not open, because it was altered.",
+        CHANGE_NOTHING,
+    ),
+    code(
+        "footage_size",
+        EvidenceManager,
+        "The opened footage has a different size than the custody log says.",
+        CHANGE_NOTHING,
+    ),
+    code(
+        "manifest_altered",
+        EvidenceManager,
+        "An item's manifest differs from its entry in the custody log.",
+        CHANGE_NOTHING,
+    ),
+    code(
+        "object_altered",
+        EvidenceManager,
+        "A stored object differs from what the custody log says.",
+        CHANGE_NOTHING,
+    ),
+    code(
+        "object_checksum",
+        EvidenceManager,
+        "A stored object has a different checksum than the custody log says.",
+        CHANGE_NOTHING,
+    ),
+    code(
+        "object_covered",
+        EvidenceManager,
+        "A newer version or a delete marker covers a stored object.",
+        CHANGE_NOTHING,
+    ),
+    code(
+        "object_missing",
+        EvidenceManager,
+        "A stored object is not in the bucket.",
+        CHANGE_NOTHING,
+    ),
+    code(
+        "object_size",
+        EvidenceManager,
+        "A stored object has a different size than the custody log says.",
+        CHANGE_NOTHING,
+    ),
+    code(
+        "receipt_wrong",
+        EvidenceManager,
+        "An item's receipt does not prove its entry.",
+        CHANGE_NOTHING,
+    ),
+    code(
+        "store_error",
+        Operations,
+        "An object in the store could not be checked.",
+        "Check the store and the credentials, then verify again.",
+    ),
+    code(
+        "stored_not_sealed",
+        EvidenceManager,
+        "The custody log says that an item was stored but not that it was sealed.",
+        CHANGE_NOTHING,
+    ),
+    code(
+        "unknown_object",
+        EvidenceManager,
+        "The bucket holds an object that the custody log does not name.",
+        "Find out who put it there: the station's credentials are for the station alone.",
+    ),
+];
