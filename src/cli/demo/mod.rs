@@ -1,14 +1,20 @@
-//! `camdock demo`: the main job on one machine, with the real programs and nothing pretended.
+//! `camdock demo`: a whole station on one machine, made of the real programs.
 
-mod weed;
+mod seaweed;
+mod station;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{IsTerminal as _, stdin, stdout};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
+use tokio::process::Command;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::seaweed::SeaweedFs;
+use self::station::RunningStation;
 use super::{Outcome, keygen, usage};
 use crate::camera::{Camera as _, FolderCamera};
 use crate::config::{Profiles, StationFiles};
@@ -16,13 +22,16 @@ use crate::durable;
 use crate::journal::{ItemFilter, Journal};
 use crate::model::Sha256Digest;
 use crate::seal::Curve;
+use crate::web::{hash_of, new_token};
 
 const BUCKET: &str = "evidence";
 
 /// Runs a whole station on this machine: a real S3 server, folder cameras with footage, verified and opened again.
 #[derive(clap::Args)]
 #[command(after_help = "\
-`make demo` sets everything up and calls this with real footage. Needs no input; ends with exit code 0.")]
+`make demo` sets everything up and runs this with real footage. It needs no input.
+In a terminal the station and its pages stay up after the checks, until Ctrl-C. With --once, or without a terminal, the
+demo ends after its checks. Exit code 0 if every check passed.")]
 pub struct Args {
     /// Folder whose sub-folders are cameras with footage
     #[arg(long, value_name = "FOLDER", env = "CAMDOCK_FOOTAGE")]
@@ -30,6 +39,9 @@ pub struct Args {
     /// A new folder for everything that the demo makes; default: one in the temporary folder
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
+    /// End after the checks, even in a terminal
+    #[arg(long)]
+    once: bool,
     /// Remove the demo's folder at the end (default under CI=true)
     #[arg(long)]
     remove: bool,
@@ -39,6 +51,20 @@ struct Demo {
     dir: PathBuf,
     config: PathBuf,
     program: PathBuf,
+    /// The pages of a demo that stays up.
+    pages: Option<Pages>,
+}
+
+struct Pages {
+    address: String,
+    /// Opens the evidence page.
+    token: String,
+}
+
+/// The programs that run beside the demo. Fields are dropped in order: the station stops before its store.
+struct Programs {
+    station: Option<RunningStation>,
+    store: SeaweedFs,
 }
 
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
@@ -59,17 +85,23 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         None => std::env::temp_dir().join(format!("camdock-demo-{}", std::process::id())),
     };
     durable::create_dir(&dir)?;
+    let stays = !args.once && stdin().is_terminal() && stdout().is_terminal();
     let demo = Demo {
         config: dir.join("camdock.toml"),
         program: std::env::current_exe()?,
         dir,
+        pages: stays.then(Pages::new).transpose()?,
     };
-    let result = demo.play(&args.footage);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(demo.run(&args.footage));
     if args.remove || std::env::var_os("CI").is_some_and(|ci| ci == "true") {
         fs::remove_dir_all(&demo.dir)
             .with_context(|| format!("cannot remove {}", demo.dir.display()))?;
         println!(
-            "The demo's folder was removed again: it is kept where CI is not set and --remove is left out."
+            "The demo's folder was removed. It is kept without --remove, unless CI=true is set."
         );
     } else if result.is_ok() {
         demo.tell_places();
@@ -77,44 +109,152 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     result
 }
 
+impl Pages {
+    fn new() -> anyhow::Result<Self> {
+        let [port] = seaweed::free_ports()?;
+        Ok(Self {
+            address: format!("127.0.0.1:{port}"),
+            token: new_token().context("the system gives no randomness")?,
+        })
+    }
+
+    fn tell(&self) {
+        println!("  officers' page   http://{}/", self.address);
+        println!("  evidence page    http://{}/evidence", self.address);
+        println!("  its token        {}", self.token);
+    }
+}
+
+/// Signals that end a demo.
+struct Interrupts([Signal; 3]);
+
+impl Interrupts {
+    fn new() -> std::io::Result<Self> {
+        let [interrupt, terminate, hangup] = [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+        ]
+        .map(signal);
+        Ok(Self([interrupt?, terminate?, hangup?]))
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
 impl Demo {
-    fn play(&self, footage: &Path) -> anyhow::Result<Outcome> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()?;
+    async fn run(&self, footage: &Path) -> anyhow::Result<Outcome> {
+        let mut interrupts = Interrupts::new()?;
+        if let Some(pages) = &self.pages {
+            println!("Watch the station in a browser; its pages are up in a few seconds:");
+            pages.tell();
+        }
+        let mut programs = tokio::select! {
+            programs = self.play(footage) => programs?,
+            () = interrupts.next() => bail!("the demo was interrupted before its checks were done"),
+        };
+        if let (Some(pages), Some(station)) = (&self.pages, &mut programs.station) {
+            self.tell_what_to_try(pages)?;
+            tokio::select! {
+                () = interrupts.next() => println!("\nThe station and its store are stopped."),
+                error = station.ended() => return Err(error),
+            }
+        }
+        drop(programs);
+        Ok(Outcome::Fine)
+    }
+
+    async fn play(&self, footage: &Path) -> anyhow::Result<Programs> {
         say(
             "1",
             "starts a real S3 server (SeaweedFS) on loopback, with an Object Lock bucket",
         );
-        let weed = runtime.block_on(weed::start(&self.dir.join("store"), BUCKET))?;
+        let store = seaweed::start(&self.dir.join("store"), BUCKET).await?;
+        let mut programs = Programs {
+            station: None,
+            store,
+        };
         say(
             "2",
             "makes keys: two recipients of footage, and the station's own",
         );
         self.keys()?;
-        self.configure(&weed.endpoint)?;
+        self.configure(&programs.store.endpoint)?;
         say(
             "3",
             "docks the cameras and runs the station until everything is stored",
         );
-        let docked = self.dock(footage)?;
-        self.camdock(&["run", "--drain"])?;
+        let cameras = self.copy_cameras(footage).await?;
+        if self.pages.is_some() {
+            println!("   $ camdock run");
+            let station = programs.station.insert(RunningStation::start(
+                &self.program,
+                &self.config,
+                &self.dir,
+            )?);
+            station.until_ready().await?;
+            self.dock(&cameras)?;
+            station.until_stored(cameras.len()).await?;
+        } else {
+            self.dock(&cameras)?;
+            self.camdock(&["run", "--drain"]).await?;
+        }
         say(
             "4",
             "docks them again: nothing is read twice, everything is named as held",
         );
-        self.camdock(&["run", "--drain"])?;
+        if let Some(station) = &mut programs.station {
+            self.undock(&cameras)?;
+            station.until_empty().await?;
+            self.dock(&cameras)?;
+            station.until_stored(cameras.len()).await?;
+        } else {
+            self.camdock(&["run", "--drain"]).await?;
+        }
         say("5", "verifies the custody log and opens every stored item");
         let key = self.dir.join("keys/evidence-1.key.pem");
-        self.camdock(&["verify", "--deep", "--key", &key.to_string_lossy()])?;
+        self.camdock(&["verify", "--deep", "--key", &key.to_string_lossy()])
+            .await?;
         say(
             "6",
             "opens one item with the second recipient's key and compares it with the original",
         );
-        self.open_one(&docked)?;
+        self.open_one().await?;
         println!("\nEverything was sealed, stored, verified and opened again.");
-        Ok(Outcome::Fine)
+        Ok(programs)
+    }
+
+    /// The commands that show most, each ready to be copied into a second terminal.
+    fn tell_what_to_try(&self, pages: &Pages) -> anyhow::Result<()> {
+        let (program, config) = (self.program.display(), self.config.display());
+        let docked = self.dir.join("docked");
+        let mut bays = fs::read_dir(&docked)?
+            .map(|entry| entry.map(|entry| entry.file_name()))
+            .collect::<Result<Vec<_>, _>>()?;
+        bays.sort();
+        let bay = bays.first().context("no camera is docked")?;
+        let (here, away) = (docked.join(bay), self.dir.join("cameras").join(bay));
+        let (here, away) = (here.display(), away.display());
+        println!("\nThe station stays up:");
+        pages.tell();
+        println!("\nThree things to try, in another terminal:");
+        println!("  1. Pull a camera: its bay becomes empty.\n       mv {here} {away}");
+        println!("  2. Dock it again: no file is read twice.\n       mv {away} {here}");
+        println!("  3. Change one byte of the custody log: `verify` names the altered entry.");
+        println!(
+            "       printf X | dd bs=1 seek=200 conv=notrunc of=$(find {} -type f | sort | tail -n 1)",
+            self.dir.join("state/log/tile/entries").display()
+        );
+        println!("       {program} -c {config} verify");
+        println!("\nCtrl-C ends the demo.");
+        Ok(())
     }
 
     /// Where everything is that stays.
@@ -130,10 +270,12 @@ impl Demo {
             println!("  {what:<17} {}", self.dir.join(path).display());
         }
         let (program, config) = (self.program.display(), self.config.display());
-        println!("Look on with: {program} -c {config} items");
+        if self.pages.is_none() {
+            println!("See what was taken: {program} -c {config} items");
+        }
     }
 
-    /// As [`Self::configure`] writes it.
+    /// The files of the station, as [`Self::configure`] names their folders.
     fn files(&self) -> StationFiles {
         StationFiles::new(self.dir.join("state"), self.dir.join("run"))
     }
@@ -162,7 +304,14 @@ impl Demo {
              [store]\nendpoint = \"{endpoint}\"\nregion = \"us-east-1\"\nbucket = \"{BUCKET}\"\npath_style = true\n\
              retention_days = 1\ncredentials_file = \"store-credentials.toml\"\n"
         );
-        durable::write_unsynced(&self.config, text.as_bytes())?;
+        let pages = self.pages.as_ref().map_or_else(String::new, |pages| {
+            format!(
+                "[web]\nlisten = \"{}\"\ntokens = [{{ name = \"demo\", role = \"evidence\", sha256 = \"{}\" }}]\n",
+                pages.address,
+                hash_of(&pages.token)
+            )
+        });
+        durable::write_unsynced(&self.config, (text + &pages).as_bytes())?;
         let credentials = format!(
             "access_key_id = \"{}\"\nsecret_access_key = \"{}\"\n",
             weed::ACCESS_KEY,
@@ -175,43 +324,62 @@ impl Demo {
         Ok(())
     }
 
-    /// Copies the footage to where cameras are docked, times kept.
-    fn dock(&self, footage: &Path) -> anyhow::Result<PathBuf> {
-        let docked = self.dir.join("docked");
-        durable::create_dir(&docked)?;
+    /// Copies the cameras with their times, enters them in the roster, and returns the names of their folders.
+    async fn copy_cameras(&self, footage: &Path) -> anyhow::Result<Vec<PathBuf>> {
+        let copies = self.dir.join("cameras");
+        durable::create_dir(&copies)?;
+        durable::create_dir(&self.dir.join("docked"))?;
         let mut roster = String::from("[cameras]\n");
+        let mut cameras = Vec::new();
         for camera in fs::read_dir(footage)? {
             let camera = camera?;
-            if camera.file_type()?.is_dir() {
-                let copied = Command::new("cp")
-                    .arg("-a")
-                    .arg(camera.path())
-                    .arg(&docked)
-                    .status()?;
-                if !copied.success() {
-                    bail!("cannot copy {}", camera.path().display());
-                }
-                let here = FolderCamera::open(
-                    &docked.join(camera.file_name()),
-                    "folder",
-                    &Profiles::builtin(),
-                )?;
-                let name = here.identity().label().to_owned();
-                println!(
-                    "   docked {} in bay {}",
-                    name,
-                    camera.file_name().to_string_lossy()
-                );
-                let officer = 4711 + roster.lines().count() - 1;
-                writeln!(roster, "\"{name}\" = {{ officer = \"{officer}\" }}")?;
+            if !camera.file_type()?.is_dir() {
+                continue;
             }
+            let copied = Command::new("cp")
+                .arg("-a")
+                .arg(camera.path())
+                .arg(&copies)
+                .kill_on_drop(true)
+                .status()
+                .await?;
+            if !copied.success() {
+                bail!("cannot copy {}", camera.path().display());
+            }
+            let folder = PathBuf::from(camera.file_name());
+            let copy = FolderCamera::open(&copies.join(&folder), "folder", &Profiles::builtin())?;
+            let name = copy.identity().label().to_owned();
+            println!("   camera {name} goes into bay {}", folder.display());
+            let officer = 4711 + cameras.len();
+            writeln!(roster, "\"{name}\" = {{ officer = \"{officer}\" }}")?;
+            cameras.push(folder);
         }
         durable::write_unsynced(&self.dir.join("roster.toml"), roster.as_bytes())?;
-        Ok(docked)
+        Ok(cameras)
+    }
+
+    fn dock(&self, cameras: &[PathBuf]) -> anyhow::Result<()> {
+        self.move_cameras(cameras, "cameras", "docked")
+    }
+
+    fn undock(&self, cameras: &[PathBuf]) -> anyhow::Result<()> {
+        self.move_cameras(cameras, "docked", "cameras")
+    }
+
+    fn move_cameras(&self, cameras: &[PathBuf], from: &str, to: &str) -> anyhow::Result<()> {
+        for camera in cameras {
+            let (from, to) = (
+                self.dir.join(from).join(camera),
+                self.dir.join(to).join(camera),
+            );
+            rustix::fs::rename(&from, &to)
+                .with_context(|| format!("cannot move {} to {}", from.display(), to.display()))?;
+        }
+        Ok(())
     }
 
     /// Runs one of our own verbs as a user would, in view.
-    fn camdock(&self, verb: &[&str]) -> anyhow::Result<()> {
+    async fn camdock(&self, verb: &[&str]) -> anyhow::Result<()> {
         println!("   $ camdock {}", verb.join(" "));
         let status = Command::new(&self.program)
             .arg("--config")
@@ -219,15 +387,16 @@ impl Demo {
             .args(verb)
             .current_dir(&self.dir)
             .stdin(Stdio::null())
-            .status()?;
-        // A camera that is in no roster is taken, and needs attention: 3.
+            .kill_on_drop(true)
+            .status()
+            .await?;
         match status.code() {
             Some(0) => Ok(()),
             code => bail!("camdock {} ended with {code:?}", verb.join(" ")),
         }
     }
 
-    fn open_one(&self, docked: &Path) -> anyhow::Result<()> {
+    async fn open_one(&self) -> anyhow::Result<()> {
         let journal = Journal::open_read_only(&self.files().journal())?;
         let items = journal.list(&ItemFilter::default(), None, u32::MAX)?;
         // The largest is a video.
@@ -242,10 +411,11 @@ impl Demo {
             &key.to_string_lossy(),
             "-o",
             &out.to_string_lossy(),
-        ])?;
+        ])
+        .await?;
         let bay = item.bay.as_ref().context("the item's bay is unknown")?;
         let path = std::str::from_utf8(item.path.as_bytes())?;
-        let original = docked.join(bay.as_str()).join(path);
+        let original = self.dir.join("docked").join(bay.as_str()).join(path);
         let digest = |path: &Path| -> anyhow::Result<Sha256Digest> {
             Ok(Sha256Digest::of(&fs::read(path)?))
         };

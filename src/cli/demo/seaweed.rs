@@ -1,6 +1,7 @@
-//! A real SeaweedFS on loopback, for as long as the demo lasts.
+//! A real SeaweedFS on loopback, which runs as long as the demo.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,12 +16,12 @@ pub const SECRET_KEY: &str = "demo-only-not-a-secret";
 const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// Killed on drop; its data stays.
-pub struct Weed {
+pub struct SeaweedFs {
     child: Child,
     pub endpoint: String,
 }
 
-impl Drop for Weed {
+impl Drop for SeaweedFs {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -40,7 +41,7 @@ fn program() -> anyhow::Result<PathBuf> {
 }
 
 /// Ports that were free a moment ago. SeaweedFS takes fixed ones only.
-fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
+pub fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
     let mut held = Vec::new();
     let mut ports = [0; N];
     for port in &mut ports {
@@ -52,7 +53,7 @@ fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
 }
 
 /// Starts the server and makes the bucket, with Object Lock.
-pub async fn start(dir: &Path, bucket: &str) -> anyhow::Result<Weed> {
+pub async fn start(dir: &Path, bucket: &str) -> anyhow::Result<SeaweedFs> {
     let program = program()?;
     durable::create_dir(&dir.join("data"))?;
     let identities = serde_json::json!({"identities": [{"name": "demo", "actions": ["Admin", "Read", "Write", "List"],
@@ -102,12 +103,14 @@ pub async fn start(dir: &Path, bucket: &str) -> anyhow::Result<Weed> {
             "-master.telemetry=false",
             "-volume.minFreeSpace=1",
         ])
+        // In a process group of its own: Ctrl-C reaches the demo alone, which stops the station before its store.
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
         .spawn()
         .context("cannot start SeaweedFS")?;
-    let mut weed = Weed {
+    let mut weed = SeaweedFs {
         child,
         endpoint: format!("http://127.0.0.1:{s3}"),
     };

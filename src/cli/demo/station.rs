@@ -1,0 +1,166 @@
+//! The station of a demo that stays up: `camdock run`, as the service starts it, with its log in a file.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::net::UnixStream;
+
+use crate::cli::load_config;
+use crate::durable;
+use crate::model::{BayStatus, StatusView};
+
+/// A station that does not stop in this time is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// The log has to stay as it is for this long before the work counts as done: previews follow the footage.
+const STILL: Duration = Duration::from_secs(3);
+const POLL: Duration = Duration::from_millis(200);
+
+/// Stopped on drop.
+pub struct RunningStation {
+    child: Child,
+    socket: PathBuf,
+    log: PathBuf,
+    /// The last printed state of each bay.
+    printed: BTreeMap<String, &'static str>,
+}
+
+impl RunningStation {
+    pub fn start(program: &Path, config: &Path, dir: &Path) -> anyhow::Result<Self> {
+        let log = dir.join("station.log");
+        let output = durable::AppendFile::create(&log)?.file().try_clone()?;
+        let child = Command::new(program)
+            .arg("--config")
+            .arg(config)
+            .arg("run")
+            .current_dir(dir)
+            // In a process group of its own: Ctrl-C reaches the demo alone, which stops the station.
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .context("cannot start the station")?;
+        Ok(Self {
+            child,
+            socket: load_config(config)?.files.status_socket(),
+            log,
+            printed: BTreeMap::new(),
+        })
+    }
+
+    pub async fn until_ready(&mut self) -> anyhow::Result<()> {
+        self.until(|_| true).await
+    }
+
+    /// Waits until every docked camera is stored and nothing more is written to the log.
+    pub async fn until_stored(&mut self, cameras: usize) -> anyhow::Result<()> {
+        let mut last = (0, Instant::now());
+        self.until(|view| {
+            let stored = view
+                .bays
+                .iter()
+                .filter(|bay| matches!(bay.status, BayStatus::AllStored { .. }));
+            let busy =
+                !view.outbound.at_work.is_empty() || !view.outbound.previews.at_work.is_empty();
+            if stored.count() != cameras || busy || view.log_entries != last.0 {
+                last = (view.log_entries, Instant::now());
+            }
+            last.1.elapsed() >= STILL
+        })
+        .await
+    }
+
+    pub async fn until_empty(&mut self) -> anyhow::Result<()> {
+        self.until(|view| {
+            view.bays
+                .iter()
+                .all(|bay| matches!(bay.status, BayStatus::Empty))
+        })
+        .await
+    }
+
+    /// Prints each bay's state when it changes, until `done`.
+    async fn until(&mut self, mut done: impl FnMut(&StatusView) -> bool) -> anyhow::Result<()> {
+        loop {
+            if let Some(error) = self.has_ended()? {
+                return Err(error);
+            }
+            if let Some(view) = self.status().await {
+                self.print(&view);
+                if done(&view) {
+                    return Ok(());
+                }
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// One look at the station, if it answers.
+    async fn status(&self) -> Option<StatusView> {
+        let stream = UnixStream::connect(&self.socket).await.ok()?;
+        let mut lines: Lines<_> = BufReader::new(stream).lines();
+        serde_json::from_str(&lines.next_line().await.ok()??).ok()
+    }
+
+    fn print(&mut self, view: &StatusView) {
+        for bay in &view.bays {
+            let state = match bay.status {
+                BayStatus::Empty => "empty",
+                BayStatus::NotRecognised { .. } => "not recognised",
+                BayStatus::Reading { .. } => "reading, leave docked",
+                BayStatus::SafeToRemove { .. } => "safe to remove",
+                BayStatus::Wiping { .. } => "emptying, leave docked",
+                BayStatus::AllStored { .. } => "all stored",
+                BayStatus::NeedsAttention { .. } => "needs attention",
+            };
+            let name = bay.bay.to_string();
+            if self.printed.get(&name) != Some(&state) {
+                println!("   {name}: {state}");
+                self.printed.insert(name, state);
+            }
+        }
+    }
+
+    /// Waits until the station ends although nobody stopped it.
+    pub async fn ended(&mut self) -> anyhow::Error {
+        loop {
+            match self.has_ended() {
+                Ok(None) => tokio::time::sleep(POLL).await,
+                Ok(Some(error)) | Err(error) => return error,
+            }
+        }
+    }
+
+    fn has_ended(&mut self) -> anyhow::Result<Option<anyhow::Error>> {
+        let status = self.child.try_wait()?;
+        Ok(status.map(|status| {
+            anyhow::anyhow!(
+                "the station ended ({status}); its log is {}",
+                self.log.display()
+            )
+        }))
+    }
+}
+
+impl Drop for RunningStation {
+    fn drop(&mut self) {
+        let asked = Instant::now();
+        let station = rustix::process::Pid::from_child(&self.child);
+        if let Ok(None) = self.child.try_wait() {
+            let _ = rustix::process::kill_process(station, rustix::process::Signal::TERM);
+        }
+        while asked.elapsed() < STOP_LIMIT {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
