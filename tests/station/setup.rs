@@ -138,5 +138,5 @@ fn the_steps_are_told_to_people_with_one_next_thing_to_do() {
         typed.starts_with("> camdock keygen station --config "),
         "{typed}"
     );
-    told.says("Do what stands below NEXT");
+    told.says("Do the step marked NEXT");
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use super::check::{Finding, bad, fine};
+use super::diagnosis::{Diagnosis, bad, fine};
 use crate::audit::{VerifierKey, WipeTrust};
 use crate::config::{self, Config, ConfigError, Profile, Profiles, WipePolicy};
 use crate::model::{Explain as _, WipeLevel};
@@ -14,7 +14,11 @@ use crate::model::{Explain as _, WipeLevel};
 const WHAT: &str = "wiping";
 
 /// `own`: the station's public log key, if it can be told.
-pub fn findings(config: &Config, profiles: &Profiles, own: Option<&VerifierKey>) -> Vec<Finding> {
+pub fn diagnoses(
+    config: &Config,
+    profiles: &Profiles,
+    own: Option<&VerifierKey>,
+) -> Vec<Diagnosis> {
     let asking: Vec<&Profile> = profiles
         .all()
         .map(AsRef::as_ref)
@@ -25,19 +29,19 @@ pub fn findings(config: &Config, profiles: &Profiles, own: Option<&VerifierKey>)
     }
     let file = config.wipe_policy_file();
     let policy = WipePolicy::load(&file);
-    let mut findings = allowed(&file, policy, &asking, own);
+    let mut diagnoses = allowed(&file, policy, &asking, own);
     if let Some(disks) = named(&asking, config::Access::MassStorage) {
-        findings.push(helper(&config.files.wipe_socket(), &disks));
+        diagnoses.push(helper(&config.files.wipe_socket(), &disks));
     }
     if let Some(mtp) = named(&asking, config::Access::Ptp) {
-        findings.push(fine(
+        diagnoses.push(fine(
             WHAT,
             format!(
                 "by MTP ({mtp}) it is the service itself that deletes: no process of root's checks it once more, as one does for USB disks"
             ),
         ));
     }
-    findings
+    diagnoses
 }
 
 /// The profiles of one way of access, for people; `None`: there are none.
@@ -53,7 +57,7 @@ fn allowed(
     policy: Result<WipePolicy, ConfigError>,
     asking: &[&Profile],
     own: Option<&VerifierKey>,
-) -> Vec<Finding> {
+) -> Vec<Diagnosis> {
     let names: Vec<&str> = asking.iter().map(|profile| profile.name.as_str()).collect();
     let names = names.join(", ");
     let policy = match policy {
@@ -62,9 +66,9 @@ fn allowed(
     };
     let asked = asking.iter().filter_map(|profile| profile.wipe);
     let level = asked.map(|wipe| wipe.level).fold(policy.level, Ord::max);
-    let mut findings = Vec::new();
+    let mut diagnoses = Vec::new();
     if level == WipeLevel::Confirmed && policy.confirmer_keys.is_empty() {
-        findings.push(bad(
+        diagnoses.push(bad(
             WHAT,
             format!(
                 "the level `confirmed` is asked for, and {} names nobody who confirms: nothing will be deleted",
@@ -73,7 +77,7 @@ fn allowed(
             "Run `camdock keygen confirmer` on a machine that is no station, and write its public key into `confirmer_keys`.",
         ));
     } else if let Err(error) = WipeTrust::new(level, &policy.log_keys, &policy.confirmer_keys) {
-        findings.push(bad(
+        diagnoses.push(bad(
             WHAT,
             format!("{}: {error}: nothing will be deleted", file.display()),
             "Correct `log_keys` and `confirmer_keys`: the first is what this station's log.pub holds, the second what `camdock keygen confirmer` made.",
@@ -85,7 +89,7 @@ fn allowed(
             .iter()
             .any(|text| text.parse::<VerifierKey>().is_ok_and(|key| key == *own));
         if !pinned {
-            findings.push(bad(
+            diagnoses.push(bad(
                 WHAT,
                 format!(
                     "{} pins another key than this station's log has: nothing will be deleted",
@@ -95,16 +99,16 @@ fn allowed(
             ));
         }
     }
-    if findings.is_empty() {
-        findings.push(fine(
+    if diagnoses.is_empty() {
+        diagnoses.push(fine(
             WHAT,
             format!("allowed at the level `{}` for {names}", level.as_str()),
         ));
     }
-    findings
+    diagnoses
 }
 
-fn not_believed(file: &Path, error: &ConfigError, names: &str) -> Finding {
+fn not_believed(file: &Path, error: &ConfigError, names: &str) -> Diagnosis {
     let read = match error {
         ConfigError::Read { source, .. } => Some(source.kind()),
         _ => None,
@@ -132,7 +136,7 @@ fn not_believed(file: &Path, error: &ConfigError, names: &str) -> Finding {
 }
 
 /// Not connected to: that would start it.
-fn helper(at: &Path, disks: &str) -> Finding {
+fn helper(at: &Path, disks: &str) -> Diagnosis {
     let there = std::fs::metadata(at).is_ok_and(|facts| facts.file_type().is_socket());
     if !there {
         return bad(

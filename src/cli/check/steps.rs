@@ -1,4 +1,4 @@
-//! Setting a station up, step by step: what is done, what comes next, and the very command for it.
+//! The steps of setting up a station: which are done, which one comes next, and the exact command for it.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -6,17 +6,17 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::check::Finding;
+use super::diagnosis::Diagnosis;
 use crate::config::{Config, ConfigError, DEFAULT_PATH};
 use crate::model::Explain as _;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum State {
+enum StepState {
     Done,
-    /// The one to do now.
+    /// The step to do now.
     Next,
-    /// Can be done at any time, or never.
+    /// May be done at any time, or left out.
     Optional,
     Later,
 }
@@ -26,14 +26,14 @@ struct Step {
     #[serde(rename = "step")]
     number: usize,
     what: &'static str,
-    state: State,
+    state: StepState,
     detail: String,
-    /// To be typed or done, in this order.
+    /// Commands or tasks, in this order.
     next: Vec<String>,
 }
 
-/// One step before it is known which is the next.
-struct Known {
+/// A step, before it is decided which one is next.
+struct StepFacts {
     what: &'static str,
     done: bool,
     optional: bool,
@@ -41,7 +41,7 @@ struct Known {
     next: Vec<String>,
 }
 
-impl Known {
+impl StepFacts {
     fn new(what: &'static str, done: bool, detail: impl Into<String>, next: Vec<String>) -> Self {
         Self {
             what,
@@ -86,17 +86,17 @@ pub fn tell_unready(
         ConfigError::Several { problems, .. } => problems.iter().all(|e| of_recipients(e, path)),
         one => of_recipients(one, path),
     };
-    let camdock = Typed::new(path);
-    let check = camdock.says("check");
+    let camdock = CommandLine::new(path);
+    let check = camdock.typed("check");
     let mut steps = Vec::new();
     if recipients {
-        steps.push(Known::new(
+        steps.push(StepFacts::new(
             CONFIGURATION,
             true,
             path.display().to_string(),
             Vec::new(),
         ));
-        steps.push(Known::new(
+        steps.push(StepFacts::new(
             RECIPIENTS,
             false,
             error.to_string(),
@@ -115,19 +115,19 @@ pub fn tell_unready(
                 path.display()
             )
         };
-        steps.push(Known::new(
+        steps.push(StepFacts::new(
             CONFIGURATION,
             false,
             error.to_string(),
             vec![next, check],
         ));
-        steps.push(Known::later(RECIPIENTS));
+        steps.push(StepFacts::later(RECIPIENTS));
     }
-    steps.extend(AFTER_THOSE.map(Known::later));
+    steps.extend(AFTER_THOSE.map(StepFacts::later));
     write(out, steps, json)
 }
 
-/// Whether only a recipient's key is wrong, and not the file that names it.
+/// Whether the error is only about a recipient's key, not about the file that names it.
 fn of_recipients(error: &ConfigError, path: &Path) -> bool {
     match error {
         ConfigError::Missing { key, .. } => *key == RECIPIENTS,
@@ -138,21 +138,21 @@ fn of_recipients(error: &ConfigError, path: &Path) -> bool {
     }
 }
 
-/// The steps of a station whose configuration loads, by what was found.
+/// The steps of a station whose configuration loads, judged by the diagnoses.
 pub fn tell(
     out: &mut impl Write,
     config: &Config,
     cameras: usize,
-    findings: &[Finding],
+    diagnoses: &[Diagnosis],
     json: bool,
 ) -> anyhow::Result<()> {
-    let camdock = Typed::new(&config.path);
-    let found = |what: &[&str]| -> Vec<&Finding> {
-        let wanted = findings.iter().filter(|f| what.contains(&f.what));
+    let camdock = CommandLine::new(&config.path);
+    let found = |what: &[&str]| -> Vec<&Diagnosis> {
+        let wanted = diagnoses.iter().filter(|f| what.contains(&f.what));
         wanted.collect()
     };
     let steps = vec![
-        Known::new(
+        StepFacts::new(
             CONFIGURATION,
             true,
             format!(
@@ -163,19 +163,19 @@ pub fn tell(
             ),
             Vec::new(),
         ),
-        from_findings(RECIPIENTS, &found(&[RECIPIENTS]), &[]),
-        from_findings(
+        from_diagnoses(RECIPIENTS, &found(&[RECIPIENTS]), &[]),
+        from_diagnoses(
             "station keys",
             &found(&["log key", "wrap key"]),
-            &[camdock.says("keygen station")],
+            &[camdock.typed("keygen station")],
         ),
-        from_findings(
+        from_diagnoses(
             "store",
             &found(&["store", "object lock", "store clock"]),
             &[],
         ),
         roster(config, cameras),
-        from_findings(
+        from_diagnoses(
             "bays",
             &found(&[
                 "docked folder",
@@ -193,11 +193,11 @@ pub fn tell(
     write(out, steps, json)
 }
 
-/// `instead` is typed in place of the findings' own fixes.
-fn from_findings(what: &'static str, findings: &[&Finding], instead: &[String]) -> Known {
-    let wrong: Vec<&&Finding> = findings.iter().filter(|f| !f.ok).collect();
-    let told = if wrong.is_empty() {
-        findings
+/// The commands in `instead` replace the diagnoses' own fixes.
+fn from_diagnoses(what: &'static str, diagnoses: &[&Diagnosis], instead: &[String]) -> StepFacts {
+    let wrong: Vec<&&Diagnosis> = diagnoses.iter().filter(|f| !f.ok).collect();
+    let details = if wrong.is_empty() {
+        diagnoses
             .iter()
             .map(|f| f.detail.clone())
             .collect::<Vec<_>>()
@@ -213,12 +213,12 @@ fn from_findings(what: &'static str, findings: &[&Finding], instead: &[String]) 
     } else {
         instead.to_vec()
     };
-    Known::new(what, wrong.is_empty(), told.join("; "), next)
+    StepFacts::new(what, wrong.is_empty(), details.join("; "), next)
 }
 
-fn roster(config: &Config, cameras: usize) -> Known {
+fn roster(config: &Config, cameras: usize) -> StepFacts {
     let file = config.roster_file.display();
-    Known::new(
+    StepFacts::new(
         "roster",
         cameras > 0,
         format!("{cameras} cameras in {file}"),
@@ -233,9 +233,9 @@ fn roster(config: &Config, cameras: usize) -> Known {
     .optional()
 }
 
-fn pages(config: &Config) -> Known {
+fn pages(config: &Config) -> StepFacts {
     let Some(listen) = config.web.listen else {
-        return Known::new(
+        return StepFacts::new(
             "pages",
             false,
             "none: `listen` in [web] is empty",
@@ -249,7 +249,7 @@ fn pages(config: &Config) -> Known {
         "http"
     };
     let tokens = config.web.tokens.len();
-    Known::new(
+    StepFacts::new(
         "pages",
         tokens > 0,
         format!("{scheme}://{listen}/ with {tokens} tokens"),
@@ -260,15 +260,15 @@ fn pages(config: &Config) -> Known {
     .optional()
 }
 
-fn service(config: &Config, camdock: &Typed) -> Known {
+fn service(config: &Config, camdock: &CommandLine) -> StepFacts {
     let running = UnixStream::connect(config.files.status_socket()).is_ok();
     let start = if Path::new("/run/systemd/system").exists() && camdock.usual {
         "systemctl enable --now camdock.service camdock-verify.timer camdock-gaps.timer".to_owned()
     } else {
-        camdock.says("run")
+        camdock.typed("run")
     };
     let detail = if running { "runs" } else { "does not run" };
-    Known::new(
+    StepFacts::new(
         "service",
         running,
         detail,
@@ -276,23 +276,23 @@ fn service(config: &Config, camdock: &Typed) -> Known {
     )
 }
 
-fn write(out: &mut impl Write, known: Vec<Known>, json: bool) -> anyhow::Result<()> {
+fn write(out: &mut impl Write, known: Vec<StepFacts>, json: bool) -> anyhow::Result<()> {
     let mut waiting = false;
     let mut steps = Vec::new();
     for (number, known) in (1..).zip(known) {
         let state = match &known {
-            known if known.done => State::Done,
-            known if known.optional && !known.next.is_empty() => State::Optional,
-            _ if waiting => State::Later,
-            _ => State::Next,
+            known if known.done => StepState::Done,
+            known if known.optional && !known.next.is_empty() => StepState::Optional,
+            _ if waiting => StepState::Later,
+            _ => StepState::Next,
         };
-        waiting |= state == State::Next;
+        waiting |= state == StepState::Next;
         steps.push(Step {
             number,
             what: known.what,
             state,
             detail: known.detail,
-            next: if state == State::Done {
+            next: if state == StepState::Done {
                 Vec::new()
             } else {
                 known.next
@@ -315,39 +315,39 @@ fn write(out: &mut impl Write, known: Vec<Known>, json: bool) -> anyhow::Result<
     } in &steps
     {
         let word = match state {
-            State::Done => "done",
-            State::Next => "NEXT",
-            State::Optional => "open",
-            State::Later => "later",
+            StepState::Done => "done",
+            StepState::Next => "NEXT",
+            StepState::Optional => "open",
+            StepState::Later => "later",
         };
         let line = format!(
             "{number:>2}. {word:<5} {what:<14} {}",
             detail.replace('\n', "\n                          ")
         );
         writeln!(out, "{}", line.trim_end())?;
-        if matches!(state, State::Next | State::Optional) {
+        if matches!(state, StepState::Next | StepState::Optional) {
             for line in next {
                 writeln!(out, "          > {line}")?;
             }
         }
     }
     if waiting {
-        writeln!(out, "Do what stands below NEXT, then run this check again.")?;
+        writeln!(out, "Do the step marked NEXT, then run this check again.")?;
     } else {
         writeln!(out, "The station is set up.")?;
     }
     Ok(())
 }
 
-/// How the program is called here: as the service's user, with this configuration.
-struct Typed {
+/// How to call the program here: as the service's user, with this configuration.
+struct CommandLine {
     before: &'static str,
     after: String,
     /// The configuration lies where the units look for it.
     usual: bool,
 }
 
-impl Typed {
+impl CommandLine {
     fn new(config: &Path) -> Self {
         let usual = config == Path::new(DEFAULT_PATH);
         let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -368,7 +368,7 @@ impl Typed {
         }
     }
 
-    fn says(&self, verb: &str) -> String {
+    fn typed(&self, verb: &str) -> String {
         format!("{}camdock {verb}{}", self.before, self.after)
     }
 }

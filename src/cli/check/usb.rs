@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-use super::check::{Finding, bad, fine};
+use super::diagnosis::{Diagnosis, bad, fine};
 use crate::config::{self, Config, Profiles};
 use crate::dock::usb::{PlugState, Ports, Sysfs, Verdict, judge};
 use crate::model::UsbDevice;
@@ -13,12 +13,12 @@ const RULE: &str = "67-camdock.rules";
 const HELPER: &str = "camdock-mount@.service";
 
 /// `root` is `/`, or a test's tree of the same shape.
-pub fn findings(
+pub fn diagnoses(
     root: &Path,
     config: &Config,
     profiles: &Profiles,
     numbers: Option<&[u8]>,
-) -> Vec<Finding> {
+) -> Vec<Diagnosis> {
     if !config.dock.usb {
         return vec![fine("usb", "not watched (`usb = false` in [dock])".into())];
     }
@@ -36,11 +36,11 @@ pub fn findings(
             )];
         }
     };
-    let mut findings = vec![fine(
+    let mut diagnoses = vec![fine(
         "usb",
         format!("{} devices, hubs not counted", plugs.len()),
     )];
-    findings.push(if root.join("dev/bus/usb").is_dir() {
+    diagnoses.push(if root.join("dev/bus/usb").is_dir() {
         fine("usb nodes", "/dev/bus/usb is there".into())
     } else {
         bad(
@@ -49,14 +49,14 @@ pub fn findings(
             "Start udev (`systemctl start systemd-udevd`); in a container, pass /dev/bus/usb in.",
         )
     });
-    findings.push(installed(
+    diagnoses.push(installed(
         root,
         "udev rule",
         RULE,
         &["etc/udev/rules.d", "run/udev/rules.d", "usr/local/lib/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d"],
         "Copy systemd/67-camdock.rules to /usr/lib/udev/rules.d/, then run `udevadm control --reload && udevadm trigger`.",
     ));
-    findings.push(installed(
+    diagnoses.push(installed(
         root,
         "mount helper",
         HELPER,
@@ -70,7 +70,7 @@ pub fn findings(
         .iter()
         .any(|folder| folder.path == media)
     {
-        findings.push(bad(
+        diagnoses.push(bad(
             "usb disks",
             format!(
                 "are mounted below {}, which is no folder of [dock]",
@@ -88,27 +88,27 @@ pub fn findings(
             None => format!("{bay} ({})", plug.port),
         };
         match &plug.state {
-            PlugState::Unready => findings.push(bad(
+            PlugState::Unready => diagnoses.push(bad(
                 "usb device",
                 format!("{place}: the kernel has not configured what is plugged in"),
                 "Give it more power (a powered hub), or authorise it (`authorized` in its sysfs folder).",
             )),
-            PlugState::Absurd(reason) => findings.push(bad(
+            PlugState::Absurd(reason) => diagnoses.push(bad(
                 "usb device",
                 format!("{place}: it describes itself in an absurd way: {reason}"),
                 "Remove it.",
             )),
-            PlugState::Own => findings.push(fine(
+            PlugState::Own => diagnoses.push(fine(
                 "usb disk",
                 format!("{place}: the station's own, left alone"),
             )),
-            PlugState::Device(device) => findings.extend(camera(root, &place, device, profiles)),
+            PlugState::Device(device) => diagnoses.extend(camera(root, &place, device, profiles)),
         }
     }
-    findings
+    diagnoses
 }
 
-fn camera(root: &Path, place: &str, device: &UsbDevice, profiles: &Profiles) -> Option<Finding> {
+fn camera(root: &Path, place: &str, device: &UsbDevice, profiles: &Profiles) -> Option<Diagnosis> {
     let what = |profile: &str| {
         format!(
             "{place}: {} {} {}, profile {profile}",
@@ -163,7 +163,7 @@ fn camera(root: &Path, place: &str, device: &UsbDevice, profiles: &Profiles) -> 
     }
 }
 
-fn installed(root: &Path, what: &'static str, name: &str, dirs: &[&str], fix: &str) -> Finding {
+fn installed(root: &Path, what: &'static str, name: &str, dirs: &[&str], fix: &str) -> Diagnosis {
     match dirs
         .iter()
         .map(|dir| root.join(dir).join(name))
@@ -211,7 +211,7 @@ mod tests {
             symlink(self.0.path().join(dir), link).unwrap();
         }
 
-        fn findings(&self, dock: &str) -> Vec<(bool, String)> {
+        fn diagnoses(&self, dock: &str) -> Vec<(bool, String)> {
             self.put(
                 "etc/a.pem",
                 "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
@@ -223,7 +223,7 @@ mod tests {
             let config = Config::load(&self.0.path().join("etc/camdock.toml"))
                 .unwrap()
                 .config;
-            findings(self.0.path(), &config, &Profiles::builtin(), None)
+            diagnoses(self.0.path(), &config, &Profiles::builtin(), None)
                 .into_iter()
                 .map(|f| {
                     (
@@ -248,11 +248,11 @@ mod tests {
     #[test]
     fn a_machine_without_usb_is_told_what_to_load_or_to_switch_off() {
         let root = Root(tempfile::tempdir().unwrap());
-        let found = root.findings(MEDIA);
+        let found = root.diagnoses(MEDIA);
         assert_eq!(found.len(), 1);
         says(&found, false, "this kernel shows no USB");
         says(
-            &root.findings(&format!("{MEDIA}\nusb = false")),
+            &root.diagnoses(&format!("{MEDIA}\nusb = false")),
             true,
             "not watched",
         );
@@ -265,7 +265,7 @@ mod tests {
         root.plug("1-2", 4, &[[8, 6, 0x50]]);
         root.plug("1-3", 5, &[[8, 6, 0x50], [3, 1, 1]]);
         root.plug("1-4", 6, &[[3, 1, 1]]);
-        let found = root.findings("folders = [{ path = \"docked\" }]");
+        let found = root.diagnoses("folders = [{ path = \"docked\" }]");
         says(&found, true, "4 devices");
         says(&found, false, "/dev/bus/usb is missing");
         says(&found, false, "67-camdock.rules is not installed");
@@ -286,7 +286,7 @@ mod tests {
         root.put("dev/bus/usb/001/003", "");
         root.put("lib/udev/rules.d/67-camdock.rules", "");
         root.put("etc/systemd/system/camdock-mount@.service", "");
-        let found = root.findings(MEDIA);
+        let found = root.diagnoses(MEDIA);
         says(&found, true, "bay-1 (pci-0000:00:04.0-usb-0:1): 46f4:0004");
         says(&found, true, "67-camdock.rules");
         says(&found, true, "camdock-mount@.service");
