@@ -28,11 +28,11 @@ enum Verb {
     ///
     /// Without --bus and --address the only MTP or PTP camera that is plugged in is taken. The service must not be
     /// reading it at the same time. Exit code 3: something could not be listed or read.
-    Probe(Probe),
+    Probe(ProbeArgs),
 }
 
 #[derive(clap::Args)]
-struct Probe {
+struct ProbeArgs {
     /// As `lsusb` shows them
     #[arg(long, requires = "address")]
     bus: Option<u8>,
@@ -73,7 +73,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     })
 }
 
-fn find(probe: &Probe, profiles: &Profiles) -> anyhow::Result<(UsbDevice, Arc<Profile>)> {
+fn find(probe: &ProbeArgs, profiles: &Profiles) -> anyhow::Result<(UsbDevice, Arc<Profile>)> {
     let plugs = Sysfs::new("/sys")
         .scan()
         .context("this kernel has no USB")?;

@@ -1,4 +1,4 @@
-//! `camdock confirm`: somebody else reads every stored object back and signs that its bytes are those of the log.
+//! `camdock confirm`: a second party reads every stored object back and signs that its bytes match the log.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use sha2::Digest as _;
 use zeroize::Zeroizing;
 
-use super::remote::{Bucket, ObjectReader};
+use super::bucket::{Bucket, ObjectReader};
 use super::verify::{PartHasher, verifier_key};
 use super::{Outcome, load_config, usage};
 use crate::audit::{Confirmation, LogKey, VerifierKey, verify_log};
@@ -27,14 +27,14 @@ const KEY_MAX: u64 = 4096;
   camdock keygen confirmer --name reader.example.org --out reader     once; reader.pub goes into wipe.toml
   camdock confirm --key reader.key --log-key 'NAME+ID+KEY'            as often as you like
 Run it on a machine that is no station, with keys of the store of its own (verify_credentials_file in [store]): they need
-the rights of config/confirm-policy.json. The log is verified first, from the bucket, with the key that you give. What was
-confirmed before is not read again. Nothing is decrypted.
+the permissions in config/confirm-policy.json. The log is verified first, from the bucket, with the key that you give.
+Objects that were confirmed before are not read again. Nothing is decrypted.
 Exit code 0: everything stored is confirmed. 1: the log or an object is wrong. 3: an object could not be read.")]
 pub struct Args {
     /// The confirmer's private key; its public key lies beside it
     #[arg(long, value_name = "FILE.key")]
     key: PathBuf,
-    /// The station's public log key, got by a way that you trust; default: log.pub beside the station's keys
+    /// The station's public log key, obtained in a way that you trust; default: log.pub beside the station's keys
     #[arg(long, value_name = "NAME+ID+KEY")]
     log_key: Option<String>,
     /// One JSON object for machines
@@ -43,21 +43,21 @@ pub struct Args {
 }
 
 #[derive(Debug, Default, Serialize)]
-struct Told {
+struct ConfirmReport {
     log_entries: u64,
     stored: usize,
     /// In this run.
     confirmed: usize,
-    /// In earlier ones.
+    /// In earlier runs.
     confirmed_before: usize,
-    /// What the bytes or the log contradict.
+    /// Contradictions between the store's bytes and the log.
     wrong: Vec<String>,
-    /// What could not be read, and may be at another time.
+    /// Objects that could not be read this time.
     unread: Vec<String>,
 }
 
-/// What came of reading one object back.
-enum Read {
+/// The result of reading one object back.
+enum ReadBack {
     Same(Sha256Digest),
     Differs(String),
 }
@@ -67,9 +67,9 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let log_key = verifier_key(&config, args.log_key.as_deref())?;
     let (key, name) = confirmer(&args.key, &log_key)?;
     let bucket = Arc::new(Bucket::open(&config)?);
-    let mut told = Told::default();
+    let mut report = ConfirmReport::default();
     let mut stored: Vec<ItemStored> = Vec::new();
-    let report = verify_log(
+    let verified = verify_log(
         &*bucket,
         &log_key,
         &mut |_, bytes| {
@@ -81,42 +81,42 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         },
         None,
     )?;
-    told.log_entries = report.size;
-    told.stored = stored.len();
-    told.wrong.extend(
-        report
+    report.log_entries = verified.size;
+    report.stored = stored.len();
+    report.wrong.extend(
+        verified
             .findings
             .iter()
             .map(|finding| format!("the log: {finding} {}", finding.next_step())),
     );
-    // A log that does not verify says nothing that could be confirmed.
-    if !report.is_clean() {
-        return tell(&told, args.json);
+    // Nothing can be confirmed against a log that does not verify.
+    if !verified.is_clean() {
+        return print(&report, args.json);
     }
     let before: BTreeSet<String> = bucket.confirmed()?.into_iter().collect();
     stored.retain(|item| !before.contains(&bucket.confirmation_key(item.evidence)));
-    told.confirmed_before = told.stored - stored.len();
+    report.confirmed_before = report.stored - stored.len();
     let bar = progress(&stored, args.json);
     for item in &stored {
         let id = item.evidence;
         match read_back(&bucket, item, &bar) {
-            Ok(Read::Same(sha256)) => {
+            Ok(ReadBack::Same(sha256)) => {
                 let note = note(item, sha256, &key, &name, log_key.name())?;
                 match bucket.put_confirmation(id, note) {
-                    Ok(()) => told.confirmed += 1,
-                    Err(error) => told.unread.push(format!(
+                    Ok(()) => report.confirmed += 1,
+                    Err(error) => report.unread.push(format!(
                         "item {id} was read, and its confirmation cannot be stored: {error:#}"
                     )),
                 }
             }
-            Ok(Read::Differs(what)) => told.wrong.push(format!("item {id}: {what}")),
-            Err(error) => told
+            Ok(ReadBack::Differs(what)) => report.wrong.push(format!("item {id}: {what}")),
+            Err(error) => report
                 .unread
                 .push(format!("item {id} cannot be read: {error:#}")),
         }
     }
     bar.finish_and_clear();
-    tell(&told, args.json)
+    print(&report, args.json)
 }
 
 /// The confirmer's key with its name, which is not the station's.
@@ -142,7 +142,7 @@ fn confirmer(path: &Path, log: &VerifierKey) -> anyhow::Result<(LogKey, String)>
     }
     if named.same_key(log) {
         return Err(usage(
-            "this is the station's own log key: it would confirm nothing",
+            "this is the station's own log key: its signature would confirm nothing",
         ));
     }
     let name = named.name().to_owned();
@@ -150,7 +150,11 @@ fn confirmer(path: &Path, log: &VerifierKey) -> anyhow::Result<(LogKey, String)>
 }
 
 /// Every byte of the exact version, once.
-fn read_back(bucket: &Arc<Bucket>, item: &ItemStored, bar: &ProgressBar) -> anyhow::Result<Read> {
+fn read_back(
+    bucket: &Arc<Bucket>,
+    item: &ItemStored,
+    bar: &ProgressBar,
+) -> anyhow::Result<ReadBack> {
     if item.bucket != bucket.name() {
         bail!(
             "it is in the bucket {}, not in {}",
@@ -160,10 +164,10 @@ fn read_back(bucket: &Arc<Bucket>, item: &ItemStored, bar: &ProgressBar) -> anyh
     }
     let head = bucket.head(&item.key, item.version_id.as_deref())?;
     let Some(head) = head else {
-        return Ok(Read::Differs(format!("the store has no {}", item.key)));
+        return Ok(ReadBack::Differs(format!("the store has no {}", item.key)));
     };
     if head.size != item.size {
-        return Ok(Read::Differs(format!(
+        return Ok(ReadBack::Differs(format!(
             "the store has {} bytes of it, the log says {}",
             head.size, item.size
         )));
@@ -188,9 +192,9 @@ fn read_back(bucket: &Arc<Bucket>, item: &ItemStored, bar: &ProgressBar) -> anyh
     }
     let checksum = parts.finish();
     Ok(if bytes == item.size && checksum == item.checksum {
-        Read::Same(Sha256Digest(whole.finalize().into()))
+        ReadBack::Same(Sha256Digest(whole.finalize().into()))
     } else {
-        Read::Differs(format!(
+        ReadBack::Differs(format!(
             "the bytes in the store have the checksum {checksum}, the log says {}",
             item.checksum
         ))
@@ -231,29 +235,29 @@ fn progress(stored: &[ItemStored], quiet: bool) -> ProgressBar {
     bar
 }
 
-fn tell(told: &Told, json: bool) -> anyhow::Result<Outcome> {
+fn print(report: &ConfirmReport, json: bool) -> anyhow::Result<Outcome> {
     if json {
-        println!("{}", serde_json::to_string_pretty(told)?);
+        println!("{}", serde_json::to_string_pretty(report)?);
     } else {
-        println!("custody log: {} entries", told.log_entries);
+        println!("custody log: {} entries", report.log_entries);
         println!(
             "items:       {} stored, {} confirmed now, {} before",
-            told.stored, told.confirmed, told.confirmed_before
+            report.stored, report.confirmed, report.confirmed_before
         );
-        for what in &told.wrong {
+        for what in &report.wrong {
             println!(
                 "WRONG: {what}\n    next: Change nothing; run `camdock verify --deep`, and call the evidence manager."
             );
         }
-        for what in &told.unread {
+        for what in &report.unread {
             println!(
-                "NOT CONFIRMED: {what}\n    next: Check the store and these credentials' rights (config/confirm-policy.json), then run this again."
+                "NOT CONFIRMED: {what}\n    next: Check the store and these credentials' permissions (config/confirm-policy.json), then run this again."
             );
         }
     }
-    Ok(if !told.wrong.is_empty() {
+    Ok(if !report.wrong.is_empty() {
         Outcome::VerificationFailed
-    } else if told.unread.is_empty() {
+    } else if report.unread.is_empty() {
         Outcome::Fine
     } else {
         Outcome::NeedsAttention

@@ -1,14 +1,14 @@
-//! The command line: one file a verb. Only here and in `station` errors become plain text.
+//! The command line: one file a verb. Errors become plain text only here and in `station`.
 //!
 //! Exit codes: 0 fine, 1 verification failed, 2 wrong usage or configuration, 3 needs attention, 4 could not run.
 
 mod audit;
 mod bench_log;
 mod bench_preview;
+mod bucket;
 mod camera;
 mod check;
 mod confirm;
-mod decide;
 mod demo;
 mod explain;
 mod generate;
@@ -16,7 +16,9 @@ mod items;
 mod keygen;
 mod logs;
 mod open;
-mod remote;
+mod orders;
+mod quarantine;
+mod reassign;
 mod run;
 mod show;
 mod status;
@@ -61,18 +63,18 @@ enum Verb {
     Keygen(keygen::Args),
     /// List evidence, with filters
     Items(items::Args),
-    /// Tell one item's whole custody, from the camera to the store
+    /// Show one item's whole custody, from the camera to the store
     Show(show::Args),
     /// Verify the custody log, its signatures, and every item against the store
     Verify(verify::Args),
-    /// Look for what is missing between cameras, custody log and store, and explain it
+    /// Find what is missing between cameras, custody log and store, and explain gaps
     Audit(audit::Args),
-    /// Read stored footage back, elsewhere, and sign that it is there: for wiping cameras
+    /// Read stored footage back on another machine and sign that it is intact: for wiping cameras
     Confirm(confirm::Args),
-    /// List what is in quarantine, and decide on it
-    Quarantine(decide::Args),
+    /// List the items in quarantine, and decide on them
+    Quarantine(quarantine::Args),
     /// Assign items to another officer
-    Reassign(decide::ReassignArgs),
+    Reassign(reassign::Args),
     /// Make a token for the pages
     Token(token::Args),
     /// Open sealed footage with a recipient's private key
@@ -139,8 +141,8 @@ pub fn main() -> ExitCode {
         Verb::Verify(args) => verify::run(&cli.config, args),
         Verb::Audit(args) => audit::run(&cli.config, args),
         Verb::Confirm(args) => confirm::run(&cli.config, args),
-        Verb::Quarantine(args) => decide::quarantine(&cli.config, args),
-        Verb::Reassign(args) => decide::reassign(&cli.config, args),
+        Verb::Quarantine(args) => quarantine::run(&cli.config, args),
+        Verb::Reassign(args) => reassign::run(&cli.config, args),
         Verb::Token(args) => token::run(args),
         Verb::Open(args) => open::run(&cli.config, args),
         Verb::Explain(args) => explain::run(&args),
@@ -172,7 +174,7 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Loaded> {
     Ok(Config::load(path)?)
 }
 
-/// For who only looks: a bad edit of roster or profiles is no reason to show nothing.
+/// For verbs that only read: they work even if the roster or a profile has a mistake.
 pub(crate) fn load_config(path: &Path) -> anyhow::Result<Config> {
     Ok(Config::load_alone(path)?)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use zeroize::Zeroizing;
 
-use super::remote::{Bucket, ObjectReader};
+use super::bucket::{Bucket, ObjectReader};
 use super::verify::verifier_key;
 use super::{Outcome, load_config, usage};
 use crate::audit::{DirSource, verify_log};

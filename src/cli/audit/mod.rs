@@ -1,28 +1,32 @@
-//! `camdock audit`: is everything there that was ever seen?
+//! `camdock audit`: finds what is missing between the cameras, the custody log and the store.
+//!
+//! It only reads. Explanations of gaps are orders to the running station.
 
-mod bucket;
-mod told;
+mod listing;
+mod report;
 
 use std::path::Path;
 
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 
-use self::told::Told;
-use super::remote::Bucket;
-use super::verify::{self, Found};
-use super::{Outcome, decide, load_config};
+use self::listing::Listing;
+use self::report::GapReport;
+use super::bucket::Bucket;
+use super::orders::{Signature, send};
+use super::verify::{self, ReportedFinding};
+use super::{Outcome, load_config};
 use crate::audit::{DirSource, GapRules, LogHistory, LogSource, VerifierKey, verify_log};
 use crate::config::{Config, Roster};
 use crate::durable;
 use crate::model::{CameraId, Entry, Officer};
 use crate::station::Order;
 
-/// What the daily look goes by, and with it the metrics and the evidence page.
+/// The limits of the daily audit, which the metrics and the evidence page show.
 const UNSEEN_DAYS: u16 = 14;
 const WAITING_HOURS: u16 = 24;
 
-/// Looks for what is missing: between cameras, custody log and store.
+/// Finds what is missing between cameras, custody log and store.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -31,15 +35,15 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    /// Name everything that was seen and is not stored, and what ought to have been seen
+    /// Name every file that was seen but is not stored, and what should have been seen
     Gaps(GapsArgs),
-    /// Explain gaps, so that they are no longer reported
+    /// Explain gaps, so that they are not reported any more
     Accept {
         /// Names of gaps as `camdock audit gaps` gives them; with a * at the end, all whose names begin so
         #[arg(required = true, value_name = "GAP")]
         gaps: Vec<String>,
         #[command(flatten)]
-        who: decide::Who,
+        signature: Signature,
     },
 }
 
@@ -56,12 +60,12 @@ What it looks for:
   - numbers missing in the names of a camera's recordings
   - cameras of the roster that were not docked here for long
   - objects that the log calls stored and the store does not have, and objects that only the store knows
-Exit code 0: no gap that is not explained. 3: gaps. 1: log and store contradict each other.")]
+Exit code 0: every gap is explained. 3: there are gaps. 1: log and store contradict each other.")]
 struct GapsArgs {
     /// Only gaps of this camera
     #[arg(long, value_name = "MAKE/SERIAL")]
     camera: Option<String>,
-    /// A camera of the roster may stay away this many days
+    /// A camera of the roster may be absent this many days
     #[arg(long, value_name = "DAYS", default_value_t = UNSEEN_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
     unseen_days: u16,
     /// An item may wait for the store, and a camera stay docked, this many hours
@@ -88,8 +92,8 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let config = load_config(config)?;
     match args.what {
         What::Gaps(args) => gaps(&config, &args),
-        What::Accept { gaps, who } => {
-            decide::ask(&config, Order::AcceptGaps { gaps }, Vec::new(), who)
+        What::Accept { gaps, signature } => {
+            send(&config, Order::AcceptGaps { gaps }, Vec::new(), signature)
         }
     }
 }
@@ -101,14 +105,14 @@ fn gaps(config: &Config, args: &GapsArgs) -> anyhow::Result<Outcome> {
     let bucket = if args.no_store {
         None
     } else {
-        Some(bucket::Listing::take(Bucket::open(config)?)?)
+        Some(Listing::take(Bucket::open(config)?)?)
     };
     let mut wrong = Vec::new();
     let mut copies = None;
     let book = match &bucket {
         Some(listing) if args.bucket => read(&listing.bucket, &key, &mut wrong)?,
         Some(listing) => {
-            let (text, found) = verify::copies(&local, &listing.bucket, &key)?;
+            let (text, found) = verify::compare_copies(&local, &listing.bucket, &key)?;
             copies = Some(text);
             wrong.extend(found);
             read(&local, &key, &mut wrong)?
@@ -127,14 +131,15 @@ fn gaps(config: &Config, args: &GapsArgs) -> anyhow::Result<Outcome> {
     }
     gaps.sort_by(|a, b| (a.code, &a.gap).cmp(&(b.code, &b.gap)));
     gaps.dedup_by(|a, b| a.gap == b.gap);
-    let told = Told::new(&book, gaps, wrong, copies, bucket.is_some());
+    let report = GapReport::new(&book, gaps, wrong, copies, bucket.is_some());
     if bucket.is_some() && (args.unseen_days, args.waiting_hours) == (UNSEEN_DAYS, WAITING_HOURS) {
-        // For the station's metrics. Whoever looks without the right to write there has the answer all the same.
-        let done = serde_json::to_vec(&told.completeness())?;
+        // For the station's metrics. A user without write permission there still gets the report.
+        let done = serde_json::to_vec(&report.completeness())?;
         let _ = durable::write_unsynced(&config.files.completeness(), &done);
     }
-    told.only(args.camera.as_deref())
-        .tell(args.accepted, args.json)
+    report
+        .only(args.camera.as_deref())
+        .print(args.accepted, args.json)
 }
 
 fn roster(config: &Config) -> anyhow::Result<Vec<(CameraId, Officer)>> {
@@ -148,7 +153,7 @@ fn roster(config: &Config) -> anyhow::Result<Vec<(CameraId, Officer)>> {
 fn read(
     source: &(dyn LogSource + Sync),
     key: &VerifierKey,
-    wrong: &mut Vec<Found>,
+    wrong: &mut Vec<ReportedFinding>,
 ) -> anyhow::Result<LogHistory> {
     let mut book = LogHistory::default();
     let report = verify_log(
@@ -161,6 +166,6 @@ fn read(
         },
         None,
     )?;
-    wrong.extend(report.findings.iter().map(Found::of));
+    wrong.extend(report.findings.iter().map(ReportedFinding::of_log));
     Ok(book)
 }

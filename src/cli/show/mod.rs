@@ -83,7 +83,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             println!(
                 "{}  (entry {index})\n    {}\n",
                 local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-                tell(&entry.event, args.id)
+                sentence(&entry.event, args.id)
             );
         }
         println!("The log has {} entries under the key {key}.", report.size);
@@ -144,7 +144,7 @@ fn wiped(entry: &CameraWiped, id: EvidenceId) -> String {
 }
 
 /// One entry in plain words.
-fn tell(event: &Event, id: EvidenceId) -> String {
+fn sentence(event: &Event, id: EvidenceId) -> String {
     match event {
         Event::StationStarted(e) => {
             format!(

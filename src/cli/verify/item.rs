@@ -1,37 +1,37 @@
-//! One item: every object that belongs to it, and with `--deep` every byte.
+//! Checks one item: every object that belongs to it, and with `--deep` every byte.
 
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 
-use super::super::remote::{Bucket, ObjectReader};
-use super::Items;
+use super::super::bucket::{Bucket, ObjectReader};
+use super::LoggedItems;
 use crate::audit::{VerifierKey, verify_receipt};
 use crate::model::{EvidenceId, Part, PreviewMade, Sha256Digest, composite_checksum};
 use crate::seal::{ExpectedMessage, KeySource, RecipientKey, SealError, open_to};
 
-/// One stored item against the store.
-pub struct Item<'a> {
+/// The check of one stored item.
+pub struct ItemCheck<'a> {
     pub bucket: &'a Arc<Bucket>,
     pub key: &'a VerifierKey,
     pub id: EvidenceId,
-    pub items: &'a Items,
+    pub items: &'a LoggedItems,
     pub recipient: Option<&'a RecipientKey>,
     pub deep: bool,
 }
 
-pub type Wrong = (&'static str, String);
+pub type ItemProblem = (&'static str, String);
 
-/// What was looked at.
+/// What was checked of an item.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Checked {
-    /// Its footage was opened, too.
+pub struct ItemChecked {
+    /// Its footage was opened as well.
     pub opened: bool,
-    /// Storyboard and preview video, as far as they are logged.
+    /// How many of storyboard and preview video are logged.
     pub previews: usize,
 }
 
-/// One sealed object as the log has it.
-struct Object<'a> {
+/// One sealed object according to the log.
+struct ObjectToCheck<'a> {
     part: Part,
     key: &'a str,
     version: Option<&'a str>,
@@ -45,12 +45,12 @@ struct Object<'a> {
     name: String,
 }
 
-fn unreadable(name: &str) -> impl Fn(anyhow::Error) -> Wrong {
+fn unreadable(name: &str) -> impl Fn(anyhow::Error) -> ItemProblem {
     move |e| ("store_error", format!("{name} could not be checked: {e:#}"))
 }
 
-impl Item<'_> {
-    pub fn check(&self) -> Result<Checked, Wrong> {
+impl ItemCheck<'_> {
+    pub fn run(&self) -> Result<ItemChecked, ItemProblem> {
         let (stored, stored_entry) = &self.items.stored[&self.id];
         let Some((sealed, manifest)) = self.items.sealed.get(&self.id) else {
             return Err((
@@ -63,12 +63,12 @@ impl Item<'_> {
             return Err((
                 "object_size",
                 format!(
-                    "{name} is logged as stored with {} sealed bytes, as sealed with {}",
+                    "{name} is logged as stored with {} sealed bytes but as sealed with {}",
                     stored.size, sealed.sealed_size
                 ),
             ));
         }
-        let original = Object {
+        let original = ObjectToCheck {
             part: Part::Original,
             key: &stored.key,
             version: stored.version_id.as_deref(),
@@ -110,7 +110,7 @@ impl Item<'_> {
         if self.deep {
             self.read(&original)?;
         }
-        let mut checked = Checked {
+        let mut checked = ItemChecked {
             opened: self.deep && self.recipient.is_some(),
             previews: 0,
         };
@@ -128,8 +128,8 @@ impl Item<'_> {
         Ok(checked)
     }
 
-    /// It is there, as large and with the checksum that the log names, and nothing lies over it.
-    fn object(&self, object: &Object<'_>) -> Result<(), Wrong> {
+    /// The object exists with the size and the checksum in the log, and no newer version covers it.
+    fn object(&self, object: &ObjectToCheck<'_>) -> Result<(), ItemProblem> {
         let failed = unreadable(&object.name);
         let name = &object.name;
         let Some(head) = self
@@ -163,7 +163,7 @@ impl Item<'_> {
                 return Err((
                     "object_covered",
                     format!(
-                        "{name} is stored as version {version} of {}, but a later version or a deletion lies over it",
+                        "{name} is stored as version {version} of {}, but a newer version or a deletion covers it",
                         object.key
                     ),
                 ));
@@ -172,8 +172,8 @@ impl Item<'_> {
         Ok(())
     }
 
-    /// Reads every byte once: part checksums as the log has them and, with a key, what was sealed.
-    fn read(&self, object: &Object<'_>) -> Result<(), Wrong> {
+    /// Reads every byte once: compares the part checksums with the log and, with a key, opens the footage.
+    fn read(&self, object: &ObjectToCheck<'_>) -> Result<(), ItemProblem> {
         let name = &object.name;
         let failed = |e: anyhow::Error| ("store_error", format!("{name} could not be read: {e:#}"));
         let reader = ObjectReader::version(
@@ -229,8 +229,8 @@ impl Item<'_> {
     }
 }
 
-fn preview_object<'a>(part: Part, made: &'a PreviewMade, name: &str) -> Object<'a> {
-    Object {
+fn preview_object<'a>(part: Part, made: &'a PreviewMade, name: &str) -> ObjectToCheck<'a> {
+    ObjectToCheck {
         part,
         key: &made.key,
         version: made.version_id.as_deref(),
@@ -243,7 +243,7 @@ fn preview_object<'a>(part: Part, made: &'a PreviewMade, name: &str) -> Object<'
     }
 }
 
-/// Hashes what passes, part by part, as S3 does.
+/// Hashes the bytes that pass, part by part, as S3 does.
 pub struct PartHasher<R> {
     inner: R,
     part_size: Option<u64>,

@@ -1,6 +1,6 @@
-//! `camdock verify`: the log by itself, the two copies of it against each other, every item against the store.
+//! `camdock verify`: checks the log itself, compares its two copies, and checks every item in the store.
 
-mod about;
+mod affected;
 mod item;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,10 +13,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use self::about::Copies;
-use self::item::Item;
+use self::affected::LogCopies;
+use self::item::ItemCheck;
 pub(super) use self::item::PartHasher;
-use super::remote::Bucket;
+use super::bucket::Bucket;
 use super::{Outcome, load_config, usage};
 use crate::audit::{DirSource, LogFinding, LogSource, Standing, VerifierKey, compare, verify_log};
 use crate::config::Config;
@@ -33,7 +33,7 @@ use crate::upload::UploadError;
   camdock verify                                   the station's own copy, the bucket's, and every item
   camdock verify --deep --key evidence.key.pem     also opens every item and compares its SHA-256
   camdock verify --log FOLDER --log-key 'NAME+ID+KEY'
-                                                   a copy of a log by itself: no station needed
+                                                   only a copy of a log: needs no station
 Exit code 0: everything is there and unaltered. 1: something is wrong; each finding is named.")]
 pub struct Args {
     /// Download and check every object's bytes; with --key, open them too
@@ -56,11 +56,11 @@ pub struct Args {
     json: bool,
 }
 
-/// What was verified, and what is wrong.
+/// What was verified, and every finding.
 #[derive(Debug, Default, Serialize)]
-struct Verified {
+struct VerifyReport {
     log_entries: u64,
-    /// How the station's copy of the log stands to the bucket's.
+    /// How the station's copy of the log compares with the bucket's.
     copies: Option<String>,
     items_sealed: usize,
     items_stored: usize,
@@ -69,22 +69,22 @@ struct Verified {
     items_opened: usize,
     /// Storyboards and preview videos in the store.
     previews: usize,
-    findings: Vec<Found>,
+    findings: Vec<ReportedFinding>,
     /// Findings of the log beyond those listed.
     more: u64,
 }
 
 #[derive(Debug, Clone, Serialize, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Found {
+pub(super) struct ReportedFinding {
     pub code: String,
     pub evidence: Option<EvidenceId>,
     pub what: String,
     pub next_step: String,
 }
 
-impl Found {
-    /// Something wrong with the log itself.
-    pub(super) fn of(finding: &LogFinding) -> Self {
+impl ReportedFinding {
+    /// A finding about the log itself.
+    pub(super) fn of_log(finding: &LogFinding) -> Self {
         Self {
             code: finding.label().to_owned(),
             evidence: None,
@@ -95,7 +95,7 @@ impl Found {
 }
 
 #[derive(Default)]
-struct Items {
+struct LoggedItems {
     sealed: BTreeMap<EvidenceId, (ItemSealed, Vec<u8>)>,
     stored: BTreeMap<EvidenceId, (ItemStored, Vec<u8>)>,
     /// Lost on the station before it was stored.
@@ -105,7 +105,7 @@ struct Items {
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
-    let mut verified = Verified::default();
+    let mut verified = VerifyReport::default();
     if let Some(dir) = &args.log {
         let key = args
             .log_key
@@ -115,22 +115,22 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             &DirSource::new(dir),
             &parse_key(key)?,
             None,
-            &mut Items::default(),
+            &mut LoggedItems::default(),
             &mut verified,
         )?;
-        return tell(&verified, &args);
+        return print(&verified, &args);
     }
     let config = load_config(config)?;
     let key = verifier_key(&config, args.log_key.as_deref())?;
     let recipient = args.key.as_deref().map(read_recipient).transpose()?;
     let bucket = Arc::new(Bucket::open(&config)?);
-    let mut items = Items::default();
+    let mut items = LoggedItems::default();
     let local = DirSource::new(config.files.log_dir());
     if args.bucket {
         check_log(&*bucket, &key, Some(&local), &mut items, &mut verified)?;
     } else {
         check_log(&local, &key, Some(&*bucket), &mut items, &mut verified)?;
-        let (text, found) = copies(&local, &bucket, &key)?;
+        let (text, found) = compare_copies(&local, &bucket, &key)?;
         verified.copies = Some(text);
         verified.findings.extend(found);
     }
@@ -147,9 +147,9 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         ok: verified.findings.is_empty(),
         findings: verified.findings.len() as u64 + verified.more,
     };
-    // For the station's metrics. Whoever verifies without the right to write there has the answer all the same.
+    // For the station's metrics. A user without write permission there still gets the report.
     let _ = durable::write_unsynced(&config.files.verification(), &serde_json::to_vec(&done)?);
-    tell(&verified, &args)
+    print(&verified, &args)
 }
 
 fn parse_key(text: &str) -> anyhow::Result<VerifierKey> {
@@ -183,8 +183,8 @@ fn check_log(
     source: &(dyn LogSource + Sync),
     key: &VerifierKey,
     other: Option<&dyn LogSource>,
-    items: &mut Items,
-    verified: &mut Verified,
+    items: &mut LoggedItems,
+    verified: &mut VerifyReport,
 ) -> anyhow::Result<()> {
     let report = verify_log(
         source,
@@ -213,7 +213,7 @@ fn check_log(
     )?;
     verified.log_entries = report.size;
     verified.more = report.more;
-    let copies = Copies {
+    let copies = LogCopies {
         here: source,
         size: report.size,
         other,
@@ -221,20 +221,20 @@ fn check_log(
     verified
         .findings
         .extend(report.findings.iter().map(|finding| {
-            let mut found = Found::of(finding);
-            let (words, evidence) = copies.about(finding, key, items);
+            let mut found = ReportedFinding::of_log(finding);
+            let (words, evidence) = copies.affected(finding, key, items);
             found.what.push_str(&words);
-            Found { evidence, ..found }
+            ReportedFinding { evidence, ..found }
         }));
     Ok(())
 }
 
-/// How the station's copy of the log stands to the bucket's, and what is wrong with that.
-pub(super) fn copies(
+/// How the station's copy of the log compares with the bucket's, and the finding if they contradict each other.
+pub(super) fn compare_copies(
     local: &DirSource,
     bucket: &Bucket,
     key: &VerifierKey,
-) -> anyhow::Result<(String, Option<Found>)> {
+) -> anyhow::Result<(String, Option<ReportedFinding>)> {
     let Some(note) = bucket.read("checkpoint")? else {
         return Ok(("the bucket holds no copy of the log yet".into(), None));
     };
@@ -267,7 +267,7 @@ pub(super) fn copies(
             true,
         ),
     };
-    let found = wrong.then(|| Found {
+    let found = wrong.then(|| ReportedFinding {
         code: "copies_differ".into(),
         evidence: None,
         what: text.clone(),
@@ -279,10 +279,10 @@ pub(super) fn copies(
 fn check_items(
     bucket: &Arc<Bucket>,
     key: &VerifierKey,
-    items: &Items,
+    items: &LoggedItems,
     args: &Args,
     recipient: Option<&RecipientKey>,
-    verified: &mut Verified,
+    verified: &mut VerifyReport,
 ) -> anyhow::Result<()> {
     verified.items_sealed = items.sealed.len();
     verified.items_stored = items.stored.len();
@@ -303,7 +303,7 @@ fn check_items(
         for _ in 0..if args.deep { 2 } else { 8 } {
             scope.spawn(|| {
                 while let Some(id) = stored.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let item = Item {
+                    let item = ItemCheck {
                         bucket,
                         key,
                         id: **id,
@@ -311,12 +311,12 @@ fn check_items(
                         recipient,
                         deep: args.deep,
                     };
-                    match item.check() {
+                    match item.run() {
                         Ok(checked) => {
                             opened.fetch_add(usize::from(checked.opened), Ordering::Relaxed);
                             previews.fetch_add(checked.previews, Ordering::Relaxed);
                         }
-                        Err((code, what)) => findings.lock().push(Found {
+                        Err((code, what)) => findings.lock().push(ReportedFinding {
                             code: code.to_owned(),
                             evidence: Some(**id),
                             what,
@@ -341,7 +341,7 @@ fn check_items(
             .strip_prefix(&prefix)
             .and_then(|rest| rest.split('/').next()?.parse::<EvidenceId>().ok());
         if id.is_none_or(|id| !known.contains(&id)) && !shared {
-            findings.push(Found {
+            findings.push(ReportedFinding {
                 code: "unknown_object".into(),
                 evidence: id,
                 what: format!("the store holds {}, which this station's log does not know", listed.key.escape_debug()),
@@ -366,8 +366,8 @@ fn next_step(code: &str, id: EvidenceId) -> String {
     }
 }
 
-/// Items that were damaged on the station, and whose recording did not come into the store as another item.
-fn not_taken_again(items: &Items) -> impl Iterator<Item = Found> {
+/// Items that were damaged on the station and whose recording was not stored as another item either.
+fn not_taken_again(items: &LoggedItems) -> impl Iterator<Item = ReportedFinding> {
     let lost = items
         .damaged
         .iter()
@@ -381,7 +381,7 @@ fn not_taken_again(items: &Items) -> impl Iterator<Item = Found> {
             })
         })
     })
-    .map(|(id, sealed)| Found {
+    .map(|(id, sealed)| ReportedFinding {
         code: "item_damaged".into(),
         evidence: Some(*id),
         what: format!(
@@ -392,8 +392,8 @@ fn not_taken_again(items: &Items) -> impl Iterator<Item = Found> {
     })
 }
 
-/// Keys that may not read evidence find nothing out about it: that is no finding about any item.
-fn may_read(bucket: &Bucket, items: &Items) -> anyhow::Result<()> {
+/// Credentials that may not read evidence cannot verify it: that is an error, not a finding about an item.
+fn may_read(bucket: &Bucket, items: &LoggedItems) -> anyhow::Result<()> {
     let Some((stored, _)) = items.stored.values().next() else {
         return Ok(());
     };
@@ -404,8 +404,8 @@ fn may_read(bucket: &Bucket, items: &Items) -> anyhow::Result<()> {
         .any(|e| matches!(e.downcast_ref(), Some(UploadError::Forbidden { .. })));
     if refused {
         return Err(error.context(
-            "these keys of the store may not read evidence, so the items were not verified: give `verify_credentials_file` in \
-             [store] keys with the rights of config/verify-policy.json, or verify on another machine",
+            "these store credentials may not read evidence, so the items were not verified: give `verify_credentials_file` in \
+             [store] credentials with the permissions of config/verify-policy.json, or verify on another machine",
         ));
     }
     Ok(())
@@ -423,7 +423,7 @@ fn progress(items: u64, quiet: bool) -> ProgressBar {
     bar
 }
 
-fn tell(verified: &Verified, args: &Args) -> anyhow::Result<Outcome> {
+fn print(verified: &VerifyReport, args: &Args) -> anyhow::Result<Outcome> {
     let fine = verified.findings.is_empty();
     if args.json {
         println!("{}", serde_json::to_string_pretty(verified)?);

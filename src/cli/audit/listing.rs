@@ -1,20 +1,20 @@
-//! The custody log against the bucket's content, both ways.
+//! Compares the custody log with the bucket's content, in both directions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audit::{Gap, GapKind, LogHistory, LoggedObject};
-use crate::cli::remote::Bucket;
+use crate::cli::bucket::Bucket;
 use crate::model::{Escaped, EvidenceId, Part};
 
-/// What lies beside an item's footage once it is stored.
-const BESIDE: [&str; 2] = ["manifest.json", "receipt"];
+/// Objects that every stored item has besides its footage.
+const COMPANIONS: [&str; 2] = ["manifest.json", "receipt"];
 const ITEM_KEY: &str = "item-key";
 
 pub struct Listing {
     pub bucket: Bucket,
     /// Sizes by key.
     objects: BTreeMap<String, u64>,
-    /// Other stations store into it, too.
+    /// Other stations use the bucket, too.
     shared: bool,
 }
 
@@ -38,8 +38,10 @@ impl Listing {
             for (part, preview) in previews {
                 self.object(id, preview, &format!("the {part} of {name}"), &mut gaps)?;
             }
-            let beside = BESIDE.iter().chain((!stored.keyless).then_some(&ITEM_KEY));
-            for object in beside {
+            let companions = COMPANIONS
+                .iter()
+                .chain((!stored.keyless).then_some(&ITEM_KEY));
+            for object in companions {
                 let key = self.bucket.evidence_key(id, object);
                 if !self.there(&key)? {
                     let what = format!("{name} has no {object} in the store");
@@ -73,14 +75,14 @@ impl Listing {
         let key = &stored.key;
         let found = match self.objects.get(key) {
             Some(size) => Some(*size),
-            // Stored since the listing was taken, or covered by a delete marker.
+            // LoggedObject since the listing was taken, or covered by a delete marker.
             None => self.bucket.head(key, None)?.map(|head| head.size),
         };
         let (code, word, what) = match found {
             None => (
                 GapKind::GapObjectMissing,
                 "missing",
-                format!("{name} is stored by the log and not in the store at {key}"),
+                format!("{name} is stored according to the log, but the store does not have {key}"),
             ),
             Some(size) if size != stored.size => (
                 GapKind::GapObjectSize,
@@ -103,7 +105,11 @@ impl Listing {
     fn unknown(&self, book: &LogHistory) -> impl Iterator<Item = Gap> {
         let prefix = self.bucket.evidence_prefix();
         let parts = [Part::Original, Part::Preview, Part::Storyboard].map(Part::as_str);
-        let known: BTreeSet<&str> = parts.into_iter().chain(BESIDE).chain([ITEM_KEY]).collect();
+        let known: BTreeSet<&str> = parts
+            .into_iter()
+            .chain(COMPANIONS)
+            .chain([ITEM_KEY])
+            .collect();
         self.objects.keys().filter_map(move |key| {
             let (id, object) = key
                 .strip_prefix(&prefix)?
@@ -111,7 +117,7 @@ impl Listing {
                 .unwrap_or((key, ""));
             let id = id.parse::<EvidenceId>().ok();
             let ours = id.is_some_and(|id| book.knows(id));
-            // In a shared bucket, whole items that this log does not know are another station's.
+            // In a shared bucket, items that this log does not know belong to other stations.
             if (ours || (self.shared && id.is_some())) && known.contains(object) {
                 return None;
             }

@@ -1,4 +1,4 @@
-//! What `camdock audit gaps` tells people and machines.
+//! The report of `camdock audit gaps`, as text and as JSON.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -8,48 +8,48 @@ use serde::Serialize;
 
 use crate::audit::{Accepted, Gap, GapKind, LogHistory};
 use crate::cli::Outcome;
-use crate::cli::verify::Found;
+use crate::cli::verify::ReportedFinding;
 use crate::model::Completeness;
 
-/// Gaps of one kind that people are shown; machines get all.
+/// Gaps of one kind in the text; JSON has all of them.
 const SHOWN: usize = 50;
 
 #[derive(Debug, Serialize)]
-struct Explained {
+struct ExplainedGap {
     #[serde(flatten)]
     gap: Gap,
     accepted: Accepted,
 }
 
 #[derive(Debug, Serialize)]
-struct Open {
+struct OpenGap {
     #[serde(flatten)]
     gap: Gap,
     next_step: &'static str,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Told {
+pub struct GapReport {
     time: Timestamp,
     log_entries: u64,
-    /// How the station's copy of the log stands to the bucket's.
+    /// How the station's copy of the log compares with the bucket's.
     copies: Option<String>,
     store_compared: bool,
-    /// What is wrong with the log itself.
-    findings: Vec<Found>,
-    gaps: Vec<Open>,
-    accepted: Vec<Explained>,
+    /// Findings about the log itself.
+    findings: Vec<ReportedFinding>,
+    gaps: Vec<OpenGap>,
+    accepted: Vec<ExplainedGap>,
 }
 
-impl Told {
+impl GapReport {
     pub fn new(
         book: &LogHistory,
         gaps: Vec<Gap>,
-        findings: Vec<Found>,
+        findings: Vec<ReportedFinding>,
         copies: Option<String>,
         store_compared: bool,
     ) -> Self {
-        let mut told = Self {
+        let mut report = Self {
             time: Timestamp::now(),
             log_entries: book.entries(),
             copies,
@@ -60,17 +60,17 @@ impl Told {
         };
         for gap in gaps {
             match book.accepted(&gap.gap).cloned() {
-                // What contradicts is no matter of an explanation.
+                // An explanation cannot settle a contradiction.
                 Some(accepted) if !gap.code.is_contradiction() => {
-                    told.accepted.push(Explained { gap, accepted });
+                    report.accepted.push(ExplainedGap { gap, accepted });
                 }
                 _ => {
                     let next_step = gap.code.next_step();
-                    told.gaps.push(Open { gap, next_step });
+                    report.gaps.push(OpenGap { gap, next_step });
                 }
             }
         }
-        told
+        report
     }
 
     pub fn completeness(&self) -> Completeness {
@@ -87,7 +87,7 @@ impl Told {
         }
     }
 
-    /// Leaves only one camera's gaps.
+    /// Keeps only one camera's gaps.
     pub fn only(mut self, camera: Option<&str>) -> Self {
         if let Some(camera) = camera {
             let of = |gap: &Gap| gap.camera.as_ref().is_some_and(|c| c.as_str() == camera);
@@ -97,13 +97,13 @@ impl Told {
         self
     }
 
-    pub fn tell(&self, accepted: bool, json: bool) -> anyhow::Result<Outcome> {
+    pub fn print(&self, accepted: bool, json: bool) -> anyhow::Result<Outcome> {
         let mut out = std::io::stdout().lock();
         if json {
             serde_json::to_writer_pretty(&mut out, self)?;
             writeln!(out)?;
         } else {
-            self.show(&mut out, accepted)?;
+            self.print_text(&mut out, accepted)?;
         }
         let contradiction = self
             .gaps
@@ -118,7 +118,7 @@ impl Told {
         })
     }
 
-    fn show(&self, out: &mut dyn std::io::Write, accepted: bool) -> std::io::Result<()> {
+    fn print_text(&self, out: &mut dyn std::io::Write, accepted: bool) -> std::io::Result<()> {
         writeln!(out, "custody log: {} entries", self.log_entries)?;
         if let Some(copies) = &self.copies {
             writeln!(out, "             {copies}")?;

@@ -1,30 +1,30 @@
-//! What an entry of the log tells of that is not as it was signed: people look for footage, not for numbers of entries.
+//! Names the items that a finding about the log affects: people look for footage, not for numbers of entries.
 
 use std::collections::BTreeMap;
 
-use super::Items;
+use super::LoggedItems;
 use crate::audit::{LogFinding, LogSource, VerifierKey, entry_at};
 use crate::model::{Entry, EvidenceId};
 
 /// Items named one by one.
-const NAMED: usize = 4;
-/// Entries looked at for one finding: those of a bundle.
-const LOOKED: u64 = 256;
+const NAMED_MAX: usize = 4;
+/// Entries read for one finding: those of one bundle.
+const ENTRIES_MAX: u64 = 256;
 
-/// The log that was verified, and its other copy where there is one.
-pub struct Copies<'a> {
+/// The log that was verified, and its other copy if there is one.
+pub struct LogCopies<'a> {
     pub here: &'a dyn LogSource,
     pub size: u64,
     pub other: Option<&'a dyn LogSource>,
 }
 
-impl Copies<'_> {
-    /// What a finding's entries tell of, in words, and the item where it is one.
-    pub fn about(
+impl LogCopies<'_> {
+    /// A sentence about the items that the finding's entries name; and the item, if it is only one.
+    pub fn affected(
         &self,
         finding: &LogFinding,
         key: &VerifierKey,
-        items: &Items,
+        items: &LoggedItems,
     ) -> (String, Option<EvidenceId>) {
         let (first, last, gone) = match finding {
             LogFinding::Edited { index } | LogFinding::NotCanonical { index } => {
@@ -36,20 +36,20 @@ impl Copies<'_> {
             LogFinding::Removed { first, last } => (*first, *last, true),
             _ => return (String::new(), None),
         };
-        let range = first..=last.min(first.saturating_add(LOOKED));
+        let range = first..=last.min(first.saturating_add(ENTRIES_MAX));
         let other = self.other.and_then(|other| {
             let note = String::from_utf8(other.read("checkpoint").ok()??).ok()?;
             let size = key.open(&note).ok()?.size;
             let entries = read(other, size, range.clone());
             (!entries.is_empty()).then_some(entries)
         });
-        // Where an entry is gone, another one may stand now.
-        let (whose, entries) = match other {
+        // If an entry was removed, another one may be in its place.
+        let (copy, entries) = match other {
             Some(entries) => ("in the other copy of the log", entries),
             None if gone => return (String::new(), None),
             None => ("as it stands", read(self.here, self.size, range)),
         };
-        told(whose, &entries, items)
+        sentence(copy, &entries, items)
     }
 }
 
@@ -64,7 +64,11 @@ fn read(
         .collect()
 }
 
-fn told(whose: &str, entries: &[serde_json::Value], items: &Items) -> (String, Option<EvidenceId>) {
+fn sentence(
+    copy: &str,
+    entries: &[serde_json::Value],
+    items: &LoggedItems,
+) -> (String, Option<EvidenceId>) {
     let mut named: BTreeMap<EvidenceId, String> = BTreeMap::new();
     for entry in entries {
         let Some(id) = entry["data"]["evidence"]
@@ -73,7 +77,7 @@ fn told(whose: &str, entries: &[serde_json::Value], items: &Items) -> (String, O
         else {
             continue;
         };
-        // As the entry itself has it, else as another one that was read has it.
+        // The path from the entry itself, else from the item's sealed entry.
         let own = serde_json::from_value::<crate::model::SourcePath>(entry["data"]["path"].clone());
         let path = own.ok().or_else(|| {
             let sealed = items.sealed.get(&id)?;
@@ -85,16 +89,21 @@ fn told(whose: &str, entries: &[serde_json::Value], items: &Items) -> (String, O
     let only = (named.len() == 1)
         .then(|| named.keys().next().copied())
         .flatten();
-    let more = named.len().saturating_sub(NAMED);
-    let mut list: Vec<String> = named.into_values().take(NAMED).collect();
+    let more = named.len().saturating_sub(NAMED_MAX);
+    let mut list: Vec<String> = named.into_values().take(NAMED_MAX).collect();
     if more > 0 {
         list.push(format!("{more} more"));
     }
     let words = match (list.is_empty(), entries) {
-        (false, _) if only.is_some() => format!(" It tells, {whose}, of item {}.", list.join("")),
-        (false, _) => format!(" It tells, {whose}, of the items {}.", list.join(", ")),
+        (false, _) if only.is_some() => {
+            format!(" The entry, {copy}, is about item {}.", list.join(""))
+        }
+        (false, _) => format!(
+            " The entries, {copy}, are about the items {}.",
+            list.join(", ")
+        ),
         (true, [entry]) => event(entry).map_or_else(String::new, |(event, time)| {
-            format!(" It is, {whose}, the entry {event} of {time}; no item is named in it.")
+            format!(" The entry, {copy}, is {event} of {time}; it names no item.")
         }),
         (true, _) => String::new(),
     };

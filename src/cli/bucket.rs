@@ -1,4 +1,4 @@
-//! The bucket for verbs that are not async: whole small objects, a sequential reader, and the log as a source.
+//! The bucket for the verbs, which are not async: small objects, a sequential reader, and the log as a source.
 
 use std::future::Future;
 use std::io::{self, Read};
@@ -57,7 +57,7 @@ impl Bucket {
         Ok(self.wait(self.store.head(key, version))?)
     }
 
-    /// Whether other stations store into this bucket, too: their objects are in their own logs.
+    /// Whether other stations use this bucket, too: their objects are in their own logs.
     pub fn shared(&self) -> anyhow::Result<bool> {
         let own = format!("{}log/{}/", self.prefix, self.station);
         let logs = self.wait(list_all(
@@ -81,7 +81,7 @@ impl Bucket {
         self.store.bucket()
     }
 
-    /// Of all keys.
+    /// The prefix of all keys.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -93,12 +93,12 @@ impl Bucket {
         Ok(listed.into_iter().map(|object| object.key).collect())
     }
 
-    /// Once: a confirmation that is there already stays as it is.
+    /// Stores it once: an existing confirmation is never overwritten.
     pub fn put_confirmation(&self, id: EvidenceId, note: String) -> anyhow::Result<()> {
         let key = confirmation_key(&self.prefix, id);
         match self.wait(self.store.put_once(&key, Body::new(note), None))? {
             Some(_) => Ok(()),
-            None => anyhow::bail!("another confirmation is there already"),
+            None => anyhow::bail!("another confirmation exists already"),
         }
     }
 
@@ -127,7 +127,7 @@ pub struct ObjectReader {
     version: Option<String>,
     size: u64,
     offset: u64,
-    ahead: Bytes,
+    fetched: Bytes,
 }
 
 impl ObjectReader {
@@ -149,14 +149,14 @@ impl ObjectReader {
             version,
             size: head.size,
             offset: 0,
-            ahead: Bytes::new(),
+            fetched: Bytes::new(),
         })
     }
 }
 
 impl Read for ObjectReader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.ahead.is_empty() && self.offset < self.size {
+        if self.fetched.is_empty() && self.offset < self.size {
             let length = STEP.min(self.size - self.offset);
             let get = self.bucket.store.get_range(
                 &self.key,
@@ -164,14 +164,14 @@ impl Read for ObjectReader {
                 self.offset,
                 length,
             );
-            self.ahead = self.bucket.wait(get).map_err(io::Error::other)?;
-            if self.ahead.is_empty() {
+            self.fetched = self.bucket.wait(get).map_err(io::Error::other)?;
+            if self.fetched.is_empty() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            self.offset += self.ahead.len() as u64;
+            self.offset += self.fetched.len() as u64;
         }
-        let n = out.len().min(self.ahead.len());
-        self.ahead.copy_to_slice(&mut out[..n]);
+        let n = out.len().min(self.fetched.len());
+        self.fetched.copy_to_slice(&mut out[..n]);
         Ok(n)
     }
 }

@@ -1,0 +1,70 @@
+//! Orders to the running station, which alone writes the custody log and the journal.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::Outcome;
+use crate::config::Config;
+use crate::model::EvidenceId;
+use crate::station::{Answer, Order, Request};
+
+/// Who gives an order, and why.
+#[derive(clap::Args)]
+pub struct Signature {
+    /// Your name, for the custody log
+    #[arg(long, value_name = "NAME")]
+    operator: String,
+    /// Why, for the custody log
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+/// Sends the order and prints what the station did.
+pub fn send(
+    config: &Config,
+    order: Order,
+    evidence: Vec<EvidenceId>,
+    signature: Signature,
+) -> anyhow::Result<Outcome> {
+    let path = config.files.command_socket();
+    let mut stream = UnixStream::connect(&path).with_context(|| {
+        format!(
+            "no station takes commands at {}; it must be running, and you must be root or in the group camdock",
+            path.display()
+        )
+    })?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+    let request = Request {
+        order,
+        evidence,
+        operator: signature.operator,
+        reason: signature.reason,
+    };
+    let mut line = serde_json::to_vec(&request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut reply = String::new();
+    BufReader::new(stream).read_line(&mut reply).context(
+        "the station did not answer; `camdock show` says whether the order was carried out",
+    )?;
+    let answer: Answer =
+        serde_json::from_str(&reply).context("the station speaks another version")?;
+    for id in &answer.done {
+        println!("done     {id}");
+    }
+    for gap in &answer.accepted {
+        println!("accepted {gap}");
+    }
+    for (id, reason) in &answer.refused {
+        let id = id.map_or_else(|| "all".to_owned(), |id| id.to_string());
+        println!("refused  {id}: {reason}");
+    }
+    Ok(if answer.refused.is_empty() {
+        Outcome::Fine
+    } else {
+        Outcome::NeedsAttention
+    })
+}
