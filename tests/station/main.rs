@@ -3,6 +3,7 @@
 mod changing;
 mod confirm;
 mod day;
+mod demo;
 mod flood;
 #[path = "../support/footage.rs"]
 mod footage;

@@ -1,0 +1,122 @@
+//! `camdock demo` on a real pseudo-terminal: it stays up with its pages, and Ctrl-C ends it with everything it started.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::support::find_weed;
+
+/// Two cameras with a recording each.
+fn footage(dir: &Path) {
+    for (camera, byte) in [("bay-1", 1), ("bay-2", 2)] {
+        let folder = dir.join(camera).join("DCIM");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("A0001.MP4"), vec![byte; 300_000]).unwrap();
+    }
+}
+
+/// Processes that were started with a path below `dir`, or for it.
+fn processes_of(dir: &Path) -> Vec<String> {
+    let needle = dir.to_str().unwrap();
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter(|entry| {
+            let working = fs::read_link(entry.path().join("cwd"));
+            working.is_ok_and(|path| path.starts_with(needle))
+        })
+        .map(|entry| fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default())
+        .collect()
+}
+
+fn get(address: &str, path: &str, token: Option<&str>) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let token = token.map_or(String::new(), |t| format!("Authorization: Bearer {t}\r\n"));
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\n{token}Connection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The word after `mark` in the demo's output.
+fn after<'a>(output: &'a str, mark: &str) -> &'a str {
+    let rest = output.split(mark).nth(1);
+    let word = rest.and_then(|rest| rest.split_whitespace().next());
+    word.unwrap_or_else(|| panic!("no {mark:?} in {output}"))
+}
+
+#[test]
+fn a_demo_in_a_terminal_stays_up_until_ctrl_c_and_leaves_nothing_running() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cameras, home) = (dir.path().join("footage"), dir.path().join("demo"));
+    footage(&cameras);
+    // `script` runs the demo on a pseudo-terminal and passes on what it is given as typed.
+    let demo = format!(
+        "{} demo --footage {} --dir {}",
+        env!("CARGO_BIN_EXE_camdock"),
+        cameras.display(),
+        home.display()
+    );
+    let weed = find_weed();
+    let path = std::env::join_paths(
+        [weed.parent().unwrap().to_owned()]
+            .into_iter()
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    let mut terminal = Command::new("script")
+        .args(["-qefc", &demo, "/dev/null"])
+        .env("PATH", path.unwrap())
+        .env_remove("CAMDOCK_TOOLS")
+        .env_remove("CI")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut typed = terminal.stdin.take().unwrap();
+    let mut lines = BufReader::new(terminal.stdout.take().unwrap()).lines();
+    let mut output = String::new();
+    for line in lines.by_ref() {
+        let line = line.unwrap();
+        output.push_str(&line);
+        output.push('\n');
+        if line.contains("Ctrl-C ends the demo") {
+            break;
+        }
+    }
+    assert!(output.contains("verified: everything"), "{output}");
+    // The addresses come before the first step.
+    let (before, _) = output.split_once("\n1. ").unwrap();
+    let page = after(before, "officers' page").trim_start_matches("http://");
+    let token = after(before, "its token");
+    let address = page.trim_end_matches('/');
+    assert!(get(address, "/", None).starts_with("HTTP/1.1 200"));
+    assert!(!get(address, "/evidence", None).starts_with("HTTP/1.1 200"));
+    assert!(get(address, "/evidence", Some(token)).starts_with("HTTP/1.1 200"));
+    let started = processes_of(&home);
+    assert!(started.iter().any(|p| p.contains("weed")), "{started:?}");
+    assert!(started.iter().any(|p| p.contains("run")), "{started:?}");
+
+    typed.write_all(b"\x03").unwrap();
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(terminal.wait().unwrap().success(), "{rest:?}");
+    let began = Instant::now();
+    while !processes_of(&home).is_empty() {
+        let left = processes_of(&home);
+        assert!(began.elapsed() < Duration::from_secs(5), "{left:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(
+        rest.iter().any(|line| line.contains("custody log")),
+        "{rest:?}"
+    );
+    assert!(home.join("state/log/checkpoint").exists());
+}
