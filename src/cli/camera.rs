@@ -15,7 +15,7 @@ use crate::config::{Access, Config, Profile, Profiles};
 use crate::dock::usb::{PlugState, Sysfs, Verdict, judge};
 use crate::model::{FileFacts, Sha256Digest, UsbDevice};
 
-/// Looks at docked USB cameras without the service, for finding faults. Only reads.
+/// Reads docked USB cameras without the service, to find faults. It changes nothing.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -24,31 +24,32 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Verb {
-    /// Print as JSON what an MTP or PTP camera says of itself and which files it lists
+    /// Print as JSON what an MTP or PTP camera reports about itself, and its files
     ///
-    /// Without --bus and --address the only MTP or PTP camera that is plugged in is taken. The service must not be
-    /// reading it at the same time. Exit code 3: something could not be listed or read.
+    /// Without --bus and --address it reads the only MTP or PTP camera that is plugged in. The service must not read the
+    /// camera at the same time. Exit code 3: something could not be listed or read.
     Probe(ProbeArgs),
 }
 
 #[derive(clap::Args)]
 struct ProbeArgs {
-    /// As `lsusb` shows them
+    /// The USB bus, as `lsusb` shows it
     #[arg(long, requires = "address")]
     bus: Option<u8>,
+    /// The address on the bus, as `lsusb` shows it
     #[arg(long, requires = "bus")]
     address: Option<u8>,
-    /// Read every file, too, and print its SHA-256 and how long it took
+    /// Also read every file, and print its SHA-256 and the time it took
     #[arg(long)]
     hash: bool,
-    /// Entries to list at most
+    /// The most entries to list
     #[arg(long, default_value_t = 100_000, value_name = "N")]
     max_files: u64,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let Verb::Probe(probe) = args.verb;
-    // A station's own profiles where there is a configuration; the built-in ones will do.
+    // The built-in profiles do where there is no configuration.
     let profiles = match Config::load(config) {
         Ok(loaded) => loaded.profiles,
         Err(_) => Profiles::builtin(),
@@ -104,7 +105,7 @@ fn find(probe: &ProbeArgs, profiles: &Profiles) -> anyhow::Result<(UsbDevice, Ar
         .ok_or_else(|| usage("no MTP or PTP camera is plugged in there that a profile matches"))
 }
 
-/// What was found, and whether all of it could be read.
+/// The report, and whether everything could be read.
 fn report(
     camera: &mut PtpCamera,
     device: &UsbDevice,
@@ -149,7 +150,7 @@ fn report(
                 Err(error) => {
                     whole = false;
                     file["error"] = json!(format!("{error:#}"));
-                    // A camera that left has nothing more to say.
+                    // The camera is gone: reading other files would fail, too.
                     if !camera.still_there() {
                         files.push(file);
                         break;

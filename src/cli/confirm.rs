@@ -1,7 +1,7 @@
 //! `camdock confirm`: a second party reads every stored object back and signs that its bytes match the log.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -236,23 +236,27 @@ fn progress(stored: &[ItemStored], quiet: bool) -> ProgressBar {
 }
 
 fn print(report: &ConfirmReport, json: bool) -> anyhow::Result<Outcome> {
+    let mut out = std::io::stdout().lock();
     if json {
-        println!("{}", serde_json::to_string_pretty(report)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(report)?)?;
     } else {
-        println!("custody log: {} entries", report.log_entries);
-        println!(
+        writeln!(out, "custody log: {} entries", report.log_entries)?;
+        writeln!(
+            out,
             "items:       {} stored, {} confirmed now, {} before",
             report.stored, report.confirmed, report.confirmed_before
-        );
+        )?;
         for what in &report.wrong {
-            println!(
+            writeln!(
+                out,
                 "WRONG: {what}\n    next: Change nothing; run `camdock verify --deep`, and call the evidence manager."
-            );
+            )?;
         }
         for what in &report.unread {
-            println!(
+            writeln!(
+                out,
                 "NOT CONFIRMED: {what}\n    next: Check the store and these credentials' permissions (config/confirm-policy.json), then run this again."
-            );
+            )?;
         }
     }
     Ok(if !report.wrong.is_empty() {

@@ -85,5 +85,5 @@ fn codes_page() -> String {
     }
     page.control("SH", ["SEE ALSO"])
         .text([bold("camdock-explain"), roman("(1)")]);
-    page.to_roff()
+    page.render()
 }

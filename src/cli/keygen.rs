@@ -10,10 +10,10 @@ use crate::config::StationFiles;
 use crate::durable;
 use crate::seal::{Curve, ItemKey, Recipient, keygen_recipient};
 
-/// Makes key pairs. Nothing that exists is ever overwritten.
+/// Makes key pairs. It never overwrites a file.
 #[derive(clap::Args)]
 #[command(after_help = "\
-  camdock keygen recipient --out evidence   makes evidence.key.pem (keep it safe, never on a station)
+  camdock keygen recipient --out evidence   makes evidence.key.pem (keep it safe, and never on a station)
                                             and evidence.pub.pem (goes into [seal] recipients)
   camdock keygen confirmer --name reader.example.org --out reader
                                             makes reader.key (for `camdock confirm`, never on a station)
@@ -27,24 +27,25 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    /// A recipient of footage: whoever has the private key can open what is sealed to it
+    /// Make a recipient's key pair: its private key opens all footage that is sealed to it
     Recipient {
-        /// Where to: NAME.key.pem and NAME.pub.pem
+        /// The files are NAME.key.pem and NAME.pub.pem
         #[arg(long, value_name = "NAME")]
         out: PathBuf,
+        /// The elliptic curve of the key
         #[arg(long, value_enum, default_value_t = CurveName::P384)]
         curve: CurveName,
     },
-    /// Somebody who reads footage back and signs that it is stored (`camdock confirm`)
+    /// Make a confirmer's key pair, for reading footage back and signing that it is stored (`camdock confirm`)
     Confirmer {
-        /// Who that is, as it will stand in the confirmations: no space, no `+`
+        /// The confirmer's name in the confirmations, without spaces and `+`
         #[arg(long)]
         name: String,
-        /// Where to: NAME.key and NAME.pub
+        /// The files are NAME.key and NAME.pub
         #[arg(long, value_name = "NAME")]
         out: PathBuf,
     },
-    /// The station's log-signing key and its key over items in flight
+    /// Make the station's keys: one signs the log, one protects items in flight
     Station,
 }
 

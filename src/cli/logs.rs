@@ -1,4 +1,4 @@
-//! Where `tracing` goes: people on a terminal, JSON for the journal.
+//! The format of log lines: text for people on a terminal, JSON for systemd's journal.
 
 use std::io::IsTerminal as _;
 
@@ -40,9 +40,9 @@ pub fn start(format: LogFormat, level: &str) {
     let _ = registry().with(filter).with(layer).try_init();
 }
 
-/// Whether standard error goes to systemd's journal: it says by device and inode which file that is.
+/// Whether standard error goes to systemd's journal, which names the file by device and inode.
 fn is_journal() -> bool {
-    let told = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let journal = std::env::var("JOURNAL_STREAM").unwrap_or_default();
     let own = rustix::fs::fstat(std::io::stderr());
-    own.is_ok_and(|own| told == format!("{}:{}", own.st_dev, own.st_ino))
+    own.is_ok_and(|own| journal == format!("{}:{}", own.st_dev, own.st_ino))
 }

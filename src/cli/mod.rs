@@ -25,6 +25,7 @@ mod status;
 mod token;
 mod verify;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -159,6 +160,8 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::VerificationFailed) => ExitCode::from(1),
         Ok(Outcome::NeedsAttention) => ExitCode::from(3),
+        // As a shell reports a program that SIGPIPE ended: quiet, and never the code of a check that passed.
+        Err(error) if output_closed(&error) => ExitCode::from(141),
         Err(error) => {
             eprintln!("error: {error:#}");
             if let Some(explained) = explained(&error) {
@@ -168,6 +171,22 @@ pub fn main() -> ExitCode {
             ExitCode::from(if is_usage(&error) { 2 } else { 4 })
         }
     }
+}
+
+/// Whether the reader of our output has gone, as in `camdock items | head`. Errors of other pipes have a context.
+fn output_closed(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain();
+    let of_output = causes
+        .next()
+        .is_some_and(|first| first.is::<io::Error>() || first.is::<serde_json::Error>());
+    let kind = |cause: &(dyn std::error::Error + 'static)| {
+        let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        io.or_else(|| cause.downcast_ref::<serde_json::Error>()?.io_error_kind())
+    };
+    of_output
+        && error
+            .chain()
+            .any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
 }
 
 pub(crate) fn load(path: &Path) -> anyhow::Result<Loaded> {

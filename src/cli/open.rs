@@ -15,7 +15,7 @@ use crate::durable::{self, AppendFile};
 use crate::model::{Entry, Event, EvidenceId, Part, PreviewOutcome, Sha256Digest};
 use crate::seal::{ExpectedMessage, ItemKey, KeySource, RecipientKey, open_to};
 
-/// Decrypts sealed footage and checks it against the custody log. Nothing is left at OUT unless all of it verified.
+/// Decrypts sealed footage and checks it against the custody log. OUT exists only if all of it verified.
 #[derive(clap::Args)]
 #[command(after_help = "\
   camdock open 0195f2c4-… --key evidence.key.pem -o footage.mp4    fetches it from the store
@@ -29,13 +29,13 @@ pub struct Args {
     /// A recipient's private key (PKCS#8 PEM), or with --item-key an opened item key
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// KEY is the 32 bytes of an opened item-key message: opens this one item only
+    /// KEY holds the 32 bytes of an opened item-key message, which open only this item
     #[arg(long)]
     item_key: bool,
-    /// Where to; an existing file is not overwritten
+    /// The output file; an existing file is never overwritten
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
-    /// Which object of the item
+    /// The object of the item to open
     #[arg(long, value_parser = parse_part, default_value = "original")]
     part: Part,
 }
@@ -128,7 +128,7 @@ fn read_key(args: &Args) -> anyhow::Result<Key> {
     )?))
 }
 
-/// What the item must be, from its manifest in the bucket; its previews, from the log.
+/// What the object must contain: the original according to its manifest, previews according to the log.
 fn expected(
     config: &Config,
     bucket: &Bucket,
@@ -159,7 +159,7 @@ fn original(bucket: &Bucket, id: EvidenceId) -> anyhow::Result<Sha256Digest> {
     }
 }
 
-/// From this station's copy of the log, or where there is none, from the bucket's; verified either way.
+/// Reads the station's copy of the log, or the bucket's where there is none, and verifies it.
 fn preview(
     config: &Config,
     bucket: &Bucket,
@@ -194,17 +194,17 @@ fn preview(
         Some(PreviewOutcome::Skipped { reason }) => {
             bail!("there is no {part} of {id}: {reason}; open the original")
         }
-        None => bail!("the log names no {part} of {id}; `camdock show {id}` tells what there is"),
+        None => bail!("the log names no {part} of {id}; `camdock show {id}` lists what there is"),
     }
 }
 
-/// Into a hidden file beside OUT, renamed only when everything verified.
+/// Writes to a hidden file beside OUT, which is renamed only when everything verified.
 fn open(
     reader: impl Read,
     key: &KeySource<'_>,
     expected: Option<&ExpectedMessage>,
     out: &Path,
-) -> anyhow::Result<crate::model::Sha256Digest> {
+) -> anyhow::Result<Sha256Digest> {
     let mut name = std::ffi::OsString::from(".");
     name.push(out.file_name().context("OUT has no file name")?);
     name.push(format!(".{}.camdock", std::process::id()));

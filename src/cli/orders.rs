@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::model::EvidenceId;
 use crate::station::{Answer, Order, Request};
 
-/// Who gives an order, and why.
+// Not a doc comment: clap would show it as the help of each verb that takes these arguments.
 #[derive(clap::Args)]
 pub struct Signature {
     /// Your name, for the custody log

@@ -4,10 +4,10 @@ use std::path::Path;
 use clap::{Subcommand, ValueEnum};
 
 use super::orders::{Signature, send};
-use super::{Outcome, load_config};
+use super::{Outcome, load_config, usage};
 use crate::config::Config;
-use crate::journal::{Journal, Search};
-use crate::model::EvidenceId;
+use crate::journal::{FoundItem, Journal, Search};
+use crate::model::{EvidenceId, SessionId};
 use crate::station::Order;
 
 /// Lists the items in quarantine, and decides on them.
@@ -15,6 +15,7 @@ use crate::station::Order;
 #[command(after_help = "\
   camdock quarantine list
   camdock quarantine decide accept 0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9b11 --operator 'M. Shah' --reason 'camera of a new officer'
+  camdock quarantine decide accept --camera acme/X1 --operator 'M. Shah' --reason 'camera of a new officer'
 Each decision is entered in the custody log with the operator's name, the reason, and the user who gave the command.")]
 pub struct Args {
     #[command(subcommand)]
@@ -32,21 +33,52 @@ enum What {
     /// Decide on items in quarantine
     Decide {
         #[arg(value_enum)]
-        decision: Decision,
-        /// The evidence ids
-        #[arg(required = true)]
-        evidence: Vec<EvidenceId>,
+        decision: DecisionArg,
+        #[command(flatten)]
+        items: Selection,
         #[command(flatten)]
         signature: Signature,
     },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Decision {
+enum DecisionArg {
     /// The item is evidence like any other
     Accept,
     /// The item is not evidence; it stays stored until its retention ends
     Reject,
+}
+
+// The items to decide on, named one by one or all that wait. Not a doc comment: clap would show it as the verb's help.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Selection {
+    /// The evidence ids
+    evidence: Vec<EvidenceId>,
+    /// All waiting items of a camera, given as make/serial or by its serial
+    #[arg(long, value_name = "MAKE/SERIAL")]
+    camera: Option<String>,
+    /// All waiting items of a dock session, as `camdock quarantine list` names it
+    #[arg(long, value_name = "ID")]
+    session: Option<SessionId>,
+}
+
+impl Selection {
+    fn resolve(self, config: &Config) -> anyhow::Result<Vec<EvidenceId>> {
+        if !self.evidence.is_empty() {
+            return Ok(self.evidence);
+        }
+        let mut waiting = waiting(config, self.camera)?;
+        if let Some(session) = self.session {
+            waiting.retain(|item| item.session == session);
+        }
+        if waiting.is_empty() {
+            return Err(usage(
+                "no such item waits for a decision; `camdock quarantine list` shows those that do",
+            ));
+        }
+        Ok(waiting.into_iter().map(|item| item.id).collect())
+    }
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
@@ -55,52 +87,70 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         What::List { json } => list(&config, json),
         What::Decide {
             decision,
-            evidence,
+            items,
             signature,
         } => {
+            let evidence = items.resolve(&config)?;
             let order = match decision {
-                Decision::Accept => Order::Accept,
-                Decision::Reject => Order::Reject,
+                DecisionArg::Accept => Order::Accept,
+                DecisionArg::Reject => Order::Reject,
             };
             send(&config, order, evidence, signature)
         }
     }
 }
 
-fn list(config: &Config, json: bool) -> anyhow::Result<Outcome> {
+/// Every item that waits for a decision, of one camera or of all.
+fn waiting(config: &Config, camera: Option<String>) -> anyhow::Result<Vec<FoundItem>> {
     let journal = Journal::open_read_only(&config.files.journal())?;
     let search = Search {
         attention: true,
+        camera,
         ..Search::default()
     };
-    let mut after = None;
-    let mut out = std::io::stdout().lock();
-    let mut count = 0;
+    let (mut waiting, mut after) = (Vec::new(), None);
     loop {
         let found = journal.search(&search, after, 1000)?;
-        for item in &found.items {
-            count += 1;
-            let reason = item.quarantine.as_deref().unwrap_or_default();
-            let camera = item.camera.as_ref().map_or("unknown", |c| c.as_str());
-            if json {
-                let line = serde_json::json!({ "evidence": item.id, "camera": item.camera, "path": item.path.to_string(),
-                    "bytes": item.size, "reason": reason });
-                writeln!(out, "{line}")?;
-            } else {
-                writeln!(out, "{}  {camera:<20} {}  {reason}", item.id, item.path)?;
-            }
-        }
+        waiting.extend(found.items);
         after = found.next;
         if after.is_none() {
-            break;
+            return Ok(waiting);
+        }
+    }
+}
+
+fn list(config: &Config, json: bool) -> anyhow::Result<Outcome> {
+    let waiting = waiting(config, None)?;
+    let mut out = std::io::stdout().lock();
+    for item in &waiting {
+        let reason = item.quarantine.as_deref().unwrap_or_default();
+        if json {
+            let line = serde_json::json!({ "evidence": item.id, "session": item.session, "camera": item.camera,
+                "path": item.path.to_string(), "bytes": item.size, "reason": reason });
+            writeln!(out, "{line}")?;
+        } else {
+            let camera = item.camera.as_ref().map_or("unknown", |c| c.as_str());
+            writeln!(out, "{}  {camera:<20} {}  {reason}", item.id, item.path)?;
         }
     }
     if !json {
-        writeln!(out, "{count} items wait for a decision")?;
+        writeln!(out, "{} items wait for a decision", waiting.len())?;
     }
-    Ok(if count == 0 {
-        Outcome::Fine
-    } else {
-        Outcome::NeedsAttention
-    })
+    let Some(first) = waiting.first() else {
+        return Ok(Outcome::Fine);
+    };
+    if !json {
+        let sign = "--operator NAME --reason TEXT";
+        writeln!(
+            out,
+            "next: camdock quarantine decide accept {} {sign}",
+            first.id
+        )?;
+        writeln!(
+            out,
+            "  or: camdock quarantine decide accept --session {} {sign}",
+            first.session
+        )?;
+    }
+    Ok(Outcome::NeedsAttention)
 }

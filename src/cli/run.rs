@@ -6,15 +6,15 @@ use super::{Outcome, load, logs};
 use crate::station::{self, Ended, Options};
 use crate::sys;
 
-/// Watches the docked folders, takes, seals, logs and stores footage until it is told to stop.
+/// Runs the station: takes footage from docked cameras, seals it, logs it and stores it until it is stopped.
 #[derive(clap::Args)]
 #[command(after_help = "\
-  camdock run                          as the service does, with /etc/camdock/camdock.toml
+  camdock run                          the service, with /etc/camdock/camdock.toml
   camdock run --drain                  take and store everything that is docked now, previews included, then exit:
                                        0 all stored, 3 something needs attention
-SIGTERM and Ctrl-C stop it in order; a kill or a power cut loses nothing either.")]
+SIGTERM and Ctrl-C stop it in an orderly way. A kill or a power cut loses nothing either.")]
 pub struct Args {
-    /// Work until nothing docked is left to do, then exit
+    /// Exit once every docked camera is dealt with
     #[arg(long)]
     drain: bool,
     /// With --drain: store nothing, exit once everything docked is secured on this station

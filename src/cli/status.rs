@@ -12,7 +12,7 @@ use crate::model::{BayStatus, BayView, StatusView};
 #[derive(clap::Args)]
 #[command(after_help = "Exit code 3 when something needs attention, 4 when no station runs here.")]
 pub struct Args {
-    /// Stay and show every change
+    /// Keep running and show every change
     #[arg(long, short)]
     watch: bool,
     /// One JSON object a line
@@ -20,7 +20,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Empties a terminal.
+/// Clears a terminal.
 const CLEAR: &str = "\x1b[2J\x1b[H";
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
@@ -35,7 +35,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let clear = args.watch && !args.json && std::io::stdout().is_terminal();
     for line in BufReader::new(stream).lines() {
-        // Nothing of what was shown last may stay and look true.
+        // A state that is no longer known must not stay on the screen.
         if clear && line.is_err() {
             print!("{CLEAR}");
         }
@@ -173,7 +173,7 @@ fn bay_text(bay: &BayView) -> String {
     format!("{head}{rest}\n")
 }
 
-/// A bar of twenty signs and the share in percent.
+/// A bar of twenty characters and the percentage.
 fn bar(done: u64, of: u64) -> String {
     let share = if of == 0 {
         0

@@ -8,11 +8,12 @@ use crate::web::{hash_of, new_token};
 #[derive(clap::Args)]
 #[command(after_help = "\
   camdock token 'M. Shah' --role evidence
-The token is shown once and kept nowhere: give it to its owner by a way that you trust. To revoke it, remove its line and
+The token is shown once and kept nowhere: hand it to its owner in a way that you trust. To revoke it, remove its line and
 reload the service (`systemctl reload camdock`).")]
 pub struct Args {
-    /// Whose it is: stands in the custody log with each access
+    /// The owner's name, which the custody log records with each access
     name: String,
+    /// What the token gives access to
     #[arg(long, value_enum)]
     role: RoleName,
 }

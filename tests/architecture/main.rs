@@ -1,11 +1,11 @@
-//! The house rules of the design, section 3, read off the source: imports only go down, no `unsafe` outside `sys`,
+//! The structure of the source, checked by reading it: imports only go down, no `unsafe` outside `sys`,
 //! no plain writes outside `durable`, no file above 500 lines, no problem in the log
 //! without a code and a next step. Each finding names file, line and rule.
 
 mod codes;
-mod made_up;
 mod problems;
 mod source;
+mod violations;
 
 use std::fmt;
 use std::fs;

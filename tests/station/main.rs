@@ -3,6 +3,7 @@
 mod changing;
 mod confirm;
 mod day;
+mod decisions;
 mod demo;
 mod flood;
 #[path = "../support/footage.rs"]

@@ -39,7 +39,7 @@ enum What {
     Gaps(GapsArgs),
     /// Explain gaps, so that they are not reported any more
     Accept {
-        /// Names of gaps as `camdock audit gaps` gives them; with a * at the end, all whose names begin so
+        /// Names of gaps from `camdock audit gaps`; a * at the end stands for all names that begin with it
         #[arg(required = true, value_name = "GAP")]
         gaps: Vec<String>,
         #[command(flatten)]
@@ -71,7 +71,7 @@ struct GapsArgs {
     /// An item may wait for the store, and a camera stay docked, this many hours
     #[arg(long, value_name = "HOURS", default_value_t = WAITING_HOURS, value_parser = clap::value_parser!(u16).range(1..))]
     waiting_hours: u16,
-    /// Show the explained gaps, too
+    /// Also show the explained gaps
     #[arg(long)]
     accepted: bool,
     /// Do not compare with the store

@@ -1,4 +1,4 @@
-//! What `camdock check` says of USB: the kernel, the nodes, their rights, udev rule and mount helper, and what is plugged in.
+//! Checks of USB: the kernel, the device nodes and their permissions, udev rule, mount helper, and plugged-in devices.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::model::UsbDevice;
 const RULE: &str = "67-camdock.rules";
 const HELPER: &str = "camdock-mount@.service";
 
-/// `root` is `/`, or a test's tree of the same shape.
+/// `root` is `/`, or a test's folder with the same structure.
 pub fn diagnoses(
     root: &Path,
     config: &Config,

@@ -1,4 +1,4 @@
-//! What `camdock check` says of wiping: whether what the profiles ask for is what root allows and what can be done.
+//! Checks of wiping: whether root allows what the profiles ask for, and whether it can be done.
 
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
@@ -13,7 +13,7 @@ use crate::model::{Explain as _, WipeLevel};
 
 const WHAT: &str = "wiping";
 
-/// `own`: the station's public log key, if it can be told.
+/// `own`: the station's public log key, if it is known.
 pub fn diagnoses(
     config: &Config,
     profiles: &Profiles,
@@ -44,7 +44,7 @@ pub fn diagnoses(
     diagnoses
 }
 
-/// The profiles of one way of access, for people; `None`: there are none.
+/// The names of the profiles with this access, for people; `None`: there are none.
 fn named(asking: &[&Profile], access: config::Access) -> Option<String> {
     let of = asking.iter().filter(|profile| profile.access == access);
     let names: Vec<&str> = of.map(|profile| profile.name.as_str()).collect();
@@ -135,7 +135,7 @@ fn not_believed(file: &Path, error: &ConfigError, names: &str) -> Diagnosis {
     }
 }
 
-/// Not connected to: that would start it.
+/// Does not connect to the socket, because that would start the helper.
 fn helper(at: &Path, disks: &str) -> Diagnosis {
     let there = std::fs::metadata(at).is_ok_and(|facts| facts.file_type().is_socket());
     if !there {
@@ -256,7 +256,7 @@ mod tests {
             let disk = profile("mass-storage", asked);
             let all = policy(confirmed, &keys.own, &[&keys.reader]);
             one(&told(Ok(all), &disk, &keys.own), true, "level `confirmed`");
-            // Whoever asks for it, root's file or the profile.
+            // Either root's file or the profile may ask for it.
             let none = policy(confirmed, &keys.own, &[]);
             one(
                 &told(Ok(none), &disk, &keys.own),
@@ -274,7 +274,7 @@ mod tests {
         let disk = profile("mass-storage", stored);
         let good = policy(stored, &keys.own, &[]);
         one(&told(Ok(good), &disk, &keys.own), true, "level `stored`");
-        // The same name, another key.
+        // The same name with another key.
         let other = policy(stored, &keys.other, &[]);
         one(
             &told(Ok(other), &disk, &keys.own),

@@ -372,8 +372,7 @@ impl Demo {
                 self.dir.join(from).join(camera),
                 self.dir.join(to).join(camera),
             );
-            rustix::fs::rename(&from, &to)
-                .with_context(|| format!("cannot move {} to {}", from.display(), to.display()))?;
+            durable::rename_new(&from, &to)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::UnixStream;
 
 use crate::cli::load_config;
@@ -103,7 +103,7 @@ impl RunningStation {
     /// One look at the station, if it answers.
     async fn status(&self) -> Option<StatusView> {
         let stream = UnixStream::connect(&self.socket).await.ok()?;
-        let mut lines: Lines<_> = BufReader::new(stream).lines();
+        let mut lines = BufReader::new(stream).lines();
         serde_json::from_str(&lines.next_line().await.ok()??).ok()
     }
 

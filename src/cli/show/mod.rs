@@ -1,5 +1,8 @@
+//! `camdock show`: one item's custody as sentences, from the verified log.
+
 mod preview;
 
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::bail;
@@ -10,15 +13,15 @@ use super::{Outcome, load_config};
 use crate::audit::{DirSource, verify_log};
 use crate::model::{CameraWiped, Entry, Event, EvidenceId, SessionId, WipeStage};
 
-/// Tells one item's whole custody, in order, from the verified custody log.
+/// Shows one item's whole custody in order, from the verified custody log.
 #[derive(clap::Args)]
 #[command(after_help = "\
   camdock show 0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9b11
-Every sentence stands on the numbered entry of the log; the log is verified before it is quoted.")]
+Every sentence names its entry in the log; the log is verified before it is quoted.")]
 pub struct Args {
     /// The evidence id
     id: EvidenceId,
-    /// The log's entries themselves, one JSON object a line
+    /// Print the log's entries instead, one JSON object a line
     #[arg(long)]
     json: bool,
 }
@@ -68,25 +71,31 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         Event::CameraDocked(_) | Event::CameraUndocked(_) => entry.session == Some(session),
         _ => true,
     });
+    let mut out = std::io::stdout().lock();
     if args.json {
         for (index, entry) in &kept {
             let mut value = serde_json::to_value(entry)?;
             value["entry"] = (*index).into();
-            println!("{value}");
+            writeln!(out, "{value}")?;
         }
     } else {
-        println!("Custody of item {}\n", args.id);
+        writeln!(out, "Custody of item {}\n", args.id)?;
         for (index, entry) in &kept {
             let local = entry
                 .time
                 .to_zoned_datetime(config.station.time_zone.clone());
-            println!(
+            writeln!(
+                out,
                 "{}  (entry {index})\n    {}\n",
                 local.strftime("%Y-%m-%d %H:%M:%S %Z"),
                 sentence(&entry.event, args.id)
-            );
+            )?;
         }
-        println!("The log has {} entries under the key {key}.", report.size);
+        writeln!(
+            out,
+            "The log has {} entries under the key {key}.",
+            report.size
+        )?;
     }
     if report.is_clean() {
         return Ok(Outcome::Fine);
@@ -115,7 +124,7 @@ fn evidence_of(event: &Event) -> Option<EvidenceId> {
     }
 }
 
-/// What a wiping was to one item.
+/// What wiping a camera did to one item.
 fn wiped(entry: &CameraWiped, id: EvidenceId) -> String {
     if entry.stage == WipeStage::Begun {
         return format!(

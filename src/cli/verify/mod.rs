@@ -4,6 +4,7 @@ mod affected;
 mod item;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,7 +37,7 @@ use crate::upload::UploadError;
                                                    only a copy of a log: needs no station
 Exit code 0: everything is there and unaltered. 1: something is wrong; each finding is named.")]
 pub struct Args {
-    /// Download and check every object's bytes; with --key, open them too
+    /// Download and check every object's bytes; with --key, open them as well
     #[arg(long)]
     deep: bool,
     /// A recipient's private key for --deep
@@ -425,45 +426,51 @@ fn progress(items: u64, quiet: bool) -> ProgressBar {
 
 fn print(verified: &VerifyReport, args: &Args) -> anyhow::Result<Outcome> {
     let fine = verified.findings.is_empty();
+    let mut out = std::io::stdout().lock();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(verified)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(verified)?)?;
     } else {
-        println!("custody log: {} entries", verified.log_entries);
+        writeln!(out, "custody log: {} entries", verified.log_entries)?;
         if let Some(copies) = &verified.copies {
-            println!("             {copies}");
+            writeln!(out, "             {copies}")?;
         }
         if args.log.is_none() {
-            println!(
+            writeln!(
+                out,
                 "items:       {} sealed, {} stored, {} waiting for the store; {} previews",
                 verified.items_sealed,
                 verified.items_stored,
                 verified.items_waiting,
                 verified.previews
-            );
+            )?;
         }
         if args.deep {
             match args.key {
-                Some(_) => println!(
+                Some(_) => writeln!(
+                    out,
                     "             {} opened; each has the SHA-256 that the log names",
                     verified.items_opened
-                ),
+                )?,
                 None => {
-                    println!(
+                    writeln!(
+                        out,
                         "             every stored byte was read; give --key to open them too"
-                    );
+                    )?;
                 }
             }
         }
         for found in &verified.findings {
-            println!(
+            writeln!(
+                out,
                 "WRONG ({}): {}\n    next: {}",
                 found.code, found.what, found.next_step
-            );
+            )?;
         }
         if verified.more > 0 {
-            println!("… and {} more findings", verified.more);
+            writeln!(out, "… and {} more findings", verified.more)?;
         }
-        println!(
+        writeln!(
+            out,
             "{}",
             match (fine, args.log.is_none()) {
                 (true, true) => "verified: everything is there and unaltered",
@@ -471,7 +478,7 @@ fn print(verified: &VerifyReport, args: &Args) -> anyhow::Result<Outcome> {
                     "verified: this copy of the log is whole and unaltered; items are checked where the store can be reached",
                 (false, _) => "NOT verified: see above",
             }
-        );
+        )?;
     }
     Ok(if fine {
         Outcome::Fine

@@ -1,4 +1,4 @@
-//! The rules' own test, on made-up source.
+//! Tests the rules on invented source.
 
 use super::*;
 
