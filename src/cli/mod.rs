@@ -3,8 +3,6 @@
 //! Exit codes: 0 fine, 1 verification failed, 2 wrong usage or configuration, 3 needs attention, 4 could not run.
 
 mod audit;
-mod bench_log;
-mod bench_preview;
 mod bucket;
 mod camera;
 mod check;
@@ -87,15 +85,9 @@ enum Verb {
     /// Write man pages, shell completions and the list of problem codes
     #[command(hide = true)]
     Generate(generate::Args),
-    /// Measure the custody log's append and verify rates
-    #[command(hide = true)]
-    BenchLog(bench_log::BenchLog),
     /// Look at docked USB cameras without the service
     #[command(hide = true)]
     Camera(camera::Args),
-    /// Measure the previews of one file
-    #[command(hide = true)]
-    BenchPreview(bench_preview::BenchPreview),
     /// Makes one preview behind a sandbox; started by the service only
     #[command(hide = true, name = crate::ingest::WORKER_VERB)]
     PreviewWorker,
@@ -149,9 +141,7 @@ pub fn main() -> ExitCode {
         Verb::Explain(args) => explain::run(&args),
         Verb::Demo(args) => demo::run(args),
         Verb::Generate(args) => generate::run(args),
-        Verb::BenchLog(args) => bench_log::run(args),
         Verb::Camera(args) => camera::run(&cli.config, args),
-        Verb::BenchPreview(args) => bench_preview::run(args),
         Verb::PreviewWorker => crate::ingest::preview_worker(&crate::preview::work)
             .map(|()| Outcome::Fine)
             .map_err(Into::into),

@@ -217,14 +217,14 @@ def memory(station, source, say):
     return results
 
 
-def log(station, entries, say):
+def log(station, program, entries, say):
     """Custody log: entries appended a second in batches, and the time to verify them all."""
     folder = station.work / "log"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     say(f"custody log of {entries} entries …")
-    command = [str(station.binary), "bench-log", "--entries", str(entries), "--dir", str(folder)]
+    command = [program, "log", "--entries", str(entries), "--dir", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=900)
     if done.returncode != 0:
-        raise measure.CommandFailed(f"camdock bench-log ended with {done.returncode}: {done.stderr.strip()[:500]}")
+        raise measure.CommandFailed(f"measuring the log ended with {done.returncode}: {done.stderr.strip()[:500]}")
     return json.loads(done.stdout) | {"entries": entries}

@@ -41,10 +41,11 @@ def film(clip, folder, size, seconds):
     return path
 
 
-def _camdock(binary, folder, path, part):
+def _camdock(programs, folder, path, part):
     folder.mkdir(parents=True, exist_ok=True)
+    binary, parts = programs
     done = subprocess.run(
-        [str(binary), "bench-preview", str(path), "--dir", str(folder), "--part", part],
+        [parts, "preview", str(path), "--dir", str(folder), "--part", part, "--camdock", str(binary)],
         check=True, stdout=subprocess.PIPE, text=True, timeout=3600,
     )  # fmt: skip
     return json.loads(done.stdout)
@@ -59,14 +60,14 @@ def _draw(text, x, y):
     return f"drawtext=fontfile={FONT}:text='{text}':x={x}:y={y}:fontsize=14:fontcolor=white:box=1:boxcolor=black"
 
 
-def one(binary, clip, folder, size, seconds, say):
+def one(programs, clip, folder, size, seconds, say):
     path = film(clip, folder / "films", size, seconds)
     work = folder / "previews"
     work.mkdir(parents=True, exist_ok=True)
     row = {"seconds": seconds, "bytes": path.stat().st_size}
     say(f"previews of {seconds} s of {size} …")
     row["decode"] = _theirs(_ffmpeg("-i", path, "-map", "0:v", "-f", "null", "-"))
-    row["storyboard"] = _camdock(binary, work, path, "storyboard")
+    row["storyboard"] = _camdock(programs, work, path, "storyboard")
     pictures = row["storyboard"]["pictures"]
     row["ffmpeg_storyboard"] = _theirs(
         _ffmpeg(
@@ -75,7 +76,7 @@ def one(binary, clip, folder, size, seconds, say):
             "-vsync", "vfr", "-frames:v", 1, "-q:v", 5, work / "sheet.jpg",
         )
     )  # fmt: skip
-    row["preview"] = _camdock(binary, work, path, "preview")
+    row["preview"] = _camdock(programs, work, path, "preview")
     if abs(row["preview"]["duration_ms"] - seconds * 1000) > 1000:
         raise RuntimeError(f"the preview of {seconds} s lasts {row['preview']['duration_ms']} ms")
     filters = "scale=-2:360:flags=bilinear"
@@ -92,6 +93,6 @@ def one(binary, clip, folder, size, seconds, say):
     return row
 
 
-def measure_all(binary, clip, folder, quick, say):
+def measure_all(programs, clip, folder, quick, say):
     seconds = {"720p": 60, "1080p": 60, "1440p": 60} if quick else {"720p": 600, "1080p": 1800, "1440p": 600}
-    return {size: one(binary, clip, folder, size, seconds[size], say) for size in SIZES}
+    return {size: one(programs, clip, folder, size, seconds[size], say) for size in SIZES}

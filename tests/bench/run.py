@@ -32,15 +32,15 @@ def say(text):
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
-def floor_program(target):
-    """Builds the floor's program and returns where it lies."""
-    command = ["cargo", "build", "--release", "--bench", "floor", "--message-format=json-render-diagnostics"]
+def bench_program(name):
+    """Builds a bench target and returns the path of its program."""
+    command = ["cargo", "build", "--release", "--bench", name, "--message-format=json-render-diagnostics"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, stdin=subprocess.DEVNULL)
     for line in done.stdout.splitlines():
         message = json.loads(line)
-        if message.get("reason") == "compiler-artifact" and message["target"]["name"] == "floor":
+        if message.get("reason") == "compiler-artifact" and message["target"]["name"] == name:
             return message["executable"]
-    raise RuntimeError("cargo named no program for the bench target floor")
+    raise RuntimeError(f"cargo named no program for the bench target {name}")
 
 
 def measure_floor(program, folder, tmpfs, mib):
@@ -81,6 +81,7 @@ def main():
     parser.add_argument("--only", default=",".join(SECTIONS), help=f"of {','.join(SECTIONS)}")
     parser.add_argument("--rival", help="only the rivals whose name holds this")
     parser.add_argument("--floor-program", help="the floor's program, if it is built already")
+    parser.add_argument("--parts-program", help="the program that measures log and previews, if it is built already")
     parser.add_argument("--camdock", help="the program to measure (BUILD/release/camdock)")
     parser.add_argument("--memory-folder", default="/dev/shm", help="a folder in memory for the spool (/dev/shm)")
     arguments = parser.parse_args()
@@ -122,9 +123,11 @@ def main():
             return None
 
     try:
-        program = None
+        program = parts = None
         if "floor" in sections:
-            program = arguments.floor_program or floor_program(target)
+            program = arguments.floor_program or bench_program("floor")
+        if {"log", "previews"} & set(sections):
+            parts = arguments.parts_program or bench_program("parts")
         say("making the footage …")
         source = footage.make(folder / "footage", kind)
         result["floor"] = section(
@@ -139,10 +142,10 @@ def main():
         result["camdock"]["full_way"] = section("full-way", lambda: ours.full_way(station, source, repeat, say))
         result["camdock"]["memory"] = section("memory", lambda: ours.memory(station, source, say))
         entries = 100_000 if arguments.quick else 1_000_000
-        result["camdock"]["log"] = section("log", lambda: ours.log(station, entries, say))
+        result["camdock"]["log"] = section("log", lambda: ours.log(station, parts, entries, say))
         result["pages"] = section("pages", lambda: pages.measure_all(station, source, entries, say))
         result["previews"] = section(
-            "previews", lambda: previews.measure_all(binary, clip(), folder, arguments.quick, say)
+            "previews", lambda: previews.measure_all((binary, parts), clip(), folder, arguments.quick, say)
         )
     finally:
         station.clear()

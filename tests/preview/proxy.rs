@@ -1,9 +1,7 @@
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use camdock::model::Part;
-use serde_json::Value;
 
 use crate::footage::clip;
 use crate::stage::Stage;
@@ -26,18 +24,9 @@ fn a_real_clip_becomes_a_small_video_that_players_take() {
 }
 
 /// Peak memory in bytes, and the preview's length in milliseconds.
-fn cost(stage: &Stage, film: &Path, part: &str) -> (u64, u64) {
-    let work = stage.path("work");
-    fs::create_dir_all(&work).unwrap();
-    let ran = Command::new(env!("CARGO_BIN_EXE_camdock"))
-        .args(["bench-preview", "--part", part, "--dir"])
-        .args([work.as_path(), film])
-        .output()
-        .unwrap();
-    assert!(ran.status.success(), "{ran:?}");
-    let told: Value = serde_json::from_slice(&ran.stdout).unwrap();
-    let number = |name: &str| told[name].as_u64().unwrap();
-    (number("peak_rss_bytes"), number("duration_ms"))
+fn cost(stage: &Stage, film: &Path, part: Part) -> (u64, u64) {
+    let (answer, made, _) = stage.made(part, &fs::read(film).unwrap());
+    (answer.report.cost.peak_rss_bytes, made.picture.duration_ms)
 }
 
 /// A worker that kept what it read would end at its limit, in the middle of the recording.
@@ -52,14 +41,14 @@ fn a_workers_memory_does_not_grow_with_the_recording() {
     };
     let (short, long) = (film(2), film(16));
     let more = fs::metadata(&long).unwrap().len() - fs::metadata(&short).unwrap().len();
-    for part in ["preview", "storyboard"] {
+    for part in [Part::Preview, Part::Storyboard] {
         let (before, _) = cost(&stage, &short, part);
         let (after, duration) = cost(&stage, &long, part);
         assert!(
             after < before + more / 4,
             "{part}: {after} bytes for {more} more than at {before}"
         );
-        if part == "preview" {
+        if part == Part::Preview {
             assert!(duration.abs_diff(16_000) <= 40, "{duration} ms");
         }
     }
