@@ -314,8 +314,8 @@ impl Demo {
         durable::write_unsynced(&self.config, (text + &pages).as_bytes())?;
         let credentials = format!(
             "access_key_id = \"{}\"\nsecret_access_key = \"{}\"\n",
-            weed::ACCESS_KEY,
-            weed::SECRET_KEY
+            seaweed::ACCESS_KEY,
+            seaweed::SECRET_KEY
         );
         durable::write_unsynced(
             &self.dir.join("store-credentials.toml"),
