@@ -71,10 +71,10 @@ pub fn file(path: &str) -> Response {
 
 fn content(path: &str) -> Option<(&'static str, &'static str)> {
     if path == "/text/en.json" {
-        return Some((JSON, &ENGLISH));
+        return Some((JSON, ENGLISH.as_str()));
     }
     let (_, kind, content) = FILES.iter().find(|(name, ..)| *name == path)?;
-    Some((kind, content))
+    Some((*kind, *content))
 }
 
 /// A page; `{language}` in it is the station's language.

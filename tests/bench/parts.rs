@@ -34,10 +34,7 @@ fn main() -> Done<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     // `cargo bench` adds this.
     arguments.retain(|argument| argument != "--bench");
-    let option = |name: &str| -> Done<&str> {
-        let value = arguments.iter().skip_while(|a| *a != name).nth(1);
-        Ok(value.ok_or_else(|| format!("{name} is missing"))?)
-    };
+    let option = |name| option(&arguments, name);
     let figures = match arguments.first().map(String::as_str) {
         Some("log") => log(option("--entries")?.parse()?, Path::new(option("--dir")?))?,
         Some("preview") => {
@@ -56,6 +53,13 @@ fn main() -> Done<()> {
     Ok(())
 }
 
+/// The argument after `name`.
+fn option<'a>(arguments: &'a [String], name: &str) -> Done<&'a str> {
+    let value = arguments.iter().skip_while(|a| *a != name).nth(1);
+    let value = value.ok_or_else(|| format!("{name} is missing"))?;
+    Ok(value)
+}
+
 fn log(entries: u64, dir: &Path) -> Done<Value> {
     let (key, _) = LogKey::generate()?;
     let verifier = key.verifier("camdock/bench")?;
@@ -63,7 +67,7 @@ fn log(entries: u64, dir: &Path) -> Done<Value> {
     let reason = "x".repeat(180);
     let began = Instant::now();
     for first in (0..entries).step_by(usize::try_from(BATCH)?) {
-        let batch = (first..entries.min(first + BATCH)).map(|number| {
+        let batch = (first..entries.min(first + BATCH)).map(|number| -> Done<_> {
             let reason = format!("{reason}{number}");
             Ok(encode_entry(&Entry {
                 v: 1,

@@ -29,7 +29,12 @@ fn quarantine_is_decided_by_camera_or_session_and_the_list_names_the_next_comman
 
     let signature = ["--operator", "M. Shah", "--reason", "new cameras"];
     let decide = |words: &[&str]| {
-        let words = [&["quarantine", "decide", "accept"], words, &signature].concat();
+        let words = [
+            &["quarantine", "decide", "accept"][..],
+            words,
+            &signature[..],
+        ]
+        .concat();
         place.camdock(&words)
     };
     decide(&[]).ends(2);
