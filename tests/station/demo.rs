@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::support::find_weed;
+use super::support::tool;
 
 /// Two cameras with a recording each.
 fn footage(dir: &Path) {
@@ -66,7 +66,7 @@ fn a_demo_in_a_terminal_stays_up_until_ctrl_c_and_leaves_nothing_running() {
         cameras.display(),
         home.display()
     );
-    let weed = find_weed();
+    let weed = tool("weed");
     let path = std::env::join_paths(
         [weed.parent().unwrap().to_owned()]
             .into_iter()
