@@ -10,8 +10,8 @@ use std::sync::Arc;
 use rustix::fs::{Advice, Statx};
 
 use super::beneath::{self, Beneath};
+use super::folder_walk::{FolderWalk, timestamp};
 use super::identity;
-use super::listing::{Walk, timestamp};
 use super::{Camera, CameraError, CameraFile, Change, Listed, OpenFacts};
 use crate::config::{Access, Profile, Profiles};
 use crate::model::{CameraIdentity, Condition, FileTimes, SourcePath};
@@ -95,7 +95,8 @@ impl Camera for FolderCamera {
     }
 
     fn list(&mut self, sink: &mut dyn FnMut(Listed) -> ControlFlow<()>) -> Result<(), CameraError> {
-        let walked = Walk::new(&self.beneath, &self.profile, self.max_files).run(sink);
+        let limit = self.max_files;
+        let walked = FolderWalk::new(&self.beneath, &self.profile, limit, limit).run(sink);
         // A camera that left meanwhile looks like one with fewer files.
         if !self.still_there() {
             return Err(self.gone());

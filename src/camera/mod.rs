@@ -8,6 +8,7 @@ mod beneath;
 pub mod erase;
 mod error;
 mod folder;
+mod folder_walk;
 mod helper;
 mod identity;
 mod listing;

@@ -4,7 +4,7 @@
 //! start, hot-plug and a missed event all go through the same pure function.
 
 mod classify;
-mod loglimit;
+mod event_log;
 mod scan;
 pub mod usb;
 mod watch;

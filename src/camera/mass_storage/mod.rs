@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::beneath::{self, Beneath};
 use super::folder::FolderFile;
-use super::listing::Walk;
+use super::folder_walk::FolderWalk;
 use super::{Camera, CameraError, CameraFile, Listed, Refused, WipeOrder};
 use super::{helper, identity};
 use crate::config::{Access, IdentitySource, Profile};
@@ -275,7 +275,7 @@ impl Camera for MassStorageCamera {
                 }
             };
             let mut ended = false;
-            let walk = Walk::new(beneath, &self.profile, left).out_of(self.max_files);
+            let walk = FolderWalk::new(beneath, &self.profile, left, self.max_files);
             let walked = walk.run(&mut |listed| {
                 left = left.saturating_sub(1);
                 let step = sink(self.placed(storage, listed));

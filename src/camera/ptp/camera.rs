@@ -14,7 +14,7 @@ use super::lists::Lists;
 use super::object::Object;
 use super::session::{Ask, DATASET_MAX, Session};
 use super::transport::{BulkTransport, Presence};
-use super::tree::{Index, Walk};
+use super::tree::{Index, ObjectWalk};
 use super::wire::{op, rc};
 use crate::camera::{Camera, CameraError, CameraFile, Listed, WipeOrder};
 use crate::config::{IdentitySource, Profile};
@@ -149,7 +149,7 @@ impl PtpCamera {
     ) -> Result<(), CameraError> {
         let walked = {
             let mut session = lock(&self.session);
-            Walk::new(&mut session, &mut self.lists, &self.profile, self.max_files).run(sink)
+            ObjectWalk::new(&mut session, &mut self.lists, &self.profile, self.max_files).run(sink)
         };
         self.index = Some(walked.map_err(|error| self.failed(error))?);
         Ok(())

@@ -1,4 +1,4 @@
-//! Walks a device's objects: bounded in depth, number and time; each object once, whatever the device claims.
+//! Lists a device's objects: bounded in depth, number and time; each object once, whatever the device claims.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -11,23 +11,18 @@ use super::name::{numbered, path_name};
 use super::object::Object;
 use super::session::{Ask, DATASET_MAX, Session};
 use super::wire::{op, rc};
-use crate::camera::{FILE_BYTES_MAX, Listed, Refused};
+use crate::camera::listing::{FileEntry, Listing, Sink};
 use crate::config::Profile;
-use crate::model::{Escaped, FileFacts, ItemKind, PathError, Sha256Digest, SourcePath};
+use crate::model::{Sha256Digest, SourcePath};
 
-/// Names in a path; the same bound as [`SourcePath`]'s.
-const DEPTH_MAX: usize = 64;
 const STORAGES_MAX: usize = 64;
 /// Objects in a row that can't be asked about before the listing counts as failed.
 const FAILURES_MAX: u32 = 16;
 /// The whole listing.
 const TIME_MAX: Duration = Duration::from_hours(1);
-const SHOWN_BYTES: usize = 255;
 /// As a parent: the storage's top; every object of the storage, or the top again.
 const TOP: u32 = u32::MAX;
 const ALL: u32 = 0;
-
-type Sink<'a> = &'a mut dyn FnMut(Listed) -> ControlFlow<()>;
 
 /// Object handles by their paths, folders too; they hold until the device is unplugged or its session ends.
 #[derive(Default)]
@@ -77,30 +72,28 @@ struct Level {
     /// What is known of them already.
     facts: Facts,
     storage: u32,
-    /// Length of this folder's path in `Walk::path`.
+    /// Length of this folder's path in `Listing::path`.
     path_len: usize,
     flagged: bool,
 }
 
-pub(super) struct Walk<'a> {
+pub(super) struct ObjectWalk<'a> {
     session: &'a mut Session,
     lists: &'a mut Lists,
-    profile: &'a Profile,
+    listing: Listing<'a>,
     max_files: u64,
     index: Index,
     /// How often a path was wanted by several objects.
     copies: HashMap<[u8; 16], u32>,
     /// Every handle that was asked about.
     seen: HashSet<u32>,
-    /// Handles that may still be taken in, and how many were left out.
+    /// Handles that may still be taken in.
     room: u64,
-    beyond: u64,
     failures: u32,
-    path: Vec<u8>,
     until: Instant,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> ObjectWalk<'a> {
     pub fn new(
         session: &'a mut Session,
         lists: &'a mut Lists,
@@ -110,15 +103,13 @@ impl<'a> Walk<'a> {
         Self {
             session,
             lists,
-            profile,
+            listing: Listing::new(profile, max_files),
             max_files,
             index: Index::default(),
             copies: HashMap::new(),
             seen: HashSet::new(),
             room: max_files,
-            beyond: 0,
             failures: 0,
-            path: Vec::new(),
             until: Instant::now() + TIME_MAX,
         }
     }
@@ -128,30 +119,18 @@ impl<'a> Walk<'a> {
         let storages = self.storages(sink)?;
         let several = storages.len() > 1;
         for storage in storages {
-            self.path.clear();
+            self.listing.path.clear();
             if several {
                 // Ids stay what they are when a camera is docked again; labels may be anything.
-                self.path
+                self.listing
+                    .path
                     .extend_from_slice(storage_name(storage).as_bytes());
             }
             if self.storage(storage, sink)?.is_break() {
                 return Ok(self.index);
             }
         }
-        self.path.clear();
-        if self.beyond > 0 {
-            let reason = format!(
-                "at least {} more files or folders, and what these folders hold, were not listed: the limit is {} (`max_files` in [ingest])",
-                self.beyond, self.max_files
-            );
-            let _ = sink(Listed::Refused(Refused {
-                path: None,
-                name: "(files beyond the limit)".into(),
-                size: None,
-                code: "too_many_files",
-                reason,
-            }));
-        }
+        self.listing.refuse_beyond(sink);
         Ok(self.index)
     }
 
@@ -170,7 +149,9 @@ impl<'a> Walk<'a> {
         if beyond > 0 {
             let reason =
                 format!("{beyond} more storages were not looked at: {STORAGES_MAX} at most");
-            let _ = self.refuse(None, "too_many_storages", reason, sink);
+            let _ = self
+                .listing
+                .refuse(None, ("too_many_storages", reason), sink);
         }
         Ok(ids)
     }
@@ -181,7 +162,9 @@ impl<'a> Walk<'a> {
             Err(error @ (PtpError::Refused { .. } | PtpError::Malformed(_))) => {
                 let reason =
                     format!("is the storage {storage:08x}, which can't be listed: {error}");
-                return Ok(self.refuse(None, "storage_unreadable", reason, sink));
+                return Ok(self
+                    .listing
+                    .refuse(None, ("storage_unreadable", reason), sink));
             }
             Err(error) => return Err(error),
         };
@@ -189,11 +172,11 @@ impl<'a> Walk<'a> {
             facts: self.lists.folder(self.session, lists::TOP, &handles)?,
             handles: handles.into_iter(),
             storage,
-            path_len: self.path.len(),
+            path_len: self.listing.path.len(),
             flagged: false,
         }];
         while let Some(level) = levels.last_mut() {
-            self.path.truncate(level.path_len);
+            self.listing.path.truncate(level.path_len);
             let Some(handle) = level.handles.next() else {
                 levels.pop();
                 continue;
@@ -203,9 +186,11 @@ impl<'a> Walk<'a> {
             }
             if Instant::now() > self.until {
                 let minutes = TIME_MAX.as_secs() / 60;
-                self.path.clear();
+                self.listing.path.clear();
                 let reason = format!("listing took more than {minutes} minutes and was cut off");
-                let _ = self.refuse(None, "listing_too_slow", reason, sink);
+                let _ = self
+                    .listing
+                    .refuse(None, ("listing_too_slow", reason), sink);
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -265,7 +250,7 @@ impl<'a> Walk<'a> {
         }
         let room = usize::try_from(self.room).unwrap_or(usize::MAX);
         let (handles, beyond) = parse_handles(&bytes, room)?;
-        self.beyond = self.beyond.saturating_add(beyond);
+        self.listing.beyond = self.listing.beyond.saturating_add(beyond);
         Ok(handles)
     }
 
@@ -283,13 +268,13 @@ impl<'a> Walk<'a> {
         };
         let (storage, flagged) = (level.storage, level.flagged);
         if self.room == 0 {
-            self.beyond = self.beyond.saturating_add(1);
+            self.listing.beyond = self.listing.beyond.saturating_add(1);
             return Ok(ControlFlow::Continue(()));
         }
         if matches!(handle, TOP | ALL) {
-            self.path = self.joined(&nameless(handle));
+            self.listing.path = self.listing.joined(&nameless(handle));
             let reason = format!("has the handle {handle:08x}, which names no object");
-            return Ok(self.refuse(None, "bad_handle", reason, sink));
+            return Ok(self.listing.refuse(None, ("bad_handle", reason), sink));
         }
         if !self.seen.insert(handle) {
             // Named twice by one folder, or a folder inside of itself.
@@ -300,30 +285,33 @@ impl<'a> Walk<'a> {
         let object = match self.lists.object(self.session, &mut level.facts, handle) {
             Ok(object) => object,
             Err(error) => {
-                self.path = self.joined(&nameless(handle));
+                self.listing.path = self.listing.joined(&nameless(handle));
                 return self.unreadable(error, "is an object that can't be asked about", sink);
             }
         };
         self.failures = 0;
         let mut name = path_name(&object.name, handle);
-        if self.index.has(&self.joined(&name)) {
+        if self.index.has(&self.listing.joined(&name)) {
             name = self.free_name(&name);
         }
-        self.path = self.joined(&name);
-        let path = match SourcePath::new(self.path.as_slice()) {
-            Ok(path) => path,
-            Err(error) => {
-                let size = (!object.folder).then_some(object.size);
-                return Ok(self.refuse(size, path_code(error), error.to_string(), sink));
-            }
-        };
-        self.index.enter(path.as_bytes(), handle);
-        if !object.folder {
-            return Ok(self.file(path, &name, &object, flagged, sink));
+        self.listing.path = self.listing.joined(&name);
+        if let Err(refusal) = self.listing.source_path() {
+            let size = (!object.folder).then_some(object.size);
+            return Ok(self.listing.refuse(size, refusal, sink));
         }
-        if depth >= DEPTH_MAX {
-            let reason = format!("is deeper than {DEPTH_MAX} folders");
-            return Ok(self.refuse(None, "too_deep", reason, sink));
+        self.index.enter(&self.listing.path, handle);
+        if !object.folder {
+            let entry = FileEntry {
+                name: &name,
+                size: object.size,
+                modified: object.modified,
+                read_only: object.protected,
+                folder_flagged: flagged,
+            };
+            return Ok(self.listing.file(&entry, sink));
+        }
+        if let Err(refusal) = Listing::may_enter(depth) {
+            return Ok(self.listing.refuse(None, refusal, sink));
         }
         match self.handles(storage, handle) {
             Ok(handles) => {
@@ -336,45 +324,13 @@ impl<'a> Walk<'a> {
                     facts,
                     handles: handles.into_iter(),
                     storage,
-                    path_len: self.path.len(),
-                    flagged: flagged || self.profile.flag.folders.matches(&name),
+                    path_len: self.listing.path.len(),
+                    flagged: flagged || self.listing.flags(&name),
                 });
             }
             Err(error) => return self.unreadable(error, "is a folder that can't be listed", sink),
         }
         Ok(ControlFlow::Continue(()))
-    }
-
-    fn file(
-        &self,
-        path: SourcePath,
-        name: &[u8],
-        object: &Object,
-        folder_flagged: bool,
-        sink: Sink<'_>,
-    ) -> ControlFlow<()> {
-        let size = object.size;
-        if size > FILE_BYTES_MAX {
-            let reason = format!("is larger than any store takes ({FILE_BYTES_MAX} bytes)");
-            return self.refuse(Some(size), "too_large", reason, sink);
-        }
-        let marks = &self.profile.flag;
-        let kind = if self.profile.video.matches(name) {
-            ItemKind::Video
-        } else if self.profile.sidecar.matches(name) {
-            ItemKind::Sidecar
-        } else {
-            ItemKind::Other
-        };
-        sink(Listed::File(FileFacts {
-            path,
-            size,
-            modified: object.modified,
-            flagged: folder_flagged
-                || marks.names.matches(name)
-                || (marks.read_only && object.protected),
-            kind,
-        }))
     }
 
     /// One object that can't be asked about is named; many in a row mean that the device can't be listed now.
@@ -395,60 +351,25 @@ impl<'a> Walk<'a> {
             } => "object_vanished",
             _ => "object_unreadable",
         };
-        Ok(self.refuse(None, code, format!("{what}: {error}"), sink))
-    }
-
-    fn joined(&self, name: &[u8]) -> Vec<u8> {
-        let mut path = self.path.clone();
-        if !path.is_empty() {
-            path.push(b'/');
-        }
-        path.extend_from_slice(name);
-        path
+        Ok(self
+            .listing
+            .refuse(None, (code, format!("{what}: {error}")), sink))
     }
 
     /// A name of its own for an object whose name its folder holds already.
     fn free_name(&mut self, name: &[u8]) -> Vec<u8> {
-        let wanted = key(&self.joined(name));
+        let wanted = key(&self.listing.joined(name));
         // Going on where the last one ended: a folder full of one name is not searched anew each time.
         let mut number = self.copies.get(&wanted).copied().unwrap_or(1);
         loop {
             number = number.saturating_add(1);
             let next = numbered(name, number);
-            if number == u32::MAX || !self.index.has(&self.joined(&next)) {
+            if number == u32::MAX || !self.index.has(&self.listing.joined(&next)) {
                 self.index.shared.insert(wanted);
                 self.copies.insert(wanted, number);
                 return next;
             }
         }
-    }
-
-    fn refuse(
-        &self,
-        size: Option<u64>,
-        code: &'static str,
-        reason: impl Into<String>,
-        sink: Sink<'_>,
-    ) -> ControlFlow<()> {
-        let end = &self.path[self.path.len().saturating_sub(SHOWN_BYTES)..];
-        let cut = if end.len() < self.path.len() {
-            "…"
-        } else {
-            ""
-        };
-        let reason = reason.into();
-        let name = match end {
-            // What has no path is told apart by its reason.
-            [] => format!("({reason})"),
-            end => format!("{cut}{}", Escaped(end)),
-        };
-        sink(Listed::Refused(Refused {
-            path: SourcePath::new(self.path.as_slice()).ok(),
-            name,
-            size,
-            code,
-            reason,
-        }))
     }
 }
 
@@ -459,12 +380,4 @@ pub(super) fn storage_name(storage: u32) -> String {
 
 fn nameless(handle: u32) -> Vec<u8> {
     format!("object-{handle:08x}").into_bytes()
-}
-
-fn path_code(error: PathError) -> &'static str {
-    match error {
-        PathError::TooLong => "path_too_long",
-        PathError::TooDeep => "too_deep",
-        PathError::Empty | PathError::Escapes => "path_escapes",
-    }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use super::classify::{Docked, Look};
-use super::loglimit::LogLimit;
+use super::event_log::EventLog;
 use super::scan::{self, Ears};
 use super::usb::{Around, Hints, Plug, Plugged, Ports, Sysfs};
 use super::{DockError, DockEvent};
@@ -374,7 +374,7 @@ async fn classify(
     events: mpsc::Sender<DockEvent>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let mut log = LogLimit::default();
+    let mut log = EventLog::default();
     loop {
         let report = tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => return,
@@ -384,7 +384,7 @@ async fn classify(
             },
         };
         for event in classifier.take(report) {
-            log.event(&event);
+            log.write(&event);
             tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => return,
                 sent = events.send(event) => if sent.is_err() { return },

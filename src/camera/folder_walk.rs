@@ -1,0 +1,236 @@
+//! Lists the folders of a mounted camera: bounded in depth and number, with one open folder for each level. The ids of all
+//! folders are kept, so that a broken file system that shows one folder in many places has it listed once.
+
+use std::collections::HashSet;
+use std::ffi::CStr;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use jiff::Timestamp;
+use rustix::fs::{Dir, FileType, Statx, StatxTimestamp};
+use rustix::io::Errno;
+
+use super::beneath::{self, Beneath};
+use super::listing::{FileEntry, Listing, Refusal, Sink};
+use crate::config::Profile;
+
+/// Entries beyond the limit are counted up to this many times the limit.
+const COUNTED_BEYOND: u64 = 10;
+
+struct Level {
+    dir: Dir,
+    /// Length of this folder's path in `Listing::path`.
+    path_len: usize,
+    /// The name of this folder, or of one that it lies in, is a flag mark.
+    flagged: bool,
+}
+
+/// What may be taken of a name in a folder.
+enum Entry {
+    File(Statx),
+    Folder(Level),
+}
+
+pub(super) struct FolderWalk<'a> {
+    beneath: &'a Beneath,
+    listing: Listing<'a>,
+    max_entries: u64,
+    seen: u64,
+    /// Folders that were opened.
+    folders: HashSet<(u32, u32, u64)>,
+}
+
+impl<'a> FolderWalk<'a> {
+    /// Lists at most `max_entries`, which is what is left of `limit`.
+    pub fn new(beneath: &'a Beneath, profile: &'a Profile, max_entries: u64, limit: u64) -> Self {
+        Self {
+            beneath,
+            listing: Listing::new(profile, limit),
+            max_entries,
+            seen: 0,
+            folders: HashSet::new(),
+        }
+    }
+
+    /// Fails only when the camera's top folder can't be read; whatever else fails is an entry with its reason.
+    pub fn run(mut self, sink: Sink<'_>) -> io::Result<()> {
+        self.folders
+            .insert(beneath::file_id(&beneath::stat(self.beneath.root())?));
+        let top = Level {
+            dir: Dir::read_from(self.beneath.root())?,
+            path_len: 0,
+            flagged: false,
+        };
+        let mut levels = vec![top];
+        while let Some(level) = levels.last_mut() {
+            self.listing.path.truncate(level.path_len);
+            let step = match level.dir.read() {
+                None => {
+                    levels.pop();
+                    continue;
+                }
+                Some(Err(error)) if levels.len() == 1 => return Err(error.into()),
+                Some(Err(error)) => {
+                    levels.pop();
+                    let refusal = ("folder_unreadable", folder_reason(error));
+                    self.listing.refuse(None, refusal, sink)
+                }
+                Some(Ok(entry)) => {
+                    let name = entry.file_name();
+                    if matches!(name.to_bytes(), b"." | b"..") {
+                        continue;
+                    }
+                    self.seen += 1;
+                    if self.seen > self.max_entries {
+                        self.listing.beyond += 1;
+                        if self.listing.beyond >= self.max_entries.saturating_mul(COUNTED_BEYOND) {
+                            break;
+                        }
+                        continue;
+                    }
+                    self.listing.path = self.listing.joined(name.to_bytes());
+                    self.entry(&mut levels, name, entry.file_type(), sink)
+                }
+            };
+            if step.is_break() {
+                return Ok(());
+            }
+        }
+        self.listing.refuse_beyond(sink);
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        levels: &mut Vec<Level>,
+        name: &CStr,
+        kind: FileType,
+        sink: Sink<'_>,
+    ) -> ControlFlow<()> {
+        // The caller's loop found it.
+        let Some(parent) = levels.last() else {
+            return ControlFlow::Continue(());
+        };
+        match self.take(parent, levels.len(), name, kind) {
+            Ok(Entry::File(stat)) => {
+                let entry = FileEntry {
+                    name: name.to_bytes(),
+                    size: stat.stx_size,
+                    modified: timestamp(stat.stx_mtime),
+                    read_only: stat.stx_mode & 0o222 == 0,
+                    folder_flagged: parent.flagged,
+                };
+                if beneath::is_mount_root(&stat) {
+                    let refusal = ("other_filesystem", OTHER_FILESYSTEM.to_owned());
+                    return self.listing.refuse(Some(entry.size), refusal, sink);
+                }
+                self.listing.file(&entry, sink)
+            }
+            Ok(Entry::Folder(level)) => {
+                levels.push(level);
+                ControlFlow::Continue(())
+            }
+            Err(refusal) => self.listing.refuse(None, refusal, sink),
+        }
+    }
+
+    fn take(
+        &mut self,
+        parent: &Level,
+        depth: usize,
+        name: &CStr,
+        mut kind: FileType,
+    ) -> Result<Entry, Refusal> {
+        let unreadable = |error: io::Error| ("file_unreadable", stat_reason(&error));
+        let dir = parent.dir.fd().map_err(|error| unreadable(error.into()))?;
+        if matches!(kind, FileType::RegularFile | FileType::Unknown) {
+            let stat = beneath::stat_at(dir, name).map_err(unreadable)?;
+            kind = beneath::file_type(&stat);
+            if kind.is_file() {
+                return Ok(Entry::File(stat));
+            }
+        }
+        match kind {
+            FileType::Directory => {
+                let flagged = parent.flagged || self.listing.flags(name.to_bytes());
+                self.folder(dir, depth, name, flagged).map(Entry::Folder)
+            }
+            FileType::Symlink => Err((
+                "symlink",
+                "is a symbolic link, which is never followed".into(),
+            )),
+            kind => Err((
+                "not_regular",
+                format!("is not a regular file but {}", kind_name(kind)),
+            )),
+        }
+    }
+
+    fn folder(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        depth: usize,
+        name: &CStr,
+        flagged: bool,
+    ) -> Result<Level, Refusal> {
+        Listing::may_enter(depth)?;
+        self.listing.source_path()?;
+        let unreadable = |error: io::Error| match os_error(&error) {
+            Some(Errno::XDEV) => ("other_filesystem", OTHER_FILESYSTEM.to_owned()),
+            Some(errno) => ("folder_unreadable", folder_reason(errno)),
+            None => (
+                "folder_unreadable",
+                format!("is a folder that can't be read: {error}"),
+            ),
+        };
+        let fd = self.beneath.open_dir(parent, name).map_err(unreadable)?;
+        let id = beneath::file_id(&beneath::stat(fd.as_fd()).map_err(unreadable)?);
+        if !self.folders.insert(id) {
+            let reason = "is a folder that was listed in another place already, or holds itself: the file system is broken";
+            return Err(("folder_loop", reason.to_owned()));
+        }
+        Ok(Level {
+            dir: Dir::new(fd).map_err(|error| unreadable(error.into()))?,
+            path_len: self.listing.path.len(),
+            flagged,
+        })
+    }
+}
+
+const OTHER_FILESYSTEM: &str = "is a mount of another file system inside the camera's folder";
+
+fn os_error(error: &io::Error) -> Option<Errno> {
+    error.raw_os_error().map(Errno::from_raw_os_error)
+}
+
+fn folder_reason(errno: Errno) -> String {
+    match errno {
+        Errno::ACCESS | Errno::PERM => "is a folder that may not be read".into(),
+        Errno::NOENT | Errno::LOOP | Errno::NOTDIR => {
+            "is a folder that changed while it was listed".into()
+        }
+        other => format!("is a folder that can't be read: {}", io::Error::from(other)),
+    }
+}
+
+fn stat_reason(error: &io::Error) -> String {
+    match os_error(error) {
+        Some(Errno::NOENT) => "vanished while the folder was listed".into(),
+        _ => format!("can't be looked at: {error}"),
+    }
+}
+
+fn kind_name(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Fifo => "a FIFO",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        _ => "something else",
+    }
+}
+
+/// The camera's claim, never corrected; `None` when it is outside of what can be expressed.
+pub(super) fn timestamp(time: StatxTimestamp) -> Option<Timestamp> {
+    Timestamp::new(time.tv_sec, i32::try_from(time.tv_nsec).ok()?).ok()
+}
