@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use camdock::config::DockFolder;
-use camdock::dock::{DockEvent, DockWatch, LeftReason, Target, Watched};
+use camdock::dock::{DockEvent, DockWatch, LeftReason, Target, WatchSettings};
 use camdock::model::BayName;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
@@ -31,7 +31,7 @@ impl Dock {
             path: path.to_path_buf(),
             profile: "folder".into(),
         };
-        let watched = Watched {
+        let watched = WatchSettings {
             folders: roots.iter().map(folder).collect(),
             scan_interval: interval,
             usb: None,
@@ -138,7 +138,7 @@ async fn a_root_that_is_missing_at_first_or_goes_and_comes_back_is_never_fatal()
     for _ in 0..2 {
         fs::create_dir(&late).unwrap();
         dock.expect(std::slice::from_ref(&back)).await;
-        // Watched again, not only scanned.
+        // WatchSettings again, not only scanned.
         fs::create_dir(late.join("bay-1")).unwrap();
         dock.expect(&[arrived(&late, "bay-1")]).await;
         fs::rename(&late, dir.path().join("away")).unwrap();

@@ -17,14 +17,16 @@ pub enum CameraError {
     },
     #[error("the camera at {} is no longer there", root.display())]
     Gone { root: PathBuf },
-    #[error("the camera {device} is to be read by {access}, which this version cannot do")]
+    #[error(
+        "the profile of camera {device} asks for access by {access}, which this version cannot do"
+    )]
     Unsupported {
         device: String,
         access: &'static str,
     },
     #[error("the camera's storage {storage} is still being mounted")]
     StillMounting { storage: String },
-    #[error("a camera that is read in this way cannot be wiped")]
+    #[error("this kind of camera cannot be wiped")]
     CannotWipe,
     #[error("root's helper for wiping does not answer at {}", at.display())]
     WipeHelper {
@@ -77,12 +79,12 @@ impl CameraError {
         }
     }
 
-    /// What was read of this file before must not be built upon: the camera never confirmed it.
+    /// The bytes read so far must be thrown away: the camera never confirmed them.
     pub const fn spoils(&self) -> bool {
         matches!(self, Self::Usb { spoils: true, .. })
     }
 
-    /// Tells apart what opening a file, or reading from it, failed of.
+    /// Classifies an error of opening or reading a file.
     pub fn reading(path: &SourcePath, source: io::Error) -> Self {
         let source = match source.downcast::<Self>() {
             Ok(known) => return known,
@@ -107,7 +109,7 @@ impl Explain for CameraError {
             | Self::Gone { .. }
             | Self::Swapped { .. }
             | Self::Read { .. }
-            // This read of it: the next one may go another way.
+            // Only this read failed: the next one may use another operation.
             | Self::Usb { .. } => RetryClass::Later,
             Self::Denied { .. }
             | Self::Unsupported { .. }

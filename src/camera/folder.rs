@@ -1,4 +1,4 @@
-//! A camera that is a folder: mounted, copied or synchronised there by something else.
+//! A camera that is a folder which something else mounts, copies or synchronises.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, Statx};
 
-use super::beneath::{self, Beneath};
 use super::folder_walk::{FolderWalk, timestamp};
 use super::identity;
-use super::{Camera, CameraError, CameraFile, Change, Listed, OpenFacts};
+use super::root_dir::{self, RootDir};
+use super::{Camera, CameraEntry, CameraError, CameraFile, Change, OpenFacts};
 use crate::config::{Access, Profile, Profiles};
 use crate::model::{CameraIdentity, Condition, FileTimes, SourcePath};
 
@@ -21,20 +21,20 @@ const MAX_FILES: u64 = 1_000_000;
 
 pub struct FolderCamera {
     root: PathBuf,
-    beneath: Arc<Beneath>,
+    root_dir: Arc<RootDir>,
     profile: Arc<Profile>,
     identity: CameraIdentity,
     max_files: u64,
 }
 
 impl FolderCamera {
-    /// Opens the folder and finds out who it is. A marker beside it may name another profile than the folder's.
+    /// Opens the folder and identifies the camera. A marker beside it may name another profile than the folder's.
     pub fn open(root: &Path, profile: &str, profiles: &Profiles) -> Result<Self, CameraError> {
         let failed = |source| CameraError::Root {
             root: root.to_owned(),
             source,
         };
-        let beneath = Beneath::new(root).map_err(failed)?;
+        let root_dir = RootDir::new(root).map_err(failed)?;
         let marker = identity::marker(root);
         let named = marker.as_ref().and_then(|marker| marker.profile.as_deref());
         let known = named.and_then(|name| profiles.get(name));
@@ -46,10 +46,10 @@ impl FolderCamera {
         let profile = known
             .or_else(|| profiles.get(profile))
             .ok_or_else(|| failed(io::Error::other(format!("no profile {profile:?}"))))?;
-        let id = identity::identify(root, &beneath, profile, marker.as_ref());
+        let id = identity::identify(root, &root_dir, profile, marker.as_ref());
         Ok(Self {
             root: root.to_owned(),
-            beneath: Arc::new(beneath),
+            root_dir: Arc::new(root_dir),
             profile: Arc::clone(profile),
             identity: CameraIdentity {
                 id,
@@ -68,8 +68,8 @@ impl FolderCamera {
 
     #[cfg(test)]
     pub(super) fn going_by_name(mut self) -> Self {
-        let beneath = Beneath::new(&self.root).unwrap();
-        self.beneath = Arc::new(beneath.going_by_name());
+        let root_dir = RootDir::new(&self.root).unwrap();
+        self.root_dir = Arc::new(root_dir.going_by_name());
         self
     }
 
@@ -86,7 +86,7 @@ impl Camera for FolderCamera {
     }
 
     fn condition(&mut self) -> Condition {
-        // Without a zone nobody said that the files' times are the camera's own.
+        // Without a configured zone, it is unknown whether the files' times are the camera's own.
         let zone = self.profile.time_zone.clone();
         Condition {
             file_times: zone.map(FileTimes::Local),
@@ -94,10 +94,13 @@ impl Camera for FolderCamera {
         }
     }
 
-    fn list(&mut self, sink: &mut dyn FnMut(Listed) -> ControlFlow<()>) -> Result<(), CameraError> {
+    fn list(
+        &mut self,
+        sink: &mut dyn FnMut(CameraEntry) -> ControlFlow<()>,
+    ) -> Result<(), CameraError> {
         let limit = self.max_files;
-        let walked = FolderWalk::new(&self.beneath, &self.profile, limit, limit).run(sink);
-        // A camera that left meanwhile looks like one with fewer files.
+        let walked = FolderWalk::new(&self.root_dir, &self.profile, limit, limit).run(sink);
+        // A camera that left during the listing looks like one with fewer files.
         if !self.still_there() {
             return Err(self.gone());
         }
@@ -108,7 +111,7 @@ impl Camera for FolderCamera {
     }
 
     fn open(&mut self, path: &SourcePath) -> Result<Box<dyn CameraFile>, CameraError> {
-        let opened = FolderFile::open(Arc::clone(&self.beneath), path);
+        let opened = FolderFile::open(Arc::clone(&self.root_dir), path);
         match opened {
             Ok(file) => Ok(Box::new(file)),
             Err(_) if !self.still_there() => Err(self.gone()),
@@ -118,13 +121,13 @@ impl Camera for FolderCamera {
 
     fn still_there(&self) -> bool {
         let (Ok(held), Ok(there)) = (
-            beneath::stat(self.beneath.root()),
-            beneath::stat_path(&self.root),
+            root_dir::stat(self.root_dir.fd()),
+            root_dir::stat_path(&self.root),
         ) else {
             return false;
         };
         held.stx_nlink > 0
-            && beneath::file_id(&held) == beneath::file_id(&there)
+            && root_dir::file_id(&held) == root_dir::file_id(&there)
             && held.stx_mnt_id == there.stx_mnt_id
     }
 }
@@ -133,23 +136,23 @@ pub(super) struct FolderFile {
     file: File,
     path: SourcePath,
     opened: Statx,
-    beneath: Arc<Beneath>,
+    root_dir: Arc<RootDir>,
 }
 
 impl FolderFile {
-    pub(super) fn open(beneath: Arc<Beneath>, path: &SourcePath) -> Result<Self, CameraError> {
+    pub(super) fn open(root_dir: Arc<RootDir>, path: &SourcePath) -> Result<Self, CameraError> {
         let failed = |source| CameraError::reading(path, source);
         let bytes = path.as_bytes();
-        // Looked at before it is opened: opening a device can already do something.
-        let before = beneath.look(bytes).map_err(failed)?;
-        match beneath::file_type(&before) {
+        // Checked before it is opened, because opening a device can already have an effect.
+        let before = root_dir.stat_path(bytes).map_err(failed)?;
+        match root_dir::file_type(&before) {
             kind if kind.is_file() => {}
             kind if kind.is_symlink() => return Err(CameraError::Escapes { path: path.clone() }),
             _ => return Err(CameraError::NotRegular { path: path.clone() }),
         }
-        let fd = beneath.open_file(bytes).map_err(failed)?;
-        let opened = beneath::stat(fd.as_fd()).map_err(failed)?;
-        if beneath::file_id(&before) != beneath::file_id(&opened) {
+        let fd = root_dir.open_file(bytes).map_err(failed)?;
+        let opened = root_dir::stat(fd.as_fd()).map_err(failed)?;
+        if root_dir::file_id(&before) != root_dir::file_id(&opened) {
             return Err(CameraError::Swapped { path: path.clone() });
         }
         // A hint only.
@@ -158,7 +161,7 @@ impl FolderFile {
             file: File::from(fd),
             path: path.clone(),
             opened,
-            beneath,
+            root_dir,
         })
     }
 
@@ -192,14 +195,14 @@ impl CameraFile for FolderFile {
     }
 
     fn recheck(&mut self) -> Result<Option<Change>, CameraError> {
-        let at_path = match self.beneath.look(self.path.as_bytes()) {
+        let at_path = match self.root_dir.stat_path(self.path.as_bytes()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Some(Change::Removed));
             }
-            looked => looked.map_err(self.failed())?,
+            stat => stat.map_err(self.failed())?,
         };
-        // After the path: a write between the two is seen here.
-        let now = beneath::stat(self.file.as_fd()).map_err(self.failed())?;
+        // Read after the path's facts, so that a write between the two is noticed.
+        let now = root_dir::stat(self.file.as_fd()).map_err(self.failed())?;
         Ok(change(&self.opened, &now, &at_path))
     }
 
@@ -214,7 +217,7 @@ fn change(opened: &Statx, now: &Statx, at_path: &Statx) -> Option<Change> {
         let (m, c) = (stat.stx_mtime, stat.stx_ctime);
         (m.tv_sec, m.tv_nsec, c.tv_sec, c.tv_nsec)
     };
-    if beneath::file_id(at_path) != beneath::file_id(opened) {
+    if root_dir::file_id(at_path) != root_dir::file_id(opened) {
         Some(Change::Replaced)
     } else if now.stx_size != opened.stx_size {
         Some(Change::Size {
@@ -235,7 +238,7 @@ mod tests {
 
     use super::*;
 
-    /// Kernels and sandboxes without openat2 go name by name: both ways must agree on everything.
+    /// Without openat2, paths are opened name by name: both ways must give the same results.
     #[test]
     fn going_by_name_opens_and_refuses_the_same_as_openat2() {
         let dir = tempfile::tempdir().unwrap();
@@ -277,7 +280,7 @@ mod tests {
             assert!(by_name.contains(expected), "{path}: {by_name}");
             assert_eq!(tried(open(&root), path), by_name);
         }
-        // Mounts of other file systems, as every Linux machine has them here.
+        // Every Linux machine has other file systems mounted here.
         let dev = Path::new("/dev");
         for path in ["pts/ptmx", "null", "stdin"] {
             assert_eq!(

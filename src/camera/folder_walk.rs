@@ -11,54 +11,54 @@ use jiff::Timestamp;
 use rustix::fs::{Dir, FileType, Statx, StatxTimestamp};
 use rustix::io::Errno;
 
-use super::beneath::{self, Beneath};
-use super::listing::{FileEntry, Listing, Refusal, Sink};
+use super::listing::{EntrySink, FileEntry, ListingCursor, Refusal};
+use super::root_dir::{self, RootDir};
 use crate::config::Profile;
 
 /// Entries beyond the limit are counted up to this many times the limit.
 const COUNTED_BEYOND: u64 = 10;
 
-struct Level {
+struct OpenFolder {
     dir: Dir,
-    /// Length of this folder's path in `Listing::path`.
+    /// Length of this folder's path in `ListingCursor::path`.
     path_len: usize,
     /// The name of this folder, or of one that it lies in, is a flag mark.
     flagged: bool,
 }
 
 /// What may be taken of a name in a folder.
-enum Entry {
+enum Candidate {
     File(Statx),
-    Folder(Level),
+    Folder(OpenFolder),
 }
 
 pub(super) struct FolderWalk<'a> {
-    beneath: &'a Beneath,
-    listing: Listing<'a>,
+    root_dir: &'a RootDir,
+    listing: ListingCursor<'a>,
     max_entries: u64,
     seen: u64,
-    /// Folders that were opened.
+    /// Ids of the folders that were opened.
     folders: HashSet<(u32, u32, u64)>,
 }
 
 impl<'a> FolderWalk<'a> {
     /// Lists at most `max_entries`, which is what is left of `limit`.
-    pub fn new(beneath: &'a Beneath, profile: &'a Profile, max_entries: u64, limit: u64) -> Self {
+    pub fn new(root_dir: &'a RootDir, profile: &'a Profile, max_entries: u64, limit: u64) -> Self {
         Self {
-            beneath,
-            listing: Listing::new(profile, limit),
+            root_dir,
+            listing: ListingCursor::new(profile, limit),
             max_entries,
             seen: 0,
             folders: HashSet::new(),
         }
     }
 
-    /// Fails only when the camera's top folder can't be read; whatever else fails is an entry with its reason.
-    pub fn run(mut self, sink: Sink<'_>) -> io::Result<()> {
+    /// Fails only when the camera's top folder can't be read. Any other failure becomes an entry with its reason.
+    pub fn run(mut self, sink: EntrySink<'_>) -> io::Result<()> {
         self.folders
-            .insert(beneath::file_id(&beneath::stat(self.beneath.root())?));
-        let top = Level {
-            dir: Dir::read_from(self.beneath.root())?,
+            .insert(root_dir::file_id(&root_dir::stat(self.root_dir.fd())?));
+        let top = OpenFolder {
+            dir: Dir::read_from(self.root_dir.fd())?,
             path_len: 0,
             flagged: false,
         };
@@ -103,17 +103,17 @@ impl<'a> FolderWalk<'a> {
 
     fn entry(
         &mut self,
-        levels: &mut Vec<Level>,
+        levels: &mut Vec<OpenFolder>,
         name: &CStr,
         kind: FileType,
-        sink: Sink<'_>,
+        sink: EntrySink<'_>,
     ) -> ControlFlow<()> {
-        // The caller's loop found it.
+        // Never empty: the caller has just read from it.
         let Some(parent) = levels.last() else {
             return ControlFlow::Continue(());
         };
         match self.take(parent, levels.len(), name, kind) {
-            Ok(Entry::File(stat)) => {
+            Ok(Candidate::File(stat)) => {
                 let entry = FileEntry {
                     name: name.to_bytes(),
                     size: stat.stx_size,
@@ -121,13 +121,13 @@ impl<'a> FolderWalk<'a> {
                     read_only: stat.stx_mode & 0o222 == 0,
                     folder_flagged: parent.flagged,
                 };
-                if beneath::is_mount_root(&stat) {
+                if root_dir::is_mount_root(&stat) {
                     let refusal = ("other_filesystem", OTHER_FILESYSTEM.to_owned());
                     return self.listing.refuse(Some(entry.size), refusal, sink);
                 }
                 self.listing.file(&entry, sink)
             }
-            Ok(Entry::Folder(level)) => {
+            Ok(Candidate::Folder(level)) => {
                 levels.push(level);
                 ControlFlow::Continue(())
             }
@@ -137,24 +137,25 @@ impl<'a> FolderWalk<'a> {
 
     fn take(
         &mut self,
-        parent: &Level,
+        parent: &OpenFolder,
         depth: usize,
         name: &CStr,
         mut kind: FileType,
-    ) -> Result<Entry, Refusal> {
+    ) -> Result<Candidate, Refusal> {
         let unreadable = |error: io::Error| ("file_unreadable", stat_reason(&error));
         let dir = parent.dir.fd().map_err(|error| unreadable(error.into()))?;
         if matches!(kind, FileType::RegularFile | FileType::Unknown) {
-            let stat = beneath::stat_at(dir, name).map_err(unreadable)?;
-            kind = beneath::file_type(&stat);
+            let stat = root_dir::stat_at(dir, name).map_err(unreadable)?;
+            kind = root_dir::file_type(&stat);
             if kind.is_file() {
-                return Ok(Entry::File(stat));
+                return Ok(Candidate::File(stat));
             }
         }
         match kind {
             FileType::Directory => {
                 let flagged = parent.flagged || self.listing.flags(name.to_bytes());
-                self.folder(dir, depth, name, flagged).map(Entry::Folder)
+                self.folder(dir, depth, name, flagged)
+                    .map(Candidate::Folder)
             }
             FileType::Symlink => Err((
                 "symlink",
@@ -173,8 +174,8 @@ impl<'a> FolderWalk<'a> {
         depth: usize,
         name: &CStr,
         flagged: bool,
-    ) -> Result<Level, Refusal> {
-        Listing::may_enter(depth)?;
+    ) -> Result<OpenFolder, Refusal> {
+        ListingCursor::may_enter(depth)?;
         self.listing.source_path()?;
         let unreadable = |error: io::Error| match os_error(&error) {
             Some(Errno::XDEV) => ("other_filesystem", OTHER_FILESYSTEM.to_owned()),
@@ -184,13 +185,13 @@ impl<'a> FolderWalk<'a> {
                 format!("is a folder that can't be read: {error}"),
             ),
         };
-        let fd = self.beneath.open_dir(parent, name).map_err(unreadable)?;
-        let id = beneath::file_id(&beneath::stat(fd.as_fd()).map_err(unreadable)?);
+        let fd = self.root_dir.open_dir(parent, name).map_err(unreadable)?;
+        let id = root_dir::file_id(&root_dir::stat(fd.as_fd()).map_err(unreadable)?);
         if !self.folders.insert(id) {
             let reason = "is a folder that was listed in another place already, or holds itself: the file system is broken";
             return Err(("folder_loop", reason.to_owned()));
         }
-        Ok(Level {
+        Ok(OpenFolder {
             dir: Dir::new(fd).map_err(|error| unreadable(error.into()))?,
             path_len: self.listing.path.len(),
             flagged,
@@ -217,7 +218,7 @@ fn folder_reason(errno: Errno) -> String {
 fn stat_reason(error: &io::Error) -> String {
     match os_error(error) {
         Some(Errno::NOENT) => "vanished while the folder was listed".into(),
-        _ => format!("can't be looked at: {error}"),
+        _ => format!("can't be read: {error}"),
     }
 }
 
@@ -230,7 +231,7 @@ fn kind_name(kind: FileType) -> &'static str {
     }
 }
 
-/// The camera's claim, never corrected; `None` when it is outside of what can be expressed.
+/// The camera's claim, never corrected; `None` when it is out of range.
 pub(super) fn timestamp(time: StatxTimestamp) -> Option<Timestamp> {
     Timestamp::new(time.tv_sec, i32::try_from(time.tv_nsec).ok()?).ok()
 }

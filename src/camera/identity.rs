@@ -1,4 +1,5 @@
-//! How a folder camera says who it is. All of it is untrusted and read only up to 4 KiB.
+//! Identifies a mounted camera from its marker, its files or its folder's name. All of these are untrusted and read up to
+//! 4 KiB.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
@@ -9,17 +10,17 @@ use std::path::Path;
 use rustix::fs::Dir;
 use serde::Deserialize;
 
-use super::beneath::Beneath;
+use super::root_dir::RootDir;
 use crate::config::{IdentitySource, Profile};
 use crate::model::CameraId;
 
 const BYTES_MAX: u64 = 4096;
-/// Names looked at in a camera's top folder in search of an identity file.
+/// Names read in a camera's top folder to find an identity file.
 const NAMES_MAX: usize = 10_000;
 /// The make of a camera for which neither it nor its profile gives one.
 const NO_MAKE: &str = "folder";
 
-/// What the mount helper leaves beside a camera's folder.
+/// The file that lies beside a camera's folder and identifies it.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Marker {
     pub make: String,
@@ -27,13 +28,13 @@ pub(super) struct Marker {
     pub profile: Option<String>,
 }
 
-/// `<root>.camera`; it lies in the watched folder, which is ours, not on the camera.
+/// Reads `<root>.camera`. It lies in the watched folder, which belongs to the station, not on the camera.
 pub(super) fn marker(root: &Path) -> Option<Marker> {
     serde_json::from_slice(&marker_bytes(root, BYTES_MAX)?)
         .inspect_err(|error| {
             tracing::warn!(code = "marker_unusable", %error, root = %root.display(),
                 next_step = "remove the marker beside the folder, or write it as CamDock does; the camera is read without it",
-                "the marker of a docked folder makes no sense");
+                "the marker of a docked folder is malformed");
         })
         .ok()
 }
@@ -52,15 +53,15 @@ pub(super) fn marker_bytes(root: &Path, limit: u64) -> Option<Vec<u8>> {
 
 pub(super) fn identify(
     root: &Path,
-    beneath: &Beneath,
+    root_dir: &RootDir,
     profile: &Profile,
     marker: Option<&Marker>,
 ) -> Option<CameraId> {
     profile.identity.iter().find_map(|source| match source {
         IdentitySource::Marker => marker.and_then(|m| CameraId::new(&m.make, &m.serial)),
-        IdentitySource::File => from_files(beneath, profile, profile.make.as_deref()),
+        IdentitySource::File => from_files(root_dir, profile, profile.make.as_deref()),
         IdentitySource::FolderName => from_name(root.file_name()?.as_bytes(), profile),
-        // A docked folder has no device to ask.
+        // A docked folder has no device.
         IdentitySource::Descriptor | IdentitySource::DeviceInfo | IdentitySource::Unlock => None,
     })
 }
@@ -80,24 +81,24 @@ fn from_name(name: &[u8], profile: &Profile) -> Option<CameraId> {
     CameraId::new(make, serial)
 }
 
-/// `make` is that of a camera whose file gives none.
+/// `make` counts where the camera's file gives none.
 pub(super) fn from_files(
-    beneath: &Beneath,
+    root_dir: &RootDir,
     profile: &Profile,
     make: Option<&str>,
 ) -> Option<CameraId> {
-    let mut names: Vec<Vec<u8>> = Dir::read_from(beneath.root())
+    let mut names: Vec<Vec<u8>> = Dir::read_from(root_dir.fd())
         .ok()?
         .take(NAMES_MAX)
         .flatten()
         .map(|entry| entry.file_name().to_bytes().to_vec())
         .filter(|name| profile.identity_files.matches(name))
         .collect();
-    // The folder's own order says nothing.
+    // Sorted, because the folder's own order is arbitrary.
     names.sort_unstable();
     names.iter().take(16).find_map(|name| {
-        let regular = super::beneath::file_type(&beneath.look(name).ok()?).is_file();
-        let file = regular.then(|| beneath.open_file(name).ok())??;
+        let regular = super::root_dir::file_type(&root_dir.stat_path(name).ok()?).is_file();
+        let file = regular.then(|| root_dir.open_file(name).ok())??;
         from_text(&bounded(File::from(file), BYTES_MAX)?, make)
     })
 }

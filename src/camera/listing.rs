@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
-use super::{FILE_BYTES_MAX, Listed, Refused};
+use super::{CameraEntry, FILE_BYTES_MAX, RefusedEntry};
 use crate::config::Profile;
 use crate::model::{Escaped, FileFacts, ItemKind, PathError, SourcePath};
 
@@ -13,7 +13,7 @@ use crate::model::{Escaped, FileFacts, ItemKind, PathError, SourcePath};
 const DEPTH_MAX: usize = 64;
 const SHOWN_BYTES: usize = 255;
 
-pub(super) type Sink<'a> = &'a mut dyn FnMut(Listed) -> ControlFlow<()>;
+pub(super) type EntrySink<'a> = &'a mut dyn FnMut(CameraEntry) -> ControlFlow<()>;
 
 /// Why an entry can't be taken: a stable code, and one clause for people.
 pub(super) type Refusal = (&'static str, String);
@@ -30,7 +30,7 @@ pub(super) struct FileEntry<'a> {
 }
 
 /// One listing at work.
-pub(super) struct Listing<'a> {
+pub(super) struct ListingCursor<'a> {
     profile: &'a Profile,
     /// `max_files` as it is configured, for the reason that is given.
     limit: u64,
@@ -40,7 +40,7 @@ pub(super) struct Listing<'a> {
     pub path: Vec<u8>,
 }
 
-impl<'a> Listing<'a> {
+impl<'a> ListingCursor<'a> {
     pub fn new(profile: &'a Profile, limit: u64) -> Self {
         Self {
             profile,
@@ -86,7 +86,7 @@ impl<'a> Listing<'a> {
     }
 
     /// Hands on the file at the current path, or says why it can't be taken.
-    pub fn file(&self, entry: &FileEntry<'_>, sink: Sink<'_>) -> ControlFlow<()> {
+    pub fn file(&self, entry: &FileEntry<'_>, sink: EntrySink<'_>) -> ControlFlow<()> {
         if entry.size > FILE_BYTES_MAX {
             let reason = format!("is larger than any store takes ({FILE_BYTES_MAX} bytes)");
             return self.refuse(Some(entry.size), ("too_large", reason), sink);
@@ -103,7 +103,7 @@ impl<'a> Listing<'a> {
             ItemKind::Other
         };
         let marks = &self.profile.flag;
-        sink(Listed::File(FileFacts {
+        sink(CameraEntry::File(FileFacts {
             path,
             size: entry.size,
             modified: entry.modified,
@@ -119,7 +119,7 @@ impl<'a> Listing<'a> {
         &self,
         size: Option<u64>,
         (code, reason): Refusal,
-        sink: Sink<'_>,
+        sink: EntrySink<'_>,
     ) -> ControlFlow<()> {
         let end = &self.path[self.path.len().saturating_sub(SHOWN_BYTES)..];
         let cut = if end.len() < self.path.len() {
@@ -132,7 +132,7 @@ impl<'a> Listing<'a> {
             [] => format!("({reason})"),
             end => format!("{cut}{}", Escaped(end)),
         };
-        sink(Listed::Refused(Refused {
+        sink(CameraEntry::Refused(RefusedEntry {
             path: SourcePath::new(self.path.as_slice()).ok(),
             name,
             size,
@@ -142,11 +142,11 @@ impl<'a> Listing<'a> {
     }
 
     /// Names what was left out because there is too much. The last entry of a listing.
-    pub fn refuse_beyond(&self, sink: Sink<'_>) {
+    pub fn refuse_beyond(&self, sink: EntrySink<'_>) {
         if self.beyond == 0 {
             return;
         }
-        let _ = sink(Listed::Refused(Refused {
+        let _ = sink(CameraEntry::Refused(RefusedEntry {
             path: None,
             name: "(files beyond the limit)".into(),
             size: None,

@@ -1,20 +1,20 @@
-//! How a docked camera is read: one trait, one file a way of access.
+//! Reads docked cameras: one trait, and one module for each kind of access.
 //!
-//! Keeps promise 3: nothing here writes to a camera, but for its clock where its profile says so, and for `erase` and
-//! `ptp::erase`, which delete one proven file at a time where wiping is switched on. All that a camera says is bounded here, and what
-//! can't be taken is named with the reason (promise 1): a listing never just skips an entry.
+//! Keeps promise 3: nothing here writes to a camera, except to its clock where its profile says so, and except for `erase`
+//! and `ptp::erase`, which delete one proven file at a time where wiping is switched on. All input from a camera is bounded
+//! here, and an entry that can't be taken is named with the reason (promise 1): a listing never skips one silently.
 
-mod beneath;
 pub mod erase;
 mod error;
 mod folder;
 mod folder_walk;
-mod helper;
 mod identity;
 mod listing;
 mod mass_storage;
 pub mod ptp;
+mod root_dir;
 pub mod unlock;
+mod wipe_client;
 
 use std::fmt;
 use std::io::Read;
@@ -39,20 +39,23 @@ pub const FILE_BYTES_MAX: u64 = (5 << 40) - (4 << 30);
 pub trait Camera: Send {
     fn identity(&self) -> &CameraIdentity;
 
-    /// Clock, battery and what else it says of itself. Asked once, before the first listing.
+    /// Clock, battery and device facts. Called once, before the first listing.
     fn condition(&mut self) -> Condition {
         Condition::default()
     }
 
-    /// Hands every entry that is no folder to `sink`, in the camera's own order, without collecting them;
-    /// ends early with `Ok` when the sink breaks. An error means that the listing is not whole.
-    fn list(&mut self, sink: &mut dyn FnMut(Listed) -> ControlFlow<()>) -> Result<(), CameraError>;
+    /// Hands every entry except folders to `sink`, in the camera's own order, without collecting them.
+    /// Ends early with `Ok` when the sink breaks. An error means that the listing is incomplete.
+    fn list(
+        &mut self,
+        sink: &mut dyn FnMut(CameraEntry) -> ControlFlow<()>,
+    ) -> Result<(), CameraError>;
 
     /// Opens a listed file for reading.
     fn open(&mut self, path: &SourcePath) -> Result<Box<dyn CameraFile>, CameraError>;
 
-    /// Deletes exactly these files, one result for each, in order; whatever is not as its proof says is left. Whoever
-    /// calls it has checked the proofs; a camera that is deleted from by somebody else hands them on. `stop`: delete no more.
+    /// Deletes exactly these files and gives one result for each, in order. A file that differs from its proof is left.
+    /// The caller has checked the proofs. `stop`: delete no more.
     fn wipe(
         &mut self,
         _order: &WipeOrder<'_>,
@@ -61,31 +64,31 @@ pub trait Camera: Send {
         Err(CameraError::CannotWipe)
     }
 
-    /// Whether it is still the same camera in the same place. Cheap; asks no more than the kernel.
+    /// Whether it is still the same camera in the same bay. Cheap: only asks the kernel.
     fn still_there(&self) -> bool;
 }
 
-/// What is to be deleted, at most [`WipeRequest::FILES_MAX`](crate::model::WipeRequest::FILES_MAX) files.
+/// The files to delete, at most [`WipeRequest::FILES_MAX`](crate::model::WipeRequest::FILES_MAX) files.
 pub struct WipeOrder<'a> {
     pub level: WipeLevel,
     pub rehash: bool,
     pub files: &'a [(Proven, WipeProof)],
-    /// Checks a proof anew, against what root allows. Whoever deletes by itself asks it for each file.
+    /// Checks a proof again, against what root allows. A camera that deletes without root's helper calls it for each file.
     pub prove: &'a dyn Fn(&WipeProof) -> Result<Proven, Left>,
-    /// Where root's helper listens.
+    /// The socket of root's wipe helper.
     pub helper: &'a Path,
 }
 
 /// An open file of a camera, at offset 0 at first. Read errors are plain `io::Error`s: see [`CameraError::reading`].
 pub trait CameraFile: Read + Send {
-    /// As seen on the open file, not as listed before.
+    /// Facts of the open file, which may differ from the listing.
     fn facts(&self) -> OpenFacts;
 
-    /// What changed since it was opened; `None`: nothing. Call it after the last byte: only then is what was read one
-    /// state of the file.
+    /// What changed since the file was opened; `None`: nothing. Call it after the last byte: only then is it certain that
+    /// all bytes belong to one state of the file.
     fn recheck(&mut self) -> Result<Option<Change>, CameraError>;
 
-    /// Goes on reading at a byte offset, to resume.
+    /// Continues reading at a byte offset, to resume.
     fn seek_to(&mut self, offset: u64) -> Result<(), CameraError>;
 }
 
@@ -93,18 +96,18 @@ pub trait CameraFile: Read + Send {
 pub struct OpenFacts {
     /// Bytes.
     pub size: u64,
-    /// As the camera gives it; `None` when it can't be expressed.
+    /// As the camera gives it; `None` when it is not a valid time.
     pub modified: Option<Timestamp>,
 }
 
-/// How a file is not what it was when it was opened.
+/// How a file differs from what it was when it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     Size {
         was: u64,
         now: u64,
     },
-    /// Its times changed: written to, or its attributes were.
+    /// Its times changed: it was written to, or its attributes changed.
     Touched,
     /// Another file lies at its path.
     Replaced,
@@ -125,20 +128,20 @@ impl fmt::Display for Change {
 
 /// One entry of a camera's listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listed {
+pub enum CameraEntry {
     File(FileFacts),
-    /// Seen, but not to be taken; belongs into the log with its reason.
-    Refused(Refused),
+    /// Seen, but can't be taken. Must be logged with its reason.
+    Refused(RefusedEntry),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// `None` when the path itself can't be expressed, or when it stands for many.
+pub struct RefusedEntry {
+    /// `None` when it is not a valid path, or when the entry stands for many.
     pub path: Option<SourcePath>,
     /// For people: escaped and bounded.
     pub name: String,
     pub size: Option<u64>,
-    /// Stable and of low cardinality.
+    /// Stable; used as a metric label.
     pub code: &'static str,
     /// One clause, such as `is a symbolic link`.
     pub reason: String,

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Outcome, usage};
-use crate::camera::ptp::{Pace, PtpCamera, PtpError, PtpFacts, UsbTransport};
-use crate::camera::{Camera, CameraError, Listed};
+use crate::camera::ptp::{LinkTiming, PtpCamera, PtpError, PtpFacts, UsbTransport};
+use crate::camera::{Camera, CameraEntry, CameraError};
 use crate::config::{Access, Config, Profile, Profiles};
-use crate::dock::usb::{PlugState, Sysfs, Verdict, judge};
+use crate::dock::usb::{PlugState, Sysfs, UsbVerdict, judge};
 use crate::model::{FileFacts, Sha256Digest, UsbDevice};
 
 /// Reads docked USB cameras without the service, to find faults. It changes nothing.
@@ -63,7 +63,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         at: facts.at(),
         source: PtpError::from(error),
     })?;
-    let camera = PtpCamera::open(Box::new(transport), facts, &profile, Pace::default())?;
+    let camera = PtpCamera::open(Box::new(transport), facts, &profile, LinkTiming::default())?;
     let mut camera = camera.with_max_files(probe.max_files);
     let (report, whole) = report(&mut camera, &device, &profile, probe.hash)?;
     println!("{}", serde_json::to_string_pretty(&report)?);
@@ -87,7 +87,7 @@ fn find(probe: &ProbeArgs, profiles: &Profiles) -> anyhow::Result<(UsbDevice, Ar
         let PlugState::Device(device) = plug.state else {
             continue;
         };
-        if let (true, Verdict::Camera { profile, .. }) = (named, judge(&device, profiles))
+        if let (true, UsbVerdict::Camera { profile, .. }) = (named, judge(&device, profiles))
             && profile.access == Access::Ptp
         {
             found.push((*device, profile));
@@ -130,8 +130,8 @@ fn report(
     let (mut listed, mut refused): (Vec<FileFacts>, Vec<Value>) = Default::default();
     camera.list(&mut |entry| {
         match entry {
-            Listed::File(facts) => listed.push(facts),
-            Listed::Refused(r) => {
+            CameraEntry::File(facts) => listed.push(facts),
+            CameraEntry::Refused(r) => {
                 refused.push(json!({"name": r.name, "code": r.code, "reason": r.reason}));
             }
         }

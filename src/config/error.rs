@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::model::{Explain, RetryClass};
 
-/// What is wrong with a configuration file or a secret. Never holds a secret's bytes or a line that may hold one.
+/// Errors of a configuration file or a secret. Never holds a secret's bytes or a line that may contain one.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     #[error("cannot read {}", file.display())]

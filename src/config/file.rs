@@ -1,4 +1,4 @@
-//! Reading a TOML file: bounded, and every error with its line.
+//! Reads a TOML file: bounded, and every error with its line.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -13,7 +13,7 @@ use crate::model::Sha256Digest;
 pub(super) const CONFIG_BYTES_MAX: u64 = 1 << 20;
 pub(super) const ROSTER_BYTES_MAX: u64 = 16 << 20;
 
-/// Key names that people use for secrets; none of them is a key of ours.
+/// Key names that people use for secrets; none of them is a valid key.
 const SECRET_WORDS: [&str; 8] = [
     "secret",
     "password",
@@ -25,7 +25,7 @@ const SECRET_WORDS: [&str; 8] = [
     "station_key",
 ];
 
-/// SHA-256 of a configuration file as it is now, for the `config.changed` event of an edit that was refused.
+/// SHA-256 of a configuration file's current bytes, for the `config.changed` event of a refused edit.
 pub fn digest_of(path: &Path) -> Option<Sha256Digest> {
     read(path, ROSTER_BYTES_MAX)
         .ok()
@@ -83,7 +83,7 @@ fn explain(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let span: Range<usize> = error.span().unwrap_or(0..0);
     let (line, column) = position(text, span.start);
     let file = path.to_owned();
-    // serde's own fixed wording is the one place that knows every key of the struct at hand.
+    // Only serde's message knows every key of the struct.
     for (prefix, what) in [("unknown field `", "key"), ("unknown variant `", "value")] {
         let Some(rest) = error.message().strip_prefix(prefix) else {
             continue;
@@ -118,7 +118,7 @@ fn explain(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     }
 }
 
-/// Type errors of serde quote the value that was found; it might be a secret in the wrong place.
+/// Removes the value from serde's type errors, because it might be a misplaced secret.
 fn without_values(message: &str) -> String {
     let message = message.replace('\n', ", ");
     for kind in ["string", "character"] {

@@ -24,21 +24,22 @@ pub use error::ConfigError;
 pub use file::digest_of;
 pub use pattern::Patterns;
 pub use profiles::{
-    Access, FlagMarks, IdentitySource, InterfaceClass, Matched, Profile, Profiles, PtpQuirks,
-    Unlock, UnlockProtocol, UnlockRole, UsbMatch, Wipe,
+    Access, FlagMarks, IdentitySource, InterfaceClass, Matched, Profile, ProfileWipe, Profiles,
+    PtpQuirks, Unlock, UnlockProtocol, UnlockRole, UsbMatch,
 };
 pub use roster::{Roster, RosterEntry};
 pub use secrets::{Secrets, StoreCredentials};
 pub use settings::{
-    AcceptUnknown, Bay, Config, Dock, DockFolder, Ingest, LANGUAGES, Log, LogFormat, Metrics, Pace,
-    PaceWindow, Preview, Recipient, RetentionMode, Role, Seal, Spool, Station, Store, Tls, Token,
-    Upload, Web,
+    AcceptUnknown, Bay, Config, DockFolder, DockSettings, IngestSettings, LANGUAGES, LogFormat,
+    LogSettings, MetricsSettings, PaceSettings, PaceWindow, PreviewSettings, RecipientFile,
+    RetentionMode, Role, SealSettings, SpoolSettings, StationSettings, StoreSettings, Tls, Token,
+    UploadSettings, WebSettings,
 };
 pub use station_files::StationFiles;
 pub use watch::{Changed, ConfigWatch, watch};
 pub use wipe::WipePolicy;
 
-/// Where the configuration lies unless the command line says otherwise.
+/// The configuration file, unless the command line names another.
 pub const DEFAULT_PATH: &str = "/etc/camdock/camdock.toml";
 
 /// Everything that is configured, validated and consistent with each other.
@@ -47,12 +48,12 @@ pub struct Loaded {
     pub config: Config,
     pub roster: Roster,
     pub profiles: Profiles,
-    /// Worth telling the operator at start; nothing that stops the work. One sentence each.
+    /// For the operator, one sentence each. They don't stop the service from starting.
     pub warnings: Vec<String>,
 }
 
 impl Config {
-    /// Reads `path`, and beside it `roster.toml` and `profiles/*.toml`.
+    /// Reads `path`, and `roster.toml` and `profiles/*.toml` in the same folder.
     pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
         let mut warnings = Vec::new();
         let config = Self::read(path, &mut warnings)?;
@@ -72,7 +73,7 @@ impl Config {
         })
     }
 
-    /// Reads `path` alone: who looks at evidence must not be stopped by a bad edit of roster or profiles.
+    /// Reads `path` alone: a bad edit of roster or profiles must not stop anybody from reading evidence.
     pub fn load_alone(path: &Path) -> Result<Self, ConfigError> {
         Self::read(path, &mut Vec::new())
     }

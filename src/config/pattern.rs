@@ -15,7 +15,7 @@ pub struct Patterns {
 }
 
 impl Patterns {
-    /// Fails with what is wrong, to be shown behind the key's name.
+    /// The error is a clause that follows the key's name.
     pub fn new(patterns: &[String]) -> Result<Self, String> {
         if patterns.len() > PATTERNS_MAX {
             return Err(format!("has more than {PATTERNS_MAX} patterns"));
@@ -52,7 +52,7 @@ impl Patterns {
         self.source.is_empty()
     }
 
-    /// As they were written.
+    /// The patterns as they were written.
     pub fn as_written(&self) -> &[String] {
         &self.source
     }

@@ -1,6 +1,6 @@
-//! Stage one and two: what the file says, and what it says once defaults fill the gaps.
+//! Stages one and two: the values in the file, and the same values with defaults for the rest.
 //!
-//! Each key stands here once, with its type and its default; `config/camdock.toml` documents the same and a test compares.
+//! Each key stands here once, with its type and default; `config/camdock.toml` documents the same, and a test compares both.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::settings::{AcceptUnknown, LogFormat, RetentionMode, Role};
 
-/// A value with the place it was given at; `at` is `None` for a default.
+/// A value with its position in the file; `at` is `None` for a default.
 #[derive(Debug, Clone)]
 pub(super) struct Setting<T> {
     pub value: T,

@@ -8,7 +8,7 @@ use super::file::{self, ROSTER_BYTES_MAX};
 use super::{Config, ConfigError};
 use crate::model::{CameraId, Officer, Sha256Digest};
 
-/// Which officer carries which camera: `roster.toml`.
+/// The officer of each camera, from `roster.toml`.
 #[derive(Debug, Clone, Default)]
 pub struct Roster {
     cameras: HashMap<CameraId, RosterEntry>,
@@ -21,7 +21,7 @@ pub struct Roster {
 pub struct RosterEntry {
     /// The badge id.
     pub officer: Officer,
-    /// For people at the bay.
+    /// Shown at the bay only.
     pub name: Option<String>,
 }
 
@@ -110,7 +110,7 @@ impl Roster {
         self.cameras.get(camera)
     }
 
-    /// In no order.
+    /// All entries, in no particular order.
     pub fn cameras(&self) -> impl Iterator<Item = (&CameraId, &RosterEntry)> {
         self.cameras.iter()
     }

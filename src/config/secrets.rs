@@ -19,7 +19,7 @@ const WEB_TLS_KEY: &str = "web-tls.key";
 type SecretBytes = (Zeroizing<Vec<u8>>, PathBuf);
 type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// Where this process may find secrets.
+/// The places where this process may find secrets.
 pub struct Secrets {
     /// systemd's `$CREDENTIALS_DIRECTORY`, private to this unit.
     credentials: Option<PathBuf>,
@@ -90,8 +90,8 @@ impl Secrets {
         self.load(name, &file, &how)
     }
 
-    /// A named secret: from systemd's credentials if there, else from `file`. Returns where it was, too. `how` says what to do
-    /// where it is in neither.
+    /// A named secret and the file it came from: from systemd's credentials if it is there, else from `file`. `how` says what
+    /// to do when it is in neither.
     fn load(&self, name: &str, file: &Path, how: &str) -> Result<SecretBytes, ConfigError> {
         if let Some(credential) = self.credential(name)? {
             return Ok(credential);
@@ -137,7 +137,7 @@ impl Secrets {
         }
     }
 
-    /// The store's keys. A configured `credentials_file` alone counts; else systemd's credentials, else the environment.
+    /// The store's keys. If `credentials_file` is configured, only that counts; else systemd's credentials, else the environment.
     pub fn store(&self, config: &Config) -> Result<StoreCredentials, ConfigError> {
         if let Some(file) = &config.store.credentials_file {
             return store_from_file(file);
@@ -219,7 +219,7 @@ impl Secrets {
 }
 
 enum Guard {
-    /// No right for group and others.
+    /// Group and others have no rights.
     OwnerOnly,
     /// systemd shows its access list as group rights; only rights for others are wrong.
     Systemd,
@@ -230,7 +230,7 @@ fn read_private(path: &Path, guard: Guard) -> Result<Zeroizing<Vec<u8>>, ConfigE
         file: path.to_owned(),
         source,
     };
-    // Non-blocking, so that a FIFO in its place can't hang the start.
+    // Non-blocking, so that a FIFO under this name can't hang the start.
     let file: File = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
@@ -256,7 +256,7 @@ fn read_private(path: &Path, guard: Guard) -> Result<Zeroizing<Vec<u8>>, ConfigE
             limit: SECRET_BYTES_MAX as u64,
         });
     }
-    // Full capacity from the start: growing would leave copies that are not erased.
+    // Allocated in full, because growing would leave copies that are not erased.
     let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX + 1));
     file.take(SECRET_BYTES_MAX as u64)
         .read_to_end(&mut bytes)

@@ -23,21 +23,21 @@ pub struct Config {
     pub profiles_dir: PathBuf,
     /// Where the station keeps its own files.
     pub files: StationFiles,
-    pub station: Station,
-    pub dock: Dock,
-    pub seal: Seal,
-    pub spool: Spool,
-    pub store: Store,
-    pub upload: Upload,
-    pub ingest: Ingest,
-    pub preview: Preview,
-    pub web: Web,
-    pub metrics: Metrics,
-    pub log: Log,
+    pub station: StationSettings,
+    pub dock: DockSettings,
+    pub seal: SealSettings,
+    pub spool: SpoolSettings,
+    pub store: StoreSettings,
+    pub upload: UploadSettings,
+    pub ingest: IngestSettings,
+    pub preview: PreviewSettings,
+    pub web: WebSettings,
+    pub metrics: MetricsSettings,
+    pub log: LogSettings,
 }
 
 #[derive(Debug, Clone)]
-pub struct Station {
+pub struct StationSettings {
     pub name: StationName,
     /// Of the custody log's checkpoints: no space, no `+`. Default `camdock/<name>`.
     pub log_origin: String,
@@ -46,11 +46,11 @@ pub struct Station {
 }
 
 #[derive(Debug, Clone)]
-pub struct Dock {
+pub struct DockSettings {
     pub folders: Vec<DockFolder>,
     /// Look for cameras on USB, too.
     pub usb: bool,
-    /// Ports with names of their own; every other port is numbered by itself.
+    /// Ports with names of their own; every other port gets a number.
     pub bays: Vec<Bay>,
     /// A file that changed less than this ago counts as still growing.
     pub settle: Duration,
@@ -65,7 +65,7 @@ pub struct DockFolder {
     pub profile: String,
 }
 
-/// A named bay: one socket, by its paths.
+/// A named bay: one socket, given by its paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bay {
     pub name: BayName,
@@ -74,21 +74,21 @@ pub struct Bay {
 }
 
 #[derive(Debug, Clone)]
-pub struct Seal {
-    /// At least one. PEM text that is no private key; `seal` parses it.
-    pub recipients: Vec<Recipient>,
+pub struct SealSettings {
+    /// At least one. PEM text, checked not to be a private key; `seal` parses it.
+    pub recipients: Vec<RecipientFile>,
     /// Bytes; 64 KiB to 1 MiB, a multiple of 4096.
     pub frame_length: u32,
 }
 
 #[derive(Debug, Clone)]
-pub struct Recipient {
+pub struct RecipientFile {
     pub path: PathBuf,
     pub pem: String,
 }
 
 #[derive(Debug, Clone)]
-pub struct Spool {
+pub struct SpoolSettings {
     pub dir: PathBuf,
     /// Pulling stops while less than this is free.
     pub reserve_bytes: u64,
@@ -97,7 +97,7 @@ pub struct Spool {
 }
 
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct StoreSettings {
     /// `http://…` or `https://…`; `None`: AWS, by region.
     pub endpoint: Option<String>,
     pub region: String,
@@ -111,9 +111,9 @@ pub struct Store {
     /// 0 only with [`RetentionMode::None`].
     pub retention_days: u32,
     pub credentials_file: Option<PathBuf>,
-    /// The longest wait for an answer, besides the time that the bytes of a request need.
+    /// The longest wait for an answer, not counting the time to transfer a request's data.
     pub answer: Duration,
-    /// Likewise, for who reads evidence back: `camdock verify` and `camdock open`.
+    /// The same for reading evidence back: `camdock verify` and `camdock open`.
     pub verify_credentials_file: Option<PathBuf>,
 }
 
@@ -138,17 +138,17 @@ impl RetentionMode {
 }
 
 #[derive(Debug, Clone)]
-pub struct Upload {
+pub struct UploadSettings {
     /// 1 to 64; memory is this times `part_size`.
     pub parts_in_flight: usize,
     /// Bytes; the least part size, raised for objects that would need more than 10,000 parts.
     pub part_size: u64,
-    pub pace: Pace,
+    pub pace: PaceSettings,
 }
 
 /// Upload limits by time of day; windows never overlap.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Pace {
+pub struct PaceSettings {
     pub windows: Vec<PaceWindow>,
 }
 
@@ -171,7 +171,7 @@ impl PaceWindow {
     }
 }
 
-impl Pace {
+impl PaceSettings {
     /// The limit in bytes per second at a local time; `None`: unlimited.
     pub fn limit_at(&self, local: Time) -> Option<u64> {
         // jiff's hours and minutes are never negative.
@@ -185,15 +185,15 @@ impl Pace {
 }
 
 #[derive(Debug, Clone)]
-pub struct Ingest {
+pub struct IngestSettings {
     /// Cameras read at the same time; `None`: all that are docked.
     pub parallel_cameras: Option<usize>,
     pub accept_unknown: AcceptUnknown,
-    /// Files listed on one camera; what is beyond is named as not listed.
+    /// Files listed on one camera at most; those beyond are reported as not listed.
     pub max_files: u64,
 }
 
-/// What happens with a camera that is not in the roster or has no serial.
+/// The treatment of a camera that is not in the roster or has no serial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AcceptUnknown {
@@ -208,7 +208,7 @@ pub const LANGUAGES: [&str; 2] = ["en", "de"];
 
 /// The officer page and the evidence page.
 #[derive(Debug, Clone)]
-pub struct Web {
+pub struct WebSettings {
     /// `None`: no pages. Any address but loopback comes with TLS and at least one token.
     pub listen: Option<SocketAddr>,
     pub tls: Option<Tls>,
@@ -225,10 +225,10 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
-/// Who may look at what. Only the hash of the token is ever configured.
+/// A token and the pages that it opens. Only its hash is ever configured.
 #[derive(Debug, Clone)]
 pub struct Token {
-    /// Stands in the custody log as the operator.
+    /// The operator's name in the custody log.
     pub name: String,
     pub role: Role,
     pub sha256: Sha256Digest,
@@ -257,28 +257,28 @@ impl Role {
 
 /// `/metrics`, `/healthz` and `/readyz`.
 #[derive(Debug, Clone)]
-pub struct Metrics {
-    /// `None`: none. Any address but loopback uses the TLS of [`Web`] and its tokens with the role `operations`.
+pub struct MetricsSettings {
+    /// `None`: none. Any address but loopback uses the TLS of [`WebSettings`] and its tokens with the role `operations`.
     pub listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Preview {
+pub struct PreviewSettings {
     pub enabled: bool,
     /// 1 to 16.
     pub workers: usize,
     /// Lines of a proxy: 360 or 480.
     pub height: u32,
-    /// Of one worker.
+    /// Limit for one worker.
     pub memory_bytes: u64,
-    /// Processor time of one worker.
+    /// Limit of processor time for one worker.
     pub cpu: Duration,
     /// How long a stored item's spool file and key wait for its previews at most.
     pub hold: Duration,
 }
 
 #[derive(Debug, Clone)]
-pub struct Log {
+pub struct LogSettings {
     pub format: LogFormat,
     /// A `tracing` filter, for example `info` or `camdock=debug,warn`.
     pub level: String,

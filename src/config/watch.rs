@@ -1,5 +1,5 @@
-//! Notices that configuration files changed. notify only speeds up a slow look at the files themselves,
-//! which is what decides: editors replace files in many ways, and some file systems send no events.
+//! Notices changed configuration files. A slow check of the files themselves decides; notify only speeds it up, because
+//! editors replace files in many ways and some file systems send no events.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 
 use super::Config;
 
-const QUIET: Duration = Duration::from_millis(300);
-const SLOW_LOOK: Duration = Duration::from_secs(10);
+const REST: Duration = Duration::from_millis(300);
+const SLOW_CHECK: Duration = Duration::from_secs(10);
 
 /// Which files changed since the last time; at least one is `true`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,8 +31,8 @@ pub struct ConfigWatch {
     stop: mpsc::Sender<()>,
 }
 
-/// Starts watching the files of a configuration, from their state now: what changed between loading and this call is
-/// found by reloading roster and profiles once after it.
+/// Starts watching the files of a configuration, from their current state. Reload roster and profiles once after this
+/// call, to catch changes made between loading and watching.
 /// Must be called within a tokio runtime.
 pub fn watch(config: &Config) -> (ConfigWatch, mpsc::Receiver<Changed>) {
     let files = Files {
@@ -42,7 +42,7 @@ pub fn watch(config: &Config) -> (ConfigWatch, mpsc::Receiver<Changed>) {
     };
     let (changes, receiver) = mpsc::channel(4);
     let (stop, stopped) = mpsc::channel(1);
-    let seen = files.look();
+    let seen = files.states();
     let task = tokio::spawn(run(files, seen, changes, stopped));
     (ConfigWatch { task, stop }, receiver)
 }
@@ -68,14 +68,14 @@ struct Files {
 type Print = (u64, u64, u64, i64, i64);
 
 #[derive(PartialEq, Eq, Clone)]
-struct Look {
+struct FileStates {
     config: Option<Print>,
     roster: Option<Print>,
     profiles: BTreeMap<PathBuf, Print>,
 }
 
 impl Files {
-    fn look(&self) -> Look {
+    fn states(&self) -> FileStates {
         let print = |path: &Path| {
             let m = std::fs::metadata(path).ok()?;
             Some((m.dev(), m.ino(), m.size(), m.mtime(), m.mtime_nsec()))
@@ -89,7 +89,7 @@ impl Files {
             .take(1000)
             .filter_map(|path| print(&path).map(|p| (path, p)))
             .collect();
-        Look {
+        FileStates {
             config: print(&self.config),
             roster: print(&self.roster),
             profiles,
@@ -99,47 +99,47 @@ impl Files {
 
 async fn run(
     files: Files,
-    mut seen: Look,
+    mut seen: FileStates,
     changes: mpsc::Sender<Changed>,
     mut stopped: mpsc::Receiver<()>,
 ) {
     let (wake, mut woken) = mpsc::channel(1);
-    // A first look, for what changed before notify was ready. The channel is empty: this can't fail.
+    // Checks once for changes made before notify was ready. The channel is empty, so this can't fail.
     let _ = wake.try_send(());
     let mut watcher = start_notify(&files, wake);
     loop {
         tokio::select! {
             _ = stopped.recv() => return,
             Some(()) = woken.recv() => {
-                // Others may write beside our files without end: many events are one look.
-                tokio::time::sleep(QUIET).await;
-                // The folder may be a new one.
+                // Other programs may write beside these files all the time: many events cause one check.
+                tokio::time::sleep(REST).await;
+                // The folder may have been replaced.
                 watch_path(watcher.as_mut(), &files.profiles);
             }
-            () = tokio::time::sleep(SLOW_LOOK) => {}
+            () = tokio::time::sleep(SLOW_CHECK) => {}
         }
-        let mut look = files.look();
-        if look == seen {
+        let mut now = files.states();
+        if now == seen {
             continue;
         }
-        // An edit in several steps counts once, when it has come to rest.
+        // An edit in several steps counts once, after the last step.
         loop {
             tokio::select! {
                 _ = stopped.recv() => return,
-                () = tokio::time::sleep(QUIET) => {}
+                () = tokio::time::sleep(REST) => {}
             }
-            let again = files.look();
-            if again == look {
+            let again = files.states();
+            if again == now {
                 break;
             }
-            look = again;
+            now = again;
         }
         let changed = Changed {
-            config: look.config != seen.config,
-            roster: look.roster != seen.roster,
-            profiles: look.profiles != seen.profiles,
+            config: now.config != seen.config,
+            roster: now.roster != seen.roster,
+            profiles: now.profiles != seen.profiles,
         };
-        seen = look;
+        seen = now;
         if changed != Changed::default() && changes.send(changed).await.is_err() {
             return;
         }
@@ -148,11 +148,11 @@ async fn run(
 
 fn start_notify(files: &Files, wake: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
     let handler = move |event: notify::Result<notify::Event>| {
-        // Our own looking opens folders: waking on that would never end.
+        // The checks themselves cause these events: waking on them would never end.
         if event.is_ok_and(|event| event.kind.is_access()) {
             return;
         }
-        // A full channel means that a look is due already.
+        // A full channel means that a check is pending.
         let _ = wake.try_send(());
     };
     let config = notify::Config::default().with_follow_symlinks(false);
@@ -175,6 +175,6 @@ fn watch_path(watcher: Option<&mut RecommendedWatcher>, path: &Path) {
     if let Some(watcher) = watcher
         && let Err(error) = watcher.watch(path, RecursiveMode::NonRecursive)
     {
-        tracing::debug!(%error, path = %path.display(), "not watched; looked at every 10 s");
+        tracing::debug!(%error, path = %path.display(), "not watched; checked every 10 s");
     }
 }

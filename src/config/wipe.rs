@@ -1,4 +1,4 @@
-//! What root allows of wiping: `wipe.toml` beside `camdock.toml`. Believed only where nobody but root can have written it.
+//! The wiping that root allows: `wipe.toml` beside `camdock.toml`. Counts only if nobody but root can have written it.
 
 use std::fs::OpenOptions;
 use std::io::Read as _;
@@ -17,14 +17,14 @@ const NAME: &str = "wipe.toml";
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WipePolicy {
-    /// The least that has to be proven; a profile may ask for more, never for less.
+    /// The proof required at least; a profile may require more, never less.
     pub level: WipeLevel,
-    /// Files are hashed again on the camera, whatever a profile says.
+    /// Hash files on the camera again, whatever a profile says.
     #[serde(default = "yes")]
     pub rehash: bool,
     /// Verifier keys of the stations' logs, `name+keyid+key`.
     pub log_keys: Vec<String>,
-    /// Verifier keys of those who confirm.
+    /// Verifier keys of the confirmers.
     #[serde(default)]
     pub confirmer_keys: Vec<String>,
 }
@@ -34,7 +34,7 @@ const fn yes() -> bool {
 }
 
 impl Config {
-    /// Where this configuration's [`WipePolicy`] lies.
+    /// The file of this configuration's [`WipePolicy`].
     pub fn wipe_policy_file(&self) -> std::path::PathBuf {
         super::beside(&self.path, NAME)
     }
@@ -59,12 +59,12 @@ impl WipePolicy {
                 line: None,
                 key: "the file".into(),
                 message: format!(
-                    "is not root's alone (owner {}, mode {:04o}), so nothing may be wiped",
+                    "can be written by others than root (owner {}, mode {:04o}), so nothing may be wiped",
                     facts.uid(),
                     facts.mode() & 0o7777
                 ),
                 fix: format!(
-                    "Look at what it says, then run `chown root {0}` and `chmod go-w {0}`.",
+                    "Check its contents, then run `chown root {0}` and `chmod go-w {0}`.",
                     path.display()
                 ),
             });
@@ -81,7 +81,7 @@ impl WipePolicy {
     }
 }
 
-/// Root's, and nobody else may write to it.
+/// Whether it belongs to root and nobody else may write to it.
 const fn roots_own(owner: u32, mode: u32) -> bool {
     owner == 0 && mode & 0o022 == 0
 }
@@ -111,7 +111,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
         let error = WipePolicy::load(&file).unwrap_err().to_string();
-        assert!(error.contains("root's alone"), "{error}");
+        assert!(error.contains("others than root"), "{error}");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! What is plugged where: arrivals and departures of cameras in bays, from one classifier.
+//! Reports arrivals and departures of cameras in bays.
 //!
-//! Decides nothing about footage and never reads it. The slow scan is the truth, notify only makes it quick:
-//! start, hot-plug and a missed event all go through the same pure function.
+//! Decides nothing about footage and never reads it. A slow scan decides what is docked; notify and hotplug events only make
+//! it faster. The first scan, hotplug and missed events all go through the same pure functions.
 
-mod classify;
+mod docked_folders;
 mod event_log;
-mod scan;
+mod folder_scan;
 pub mod usb;
 mod watch;
 
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-pub use watch::{DockWatch, UsbWatched, Watched};
+pub use watch::{DockWatch, UsbWatchSettings, WatchSettings};
 
 use crate::model::{BayName, Explain, Mounted, RetryClass, UsbDevice};
 
@@ -35,16 +35,16 @@ pub enum DockEvent {
     Arrived {
         bay: BayName,
         target: Target,
-        /// Of a folder: as configured for where it appeared; a marker may name another. Of a USB device: what fits it.
+        /// For a folder, as configured where it appeared; a marker may name another. For a USB device, the one that matches.
         profile: String,
     },
-    /// A USB disk is on its way: its arrival follows when it is mounted, or a refusal that says why not.
+    /// A USB disk is being mounted: its arrival follows, or a refusal with the reason.
     Plugged {
         bay: BayName,
         device: UsbDevice,
         profile: String,
     },
-    /// A locked camera: once the profile's unlock step was done, it comes back in the same bay as something else.
+    /// A locked camera: after the profile's unlock step it comes back in the same bay as another device.
     Locked {
         bay: BayName,
         device: UsbDevice,
@@ -60,8 +60,8 @@ pub enum DockEvent {
         /// One clause, such as `is a symbolic link`.
         reason: String,
     },
-    /// A hint that something changed inside a docked folder, or about its storages, at most about one a second. Hints can get lost: look again
-    /// now and then without them, too.
+    /// A hint that something changed inside a docked folder or about its storages, about once a second at most. Hints can
+    /// get lost, so the camera must also be listed now and then without one.
     Touched {
         bay: BayName,
     },
@@ -73,7 +73,7 @@ pub enum DockEvent {
     RootBack {
         root: PathBuf,
     },
-    /// Each configured folder and USB were looked at once since the start: all that was docked before has been reported.
+    /// Each configured folder and USB were scanned once since the start: every camera docked before has been reported.
     FirstLookDone,
 }
 
@@ -87,7 +87,7 @@ pub enum LeftReason {
     RootGone,
     /// It did not come back after it was unlocked.
     NotBack,
-    /// It is a disk of the station's own, which was not known at first.
+    /// It turned out to be a disk of the station's own.
     Own,
 }
 

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use jiff::Timestamp;
 
 use super::{IngestError, Shared, now};
-use crate::camera::{Camera, Listed, Refused};
+use crate::camera::{Camera, CameraEntry, RefusedEntry};
 use crate::failpoint::reached;
 use crate::journal::InventoryRow;
 use crate::metrics;
@@ -76,7 +76,7 @@ fn list(
     shared: &Shared,
     session: SessionId,
     camera: &mut dyn Camera,
-    (refusals, refused): (&mut Refusals, &mut Vec<Refused>),
+    (refusals, refused): (&mut Refusals, &mut Vec<RefusedEntry>),
     stop: &dyn Fn() -> bool,
 ) -> Result<(u64, Option<Timestamp>), IngestError> {
     let mut fresh = 0;
@@ -90,7 +90,7 @@ fn list(
             return ControlFlow::Break(());
         }
         match listed {
-            Listed::File(facts) => {
+            CameraEntry::File(facts) => {
                 newest = newest.max(facts.modified);
                 rows.push(InventoryRow {
                     rank: rank(&facts),
@@ -107,7 +107,7 @@ fn list(
                     rows.clear();
                 }
             }
-            Listed::Refused(entry) => {
+            CameraEntry::Refused(entry) => {
                 if let Some(entry) = news(refusals, entry) {
                     refused.push(entry);
                 }
@@ -126,12 +126,12 @@ fn list(
 }
 
 /// The refused entry, if this session has not named it yet; once there are too many, one entry that says so.
-fn news(refusals: &mut Refusals, entry: Refused) -> Option<Refused> {
+fn news(refusals: &mut Refusals, entry: RefusedEntry) -> Option<RefusedEntry> {
     if refusals.contains_key(&entry.name) || refusals.len() > REFUSED_MAX {
         return None;
     }
     let entry = if refusals.len() == REFUSED_MAX {
-        Refused {
+        RefusedEntry {
             path: None,
             name: String::from("…"),
             size: None,
@@ -156,7 +156,7 @@ fn rank(facts: &FileFacts) -> u8 {
 fn name_refused(
     shared: &Shared,
     session: SessionId,
-    refused: &[Refused],
+    refused: &[RefusedEntry],
 ) -> Result<(), IngestError> {
     let events = refused
         .iter()

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use crate::audit::CONFIRMATION_MAX;
-use crate::config::Wipe;
+use crate::config::ProfileWipe;
 use crate::model::EvidenceId;
 use crate::upload::{Store, UploadError};
 
 /// The rules of one camera's profile, and the means.
 #[derive(Clone)]
 pub struct Wiping {
-    pub rules: Wipe,
+    pub rules: ProfileWipe,
     pub means: Arc<WipeMeans>,
 }
 

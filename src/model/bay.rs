@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CameraId, Officer, SessionId};
 
-/// A bay's name for people: from the configuration, or the name of the docked folder. Shown escaped and at most 64 characters.
+/// A bay's name for people: from the configuration, or the docked folder's name. Escaped, at most 64 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BayName(String);
@@ -41,7 +41,7 @@ impl fmt::Display for BayName {
     }
 }
 
-/// What a bay shows to people (design, section 4). Colour is never the only cue.
+/// What a bay shows to people. Colour is never the only cue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum BayStatus {
@@ -67,7 +67,7 @@ pub enum BayStatus {
         bytes: u64,
         waiting_for_store: u64,
     },
-    /// Deleting what is proven to be stored: leave docked.
+    /// Deleting stored files: leave docked.
     Wiping {
         files: u64,
     },
@@ -86,7 +86,7 @@ pub enum BayStatus {
 }
 
 impl BayStatus {
-    /// In the order of the design, for metrics.
+    /// All states, in the order of the metrics.
     pub const STATES: [&'static str; 7] = [
         "empty",
         "not_recognised",
@@ -110,7 +110,7 @@ impl BayStatus {
         }
     }
 
-    /// Somebody has to do something about it.
+    /// Needs somebody's attention.
     pub const fn needs_person(&self) -> bool {
         matches!(
             self,

@@ -10,13 +10,13 @@ use super::{CameraClock, CameraDevice, ClockMethod, UnknownName};
 /// Longest serial that is accepted, in bytes; a longer one is cut and the camera treated as unknown.
 pub const SERIAL_MAX: usize = 128;
 
-/// A camera's stable name, `<make>/<serial>`, printable ASCII without spaces: the key of the roster and of what is held.
+/// A camera's stable name, `<make>/<serial>`, printable ASCII without spaces. The key of the roster and of held items.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CameraId(String);
 
 impl CameraId {
-    /// From what a device says; `None` when the serial is empty, too long or has other than printable ASCII.
+    /// From a device's own texts; `None` when the serial is empty, too long or not printable ASCII.
     pub fn new(make: &str, serial: &str) -> Option<Self> {
         let serial = serial.trim();
         let clean = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
@@ -54,7 +54,7 @@ impl fmt::Display for CameraId {
     }
 }
 
-/// Who a docked device says it is, as far as it could be read.
+/// A docked camera's identity, as far as it could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CameraIdentity {
     /// `None`: the camera gave no usable serial; its footage is taken and quarantined.
@@ -72,12 +72,12 @@ impl CameraIdentity {
     }
 }
 
-/// How the wall-clock times of a camera's files are to be read, for the bound on its clock only.
+/// How to read the times of a camera's files. Used only to bound the error of its clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileTimes {
-    /// Instants already, or nobody said: taken as UTC.
+    /// UTC, also where the zone is unknown.
     Utc,
-    /// Local times of this zone that stand in the file times as if they were UTC.
+    /// Local times of this zone, which the file times hold as if they were UTC.
     Local(TimeZone),
 }
 
@@ -106,7 +106,7 @@ impl FileTimes {
     }
 }
 
-/// What a camera says of itself beyond its files, asked once when its session begins.
+/// What a camera says about itself apart from its files. Read once, when its session begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Condition {
     /// `None`: its clock can't be read.
@@ -116,9 +116,9 @@ pub struct Condition {
     pub file_times: Option<FileTimes>,
     /// Percent.
     pub battery: Option<u8>,
-    /// The USB device it is.
+    /// The camera's USB device.
     pub device: Option<CameraDevice>,
-    /// For the log and the operator, one sentence each: that a factory password works, for one.
+    /// For the log and the operator, one sentence each, for example that a factory password works.
     pub warnings: Vec<String>,
 }
 

@@ -25,7 +25,7 @@ macro_rules! uuid_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new UUIDv7: sorts by time of making.
+            /// A new UUIDv7: sorts by creation time.
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
             }
@@ -34,7 +34,7 @@ macro_rules! uuid_id {
                 Self(Uuid::from_bytes(bytes))
             }
 
-            /// When it was made, to the millisecond; `None` for an id that was not made here.
+            /// Its creation time, to the millisecond; `None` for an id without one.
             pub fn made(&self) -> Option<jiff::Timestamp> {
                 let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
                 let nanoseconds = i32::try_from(nanoseconds).ok()?;
@@ -74,7 +74,7 @@ macro_rules! uuid_id {
 }
 
 uuid_id!(
-    /// Names one item for ever: the folder of its objects in the bucket (UUIDv7).
+    /// Names one item permanently: the folder of its objects in the bucket (UUIDv7).
     EvidenceId,
     Evidence
 );

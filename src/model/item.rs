@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{SourcePath, written_as};
 
-/// What a camera says of one file. `size` and `modified` are claims until the file was read.
+/// What a camera says about one file. `size` and `modified` are claims until the file was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileFacts {
     pub path: SourcePath,
     /// Bytes.
     pub size: u64,
-    /// As the camera gives it, never corrected; `None` when it gives none or none that can be expressed.
+    /// As the camera gives it, never corrected; `None` when it gives none or an invalid one.
     pub modified: Option<Timestamp>,
     /// Marked by the officer or by a profile's rule: taken first.
     pub flagged: bool,
@@ -64,7 +64,7 @@ written_as!(
     Failed = "failed",
 );
 
-/// Which sealed object of an item; authenticated as `camdock:part` in its encryption context.
+/// One of an item's sealed objects; authenticated as `camdock:part` in its encryption context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {

@@ -27,8 +27,8 @@ pub enum PathError {
 
 /// Where a file lies on its camera: relative, `/`-separated, raw bytes as the camera gave them.
 ///
-/// Never used as a path on our side; only handed back to the camera's own reader, which opens beneath
-/// its root. In JSON: a plain string when it is UTF-8, else `{"base64":"…"}`, so nothing is lost.
+/// Never used as a path on the station; only handed back to the camera's reader, which opens it below
+/// the camera's top folder. In JSON: a plain string when it is UTF-8, else `{"base64":"…"}`, so nothing is lost.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourcePath(Vec<u8>);
 
@@ -89,7 +89,7 @@ impl SourcePath {
     }
 }
 
-/// Any bytes for people and log lines: control characters, backslashes and non-UTF-8 bytes are escaped, so that a
+/// Displays any bytes in log lines and to people: control characters, backslashes and non-UTF-8 bytes are escaped, so that a
 /// hostile name can't forge a line or move the cursor.
 pub struct Escaped<'a>(pub &'a [u8]);
 

@@ -236,7 +236,7 @@ struct Arrival<'a> {
     target: &'a Target,
     profile: &'a str,
     /// What the unlock step was told, if there was one.
-    unlocked: Option<camera::unlock::Unlocked>,
+    unlocked: Option<camera::unlock::UnlockReport>,
 }
 
 /// One camera's thread: recognise it, then run its session.

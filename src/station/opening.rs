@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::docking::Rules;
-use crate::camera::ptp::{Pace, PtpCamera, PtpError, PtpFacts, Stop, UsbTransport};
-use crate::camera::unlock::Unlocked as Told;
+use crate::camera::ptp::{LinkTiming, PtpCamera, PtpError, PtpFacts, Stop, UsbTransport};
+use crate::camera::unlock::UnlockReport;
 use crate::camera::{
-    Camera, CameraError, CameraFile, FolderCamera, Listed, MassStorageCamera, WipeOrder,
+    Camera, CameraEntry, CameraError, CameraFile, FolderCamera, MassStorageCamera, WipeOrder,
 };
 use crate::dock::Target;
 use crate::model::{BayName, CameraIdentity, Condition, SourcePath, WipeAnswer};
@@ -22,7 +22,7 @@ pub struct Unlocked(Mutex<HashMap<BayName, Expected>>);
 #[derive(Default)]
 struct Expected {
     number: u64,
-    told: Option<Told>,
+    told: Option<UnlockReport>,
 }
 
 impl Unlocked {
@@ -36,7 +36,7 @@ impl Unlocked {
     }
 
     /// Too late when that camera left: what it told must not be taken for another one's.
-    pub fn put(&self, bay: &BayName, number: u64, told: Told) {
+    pub fn put(&self, bay: &BayName, number: u64, told: UnlockReport) {
         if let Some(expected) = self.lock().get_mut(bay)
             && expected.number == number
         {
@@ -44,7 +44,7 @@ impl Unlocked {
         }
     }
 
-    pub fn take(&self, bay: &BayName) -> Option<Told> {
+    pub fn take(&self, bay: &BayName) -> Option<UnlockReport> {
         self.lock().remove(bay)?.told
     }
 
@@ -56,7 +56,7 @@ impl Unlocked {
 /// A camera with what it told before it was unlocked.
 struct Informed {
     camera: Box<dyn Camera>,
-    told: Told,
+    told: UnlockReport,
 }
 
 impl Camera for Informed {
@@ -72,7 +72,10 @@ impl Camera for Informed {
         condition
     }
 
-    fn list(&mut self, sink: &mut dyn FnMut(Listed) -> ControlFlow<()>) -> Result<(), CameraError> {
+    fn list(
+        &mut self,
+        sink: &mut dyn FnMut(CameraEntry) -> ControlFlow<()>,
+    ) -> Result<(), CameraError> {
         self.camera.list(sink)
     }
 
@@ -98,7 +101,7 @@ pub fn open(
     target: &Target,
     profile: &str,
     rules: &Rules,
-    told: Option<Told>,
+    told: Option<UnlockReport>,
     stop: Stop,
 ) -> Result<Box<dyn Camera>, CameraError> {
     let unlocked = told.as_ref().and_then(|told| told.id.clone());
@@ -128,9 +131,9 @@ pub fn open(
                 device: device.clone(),
                 unlocked,
             };
-            let pace = Pace {
+            let pace = LinkTiming {
                 stop,
-                ..Pace::default()
+                ..LinkTiming::default()
             };
             let transport =
                 UsbTransport::open_ptp(device).map_err(|error| CameraError::Device {
@@ -154,9 +157,9 @@ mod tests {
     #[test]
     fn what_a_camera_told_is_its_own_and_comes_too_late_once_it_left() {
         let (unlocked, bay) = (Unlocked::default(), BayName::new("bay-1"));
-        let told = |user: &str| Told {
+        let told = |user: &str| UnlockReport {
             user: Some(user.into()),
-            ..Told::default()
+            ..UnlockReport::default()
         };
         let first = unlocked.expect(&bay);
         unlocked.put(&bay, first, told("Jo"));

@@ -1,13 +1,13 @@
 //! Unlocking goes on while a camera is docked: once its password was corrected it is tried again, and not before.
 
-use crate::camera::unlock::Unlocked;
+use crate::camera::unlock::UnlockReport;
 use crate::model::Sha256Digest;
 
 /// What trying needs; a trait of our own, so that tests need no camera.
 pub trait Locked {
     type Failure;
 
-    fn attempt(&mut self) -> Result<Unlocked, Self::Failure>;
+    fn attempt(&mut self) -> Result<UnlockReport, Self::Failure>;
     /// Stands for the password as it is now; `None`: there is none, or it can't be read.
     fn password(&mut self) -> Option<Sha256Digest>;
     /// Shows people why it can't be unlocked.
@@ -19,7 +19,7 @@ pub trait Locked {
 }
 
 /// Tries once with each password that is put in place while the camera stays; `None`: it left, or the service stops.
-pub fn until_unlocked<L: Locked>(locked: &mut L) -> Option<Unlocked> {
+pub fn until_unlocked<L: Locked>(locked: &mut L) -> Option<UnlockReport> {
     // Read before it is used: a change in between is then seen as one.
     let mut known = locked.password();
     loop {
@@ -75,10 +75,10 @@ mod tests {
     impl Locked for Scripted {
         type Failure = &'static str;
 
-        fn attempt(&mut self) -> Result<Unlocked, &'static str> {
+        fn attempt(&mut self) -> Result<UnlockReport, &'static str> {
             self.tried.push(self.now);
             match self.now {
-                Some(password) if password == self.right => Ok(Unlocked::default()),
+                Some(password) if password == self.right => Ok(UnlockReport::default()),
                 Some(_) => Err("wrong"),
                 None => Err("none"),
             }

@@ -20,7 +20,7 @@ use super::{commands, indexer, lock, loglimit, pages, parts, restore, status};
 use crate::audit::AuditError;
 use crate::config::{self, Changed, Config, Loaded, Profiles, Roster, Secrets, digest_of};
 use crate::dock::usb::Sysfs;
-use crate::dock::{DockEvent, DockWatch, UsbWatched, Watched};
+use crate::dock::{DockEvent, DockWatch, UsbWatchSettings, WatchSettings};
 use crate::ingest::{Outbound, Shared, WipeMeans, recover, run_committer};
 use crate::model::{
     ConfigChanged, Event, Explain as _, OutboundView, StationStarted, StationStopped,
@@ -180,10 +180,10 @@ pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
     };
     let (profiles, profiles_now) = watch::channel(Arc::clone(&rules.profiles));
     let (config_watch, mut edits) = config::watch(&config);
-    let (dock, mut events) = DockWatch::start(Watched {
+    let (dock, mut events) = DockWatch::start(WatchSettings {
         folders: config.dock.folders.clone(),
         scan_interval: config.dock.scan_interval,
-        usb: config.dock.usb.then(|| UsbWatched {
+        usb: config.dock.usb.then(|| UsbWatchSettings {
             sysfs: Sysfs::new(options.sysfs.clone().unwrap_or_else(|| "/sys".into())),
             bays: config.dock.bays.clone(),
             numbers: config.files.bay_numbers(),

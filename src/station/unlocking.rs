@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::persist::{Locked, until_unlocked};
 use crate::camera::ptp::UsbTransport;
-use crate::camera::unlock::{self, Attempts, UnlockError, Unlocked as Told};
+use crate::camera::unlock::{self, Attempts, UnlockError, UnlockReport};
 use crate::config::{Config, Profile, Secrets};
 use crate::metrics;
 use crate::model::{CameraId, Explain as _, Sha256Digest, UsbDevice};
@@ -32,7 +32,7 @@ pub struct LockedCamera<'a> {
 
 impl LockedCamera<'_> {
     /// Blocks until it is unlocked; `None`: it left, or the service stops.
-    pub fn unlocked(mut self) -> Option<Told> {
+    pub fn unlocked(mut self) -> Option<UnlockReport> {
         until_unlocked(&mut self)
     }
 }
@@ -40,7 +40,7 @@ impl LockedCamera<'_> {
 impl Locked for LockedCamera<'_> {
     type Failure = Failure;
 
-    fn attempt(&mut self) -> Result<Told, Failure> {
+    fn attempt(&mut self) -> Result<UnlockReport, Failure> {
         unlock(self.device, self.profile, self.config, self.attempts)
     }
 
@@ -82,7 +82,7 @@ fn unlock(
     profile: &Arc<Profile>,
     config: &Config,
     attempts: &Attempts,
-) -> Result<Told, Failure> {
+) -> Result<UnlockReport, Failure> {
     let explained = |error: UnlockError| {
         metrics::error(error.label());
         (

@@ -309,8 +309,8 @@ fn a_hundred_thousand_files_are_listed_in_seconds_and_not_collected() {
     let (mut files, mut bytes) = (0u64, 0u64);
     let count = &mut |entry| {
         match entry {
-            Listed::File(facts) => bytes += facts.path.as_bytes().len() as u64,
-            Listed::Refused(refused) => panic!("{refused:?}"),
+            CameraEntry::File(facts) => bytes += facts.path.as_bytes().len() as u64,
+            CameraEntry::Refused(refused) => panic!("{refused:?}"),
         }
         files += 1;
         ControlFlow::Continue(())

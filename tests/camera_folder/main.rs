@@ -15,7 +15,9 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use camdock::camera::{Camera, CameraError, Change, FILE_BYTES_MAX, FolderCamera, Listed, Refused};
+use camdock::camera::{
+    Camera, CameraEntry, CameraError, Change, FILE_BYTES_MAX, FolderCamera, RefusedEntry,
+};
 use camdock::config::Profiles;
 use camdock::model::{Explain as _, FileFacts, ItemKind, SourcePath};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
@@ -49,7 +51,7 @@ impl Place {
 #[derive(Default)]
 struct Listing {
     files: BTreeMap<Vec<u8>, FileFacts>,
-    refused: Vec<Refused>,
+    refused: Vec<RefusedEntry>,
 }
 
 impl Listing {
@@ -58,11 +60,11 @@ impl Listing {
         camera
             .list(&mut |entry| {
                 match entry {
-                    Listed::File(facts) => {
+                    CameraEntry::File(facts) => {
                         let name = facts.path.as_bytes().to_vec();
                         assert!(listing.files.insert(name, facts).is_none());
                     }
-                    Listed::Refused(refused) => listing.refused.push(refused),
+                    CameraEntry::Refused(refused) => listing.refused.push(refused),
                 }
                 ControlFlow::Continue(())
             })

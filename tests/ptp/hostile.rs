@@ -3,7 +3,7 @@ use camdock::camera::ptp::op;
 use camdock::model::Explain as _;
 use mtp::STORAGE;
 
-fn codes(refused: &[Refused]) -> Vec<&'static str> {
+fn codes(refused: &[RefusedEntry]) -> Vec<&'static str> {
     refused.iter().map(|r| r.code).collect()
 }
 

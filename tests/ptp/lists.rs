@@ -37,7 +37,7 @@ fn tree(quirks: Quirks, sizes: &[u64]) -> Device {
     device
 }
 
-fn both_ways(device: &Device) -> [(Vec<FileFacts>, Vec<Refused>); 2] {
+fn both_ways(device: &Device) -> [(Vec<FileFacts>, Vec<RefusedEntry>); 2] {
     let mut listed = list(&mut open(device)).unwrap();
     let one_by_one = profile(|p| p.ptp.no_lists = true);
     let mut camera =

@@ -16,18 +16,18 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use camdock::camera::ptp::{Pace, PtpCamera, PtpError, PtpFacts};
-use camdock::camera::{Camera, CameraError, Listed, Refused};
+use camdock::camera::ptp::{LinkTiming, PtpCamera, PtpError, PtpFacts};
+use camdock::camera::{Camera, CameraEntry, CameraError, RefusedEntry};
 use camdock::config::{Profile, Profiles};
 use camdock::model::{FileFacts, SourcePath, UsbDevice};
 
 use mtp::{Device, Lists, Quirks, TOP};
 
-/// Time is counted, not waited for: see `Pace`.
-fn pace() -> Pace {
-    Pace {
+/// Time is counted, not waited for: see `LinkTiming`.
+fn pace() -> LinkTiming {
+    LinkTiming {
         pause: Duration::ZERO,
-        ..Pace::default()
+        ..LinkTiming::default()
     }
 }
 
@@ -65,12 +65,12 @@ fn open(device: &Device) -> PtpCamera {
     try_open(device).unwrap()
 }
 
-fn list(camera: &mut PtpCamera) -> Result<(Vec<FileFacts>, Vec<Refused>), CameraError> {
+fn list(camera: &mut PtpCamera) -> Result<(Vec<FileFacts>, Vec<RefusedEntry>), CameraError> {
     let (mut files, mut refused) = (Vec::new(), Vec::new());
     camera.list(&mut |listed| {
         match listed {
-            Listed::File(facts) => files.push(facts),
-            Listed::Refused(entry) => refused.push(entry),
+            CameraEntry::File(facts) => files.push(facts),
+            CameraEntry::Refused(entry) => refused.push(entry),
         }
         ControlFlow::Continue(())
     })?;

@@ -1,13 +1,13 @@
 use camdock::camera::ptp::{
-    DeviceInfo, DeviceStatus, Form, Header, ObjectInfo, PropDesc, PtpDate, PtpString, Reader,
-    Response, StorageInfo, Value, command, container, parse_handles, parse_prop_list,
+    ContainerHeader, DatasetReader, DeviceInfo, DeviceStatus, Form, ObjectInfo, PropDesc, PtpDate,
+    PtpString, Response, StorageInfo, Value, command, container, parse_handles, parse_prop_list,
 };
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 /// Everything that reads bytes of a device, on the same bytes.
 fn read_all(bytes: &[u8]) {
-    let _ = Header::parse(bytes);
+    let _ = ContainerHeader::parse(bytes);
     let _ = Response::parse(bytes).map(|(response, length)| {
         assert!(length <= bytes.len() && response.parameters.len() <= 5);
     });
@@ -19,7 +19,7 @@ fn read_all(bytes: &[u8]) {
     let _ = parse_prop_list(bytes, |_| ());
     let _ = parse_handles(bytes, 10).map(|(handles, _)| assert!(handles.len() <= 10));
     for kind in [0, 1, 2, 8, 9, 10, 11, 0x4002, 0x400a, 0x4fff, 0xffff] {
-        let _ = Value::parse(&mut Reader::new(bytes, "value"), kind);
+        let _ = Value::parse(&mut DatasetReader::new(bytes, "value"), kind);
     }
 }
 
@@ -130,7 +130,7 @@ fn lengths_that_are_only_claimed_cost_nothing() {
     for kind in [0x4001_u16, 0x4006, 0x4008, 0x400a] {
         let mut bytes = u32::MAX.to_le_bytes().to_vec();
         bytes.extend([0; 64]);
-        assert!(Value::parse(&mut Reader::new(&bytes, "value"), kind).is_err());
+        assert!(Value::parse(&mut DatasetReader::new(&bytes, "value"), kind).is_err());
     }
     assert!(parse_handles(&[0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4], 1000).is_err());
     let (handles, beyond) =
@@ -156,7 +156,7 @@ proptest! {
     #[test]
     fn containers_survive_the_way(code in any::<u16>(), transaction in any::<u32>(), parameters in proptest::collection::vec(any::<u32>(), 0..6)) {
         let bytes = command(code, transaction, &parameters);
-        let header = Header::parse(&bytes).unwrap();
+        let header = ContainerHeader::parse(&bytes).unwrap();
         prop_assert_eq!((header.length as usize, header.kind, header.code, header.transaction), (bytes.len(), 1, code, transaction));
         let payload: Vec<u8> = parameters.iter().flat_map(|p| p.to_le_bytes()).collect();
         let (response, length) = Response::parse(&container(3, code, transaction, &payload)).unwrap();
@@ -167,7 +167,7 @@ proptest! {
     #[test]
     fn texts_survive_the_way(text in "\\PC{0,100}") {
         let bytes = PtpString::encode(&text);
-        let mut reader = Reader::new(&bytes, "text");
+        let mut reader = DatasetReader::new(&bytes, "text");
         let read = reader.string().unwrap();
         prop_assert!(reader.is_empty());
         prop_assert_eq!(read.to_text(), text.clone());

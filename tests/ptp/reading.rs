@@ -249,7 +249,7 @@ fn stopping_ends_a_read_at_a_silent_device() {
     let (device, files) = filled(Quirks::default());
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
-    let pace = Pace {
+    let pace = LinkTiming {
         stop: Arc::new(move || asked.load(Ordering::Relaxed)),
         ..pace()
     };

@@ -1,6 +1,7 @@
-//! Deletes one file of a mounted medium: held open from its check to its end, so that what goes is what was checked.
+//! Deletes one file of a mounted medium. The file stays open from its check to its deletion, so that the checked file is the
+//! one deleted.
 //!
-//! The check needs no right to write. Trusts no path, no proof's word about the medium, and nothing that happened before.
+//! The check needs no write access. Trusts neither paths, nor what a proof says about the medium, nor earlier checks.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -12,16 +13,16 @@ use std::sync::Arc;
 use rustix::fs::{Advice, AtFlags};
 use sha2::{Digest as _, Sha256};
 
-use super::beneath::{self, Beneath};
 use super::folder::FolderFile;
+use super::root_dir::{self, RootDir};
 use super::{CameraError, CameraFile as _};
 use crate::model::{Explain as _, Left, Proven, Sha256Digest, SourcePath};
 
 /// The top folder of a mounted medium.
-pub struct Medium(Arc<Beneath>);
+pub struct Medium(Arc<RootDir>);
 
-/// A file that is what its proof says, still open.
-pub struct Held {
+/// An open file that agrees with its proof.
+pub struct HeldFile {
     file: FolderFile,
     path: SourcePath,
 }
@@ -29,10 +30,10 @@ pub struct Held {
 impl Medium {
     /// The medium mounted at `root`, of the block device `major:minor`. Fails when something else is there.
     pub fn mounted(root: &Path, device: &str) -> io::Result<Self> {
-        let medium = Beneath::new(root)?;
-        let stat = beneath::stat(medium.root())?;
+        let medium = RootDir::new(root)?;
+        let stat = root_dir::stat(medium.fd())?;
         let found = format!("{}:{}", stat.stx_dev_major, stat.stx_dev_minor);
-        if !beneath::is_mount_root(&stat) || found != device {
+        if !root_dir::is_mount_root(&stat) || found != device {
             return Err(io::Error::other(format!(
                 "the medium {device} is not mounted there"
             )));
@@ -40,14 +41,14 @@ impl Medium {
         Ok(Self(Arc::new(medium)))
     }
 
-    /// Another view of a medium, from its top folder.
+    /// A medium by its open top folder, for a second view of it.
     pub fn of(root: OwnedFd) -> Self {
-        Self(Arc::new(Beneath::of(root)))
+        Self(Arc::new(RootDir::of(root)))
     }
 
     /// Its top folder, for locks and for syncing.
     pub fn root(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.0.root()
+        self.0.fd()
     }
 
     /// Opens the file at `path` and compares it with its proof: size, time, and with `rehash` every byte.
@@ -57,16 +58,16 @@ impl Medium {
         proven: &Proven,
         rehash: bool,
         stop: &dyn Fn() -> bool,
-    ) -> Result<Held, Left> {
+    ) -> Result<HeldFile, Left> {
         let mut file = FolderFile::open(Arc::clone(&self.0), path).map_err(|e| left(&e))?;
         same_facts(proven, file.facts(), rehash)?;
         if rehash {
-            // From the medium itself, not from what the kernel remembers of it.
+            // Drops the kernel's cache, so that the medium itself is read.
             let _ = rustix::fs::fadvise(file.descriptor(), 0, None, Advice::DontNeed);
             same_bytes(proven, &mut file, path, stop)?;
         }
         match file.recheck().map_err(|e| left(&e))? {
-            None => Ok(Held {
+            None => Ok(HeldFile {
                 file,
                 path: path.clone(),
             }),
@@ -74,8 +75,8 @@ impl Medium {
         }
     }
 
-    /// Deletes a file that was held, by this view of the same medium. It must still be the very file at its path.
-    pub fn erase(&self, mut held: Held) -> Result<(), Left> {
+    /// Deletes a held file through this view of the same medium. The file at the path must still be the held one.
+    pub fn erase(&self, mut held: HeldFile) -> Result<(), Left> {
         let changed = |what: String| Left::new("file_changed", what);
         if let Some(change) = held.file.recheck().map_err(|e| left(&e))? {
             return Err(changed(change.to_string()));
@@ -86,23 +87,23 @@ impl Medium {
         let folder = path.len().saturating_sub(name.len() + 1);
         let parent = self.0.open_folder(&path[..folder]).map_err(failed)?;
         let name = CString::new(name).map_err(|_| changed("its name holds a zero".into()))?;
-        let there = beneath::stat_at(parent.as_fd(), &name).map_err(failed)?;
+        let there = root_dir::stat_at(parent.as_fd(), &name).map_err(failed)?;
         let opened = held.file.opened();
-        if beneath::file_id(&there) != beneath::file_id(opened)
+        if root_dir::file_id(&there) != root_dir::file_id(opened)
             || there.stx_size != opened.stx_size
-            || !beneath::file_type(&there).is_file()
+            || !root_dir::file_type(&there).is_file()
         {
             return Err(changed("another file lies at its path".into()));
         }
         rustix::fs::unlinkat(&parent, &name, AtFlags::empty()).map_err(|e| failed(e.into()))?;
-        match beneath::stat_at(parent.as_fd(), &name) {
+        match root_dir::stat_at(parent.as_fd(), &name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             _ => Err(Left::new("delete_failed", "something is still at its path")),
         }
     }
 }
 
-/// Size and time, which without a digest is all there is.
+/// Compares size and time; without `rehash` nothing else is compared.
 pub fn same_facts(proven: &Proven, now: super::OpenFacts, rehash: bool) -> Result<(), Left> {
     if now.size != proven.size {
         return Err(Left::new(
@@ -163,7 +164,7 @@ pub fn same_bytes(
     }
 }
 
-/// All that was written is on the medium.
+/// Writes all changes to the medium.
 pub fn sync(medium: &Medium) -> io::Result<()> {
     let root = File::from(medium.0.open_folder(b"")?);
     Ok(rustix::fs::syncfs(&root)?)

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::model::{CameraId, EvidenceId};
 
-struct Place {
+struct MediumDir {
     _dir: tempfile::TempDir,
     root: PathBuf,
     medium: Medium,
@@ -14,7 +14,7 @@ struct Place {
 
 const BYTES: &[u8] = b"footage of a shift";
 
-impl Place {
+impl MediumDir {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("medium");
@@ -24,7 +24,7 @@ impl Place {
         for path in ["DCIM/A.MP4", "B.MP4"] {
             at(&root.join(path), 1_700_000_000);
         }
-        let medium = Medium(Arc::new(Beneath::new(&root).unwrap()));
+        let medium = Medium(Arc::new(RootDir::new(&root).unwrap()));
         Self {
             _dir: dir,
             root,
@@ -32,7 +32,7 @@ impl Place {
         }
     }
 
-    fn hold(&self, proven: &Proven, rehash: bool) -> Result<Held, &'static str> {
+    fn hold(&self, proven: &Proven, rehash: bool) -> Result<HeldFile, &'static str> {
         let held = self.medium.hold(&proven.path, proven, rehash, &|| false);
         held.map_err(|left| left.code)
     }
@@ -69,17 +69,17 @@ fn proven(path: &str) -> Proven {
 
 #[test]
 fn just_the_proven_file_goes_and_everything_else_stays() {
-    let place = Place::new();
+    let place = MediumDir::new();
     for rehash in [true, false] {
-        let place = Place::new();
+        let place = MediumDir::new();
         let held = place.hold(&proven("DCIM/A.MP4"), rehash).unwrap();
         place.medium.erase(held).unwrap();
         assert_eq!(place.paths(), ["B.MP4", "DCIM"]);
     }
     // In the top folder, and where there is no openat2(2).
     for path in ["B.MP4", "DCIM/A.MP4"] {
-        let mut place = Place::new();
-        place.medium = Medium(Arc::new(Beneath::new(&place.root).unwrap().going_by_name()));
+        let mut place = MediumDir::new();
+        place.medium = Medium(Arc::new(RootDir::new(&place.root).unwrap().going_by_name()));
         let whole = fs::read(place.root.join(path)).unwrap();
         let proven = Proven {
             size: whole.len() as u64,
@@ -100,7 +100,7 @@ fn just_the_proven_file_goes_and_everything_else_stays() {
 
 #[test]
 fn a_file_that_is_not_what_was_stored_is_left() {
-    let place = Place::new();
+    let place = MediumDir::new();
     let good = proven("DCIM/A.MP4");
     let size = Proven {
         size: 3,
@@ -135,7 +135,7 @@ fn a_file_that_is_not_what_was_stored_is_left() {
 
 #[test]
 fn links_folders_and_ways_out_of_the_medium_are_never_followed() {
-    let place = Place::new();
+    let place = MediumDir::new();
     let outside = place.root.with_file_name("outside");
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("A.MP4"), BYTES).unwrap();
@@ -161,7 +161,7 @@ fn links_folders_and_ways_out_of_the_medium_are_never_followed() {
 #[test]
 fn a_file_that_was_exchanged_or_written_to_after_its_check_is_left() {
     for trick in 0..4 {
-        let place = Place::new();
+        let place = MediumDir::new();
         let held = place.hold(&proven("DCIM/A.MP4"), true).unwrap();
         let path = place.root.join("DCIM/A.MP4");
         match trick {
@@ -183,7 +183,7 @@ fn a_file_that_was_exchanged_or_written_to_after_its_check_is_left() {
 
 #[test]
 fn work_that_is_stopped_leaves_the_file() {
-    let place = Place::new();
+    let place = MediumDir::new();
     let good = proven("DCIM/A.MP4");
     let held = place.medium.hold(&good.path, &good, true, &|| true);
     assert_eq!(held.err().map(|left| left.code), Some("stopped"));
@@ -191,7 +191,7 @@ fn work_that_is_stopped_leaves_the_file() {
 
 #[test]
 fn a_folder_is_no_mounted_medium() {
-    let place = Place::new();
+    let place = MediumDir::new();
     assert!(Medium::mounted(&place.root, "8:17").is_err());
     assert!(Medium::mounted(Path::new("/proc"), "8:17").is_err());
 }

@@ -1,14 +1,14 @@
-//! A camera that is a USB disk, mounted read-only by the mount helper: one folder a storage, one camera for all of them.
+//! A camera that is a USB disk, mounted read-only by the mount helper: one folder for each storage, one camera for all.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::beneath::{self, Beneath};
 use super::folder::FolderFile;
 use super::folder_walk::FolderWalk;
-use super::{Camera, CameraError, CameraFile, Listed, Refused, WipeOrder};
-use super::{helper, identity};
+use super::root_dir::{self, RootDir};
+use super::{Camera, CameraEntry, CameraError, CameraFile, RefusedEntry, WipeOrder};
+use super::{identity, wipe_client};
 use crate::config::{Access, IdentitySource, Profile};
 use crate::model::{
     CameraId, CameraIdentity, Condition, FileFacts, FileTimes, Mounted, MountedStorage, SourcePath,
@@ -19,7 +19,7 @@ const MAX_FILES: u64 = 1_000_000;
 const USB_DEVICES: &str = "/sys/bus/usb/devices";
 
 pub struct MassStorageCamera {
-    /// The helper's folder; it is no mount itself.
+    /// The helper's folder, which holds the mounts.
     root: PathBuf,
     root_id: (u32, u32, u64),
     mounted: Mounted,
@@ -27,19 +27,19 @@ pub struct MassStorageCamera {
     profile: Arc<Profile>,
     identity: CameraIdentity,
     max_files: u64,
-    /// Only what is really mounted counts: an empty folder in its place would look like an empty camera.
+    /// A storage must be a mount: an empty folder in its place would look like an empty camera.
     mounts_only: bool,
 }
 
 struct Storage {
     name: String,
-    /// In front of this storage's paths; none for the first one, so that most cameras' paths are their own.
+    /// The first name of this storage's paths; none for the first storage, so that most cameras' paths stay as they are.
     prefix: Option<String>,
-    opened: Result<Arc<Beneath>, String>,
+    opened: Result<Arc<RootDir>, String>,
 }
 
 impl MassStorageCamera {
-    /// Opens what the helper mounted. `unlocked` is the serial that the unlock step was told.
+    /// Opens the mounted storages. `unlocked` is the identity that the camera gave when it was unlocked.
     pub fn open(
         root: &Path,
         mounted: Mounted,
@@ -56,13 +56,13 @@ impl MassStorageCamera {
         unlocked: Option<CameraId>,
         mounts_only: bool,
     ) -> Result<Self, CameraError> {
-        let stat = beneath::stat_path(root).map_err(|source| CameraError::Root {
+        let stat = root_dir::stat_path(root).map_err(|source| CameraError::Root {
             root: root.to_owned(),
             source,
         })?;
         let mut camera = Self {
             root: root.to_owned(),
-            root_id: beneath::file_id(&stat),
+            root_id: root_dir::file_id(&stat),
             storages: Vec::new(),
             profile: Arc::clone(profile),
             identity: CameraIdentity {
@@ -85,7 +85,7 @@ impl MassStorageCamera {
         self
     }
 
-    /// Opens what is not open yet.
+    /// Opens the storages that are not open yet.
     fn open_storages(&mut self) {
         for (index, storage) in self.mounted.storages.iter().enumerate() {
             let known = self.storages.iter().position(|s| s.name == storage.name);
@@ -104,16 +104,17 @@ impl MassStorageCamera {
         }
     }
 
-    fn open_storage(&self, storage: &MountedStorage) -> Result<Beneath, String> {
+    fn open_storage(&self, storage: &MountedStorage) -> Result<RootDir, String> {
         match &storage.state {
             StorageState::Mounted { .. } => {
-                let beneath = Beneath::new(&self.root.join(&storage.name))
+                let root_dir = RootDir::new(&self.root.join(&storage.name))
                     .map_err(|error| format!("its folder cannot be opened: {error}"))?;
-                let mount = beneath::stat(beneath.root()).is_ok_and(|s| beneath::is_mount_root(&s));
+                let mount =
+                    root_dir::stat(root_dir.fd()).is_ok_and(|s| root_dir::is_mount_root(&s));
                 if self.mounts_only && !mount {
                     return Err("it is no longer mounted".into());
                 }
-                Ok(beneath)
+                Ok(root_dir)
             }
             StorageState::Failed { reason } => Err(reason.clone()),
             StorageState::Expected => Err("it is not mounted yet".into()),
@@ -133,7 +134,9 @@ impl MassStorageCamera {
                     .storages
                     .iter()
                     .filter_map(|storage| storage.opened.as_ref().ok())
-                    .find_map(|beneath| identity::from_files(beneath, &self.profile, Some(&make))),
+                    .find_map(|root_dir| {
+                        identity::from_files(root_dir, &self.profile, Some(&make))
+                    }),
                 IdentitySource::Marker
                 | IdentitySource::FolderName
                 | IdentitySource::DeviceInfo => None,
@@ -150,7 +153,7 @@ impl MassStorageCamera {
         }
     }
 
-    /// The storage that a path of ours lies in, and the path in it.
+    /// The storage that holds a path, and the path inside it.
     fn storage_of(&self, path: &SourcePath) -> Option<(&Storage, SourcePath)> {
         let prefixed = self.storages.iter().find_map(|storage| {
             let rest = path
@@ -165,18 +168,18 @@ impl MassStorageCamera {
         })
     }
 
-    /// Gives an entry of one storage its place in the whole camera.
-    fn placed(&self, storage: &Storage, listed: Listed) -> Listed {
+    /// Makes an entry's path one of the whole camera.
+    fn with_prefix(&self, storage: &Storage, listed: CameraEntry) -> CameraEntry {
         let Some(prefix) = &storage.prefix else {
-            return self.not_as_another(listed);
+            return self.unambiguous(listed);
         };
         let under = |path: &SourcePath| {
             SourcePath::new([prefix.as_bytes(), b"/", path.as_bytes()].concat())
         };
         match listed {
-            Listed::File(facts) => match under(&facts.path) {
-                Ok(path) => Listed::File(FileFacts { path, ..facts }),
-                Err(error) => Listed::Refused(Refused {
+            CameraEntry::File(facts) => match under(&facts.path) {
+                Ok(path) => CameraEntry::File(FileFacts { path, ..facts }),
+                Err(error) => CameraEntry::Refused(RefusedEntry {
                     path: None,
                     name: format!("{prefix}/{}", facts.path),
                     size: Some(facts.size),
@@ -184,7 +187,7 @@ impl MassStorageCamera {
                     reason: error.to_string(),
                 }),
             },
-            Listed::Refused(refused) => Listed::Refused(Refused {
+            CameraEntry::Refused(refused) => CameraEntry::Refused(RefusedEntry {
                 path: refused.path.as_ref().and_then(|path| under(path).ok()),
                 name: format!("{prefix}/{}", refused.name),
                 ..refused
@@ -192,9 +195,9 @@ impl MassStorageCamera {
         }
     }
 
-    /// A folder of the first storage that is named like another storage would give two files one path.
-    fn not_as_another(&self, listed: Listed) -> Listed {
-        let Listed::File(facts) = &listed else {
+    /// Refuses an entry in a folder that is named like another storage: two files could get the same path.
+    fn unambiguous(&self, listed: CameraEntry) -> CameraEntry {
+        let CameraEntry::File(facts) = &listed else {
             return listed;
         };
         let bytes = facts.path.as_bytes();
@@ -206,7 +209,7 @@ impl MassStorageCamera {
         if !taken || top.len() == bytes.len() {
             return listed;
         }
-        Listed::Refused(Refused {
+        CameraEntry::Refused(RefusedEntry {
             path: Some(facts.path.clone()),
             name: facts.path.to_string(),
             size: Some(facts.size),
@@ -239,15 +242,18 @@ impl Camera for MassStorageCamera {
         }
     }
 
-    fn list(&mut self, sink: &mut dyn FnMut(Listed) -> ControlFlow<()>) -> Result<(), CameraError> {
-        // Storages that were mounted since.
+    fn list(
+        &mut self,
+        sink: &mut dyn FnMut(CameraEntry) -> ControlFlow<()>,
+    ) -> Result<(), CameraError> {
+        // More storages may have been mounted since the last listing.
         let marker = self.marker().ok_or_else(|| self.gone())?;
         if marker.device != self.mounted.device {
             return Err(self.gone());
         }
         self.mounted = marker;
         self.open_storages();
-        // Not known to be empty, nor to fail: nothing may be called safe yet.
+        // Its contents are unknown, so nothing may be called safe yet.
         let expected = |s: &&MountedStorage| s.state == StorageState::Expected;
         if let Some(storage) = self.mounted.storages.iter().find(expected) {
             return Err(CameraError::StillMounting {
@@ -257,7 +263,7 @@ impl Camera for MassStorageCamera {
         let mut left = self.max_files;
         for storage in &self.storages {
             let failed = |reason: String| {
-                Listed::Refused(Refused {
+                CameraEntry::Refused(RefusedEntry {
                     path: None,
                     name: format!("(storage {})", storage.name),
                     size: None,
@@ -265,8 +271,8 @@ impl Camera for MassStorageCamera {
                     reason,
                 })
             };
-            let beneath = match &storage.opened {
-                Ok(beneath) => beneath,
+            let root_dir = match &storage.opened {
+                Ok(root_dir) => root_dir,
                 Err(reason) => {
                     if sink(failed(reason.clone())).is_break() {
                         return Ok(());
@@ -275,10 +281,10 @@ impl Camera for MassStorageCamera {
                 }
             };
             let mut ended = false;
-            let walk = FolderWalk::new(beneath, &self.profile, left, self.max_files);
+            let walk = FolderWalk::new(root_dir, &self.profile, left, self.max_files);
             let walked = walk.run(&mut |listed| {
                 left = left.saturating_sub(1);
-                let step = sink(self.placed(storage, listed));
+                let step = sink(self.with_prefix(storage, listed));
                 ended |= step.is_break();
                 step
             });
@@ -294,7 +300,7 @@ impl Camera for MassStorageCamera {
                 }
             }
         }
-        // A camera that left meanwhile looks like one with fewer files.
+        // A camera that left during the listing looks like one with fewer files.
         if self.still_there() {
             Ok(())
         } else {
@@ -305,7 +311,7 @@ impl Camera for MassStorageCamera {
     fn open(&mut self, path: &SourcePath) -> Result<Box<dyn CameraFile>, CameraError> {
         let opened = match self.storage_of(path) {
             Some((storage, inner)) => match &storage.opened {
-                Ok(beneath) => FolderFile::open(Arc::clone(beneath), &inner),
+                Ok(root_dir) => FolderFile::open(Arc::clone(root_dir), &inner),
                 Err(_) => Err(CameraError::NotFound { path: path.clone() }),
             },
             None => Err(CameraError::NotFound { path: path.clone() }),
@@ -317,7 +323,7 @@ impl Camera for MassStorageCamera {
         }
     }
 
-    /// By root's helper, which believes nothing of this.
+    /// Asks root's helper, which checks everything itself.
     fn wipe(
         &mut self,
         order: &WipeOrder<'_>,
@@ -330,14 +336,14 @@ impl Camera for MassStorageCamera {
             rehash: order.rehash,
             files: order.files.iter().map(|(_, proof)| proof.clone()).collect(),
         };
-        helper::ask(order.helper, &request, stop)
+        wipe_client::ask(order.helper, &request, stop)
     }
 
     fn still_there(&self) -> bool {
         let device = &self.mounted.device;
         let folder =
-            beneath::stat_path(&self.root).is_ok_and(|s| beneath::file_id(&s) == self.root_id);
-        // The kernel lets go of a device at once, of its mounts only when the last file is closed.
+            root_dir::stat_path(&self.root).is_ok_and(|s| root_dir::file_id(&s) == self.root_id);
+        // The kernel removes a device at once, but its mounts only when the last file is closed.
         let devices = Path::new(USB_DEVICES);
         let plugged = !devices.is_dir()
             || std::fs::read_to_string(devices.join(&device.name).join("devnum"))

@@ -5,9 +5,9 @@ use super::*;
 use crate::config::Profiles;
 use crate::model::UsbDevice;
 
-struct Place(tempfile::TempDir);
+struct MountedDir(tempfile::TempDir);
 
-impl Place {
+impl MountedDir {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -77,8 +77,8 @@ fn listed(camera: &mut MassStorageCamera) -> Vec<String> {
     let mut entries = Vec::new();
     let done = camera.list(&mut |entry| {
         entries.push(match entry {
-            Listed::File(facts) => facts.path.to_string(),
-            Listed::Refused(r) => format!("{} {}: {}", r.name, r.code, r.reason),
+            CameraEntry::File(facts) => facts.path.to_string(),
+            CameraEntry::Refused(r) => format!("{} {}: {}", r.name, r.code, r.reason),
         });
         ControlFlow::Continue(())
     });
@@ -97,7 +97,7 @@ fn read(camera: &mut MassStorageCamera, path: &str) -> String {
 
 #[test]
 fn several_storages_are_one_camera_and_only_the_later_ones_are_prefixed() {
-    let place = Place::new();
+    let place = MountedDir::new();
     let marker = place.mark(&[("l0p1", mounted()), ("l1p0", mounted())]);
     place.put("l0p1/DCIM/a.MP4", "inner a");
     place.put("l1p0/DCIM/a.MP4", "card a");
@@ -125,7 +125,7 @@ fn several_storages_are_one_camera_and_only_the_later_ones_are_prefixed() {
 
 #[test]
 fn a_storage_that_could_not_be_mounted_is_named_and_the_others_are_read() {
-    let place = Place::new();
+    let place = MountedDir::new();
     let no_fat = || failed("it holds no FAT or exFAT file system");
     let marker = place.mark(&[("l0p1", no_fat()), ("l0p2", mounted())]);
     place.put("l0p2/a.MP4", "a");
@@ -153,7 +153,7 @@ fn a_storage_that_could_not_be_mounted_is_named_and_the_others_are_read() {
 
 #[test]
 fn what_is_not_mounted_any_more_is_never_an_empty_camera() {
-    let place = Place::new();
+    let place = MountedDir::new();
     let marker = place.mark(&[("l0p1", mounted())]);
     place.put("l0p1/a.MP4", "a");
     let profile = Arc::clone(Profiles::builtin().get("mass-storage").unwrap());
@@ -174,7 +174,7 @@ fn what_is_not_mounted_any_more_is_never_an_empty_camera() {
 
 #[test]
 fn the_serial_comes_from_where_the_profile_says_and_the_limit_is_for_all_storages() {
-    let place = Place::new();
+    let place = MountedDir::new();
     let marker = place.mark(&[("l0p1", mounted()), ("l1p0", mounted())]);
     place.put("l1p0/DEVICE.TXT", "serial=FROM-FILE");
     place.put("l0p1/a.MP4", "a");

@@ -8,32 +8,32 @@ use super::PtpError;
 use super::condition;
 use super::dataset::{DeviceInfo, StorageInfo, parse_handles};
 use super::erase::Eraser;
-use super::file::{PtpFile, Shared, lock};
-use super::link::Pace;
-use super::lists::Lists;
-use super::object::Object;
-use super::session::{Ask, DATASET_MAX, Session};
+use super::file::{PtpFile, SharedSession};
+use super::link::LinkTiming;
+use super::object::ObjectFacts;
+use super::object_walk::{Index, ObjectWalk};
+use super::prop_lists::PropLists;
+use super::session::{DATASET_MAX, Query, Session};
 use super::transport::{BulkTransport, Presence};
-use super::tree::{Index, ObjectWalk};
 use super::wire::{op, rc};
-use crate::camera::{Camera, CameraError, CameraFile, Listed, WipeOrder};
+use crate::camera::{Camera, CameraEntry, CameraError, CameraFile, WipeOrder};
 use crate::config::{IdentitySource, Profile};
 use crate::model::{
     CameraDevice, CameraId, CameraIdentity, Condition, Explain as _, FileTimes, SourcePath,
     UsbDevice, WipeAnswer,
 };
 
-/// What is known of a camera before it is asked.
+/// What is known of a camera before its session is opened.
 #[derive(Debug, Clone)]
 pub struct PtpFacts {
-    /// Its descriptors.
+    /// From the device's descriptors.
     pub device: UsbDevice,
-    /// What the unlock step was told before the camera came back in this form.
+    /// The identity that the camera gave when it was unlocked.
     pub unlocked: Option<CameraId>,
 }
 
 impl PtpFacts {
-    /// For people: where it is and what.
+    /// For people: the port and the device ids.
     pub fn at(&self) -> String {
         format!("{} ({})", self.device.port, self.device.ids())
     }
@@ -41,37 +41,38 @@ impl PtpFacts {
 
 /// A camera that is read by PTP or MTP. Its session is closed when it and its open files are dropped.
 pub struct PtpCamera {
-    pub(super) session: Shared,
+    pub(super) session: SharedSession,
     presence: Presence,
     gone: Arc<AtomicBool>,
     pub(super) profile: Arc<Profile>,
     pub(super) identity: CameraIdentity,
     pub(super) facts: PtpFacts,
     device: CameraDevice,
-    /// For people: where it is.
+    /// For people: the port and the device ids.
     at: String,
     max_files: u64,
     pub(super) index: Option<Index>,
-    /// The answer to a deletion was lost: none is asked for any more.
+    /// The response to a deletion was lost: nothing more is deleted.
     pub(super) answer_lost: bool,
-    lists: Lists,
+    lists: PropLists,
 }
 
 impl PtpCamera {
-    /// Opens the session and finds out who the camera is. Blocks for up to the pace's patience, several times over.
+    /// Opens the session and finds out who the camera is. May block for several times [`LinkTiming::patience`].
     pub fn open(
         transport: Box<dyn BulkTransport>,
         facts: PtpFacts,
         profile: &Arc<Profile>,
-        pace: Pace,
+        timing: LinkTiming,
     ) -> Result<Self, CameraError> {
         let at = facts.at();
         let presence = transport.presence();
-        let session =
-            Session::open(transport, profile.ptp, pace).map_err(|source| CameraError::Device {
+        let session = Session::open(transport, profile.ptp, timing).map_err(|source| {
+            CameraError::Device {
                 at: at.clone(),
                 source,
-            })?;
+            }
+        })?;
         let identity = CameraIdentity {
             id: identify(&facts, session.info(), profile),
             profile: profile.name.clone(),
@@ -87,7 +88,7 @@ impl PtpCamera {
             facts,
             at,
             max_files: 1_000_000,
-            lists: Lists::new(profile.ptp),
+            lists: PropLists::new(profile.ptp),
             index: None,
             answer_lost: false,
         })
@@ -99,16 +100,16 @@ impl PtpCamera {
         self
     }
 
-    /// What the device says of itself.
+    /// The device's own description.
     pub fn info(&self) -> DeviceInfo {
-        lock(&self.session).info().clone()
+        self.session.lock().info().clone()
     }
 
-    /// Its storages by id, at most 64; `None` in place of one that it won't describe.
+    /// The storages by id, at most 64; `None` for one that the device doesn't describe.
     pub fn storages(&mut self) -> Result<Vec<(u32, Option<StorageInfo>)>, CameraError> {
-        let mut session = lock(&self.session);
+        let mut session = self.session.lock();
         let found = (|| {
-            let ids = session.read(Ask {
+            let ids = session.read(Query {
                 operation: op::GET_STORAGE_IDS,
                 parameters: &[],
                 what: "the list of storages",
@@ -116,7 +117,7 @@ impl PtpCamera {
             })?;
             let mut storages = Vec::new();
             for id in parse_handles(&ids, 64)?.0 {
-                let info = session.read(Ask {
+                let info = session.read(Query {
                     operation: op::GET_STORAGE_INFO,
                     parameters: &[id],
                     what: "StorageInfo",
@@ -142,29 +143,29 @@ impl PtpCamera {
         }
     }
 
-    /// Lists everything and remembers where it is.
-    pub(super) fn look(
+    /// Lists all objects and remembers their handles.
+    pub(super) fn index_objects(
         &mut self,
-        sink: &mut dyn FnMut(Listed) -> ControlFlow<()>,
+        sink: &mut dyn FnMut(CameraEntry) -> ControlFlow<()>,
     ) -> Result<(), CameraError> {
         let walked = {
-            let mut session = lock(&self.session);
+            let mut session = self.session.lock();
             ObjectWalk::new(&mut session, &mut self.lists, &self.profile, self.max_files).run(sink)
         };
         self.index = Some(walked.map_err(|error| self.failed(error))?);
         Ok(())
     }
 
-    fn find(&mut self, path: &SourcePath) -> Result<(u32, Object), CameraError> {
-        // Handles change when a camera thinks its storage anew: look once more before saying that a file is gone.
+    fn find(&mut self, path: &SourcePath) -> Result<(u32, ObjectFacts), CameraError> {
+        // Handles change when a camera scans its storage again: list once more before calling a file gone.
         for fresh in [false, true] {
             if fresh || self.index.is_none() {
-                self.look(&mut |_| ControlFlow::Continue(()))?;
+                self.index_objects(&mut |_| ControlFlow::Continue(()))?;
             }
             let Some(handle) = self.index.as_ref().and_then(|index| index.get(path)) else {
                 continue;
             };
-            let fetched = Object::fetch(&mut lock(&self.session), handle);
+            let fetched = ObjectFacts::fetch(&mut self.session.lock(), handle);
             match fetched {
                 Ok(object) if object.folder => {}
                 Ok(object) => return Ok((handle, object)),
@@ -186,14 +187,14 @@ impl Camera for PtpCamera {
 
     fn condition(&mut self) -> Condition {
         let zone = self.profile.time_zone.as_ref();
-        let mut session = lock(&self.session);
+        let mut session = self.session.lock();
         let battery = condition::battery(&mut session).unwrap_or_else(|error| {
-            tracing::warn!(code = error.label(), %error, next_step = error.next_step(), "a camera's battery can't be read; its footage is taken all the same");
+            tracing::warn!(code = error.label(), %error, next_step = error.next_step(), "a camera's battery can't be read; its footage is still taken");
             None
         });
         let clock =
             condition::clock(&mut session, zone, self.profile.set_clock).unwrap_or_else(|error| {
-                tracing::warn!(code = error.label(), %error, next_step = error.next_step(), "a camera's clock can't be read; its footage is taken all the same");
+                tracing::warn!(code = error.label(), %error, next_step = error.next_step(), "a camera's clock can't be read; its footage is still taken");
                 None
             });
         match clock.as_ref().and_then(|clock| clock.set) {
@@ -219,8 +220,11 @@ impl Camera for PtpCamera {
         }
     }
 
-    fn list(&mut self, sink: &mut dyn FnMut(Listed) -> ControlFlow<()>) -> Result<(), CameraError> {
-        self.look(sink)
+    fn list(
+        &mut self,
+        sink: &mut dyn FnMut(CameraEntry) -> ControlFlow<()>,
+    ) -> Result<(), CameraError> {
+        self.index_objects(sink)
     }
 
     fn open(&mut self, path: &SourcePath) -> Result<Box<dyn CameraFile>, CameraError> {
@@ -233,7 +237,7 @@ impl Camera for PtpCamera {
         )))
     }
 
-    /// By this very session, which is what the files were looked at in.
+    /// Deletes in the same session in which the files were compared with their proofs.
     fn wipe(
         &mut self,
         order: &WipeOrder<'_>,
@@ -247,14 +251,14 @@ impl Camera for PtpCamera {
     }
 }
 
-/// Asks what the profile names, in its order; the first that answers counts.
+/// Tries the sources that the profile names, in that order; the first that gives an id counts.
 pub(super) fn identify(facts: &PtpFacts, info: &DeviceInfo, profile: &Profile) -> Option<CameraId> {
     let make = profile.make.clone().unwrap_or_else(|| facts.device.make());
     profile.identity.iter().find_map(|source| match source {
         IdentitySource::Unlock => facts.unlocked.clone(),
         IdentitySource::Descriptor => CameraId::new(&make, facts.device.serial.as_deref()?),
         IdentitySource::DeviceInfo => CameraId::new(&make, &info.serial),
-        // Of cameras that are mounted.
+        // These apply to mounted cameras only.
         IdentitySource::Marker | IdentitySource::File | IdentitySource::FolderName => None,
     })
 }

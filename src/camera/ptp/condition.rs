@@ -5,22 +5,22 @@ use jiff::tz::{Offset, TimeZone};
 
 use super::PtpError;
 use super::property::PropDesc;
-use super::reader::{PtpDate, PtpString, Reader};
-use super::session::{Ask, DATASET_MAX, Session};
+use super::reader::{DatasetReader, PtpDate, PtpString};
+use super::session::{DATASET_MAX, Query, Session};
 use super::wire::{op, prop};
 use crate::model::{CameraClock, ClockMethod, Escaped};
 
-/// Seconds by which a clock may be off before it is set.
+/// Seconds by which a clock may be wrong before it is set.
 const CLOCK_TOLERANCE: i64 = 2;
 
-/// Percent; `None` when the device has no battery or won't say.
+/// Percent; `None` when the device has no battery or doesn't give its level.
 pub(super) fn battery(session: &mut Session) -> Result<Option<u8>, PtpError> {
     if !session.info().properties.contains(&prop::BATTERY_LEVEL)
         || !session.supports(op::GET_DEVICE_PROP_DESC)
     {
         return Ok(None);
     }
-    let bytes = session.read(Ask {
+    let bytes = session.read(Query {
         operation: op::GET_DEVICE_PROP_DESC,
         parameters: &[u32::from(prop::BATTERY_LEVEL)],
         what: "the battery's level",
@@ -29,7 +29,7 @@ pub(super) fn battery(session: &mut Session) -> Result<Option<u8>, PtpError> {
     Ok(PropDesc::parse(&bytes)?.percent())
 }
 
-/// Reads the clock beside the station's; `None` when the device has none. `zone`: the camera's own, if somebody said.
+/// Compares the camera's clock with the station's; `None` when the device has none. `zone`: the camera's, if configured.
 pub(super) fn clock(
     session: &mut Session,
     zone: Option<&TimeZone>,
@@ -40,7 +40,7 @@ pub(super) fn clock(
     {
         return Ok(None);
     }
-    let (clock, date) = look(session, zone)?;
+    let (clock, date) = read_clock(session, zone)?;
     let off = clock
         .ahead_seconds
         .is_none_or(|ahead| ahead.abs() > CLOCK_TOLERANCE);
@@ -48,9 +48,9 @@ pub(super) fn clock(
         return Ok(Some(clock));
     }
     let done = set_clock(session, zone, date.and_then(|date| date.offset));
-    // Not what the device answers but what its clock says then.
+    // The clock is read again, because the device's answer proves nothing.
     let good = done.is_ok()
-        && look(session, zone)?
+        && read_clock(session, zone)?
             .0
             .ahead_seconds
             .is_some_and(|ahead| ahead.abs() <= CLOCK_TOLERANCE);
@@ -66,23 +66,23 @@ pub(super) fn clock(
     }))
 }
 
-fn look(
+fn read_clock(
     session: &mut Session,
     zone: Option<&TimeZone>,
 ) -> Result<(CameraClock, Option<PtpDate>), PtpError> {
     let before = Timestamp::now();
-    let bytes = session.read(Ask {
+    let bytes = session.read(Query {
         operation: op::GET_DEVICE_PROP_VALUE,
         parameters: &[u32::from(prop::DATE_TIME)],
         what: "the clock",
         limit: DATASET_MAX,
     })?;
     let after = Timestamp::now();
-    // In the middle between asking and knowing.
+    // Halfway between request and answer.
     let at = before
         .checked_add(after.duration_since(before) / 2)
         .unwrap_or(after);
-    let text = Reader::new(&bytes, "clock").string()?.to_text();
+    let text = DatasetReader::new(&bytes, "clock").string()?.to_text();
     let date = PtpDate::parse(&text);
     let given = date.and_then(|date| date.offset);
     let utc = TimeZone::UTC;

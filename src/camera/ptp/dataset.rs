@@ -1,9 +1,9 @@
-//! The datasets of PIMA 15740 that are read here, as far as they are used.
+//! The parts of PIMA 15740's datasets that are used here.
 
-use super::reader::{Malformed, PtpString, Reader};
+use super::reader::{DatasetReader, Malformed, PtpString};
 use super::wire::prop;
 
-/// Who a device says it is and what it can do.
+/// A device's identity and operations, as it gives them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceInfo {
     /// `6` is MTP.
@@ -19,7 +19,7 @@ pub struct DeviceInfo {
 
 impl DeviceInfo {
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes, "DeviceInfo");
+        let mut reader = DatasetReader::new(bytes, "DeviceInfo");
         reader.u16()?; // version of the standard
         let vendor_extension = reader.u32()?;
         reader.u16()?; // version of the extension
@@ -28,7 +28,7 @@ impl DeviceInfo {
         let operations = reader.array_u16()?;
         reader.array_u16()?; // events
         let properties = reader.array_u16()?;
-        // Cut off behind here by some: what can be done is known already.
+        // Some devices cut the dataset off here; the operations are known by now.
         let _ = reader.array_u16(); // capture formats
         let _ = reader.array_u16(); // image formats
         let mut text = || reader.string().unwrap_or_default().to_text();
@@ -63,7 +63,7 @@ pub struct StorageInfo {
 
 impl StorageInfo {
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes, "StorageInfo");
+        let mut reader = DatasetReader::new(bytes, "StorageInfo");
         let (kind, filesystem, access) = (reader.u16()?, reader.u16()?, reader.u16()?);
         let (capacity, free) = (reader.u64()?, reader.u64()?);
         reader.u32()?; // free objects
@@ -87,7 +87,7 @@ pub struct ObjectInfo {
     pub format: u16,
     /// 0: none; else it can't be written.
     pub protection: u16,
-    /// Bytes; `u32::MAX` stands for more than can be said here.
+    /// Bytes; `u32::MAX` means that the size does not fit.
     pub size: u32,
     pub parent: u32,
     pub name: PtpString,
@@ -98,7 +98,7 @@ pub struct ObjectInfo {
 
 impl ObjectInfo {
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes, "ObjectInfo");
+        let mut reader = DatasetReader::new(bytes, "ObjectInfo");
         let (storage, format, protection) = (reader.u32()?, reader.u16()?, reader.u16()?);
         let size = reader.u32()?;
         // Thumbnail (format, size, width, height), image (width, height, depth).
@@ -107,7 +107,7 @@ impl ObjectInfo {
         // Association type and description, sequence number.
         reader.skip(2 + 4 + 4)?;
         let name = reader.string()?;
-        // Left out by some devices.
+        // Some devices leave these out.
         let mut text = || reader.string().unwrap_or_default().to_text();
         Ok(Self {
             storage,
@@ -128,7 +128,7 @@ impl ObjectInfo {
 
 /// GetStorageIDs and GetObjectHandles: at most `max` are kept, the rest is counted.
 pub fn parse_handles(bytes: &[u8], max: usize) -> Result<(Vec<u32>, u64), Malformed> {
-    Reader::new(bytes, "list of handles").array_u32(max)
+    DatasetReader::new(bytes, "list of handles").array_u32(max)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +140,7 @@ pub struct DeviceStatus {
 impl DeviceStatus {
     /// Of the class request 0x67.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes, "device status");
+        let mut reader = DatasetReader::new(bytes, "device status");
         reader.u16()?; // length
         Ok(Self {
             code: reader.u16()?,

@@ -1,6 +1,6 @@
-//! Deletes proven files from a camera that speaks MTP. No process of root's stands between, so everything is looked at here,
-//! for each file anew, in the one session in which it is deleted: its proof, the camera's serial, every folder on its way,
-//! its name, size and time, and where that is asked for every byte. Never deletes a folder, and asks once for each file.
+//! Deletes proven files from a camera that speaks MTP. No helper of root's stands in between, so this room checks everything
+//! itself, again for each file and in the session that deletes it: the proof, the camera's serial, every folder of the path,
+//! the name, size and time, and every byte where rehashing is asked for. Never deletes a folder. Sends each deletion once.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use std::sync::Arc;
 use super::PtpError;
 use super::camera::{PtpCamera, PtpFacts, identify};
 use super::error::reason;
-use super::file::{PtpFile, lock};
-use super::object::Object;
-use super::session::{Asked, Session};
-use super::way::{Way, not_found, of_usb};
+use super::file::PtpFile;
+use super::object::ObjectFacts;
+use super::object_path::{ObjectPath, not_found, of_usb};
+use super::session::{DeleteAnswer, Session};
 use super::wire::{op, rc};
 use crate::camera::erase::{left, same_bytes, same_facts};
-use crate::camera::{CameraError, CameraFile as _, Listed, OpenFacts, WipeOrder};
+use crate::camera::{CameraEntry, CameraError, CameraFile as _, OpenFacts, WipeOrder};
 use crate::model::{Left, Proven, SourcePath, WipeAnswer, WipeProof, WipeResult};
 
 /// One order at work on a camera.
@@ -24,9 +24,9 @@ pub(super) struct Eraser<'a> {
     stop: &'a dyn Fn() -> bool,
 }
 
-/// What a look shows after a deletion was asked for.
+/// What the camera shows after a deletion was requested.
 #[derive(Debug)]
-enum Fate {
+enum AfterDelete {
     Gone,
     There,
     Unsure(String),
@@ -47,7 +47,7 @@ impl<'a> Eraser<'a> {
 
     /// One result for each file, in order.
     pub fn run(mut self) -> Result<WipeAnswer, CameraError> {
-        if !lock(&self.camera.session).supports(op::DELETE_OBJECT) {
+        if !self.camera.session.lock().supports(op::DELETE_OBJECT) {
             return Err(CameraError::CannotWipe);
         }
         let mut named = HashSet::new();
@@ -56,7 +56,7 @@ impl<'a> Eraser<'a> {
             let done = if self.camera.answer_lost {
                 Err(Left::new(
                     "stopped",
-                    "an answer was lost before, so nothing more is asked for until it is docked again",
+                    "the answer to an earlier deletion was lost, so nothing more is deleted until the camera is docked again",
                 ))
             } else if !named.insert(&proven.path) {
                 Err(Left::new("named_twice", "the order names it twice"))
@@ -78,16 +78,16 @@ impl<'a> Eraser<'a> {
         })
     }
 
-    /// It is deleted, with what is to be said of that; or left, with the reason.
+    /// `Ok`: the file was deleted, perhaps with a remark. `Err`: it was left, with the reason.
     fn file(&mut self, proven: &Proven, proof: &WipeProof) -> Result<Option<String>, Left> {
         self.go_on()?;
-        if !lock(&self.camera.session).supports(op::DELETE_OBJECT) {
+        if !self.camera.session.lock().supports(op::DELETE_OBJECT) {
             return Err(Left::new(
                 "delete_unsupported",
-                "the camera knows no deletion",
+                "the camera can't delete files",
             ));
         }
-        // Whoever asks has checked it, too; what is deleted hangs on what is proven here and now.
+        // The caller has checked the proof as well, but only what is proven here decides.
         if (self.order.prove)(proof)? != *proven {
             return Err(Left::new(
                 "proof_wrong",
@@ -99,13 +99,13 @@ impl<'a> Eraser<'a> {
             let known = known.map_or("nobody knows which", |id| id.as_str());
             return Err(differs(proven, known));
         }
-        let (epoch, way, found) = self.find(&proven.path)?;
+        let (epoch, object_path, found) = self.find(&proven.path)?;
         let facts = OpenFacts {
             size: found.size,
             modified: found.modified,
         };
         same_facts(proven, facts, self.order.rehash)?;
-        let handle = way.handle();
+        let handle = object_path.handle();
         if self.order.rehash {
             let session = Arc::clone(&self.camera.session);
             let mut file = PtpFile::new(session, handle, proven.path.clone(), found.clone());
@@ -116,27 +116,27 @@ impl<'a> Eraser<'a> {
         }
         self.go_on()?;
         let asked = {
-            // Nobody else uses the session between the last look and the deletion.
+            // The lock keeps others off the session between the last check and the deletion.
             let session = Arc::clone(&self.camera.session);
-            let mut session = lock(&session);
+            let mut session = session.lock();
             self.same_camera(&mut session, proven)?;
-            if way.follow(&mut session)? != found {
+            if object_path.follow(&mut session)? != found {
                 return Err(Left::new(
                     "file_changed",
-                    "it was changed while it was looked at",
+                    "it was changed while it was compared",
                 ));
             }
             session.delete(handle, epoch).map_err(|e| of_usb(&e))?
         };
-        if asked == Asked::NewSession {
+        if asked == DeleteAnswer::NewSession {
             return Err(Left::new(
                 "session_lost",
-                "the session in which it was looked at ended before it could be deleted",
+                "the session in which it was compared ended before it could be deleted",
             ));
         }
-        self.camera.answer_lost = matches!(asked, Asked::Lost(_));
+        self.camera.answer_lost = matches!(asked, DeleteAnswer::Lost(_));
         let fate = self.fate(handle, &found, &proven.path);
-        if let (Fate::Gone, Some(index)) = (&fate, &mut self.camera.index) {
+        if let (AfterDelete::Gone, Some(index)) = (&fate, &mut self.camera.index) {
             index.forget(&proven.path);
         }
         verdict(asked, fate)
@@ -150,43 +150,43 @@ impl<'a> Eraser<'a> {
         }
     }
 
-    /// The file at a path as the camera shows it now, and the session in which it does. Looks at the whole camera once more
-    /// where what is remembered does not hold.
-    fn find(&mut self, path: &SourcePath) -> Result<(u64, Way, Object), Left> {
+    /// The file at a path as the camera shows it now, and the epoch of the session that showed it. Lists the whole camera
+    /// once more where the remembered handles no longer hold.
+    fn find(&mut self, path: &SourcePath) -> Result<(u64, ObjectPath, ObjectFacts), Left> {
         let mut last = None;
         for fresh in [false, true] {
             self.go_on()?;
             if fresh || self.camera.index.is_none() {
                 let listed = self
                     .camera
-                    .look(&mut |_| std::ops::ControlFlow::Continue(()));
+                    .index_objects(&mut |_| std::ops::ControlFlow::Continue(()));
                 listed.map_err(|error| left(&error))?;
             }
             let Some(index) = &self.camera.index else {
                 continue;
             };
-            let way = match Way::to(path, index) {
-                Ok(way) => way,
+            let object_path = match ObjectPath::to(path, index) {
+                Ok(object_path) => object_path,
                 Err(left) => {
                     last = Some(left);
                     continue;
                 }
             };
-            let mut session = lock(&self.camera.session);
+            let mut session = self.camera.session.lock();
             let epoch = session.epoch();
-            match way.follow(&mut session) {
-                Ok(object) => return Ok((epoch, way, object)),
+            match object_path.follow(&mut session) {
+                Ok(object) => return Ok((epoch, object_path, object)),
                 Err(left) => last = Some(left),
             }
         }
         Err(last.unwrap_or_else(not_found))
     }
 
-    /// The device at the other end says that it is the one that the file was taken from, as it did when it was docked.
+    /// Checks that the device still gives the serial of the camera that the file was taken from.
     fn same_camera(&self, session: &mut Session, proven: &Proven) -> Result<(), Left> {
         let before = session.info().serial.clone();
         let info = session.device_info().map_err(|error| of_usb(&error))?;
-        // What an unlock step was told belongs to the form that the camera had before this one.
+        // The identity from the unlock step belongs to the camera's locked form, not to this one.
         let facts = PtpFacts {
             unlocked: None,
             ..self.camera.facts.clone()
@@ -198,60 +198,60 @@ impl<'a> Eraser<'a> {
         }
     }
 
-    fn fate(&mut self, handle: u32, was: &Object, path: &SourcePath) -> Fate {
+    fn fate(&mut self, handle: u32, was: &ObjectFacts, path: &SourcePath) -> AfterDelete {
         if !self.camera.answer_lost {
-            match Object::fetch(&mut lock(&self.camera.session), handle) {
+            match ObjectFacts::fetch(&mut self.camera.session.lock(), handle) {
                 Err(PtpError::Refused {
                     code: rc::BAD_HANDLE,
                     ..
-                }) => return Fate::Gone,
-                Ok(now) if now == *was => return Fate::There,
-                // The handle has another meaning now, or the device another way to say that it has none.
+                }) => return AfterDelete::Gone,
+                Ok(now) if now == *was => return AfterDelete::There,
+                // The handle stands for another object now, or the device has another response for an unknown handle.
                 _ => {}
             }
         }
         let mut whole = true;
-        let looked = self.camera.look(&mut |listed| {
-            whole &= matches!(listed, Listed::File(_));
+        let relisted = self.camera.index_objects(&mut |listed| {
+            whole &= matches!(listed, CameraEntry::File(_));
             std::ops::ControlFlow::Continue(())
         });
-        if let Err(error) = looked {
-            return Fate::Unsure(left(&error).reason);
+        if let Err(error) = relisted {
+            return AfterDelete::Unsure(left(&error).reason);
         }
         let there = self.camera.index.as_ref().and_then(|index| index.get(path));
         match there {
-            Some(_) => Fate::There,
-            None if whole => Fate::Gone,
-            None => Fate::Unsure("the camera does not show everything that it holds".into()),
+            Some(_) => AfterDelete::There,
+            None if whole => AfterDelete::Gone,
+            None => AfterDelete::Unsure("the camera does not show everything that it holds".into()),
         }
     }
 }
 
-/// Only what is seen to be gone counts as deleted, whatever the camera answered.
-fn verdict(asked: Asked, fate: Fate) -> Result<Option<String>, Left> {
+/// Only a file that is seen to be gone counts as deleted, whatever the camera answered.
+fn verdict(asked: DeleteAnswer, fate: AfterDelete) -> Result<Option<String>, Left> {
     let said = match asked {
-        Asked::Answered(rc::OK) => "the camera says that it deleted it".to_owned(),
-        Asked::Answered(code) => {
+        DeleteAnswer::Answered(rc::OK) => "the camera says that it deleted it".to_owned(),
+        DeleteAnswer::Answered(code) => {
             format!("the camera answers with {} ({code:04X})", reason(code))
         }
-        Asked::Lost(error) => format!("no answer came to its deletion: {error}"),
-        Asked::NewSession => "its deletion was not asked for".to_owned(),
+        DeleteAnswer::Lost(error) => format!("the camera did not answer the deletion: {error}"),
+        DeleteAnswer::NewSession => "its deletion was not requested".to_owned(),
     };
     match (asked, fate) {
-        (Asked::Answered(rc::OK), Fate::Gone) => Ok(None),
-        (_, Fate::Gone) => Ok(Some(format!("{said}; it is gone"))),
-        (_, Fate::Unsure(why)) => Err(Left::new(
+        (DeleteAnswer::Answered(rc::OK), AfterDelete::Gone) => Ok(None),
+        (_, AfterDelete::Gone) => Ok(Some(format!("{said}; it is gone"))),
+        (_, AfterDelete::Unsure(why)) => Err(Left::new(
             "delete_unknown",
             format!("{said}; whether it is still there cannot be seen: {why}"),
         )),
-        (asked, Fate::There) => {
+        (asked, AfterDelete::There) => {
             let code = match asked {
-                Asked::Answered(rc::WRITE_PROTECTED) => "write_protected",
-                Asked::Answered(rc::STORE_READ_ONLY) => "medium_read_only",
-                Asked::Answered(rc::ACCESS_DENIED) => "delete_denied",
-                Asked::Answered(rc::PARTIAL_DELETION) => "delete_partial",
-                Asked::Answered(rc::NOT_SUPPORTED) => "delete_unsupported",
-                Asked::Answered(rc::BUSY) => "camera_busy",
+                DeleteAnswer::Answered(rc::WRITE_PROTECTED) => "write_protected",
+                DeleteAnswer::Answered(rc::STORE_READ_ONLY) => "medium_read_only",
+                DeleteAnswer::Answered(rc::ACCESS_DENIED) => "delete_denied",
+                DeleteAnswer::Answered(rc::PARTIAL_DELETION) => "delete_partial",
+                DeleteAnswer::Answered(rc::NOT_SUPPORTED) => "delete_unsupported",
+                DeleteAnswer::Answered(rc::BUSY) => "camera_busy",
                 _ => "delete_failed",
             };
             Err(Left::new(code, format!("{said}; it is still there")))
@@ -273,20 +273,23 @@ mod tests {
     #[test]
     fn only_what_is_seen_to_be_gone_counts_as_deleted() {
         let code = |asked, fate| verdict(asked, fate).map_err(|left| left.code);
-        let lost = Asked::Lost(PtpError::Silent { seconds: 1 });
-        assert_eq!(code(Asked::Answered(rc::OK), Fate::Gone), Ok(None));
-        for asked in [lost, Asked::Answered(rc::GENERAL)] {
-            let told = code(asked, Fate::Gone).unwrap().unwrap();
+        let lost = DeleteAnswer::Lost(PtpError::Silent { seconds: 1 });
+        assert_eq!(
+            code(DeleteAnswer::Answered(rc::OK), AfterDelete::Gone),
+            Ok(None)
+        );
+        for asked in [lost, DeleteAnswer::Answered(rc::GENERAL)] {
+            let told = code(asked, AfterDelete::Gone).unwrap().unwrap();
             assert!(told.ends_with("it is gone"), "{told}");
         }
         for asked in [
             lost,
-            Asked::Answered(rc::OK),
-            Asked::Answered(rc::ACCESS_DENIED),
+            DeleteAnswer::Answered(rc::OK),
+            DeleteAnswer::Answered(rc::ACCESS_DENIED),
         ] {
-            let unsure = code(asked, Fate::Unsure("x".into()));
+            let unsure = code(asked, AfterDelete::Unsure("x".into()));
             assert_eq!(unsure, Err("delete_unknown"));
-            assert!(code(asked, Fate::There).is_err());
+            assert!(code(asked, AfterDelete::There).is_err());
         }
         for (answer, expected) in [
             (rc::OK, "delete_failed"),
@@ -298,7 +301,10 @@ mod tests {
             (rc::BUSY, "camera_busy"),
             (rc::GENERAL, "delete_failed"),
         ] {
-            assert_eq!(code(Asked::Answered(answer), Fate::There), Err(expected));
+            assert_eq!(
+                code(DeleteAnswer::Answered(answer), AfterDelete::There),
+                Err(expected)
+            );
         }
     }
 }

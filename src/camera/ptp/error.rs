@@ -5,7 +5,7 @@ use super::transport::TransportError;
 use super::wire::rc;
 use crate::model::{Explain, RetryClass};
 
-/// What talking to a camera over USB failed of.
+/// Errors of talking to a camera over USB.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 pub enum PtpError {
     #[error("the camera is no longer there")]
@@ -31,7 +31,7 @@ pub enum PtpError {
 }
 
 impl PtpError {
-    /// Something that clearing halts, a cancel or a reset may mend.
+    /// Clearing halts, a cancel or a reset may help.
     pub(super) const fn of_the_link(self) -> bool {
         matches!(
             self,
@@ -39,7 +39,7 @@ impl PtpError {
         )
     }
 
-    /// The camera said that it can't do this at all.
+    /// The camera can't do this at all.
     pub(super) const fn unsupported(self) -> bool {
         matches!(
             self,

@@ -1,28 +1,25 @@
-//! An object read as a file: in pieces that the device has confirmed, or as one whole where it knows no pieces.
+//! Reads an object as a file: in pieces that the device confirms, or as a whole where it has no partial reads.
 
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::PtpError;
-use super::object::Object;
+use super::object::ObjectFacts;
 use super::session::Session;
 use super::wire::{op, rc};
 use crate::camera::{CameraError, CameraFile, Change, OpenFacts};
 use crate::model::SourcePath;
-use parking_lot::{Mutex, MutexGuard};
 
-/// Bytes read at a time where a device can do partial reads; twenty cameras' pieces fit into a small machine.
+/// Bytes of one partial read; the pieces of twenty cameras fit into a small machine's memory.
 const PIECE: usize = 2 << 20;
-/// A piece that fails is asked for again this often.
+/// Attempts for one piece.
 const TRIES: u32 = 3;
 
-pub(super) type Shared = Arc<Mutex<Session>>;
+pub(super) type SharedSession = Arc<Mutex<Session>>;
 
-pub(super) fn lock(session: &Shared) -> MutexGuard<'_, Session> {
-    session.lock()
-}
-
-/// How an object's bytes are asked for.
+/// The operation that reads an object's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
     /// 95C1: any offset.
@@ -34,22 +31,22 @@ enum Method {
 }
 
 pub(super) struct PtpFile {
-    session: Shared,
+    session: SharedSession,
     handle: u32,
     path: SourcePath,
-    opened: Object,
+    opened: ObjectFacts,
     /// Of the next byte that is handed out.
     offset: u64,
     piece: Vec<u8>,
     /// Bytes of `piece` that were handed out.
     used: usize,
-    /// Of a whole read at work.
+    /// The number of a whole read in progress.
     stream: Option<u64>,
     confirmed: bool,
 }
 
 impl PtpFile {
-    pub fn new(session: Shared, handle: u32, path: SourcePath, opened: Object) -> Self {
+    pub fn new(session: SharedSession, handle: u32, path: SourcePath, opened: ObjectFacts) -> Self {
         Self {
             session,
             handle,
@@ -77,7 +74,7 @@ impl PtpFile {
         }
     }
 
-    /// `Ok(0)` never comes before the end that the device told: a file that ends early is an error.
+    /// `Ok(0)` never comes before the end that the device gave: a file that ends early is an error.
     fn read_some(&mut self, out: &mut [u8]) -> Result<usize, PtpError> {
         if out.is_empty() {
             return Ok(0);
@@ -91,14 +88,14 @@ impl PtpFile {
             return Ok(count);
         }
         let session = Arc::clone(&self.session);
-        let mut session = lock(&session);
+        let mut session = session.lock();
         loop {
             if self.offset >= self.opened.size {
                 self.confirm(&mut session)?;
                 return Ok(0);
             }
             let method = self.method(&session);
-            // A whole read that has begun goes on as one.
+            // A whole read that has begun can't change to pieces.
             if self.stream.is_some() || method == Method::Whole {
                 return self.read_whole(&mut session, out);
             }
@@ -159,7 +156,7 @@ impl PtpFile {
     fn read_whole(&mut self, session: &mut Session, out: &mut [u8]) -> Result<usize, PtpError> {
         let stream = match self.stream {
             Some(stream) => stream,
-            // Bytes that were handed out belong to another read of the object: see `CameraError::spoils`.
+            // The bytes handed out so far belong to another read of the object: see `CameraError::spoils`.
             None if self.offset > 0 => {
                 return Err(PtpError::Unsupported(op::GET_PARTIAL_OBJECT));
             }
@@ -170,7 +167,7 @@ impl PtpFile {
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(out.len());
         match session.next(stream, &mut out[..most])? {
             Some(0) => {
-                // What the device answers tells more than that it ended.
+                // The device's response explains more than the early end does.
                 session.finish(stream, op::GET_OBJECT)?;
                 Err(PtpError::Short {
                     got: self.offset,
@@ -187,7 +184,7 @@ impl PtpFile {
         }
     }
 
-    /// At the end of a whole read: only the device's answer says that the bytes were good.
+    /// At the end of a whole read: only the device's response confirms the bytes.
     fn confirm(&mut self, session: &mut Session) -> Result<(), PtpError> {
         if let (Some(stream), false) = (self.stream, self.confirmed) {
             session.finish(stream, op::GET_OBJECT)?;
@@ -231,12 +228,12 @@ impl CameraFile for PtpFile {
 
     fn recheck(&mut self) -> Result<Option<Change>, CameraError> {
         let session = Arc::clone(&self.session);
-        let mut session = lock(&session);
+        let mut session = session.lock();
         if self.offset >= self.opened.size {
             self.confirm(&mut session)
                 .map_err(|error| self.failed(error))?;
         }
-        let now = match Object::fetch(&mut session, self.handle) {
+        let now = match ObjectFacts::fetch(&mut session, self.handle) {
             Err(PtpError::Refused {
                 code: rc::BAD_HANDLE,
                 ..
@@ -263,7 +260,7 @@ impl CameraFile for PtpFile {
     /// Fails where the device can only read from the start: the bytes before would belong to another read.
     fn seek_to(&mut self, offset: u64) -> Result<(), CameraError> {
         let session = Arc::clone(&self.session);
-        let mut session = lock(&session);
+        let mut session = session.lock();
         if offset > 0 && self.method(&session) == Method::Whole {
             let error = PtpError::Unsupported(op::GET_PARTIAL_OBJECT);
             return Err(CameraError::usb(&self.path, error, true));
@@ -281,7 +278,7 @@ impl CameraFile for PtpFile {
 impl Drop for PtpFile {
     fn drop(&mut self) {
         if let Some(stream) = self.stream {
-            let _ = lock(&self.session).end(stream);
+            let _ = self.session.lock().end(stream);
         }
     }
 }

@@ -5,32 +5,32 @@ use std::time::Duration;
 
 use super::PtpError;
 use super::transport::{BulkTransport, TransportError};
-use super::wire::{self, HEADER, Header, LENGTH_UNKNOWN, RESPONSE_MAX, Response};
+use super::wire::{self, ContainerHeader, HEADER, LENGTH_UNKNOWN, RESPONSE_MAX, Response};
 
 /// Bytes of one transfer; twenty cameras must fit into the kernel's 16 MiB for all transfers.
 const CHUNK: usize = 256 << 10;
 const CHUNK_MIN: usize = 16 << 10;
-/// A larger packet than any real endpoint's is a lie.
+/// No real endpoint has larger packets.
 const PACKET_MAX: usize = 16 << 10;
-/// Transfers in a row that may be something else than what is waited for: empty, stray bytes, events, old responses.
+/// Transfers in a row that may be something else than what was requested: empty, stray bytes, events, old responses.
 const STRAYS: usize = 8;
 
-/// Asked between transfers: `true` ends the work.
+/// Called between transfers: `true` ends the work.
 pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// How long to wait for a device.
 #[derive(Clone)]
-pub struct Pace {
-    /// For one answer; devices in the field need up to a minute.
+pub struct LinkTiming {
+    /// Limit for one answer; devices in the field need up to a minute.
     pub patience: Duration,
-    /// One transfer's time limit: how often `stop` is asked.
+    /// Limit for one transfer, and so how often `stop` is called.
     pub slice: Duration,
     /// Before asking a busy device again, at first.
     pub pause: Duration,
     pub stop: Stop,
 }
 
-impl Default for Pace {
+impl Default for LinkTiming {
     fn default() -> Self {
         Self {
             patience: Duration::from_mins(1),
@@ -41,8 +41,8 @@ impl Default for Pace {
     }
 }
 
-pub enum Answer {
-    /// A data phase has begun; its payload in bytes, if the device says.
+pub enum Phase {
+    /// A data phase has begun, with the payload's length in bytes if the device gives it.
     Data(Option<u64>),
     Response(Response),
 }
@@ -58,7 +58,7 @@ struct DataPhase {
 
 pub struct Link {
     transport: Box<dyn BulkTransport>,
-    pub pace: Pace,
+    pub timing: LinkTiming,
     staging: Vec<u8>,
     from: usize,
     to: usize,
@@ -69,10 +69,10 @@ pub struct Link {
 }
 
 impl Link {
-    pub fn new(transport: Box<dyn BulkTransport>, pace: Pace) -> Self {
+    pub fn new(transport: Box<dyn BulkTransport>, timing: LinkTiming) -> Self {
         Self {
             transport,
-            pace,
+            timing,
             staging: vec![0; CHUNK + PACKET_MAX],
             from: 0,
             to: 0,
@@ -95,9 +95,9 @@ impl Link {
         let mut waited = Duration::ZERO;
         loop {
             self.check_stop()?;
-            match self.transport.send(container, self.pace.slice) {
-                Err(TransportError::Timeout) if waited < self.pace.patience => {
-                    waited += self.pace.slice;
+            match self.transport.send(container, self.timing.slice) {
+                Err(TransportError::Timeout) if waited < self.timing.patience => {
+                    waited += self.timing.slice;
                 }
                 Err(TransportError::Timeout) => return Err(self.silent()),
                 sent => return Ok(sent?),
@@ -106,13 +106,13 @@ impl Link {
     }
 
     /// The next data header or response of a transaction.
-    pub fn answer(&mut self, transaction: u32, expect: usize) -> Result<Answer, PtpError> {
+    pub fn answer(&mut self, transaction: u32, expect: usize) -> Result<Phase, PtpError> {
         for _ in 0..STRAYS {
             if self.from == self.to {
                 self.fill(expect)?;
             }
             let pending = &self.staging[self.from..self.to];
-            let Some(header) = Header::parse(pending) else {
+            let Some(header) = ContainerHeader::parse(pending) else {
                 // An empty packet, or the stray byte that some send in its place.
                 self.from = self.to;
                 continue;
@@ -132,7 +132,7 @@ impl Link {
                         fresh: self.from == self.to,
                         ended: self.short && self.from < self.to,
                     });
-                    return Ok(Answer::Data(left));
+                    return Ok(Phase::Data(left));
                 }
                 wire::RESPONSE => {
                     let Some((response, length)) = Response::parse(pending) else {
@@ -142,17 +142,17 @@ impl Link {
                     self.from += length;
                     // An older one was left over by a cancel. Outside a session the id means nothing.
                     if response.transaction == transaction || transaction == 0 {
-                        return Ok(Answer::Response(response));
+                        return Ok(Phase::Response(response));
                     }
                     tracing::debug!(got = response.transaction, transaction, "an old response");
                 }
                 _ => self.from = self.to,
             }
         }
-        Err(PtpError::Protocol("nothing that reads as an answer"))
+        Err(PtpError::Protocol("no valid answer among its packets"))
     }
 
-    /// The size of the payload where the header could not say: objects of 4 GiB and more.
+    /// Sets the payload's size where the header can't hold it: objects of 4 GiB and more.
     pub fn expect(&mut self, payload: u64) {
         if let Some(data) = &mut self.data
             && data.left.is_none()
@@ -205,7 +205,7 @@ impl Link {
         Err(PtpError::Protocol("empty packets where data should be"))
     }
 
-    /// Bytes of the payload that are still to come; `None`: not known.
+    /// Bytes of the payload that are still to come; `None`: unknown.
     pub fn left(&self) -> Option<u64> {
         self.data.as_ref().map_or(Some(0), |data| data.left)
     }
@@ -214,21 +214,21 @@ impl Link {
     pub fn response(&mut self, transaction: u32) -> Result<Response, PtpError> {
         self.data = None;
         match self.answer(transaction, RESPONSE_MAX)? {
-            Answer::Response(response) => Ok(response),
-            Answer::Data(_) => {
+            Phase::Response(response) => Ok(response),
+            Phase::Data(_) => {
                 self.data = None;
                 Err(PtpError::Protocol("more data than announced"))
             }
         }
     }
 
-    /// Reads and forgets what is still under way, for as long as something comes; `true`: it ran dry.
+    /// Reads and discards what is still under way. `true`: nothing more came within `wait`.
     pub fn drain(&mut self, most: u64, wait: Duration) -> Result<bool, PtpError> {
         self.forget();
         let packet = self.packet();
         let size = (self.chunk / packet).max(1) * packet;
         let mut drained = 0;
-        // Empty packets carry nothing: bounded by number, the rest by bytes.
+        // Empty packets are bounded by number, the rest by bytes.
         for _ in 0..(most / size as u64).saturating_mul(4) + 64 {
             match self.transport.receive(&mut self.staging[..size], wait) {
                 Ok(count) => drained += count as u64,
@@ -243,7 +243,7 @@ impl Link {
         Ok(false)
     }
 
-    /// Sleeps, but not through a stop.
+    /// Sleeps, unless the work is stopped.
     pub fn pause(&self, time: Duration) -> Result<(), PtpError> {
         let mut left = time;
         while !left.is_zero() {
@@ -256,7 +256,7 @@ impl Link {
     }
 
     fn check_stop(&self) -> Result<(), PtpError> {
-        if (self.pace.stop)() {
+        if (self.timing.stop)() {
             Err(PtpError::Stopped)
         } else {
             Ok(())
@@ -265,7 +265,7 @@ impl Link {
 
     fn silent(&self) -> PtpError {
         PtpError::Silent {
-            seconds: self.pace.patience.as_secs(),
+            seconds: self.timing.patience.as_secs(),
         }
     }
 
@@ -273,8 +273,8 @@ impl Link {
         self.transport.max_packet().clamp(8, PACKET_MAX)
     }
 
-    /// One transfer into the empty staging buffer, of at least a packet. Time is counted in slices, so that a device in
-    /// memory need not be waited for.
+    /// One transfer into the empty staging buffer, of at least a packet. Time is counted in slices, so that tests with
+    /// a device in memory need not wait.
     fn fill(&mut self, want: usize) -> Result<usize, PtpError> {
         let packet = self.packet();
         let mut waited = Duration::ZERO;
@@ -284,7 +284,7 @@ impl Link {
             let size = packets * packet;
             match self
                 .transport
-                .receive(&mut self.staging[..size], self.pace.slice)
+                .receive(&mut self.staging[..size], self.timing.slice)
             {
                 Ok(count) => {
                     let count = count.min(size);
@@ -292,8 +292,8 @@ impl Link {
                     self.short = count % packet != 0 || count == 0;
                     return Ok(count);
                 }
-                Err(TransportError::Timeout) if waited < self.pace.patience => {
-                    waited += self.pace.slice;
+                Err(TransportError::Timeout) if waited < self.timing.patience => {
+                    waited += self.timing.slice;
                 }
                 Err(TransportError::Timeout) => return Err(self.silent()),
                 Err(TransportError::NoMemory) if self.chunk > CHUNK_MIN => self.chunk /= 2,
@@ -306,7 +306,7 @@ impl Link {
 /// Whether a whole transfer is just this transaction's response.
 fn is_response(transfer: &[u8], transaction: u32) -> bool {
     transfer.len() <= RESPONSE_MAX
-        && Header::parse(transfer).is_some_and(|header| {
+        && ContainerHeader::parse(transfer).is_some_and(|header| {
             header.kind == wire::RESPONSE
                 && header.length as usize == transfer.len()
                 && header.transaction == transaction

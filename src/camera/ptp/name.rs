@@ -1,5 +1,5 @@
-//! From a device's object names to source paths. Every name gets a path, so that every file can be taken: what a path
-//! can't hold is written as `%` and two hex digits.
+//! Turns a device's object names into names for source paths. Every name gets one, so that every file can be taken: bytes
+//! that a path can't hold become `%` and two hex digits.
 
 use std::fmt::Write as _;
 
@@ -31,12 +31,12 @@ pub(super) fn path_name(name: &PtpString, handle: u32) -> Vec<u8> {
     if escaped.len() <= NAME_MAX {
         return escaped;
     }
-    // Cut, but still telling apart what was different, and with its extension.
+    // Cut, but still unique, and with its extension.
     let digest = Sha256Digest::of(&raw).to_string();
     let mut tail = format!("~{}", digest.get(..16).unwrap_or(&digest)).into_bytes();
     tail.extend_from_slice(extension(&escaped));
     let mut cut = (NAME_MAX - tail.len()).min(escaped.len());
-    // Not in the middle of a character.
+    // Never in the middle of a character.
     while cut > 0 && escaped.get(cut).is_some_and(|byte| byte & 0xc0 == 0x80) {
         cut -= 1;
     }
@@ -45,7 +45,7 @@ pub(super) fn path_name(name: &PtpString, handle: u32) -> Vec<u8> {
     name
 }
 
-/// The same name for the second, third… object that has it in one folder: `A~2.MP4`.
+/// A name for the second, third… object of the same name in one folder: `A~2.MP4`.
 pub(super) fn numbered(name: &[u8], number: u32) -> Vec<u8> {
     let extension = extension(name);
     let mut suffix = String::new();
@@ -68,13 +68,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::camera::ptp::reader::Reader;
+    use crate::camera::ptp::reader::DatasetReader;
     use crate::model::SourcePath;
 
     fn string(units: &[u16]) -> PtpString {
         let mut bytes = vec![u8::try_from(units.len()).unwrap()];
         bytes.extend(units.iter().flat_map(|u| u.to_le_bytes()));
-        Reader::new(&bytes, "name").string().unwrap()
+        DatasetReader::new(&bytes, "name").string().unwrap()
     }
 
     fn named(text: &str) -> String {

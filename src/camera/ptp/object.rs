@@ -1,4 +1,4 @@
-//! One object's facts, from ObjectInfo and, where that can't say, from its properties.
+//! One object's facts, from ObjectInfo and, where that is not enough, from its properties.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -6,13 +6,13 @@ use jiff::tz::TimeZone;
 use super::PtpError;
 use super::dataset::ObjectInfo;
 use super::property::{Value, parse_prop_list};
-use super::reader::{PtpDate, PtpString, Reader};
-use super::session::{Ask, DATASET_MAX, Session};
+use super::reader::{DatasetReader, PtpDate, PtpString};
+use super::session::{DATASET_MAX, Query, Session};
 use super::wire::{op, prop};
 
-/// What a device says of one object. Equal facts mean that nothing changed.
+/// What a device says about one object. Equal facts mean that nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Object {
+pub(super) struct ObjectFacts {
     pub storage: u32,
     pub parent: u32,
     pub name: PtpString,
@@ -20,13 +20,13 @@ pub(super) struct Object {
     pub protected: bool,
     /// Bytes.
     pub size: u64,
-    /// The camera's claim; a time without a zone stands here as if it were UTC.
+    /// The camera's claim; a time without a zone is taken as UTC.
     pub modified: Option<Timestamp>,
 }
 
-impl Object {
+impl ObjectFacts {
     pub fn fetch(session: &mut Session, handle: u32) -> Result<Self, PtpError> {
-        let bytes = session.read(Ask {
+        let bytes = session.read(Query {
             operation: op::GET_OBJECT_INFO,
             parameters: &[handle],
             what: "ObjectInfo",
@@ -49,7 +49,7 @@ impl Object {
         })
     }
 
-    /// A listing shows both as the same.
+    /// Whether a listing shows both as the same.
     pub fn lists_as(&self, other: &Self) -> bool {
         let shown = |object: &Self| {
             let file = (!object.folder).then_some((object.size, object.protected, object.modified));
@@ -77,18 +77,18 @@ fn whole_size(info: u32, property: u64) -> u64 {
     }
 }
 
-/// ObjectSize, a u64; `None` when the device can't say.
+/// ObjectSize, a u64; `None` when the device doesn't give it.
 fn size_property(session: &mut Session, handle: u32) -> Result<Option<u64>, PtpError> {
     if session.supports(op::GET_OBJECT_PROP_VALUE) {
-        let value = session.read(Ask {
+        let value = session.read(Query {
             operation: op::GET_OBJECT_PROP_VALUE,
             parameters: &[handle, u32::from(prop::OBJECT_SIZE)],
             what: "ObjectSize",
             limit: DATASET_MAX,
         });
         if let Some(bytes) = unless_refused(value)? {
-            let mut reader = Reader::new(&bytes, "ObjectSize");
-            // Typed u64 by the standard; a few send their u32.
+            let mut reader = DatasetReader::new(&bytes, "ObjectSize");
+            // A u64 by the standard; a few devices send a u32.
             let size = match bytes.len() {
                 4..8 => reader.u32().map(u64::from).ok(),
                 _ => reader.u64().ok(),
@@ -99,7 +99,7 @@ fn size_property(session: &mut Session, handle: u32) -> Result<Option<u64>, PtpE
         }
     }
     if session.supports(op::GET_OBJECT_PROP_LIST) {
-        let list = session.read(Ask {
+        let list = session.read(Query {
             operation: op::GET_OBJECT_PROP_LIST,
             parameters: &[handle, 0, u32::from(prop::OBJECT_SIZE), 0, 0],
             what: "a property list",
@@ -118,7 +118,7 @@ fn size_property(session: &mut Session, handle: u32) -> Result<Option<u64>, PtpE
     Ok(None)
 }
 
-/// What a device would not say is no reason to give up its object.
+/// A property that the device refuses is no reason to give up the object.
 fn unless_refused(read: Result<Vec<u8>, PtpError>) -> Result<Option<Vec<u8>>, PtpError> {
     match read {
         Ok(bytes) => Ok(Some(bytes)),

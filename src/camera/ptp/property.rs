@@ -1,11 +1,11 @@
-//! Property values, descriptions and lists: typed by the device, read without trusting the type.
+//! Parses property values, descriptions and lists. The device gives the types, which are not trusted.
 
-use super::reader::{Malformed, PtpString, Reader};
+use super::reader::{DatasetReader, Malformed, PtpString};
 
 /// Elements of an array value that are kept.
 const ARRAY_MAX: usize = 1024;
 
-/// A property's value; arrays of other than bytes are only measured.
+/// A property's value. Arrays of anything but bytes are only measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     Number(i128),
@@ -14,7 +14,7 @@ pub enum Value {
 }
 
 impl Value {
-    pub fn parse(reader: &mut Reader<'_>, kind: u16) -> Result<Self, Malformed> {
+    pub fn parse(reader: &mut DatasetReader<'_>, kind: u16) -> Result<Self, Malformed> {
         if kind == 0xffff {
             return reader.string().map(Self::Text);
         }
@@ -47,7 +47,7 @@ impl Value {
     }
 }
 
-fn number(reader: &mut Reader<'_>, kind: u16) -> Result<i128, Malformed> {
+fn number(reader: &mut DatasetReader<'_>, kind: u16) -> Result<i128, Malformed> {
     Ok(match kind {
         1 => i128::from(i8::from_le_bytes(reader.bytes()?)),
         2 => i128::from(reader.u8()?),
@@ -62,7 +62,7 @@ fn number(reader: &mut Reader<'_>, kind: u16) -> Result<i128, Malformed> {
     })
 }
 
-/// What values a property can have.
+/// The values that a property can have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     Any,
@@ -81,12 +81,12 @@ pub struct PropDesc {
 
 impl PropDesc {
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes, "property description");
+        let mut reader = DatasetReader::new(bytes, "property description");
         let (code, kind) = (reader.u16()?, reader.u16()?);
         let writable = reader.u8()? == 1;
         Value::parse(&mut reader, kind)?; // factory default
         let current = Value::parse(&mut reader, kind)?;
-        // A form that can't be read takes nothing from the value.
+        // The value stays valid even if the form is malformed.
         let form = form(&mut reader, kind).unwrap_or(Form::Any);
         Ok(Self {
             code,
@@ -116,7 +116,7 @@ impl PropDesc {
     }
 }
 
-fn form(reader: &mut Reader<'_>, kind: u16) -> Result<Form, Malformed> {
+fn form(reader: &mut DatasetReader<'_>, kind: u16) -> Result<Form, Malformed> {
     Ok(match reader.u8()? {
         1 => Form::Range {
             min: Value::parse(reader, kind)?,
@@ -139,9 +139,9 @@ pub struct ObjectProp {
     pub value: Value,
 }
 
-/// Hands each element to `each`; what stands before a malformed element was handed over already.
+/// Hands each element to `each`; the elements before a malformed one have been handed over by then.
 pub fn parse_prop_list(bytes: &[u8], mut each: impl FnMut(ObjectProp)) -> Result<(), Malformed> {
-    let mut reader = Reader::new(bytes, "property list");
+    let mut reader = DatasetReader::new(bytes, "property list");
     for _ in 0..reader.u32()? {
         let (object, code, kind) = (reader.u32()?, reader.u16()?, reader.u16()?);
         let value = Value::parse(&mut reader, kind)?;

@@ -1,4 +1,4 @@
-//! Reads datasets from bytes that a device sent: total, nothing is allocated for a length that is merely claimed.
+//! Parses datasets from a device's bytes. Never panics, and never allocates for a length that is merely claimed.
 
 use jiff::Timestamp;
 use jiff::civil;
@@ -10,13 +10,13 @@ use thiserror::Error;
 pub struct Malformed(pub &'static str);
 
 /// A dataset being read, little-endian.
-pub struct Reader<'a> {
+pub struct DatasetReader<'a> {
     rest: &'a [u8],
     /// For errors: the dataset's name.
     what: &'static str,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> DatasetReader<'a> {
     pub fn new(bytes: &'a [u8], what: &'static str) -> Self {
         Self { rest: bytes, what }
     }
@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A counted UTF-16 string without its terminating zero, and without what stands behind one.
+    /// A counted UTF-16 string up to its terminating zero.
     pub fn string(&mut self) -> Result<PtpString, Malformed> {
         let count = usize::from(self.u8()?);
         let bytes = self.rest.get(..count * 2).ok_or(Malformed(self.what))?;
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         Ok(PtpString(units))
     }
 
-    /// A counted array of which at most `max` are kept; the number that was left out comes with it.
+    /// A counted array, of which at most `max` elements are kept, and the number of elements left out.
     pub fn array_u32(&mut self, max: usize) -> Result<(Vec<u32>, u64), Malformed> {
         let count = self.u32()? as usize;
         let bytes = count
@@ -111,7 +111,7 @@ impl PtpString {
         self.0.is_empty()
     }
 
-    /// For people and numbers: what is not well-formed is replaced.
+    /// For display and parsing: lone surrogates are replaced.
     pub fn to_text(&self) -> String {
         String::from_utf16_lossy(&self.0)
     }
@@ -135,7 +135,7 @@ impl PtpString {
         bytes
     }
 
-    /// As it goes over the wire: counted, with a terminating zero; cut to what can be counted.
+    /// The wire format: counted, with a terminating zero, cut to the longest possible count.
     pub fn encode(text: &str) -> Vec<u8> {
         let mut units: Vec<u16> = text.encode_utf16().take(254).collect();
         if units.is_empty() {
@@ -152,12 +152,12 @@ impl PtpString {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PtpDate {
     pub civil: civil::DateTime,
-    /// `None`: the device's local time, whatever that is.
+    /// `None`: in the device's local time.
     pub offset: Option<Offset>,
 }
 
 impl PtpDate {
-    /// `None`: it is no time that can be expressed.
+    /// `None`: not a valid time.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (date, rest) = text.split_at_checked(8)?;
@@ -212,7 +212,7 @@ impl PtpDate {
         }
     }
 
-    /// As a device is told a time, in its own local time.
+    /// The wire format, in the device's local time.
     pub fn encode(civil: civil::DateTime) -> String {
         format!(
             "{:04}{:02}{:02}T{:02}{:02}{:02}",

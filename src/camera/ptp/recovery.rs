@@ -17,7 +17,7 @@ const OUT: u8 = 0x21;
 const IN: u8 = 0xa1;
 
 const STATUS_TRIES: u32 = 40;
-/// What a device may still send behind a cancel.
+/// Bytes that a device may still send after a cancel.
 const DRAIN_MAX: u64 = 64 << 20;
 const DRAIN_WAIT: Duration = Duration::from_millis(100);
 const CONTROL_WAIT: Duration = Duration::from_secs(2);
@@ -41,14 +41,14 @@ pub(super) fn cancel(link: &mut Link, transaction: u32) -> Result<(), PtpError> 
         .transport()
         .control_out(setup_out, &payload, CONTROL_WAIT)
     {
-        // Not known to the device: emptying the pipe has to do.
+        // The device doesn't know the request: emptying the pipe must suffice.
         Ok(()) | Err(TransportError::Stall | TransportError::Timeout) => {}
         Err(error) => return Err(error.into()),
     }
     // A device may wait for its data to be taken before it answers the status request.
     let mut dry = link.drain(DRAIN_MAX, DRAIN_WAIT)?;
     if !ready(link)? {
-        return Err(PtpError::Protocol("busy for ever after a cancel"));
+        return Err(PtpError::Protocol("it stays busy after a cancel"));
     }
     link.transport().clear_halts()?;
     if !dry {
@@ -62,7 +62,7 @@ pub(super) fn cancel(link: &mut Link, transaction: u32) -> Result<(), PtpError> 
     }
 }
 
-/// Polls the status while it is busy; a device without the request counts as ready.
+/// Polls the status while the device is busy. A device that doesn't know the request counts as ready.
 fn ready(link: &mut Link) -> Result<bool, PtpError> {
     let setup_in = setup(link, IN, STATUS);
     for _ in 0..STATUS_TRIES {
@@ -73,7 +73,7 @@ fn ready(link: &mut Link) -> Result<bool, PtpError> {
         {
             Ok(count) => match DeviceStatus::parse(&bytes[..count.min(bytes.len())]) {
                 Ok(status) if status.code == rc::BUSY => {
-                    let pause = link.pace.pause;
+                    let pause = link.timing.pause;
                     link.pause(pause)?;
                 }
                 _ => return Ok(true),
@@ -85,7 +85,7 @@ fn ready(link: &mut Link) -> Result<bool, PtpError> {
     Ok(false)
 }
 
-/// The class's reset; where a device does not know it, its port's.
+/// Sends the class's reset, or resets the port where the device doesn't know that.
 pub(super) fn reset(link: &mut Link) -> Result<(), PtpError> {
     link.forget();
     let setup_out = setup(link, OUT, RESET);

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// What a transfer failed of.
+/// Errors of one transfer.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 pub enum TransportError {
     #[error("the device did not answer in time")]
@@ -38,7 +38,7 @@ pub struct Setup {
 /// Whether the device is still on the bus. Cheap, and may be asked from any thread.
 pub type Presence = Box<dyn Fn() -> bool + Send + Sync>;
 
-/// One bulk endpoint a direction and the control endpoint of a device that is ours alone.
+/// The bulk endpoints, one for each direction, and the control endpoint of a device that nobody else uses.
 ///
 /// Blocking; each call tries once. A transport that answered [`TransportError::Gone`] never comes back.
 pub trait BulkTransport: Send {
@@ -48,7 +48,7 @@ pub trait BulkTransport: Send {
     /// wIndex of class requests.
     fn interface(&self) -> u16;
 
-    /// Sends all of `bytes`, and an empty packet behind a multiple of the OUT endpoint's packet.
+    /// Sends all of `bytes`, followed by an empty packet if they end on a packet boundary.
     fn send(&mut self, bytes: &[u8], timeout: Duration) -> Result<(), TransportError>;
 
     /// One transfer: ends when `buffer` is full or with a short or empty packet. A time-out that comes after some bytes

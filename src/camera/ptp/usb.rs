@@ -1,4 +1,4 @@
-//! The transport on a real bus: rusb, blocking transfers, one claimed interface.
+//! The transport over a real bus: rusb, blocking transfers, one claimed interface.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,9 +16,9 @@ const OPEN_PAUSE: Duration = Duration::from_millis(50);
 const STRING_WAIT: Duration = Duration::from_secs(1);
 const SYSFS: &str = "/sys/bus/usb/devices";
 
-/// Which interface of a device is claimed.
+/// The interface of a device to claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
+pub enum InterfaceClaim {
     /// The one that speaks PTP or MTP.
     Ptp,
     /// A vendor's interface with these bulk endpoints.
@@ -38,18 +38,18 @@ pub struct UsbTransport {
     endpoint_in: u8,
     packet_out: usize,
     packet_in: usize,
-    place: Place,
+    paths: DevicePaths,
 }
 
-/// Where the kernel shows the device for as long as it is plugged.
+/// Where the kernel shows the device while it is plugged in.
 #[derive(Debug, Clone)]
-struct Place {
+struct DevicePaths {
     devnum: PathBuf,
     node: PathBuf,
     address: u8,
 }
 
-struct Found {
+struct ChosenInterface {
     interface: u8,
     alternate: u8,
     endpoint_out: (u8, u16),
@@ -57,8 +57,8 @@ struct Found {
 }
 
 impl UsbTransport {
-    /// Opens the device and claims the interface; waits for up to two seconds until udev has given it free.
-    pub fn open(device: &UsbDevice, claim: Claim) -> Result<Self, TransportError> {
+    /// Opens the device and claims the interface; waits up to two seconds until udev has released it.
+    pub fn open(device: &UsbDevice, claim: InterfaceClaim) -> Result<Self, TransportError> {
         let began = Instant::now();
         loop {
             let error = match Self::try_open(device, claim) {
@@ -78,10 +78,10 @@ impl UsbTransport {
 
     /// As [`Self::open`], for a camera that is to be read.
     pub fn open_ptp(device: &UsbDevice) -> Result<Self, TransportError> {
-        Self::open(device, Claim::Ptp)
+        Self::open(device, InterfaceClaim::Ptp)
     }
 
-    fn try_open(device: &UsbDevice, claim: Claim) -> Result<Self, TransportError> {
+    fn try_open(device: &UsbDevice, claim: InterfaceClaim) -> Result<Self, TransportError> {
         let context = Context::new().map_err(from_rusb)?;
         let found = context
             .devices()
@@ -96,7 +96,7 @@ impl UsbTransport {
         }
         let handle = found.open().map_err(from_rusb)?;
         let chosen = choose(&found, &handle, claim)?;
-        // Only where one holds it; given back to the driver when the interface is released.
+        // Only if a driver holds it; the driver gets it back when the interface is released.
         if handle.kernel_driver_active(chosen.interface) == Ok(true) {
             handle
                 .set_auto_detach_kernel_driver(true)
@@ -117,7 +117,7 @@ impl UsbTransport {
             endpoint_in: chosen.endpoint_in.0,
             packet_out: usize::from(chosen.endpoint_out.1).max(1),
             packet_in: usize::from(chosen.endpoint_in.1),
-            place: Place {
+            paths: DevicePaths {
                 devnum: Path::new(SYSFS).join(&device.name).join("devnum"),
                 node: PathBuf::from(format!(
                     "/dev/bus/usb/{:03}/{:03}",
@@ -129,7 +129,7 @@ impl UsbTransport {
     }
 }
 
-impl Place {
+impl DevicePaths {
     /// Another device on the same port has another address.
     fn is_there(&self) -> bool {
         if !Path::new(SYSFS).is_dir() {
@@ -144,10 +144,10 @@ impl Place {
 fn choose(
     device: &Device<Context>,
     handle: &DeviceHandle<Context>,
-    claim: Claim,
-) -> Result<Found, TransportError> {
-    if let Claim::Control { interface } = claim {
-        return Ok(Found {
+    claim: InterfaceClaim,
+) -> Result<ChosenInterface, TransportError> {
+    if let InterfaceClaim::Control { interface } = claim {
+        return Ok(ChosenInterface {
             interface,
             alternate: 0,
             endpoint_out: (0, 64),
@@ -155,11 +155,13 @@ fn choose(
         });
     }
     let configuration = device.active_config_descriptor().map_err(from_rusb)?;
-    let mut best: Option<(u8, Found)> = None;
+    let mut best: Option<(u8, ChosenInterface)> = None;
     for setting in configuration.interfaces().flat_map(|i| i.descriptors()) {
         let rank = match claim {
-            Claim::Bulk { interface, .. } if setting.interface_number() != interface => continue,
-            Claim::Ptp => match ptp_rank(&setting, handle) {
+            InterfaceClaim::Bulk { interface, .. } if setting.interface_number() != interface => {
+                continue;
+            }
+            InterfaceClaim::Ptp => match ptp_rank(&setting, handle) {
                 Some(rank) => rank,
                 None => continue,
             },
@@ -176,7 +178,7 @@ fn choose(
                 .map(|e| (e.address(), e.max_packet_size() & 0x07ff))
         };
         let (out, back) = match claim {
-            Claim::Bulk {
+            InterfaceClaim::Bulk {
                 endpoint_out,
                 endpoint_in,
                 ..
@@ -191,7 +193,7 @@ fn choose(
         if best.as_ref().is_none_or(|(held, _)| rank < *held) {
             best = Some((
                 rank,
-                Found {
+                ChosenInterface {
                     interface: setting.interface_number(),
                     alternate: setting.setting_number(),
                     endpoint_out,
@@ -203,8 +205,8 @@ fn choose(
     best.map(|(_, found)| found).ok_or(TransportError::NotFound)
 }
 
-/// The still image class first, then a vendor's interface that is called MTP, then any other vendor's: a profile has
-/// named the device by then.
+/// The still image class comes first, then a vendor interface with MTP in its name, then any other vendor interface:
+/// a profile has matched the device by then.
 fn ptp_rank(setting: &InterfaceDescriptor<'_>, handle: &DeviceHandle<Context>) -> Option<u8> {
     match (
         setting.class_code(),
@@ -231,7 +233,7 @@ fn ptp_rank(setting: &InterfaceDescriptor<'_>, handle: &DeviceHandle<Context>) -
 
 fn from_rusb(error: rusb::Error) -> TransportError {
     match error {
-        // A signal's interruption is waited out like a slice of time without an answer.
+        // An interrupted transfer counts as a slice of time without an answer.
         rusb::Error::Timeout | rusb::Error::Interrupted => TransportError::Timeout,
         rusb::Error::Pipe => TransportError::Stall,
         rusb::Error::NoDevice => TransportError::Gone,
@@ -317,7 +319,7 @@ impl BulkTransport for UsbTransport {
 
     fn clear_halts(&mut self) -> Result<(), TransportError> {
         for endpoint in [self.endpoint_in, self.endpoint_out] {
-            // Not halted, or no such request: the next transfer tells.
+            // The endpoint may not be halted; the next transfer shows whether it works.
             if self.handle.clear_halt(endpoint) == Err(rusb::Error::NoDevice) {
                 return Err(TransportError::Gone);
             }
@@ -334,7 +336,7 @@ impl BulkTransport for UsbTransport {
     }
 
     fn presence(&self) -> Presence {
-        let place = self.place.clone();
-        Box::new(move || place.is_there())
+        let paths = self.paths.clone();
+        Box::new(move || paths.is_there())
     }
 }

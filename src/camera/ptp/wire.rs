@@ -4,7 +4,7 @@
 pub const HEADER: usize = 12;
 /// Bytes of the longest response.
 pub const RESPONSE_MAX: usize = HEADER + 5 * 4;
-/// In a data header's length: ends with a short packet.
+/// As a data header's length: the data phase ends with a short packet.
 pub const LENGTH_UNKNOWN: u32 = u32::MAX;
 
 pub const COMMAND: u16 = 1;
@@ -70,7 +70,7 @@ pub mod prop {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+pub struct ContainerHeader {
     /// Of the whole container, bytes; [`LENGTH_UNKNOWN`] is possible in a data header.
     pub length: u32,
     pub kind: u16,
@@ -78,7 +78,7 @@ pub struct Header {
     pub transaction: u32,
 }
 
-impl Header {
+impl ContainerHeader {
     /// `None`: fewer than twelve bytes.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (length, rest) = bytes.split_first_chunk::<4>()?;
@@ -105,8 +105,8 @@ pub struct Response {
 impl Response {
     /// A response at the start of `bytes`, and how many of them it takes; `None` when there is none.
     pub fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
-        let header = Header::parse(bytes).filter(|header| header.kind == RESPONSE)?;
-        // A length that can't be is ignored: the transfer's own end counts.
+        let header = ContainerHeader::parse(bytes).filter(|header| header.kind == RESPONSE)?;
+        // An impossible length is ignored: the end of the transfer counts.
         let end = usize::try_from(header.length)
             .ok()
             .filter(|length| (HEADER..=RESPONSE_MAX).contains(length))

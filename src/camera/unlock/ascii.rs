@@ -1,14 +1,14 @@
-//! Lines such as `@Ver;8;…;#` over two bulk endpoints.
+//! The protocol of lines such as `@Ver;8;…;#` over two bulk endpoints.
 
 use jiff::civil::DateTime;
 use zeroize::Zeroizing;
 
-use super::{Locked, Named, REPLY_PARTS, UnlockError, Wait, left, text};
+use super::{LockedDevice, REPLY_PARTS, StatedIdentity, UnlockError, Wait, switched, text};
 use crate::camera::ptp::{BulkTransport, TransportError};
 
 /// Bytes of a reply at most.
 const REPLY_MAX: usize = 512;
-/// What the public protocol sends with commands that need no argument.
+/// The argument of commands that need none, as the public protocol sends it.
 const FILLER: &str = "12345678";
 
 pub(super) struct Ascii<'a> {
@@ -30,7 +30,7 @@ impl<'a> Ascii<'a> {
         for _ in 0..REPLY_PARTS {
             match self.transport.receive(&mut buffer, self.wait) {
                 Ok(count) => reply.extend_from_slice(&buffer[..count.min(buffer.len())]),
-                // Some end their line by saying nothing more.
+                // Some devices end their line with silence.
                 Err(TransportError::Timeout) if !reply.is_empty() => break,
                 Err(error) => return Err(error.into()),
             }
@@ -48,7 +48,7 @@ impl<'a> Ascii<'a> {
         Ok(String::from_utf8_lossy(&reply).into_owned())
     }
 
-    /// Whether the reply is the command's own and says that it is done.
+    /// Whether the reply belongs to this command and confirms it.
     fn done(
         &mut self,
         name: &'static str,
@@ -61,13 +61,13 @@ impl<'a> Ascii<'a> {
     }
 }
 
-impl Locked for Ascii<'_> {
+impl LockedDevice for Ascii<'_> {
     fn log_in(&mut self, password: &str) -> Result<bool, UnlockError> {
         self.done("Ver", 8, password)
     }
 
-    fn identity(&mut self) -> Result<Named, UnlockError> {
-        const WHAT: &str = "tell who it is";
+    fn identity(&mut self) -> Result<StatedIdentity, UnlockError> {
+        const WHAT: &str = "give its identity";
         let reply = self.send("Gdv", 8, FILLER)?;
         let mut fields = reply.trim_start_matches('@').split(';');
         if fields.next() != Some("Gdv") {
@@ -77,7 +77,7 @@ impl Locked for Ascii<'_> {
             .nth(1)
             .and_then(|serial| text(serial.trim_end_matches('#').as_bytes()))
             .ok_or(UnlockError::Reply(WHAT))?;
-        Ok(Named {
+        Ok(StatedIdentity {
             serial: Some(serial),
             user: None,
             department: None,
@@ -112,6 +112,6 @@ impl Locked for Ascii<'_> {
                 Ok(())
             }
         });
-        left(done)
+        switched(done)
     }
 }

@@ -6,15 +6,15 @@ use super::UnlockError;
 use crate::model::{Sha256Digest, UsbDevice};
 use parking_lot::{Mutex, MutexGuard};
 
-/// Tries of which nobody knows how they ended.
+/// Attempts with an unknown outcome.
 const UNCERTAIN_MAX: u32 = 2;
-/// A device without a serial is known by its port alone, where another one may be docked next: one more try is for that
-/// one. Should it be the same, its password was wrong twice within this time, of which no camera locks itself.
+/// A device without a serial is known by its port alone, where another one may be docked next, so one more attempt is
+/// allowed. If it is the same device, its password was wrong twice within this time, which locks no camera.
 const PORT_MAX: u32 = 2;
 const FORGET_PORT: Duration = Duration::from_hours(1);
 const KEPT_MAX: usize = 10_000;
 
-/// Which passwords were refused by which devices, for as long as the service runs. A corrected password is another one.
+/// The passwords that each device has refused since the service started. A corrected password counts as a new one.
 #[derive(Default)]
 pub struct Attempts(Mutex<HashMap<[u8; 32], Tried>>);
 
@@ -26,7 +26,7 @@ struct Tried {
 }
 
 impl Tried {
-    /// Must not be tried again. `lasting`: it is the same device for certain.
+    /// Whether the password must not be sent again. `lasting`: it is certainly the same device.
     const fn spent(self, lasting: bool) -> bool {
         if lasting {
             self.refused > 0 || self.uncertain >= UNCERTAIN_MAX
@@ -36,16 +36,16 @@ impl Tried {
     }
 }
 
-/// One log-in that is about to be tried; dropped without an outcome it counts as uncertain.
+/// One log-in about to be sent. Counts as uncertain when it is dropped without an outcome.
 pub(super) struct Attempt<'a> {
     attempts: &'a Attempts,
     key: [u8; 32],
     at: Instant,
-    outcome: Outcome,
+    outcome: AttemptOutcome,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum AttemptOutcome {
     Uncertain,
     Refused,
     Succeeded,
@@ -73,7 +73,7 @@ impl Attempts {
             Some(serial) => (format!("serial {serial}"), true),
             None => (format!("port {}", device.port), false),
         };
-        // Only a digest is kept; the parts can't run into each other.
+        // Only a digest is kept; quotes separate the parts.
         let whole = format!("{profile:?} {} {who:?} {password:?}", device.ids());
         let key = Sha256Digest::of(zeroize::Zeroizing::new(whole).as_bytes()).0;
         let mut kept = self.lock();
@@ -89,7 +89,7 @@ impl Attempts {
             attempts: self,
             key,
             at: now,
-            outcome: Outcome::Uncertain,
+            outcome: AttemptOutcome::Uncertain,
         })
     }
 
@@ -100,22 +100,22 @@ impl Attempts {
 
 impl Attempt<'_> {
     pub fn succeeded(mut self) {
-        self.outcome = Outcome::Succeeded;
+        self.outcome = AttemptOutcome::Succeeded;
     }
 
     pub fn refused(mut self) {
-        self.outcome = Outcome::Refused;
+        self.outcome = AttemptOutcome::Refused;
     }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         let mut kept = self.attempts.lock();
-        if self.outcome == Outcome::Succeeded {
+        if self.outcome == AttemptOutcome::Succeeded {
             kept.remove(&self.key);
             return;
         }
-        // A flood of made-up serials: the oldest are forgotten.
+        // Bounded against a flood of invented serials: the oldest are forgotten.
         if kept.len() >= KEPT_MAX
             && let Some(oldest) = kept.iter().min_by_key(|(_, t)| t.at).map(|(k, _)| *k)
         {
@@ -128,7 +128,7 @@ impl Drop for Attempt<'_> {
         });
         tried.at = self.at;
         match self.outcome {
-            Outcome::Refused => tried.refused += 1,
+            AttemptOutcome::Refused => tried.refused += 1,
             _ => tried.uncertain += 1,
         }
     }
@@ -165,7 +165,7 @@ mod tests {
             begin().unwrap().succeeded();
         }
         begin().unwrap().refused();
-        // Nobody knows how this one ended: it counts.
+        // Its outcome is unknown, so it counts.
         drop(begin().unwrap());
         assert_eq!(begin().err(), Some(UnlockError::NotRepeated));
     }

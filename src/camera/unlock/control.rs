@@ -1,15 +1,15 @@
-//! The control transfers of devices such as 4255:0001: `a1 b2 c3 d4 00`, three bytes of command, `00`, padded data.
+//! The protocol of control transfers of devices such as 4255:0001: `a1 b2 c3 d4 00`, three bytes of command, `00`, padded data.
 
 use jiff::civil::DateTime;
 use zeroize::Zeroizing;
 
-use super::{Locked, Named, UnlockError, Wait, left, text};
+use super::{LockedDevice, StatedIdentity, UnlockError, Wait, switched, text};
 use crate::camera::ptp::{BulkTransport, Setup};
 use crate::config::UnlockRole;
 
 const MARK: [u8; 5] = [0xa1, 0xb2, 0xc3, 0xd4, 0x00];
 const HEADER: usize = 9;
-/// Where a reply says how it went.
+/// Offset of a reply's status.
 const STATUS: usize = 6;
 const GOOD: u8 = 0x80;
 const OUT: Setup = Setup {
@@ -25,7 +25,7 @@ const IN: Setup = Setup {
     index: 0,
 };
 
-/// A command's three bytes and how many bytes of data go and come with it.
+/// A command's three bytes, and the length of its data in both directions.
 #[derive(Clone, Copy)]
 struct Command([u8; 3], usize);
 
@@ -51,7 +51,7 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// The reply's data; `None`: the camera says no.
+    /// The reply's data; `None`: the camera refused.
     fn send(
         &mut self,
         Command(code, length): Command,
@@ -83,7 +83,7 @@ impl<'a> Control<'a> {
     }
 }
 
-impl Locked for Control<'_> {
+impl LockedDevice for Control<'_> {
     fn log_in(&mut self, password: &str) -> Result<bool, UnlockError> {
         let command = match self.role {
             UnlockRole::Admin => LOG_IN_ADMIN,
@@ -92,8 +92,8 @@ impl Locked for Control<'_> {
         Ok(self.send(command, password.as_bytes())?.is_some())
     }
 
-    fn identity(&mut self) -> Result<Named, UnlockError> {
-        const WHAT: &str = "tell who it is";
+    fn identity(&mut self) -> Result<StatedIdentity, UnlockError> {
+        const WHAT: &str = "give its identity";
         let data = self.expect(IDENTITY, &[], WHAT)?;
         let field = |from: usize, to: usize| -> Result<&[u8], UnlockError> {
             data.get(from..to).ok_or(UnlockError::Reply(WHAT))
@@ -103,7 +103,7 @@ impl Locked for Control<'_> {
             (Some(id), Some(name)) => Some(format!("{id} {name}")),
             (one, other) => one.or(other),
         };
-        Ok(Named {
+        Ok(StatedIdentity {
             serial: text(field(0, 9)?),
             user: joined(field(9, 17)?, field(17, 52)?),
             department: joined(field(52, 68)?, field(68, 100)?),
@@ -111,7 +111,7 @@ impl Locked for Control<'_> {
     }
 
     fn battery(&mut self) -> Result<Option<u8>, UnlockError> {
-        const WHAT: &str = "tell its battery's level";
+        const WHAT: &str = "give its battery level";
         match self.expect(BATTERY, &[], WHAT)?.first() {
             Some(&level) if level <= 100 => Ok(Some(level)),
             _ => Err(UnlockError::Reply(WHAT)),
@@ -134,6 +134,6 @@ impl Locked for Control<'_> {
     }
 
     fn to_storage(&mut self) -> Result<(), UnlockError> {
-        left(self.expect(TO_STORAGE, &[], "show its storage").map(drop))
+        switched(self.expect(TO_STORAGE, &[], "show its storage").map(drop))
     }
 }

@@ -3,7 +3,7 @@ use thiserror::Error;
 use crate::camera::ptp::TransportError;
 use crate::model::{Explain, RetryClass};
 
-/// What opening a locked camera failed of. Never holds what the camera replied to a password.
+/// Errors of unlocking a camera. Never holds the camera's reply to a password.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 pub enum UnlockError {
     #[error("the profile of this locked camera has no unlock steps")]

@@ -1,11 +1,11 @@
-//! Opens cameras that only charge until they are logged in to: they then come back on the same port in another form.
+//! Unlocks cameras that only charge until somebody logs in: they then come back on the same port in another form.
 //!
-//! What to do is the profile's (`config::Unlock`), the password comes from outside and is never shown. Keeps promise 3:
-//! beside the log-in and the switch to storage, only reading commands are sent, and the clock where the profile says
-//! so. A password that was refused is not sent again ([`Attempts`]): cameras lock themselves after a few.
+//! The profile gives the steps (`config::Unlock`); the caller gives the password, which is never shown. Keeps promise 3:
+//! besides the log-in and the switch to storage, only reading commands are sent, and the clock is set where the profile
+//! says so. A refused password is not sent again ([`Attempts`]), because cameras lock themselves after a few.
 //!
-//! From outside: claim the device with `ptp::UsbTransport::open(device, claim(unlock))`, then [`run`]. When it returns,
-//! the camera is about to leave the bus; the bay waits for it for `Unlock::returns`.
+//! Claim the device with `ptp::UsbTransport::open(device, claim(unlock))`, then call [`run`]. When it returns, the camera
+//! is about to leave the bus; the bay waits `Unlock::returns` for it to come back.
 
 mod ascii;
 mod attempts;
@@ -24,21 +24,21 @@ use zeroize::Zeroizing;
 pub use attempts::Attempts;
 pub use error::UnlockError;
 
-use crate::camera::ptp::{BulkTransport, Claim, TransportError};
+use crate::camera::ptp::{BulkTransport, InterfaceClaim, TransportError};
 use crate::config::{Profile, Unlock, UnlockProtocol};
 use crate::model::{CameraClock, CameraId, ClockMethod, UsbDevice};
 
-/// What a camera told before it left its locked form. All of it is a claim.
+/// What a camera said about itself while it was unlocked. All of it is a claim.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Unlocked {
-    /// From the serial that it gave.
+pub struct UnlockReport {
+    /// From the serial that the camera gave.
     pub id: Option<CameraId>,
-    /// Whom the camera's own settings name, for people: printable, at most 64 characters each.
+    /// The user in the camera's own settings, for people: printable, at most 64 characters, as is the department.
     pub user: Option<String>,
     pub department: Option<String>,
     /// Percent.
     pub battery: Option<u8>,
-    /// Only where it was set: neither protocol can read the clock.
+    /// Only if it was set: neither protocol can read the clock.
     pub clock: Option<CameraClock>,
     /// For the log and the operator, one sentence each.
     pub warnings: Vec<String>,
@@ -46,17 +46,17 @@ pub struct Unlocked {
 
 /// Serial, user and department as a protocol reads them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Named {
+struct StatedIdentity {
     serial: Option<String>,
     user: Option<String>,
     department: Option<String>,
 }
 
-/// A camera's own commands. Each is tried once.
-trait Locked {
+/// The commands of a locked camera. Each is sent once.
+trait LockedDevice {
     /// `Ok(false)`: the camera refused the password.
     fn log_in(&mut self, password: &str) -> Result<bool, UnlockError>;
-    fn identity(&mut self) -> Result<Named, UnlockError>;
+    fn identity(&mut self) -> Result<StatedIdentity, UnlockError>;
     /// `Ok(None)`: the protocol has no such command.
     fn battery(&mut self) -> Result<Option<u8>, UnlockError>;
     fn set_clock(&mut self, local: DateTime) -> Result<(), UnlockError>;
@@ -64,13 +64,13 @@ trait Locked {
     fn to_storage(&mut self) -> Result<(), UnlockError>;
 }
 
-/// The interface that [`run`] needs.
-pub const fn claim(unlock: &Unlock) -> Claim {
+/// The USB interface that [`run`] needs.
+pub const fn claim(unlock: &Unlock) -> InterfaceClaim {
     match unlock.protocol {
-        UnlockProtocol::Control4255 => Claim::Control {
+        UnlockProtocol::Control4255 => InterfaceClaim::Control {
             interface: unlock.interface,
         },
-        UnlockProtocol::BulkAscii => Claim::Bulk {
+        UnlockProtocol::BulkAscii => InterfaceClaim::Bulk {
             interface: unlock.interface,
             endpoint_out: unlock.endpoint_out,
             endpoint_in: unlock.endpoint_in,
@@ -78,14 +78,15 @@ pub const fn claim(unlock: &Unlock) -> Claim {
     }
 }
 
-/// Logs in, asks who the camera is, and sends it into its readable form. `password` `None`: the first factory password.
+/// Logs in, reads the camera's identity, and switches it to its readable form. Without a `password`, uses the first
+/// factory password.
 pub fn run(
     transport: &mut dyn BulkTransport,
     profile: &Profile,
     device: &UsbDevice,
     password: Option<&Zeroizing<String>>,
     attempts: &Attempts,
-) -> Result<Unlocked, UnlockError> {
+) -> Result<UnlockReport, UnlockError> {
     let unlock = profile.unlock.as_ref().ok_or(UnlockError::NoSteps)?;
     let password = password
         .map(|password| password.as_str())
@@ -95,7 +96,7 @@ pub fn run(
     if password.len() != length || !password.bytes().all(|b| b.is_ascii_graphic() && b != b';') {
         return Err(UnlockError::Unfit { length });
     }
-    let mut locked: Box<dyn Locked> = match unlock.protocol {
+    let mut locked: Box<dyn LockedDevice> = match unlock.protocol {
         UnlockProtocol::Control4255 => {
             Box::new(control::Control::new(transport, unlock.reply, unlock.role))
         }
@@ -108,12 +109,12 @@ pub fn run(
             attempt.refused();
             return Err(UnlockError::WrongPassword);
         }
-        // Whether the camera counted it is not known: `attempt` counts it, too.
+        // The camera may have counted this attempt, so `attempt` counts it, too.
         Err(error) => return Err(error),
     }
-    let mut told = Unlocked::default();
+    let mut report = UnlockReport::default();
     if unlock.factory_passwords.iter().any(|p| p == password) {
-        told.warnings.push(format!(
+        report.warnings.push(format!(
             "the camera still accepts a factory password of its make: set another one, and give it as the secret of the profile {}",
             profile.name
         ));
@@ -122,44 +123,44 @@ pub fn run(
         match locked.identity() {
             Ok(named) => {
                 let make = profile.make.clone().unwrap_or_else(|| device.make());
-                told.id = named
+                report.id = named
                     .serial
                     .and_then(|serial| CameraId::new(&make, &serial));
-                (told.user, told.department) = (named.user, named.department);
+                (report.user, report.department) = (named.user, named.department);
             }
-            Err(error) => note(&mut told, "tell who it is", error)?,
+            Err(error) => note(&mut report, "give its identity", error)?,
         }
     }
     if unlock.read_battery {
         match locked.battery() {
-            Ok(level) => told.battery = level,
-            Err(error) => note(&mut told, "tell its battery's level", error)?,
+            Ok(level) => report.battery = level,
+            Err(error) => note(&mut report, "give its battery level", error)?,
         }
     }
     if profile.set_clock {
-        told.clock = Some(set_clock(
+        report.clock = Some(set_clock(
             locked.as_mut(),
             profile.time_zone.as_ref(),
-            &mut told.warnings,
+            &mut report.warnings,
         )?);
     }
     locked.to_storage()?;
-    Ok(told)
+    Ok(report)
 }
 
-/// What a camera won't tell is no reason to leave its footage there.
-fn note(told: &mut Unlocked, what: &str, error: UnlockError) -> Result<(), UnlockError> {
+/// A camera that withholds these facts is still unlocked, because its footage must be taken.
+fn note(report: &mut UnlockReport, what: &str, error: UnlockError) -> Result<(), UnlockError> {
     if error == UnlockError::Transfer(TransportError::Gone) {
         return Err(error);
     }
-    told.warnings.push(format!(
+    report.warnings.push(format!(
         "the camera did not {what} while it was unlocked: {error}"
     ));
     Ok(())
 }
 
 fn set_clock(
-    locked: &mut dyn Locked,
+    locked: &mut dyn LockedDevice,
     zone: Option<&TimeZone>,
     warnings: &mut Vec<String>,
 ) -> Result<CameraClock, UnlockError> {
@@ -198,8 +199,8 @@ fn text(field: &[u8]) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// After the switch command, a camera that leaves at once is as good as one that answers first.
-fn left(done: Result<(), UnlockError>) -> Result<(), UnlockError> {
+/// After the switch command, a camera that leaves the bus without an answer has obeyed.
+fn switched(done: Result<(), UnlockError>) -> Result<(), UnlockError> {
     match done {
         Err(UnlockError::Transfer(
             TransportError::Gone
@@ -211,7 +212,7 @@ fn left(done: Result<(), UnlockError>) -> Result<(), UnlockError> {
     }
 }
 
-/// Transfers that one reply may come in.
+/// Transfers that one reply may be split into.
 const REPLY_PARTS: usize = 8;
-/// For one reply.
+/// Limit for one reply.
 type Wait = Duration;

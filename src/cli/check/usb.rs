@@ -6,7 +6,7 @@ use rustix::fs::{Access, access};
 
 use super::diagnosis::{Diagnosis, bad, fine};
 use crate::config::{self, Config, Profiles};
-use crate::dock::usb::{PlugState, Ports, Sysfs, Verdict, judge};
+use crate::dock::usb::{PlugState, Ports, Sysfs, UsbVerdict, judge};
 use crate::model::UsbDevice;
 
 const RULE: &str = "67-camdock.rules";
@@ -126,13 +126,13 @@ fn camera(root: &Path, place: &str, device: &UsbDevice, profiles: &Profiles) -> 
         )
     };
     match judge(device, profiles) {
-        Verdict::Other => None,
-        Verdict::Refused(reason) => Some(bad(
+        UsbVerdict::Other => None,
+        UsbVerdict::Refused(reason) => Some(bad(
             "usb camera",
             format!("{place}: {reason}"),
             "Remove it.",
         )),
-        Verdict::Camera { profile, locked } => {
+        UsbVerdict::Camera { profile, locked } => {
             let name = if locked {
                 format!("{} (locked)", profile.name)
             } else {

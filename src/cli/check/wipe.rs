@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
     use crate::audit::LogKey;
-    use crate::config::Wipe;
+    use crate::config::ProfileWipe;
 
     struct Keys {
         own: VerifierKey,
@@ -184,7 +184,7 @@ mod tests {
 
     fn profile(name: &str, level: WipeLevel) -> Profile {
         let mut profile = Profiles::builtin().get(name).unwrap().as_ref().clone();
-        profile.wipe = Some(Wipe {
+        profile.wipe = Some(ProfileWipe {
             level,
             rehash: true,
         });
@@ -245,7 +245,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
         let loaded = WipePolicy::load(&file);
-        one(&told(loaded, &disk, &keys.own), false, "not root's alone");
+        one(&told(loaded, &disk, &keys.own), false, "others than root");
     }
 
     #[test]

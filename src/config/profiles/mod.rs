@@ -1,4 +1,4 @@
-//! Camera models as data: one file a model, three generic ones built in.
+//! Camera models as data: one file for each model, and three generic ones built in.
 
 mod raw;
 mod unlock;
@@ -24,16 +24,16 @@ use raw::RawProfile;
 pub(super) const GENERIC: &str = "folder";
 const PROFILES_MAX: usize = 500;
 
-/// A camera model as data: how it is read, how it says who it is, what its files are.
+/// A camera model as data: its access, its sources of identity, and its kinds of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     pub name: String,
     pub access: Access,
-    /// The USB devices it is for: the form in which the camera can be read. Empty only for folders.
+    /// The USB devices of the camera's readable form. Empty only for folders.
     pub usb: Vec<UsbMatch>,
-    /// The make where the camera itself gives a serial only.
+    /// The make, where the camera gives only a serial.
     pub make: Option<String>,
-    /// Asked in this order; the first that answers counts.
+    /// Tried in this order; the first that gives an id counts.
     pub identity: Vec<IdentitySource>,
     /// Names of files in the camera's top folder that hold its serial.
     pub identity_files: Patterns,
@@ -41,31 +41,31 @@ pub struct Profile {
     pub sidecar: Patterns,
     pub flag: FlagMarks,
     /// The zone of the camera's own clock, for comparing it with the station's; times of evidence are never changed.
-    /// `None`: not known.
+    /// `None`: unknown.
     pub time_zone: Option<TimeZone>,
-    /// Set the camera's clock where its protocol can, once it was measured and logged.
+    /// Set the camera's clock after its error was logged, where the protocol can.
     pub set_clock: bool,
     /// Storyboards and proxies are made of its recordings, if the station makes any.
     pub preview: bool,
     /// `None`: nothing is ever deleted from such a camera.
-    pub wipe: Option<Wipe>,
+    pub wipe: Option<ProfileWipe>,
     pub ptp: PtpQuirks,
     pub unlock: Option<Unlock>,
 }
 
-/// Deleting from a camera what is proven to be stored.
+/// Deleting stored files from a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wipe {
+pub struct ProfileWipe {
     pub level: WipeLevel,
-    /// Compare the SHA-256 of what lies on the camera before.
+    /// Compare the SHA-256 of the file on the camera first.
     pub rehash: bool,
 }
 
-/// What a USB device is to a profile.
+/// A profile that matches a USB device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matched {
     pub profile: Arc<Profile>,
-    /// It is the locked form, which `profile.unlock` opens.
+    /// The device is the locked form, which `profile.unlock` opens.
     pub locked: bool,
 }
 
@@ -93,7 +93,7 @@ impl Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentitySource {
-    /// `<folder>.camera` beside the folder: JSON with make and serial, left by what mounted the camera.
+    /// `<folder>.camera` beside the folder: JSON with make and serial, written by the program that mounted the camera.
     Marker,
     /// A file in the camera's top folder.
     File,
@@ -103,22 +103,22 @@ pub enum IdentitySource {
     Descriptor,
     /// The serial that PTP's `GetDeviceInfo` gives.
     DeviceInfo,
-    /// What the unlock step was told.
+    /// The serial from the unlock step.
     Unlock,
 }
 
-/// What a PTP camera must be spared.
+/// Faults of a PTP camera that the client must work around.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PtpQuirks {
     /// It hangs when its session is closed.
     pub no_close: bool,
-    /// Its partial reads can't be relied on: each file is read whole, and begun anew after an interruption.
+    /// Its partial reads are unreliable: each file is read whole, and from the start after an interruption.
     pub no_partial: bool,
-    /// Its lists of properties are wrong or make it hang: each object is asked about by itself.
+    /// Its lists of properties are wrong or make it hang: each object is queried on its own.
     pub no_lists: bool,
 }
 
-/// What marks a recording as important; it is taken first. Any mark is enough.
+/// The marks of important recordings, which are taken first. One mark is enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlagMarks {
     /// Of any folder above the file.
@@ -138,11 +138,11 @@ pub struct Profiles {
 }
 
 impl Profiles {
-    /// Only what is built in: `folder`, `mass-storage` (any USB disk), `mtp` (any MTP or PTP device).
+    /// Only the built-in profiles: `folder`, `mass-storage` (any USB disk), `mtp` (any MTP or PTP device).
     pub fn builtin() -> Self {
         let by_name = raw::BUILT_IN.map(|(name, text)| {
             let path = PathBuf::from(name);
-            // Constants of ours that a test loads.
+            // These constants are checked by a test.
             let profile = file::parse::<RawProfile>(&path, text)
                 .and_then(|raw| raw.validated(&path, text))
                 .unwrap_or_else(|error| unreachable!("{error}"));
@@ -154,7 +154,7 @@ impl Profiles {
         }
     }
 
-    /// The profile that fits a USB device most exactly; `None`: it is no camera as far as anybody said.
+    /// The profile that matches a USB device most specifically; `None`: no profile calls it a camera.
     pub fn for_usb(&self, device: &UsbDevice) -> Option<Matched> {
         let fitting = self.by_name.values().flat_map(|profile| {
             let locked = profile.unlock.iter().flat_map(|unlock| &unlock.usb);
@@ -164,7 +164,7 @@ impl Profiles {
                 .filter(|(m, _)| m.fits(device))
                 .map(move |(m, locked)| (m.exactness(), profile, locked))
         });
-        // Of two equally exact ones the first by name, so that the choice does not change by itself.
+        // Of two equally specific ones the first by name, so that the choice is stable.
         fitting
             .reduce(|best, next| if next.0 > best.0 { next } else { best })
             .map(|(_, profile, locked)| Matched {
@@ -173,7 +173,7 @@ impl Profiles {
             })
     }
 
-    /// Reads the profiles that belong to a configuration; fails too when one that a dock folder names is gone.
+    /// Reads the profiles that belong to a configuration. Also fails when a docked folder's profile does not exist.
     pub fn reload(config: &Config) -> Result<Self, ConfigError> {
         let profiles = Self::load(&config.profiles_dir)?;
         for folder in &config.dock.folders {
@@ -204,7 +204,7 @@ impl Profiles {
         self.by_name.values()
     }
 
-    /// Reads every `*.toml` of a folder; a folder that does not exist leaves what is built in.
+    /// Reads every `*.toml` of a folder; a folder that does not exist leaves only the built-in ones.
     pub fn load(dir: &Path) -> Result<Self, ConfigError> {
         let mut profiles = Self::builtin();
         let failed = |source| ConfigError::Read {

@@ -1,4 +1,4 @@
-//! What a profile's file says, and its way to a checked [`Profile`].
+//! A profile's file as it is written, and its conversion to a checked [`Profile`].
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::unlock::RawUnlock;
 use super::usb::RawUsbMatch;
-use super::{Access, FlagMarks, IdentitySource, Profile, PtpQuirks, Wipe};
+use super::{Access, FlagMarks, IdentitySource, Profile, ProfileWipe, PtpQuirks};
 use crate::config::{ConfigError, Patterns, file};
 use crate::model::WipeLevel;
 
@@ -31,7 +31,7 @@ pub(super) struct RawProfile {
     access: Access,
     usb: Vec<RawUsbMatch>,
     make: Option<Spanned<String>>,
-    /// By default what suits the access.
+    /// The default depends on the access.
     identity: Option<Vec<IdentitySource>>,
     identity_files: Vec<String>,
     video: Vec<String>,
@@ -204,7 +204,7 @@ impl RawProfile {
             Access::Folder => Some(
                 "cannot be given for `access = \"folder\"`: a folder is no camera of which it is known what deleting does",
             ),
-            // What an unlock step was told is not said again by the form that is deleted from.
+            // The form that is deleted from does not repeat the serial of the unlock step.
             Access::Ptp
                 if !identity.iter().any(|source| {
                     matches!(
@@ -215,7 +215,7 @@ impl RawProfile {
             {
                 Some("needs cameras that give their serial over PTP or as a USB descriptor")
             }
-            // The root helper asks the USB device itself who it is, and nothing on the medium.
+            // Root's helper trusts only the USB device's serial, nothing on the medium.
             Access::MassStorage if !identity.contains(&IdentitySource::Descriptor) => {
                 Some("needs cameras that give their serial as a USB descriptor")
             }
@@ -247,7 +247,7 @@ impl RawProfile {
             time_zone,
             set_clock: self.set_clock,
             preview: self.preview,
-            wipe: level.map(|level| Wipe {
+            wipe: level.map(|level| ProfileWipe {
                 level,
                 rehash: self.wipe_rehash,
             }),

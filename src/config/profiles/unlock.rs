@@ -1,4 +1,4 @@
-//! How a locked camera is asked to show its storage: `[unlock]` of a profile. Plain data; the room `camera` carries it out.
+//! The steps that unlock a camera: `[unlock]` of a profile. Plain data; the room `camera` carries them out.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use serde::Deserialize;
 
 use super::usb::{RawUsbMatch, UsbMatch};
 
-/// The step from a camera's locked form to the one that `usb` of the profile matches.
+/// How a camera gets from its locked form to the one that the profile's `usb` matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unlock {
     pub protocol: UnlockProtocol,
-    /// The camera's locked form, at least one. The profile's own `usb` matches what it becomes.
+    /// The camera's locked form, at least one. The profile's own `usb` matches the unlocked form.
     pub usb: Vec<UsbMatch>,
     pub role: UnlockRole,
     /// Name of the secret with the password: [`crate::config::Secrets::unlock_password`]. `None`: the first factory password.
     pub secret: Option<String>,
-    /// What the make ships its cameras with, no secrets. Never tried one after the other; that one of them works is warned of.
+    /// The make's public default passwords. Never tried in turn; a camera that accepts one causes a warning.
     pub factory_passwords: Vec<String>,
     /// The vendor interface to claim.
     pub interface: u8,
@@ -23,13 +23,13 @@ pub struct Unlock {
     pub endpoint_out: u8,
     /// For `bulk-ascii`; bit 7 set.
     pub endpoint_in: u8,
-    /// For one reply.
+    /// Limit for one reply.
     pub reply: Duration,
     /// How long the camera may take to come back in its other form, on the same port.
     pub returns: Duration,
-    /// Ask for serial, user and department before leaving the locked form.
+    /// Read serial, user and department while the camera is unlocked.
     pub read_identity: bool,
-    /// Ask for the battery, where the protocol has it.
+    /// Read the battery level, where the protocol can.
     pub read_battery: bool,
 }
 
@@ -107,7 +107,7 @@ const fn yes() -> bool {
 }
 
 impl RawUnlock {
-    /// Fails with the key and what is wrong with it.
+    /// The error is the key and a clause that follows it.
     pub fn validated(self) -> Result<Unlock, (&'static str, String)> {
         let usb: Vec<UsbMatch> = self
             .usb

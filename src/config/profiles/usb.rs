@@ -1,11 +1,11 @@
-//! Which USB devices a profile is for.
+//! The USB devices that a profile applies to.
 
 use serde::Deserialize;
 
 use crate::config::Patterns;
 use crate::model::{UsbDevice, UsbInterface};
 
-/// One kind of USB device. Every key that is given must fit; at least one of vendor and class is given.
+/// One kind of USB device. A device must match every key that is given; vendor or class must be given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UsbMatch {
     pub vendor: Option<u16>,
@@ -56,7 +56,7 @@ impl UsbMatch {
             && ((self.class.is_none() && self.interface_name.is_none()) || interface())
     }
 
-    /// The greater, the more exactly it names a device; the most exact of all fitting profiles is taken.
+    /// A greater value is more specific; of all matching profiles the most specific is used.
     pub(super) fn exactness(&self) -> u32 {
         let given = |is: bool, weight: u32| if is { weight } else { 0 };
         given(self.product.is_some(), 32)
@@ -80,7 +80,7 @@ pub(super) struct RawUsbMatch {
 }
 
 impl RawUsbMatch {
-    /// Fails with what is wrong, to be shown behind the key's name.
+    /// The error is a clause that follows the key's name.
     pub fn validated(&self) -> Result<UsbMatch, String> {
         let id = |key: &str, text: &Option<String>| {
             text.as_ref()

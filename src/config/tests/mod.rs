@@ -12,9 +12,9 @@ use crate::model::Explain as _;
 const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
 const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0LWJ5dGVz\n-----END PRIVATE KEY-----\n";
 
-struct Place(tempfile::TempDir);
+struct ConfigDir(tempfile::TempDir);
 
-impl Place {
+impl ConfigDir {
     fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         place.write("a.pem", PUBLIC);
@@ -73,7 +73,7 @@ fn line_of(text: &str, needle: &str) -> usize {
 
 #[test]
 fn a_misspelt_key_is_named_with_its_line_and_the_nearest_known_one() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     for (section, line, nearest) in [
         ("station", "nmae = \"x\"", "name"),
         ("station", "sate_dir = \"x\"", "state_dir"),
@@ -113,7 +113,7 @@ fn a_misspelt_key_is_named_with_its_line_and_the_nearest_known_one() {
 
 #[test]
 fn an_unknown_key_near_to_none_lists_what_is_known() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     let error = place.with("log", "colour = true").unwrap_err();
     assert!(!error.to_string().contains("did you mean"), "{error}");
     assert!(
@@ -130,7 +130,7 @@ fn an_unknown_key_near_to_none_lists_what_is_known() {
 
 #[test]
 fn a_secret_in_the_file_is_refused_with_the_place_where_secrets_go_and_never_shown() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     for line in [
         "secret_key = \"hunter2hunter2\"",
         "secret_access_key = \"hunter2hunter2\"",
@@ -155,7 +155,7 @@ fn a_secret_in_the_file_is_refused_with_the_place_where_secrets_go_and_never_sho
 
 #[test]
 fn a_private_key_where_a_public_one_belongs_is_refused_and_never_shown() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     for text in [
         PRIVATE.to_owned(),
         format!("{PUBLIC}{PRIVATE}"),
@@ -174,7 +174,7 @@ fn a_private_key_where_a_public_one_belongs_is_refused_and_never_shown() {
 
 #[test]
 fn a_recipient_file_without_a_public_key_is_refused() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     place.write("text.pem", "hello");
     place.write("binary.pem", [0x30, 0x82, 0xff, 0xfe]);
     place.write("large.pem", vec![b'a'; 70_000]);
@@ -199,7 +199,7 @@ fn a_recipient_file_without_a_public_key_is_refused() {
 
 #[test]
 fn every_missing_essential_is_named_at_once() {
-    let error = Place::new().load("").unwrap_err();
+    let error = ConfigDir::new().load("").unwrap_err();
     let ConfigError::Several { problems, .. } = &error else {
         panic!("{error}");
     };
@@ -219,7 +219,7 @@ fn every_missing_essential_is_named_at_once() {
 
 #[test]
 fn values_out_of_range_are_refused_with_their_line_and_a_fix() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     for (section, line) in [
         ("station", "name = \"Leeds North\""),
         ("station", "name = \"../x\""),
@@ -307,7 +307,7 @@ fn values_out_of_range_are_refused_with_their_line_and_a_fix() {
 
 #[test]
 fn a_file_that_is_no_toml_gives_its_line() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     let error = place.load("[station]\nname = \n").unwrap_err();
     assert!(error.to_string().contains("camdock.toml:2:"), "{error}");
     let file = place.write("camdock.toml", b"[station]\n\nname = \"\xff\"");
@@ -323,7 +323,7 @@ fn a_file_that_is_no_toml_gives_its_line() {
 
 #[test]
 fn relative_paths_are_meant_from_the_files_folder() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     let config = place.with("spool", "dir = \"sp\"").unwrap().config;
     assert_eq!(config.spool.dir, place.at("sp"));
     assert_eq!(config.dock.folders[0].path, place.at("media"));
@@ -337,7 +337,7 @@ fn relative_paths_are_meant_from_the_files_folder() {
 
 #[test]
 fn what_weakens_the_promises_is_warned_of() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     let warned = |section: &str, line: &str, word: &str| {
         let loaded = place.with(section, line).unwrap();
         loaded.warnings.iter().any(|warning| warning.contains(word))
@@ -369,7 +369,7 @@ fn what_weakens_the_promises_is_warned_of() {
 
 #[test]
 fn a_dock_folder_with_an_unknown_profile_is_refused() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     let line = "folders = [{ path = \"m\", profile = \"acme\" }]";
     let error = place.with("dock", line).unwrap_err();
     assert!(
@@ -387,7 +387,7 @@ fn a_dock_folder_with_an_unknown_profile_is_refused() {
 
 #[test]
 fn wrong_profiles_are_refused() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     for (name, text, expected) in [
         ("x.toml", "vidoe = []", "did you mean `video`"),
         ("x.toml", "video = [\"[\"]", "`video` has the pattern"),
@@ -418,7 +418,7 @@ fn wrong_profiles_are_refused() {
 #[test]
 fn pace_follows_the_local_time_of_day_even_over_midnight() {
     let line = "pace = [{ from = \"07:00\", to = \"19:00\", megabits_per_second = 20 }, { from = \"22:30\", to = \"06:00\", megabits_per_second = 0.8 }]";
-    let pace = Place::new()
+    let pace = ConfigDir::new()
         .with("upload", line)
         .unwrap()
         .config
@@ -437,7 +437,7 @@ fn pace_follows_the_local_time_of_day_even_over_midnight() {
         assert_eq!(pace.limit_at(time.parse().unwrap()), expected, "{time}");
     }
     let line = "pace = [{ from = \"00:00\", to = \"24:00\", megabits_per_second = 1 }]";
-    let pace = Place::new()
+    let pace = ConfigDir::new()
         .with("upload", line)
         .unwrap()
         .config
@@ -448,7 +448,7 @@ fn pace_follows_the_local_time_of_day_even_over_midnight() {
 
 #[tokio::test]
 async fn edits_of_each_file_are_noticed_whichever_way_they_are_made() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     let config = place.load(&good("", "")).unwrap().config;
     let (watch, mut changes) = watch(&config);
     let mut expect = async |expected: Changed| {

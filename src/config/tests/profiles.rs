@@ -34,7 +34,7 @@ fn device(ids: (u16, u16), interfaces: Vec<UsbInterface>) -> UsbDevice {
 }
 
 fn profiles(files: &[(&str, &str)]) -> Result<Profiles, ConfigError> {
-    let place = Place::new();
+    let place = ConfigDir::new();
     for (name, text) in files {
         place.write(&format!("profiles/{name}.toml"), text);
     }

@@ -6,7 +6,7 @@ fn private(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-fn config(place: &Place) -> Config {
+fn config(place: &ConfigDir) -> Config {
     place
         .with("station", "state_dir = \"state\"")
         .unwrap()
@@ -15,7 +15,7 @@ fn config(place: &Place) -> Config {
 
 #[test]
 fn keys_that_others_can_read_are_refused_with_the_command_that_mends_it() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     let config = config(&place);
     let secrets = Secrets::new(None, |_| None);
     let error = secrets.wrap_key(&config).unwrap_err();
@@ -46,7 +46,7 @@ fn keys_that_others_can_read_are_refused_with_the_command_that_mends_it() {
 
 #[test]
 fn a_fifo_in_place_of_a_key_does_not_hang() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     let config = config(&place);
     let path = place.at("state/keys/station.key");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -64,7 +64,7 @@ fn a_fifo_in_place_of_a_key_does_not_hang() {
 
 #[test]
 fn systemd_credentials_come_before_the_key_files() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     let config = config(&place);
     private(&place.write("state/keys/station.key", "file"), 0o600);
     private(&place.write("credentials/station.key", "credential"), 0o440);
@@ -81,7 +81,7 @@ fn systemd_credentials_come_before_the_key_files() {
 
 #[test]
 fn the_stores_keys_come_from_file_then_credentials_then_environment() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     let mut config = config(&place);
     let environment = |name: &str| match name {
         "CAMDOCK_STORE_ACCESS_KEY_ID" => Some("env-id".into()),

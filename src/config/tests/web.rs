@@ -2,14 +2,14 @@
 
 use super::*;
 
-fn with(place: &Place, section: &str, line: &str) -> Result<Loaded, ConfigError> {
+fn with(place: &ConfigDir, section: &str, line: &str) -> Result<Loaded, ConfigError> {
     let text = good("", "");
     place.load(&format!("{text}\n[{section}]\n{line}\n"))
 }
 
 #[test]
 fn what_other_machines_can_reach_needs_tls_and_a_token() {
-    let place = Place::new();
+    let place = ConfigDir::new();
     for (section, line) in [
         ("web", "listen = \"0.0.0.0:8480\""),
         ("web", "listen = \"[::]:8480\""),

@@ -1,12 +1,12 @@
 use super::Check;
 use crate::config::raw::{Merged, RawFolder};
-use crate::config::settings::{Bay, Dock, DockFolder};
+use crate::config::settings::{Bay, DockFolder, DockSettings};
 use crate::model::BayName;
 
 const FOLDERS_MAX: usize = 64;
 const BAYS_MAX: usize = 1024;
 
-pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> Dock {
+pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> DockSettings {
     let raw = &merged.dock;
     if raw.folders.value.is_empty() {
         check.missing(
@@ -41,7 +41,7 @@ pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> Dock {
         "has too many entries",
         "Name at most 64 folders; each of them holds any number of bays.",
     );
-    Dock {
+    DockSettings {
         folders,
         usb: raw.usb.value,
         bays: bays(check, merged),

@@ -1,4 +1,4 @@
-//! Stage three: merged values become the checked, typed [`Config`]. All that is wrong is reported at once.
+//! Stage three: merged values become the checked, typed [`Config`]. All errors are reported at once.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,10 @@ mod upload;
 mod web;
 
 use super::raw::{Merged, Setting};
-use super::settings::{Config, Ingest, Log, Recipient, Seal, Spool, Station};
+use super::settings::{
+    Config, IngestSettings, LogSettings, RecipientFile, SealSettings, SpoolSettings,
+    StationSettings,
+};
 use super::station_files::StationFiles;
 use super::{ConfigError, beside, file};
 use crate::model::{Sha256Digest, StationName};
@@ -26,7 +29,7 @@ const PEM_BYTES_MAX: u64 = 64 << 10;
 const RECIPIENTS_MAX: usize = 32;
 const YEAR_SECONDS: f64 = 365.0 * 86_400.0;
 
-/// Collects what is wrong, with the lines it stands in.
+/// Collects errors with their lines.
 struct Check<'a> {
     path: &'a Path,
     text: &'a str,
@@ -71,7 +74,7 @@ impl Check<'_> {
         }
     }
 
-    /// Relative paths are meant from the configuration file's folder.
+    /// Relative paths start at the configuration file's folder.
     fn path(&self, text: &str) -> PathBuf {
         self.path.parent().unwrap_or(Path::new("/")).join(text)
     }
@@ -130,7 +133,7 @@ pub(super) fn config(
             }
         });
     };
-    let spool = Spool {
+    let spool = SpoolSettings {
         dir: if merged.spool.dir.value.is_empty() {
             files.default_spool_dir()
         } else {
@@ -161,7 +164,7 @@ pub(super) fn config(
     })
 }
 
-fn station(check: &mut Check<'_>, merged: &Merged) -> Option<Station> {
+fn station(check: &mut Check<'_>, merged: &Merged) -> Option<StationSettings> {
     let raw = &merged.station;
     let name = if raw.name.value.is_empty() {
         check.missing(
@@ -203,7 +206,7 @@ fn station(check: &mut Check<'_>, merged: &Merged) -> Option<Station> {
         "Use at most 200 printable ASCII characters without spaces or `+`, for example `evidence.police.example/leeds-1`.",
     );
     let name = name?;
-    Some(Station {
+    Some(StationSettings {
         log_origin: if origin.is_empty() {
             format!("camdock/{name}")
         } else {
@@ -214,7 +217,7 @@ fn station(check: &mut Check<'_>, merged: &Merged) -> Option<Station> {
     })
 }
 
-fn seal(check: &mut Check<'_>, merged: &Merged, warnings: &mut Vec<String>) -> Seal {
+fn seal(check: &mut Check<'_>, merged: &Merged, warnings: &mut Vec<String>) -> SealSettings {
     let raw = &merged.seal;
     let length = raw.frame_length.value;
     check.ensure(
@@ -238,7 +241,7 @@ fn seal(check: &mut Check<'_>, merged: &Merged, warnings: &mut Vec<String>) -> S
         "has too many entries",
         "Name at most 32 recipients.",
     );
-    let mut recipients: Vec<Recipient> = Vec::new();
+    let mut recipients: Vec<RecipientFile> = Vec::new();
     for entry in given.iter().take(RECIPIENTS_MAX) {
         if let Some(recipient) = recipient(check, entry) {
             check.ensure(
@@ -254,19 +257,19 @@ fn seal(check: &mut Check<'_>, merged: &Merged, warnings: &mut Vec<String>) -> S
     if recipients.len() == 1 {
         warnings.push("Footage is sealed to one recipient only: if that key is lost, nobody can open it. Add a second public key that is kept elsewhere.".into());
     }
-    Seal {
+    SealSettings {
         recipients,
         frame_length: length,
     }
 }
 
-fn recipient(check: &mut Check<'_>, entry: &Spanned<String>) -> Option<Recipient> {
+fn recipient(check: &mut Check<'_>, entry: &Spanned<String>) -> Option<RecipientFile> {
     let path = check.path(entry.get_ref());
     let mut pem = match file::read_text(&path, PEM_BYTES_MAX) {
         Ok(pem) => pem,
         Err(error) => {
             check.problems.push(match error {
-                // DER and other binary forms, without guessing what is in them.
+                // DER or another binary form.
                 ConfigError::Syntax { .. } => not_a_public_key(check, entry, &path),
                 other => other,
             });
@@ -279,7 +282,7 @@ fn recipient(check: &mut Check<'_>, entry: &Spanned<String>) -> Option<Recipient
         return None;
     }
     if pem.contains("-----BEGIN PUBLIC KEY-----") {
-        Some(Recipient { path, pem })
+        Some(RecipientFile { path, pem })
     } else {
         pem.zeroize();
         let error = not_a_public_key(check, entry, &path);
@@ -298,7 +301,7 @@ fn not_a_public_key(check: &Check<'_>, entry: &Spanned<String>, path: &Path) -> 
     }
 }
 
-fn ingest(check: &mut Check<'_>, merged: &Merged) -> Ingest {
+fn ingest(check: &mut Check<'_>, merged: &Merged) -> IngestSettings {
     let raw = &merged.ingest;
     let cameras = raw.parallel_cameras.value;
     check.ensure(
@@ -316,14 +319,14 @@ fn ingest(check: &mut Check<'_>, merged: &Merged) -> Ingest {
         "is out of range",
         "Use 1 to 100000000; 1000000 suits every camera.",
     );
-    Ingest {
+    IngestSettings {
         parallel_cameras: (cameras > 0).then_some(cameras as usize),
         accept_unknown: raw.accept_unknown.value,
         max_files,
     }
 }
 
-fn log(check: &mut Check<'_>, merged: &Merged) -> Log {
+fn log(check: &mut Check<'_>, merged: &Merged) -> LogSettings {
     let raw = &merged.log;
     check.ensure(
         EnvFilter::builder().parse(&raw.level.value).is_ok() && !raw.level.value.is_empty(),
@@ -332,7 +335,7 @@ fn log(check: &mut Check<'_>, merged: &Merged) -> Log {
         "is not a log filter",
         "Use error, warn, info, debug or trace, or a filter such as `info,camdock::upload=debug`.",
     );
-    Log {
+    LogSettings {
         format: raw.format.value,
         level: raw.level.value.clone(),
     }

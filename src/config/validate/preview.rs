@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use super::Check;
 use crate::config::raw::Merged;
-use crate::config::settings::Preview;
+use crate::config::settings::PreviewSettings;
 
-pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> Preview {
+pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> PreviewSettings {
     let raw = &merged.preview;
     check.ensure(
         (1..=16).contains(&raw.workers.value),
@@ -41,7 +41,7 @@ pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> Preview {
         "is out of range",
         "Use 1 to 8760 hours (a year); switch previews off with `enabled = false`.",
     );
-    Preview {
+    PreviewSettings {
         enabled: raw.enabled.value,
         workers: raw.workers.value as usize,
         height: raw.height.value,

@@ -1,8 +1,12 @@
 use super::Check;
 use crate::config::raw::Merged;
-use crate::config::settings::{RetentionMode, Store};
+use crate::config::settings::{RetentionMode, StoreSettings};
 
-pub(super) fn section(check: &mut Check<'_>, merged: &Merged, warnings: &mut Vec<String>) -> Store {
+pub(super) fn section(
+    check: &mut Check<'_>,
+    merged: &Merged,
+    warnings: &mut Vec<String>,
+) -> StoreSettings {
     let raw = &merged.store;
     let bucket = &raw.bucket.value;
     if bucket.is_empty() {
@@ -96,7 +100,7 @@ pub(super) fn section(check: &mut Check<'_>, merged: &Merged, warnings: &mut Vec
         "is out of range",
         "Use 1 to 3600 seconds; 60 suits most stores.",
     );
-    Store {
+    StoreSettings {
         endpoint: (!endpoint.is_empty()).then(|| endpoint.clone()),
         region: region.clone(),
         bucket: bucket.clone(),

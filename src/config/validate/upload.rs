@@ -2,9 +2,9 @@ use toml::Spanned;
 
 use super::Check;
 use crate::config::raw::{Merged, RawPace};
-use crate::config::settings::{Pace, PaceWindow, Upload};
+use crate::config::settings::{PaceSettings, PaceWindow, UploadSettings};
 
-pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> Upload {
+pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> UploadSettings {
     let raw = &merged.upload;
     let parts = raw.parts_in_flight.value;
     check.ensure(
@@ -22,14 +22,14 @@ pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> Upload {
         "is out of range",
         "Use 5242880 (5 MiB, the least that S3 takes) to 1073741824 bytes; 8 to 16 MiB is good.",
     );
-    Upload {
+    UploadSettings {
         parts_in_flight: parts as usize,
         part_size,
         pace: pace(check, &raw.pace.value),
     }
 }
 
-fn pace(check: &mut Check<'_>, given: &[Spanned<RawPace>]) -> Pace {
+fn pace(check: &mut Check<'_>, given: &[Spanned<RawPace>]) -> PaceSettings {
     let mut windows: Vec<PaceWindow> = Vec::new();
     for entry in given {
         let span = entry.span();
@@ -72,7 +72,7 @@ fn pace(check: &mut Check<'_>, given: &[Spanned<RawPace>]) -> Pace {
         );
         windows.push(window);
     }
-    Pace { windows }
+    PaceSettings { windows }
 }
 
 fn minute(text: &str) -> Option<u16> {

@@ -1,16 +1,16 @@
-//! `[web]` and `[metrics]`: who may look, from where.
+//! `[web]` and `[metrics]`: addresses, TLS and tokens.
 
 use std::net::SocketAddr;
 use std::str::FromStr as _;
 
 use super::super::raw::{Merged, RawToken, Setting};
-use super::super::settings::{LANGUAGES, Metrics, Role, Tls, Token, Web};
+use super::super::settings::{LANGUAGES, MetricsSettings, Role, Tls, Token, WebSettings};
 use super::Check;
 use crate::model::Sha256Digest;
 
 const TOKENS_MAX: usize = 256;
 
-pub(super) fn sections(check: &mut Check<'_>, merged: &Merged) -> (Web, Metrics) {
+pub(super) fn sections(check: &mut Check<'_>, merged: &Merged) -> (WebSettings, MetricsSettings) {
     let raw = &merged.web;
     let listen = address(check, &raw.listen, "127.0.0.1:8480");
     let metrics = address(check, &merged.metrics.listen, "127.0.0.1:9480");
@@ -64,13 +64,13 @@ pub(super) fn sections(check: &mut Check<'_>, merged: &Merged) -> (Web, Metrics)
         "is not a language of the pages",
         &format!("Use one of: {}.", LANGUAGES.join(", ")),
     );
-    let web = Web {
+    let web = WebSettings {
         listen,
         tls,
         language: raw.language.value.clone(),
         tokens,
     };
-    (web, Metrics { listen: metrics })
+    (web, MetricsSettings { listen: metrics })
 }
 
 /// An empty text means: do not listen.

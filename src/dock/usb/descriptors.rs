@@ -1,4 +1,4 @@
-//! Raw USB descriptors as the kernel keeps them: `descriptors` in a device's sysfs folder. Pure, bounded, trusts nothing.
+//! Parses raw USB descriptors, which the kernel keeps as `descriptors` in a device's sysfs folder. Pure and bounded.
 
 use thiserror::Error;
 
@@ -43,7 +43,7 @@ pub enum AbsurdDescriptors {
 }
 
 /// Device descriptor, then each configuration with all its interfaces, alternate settings and endpoints
-/// (USB 2.0, section 9.6). Descriptors of other kinds are stepped over.
+/// (USB 2.0, section 9.6). Descriptors of other kinds are skipped.
 pub fn parse(bytes: &[u8]) -> Result<Descriptors, AbsurdDescriptors> {
     use AbsurdDescriptors as Absurd;
     if bytes.len() > BYTES_MAX {
@@ -62,7 +62,7 @@ pub fn parse(bytes: &[u8]) -> Result<Descriptors, AbsurdDescriptors> {
         interfaces: Vec::new(),
     };
     let mut configuration = None;
-    // The interface that endpoints belong to; none after a configuration's start.
+    // Whether an interface that endpoints can belong to has begun.
     let mut open = false;
     let mut rest = &bytes[18..];
     while let [length, kind, ..] = *rest {
@@ -127,7 +127,7 @@ pub fn parse(bytes: &[u8]) -> Result<Descriptors, AbsurdDescriptors> {
 
 /// Builds what [`parse`] reads, for tests: ids, then (class, subclass, protocol) of each interface with two bulk endpoints.
 #[cfg(test)]
-pub(crate) fn made(vendor: u16, product: u16, interfaces: &[(u8, u8, u8)]) -> Vec<u8> {
+pub(crate) fn descriptor_bytes(vendor: u16, product: u16, interfaces: &[(u8, u8, u8)]) -> Vec<u8> {
     let mut bytes = vec![18, DEVICE, 0, 2, 0, 0, 0, 64];
     bytes.extend(vendor.to_le_bytes());
     bytes.extend(product.to_le_bytes());
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_interface_of_every_configuration_and_alternate_setting_is_seen() {
-        let mut bytes = made(0x46f4, 1, &[(8, 6, 0x50)]);
+        let mut bytes = descriptor_bytes(0x46f4, 1, &[(8, 6, 0x50)]);
         // An alternate setting, a class descriptor between, and a second configuration with a keyboard.
         bytes.extend([9, INTERFACE, 0, 1, 4, 8, 6, 0x62, 0]);
         bytes.extend([5, 0x24, 1, 2, 3]);
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn absurd_descriptors_are_refused() {
         use AbsurdDescriptors as Absurd;
-        let good = made(1, 2, &[(8, 6, 0x50)]);
+        let good = descriptor_bytes(1, 2, &[(8, 6, 0x50)]);
         let with = |more: &[u8]| parse(&[&good[..], more].concat());
         assert_eq!(parse(&[]), Err(Absurd::NoDevice));
         assert_eq!(parse(&good[..17]), Err(Absurd::NoDevice));
@@ -209,7 +209,7 @@ mod tests {
             mut bytes in proptest::collection::vec(any::<u8>(), 0..600), whole in any::<bool>()
         ) {
             if whole {
-                bytes.splice(..0, made(1, 2, &[(3, 1, 1), (8, 6, 0x50)]));
+                bytes.splice(..0, descriptor_bytes(1, 2, &[(3, 1, 1), (8, 6, 0x50)]));
             }
             if let Ok(found) = parse(&bytes) {
                 prop_assert!(found.interfaces.len() <= INTERFACES_MAX);
@@ -220,7 +220,7 @@ mod tests {
         /// Cutting a device's descriptors anywhere never hides an interface silently.
         #[test]
         fn a_cut_is_an_error_or_falls_between_descriptors(cut in 0usize..82) {
-            let bytes = made(1, 2, &[(8, 6, 0x50), (3, 1, 1)]);
+            let bytes = descriptor_bytes(1, 2, &[(8, 6, 0x50), (3, 1, 1)]);
             let starts = [18, 27, 36, 43, 50, 59, 66, 73];
             let cut = cut.min(bytes.len());
             prop_assert_eq!(parse(&bytes[..cut]).is_ok(), starts.contains(&cut) || cut == bytes.len());

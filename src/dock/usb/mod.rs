@@ -1,20 +1,20 @@
-//! USB devices: read from sysfs, judged by profiles, given to bays. libusb only hurries the scan.
+//! USB devices: reads them from sysfs, matches them with profiles, and assigns them to bays. libusb only speeds up the scan.
 
 pub mod descriptors;
-mod hints;
-mod judge;
-#[cfg(test)]
-mod made_up;
-mod plugged;
+mod hotplug;
 mod ports;
+mod slots;
 mod sysfs;
+#[cfg(test)]
+mod test_tree;
+mod verdict;
 
 #[cfg(test)]
-pub(crate) use made_up::{DISK, Tree, made};
+pub(crate) use test_tree::{DISK, SysfsTree, descriptor_bytes};
 
-pub use judge::{Verdict, hostile, judge};
 pub use sysfs::{BlockNode, Plug, PlugState, Sysfs};
+pub use verdict::{UsbVerdict, hostile, judge};
 
-pub(super) use hints::Hints;
-pub(super) use plugged::{Around, Plugged};
+pub(super) use hotplug::HotplugListener;
 pub use ports::Ports;
+pub(super) use slots::{ScanContext, UsbSlots};

@@ -1,4 +1,5 @@
-//! Which bay a port is: named in the configuration, else numbered once and for ever. Pure; the caller keeps it on disk.
+//! Assigns bays to ports: named in the configuration, else numbered once and for all. Pure; the caller keeps the numbers on
+//! disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Bay;
 use crate::model::BayName;
 
-/// Ports that get a number of their own; more than any machine has.
+/// Ports that get a number at most; no machine has as many.
 const NUMBERED_MAX: usize = 4096;
 
 #[derive(Debug)]
@@ -25,7 +26,7 @@ struct Saved {
 }
 
 impl Ports {
-    /// `saved` is what [`Ports::take_changed`] gave the last time; `Err` when it can't be read.
+    /// `saved` is what [`Ports::take_changed`] gave last; `Err` when it is malformed.
     pub fn new(bays: &[Bay], saved: Option<&[u8]>) -> Result<Self, serde_json::Error> {
         let saved = saved.map(serde_json::from_slice::<Saved>).transpose()?;
         Ok(Self::with(bays, saved.map(|s| s.bays).unwrap_or_default()))
@@ -48,7 +49,7 @@ impl Ports {
         }
     }
 
-    /// With nothing kept from before.
+    /// Starts without saved numbers.
     pub fn unsaved(bays: &[Bay]) -> Self {
         Self::with(bays, BTreeMap::new())
     }
@@ -59,7 +60,7 @@ impl Ports {
         if let Some(bay) = named(port).or_else(|| peer.and_then(named)) {
             return bay.clone();
         }
-        // A number that the configuration has made a name since is given up.
+        // The configuration may have used this number as a name since.
         let free = |n: &u32| !self.names.contains(&numbered(*n));
         let known = |port| self.numbers.get(port).copied().filter(free);
         let number = known(port).or_else(|| peer.and_then(known));
@@ -77,12 +78,12 @@ impl Ports {
         numbered(number)
     }
 
-    /// Whether a name is a port's, so that a docked folder of the same name must have another.
+    /// Whether a name belongs to a port, so that a docked folder can't use it.
     pub fn owns(&self, name: &BayName) -> bool {
         self.names.contains(name) || self.numbers.values().any(|n| numbered(*n) == *name)
     }
 
-    /// What to keep on disk if something changed since the last time.
+    /// The bytes to keep on disk, if something has changed since the last call.
     pub fn take_changed(&mut self) -> Option<Vec<u8>> {
         let saved = Saved {
             v: 1,
@@ -121,7 +122,7 @@ mod tests {
         assert_eq!(ports.bay("b", Some("x")).as_str(), "left");
         assert_eq!(ports.bay("x", Some("a")).as_str(), "left");
         assert!(ports.take_changed().is_none());
-        // A number that the configuration uses as a name is left out.
+        // A number that the configuration uses as a name is skipped.
         assert_eq!(ports.bay("d", None).as_str(), "bay-2");
         assert!(ports.owns(&BayName::new("bay-1")) && ports.owns(&BayName::new("bay-2")));
         assert!(!ports.owns(&BayName::new("bay-3")));

@@ -1,4 +1,5 @@
-//! Runs the watch: one thread a configured folder, so that one that hangs stops no other; one task that classifies.
+//! Runs the watch: one thread for each configured folder, so that a hanging one stops no other, and one task that turns
+//! their scans into events.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,66 +10,66 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use super::classify::{Docked, Look};
+use super::docked_folders::{DockedFolders, FolderScan};
 use super::event_log::EventLog;
-use super::scan::{self, Ears};
-use super::usb::{Around, Hints, Plug, Plugged, Ports, Sysfs};
+use super::folder_scan::{self, FolderWatches};
+use super::usb::{HotplugListener, Plug, Ports, ScanContext, Sysfs, UsbSlots};
 use super::{DockError, DockEvent};
 use crate::config::{Bay, DockFolder, Profiles};
 use crate::durable;
 use crate::model::Explain as _;
 
-/// Events that belong together mostly come within this.
+/// Events that belong together usually come within this time.
 const COALESCE: Duration = Duration::from_millis(50);
-/// How often hints from inside the cameras are passed on.
+/// How often hints about changes inside cameras are passed on.
 const TOUCH_EVERY: Duration = Duration::from_secs(1);
-/// How long a stop waits for a look that hangs in the kernel.
+/// How long a stop waits for a scan that hangs in the kernel.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 const EVENTS_WAITING: usize = 64;
-/// After a hint USB is looked at again this soon, while the kernel and udev still work on the device.
-const QUICK_LOOKS: [Duration; 4] = [
+/// Pauses between USB scans after a hint, while the kernel and udev still work on the device.
+const QUICK_SCANS: [Duration; 4] = [
     Duration::from_millis(100),
     Duration::from_millis(200),
     Duration::from_millis(400),
     Duration::from_millis(800),
 ];
 
-enum Report {
-    Look(usize, Look),
+enum ScanReport {
+    Folder(usize, FolderScan),
     Touched(usize, Vec<u8>),
     Usb(Vec<Plug>),
 }
 
-/// What a station watches.
-pub struct Watched {
+/// Everything that a station watches.
+pub struct WatchSettings {
     pub folders: Vec<DockFolder>,
     pub scan_interval: Duration,
-    pub usb: Option<UsbWatched>,
+    pub usb: Option<UsbWatchSettings>,
 }
 
-pub struct UsbWatched {
+pub struct UsbWatchSettings {
     /// `/sys`.
     pub sysfs: Sysfs,
     pub bays: Vec<Bay>,
-    /// Keeps the numbers of the other bays.
+    /// The file that keeps the numbers of the other bays.
     pub numbers: PathBuf,
-    /// As they are now; a change looks again at what was left alone.
+    /// The current profiles; after a change, devices that matched none are classified again.
     pub profiles: watch::Receiver<Arc<Profiles>>,
 }
 
-/// Owns everything that watches docked folders and USB; [`DockWatch::stop`] ends and joins it.
+/// Owns the threads and the task of the watch; [`DockWatch::stop`] ends and joins them.
 pub struct DockWatch {
     stopping: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
     scanners: Vec<(blocking::SyncSender<()>, thread::JoinHandle<()>)>,
     task: Option<tokio::task::JoinHandle<()>>,
-    hints: Option<Hints>,
+    hints: Option<HotplugListener>,
 }
 
 impl DockWatch {
-    /// Starts watching; what is there already arrives first. Must be called within a tokio runtime.
-    pub fn start(watched: Watched) -> Result<(Self, mpsc::Receiver<DockEvent>), DockError> {
-        let Watched {
+    /// Starts watching; cameras that are docked already arrive first. Must be called within a tokio runtime.
+    pub fn start(watched: WatchSettings) -> Result<(Self, mpsc::Receiver<DockEvent>), DockError> {
+        let WatchSettings {
             folders,
             scan_interval,
             usb,
@@ -85,17 +86,17 @@ impl DockWatch {
         };
         for (index, folder) in folders.iter().enumerate() {
             let (wake, woken) = blocking::sync_channel(1);
-            let scanner = Scanner {
+            let scanner = FolderScanner {
                 index,
                 root: folder.path.clone(),
                 interval: scan_interval,
                 reports: reports.clone(),
                 stopping: Arc::clone(&this.stopping),
             };
-            let ears = Ears::new(&folder.path, wake.clone());
+            let watches = FolderWatches::new(&folder.path, wake.clone());
             let thread = thread::Builder::new()
                 .name(format!("dock-{index}"))
-                .spawn(move || scanner.run(ears, &woken))
+                .spawn(move || scanner.run(watches, &woken))
                 .map_err(|source| DockError::Thread {
                     what: folder.path.display().to_string(),
                     source,
@@ -103,20 +104,20 @@ impl DockWatch {
             this.scanners.push((wake, thread));
         }
         let mut classifier = Classifier {
-            docked: Docked::new(folders),
-            plugged: Plugged::default(),
+            docked: DockedFolders::new(folders),
+            plugged: UsbSlots::default(),
             ports: open_ports(usb.as_ref()),
             numbers: usb.as_ref().map(|usb| usb.numbers.clone()),
             profiles: usb.as_ref().map(|usb| usb.profiles.clone()),
-            usb_looked_at: usb.is_none(),
-            folders_looked_at: false,
-            told: false,
+            usb_scanned: usb.is_none(),
+            folders_scanned: false,
+            first_scan_reported: false,
             began: Instant::now(),
         };
-        classifier.folders_looked_at = classifier.docked.nothing_to_look_at();
+        classifier.folders_scanned = classifier.docked.nothing_to_scan();
         if let Some(usb) = usb {
             let (wake, woken) = blocking::sync_channel(1);
-            this.hints = Hints::start(wake.clone());
+            this.hints = HotplugListener::start(wake.clone());
             let scanner = UsbScanner {
                 sysfs: usb.sysfs,
                 interval: scan_interval,
@@ -158,14 +159,14 @@ impl DockWatch {
                 tracing::error!(
                     code = "folder_hangs",
                     thread = thread.thread().name(),
-                    next_step = "look at the disk or network drive behind the docked folders: it does not answer",
-                    "a look at a docked folder hangs; left behind"
+                    next_step = "check the disk or network drive behind the docked folders: it does not answer",
+                    "the scan of a docked folder hangs and was left behind"
                 );
             } else if thread.join().is_err() {
                 tracing::error!(
                     code = "part_crashed",
                     next_step = "report this with the log lines before it",
-                    "a look at a docked folder ended badly"
+                    "the scan of a docked folder ended badly"
                 );
             }
         }
@@ -186,40 +187,40 @@ impl Drop for DockWatch {
     }
 }
 
-struct Scanner {
+struct FolderScanner {
     index: usize,
     root: PathBuf,
     interval: Duration,
-    reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<ScanReport>,
     stopping: Arc<AtomicBool>,
 }
 
-impl Scanner {
-    fn run(self, mut ears: Ears, woken: &blocking::Receiver<()>) {
+impl FolderScanner {
+    fn run(self, mut watches: FolderWatches, woken: &blocking::Receiver<()>) {
         let mut touched_at = Instant::now();
-        let mut heard = ears.take();
+        let mut changes = watches.take();
         while !self.stopping.load(Ordering::Relaxed) {
-            ears.attend_root();
-            let look = scan::look(&self.root);
-            ears.attend_cameras(&look, &heard);
+            watches.watch_root();
+            let scan = folder_scan::scan(&self.root);
+            watches.watch_cameras(&scan, &changes);
             if self
                 .reports
-                .blocking_send(Report::Look(self.index, look))
+                .blocking_send(ScanReport::Folder(self.index, scan))
                 .is_err()
             {
                 return;
             }
-            let untold = std::mem::take(&mut heard.inside);
-            heard = ears.take();
-            heard.inside.extend(untold);
-            let looked_at = Instant::now();
+            let unreported = std::mem::take(&mut changes.inside);
+            changes = watches.take();
+            changes.inside.extend(unreported);
+            let scanned_at = Instant::now();
             loop {
-                let until_look = self.interval.saturating_sub(looked_at.elapsed());
+                let until_scan = self.interval.saturating_sub(scanned_at.elapsed());
                 let until_touch = TOUCH_EVERY.saturating_sub(touched_at.elapsed());
-                let pause = if heard.inside.is_empty() {
-                    until_look
+                let pause = if changes.inside.is_empty() {
+                    until_scan
                 } else {
-                    until_look.min(until_touch)
+                    until_scan.min(until_touch)
                 };
                 match woken.recv_timeout(pause) {
                     Ok(()) => thread::sleep(COALESCE.min(self.interval)),
@@ -229,17 +230,17 @@ impl Scanner {
                 if self.stopping.load(Ordering::Relaxed) {
                     return;
                 }
-                heard.merge(ears.take());
+                changes.merge(watches.take());
                 if touched_at.elapsed() >= TOUCH_EVERY {
-                    for name in std::mem::take(&mut heard.inside) {
+                    for name in std::mem::take(&mut changes.inside) {
                         touched_at = Instant::now();
-                        let report = Report::Touched(self.index, name);
+                        let report = ScanReport::Touched(self.index, name);
                         if self.reports.blocking_send(report).is_err() {
                             return;
                         }
                     }
                 }
-                if heard.look || heard.new_folder() || looked_at.elapsed() >= self.interval {
+                if changes.top || changes.new_folder() || scanned_at.elapsed() >= self.interval {
                     break;
                 }
             }
@@ -250,7 +251,7 @@ impl Scanner {
 struct UsbScanner {
     sysfs: Sysfs,
     interval: Duration,
-    reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<ScanReport>,
     stopping: Arc<AtomicBool>,
 }
 
@@ -262,23 +263,26 @@ impl UsbScanner {
             match self.sysfs.scan() {
                 Ok(plugs) => {
                     failing = false;
-                    if self.reports.blocking_send(Report::Usb(plugs)).is_err() {
+                    if self.reports.blocking_send(ScanReport::Usb(plugs)).is_err() {
                         return;
                     }
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(code = "no_usb", %error, next_step = "load the kernel's USB drivers, or set `usb = false` in [dock]", "this machine has no USB to look at");
+                        tracing::warn!(code = "no_usb", %error, next_step = "load the kernel's USB drivers, or set `usb = false` in [dock]", "this machine has no USB");
                     }
-                    // No USB at all means that nothing is plugged in; anything else is unclear.
+                    // Without USB, nothing is plugged in; any other error proves nothing.
                     if error.kind() == std::io::ErrorKind::NotFound
-                        && self.reports.blocking_send(Report::Usb(Vec::new())).is_err()
+                        && self
+                            .reports
+                            .blocking_send(ScanReport::Usb(Vec::new()))
+                            .is_err()
                     {
                         return;
                     }
                 }
             }
-            let pause = QUICK_LOOKS
+            let pause = QUICK_SCANS
                 .get(quick)
                 .map_or(self.interval, |q| *q.min(&self.interval));
             match woken.recv_timeout(pause) {
@@ -293,51 +297,51 @@ impl UsbScanner {
     }
 }
 
-fn open_ports(usb: Option<&UsbWatched>) -> Ports {
+fn open_ports(usb: Option<&UsbWatchSettings>) -> Ports {
     let bays = usb.map_or(&[][..], |usb| &usb.bays);
     let saved = usb.and_then(|usb| std::fs::read(&usb.numbers).ok());
     Ports::new(bays, saved.as_deref()).unwrap_or_else(|error| {
         let file = usb.map(|usb| usb.numbers.display().to_string());
-        tracing::error!(code = "bay_numbers_lost", file, %error, next_step = "name the bays in [dock] of camdock.toml, so that labels on the sockets stay true", "the numbers of the bays cannot be read; they are given anew");
+        tracing::error!(code = "bay_numbers_lost", file, %error, next_step = "name the bays in [dock] of camdock.toml, so that labels on the sockets stay true", "the numbers of the bays cannot be read; new ones are given");
         Ports::unsaved(bays)
     })
 }
 
-/// Everything that decides, and what it was told last.
+/// All state that decides which events are sent.
 struct Classifier {
-    docked: Docked,
-    plugged: Plugged,
+    docked: DockedFolders,
+    plugged: UsbSlots,
     ports: Ports,
     numbers: Option<PathBuf>,
     profiles: Option<watch::Receiver<Arc<Profiles>>>,
-    usb_looked_at: bool,
-    folders_looked_at: bool,
-    told: bool,
+    usb_scanned: bool,
+    folders_scanned: bool,
+    first_scan_reported: bool,
     began: Instant,
 }
 
 impl Classifier {
-    fn take(&mut self, report: Report) -> Vec<DockEvent> {
+    fn take(&mut self, report: ScanReport) -> Vec<DockEvent> {
         let mut events = match report {
-            Report::Look(root, look) => self.docked.observe(root, look, &mut self.ports),
-            Report::Touched(root, name) => self
+            ScanReport::Folder(root, scan) => self.docked.observe(root, scan, &mut self.ports),
+            ScanReport::Touched(root, name) => self
                 .docked
                 .bay(root, &name)
                 .map(|bay| DockEvent::Touched { bay: bay.clone() })
                 .into_iter()
                 .collect(),
-            Report::Usb(plugs) => {
-                self.usb_looked_at = true;
+            ScanReport::Usb(plugs) => {
+                self.usb_scanned = true;
                 self.usb(plugs)
             }
         };
         let before = events.len();
         events.retain(|event| *event != DockEvent::FirstLookDone);
-        self.folders_looked_at |= events.len() < before;
-        // What is still on its way was docked before the start, too.
+        self.folders_scanned |= events.len() < before;
+        // A device that is still being mounted or unlocked was also docked before the start.
         let settled = self.plugged.pending().is_empty() && !self.docked.pending();
-        if self.usb_looked_at && self.folders_looked_at && settled && !self.told {
-            self.told = true;
+        if self.usb_scanned && self.folders_scanned && settled && !self.first_scan_reported {
+            self.first_scan_reported = true;
             events.push(DockEvent::FirstLookDone);
         }
         if let (Some(file), Some(bytes)) = (&self.numbers, self.ports.take_changed())
@@ -359,18 +363,18 @@ impl Classifier {
         };
         let profiles = Arc::clone(&profiles.borrow());
         let docked = &self.docked;
-        let around = Around {
+        let context = ScanContext {
             profiles: &profiles,
             mounted: &|plug| docked.mounted(plug),
             now: self.began.elapsed(),
         };
-        self.plugged.observe(plugs, &around, &mut self.ports)
+        self.plugged.observe(plugs, &context, &mut self.ports)
     }
 }
 
 async fn classify(
     mut classifier: Classifier,
-    mut reported: mpsc::Receiver<Report>,
+    mut reported: mpsc::Receiver<ScanReport>,
     events: mpsc::Sender<DockEvent>,
     mut stopped: watch::Receiver<bool>,
 ) {

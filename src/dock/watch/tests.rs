@@ -4,32 +4,32 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::dock::Target;
-use crate::dock::usb::descriptors::made;
-use crate::dock::usb::{DISK, Tree};
+use crate::dock::usb::descriptors::descriptor_bytes;
+use crate::dock::usb::{DISK, SysfsTree};
 
 const MTP: &[(u8, u8, u8)] = &[(6, 1, 1)];
 const LONG: Duration = Duration::from_secs(20);
 
-struct Station {
-    tree: Tree,
+struct WatchedStation {
+    tree: SysfsTree,
     state: tempfile::TempDir,
     profiles: watch::Sender<Arc<Profiles>>,
 }
 
-impl Station {
+impl WatchedStation {
     fn new() -> Self {
         Self {
-            tree: Tree::new(),
+            tree: SysfsTree::new(),
             state: tempfile::tempdir().unwrap(),
             profiles: watch::Sender::new(Arc::new(Profiles::builtin())),
         }
     }
 
     fn start(&self) -> (DockWatch, mpsc::Receiver<DockEvent>) {
-        DockWatch::start(Watched {
+        DockWatch::start(WatchSettings {
             folders: Vec::new(),
             scan_interval: Duration::from_millis(100),
-            usb: Some(UsbWatched {
+            usb: Some(UsbWatchSettings {
                 sysfs: self.tree.sysfs(),
                 bays: Vec::new(),
                 numbers: self.state.path().join("bays.json"),
@@ -56,7 +56,7 @@ fn bay(event: &DockEvent) -> &str {
 
 #[tokio::test]
 async fn twenty_cameras_on_a_hub_arrive_at_once_and_leave_with_it_and_come_back_to_their_bays() {
-    let station = Station::new();
+    let station = WatchedStation::new();
     let (dock, mut events) = station.start();
     assert_eq!(next(&mut events).await, DockEvent::FirstLookDone);
     let plug_all = || {
@@ -65,7 +65,7 @@ async fn twenty_cameras_on_a_hub_arrive_at_once_and_leave_with_it_and_come_back_
             station.tree.plug(
                 &format!("1-6.{port}"),
                 10 + port,
-                &made(0x46f4, 4, MTP),
+                &descriptor_bytes(0x46f4, 4, MTP),
                 &[],
             );
         }
@@ -121,8 +121,10 @@ async fn twenty_cameras_on_a_hub_arrive_at_once_and_leave_with_it_and_come_back_
 
 #[tokio::test]
 async fn a_disk_is_first_looked_at_once_it_is_mounted_or_given_up() {
-    let station = Station::new();
-    station.tree.plug("2-3", 5, &made(0x46f4, 1, DISK), &[]);
+    let station = WatchedStation::new();
+    station
+        .tree
+        .plug("2-3", 5, &descriptor_bytes(0x46f4, 1, DISK), &[]);
     let (dock, mut events) = station.start();
     let plugged = next(&mut events).await;
     assert!(
@@ -141,12 +143,12 @@ async fn a_disk_is_first_looked_at_once_it_is_mounted_or_given_up() {
 
 #[tokio::test]
 async fn lost_bay_numbers_are_given_anew_and_new_profiles_are_heeded() {
-    let station = Station::new();
+    let station = WatchedStation::new();
     let numbers = station.state.path().join("bays.json");
     std::fs::write(&numbers, "{ torn").unwrap();
     station
         .tree
-        .plug("1-1", 5, &made(0x4255, 1, &[(0xff, 0, 0)]), &[]);
+        .plug("1-1", 5, &descriptor_bytes(0x4255, 1, &[(0xff, 0, 0)]), &[]);
     let (dock, mut events) = station.start();
     assert_eq!(next(&mut events).await, DockEvent::FirstLookDone);
     let dir = tempfile::tempdir().unwrap();
@@ -169,7 +171,7 @@ async fn lost_bay_numbers_are_given_anew_and_new_profiles_are_heeded() {
 
 #[tokio::test]
 async fn a_kernel_without_usb_is_no_reason_to_stop() {
-    let station = Station::new();
+    let station = WatchedStation::new();
     std::fs::remove_dir_all(station.tree.path("bus")).unwrap();
     let (dock, mut events) = station.start();
     assert_eq!(next(&mut events).await, DockEvent::FirstLookDone);

@@ -7,13 +7,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::audit::proof_desk::{Desk, now, sealed, stored};
-use crate::dock::usb::{DISK, PlugState, Tree, made};
+use crate::dock::usb::{DISK, PlugState, SysfsTree, descriptor_bytes};
 use crate::model::{CameraId, Mounted, MountedStorage, Proven, SourcePath, WipeLevel, WipeProof};
 
 const PORT: &str = "pci-0000:00:04.0-usb-0:3";
 
 struct Place {
-    tree: Tree,
+    tree: SysfsTree,
     dir: tempfile::TempDir,
     desk: Desk,
 }
@@ -21,8 +21,13 @@ struct Place {
 impl Place {
     /// A disk of two partitions with the serial X1, both mounted as the marker says.
     fn new() -> Self {
-        let tree = Tree::new();
-        tree.plug("2-3", 5, &made(0x46f4, 1, DISK), &[("serial", "X1")]);
+        let tree = SysfsTree::new();
+        tree.plug(
+            "2-3",
+            5,
+            &descriptor_bytes(0x46f4, 1, DISK),
+            &[("serial", "X1")],
+        );
         tree.disk("2-3", 0, "sdzz", "1000", 2);
         let dir = tempfile::tempdir().unwrap();
         DirBuilder::new()
@@ -140,22 +145,29 @@ fn marker_device_and_serial_must_all_agree() {
     place.marker(|_| ());
     assert!(place.plugged().is_ok());
     // Another device with the same serial.
-    place
-        .tree
-        .plug("2-4", 6, &made(0x46f4, 1, DISK), &[("serial", "X1")]);
+    place.tree.plug(
+        "2-4",
+        6,
+        &descriptor_bytes(0x46f4, 1, DISK),
+        &[("serial", "X1")],
+    );
     refused("another device");
     place.tree.unplug("2-4");
     assert!(place.plugged().is_ok());
     // Taken out, and another camera plugged into the same port.
     place.tree.unplug("2-3");
     refused("not plugged in");
-    place
-        .tree
-        .plug("2-3", 7, &made(0x46f4, 1, DISK), &[("serial", "X9")]);
+    place.tree.plug(
+        "2-3",
+        7,
+        &descriptor_bytes(0x46f4, 1, DISK),
+        &[("serial", "X9")],
+    );
     refused("not plugged in");
     let none = Place::new();
     none.tree.unplug("2-3");
-    none.tree.plug("2-3", 5, &made(0x46f4, 1, DISK), &[]);
+    none.tree
+        .plug("2-3", 5, &descriptor_bytes(0x46f4, 1, DISK), &[]);
     none.marker(|_| ());
     assert!(none.plugged().err().unwrap().contains("no usable serial"));
 }
@@ -200,7 +212,7 @@ fn without_roots_own_word_nothing_is_done_and_a_folder_is_no_medium() {
         assert_eq!(files[0].code.as_deref(), Some("no_storage"), "{files:?}");
         assert!(files[0].evidence.is_some() && !files[0].wiped);
     } else {
-        assert!(answer.unwrap_err().contains("root's alone"));
+        assert!(answer.unwrap_err().contains("others than root"));
     }
     for level in ["level = \"confirmed\"", "level = \"stored\"\nx = 1"] {
         fs::write(&policy, format!("{level}\nlog_keys = [\"{key}\"]\n")).unwrap();

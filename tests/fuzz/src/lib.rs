@@ -13,11 +13,12 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use camdock::camera::ptp::{
-    BulkTransport, DeviceInfo, DeviceStatus, Header, ObjectInfo, Pace, PropDesc, PtpCamera,
-    PtpDate, PtpFacts, Reader, Response, StorageInfo, Value, op, parse_handles, parse_prop_list,
+    BulkTransport, ContainerHeader, DatasetReader, DeviceInfo, DeviceStatus, LinkTiming,
+    ObjectInfo, PropDesc, PtpCamera, PtpDate, PtpFacts, Response, StorageInfo, Value, op,
+    parse_handles, parse_prop_list,
 };
 use camdock::camera::unlock::{self, Attempts};
-use camdock::camera::{Camera, Listed, WipeOrder};
+use camdock::camera::{Camera, CameraEntry, WipeOrder};
 use camdock::config::{Profile, Profiles, Unlock, UnlockProtocol, UnlockRole};
 use camdock::model::{
     EvidenceId, FileFacts, Proven, Sha256Digest, UsbDevice, WipeLevel, WipeProof,
@@ -35,7 +36,7 @@ const READ_MAX: u64 = 256 << 10;
 
 /// Every parser on the same bytes.
 pub fn parsers(input: &[u8]) {
-    let _ = Header::parse(input);
+    let _ = ContainerHeader::parse(input);
     if let Some((response, length)) = Response::parse(input) {
         assert!(length <= input.len() && response.parameters.len() <= 5);
     }
@@ -61,7 +62,7 @@ pub fn parsers(input: &[u8]) {
     }
     if let [low, high, rest @ ..] = input {
         let kind = u16::from_le_bytes([*low, *high]);
-        let _ = Value::parse(&mut Reader::new(rest, "value"), kind);
+        let _ = Value::parse(&mut DatasetReader::new(rest, "value"), kind);
     }
     if let Ok(text) = std::str::from_utf8(input)
         && let Some(date) = PtpDate::parse(text)
@@ -205,10 +206,10 @@ fn use_camera(transport: Box<dyn BulkTransport>) {
         device: usb(),
         unlocked: None,
     };
-    let pace = Pace {
+    let pace = LinkTiming {
         pause: Duration::ZERO,
         stop: Arc::new(|| false),
-        ..Pace::default()
+        ..LinkTiming::default()
     };
     let Ok(camera) = PtpCamera::open(transport, facts, profile, pace) else {
         return;
@@ -221,8 +222,8 @@ fn use_camera(transport: Box<dyn BulkTransport>) {
     let listed = camera.list(&mut |entry| {
         entries += 1;
         match entry {
-            Listed::File(facts) => files.push(facts),
-            Listed::Refused(refused) => assert!(refused.name.len() < 4096),
+            CameraEntry::File(facts) => files.push(facts),
+            CameraEntry::Refused(refused) => assert!(refused.name.len() < 4096),
         }
         ControlFlow::Continue(())
     });

@@ -52,7 +52,13 @@ fn a_lost_answer_is_never_asked_for_again_though_the_handle_is_anothers_now() {
     assert_eq!(docked.device.count(op::DELETE_OBJECT), 1);
     let first = &answer.files[0];
     assert!(first.wiped && first.code.is_none(), "{first:?}");
-    assert!(first.reason.as_ref().unwrap().contains("no answer came"));
+    assert!(
+        first
+            .reason
+            .as_ref()
+            .unwrap()
+            .contains("did not answer the deletion")
+    );
     for result in &answer.files[1..] {
         assert_eq!(result.code.as_deref(), Some("stopped"));
     }

@@ -1,8 +1,8 @@
-//! Reading footage: in pieces, or as a stream of a whole object.
+//! Reads footage: in pieces, or as a stream of a whole object.
 
 use super::Session;
 use crate::camera::ptp::PtpError;
-use crate::camera::ptp::link::Answer;
+use crate::camera::ptp::link::Phase;
 use crate::camera::ptp::wire;
 
 impl Session {
@@ -14,13 +14,13 @@ impl Session {
         parameters: &[u32],
         out: &mut [u8],
     ) -> Result<usize, PtpError> {
-        self.patiently(|session| {
+        self.repeatedly(|session| {
             session.command(operation, parameters)?;
             let expect = out.len().saturating_add(wire::HEADER);
             let mut got = 0;
             let response = match session.link.answer(session.transaction, expect)? {
-                Answer::Response(response) => response,
-                Answer::Data(length) => {
+                Phase::Response(response) => response,
+                Phase::Data(length) => {
                     let limit = out.len() as u64;
                     if length.is_some_and(|length| length > limit) {
                         return Err(PtpError::TooLarge {
@@ -38,7 +38,7 @@ impl Session {
                 }
             };
             session.accept(operation, &response)?;
-            // Sent as the device says, but not arrived.
+            // The device says that it sent more than arrived.
             if response
                 .parameters
                 .first()
@@ -57,11 +57,11 @@ impl Session {
         parameters: &[u32],
         size: u64,
     ) -> Result<u64, PtpError> {
-        let length = self.patiently(|session| {
+        let length = self.repeatedly(|session| {
             session.command(operation, parameters)?;
             match session.link.answer(session.transaction, usize::MAX)? {
-                Answer::Data(length) => Ok(length),
-                Answer::Response(response) => {
+                Phase::Data(length) => Ok(length),
+                Phase::Response(response) => {
                     session.accept(operation, &response)?;
                     Err(PtpError::Protocol("no data where an object should be"))
                 }
@@ -80,13 +80,13 @@ impl Session {
         Ok(self.streams)
     }
 
-    /// `Ok(None)`: another operation ended this stream. `Ok(Some(0))`: its data phase is over.
+    /// `Ok(None)`: another operation ended this stream. `Ok(Some(0))`: the data phase is over.
     pub fn next(&mut self, stream: u64, out: &mut [u8]) -> Result<Option<usize>, PtpError> {
         if self.stream != Some(stream) {
             return Ok(None);
         }
         let read = self.link.data(out);
-        match self.noticed(read) {
+        match self.note_gone(read) {
             Err(error) if error.of_the_link() => {
                 self.stream = None;
                 self.recover(error, 1)?;
@@ -103,7 +103,7 @@ impl Session {
         }
         self.stream = None;
         let response = self.link.response(self.transaction);
-        match self.noticed(response) {
+        match self.note_gone(response) {
             Err(error) if error.of_the_link() => {
                 self.recover(error, 1)?;
                 Err(error)

@@ -1,10 +1,10 @@
-//! A session with a device: operations with the retry rules of CAMERAS.md, section 2. Reads only, except for the clock and
-//! for `erase`, whose one operation knows no retry.
+//! A session with a device, with the retry rules that cameras in the field need. Only reads, except for the clock and for
+//! `erase`, whose one operation is never repeated.
 
 mod erase;
 mod footage;
 
-pub use erase::Asked;
+pub use erase::DeleteAnswer;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use std::time::Duration;
 
 use super::PtpError;
 use super::dataset::DeviceInfo;
-use super::link::{Answer, Link, Pace};
+use super::link::{Link, LinkTiming, Phase};
 use super::transport::{BulkTransport, Presence};
 use super::wire::{self, Response, op, rc};
 use crate::config::PtpQuirks;
 use crate::model::Explain as _;
 
-/// Bytes that an answer other than a list or footage may have.
+/// Limit in bytes for an answer that is neither a list nor footage.
 pub(super) const DATASET_MAX: u64 = 256 << 10;
-/// A busy device is asked this often again, ever more slowly.
+/// Retries for a busy device, with growing pauses.
 const BUSY_TRIES: u32 = 12;
 const PAUSE_MAX: Duration = Duration::from_secs(3);
-/// Troubles of the link that one operation may meet: the first is met with a cancel, the second with a reset.
+/// Link errors that one operation may recover from: the first by a cancel, the second by a reset.
 const TROUBLES: u32 = 2;
 
 pub struct Session {
@@ -32,24 +32,24 @@ pub struct Session {
     quirks: PtpQuirks,
     presence: Presence,
     next: u32,
-    /// Of the operation at work.
+    /// Of the current operation.
     transaction: u32,
     open: bool,
-    /// A session was open once; one that got lost is opened anew before the next operation.
+    /// A session was opened before; if it is lost, the next operation opens another one.
     begun: bool,
     /// Counts the sessions that were opened.
     epoch: u64,
     gone: Arc<AtomicBool>,
-    /// Answered with "not supported", whatever DeviceInfo claims.
+    /// Operations that were answered with "not supported", whatever DeviceInfo claims.
     refused: HashSet<u16>,
     info: DeviceInfo,
     stream: Option<u64>,
     streams: u64,
 }
 
-/// What is read and how much of it may come.
+/// One read operation, and a bound for its answer.
 #[derive(Clone, Copy)]
-pub struct Ask<'a> {
+pub struct Query<'a> {
     pub operation: u16,
     pub parameters: &'a [u32],
     pub what: &'static str,
@@ -58,15 +58,15 @@ pub struct Ask<'a> {
 }
 
 impl Session {
-    /// Asks who the device is and opens the session.
+    /// Reads DeviceInfo and opens the session.
     pub fn open(
         transport: Box<dyn BulkTransport>,
         quirks: PtpQuirks,
-        pace: Pace,
+        timing: LinkTiming,
     ) -> Result<Self, PtpError> {
         let presence = transport.presence();
         let mut session = Self {
-            link: Link::new(transport, pace),
+            link: Link::new(transport, timing),
             quirks,
             presence,
             next: 1,
@@ -80,7 +80,7 @@ impl Session {
             stream: None,
             streams: 0,
         };
-        // Outside of a session, as the standard allows; a few devices answer only inside of one.
+        // Outside a session, as the standard allows; a few devices answer only inside one.
         let early = match session.device_info() {
             Err(error @ (PtpError::Gone | PtpError::Stopped)) => return Err(error),
             early => early.ok(),
@@ -93,7 +93,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Set once the device has left; can be read while the session is at work.
+    /// Set once the device has left; can be read while the session is in use.
     pub fn gone_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.gone)
     }
@@ -110,19 +110,19 @@ impl Session {
         self.quirks
     }
 
-    /// Whether the device says that it can do this, and has not shown otherwise.
+    /// Whether the device claims this operation and has not refused it.
     pub fn supports(&self, operation: u16) -> bool {
         self.info.operations.contains(&operation) && !self.refused.contains(&operation)
     }
 
-    /// Don't try this operation again.
+    /// Never tries this operation again.
     pub fn give_up_on(&mut self, operation: u16) {
         self.refused.insert(operation);
     }
 
-    /// DeviceInfo asked for now.
+    /// Reads DeviceInfo again.
     pub fn device_info(&mut self) -> Result<DeviceInfo, PtpError> {
-        let bytes = self.read(Ask {
+        let bytes = self.read(Query {
             operation: op::GET_DEVICE_INFO,
             parameters: &[],
             what: "DeviceInfo",
@@ -132,13 +132,13 @@ impl Session {
     }
 
     /// A whole dataset.
-    pub fn read(&mut self, ask: Ask<'_>) -> Result<Vec<u8>, PtpError> {
-        self.patiently(|session| session.dataset(ask))
+    pub fn read(&mut self, ask: Query<'_>) -> Result<Vec<u8>, PtpError> {
+        self.repeatedly(|session| session.dataset(ask))
     }
 
-    /// As [`Session::read`], for what can be had in another way: trouble of the link is mended, but nothing asked again.
-    pub fn read_once(&mut self, ask: Ask<'_>) -> Result<Vec<u8>, PtpError> {
-        let read = self.with_patience(0, |session| session.dataset(ask));
+    /// As [`Session::read`], for answers that can be had in another way: recovers from link errors, but does not repeat.
+    pub fn read_once(&mut self, ask: Query<'_>) -> Result<Vec<u8>, PtpError> {
+        let read = self.with_retries(0, |session| session.dataset(ask));
         if let Err(error) = read
             && error.of_the_link()
         {
@@ -147,12 +147,12 @@ impl Session {
         read
     }
 
-    fn dataset(&mut self, ask: Ask<'_>) -> Result<Vec<u8>, PtpError> {
+    fn dataset(&mut self, ask: Query<'_>) -> Result<Vec<u8>, PtpError> {
         self.command(ask.operation, ask.parameters)?;
         let mut bytes = Vec::new();
         match self.link.answer(self.transaction, 4096)? {
-            Answer::Response(response) => self.accept(ask.operation, &response)?,
-            Answer::Data(length) => {
+            Phase::Response(response) => self.accept(ask.operation, &response)?,
+            Phase::Data(length) => {
                 let limit = ask.limit;
                 let too_large = PtpError::TooLarge {
                     what: ask.what,
@@ -179,14 +179,14 @@ impl Session {
         Ok(bytes)
     }
 
-    /// Sends a dataset: for the clock only.
+    /// Sends a dataset. Used for the clock only.
     pub fn write(
         &mut self,
         operation: u16,
         parameters: &[u32],
         payload: &[u8],
     ) -> Result<(), PtpError> {
-        self.patiently(|session| {
+        self.repeatedly(|session| {
             session.command(operation, parameters)?;
             let data = wire::container(wire::DATA, operation, session.transaction, payload);
             session.link.send(&data)?;
@@ -195,21 +195,22 @@ impl Session {
         })
     }
 
-    /// Waits a little before something is tried again.
+    /// Waits before a retry.
     pub fn pause(&self) -> Result<(), PtpError> {
-        self.link.pause(self.link.pace.pause)
+        self.link.pause(self.link.timing.pause)
     }
 
-    /// Runs one operation, again where that may help. Each of ours can be repeated: it changes nothing.
-    fn patiently<T>(
+    /// Runs one operation and repeats it where that may help. Safe, because none of these operations changes anything
+    /// else when it is repeated.
+    fn repeatedly<T>(
         &mut self,
         once: impl FnMut(&mut Self) -> Result<T, PtpError>,
     ) -> Result<T, PtpError> {
-        self.with_patience(TROUBLES, once)
+        self.with_retries(TROUBLES, once)
     }
 
-    /// `most`: troubles of the link after which it is tried again.
-    fn with_patience<T>(
+    /// `most`: link errors after which the operation is still repeated.
+    fn with_retries<T>(
         &mut self,
         most: u32,
         mut once: impl FnMut(&mut Self) -> Result<T, PtpError>,
@@ -224,10 +225,10 @@ impl Session {
                 self.open_session()?;
             }
             let done = once(self);
-            match self.noticed(done) {
+            match self.note_gone(done) {
                 Err(PtpError::Refused { code: rc::BUSY, .. }) if busy < BUSY_TRIES => {
                     busy += 1;
-                    let pause = self.link.pace.pause * 2_u32.pow(busy.min(5));
+                    let pause = self.link.timing.pause * 2_u32.pow(busy.min(5));
                     self.link.pause(pause.min(PAUSE_MAX))?;
                 }
                 Err(PtpError::Refused {
@@ -246,7 +247,7 @@ impl Session {
                 }
                 Err(error) if error.of_the_link() && troubles < most => {
                     troubles += 1;
-                    tracing::debug!(%error, troubles, "trouble with a device");
+                    tracing::debug!(%error, troubles, "a link error of a device");
                     self.recover(error, troubles)?;
                 }
                 done => return done,
@@ -257,7 +258,7 @@ impl Session {
     fn command(&mut self, operation: u16, parameters: &[u32]) -> Result<(), PtpError> {
         if self.open {
             self.transaction = self.next;
-            // 0 and FFFFFFFF mean something else.
+            // 0 and FFFFFFFF are reserved.
             self.next = match self.next.saturating_add(1) {
                 u32::MAX => 1,
                 next => next,
@@ -288,9 +289,9 @@ impl Session {
                 .link
                 .send(&wire::command(op::OPEN_SESSION, transaction, &[1]));
             let answered = tried.and_then(|()| self.link.response(transaction));
-            match self.noticed(answered) {
+            match self.note_gone(answered) {
                 Ok(response) => match response.code {
-                    // Left open by whoever came before.
+                    // Left open by an earlier program.
                     rc::OK | rc::ALREADY_OPEN => {
                         (self.open, self.begun) = (true, true);
                         self.epoch += 1;
@@ -302,7 +303,8 @@ impl Session {
                     }
                     rc::BUSY if troubles < BUSY_TRIES => {
                         troubles += 1;
-                        self.link.pause((self.link.pace.pause * 4).min(PAUSE_MAX))?;
+                        self.link
+                            .pause((self.link.timing.pause * 4).min(PAUSE_MAX))?;
                     }
                     code => {
                         return Err(PtpError::Refused {
@@ -320,8 +322,8 @@ impl Session {
         }
     }
 
-    /// Remembers that the device is gone; "transfer failed" is what an unplugged device looks like at first, too.
-    fn noticed<T>(&mut self, done: Result<T, PtpError>) -> Result<T, PtpError> {
+    /// Remembers that the device is gone. An unplugged device first looks like a failed transfer.
+    fn note_gone<T>(&mut self, done: Result<T, PtpError>) -> Result<T, PtpError> {
         match done {
             Err(PtpError::Gone) => {
                 self.gone.store(true, Ordering::Relaxed);
@@ -335,20 +337,20 @@ impl Session {
         }
     }
 
-    /// Looks for a second: the kernel takes a moment to notice that a device was pulled.
+    /// Checks for a second, because the kernel takes a moment to notice that a device was unplugged.
     fn is_there(&self) -> bool {
         for _ in 0..10 {
             if !(self.presence)() {
                 return false;
             }
-            if self.link.pause(self.link.pace.pause).is_err() {
+            if self.link.pause(self.link.timing.pause).is_err() {
                 break;
             }
         }
         true
     }
 
-    /// First a cancel, which leaves the session; then a reset and a new session.
+    /// Cancels first, which keeps the session; the second time resets and opens a new session.
     fn recover(&mut self, error: PtpError, trouble: u32) -> Result<(), PtpError> {
         if trouble <= 1 {
             self.cancel()
@@ -359,14 +361,14 @@ impl Session {
 
     fn cancel(&mut self) -> Result<(), PtpError> {
         let cancelled = super::recovery::cancel(&mut self.link, self.transaction);
-        match self.noticed(cancelled) {
+        match self.note_gone(cancelled) {
             Err(error) if error.of_the_link() => self.renew(error),
             cancelled => cancelled,
         }
     }
 
     fn renew(&mut self, error: PtpError) -> Result<(), PtpError> {
-        // Which ends the session, too.
+        // A reset ends the session.
         self.open = false;
         self.reset(error)
     }
@@ -374,17 +376,17 @@ impl Session {
     fn reset(&mut self, error: PtpError) -> Result<(), PtpError> {
         tracing::warn!(code = error.label(), %error, next_step = error.next_step(), "a camera is reset");
         let done = super::recovery::reset(&mut self.link);
-        self.noticed(done)
+        self.note_gone(done)
     }
 
-    /// Closes the session; what fails then is of no interest any more.
+    /// Closes the session. Errors are only logged.
     pub fn close(&mut self) {
         if self.is_gone() || !self.open {
             return;
         }
-        // The end of the work is no reason to leave a device in mid-transfer, so `stop` counts no longer.
-        self.link.pace.stop = Arc::new(|| false);
-        self.link.pace.patience = self.link.pace.patience.min(Duration::from_secs(4));
+        // A stop must not leave a device in the middle of a transfer.
+        self.link.timing.stop = Arc::new(|| false);
+        self.link.timing.patience = self.link.timing.patience.min(Duration::from_secs(4));
         if self.end_stream().is_err() || self.quirks.no_close {
             return;
         }

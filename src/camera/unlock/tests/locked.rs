@@ -4,7 +4,7 @@ use crate::camera::ptp::{BulkTransport, Presence, Setup, TransportError};
 
 /// A locked camera of either protocol.
 #[derive(Default)]
-pub struct Camera {
+pub struct FakeDevice {
     pub password: String,
     pub locked_out: bool,
     pub logged_in: bool,
@@ -22,7 +22,7 @@ pub struct Camera {
     pub small_packets: bool,
 }
 
-impl Camera {
+impl FakeDevice {
     pub fn new(password: &str) -> Self {
         Self {
             password: password.into(),
@@ -103,7 +103,7 @@ impl Camera {
     }
 }
 
-impl BulkTransport for Camera {
+impl BulkTransport for FakeDevice {
     fn max_packet(&self) -> usize {
         if self.small_packets { 8 } else { 64 }
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::{Profiles, UnlockRole};
 use crate::model::{Explain as _, RetryClass};
-use locked::Camera;
+use locked::FakeDevice;
 
 const PROTOCOLS: [UnlockProtocol; 2] = [UnlockProtocol::Control4255, UnlockProtocol::BulkAscii];
 
@@ -57,11 +57,11 @@ pub(super) fn device(serial: Option<&str>, port: &str) -> UsbDevice {
 }
 
 fn unlock(
-    camera: &mut Camera,
+    camera: &mut FakeDevice,
     protocol: UnlockProtocol,
     password: Option<&str>,
     attempts: &Attempts,
-) -> Result<Unlocked, UnlockError> {
+) -> Result<UnlockReport, UnlockError> {
     let password = password.map(|p| Zeroizing::new(p.to_owned()));
     run(
         camera,
@@ -77,10 +77,10 @@ fn both_protocols_unlock_and_tell_who_the_camera_is() {
     for protocol in PROTOCOLS {
         for (leaves_at_once, small_packets) in [(false, false), (true, false), (false, true)] {
             let [right, ..] = passwords(protocol);
-            let mut camera = Camera {
+            let mut camera = FakeDevice {
                 leaves_at_once,
                 small_packets,
-                ..Camera::new(&right)
+                ..FakeDevice::new(&right)
             };
             let told = unlock(&mut camera, protocol, Some(&right), &Attempts::default()).unwrap();
             assert!(camera.in_storage);
@@ -105,7 +105,7 @@ fn both_protocols_unlock_and_tell_who_the_camera_is() {
 #[test]
 fn the_bytes_are_those_of_the_public_protocols() {
     let [right, ..] = passwords(UnlockProtocol::Control4255);
-    let mut camera = Camera::new(&right);
+    let mut camera = FakeDevice::new(&right);
     unlock(
         &mut camera,
         UnlockProtocol::Control4255,
@@ -122,7 +122,7 @@ fn the_bytes_are_those_of_the_public_protocols() {
     assert_eq!(*battery, [head(0x70), vec![0]].concat());
     assert_eq!(*storage, head(0x51));
     let [right, ..] = passwords(UnlockProtocol::BulkAscii);
-    let mut camera = Camera::new(&right);
+    let mut camera = FakeDevice::new(&right);
     unlock(
         &mut camera,
         UnlockProtocol::BulkAscii,
@@ -149,7 +149,7 @@ fn the_bytes_are_those_of_the_public_protocols() {
 fn a_wrong_password_is_not_repeated_until_the_camera_locks() {
     for protocol in PROTOCOLS {
         let [right, wrong, _] = passwords(protocol);
-        let (mut camera, attempts) = (Camera::new(&right), Attempts::default());
+        let (mut camera, attempts) = (FakeDevice::new(&right), Attempts::default());
         let mut tried = || unlock(&mut camera, protocol, Some(&wrong), &attempts).unwrap_err();
         assert_eq!(tried(), UnlockError::WrongPassword);
         // Docked again and again.
@@ -172,7 +172,7 @@ fn another_camera_is_tried_though_one_refused_the_password() {
     let protocol = UnlockProtocol::Control4255;
     let ([right, wrong, _], attempts) = (passwords(protocol), Attempts::default());
     let profile = profile(protocol);
-    let tried = |camera: &mut Camera, serial, port| {
+    let tried = |camera: &mut FakeDevice, serial, port| {
         let password = Zeroizing::new(wrong.clone());
         run(
             camera,
@@ -182,7 +182,7 @@ fn another_camera_is_tried_though_one_refused_the_password() {
             &attempts,
         )
     };
-    let (mut one, mut other) = (Camera::new(&right), Camera::new(&wrong));
+    let (mut one, mut other) = (FakeDevice::new(&right), FakeDevice::new(&wrong));
     assert_eq!(
         tried(&mut one, Some("S1"), "p"),
         Err(UnlockError::WrongPassword)
@@ -207,9 +207,9 @@ fn another_camera_is_tried_though_one_refused_the_password() {
 fn a_log_in_whose_outcome_nobody_knows_is_tried_twice_at_most() {
     for protocol in PROTOCOLS {
         let [right, ..] = passwords(protocol);
-        let mut camera = Camera {
+        let mut camera = FakeDevice {
             fails: Some(TransportError::Io),
-            ..Camera::new(&right)
+            ..FakeDevice::new(&right)
         };
         let attempts = Attempts::default();
         let mut tried = || unlock(&mut camera, protocol, Some(&right), &attempts).unwrap_err();
@@ -226,7 +226,7 @@ fn a_factory_password_that_works_is_warned_of() {
     for protocol in PROTOCOLS {
         let [_, _, factory] = passwords(protocol);
         for given in [None, Some(factory.as_str())] {
-            let mut camera = Camera::new(&factory);
+            let mut camera = FakeDevice::new(&factory);
             let told = unlock(&mut camera, protocol, given, &Attempts::default()).unwrap();
             assert_eq!(told.warnings.len(), 1);
             assert!(told.warnings[0].contains("factory password"));
@@ -238,7 +238,7 @@ fn a_factory_password_that_works_is_warned_of() {
 #[test]
 fn a_password_that_can_not_be_right_is_not_sent() {
     for protocol in PROTOCOLS {
-        let mut camera = Camera::new("x");
+        let mut camera = FakeDevice::new("x");
         for unfit in ["", "12345", "123456789", "pass;#12", "pässw"] {
             let error =
                 unlock(&mut camera, protocol, Some(unfit), &Attempts::default()).unwrap_err();
@@ -252,7 +252,7 @@ fn a_password_that_can_not_be_right_is_not_sent() {
 fn no_error_shows_a_password_even_if_the_camera_echoes_it() {
     let protocol = UnlockProtocol::BulkAscii;
     let [right, wrong, _] = passwords(protocol);
-    let mut camera = Camera::new(&right);
+    let mut camera = FakeDevice::new(&right);
     let error = unlock(&mut camera, protocol, Some(&wrong), &Attempts::default()).unwrap_err();
     for text in [format!("{error:?}"), error.to_string(), error.next_step()] {
         assert!(!text.contains(&wrong), "{text}");
@@ -266,7 +266,7 @@ fn the_clock_is_set_only_where_the_profile_says_so() {
         let mut profile = profile(protocol);
         profile.set_clock = true;
         profile.time_zone = Some(TimeZone::get("Europe/London").unwrap());
-        let mut camera = Camera::new(&right);
+        let mut camera = FakeDevice::new(&right);
         let password = Zeroizing::new(right);
         let told = run(
             &mut camera,
@@ -302,10 +302,10 @@ fn the_clock_is_set_only_where_the_profile_says_so() {
 fn what_a_camera_will_not_tell_does_not_keep_its_footage_locked() {
     let protocol = UnlockProtocol::Control4255;
     let [right, ..] = passwords(protocol);
-    let mut camera = Camera {
+    let mut camera = FakeDevice {
         // Good, but without any data.
         junk: Some(vec![0, 0, 0, 0, 0, 0, 0x80]),
-        ..Camera::new(&right)
+        ..FakeDevice::new(&right)
     };
     let told = unlock(&mut camera, protocol, Some(&right), &Attempts::default()).unwrap();
     assert_eq!(
@@ -324,7 +324,7 @@ proptest! {
             if good && junk.len() > 6 {
                 junk[6] = 0x80;
             }
-            let mut camera = Camera { junk: Some(junk), ..Camera::new(&right) };
+            let mut camera = FakeDevice { junk: Some(junk), ..FakeDevice::new(&right) };
             if let Ok(told) = unlock(&mut camera, protocol, Some(&right), &Attempts::default()) {
                 for text in [told.user, told.department].into_iter().flatten() {
                     prop_assert!(text.chars().count() <= 129 && !text.contains(char::is_control));

@@ -1,4 +1,4 @@
-//! Reads `/sys/bus/usb/devices`: the truth about what is plugged in. The root is a parameter, so that tests build a tree.
+//! Reads `/sys/bus/usb/devices`, which decides what is plugged in. The root is a parameter, so that tests can build a tree.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,14 +8,14 @@ use std::path::{Component, Path, PathBuf};
 use super::descriptors;
 use crate::model::UsbDevice;
 
-/// Entries of `/sys/bus/usb/devices` looked at: devices and their interfaces.
+/// Entries of `/sys/bus/usb/devices` read at most: devices and their interfaces.
 const ENTRIES_MAX: usize = 16_384;
 /// Characters of a string descriptor.
 const TEXT_MAX: usize = 126;
 const PORT_BYTES_MAX: usize = 200;
 const MOUNTS_BYTES_MAX: usize = 4 << 20;
 const UDEV_BYTES_MAX: usize = 64 << 10;
-/// What the mount helper mounts is no use of the station's own.
+/// The mount helper's mounts do not make a disk one of the station's own.
 const MEDIA: &str = "/run/camdock/media/";
 
 /// `/sys`, or a test's tree of the same shape.
@@ -24,7 +24,7 @@ pub struct Sysfs {
     root: PathBuf,
 }
 
-/// What is plugged into one port. Hubs are left out.
+/// What is plugged into one port. Hubs are skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plug {
     /// As [`UsbDevice::port`].
@@ -40,11 +40,11 @@ pub struct Plug {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlugState {
     Device(Box<UsbDevice>),
-    /// The kernel has not configured it: a moment after plugging in, or for good.
+    /// The kernel has not configured it, for a moment after plugging in, or for good.
     Unready,
     /// One clause.
     Absurd(String),
-    /// A disk that the station itself uses, or was told to leave alone.
+    /// A disk that the station itself uses, or that the configuration says to ignore.
     Own,
 }
 
@@ -77,7 +77,7 @@ impl Sysfs {
         self.root.join("bus/usb/devices")
     }
 
-    /// One look at all ports. Fails when there is no USB in this kernel at all.
+    /// Scans all ports. Fails when this kernel has no USB.
     pub fn scan(&self) -> io::Result<Vec<Plug>> {
         let mut plugs = BTreeMap::new();
         for entry in fs::read_dir(self.devices())?.take(ENTRIES_MAX) {
@@ -85,7 +85,7 @@ impl Sysfs {
             let Some(name) = name.to_str().filter(|name| is_device(name)) else {
                 continue;
             };
-            // What vanishes meanwhile is not there.
+            // A device that vanishes during the scan counts as absent.
             if let Some(plug) = self.plug(name) {
                 plugs.insert(plug.name.clone(), plug);
             }
@@ -93,7 +93,7 @@ impl Sysfs {
         Ok(plugs.into_values().collect())
     }
 
-    /// What is at the kernel's name of a device, `2-3`; `None`: nothing, or a hub.
+    /// The device with the kernel's name `2-3`; `None`: there is none, or it is a hub.
     pub fn plug(&self, name: &str) -> Option<Plug> {
         let dir = fs::canonicalize(self.devices().join(name)).ok()?;
         let number = |file: &str| text(&dir.join(file))?.parse::<u8>().ok();
@@ -115,7 +115,7 @@ impl Sysfs {
         {
             state = PlugState::Own;
         }
-        // Read first and last: all in between was of one device.
+        // The same before and after: all in between belongs to one device.
         (number("devnum") == Some(address)).then_some(Plug {
             port,
             peer_port,
@@ -131,7 +131,7 @@ impl Sysfs {
         if device.interfaces.iter().all(|i| i.class != 8) {
             return false;
         }
-        // What stands beside `/sys`.
+        // The folder that holds `/sys`.
         let host = self.root.parent().unwrap_or(&self.root);
         let mounts = read(&host.join("proc/self/mountinfo"), MOUNTS_BYTES_MAX).unwrap_or_default();
         let mounts = String::from_utf8_lossy(&mounts);
@@ -148,7 +148,7 @@ impl Sysfs {
                 .join(&node.node)
                 .join("holders");
             let held = fs::read_dir(holders).is_ok_and(|mut holders| holders.next().is_some());
-            let told = read(
+            let ignored = read(
                 &host.join(format!("run/udev/data/b{}", node.dev)),
                 UDEV_BYTES_MAX,
             )
@@ -156,11 +156,11 @@ impl Sysfs {
                 data.split(|b| *b == b'\n')
                     .any(|l| l == b"E:CAMDOCK_IGNORE=1")
             });
-            !node.node.is_empty() && (elsewhere || held || told)
+            !node.node.is_empty() && (elsewhere || held || ignored)
         })
     }
 
-    /// Still the same device on the same port.
+    /// Whether the same device is still on the same port.
     pub fn is_there(&self, device: &UsbDevice) -> bool {
         text(&self.devices().join(&device.name).join("devnum"))
             .is_some_and(|devnum| devnum == device.address.to_string())
@@ -180,7 +180,7 @@ impl Sysfs {
     }
 
     /// Every disk without partitions and every partition of a USB device, in the order of logical unit and partition.
-    /// Disks without a medium are left out.
+    /// Disks without a medium are skipped.
     pub fn block_nodes(&self, device: &UsbDevice) -> Vec<BlockNode> {
         let mut nodes = Vec::new();
         let Ok(dir) = fs::canonicalize(self.devices().join(&device.name)) else {
@@ -302,7 +302,7 @@ fn unit_nodes(unit: &Path, nodes: &mut Vec<BlockNode>) {
     }
 }
 
-/// Folders in a sysfs folder whose names are wanted, sorted; links are not followed.
+/// The sub-folders of a sysfs folder that have a wanted name, sorted. Links are not followed.
 fn children(dir: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(dir)
         .into_iter()

@@ -1,20 +1,20 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::dock::usb::descriptors::made;
-use crate::dock::usb::made_up::{DISK, Tree};
+use crate::dock::usb::descriptors::descriptor_bytes;
+use crate::dock::usb::test_tree::{DISK, SysfsTree};
 
 #[test]
 fn devices_are_found_with_their_ports_and_texts_and_hubs_are_left_out() {
-    let tree = Tree::new();
+    let tree = SysfsTree::new();
     tree.hub("1-6");
     let texts = [
         ("manufacturer", " Acme "),
         ("product", "X8"),
         ("serial", "X81234567\0"),
     ];
-    tree.plug("1-6.4", 9, &made(0x46f4, 1, DISK), &texts);
-    tree.plug("2-3", 5, &made(0x46f4, 4, &[(6, 1, 1)]), &[]);
+    tree.plug("1-6.4", 9, &descriptor_bytes(0x46f4, 1, DISK), &texts);
+    tree.plug("2-3", 5, &descriptor_bytes(0x46f4, 4, &[(6, 1, 1)]), &[]);
     fs::create_dir(tree.dir("2-3").join("2-3:1.0")).unwrap();
     fs::write(tree.dir("2-3").join("2-3:1.0/interface"), "MTP\n").unwrap();
     let plugs = tree.sysfs().scan().unwrap();
@@ -53,14 +53,14 @@ fn devices_are_found_with_their_ports_and_texts_and_hubs_are_left_out() {
 
 #[test]
 fn both_paths_of_one_socket_give_one_port_even_where_their_numbers_differ() {
-    let tree = Tree::new();
+    let tree = SysfsTree::new();
     // A socket that is port 5 of USB 2 and port 1 of USB 3, and a hub in it.
     tree.hub("1-5");
     tree.hub("2-1");
-    tree.plug("1-5.2", 7, &made(1, 1, DISK), &[]);
-    tree.plug("2-1.2", 8, &made(1, 1, DISK), &[]);
-    tree.plug("1-3", 9, &made(1, 1, DISK), &[]);
-    tree.plug("2-3", 10, &made(1, 1, DISK), &[]);
+    tree.plug("1-5.2", 7, &descriptor_bytes(1, 1, DISK), &[]);
+    tree.plug("2-1.2", 8, &descriptor_bytes(1, 1, DISK), &[]);
+    tree.plug("1-3", 9, &descriptor_bytes(1, 1, DISK), &[]);
+    tree.plug("2-3", 10, &descriptor_bytes(1, 1, DISK), &[]);
     tree.peer(("usb1", 5), ("usb2", 1));
     tree.peer(("1-5", 2), ("2-1", 2));
     tree.peer(("usb1", 3), ("usb2", 3));
@@ -85,10 +85,20 @@ fn both_paths_of_one_socket_give_one_port_even_where_their_numbers_differ() {
 
 #[test]
 fn a_device_half_made_is_unready_and_one_with_absurd_descriptors_is_named() {
-    let tree = Tree::new();
-    tree.plug("1-1", 3, &made(1, 1, DISK), &[("bConfigurationValue", "")]);
-    tree.plug("1-2", 4, &made(1, 1, DISK)[..30], &[]);
-    tree.plug("1-3", 5, &made(1, 1, DISK), &[("devnum", "999")]);
+    let tree = SysfsTree::new();
+    tree.plug(
+        "1-1",
+        3,
+        &descriptor_bytes(1, 1, DISK),
+        &[("bConfigurationValue", "")],
+    );
+    tree.plug("1-2", 4, &descriptor_bytes(1, 1, DISK)[..30], &[]);
+    tree.plug(
+        "1-3",
+        5,
+        &descriptor_bytes(1, 1, DISK),
+        &[("devnum", "999")],
+    );
     tree.plug("1-4", 6, &vec![0xff; 80_000], &[]);
     let plugs = tree.sysfs().scan().unwrap();
     assert_eq!(plugs.len(), 3, "{plugs:?}");
@@ -101,8 +111,8 @@ fn a_device_half_made_is_unready_and_one_with_absurd_descriptors_is_named() {
 
 #[test]
 fn texts_of_a_device_are_bounded_and_any_bytes() {
-    let tree = Tree::new();
-    tree.plug("1-1", 3, &made(1, 1, DISK), &[]);
+    let tree = SysfsTree::new();
+    tree.plug("1-1", 3, &descriptor_bytes(1, 1, DISK), &[]);
     fs::write(tree.dir("1-1").join("serial"), [0xff; 4000]).unwrap();
     fs::write(tree.dir("1-1").join("product"), "\n").unwrap();
     let PlugState::Device(device) = tree.sysfs().plug("1-1").unwrap().state else {
@@ -114,8 +124,8 @@ fn texts_of_a_device_are_bounded_and_any_bytes() {
 
 #[test]
 fn every_storage_of_a_device_is_expected_and_found_from_its_block_device() {
-    let tree = Tree::new();
-    tree.plug("2-3", 5, &made(1, 1, DISK), &[]);
+    let tree = SysfsTree::new();
+    tree.plug("2-3", 5, &descriptor_bytes(1, 1, DISK), &[]);
     tree.disk("2-3", 0, "sdb", "1000", 2);
     tree.disk("2-3", 1, "sdc", "1000", 0);
     // A card reader's empty slot, and a disk that the kernel still looks at.
@@ -149,8 +159,8 @@ fn every_storage_of_a_device_is_expected_and_found_from_its_block_device() {
 
 #[test]
 fn a_disk_of_the_stations_own_is_left_alone() {
-    let tree = Tree::new();
-    tree.plug("2-3", 5, &made(1, 1, DISK), &[]);
+    let tree = SysfsTree::new();
+    tree.plug("2-3", 5, &descriptor_bytes(1, 1, DISK), &[]);
     let state = || tree.sysfs().plug("2-3").unwrap().state;
     assert!(matches!(state(), PlugState::Device(_)));
     tree.disk("2-3", 0, "sdb", "1000", 2);
@@ -179,9 +189,9 @@ fn a_disk_of_the_stations_own_is_left_alone() {
 proptest! {
     #[test]
     fn whatever_descriptors_a_device_has_the_others_are_still_seen(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let tree = Tree::new();
+        let tree = SysfsTree::new();
         tree.plug("1-1", 3, &bytes, &[]);
-        tree.plug("1-2", 4, &made(1, 1, DISK), &[]);
+        tree.plug("1-2", 4, &descriptor_bytes(1, 1, DISK), &[]);
         let plugs = tree.sysfs().scan().unwrap();
         let good = plugs.iter().any(|p| p.name == "1-2" && matches!(p.state, PlugState::Device(_)));
         prop_assert!(good);

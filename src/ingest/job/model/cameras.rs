@@ -9,7 +9,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::camera::{Camera, CameraError, CameraFile, Change, Listed, OpenFacts, Refused};
+use crate::camera::{
+    Camera, CameraEntry, CameraError, CameraFile, Change, OpenFacts, RefusedEntry,
+};
 use crate::model::{CameraId, CameraIdentity, FileFacts, ItemKind, SourcePath};
 
 /// The last camera gives no serial.
@@ -125,7 +127,10 @@ impl Camera for Docked {
         &self.identity
     }
 
-    fn list(&mut self, sink: &mut dyn FnMut(Listed) -> ControlFlow<()>) -> Result<(), CameraError> {
+    fn list(
+        &mut self,
+        sink: &mut dyn FnMut(CameraEntry) -> ControlFlow<()>,
+    ) -> Result<(), CameraError> {
         let (files, odd) = {
             let mut cameras = self.cameras.lock();
             let device = &mut cameras[self.device];
@@ -156,19 +161,19 @@ impl Camera for Docked {
                     ItemKind::Video
                 },
             };
-            if sink(Listed::File(facts)).is_break() {
+            if sink(CameraEntry::File(facts)).is_break() {
                 return Ok(());
             }
         }
         if odd {
-            let entry = Refused {
+            let entry = RefusedEntry {
                 path: None,
                 name: "odd".into(),
                 size: None,
                 code: "not_regular",
                 reason: "is a symbolic link".into(),
             };
-            if sink(Listed::Refused(entry)).is_break() {
+            if sink(CameraEntry::Refused(entry)).is_break() {
                 return Ok(());
             }
         }

@@ -86,6 +86,6 @@ fn a_profile_that_asks_for_confirmations_without_a_confirmer_is_refused_before_a
         assert!(confirmed.contains("no key of a confirmer"), "{confirmed}");
         assert_eq!(refused(WipeLevel::Stored), None);
     } else {
-        assert!(confirmed.contains("root's alone"), "{confirmed}");
+        assert!(confirmed.contains("others than root"), "{confirmed}");
     }
 }

@@ -1,4 +1,4 @@
-//! Looks at one configured folder, and keeps a bounded number of notify watches on what is docked in it.
+//! Scans one configured folder, and keeps a bounded number of notify watches on the cameras in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -16,26 +16,26 @@ use parking_lot::Mutex;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
-use super::classify::{BAYS_MAX, FolderId, Found, Look};
+use super::docked_folders::{BAYS_MAX, FolderEntry, FolderId, FolderScan};
 use crate::model::Mounted;
 
-/// Names looked at in a configured folder; files there are no cameras but must not cost more than this.
+/// Names read in a configured folder: files there are no cameras, but they must not cost more than this.
 const NAMES_MAX: usize = 100_000;
-/// Watched folders of one camera, and names looked at in each to find them: a camera can't use up the kernel's watches.
+/// Watched folders of one camera, and names read in each to find them: a camera can't use up the kernel's watches.
 const WATCHES_MAX: usize = 64;
 const INSIDE_NAMES_MAX: usize = 4096;
 /// The camera's own folder, `DCIM`, `DCIM/100MEDIA`.
 const WATCHED_DEPTH: usize = 3;
 const SLOWER: &str = "nothing is missed, only found later; raise fs.inotify.max_user_instances and fs.inotify.max_user_watches";
 
-pub(super) fn look(root: &Path) -> Look {
-    // The configured folder itself may be a link: it is the operator's.
+pub(super) fn scan(root: &Path) -> FolderScan {
+    // The configured folder itself may be a link, because it belongs to the operator.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let failed = |errno: Errno| {
         let reason = std::io::Error::from(errno).to_string();
         match errno {
-            Errno::NOENT | Errno::NOTDIR => Look::Missing(reason),
-            _ => Look::Unclear(reason),
+            Errno::NOENT | Errno::NOTDIR => FolderScan::Missing(reason),
+            _ => FolderScan::Unclear(reason),
         }
     };
     let dir = match rustix::fs::openat(CWD, root, flags, Mode::empty()) {
@@ -52,7 +52,7 @@ pub(super) fn look(root: &Path) -> Look {
     for entry in entries.take(NAMES_MAX) {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(errno) => return Look::Unclear(std::io::Error::from(errno).to_string()),
+            Err(errno) => return FolderScan::Unclear(std::io::Error::from(errno).to_string()),
         };
         let name = entry.file_name().to_bytes();
         let kind = entry.file_type();
@@ -63,7 +63,7 @@ pub(super) fn look(root: &Path) -> Look {
         if name.starts_with(b".") || !possible {
             continue;
         }
-        // What vanished since is found out at the next look.
+        // An entry that has vanished is noticed by the next scan.
         if let Some(seen) = stat(&dir, name) {
             found.insert(name.to_vec(), seen);
             if let Some(marker) = marker(&dir, name) {
@@ -75,14 +75,14 @@ pub(super) fn look(root: &Path) -> Look {
             too_many = true;
         }
     }
-    Look::Entries {
+    FolderScan::Entries {
         found,
         mounted,
         too_many,
     }
 }
 
-/// What the mount helper left beside a folder; other markers are the camera room's.
+/// The mount helper's marker beside a folder; the camera room reads other markers.
 fn marker(dir: impl AsFd, name: &[u8]) -> Option<Mounted> {
     let name = [name, b".camera"].concat();
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -95,7 +95,7 @@ fn marker(dir: impl AsFd, name: &[u8]) -> Option<Mounted> {
     Mounted::parse(&bytes)
 }
 
-fn stat(dir: impl AsFd, name: &[u8]) -> Option<Found> {
+fn stat(dir: impl AsFd, name: &[u8]) -> Option<FolderEntry> {
     let stat = rustix::fs::statx(
         dir,
         name,
@@ -104,30 +104,30 @@ fn stat(dir: impl AsFd, name: &[u8]) -> Option<Found> {
     )
     .ok()?;
     match FileType::from_raw_mode(stat.stx_mode.into()) {
-        FileType::Directory => Some(Found::Folder(FolderId {
+        FileType::Directory => Some(FolderEntry::Folder(FolderId {
             device: (stat.stx_dev_major, stat.stx_dev_minor),
             inode: stat.stx_ino,
             born: (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec),
             mount: stat.stx_mnt_id,
         })),
-        FileType::Symlink => Some(Found::Symlink),
+        FileType::Symlink => Some(FolderEntry::Symlink),
         _ => None,
     }
 }
 
-/// What notify told since it was last asked. Bounded, whatever a camera does.
+/// The changes that notify has reported since the last call. Bounded, whatever a camera does.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct FolderChanges {
     /// The configured folder itself changed.
-    pub look: bool,
+    pub top: bool,
     /// Docked folders in which something changed.
     pub inside: BTreeSet<Vec<u8>>,
     new_folders: BTreeSet<PathBuf>,
 }
 
-impl Heard {
+impl FolderChanges {
     pub fn merge(&mut self, later: Self) {
-        self.look |= later.look;
+        self.top |= later.top;
         self.inside.extend(later.inside);
         self.new_folders.extend(later.new_folders);
     }
@@ -137,22 +137,22 @@ impl Heard {
     }
 }
 
-/// notify on one configured folder and, bounded, inside its cameras. Without it, the slow scan finds everything too.
-pub(super) struct Ears {
+/// Watches one configured folder and, bounded, the folders of its cameras. The slow scan finds everything without them, too.
+pub(super) struct FolderWatches {
     root: PathBuf,
     watcher: Option<RecommendedWatcher>,
-    heard: Arc<Mutex<Heard>>,
+    changes: Arc<Mutex<FolderChanges>>,
     root_id: Option<(u64, u64)>,
-    cameras: BTreeMap<Vec<u8>, (Found, Vec<PathBuf>)>,
+    cameras: BTreeMap<Vec<u8>, (FolderEntry, Vec<PathBuf>)>,
 }
 
-impl Ears {
+impl FolderWatches {
     pub fn new(root: &Path, wake: SyncSender<()>) -> Self {
-        let heard = Arc::new(Mutex::new(Heard::default()));
-        let (told, at) = (Arc::clone(&heard), root.to_owned());
+        let changes = Arc::new(Mutex::new(FolderChanges::default()));
+        let (noted, at) = (Arc::clone(&changes), root.to_owned());
         let handler = move |event: notify::Result<notify::Event>| {
-            if hear(&at, &told, event) {
-                // A full channel means that it wakes already.
+            if note_change(&at, &noted, event) {
+                // A full channel means that a wake-up is pending.
                 let _ = wake.try_send(());
             }
         };
@@ -165,18 +165,18 @@ impl Ears {
         Self {
             root: root.to_owned(),
             watcher,
-            heard,
+            changes,
             root_id: None,
             cameras: BTreeMap::new(),
         }
     }
 
-    pub fn take(&self) -> Heard {
-        std::mem::take(&mut self.heard.lock())
+    pub fn take(&self) -> FolderChanges {
+        std::mem::take(&mut self.changes.lock())
     }
 
-    /// Watches the configured folder if it is there and not watched yet; call it before looking, to miss nothing.
-    pub fn attend_root(&mut self) {
+    /// Watches the configured folder if it exists and is not watched yet. Call it before scanning, so that nothing is missed.
+    pub fn watch_root(&mut self) {
         use std::os::unix::fs::MetadataExt as _;
         let id = std::fs::metadata(&self.root)
             .ok()
@@ -195,14 +195,14 @@ impl Ears {
         }
     }
 
-    /// Moves the watches to what a look found.
-    pub fn attend_cameras(&mut self, look: &Look, heard: &Heard) {
+    /// Moves the watches to the cameras that a scan found.
+    pub fn watch_cameras(&mut self, scan: &FolderScan, changes: &FolderChanges) {
         let empty = BTreeMap::new();
         let none = BTreeMap::new();
-        let (found, mounted) = match look {
-            Look::Entries { found, mounted, .. } => (found, mounted),
-            Look::Missing(_) => (&empty, &none),
-            Look::Unclear(_) => return,
+        let (found, mounted) = match scan {
+            FolderScan::Entries { found, mounted, .. } => (found, mounted),
+            FolderScan::Missing(_) => (&empty, &none),
+            FolderScan::Unclear(_) => return,
         };
         let Some(watcher) = &mut self.watcher else {
             return;
@@ -212,21 +212,21 @@ impl Ears {
             .extract_if(.., |name, (was, _)| found.get(name) != Some(was))
         {
             for path in paths {
-                // Gone mostly, and its watch with it.
+                // Usually the folder is gone, and its watch with it.
                 let _ = watcher.unwatch(&path);
             }
         }
         for (name, seen) in found {
-            // A medium that is mounted read-only does not change, and looking into it can hang.
+            // A medium that is mounted read-only does not change, and reading it can hang.
             let ours = mounted.contains_key(name);
-            if matches!(seen, Found::Folder(_)) && !ours && !self.cameras.contains_key(name) {
+            if matches!(seen, FolderEntry::Folder(_)) && !ours && !self.cameras.contains_key(name) {
                 let mut paths = Vec::new();
                 let top = self.root.join(OsStr::from_bytes(name));
                 watch_inside(watcher, &top, WATCHED_DEPTH, &mut paths);
                 self.cameras.insert(name.clone(), (*seen, paths));
             }
         }
-        for path in &heard.new_folders {
+        for path in &changes.new_folders {
             if let Some(name) = camera_of(&self.root, path)
                 && let Some((_, paths)) = self.cameras.get_mut(name)
                 && let Ok(inner) = path.strip_prefix(&self.root)
@@ -268,37 +268,41 @@ fn watch_inside(
     }
 }
 
-/// Whether there is something worth waking for.
-fn hear(root: &Path, heard: &Mutex<Heard>, event: notify::Result<notify::Event>) -> bool {
-    let mut heard = heard.lock();
+/// Notes an event; `true`: the scanner must wake.
+fn note_change(
+    root: &Path,
+    changes: &Mutex<FolderChanges>,
+    event: notify::Result<notify::Event>,
+) -> bool {
+    let mut changes = changes.lock();
     let Ok(event) = event else {
-        heard.look = true;
+        changes.top = true;
         return true;
     };
-    // Our own reading opens and closes: waking on that would never end.
+    // The station's own reading causes these events: waking on them would never end.
     if event.kind.is_access() {
         return false;
     }
     if event.paths.is_empty() {
-        // The kernel's queue ran over.
-        heard.look = true;
+        // The kernel's queue has overflowed.
+        changes.top = true;
     }
     for path in &event.paths {
         match camera_of(root, path) {
             Some(name) if path.parent() != Some(root) => {
-                if heard.inside.len() < BAYS_MAX {
-                    heard.inside.insert(name.to_vec());
+                if changes.inside.len() < BAYS_MAX {
+                    changes.inside.insert(name.to_vec());
                 }
                 let folder = matches!(
                     event.kind,
                     EventKind::Create(CreateKind::Folder)
                         | EventKind::Modify(notify::event::ModifyKind::Name(_))
                 );
-                if folder && heard.new_folders.len() < WATCHES_MAX {
-                    heard.new_folders.insert(path.clone());
+                if folder && changes.new_folders.len() < WATCHES_MAX {
+                    changes.new_folders.insert(path.clone());
                 }
             }
-            _ => heard.look = true,
+            _ => changes.top = true,
         }
     }
     true

@@ -1,4 +1,4 @@
-//! Opens what lies beneath a camera's folder, and nothing else: no symbolic links, no other mounts, no `..`.
+//! Opens files and folders below a camera's top folder and nothing else: no symbolic links, no other mounts, no `..`.
 
 use std::ffi::CStr;
 use std::io;
@@ -11,19 +11,19 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// openat2(2) may ask to be tried again when something is renamed meanwhile.
+/// openat2(2) must be repeated when something was renamed meanwhile.
 const TRIES: usize = 16;
 
-pub(super) struct Beneath {
+pub(super) struct RootDir {
     root: OwnedFd,
-    /// No openat2(2) here: go name by name.
+    /// Without openat2(2), paths are opened name by name.
     by_name: bool,
-    /// Reading without touching access times is allowed to a file's owner only.
+    /// Only a file's owner may read it without changing its access time.
     no_atime: AtomicBool,
 }
 
-impl Beneath {
-    /// The last name of `root` must be the folder itself, no link to one.
+impl RootDir {
+    /// The last name of `root` must be a folder, not a link to one.
     pub fn new(root: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(Self::of(rustix::fs::openat(
@@ -34,7 +34,7 @@ impl Beneath {
         )?))
     }
 
-    /// Beneath a folder that is open already; it may be open as a path only.
+    /// Wraps an open folder; it may be open as a path only.
     pub fn of(root: OwnedFd) -> Self {
         let probe = rustix::fs::openat2(
             &root,
@@ -45,7 +45,7 @@ impl Beneath {
         );
         Self {
             root,
-            // An old kernel says NOSYS, an old sandbox PERM.
+            // An old kernel answers NOSYS, an old sandbox PERM.
             by_name: matches!(probe, Err(Errno::NOSYS | Errno::PERM)),
             no_atime: AtomicBool::new(true),
         }
@@ -57,7 +57,7 @@ impl Beneath {
         self
     }
 
-    pub fn root(&self) -> BorrowedFd<'_> {
+    pub fn fd(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
     }
 
@@ -67,10 +67,10 @@ impl Beneath {
         self.without_atime(|noatime| self.open_at(parent, name.to_bytes(), flags | noatime))
     }
 
-    /// The file at `path` as it is, without opening it for reading: safe for FIFOs and devices.
-    pub fn look(&self, path: &[u8]) -> io::Result<Statx> {
+    /// Facts of the file at `path`, without opening it for reading: safe for FIFOs and devices.
+    pub fn stat_path(&self, path: &[u8]) -> io::Result<Statx> {
         stat(
-            self.open_at(self.root(), path, OFlags::PATH | OFlags::NOFOLLOW)?
+            self.open_at(self.fd(), path, OFlags::PATH | OFlags::NOFOLLOW)?
                 .as_fd(),
         )
     }
@@ -80,14 +80,14 @@ impl Beneath {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         if path.is_empty() {
             let flags = flags | OFlags::CLOEXEC;
-            return Ok(rustix::fs::openat(self.root(), c".", flags, Mode::empty())?);
+            return Ok(rustix::fs::openat(self.fd(), c".", flags, Mode::empty())?);
         }
-        self.open_at(self.root(), path, flags)
+        self.open_at(self.fd(), path, flags)
     }
 
     pub fn open_file(&self, path: &[u8]) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        self.without_atime(|noatime| self.open_at(self.root(), path, flags | noatime))
+        self.without_atime(|noatime| self.open_at(self.fd(), path, flags | noatime))
     }
 
     fn without_atime(&self, open: impl Fn(OFlags) -> io::Result<OwnedFd>) -> io::Result<OwnedFd> {

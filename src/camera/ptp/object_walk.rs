@@ -1,4 +1,4 @@
-//! Lists a device's objects: bounded in depth, number and time; each object once, whatever the device claims.
+//! Lists a device's objects: bounded in depth, number and time, and each object once, whatever the device claims.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -6,29 +6,29 @@ use std::time::{Duration, Instant};
 
 use super::PtpError;
 use super::dataset::parse_handles;
-use super::lists::{self, FACTS_MAX, Facts, Lists};
 use super::name::{numbered, path_name};
-use super::object::Object;
-use super::session::{Ask, DATASET_MAX, Session};
+use super::object::ObjectFacts;
+use super::prop_lists::{self, FACTS_MAX, Facts, PropLists};
+use super::session::{DATASET_MAX, Query, Session};
 use super::wire::{op, rc};
-use crate::camera::listing::{FileEntry, Listing, Sink};
+use crate::camera::listing::{EntrySink, FileEntry, ListingCursor};
 use crate::config::Profile;
 use crate::model::{Sha256Digest, SourcePath};
 
 const STORAGES_MAX: usize = 64;
-/// Objects in a row that can't be asked about before the listing counts as failed.
+/// Objects in a row that can't be queried before the listing counts as failed.
 const FAILURES_MAX: u32 = 16;
-/// The whole listing.
+/// For the whole listing.
 const TIME_MAX: Duration = Duration::from_hours(1);
-/// As a parent: the storage's top; every object of the storage, or the top again.
+/// As a parent, `TOP` asks for the storage's top. `ALL` asks for every object, which some devices take for the top.
 const TOP: u32 = u32::MAX;
 const ALL: u32 = 0;
 
-/// Object handles by their paths, folders too; they hold until the device is unplugged or its session ends.
+/// Handles of files and folders by their paths; they are valid until the device is unplugged or its session ends.
 #[derive(Default)]
 pub(super) struct Index {
     handles: HashMap<[u8; 16], u32>,
-    /// Paths that several objects have by their names.
+    /// Paths that several objects claim.
     shared: HashSet<[u8; 16]>,
 }
 
@@ -46,7 +46,7 @@ impl Index {
         self.shared.contains(&key(path))
     }
 
-    /// It was deleted.
+    /// Removes a deleted file.
     pub fn forget(&mut self, path: &SourcePath) {
         self.handles.remove(&key(path.as_bytes()));
     }
@@ -55,37 +55,37 @@ impl Index {
         self.handles.contains_key(&key(path))
     }
 
-    fn enter(&mut self, path: &[u8], handle: u32) {
+    fn insert(&mut self, path: &[u8], handle: u32) {
         self.handles.insert(key(path), handle);
     }
 }
 
-/// Half of a SHA-256: paths of a million files need not be kept, and none can be made to collide.
+/// Half of a SHA-256: saves keeping the paths of a million files, and nobody can make two of them collide.
 fn key(path: &[u8]) -> [u8; 16] {
     let mut key = [0; 16];
     key.copy_from_slice(&Sha256Digest::of(path).0[..16]);
     key
 }
 
-struct Level {
+struct ObjectFolder {
     handles: std::vec::IntoIter<u32>,
-    /// What is known of them already.
+    /// Facts from the folder's property list.
     facts: Facts,
     storage: u32,
-    /// Length of this folder's path in `Listing::path`.
+    /// Length of this folder's path in `ListingCursor::path`.
     path_len: usize,
     flagged: bool,
 }
 
 pub(super) struct ObjectWalk<'a> {
     session: &'a mut Session,
-    lists: &'a mut Lists,
-    listing: Listing<'a>,
+    lists: &'a mut PropLists,
+    listing: ListingCursor<'a>,
     max_files: u64,
     index: Index,
-    /// How often a path was wanted by several objects.
+    /// The last number given to an object whose path was taken.
     copies: HashMap<[u8; 16], u32>,
-    /// Every handle that was asked about.
+    /// Every handle that was queried.
     seen: HashSet<u32>,
     /// Handles that may still be taken in.
     room: u64,
@@ -96,14 +96,14 @@ pub(super) struct ObjectWalk<'a> {
 impl<'a> ObjectWalk<'a> {
     pub fn new(
         session: &'a mut Session,
-        lists: &'a mut Lists,
+        lists: &'a mut PropLists,
         profile: &'a Profile,
         max_files: u64,
     ) -> Self {
         Self {
             session,
             lists,
-            listing: Listing::new(profile, max_files),
+            listing: ListingCursor::new(profile, max_files),
             max_files,
             index: Index::default(),
             copies: HashMap::new(),
@@ -114,8 +114,8 @@ impl<'a> ObjectWalk<'a> {
         }
     }
 
-    /// What can't be asked about is an entry with its reason; an error means that the listing is not whole.
-    pub fn run(mut self, sink: Sink<'_>) -> Result<Index, PtpError> {
+    /// An object that can't be queried becomes an entry with its reason. An error means that the listing is incomplete.
+    pub fn run(mut self, sink: EntrySink<'_>) -> Result<Index, PtpError> {
         let storages = self.storages(sink)?;
         let several = storages.len() > 1;
         for storage in storages {
@@ -134,8 +134,8 @@ impl<'a> ObjectWalk<'a> {
         Ok(self.index)
     }
 
-    fn storages(&mut self, sink: Sink<'_>) -> Result<Vec<u32>, PtpError> {
-        let bytes = self.session.read(Ask {
+    fn storages(&mut self, sink: EntrySink<'_>) -> Result<Vec<u32>, PtpError> {
+        let bytes = self.session.read(Query {
             operation: op::GET_STORAGE_IDS,
             parameters: &[],
             what: "the list of storages",
@@ -148,7 +148,7 @@ impl<'a> ObjectWalk<'a> {
         ids.dedup();
         if beyond > 0 {
             let reason =
-                format!("{beyond} more storages were not looked at: {STORAGES_MAX} at most");
+                format!("{beyond} more storages were not read: the limit is {STORAGES_MAX}");
             let _ = self
                 .listing
                 .refuse(None, ("too_many_storages", reason), sink);
@@ -156,7 +156,7 @@ impl<'a> ObjectWalk<'a> {
         Ok(ids)
     }
 
-    fn storage(&mut self, storage: u32, sink: Sink<'_>) -> Result<ControlFlow<()>, PtpError> {
+    fn storage(&mut self, storage: u32, sink: EntrySink<'_>) -> Result<ControlFlow<()>, PtpError> {
         let handles = match self.top(storage) {
             Ok(handles) => handles,
             Err(error @ (PtpError::Refused { .. } | PtpError::Malformed(_))) => {
@@ -168,8 +168,8 @@ impl<'a> ObjectWalk<'a> {
             }
             Err(error) => return Err(error),
         };
-        let mut levels = vec![Level {
-            facts: self.lists.folder(self.session, lists::TOP, &handles)?,
+        let mut levels = vec![ObjectFolder {
+            facts: self.lists.folder(self.session, prop_lists::TOP, &handles)?,
             handles: handles.into_iter(),
             storage,
             path_len: self.listing.path.len(),
@@ -197,15 +197,15 @@ impl<'a> ObjectWalk<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The objects at the top of a storage, whichever way the device can name them.
+    /// The objects at the top of a storage, by whichever parent the device accepts for it.
     fn top(&mut self, storage: u32) -> Result<Vec<u32>, PtpError> {
         let empty = match self.handles(storage, TOP) {
             Ok(handles) if handles.is_empty() => true,
             Err(PtpError::Refused { .. } | PtpError::Unsupported(_)) => false,
             handles => return handles,
         };
-        // Here the standard says "all objects", some devices say "the top". Folders come before what they hold, so that
-        // nothing is taken for an object of the top.
+        // By the standard this asks for all objects; some devices answer with the top. Folders are listed before their
+        // contents, so that no file inside one is taken for a file at the top.
         let all = match self.handles(storage, ALL) {
             Err(PtpError::Refused { .. } | PtpError::Unsupported(_)) if empty => Vec::new(),
             all => all?,
@@ -214,7 +214,7 @@ impl<'a> ObjectWalk<'a> {
         let mut top = Vec::new();
         let mut rest = Vec::new();
         for handle in all {
-            let parent = match Object::fetch(self.session, handle) {
+            let parent = match ObjectFacts::fetch(self.session, handle) {
                 Ok(object) => object.parent,
                 Err(error)
                     if error.of_the_link()
@@ -230,21 +230,21 @@ impl<'a> ObjectWalk<'a> {
                 top.push(handle);
             }
         }
-        // What no folder leads to is met here again, at the end.
+        // Objects that no folder leads to are listed last.
         top.append(&mut rest);
         Ok(top)
     }
 
     fn handles(&mut self, storage: u32, parent: u32) -> Result<Vec<u32>, PtpError> {
-        // Four bytes each; some more, so that what is left out can be counted.
+        // Four bytes for each handle, and as much again, so that handles beyond the limit can be counted.
         let limit = self.max_files.saturating_mul(8).clamp(1 << 20, 64 << 20);
-        let bytes = self.session.read(Ask {
+        let bytes = self.session.read(Query {
             operation: op::GET_OBJECT_HANDLES,
             parameters: &[storage, 0, parent],
             what: "a list of objects",
             limit,
         })?;
-        // Nothing at all instead of an empty list.
+        // Some devices send no data at all instead of an empty list.
         if bytes.is_empty() {
             return Ok(Vec::new());
         }
@@ -256,12 +256,12 @@ impl<'a> ObjectWalk<'a> {
 
     fn object(
         &mut self,
-        levels: &mut Vec<Level>,
+        levels: &mut Vec<ObjectFolder>,
         handle: u32,
-        sink: Sink<'_>,
+        sink: EntrySink<'_>,
     ) -> Result<ControlFlow<()>, PtpError> {
         let depth = levels.len();
-        // Hostile: folders within folders, each with a long list.
+        // Bounds a hostile device: nested folders, each with a long list.
         let held: usize = levels.iter().map(|level| level.facts.len()).sum();
         let Some(level) = levels.last_mut() else {
             return Ok(ControlFlow::Continue(()));
@@ -277,7 +277,7 @@ impl<'a> ObjectWalk<'a> {
             return Ok(self.listing.refuse(None, ("bad_handle", reason), sink));
         }
         if !self.seen.insert(handle) {
-            // Named twice by one folder, or a folder inside of itself.
+            // One folder named it twice, or a folder contains itself.
             tracing::debug!(handle, "an object is listed twice");
             return Ok(ControlFlow::Continue(()));
         }
@@ -286,7 +286,7 @@ impl<'a> ObjectWalk<'a> {
             Ok(object) => object,
             Err(error) => {
                 self.listing.path = self.listing.joined(&nameless(handle));
-                return self.unreadable(error, "is an object that can't be asked about", sink);
+                return self.unreadable(error, "is an object that can't be queried", sink);
             }
         };
         self.failures = 0;
@@ -299,7 +299,7 @@ impl<'a> ObjectWalk<'a> {
             let size = (!object.folder).then_some(object.size);
             return Ok(self.listing.refuse(size, refusal, sink));
         }
-        self.index.enter(&self.listing.path, handle);
+        self.index.insert(&self.listing.path, handle);
         if !object.folder {
             let entry = FileEntry {
                 name: &name,
@@ -310,7 +310,7 @@ impl<'a> ObjectWalk<'a> {
             };
             return Ok(self.listing.file(&entry, sink));
         }
-        if let Err(refusal) = Listing::may_enter(depth) {
+        if let Err(refusal) = ListingCursor::may_enter(depth) {
             return Ok(self.listing.refuse(None, refusal, sink));
         }
         match self.handles(storage, handle) {
@@ -320,7 +320,7 @@ impl<'a> ObjectWalk<'a> {
                 } else {
                     Facts::new()
                 };
-                levels.push(Level {
+                levels.push(ObjectFolder {
                     facts,
                     handles: handles.into_iter(),
                     storage,
@@ -333,12 +333,12 @@ impl<'a> ObjectWalk<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// One object that can't be asked about is named; many in a row mean that the device can't be listed now.
+    /// Names one object that can't be queried. Too many in a row mean that the device can't be listed now.
     fn unreadable(
         &mut self,
         error: PtpError,
         what: &str,
-        sink: Sink<'_>,
+        sink: EntrySink<'_>,
     ) -> Result<ControlFlow<()>, PtpError> {
         self.failures += 1;
         if matches!(error, PtpError::Gone | PtpError::Stopped) || self.failures > FAILURES_MAX {
@@ -356,10 +356,10 @@ impl<'a> ObjectWalk<'a> {
             .refuse(None, (code, format!("{what}: {error}")), sink))
     }
 
-    /// A name of its own for an object whose name its folder holds already.
+    /// Another name for an object whose name is taken in its folder.
     fn free_name(&mut self, name: &[u8]) -> Vec<u8> {
         let wanted = key(&self.listing.joined(name));
-        // Going on where the last one ended: a folder full of one name is not searched anew each time.
+        // Starts after the last number given: a folder full of one name is not searched again each time.
         let mut number = self.copies.get(&wanted).copied().unwrap_or(1);
         loop {
             number = number.saturating_add(1);
@@ -373,7 +373,7 @@ impl<'a> ObjectWalk<'a> {
     }
 }
 
-/// In front of the paths of a device with several storages.
+/// The first name of a path on a device with several storages.
 pub(super) fn storage_name(storage: u32) -> String {
     format!("storage-{storage:08x}")
 }

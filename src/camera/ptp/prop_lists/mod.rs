@@ -1,28 +1,28 @@
-//! Facts of a folder's objects at once, by GetObjectPropList, where a device can do that. A shortcut and no more: what is
-//! missing in such a list, or odd, is asked of the object itself, so that a listing is the same either way.
+//! Reads the facts of all objects in a folder at once by GetObjectPropList, where a device can do that. This is only a
+//! shortcut: where such a list is incomplete or contradictory, the object itself is queried, so the listing is the same.
 
 use std::collections::HashMap;
 
 use super::PtpError;
-use super::object::{Object, modified};
+use super::object::{ObjectFacts, modified};
 use super::property::{Value, parse_prop_list};
 use super::reader::{Malformed, PtpString};
-use super::session::{Ask, DATASET_MAX, Session};
+use super::session::{DATASET_MAX, Query, Session};
 use super::wire::{op, prop};
 use crate::config::PtpQuirks;
 
 /// Objects of a folder by their handles.
-pub(super) type Facts = HashMap<u32, Object>;
+pub(super) type Facts = HashMap<u32, ObjectFacts>;
 
-/// As a folder: the top of all storages.
+/// As a folder, this means the top of all storages.
 pub(super) const TOP: u32 = 0;
-/// Facts that are held at a time at most, and so the longest folder that is asked about as a whole.
+/// Facts held at a time at most, and so the longest folder that is read by a list.
 pub(super) const FACTS_MAX: usize = 1 << 16;
-/// In a shorter folder a list saves nothing: one object in each is asked about twice.
+/// In a shorter folder a list saves nothing, because one object of each folder is queried both ways.
 const WORTH: usize = 3;
-/// All properties of one object, in bytes: what a list may have for each. Devices in the field send about 400.
+/// Limit in bytes for the properties of one object in a list. Devices in the field send about 400.
 const OBJECT_BYTES: u64 = 1 << 10;
-/// As a property: all of them.
+/// As a property, this means all of them.
 const ALL: u32 = u32::MAX;
 const COLUMNS: [u16; 5] = [
     prop::FILE_NAME,
@@ -32,28 +32,28 @@ const COLUMNS: [u16; 5] = [
     prop::MODIFIED,
 ];
 
-/// How objects are asked about, from the fewest questions to the most.
+/// How objects are queried, from the fewest operations to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Manner {
     /// All properties of all objects in a folder.
     Folders,
     /// One property of all objects in a folder.
     Columns,
-    /// All properties of one object: for devices that know no depth.
+    /// All properties of one object: for devices without the depth parameter.
     Each,
     /// ObjectInfo.
     Single,
 }
 
-/// Which way a device can be asked. One that it refuses, or answers with nonsense, is not tried again.
+/// The manner that works with a device. One that it refuses or answers with nonsense is not tried again.
 #[derive(Debug)]
-pub(super) struct Lists {
+pub(super) struct PropLists {
     manner: Manner,
-    /// Its answers about one object agreed with its ObjectInfo.
+    /// A list agreed with the ObjectInfo of one of its objects.
     trusted: bool,
 }
 
-impl Lists {
+impl PropLists {
     pub fn new(quirks: PtpQuirks) -> Self {
         let manner = if quirks.no_lists {
             Manner::Single
@@ -66,7 +66,7 @@ impl Lists {
         }
     }
 
-    /// What the device says of `handles`, which are those in `folder`; perhaps of none of them.
+    /// The facts of `handles`, which are the objects in `folder`, as far as a list gives them.
     pub fn folder(
         &mut self,
         session: &mut Session,
@@ -87,30 +87,30 @@ impl Lists {
                 }
                 Err(error @ (PtpError::Gone | PtpError::Stopped)) => return Err(error),
                 Err(error) if error.of_the_link() => self.give_up(&error.to_string()),
-                // How the top is called is each device's own: nothing is learnt from a refusal there.
+                // Devices name the top differently, so a refusal there says nothing about other folders.
                 _ if folder == TOP => break,
                 Err(error) => self.next(&error.to_string()),
                 Ok(facts) => {
                     let (known, all) = (facts.len(), handles.len());
-                    self.next(&format!("it tells of {known} of {all} objects"));
+                    self.next(&format!("it covers {known} of {all} objects"));
                 }
             }
         }
         Ok(Facts::new())
     }
 
-    /// One object: from `facts`, else asked about.
+    /// One object: from `facts`, else from the device.
     pub fn object(
         &mut self,
         session: &mut Session,
         facts: &mut Facts,
         handle: u32,
-    ) -> Result<Object, PtpError> {
+    ) -> Result<ObjectFacts, PtpError> {
         if let Some(object) = facts.remove(&handle) {
             return Ok(object);
         }
         if self.manner != Manner::Each || !session.supports(op::GET_OBJECT_PROP_LIST) {
-            return Object::fetch(session, handle);
+            return ObjectFacts::fetch(session, handle);
         }
         let mut drafts = drafts(&[handle]);
         let listed = match fill(session, [handle, ALL, 0], DATASET_MAX, &mut drafts) {
@@ -126,12 +126,12 @@ impl Lists {
         match listed {
             Some(object) if self.trusted => Ok(object),
             listed => {
-                let object = Object::fetch(session, handle)?;
+                let object = ObjectFacts::fetch(session, handle)?;
                 match listed {
                     Some(listed) if listed.lists_as(&object) => self.trust(),
                     Some(_) => self.give_up("it contradicts ObjectInfo"),
-                    None if !self.trusted => self.give_up("it does not tell enough"),
-                    // Of this one only.
+                    None if !self.trusted => self.give_up("it does not give enough properties"),
+                    // Only this object's list is incomplete.
                     None => {}
                 }
                 Ok(object)
@@ -139,7 +139,7 @@ impl Lists {
         }
     }
 
-    /// A file of each folder is asked about both ways; a device that answers differently is asked the long way only.
+    /// Queries one file of each folder both ways. A device that contradicts itself is only queried object by object.
     fn compared(
         &mut self,
         session: &mut Session,
@@ -155,14 +155,14 @@ impl Lists {
         let Some((&handle, listed)) = sample.or_else(|| known().next()) else {
             return Ok(facts);
         };
-        match Object::fetch(session, handle) {
+        match ObjectFacts::fetch(session, handle) {
             Ok(object) if listed.lists_as(&object) => {
                 self.trust();
                 return Ok(facts);
             }
             Ok(_) => self.give_up("it contradicts ObjectInfo"),
             Err(error @ (PtpError::Gone | PtpError::Stopped)) => return Err(error),
-            Err(error) => tracing::debug!(%error, "an object of a list can't be asked about"),
+            Err(error) => tracing::debug!(%error, "an object of a list can't be queried"),
         }
         Ok(Facts::new())
     }
@@ -188,7 +188,7 @@ impl Lists {
         self.manner = Manner::Single;
         tracing::info!(
             reason,
-            "a camera's property lists are of no use: its objects are asked about one by one"
+            "a camera's property lists are of no use: its objects are queried one by one"
         );
     }
 }
@@ -210,7 +210,7 @@ fn columns(session: &mut Session, folder: u32, handles: &[u32]) -> Result<Facts,
     }
     if drafts.values().any(Draft::wants_created) {
         match fill(session, column(prop::CREATED), limit(handles), &mut drafts) {
-            // Some have none.
+            // Some devices don't have it.
             Err(PtpError::Refused { .. } | PtpError::Malformed(_)) => {}
             asked => asked?,
         }
@@ -222,14 +222,14 @@ fn limit(handles: &[u32]) -> u64 {
     DATASET_MAX + handles.len() as u64 * OBJECT_BYTES
 }
 
-/// Asks for handle, property and depth.
+/// Reads the properties of a handle, selected by property and depth.
 fn fill(
     session: &mut Session,
     [handle, property, depth]: [u32; 3],
     limit: u64,
     drafts: &mut HashMap<u32, Draft>,
 ) -> Result<(), PtpError> {
-    let bytes = session.read_once(Ask {
+    let bytes = session.read_once(Query {
         operation: op::GET_OBJECT_PROP_LIST,
         parameters: &[handle, 0, property, 0, depth],
         what: "a property list",
@@ -238,7 +238,7 @@ fn fill(
     Ok(gather(&bytes, drafts)?)
 }
 
-/// Properties of objects that were not asked about are passed over.
+/// Properties of objects that were not requested are ignored.
 fn gather(bytes: &[u8], drafts: &mut HashMap<u32, Draft>) -> Result<(), Malformed> {
     parse_prop_list(bytes, |found| {
         if let Some(draft) = drafts.get_mut(&found.object) {
@@ -247,7 +247,7 @@ fn gather(bytes: &[u8], drafts: &mut HashMap<u32, Draft>) -> Result<(), Malforme
     })
 }
 
-/// What lists have said of one object so far.
+/// What lists have given for one object so far.
 #[derive(Default)]
 struct Draft {
     numbers: HashMap<u16, u64>,
@@ -300,8 +300,8 @@ impl Draft {
         matches!(times, (Some(text), None) if modified(&text.to_text(), "").is_none())
     }
 
-    /// `None`: not all is known that ObjectInfo would tell.
-    fn finish(self) -> Option<Object> {
+    /// `None`: something that ObjectInfo would give is missing.
+    fn finish(self) -> Option<ObjectFacts> {
         if self.odd || self.wants_created() {
             return None;
         }
@@ -309,12 +309,12 @@ impl Draft {
         let handle = |code: u16| number(code).and_then(|n| u32::try_from(n).ok());
         let folder = number(prop::OBJECT_FORMAT)? == u64::from(prop::ASSOCIATION);
         let size = number(prop::OBJECT_SIZE)?;
-        // Stands for "more than can be said here" where it should not.
+        // The value that means "too large for u32" has no meaning in this u64.
         if !folder && size == u64::from(u32::MAX) {
             return None;
         }
         let created = self.created.unwrap_or_default().to_text();
-        Some(Object {
+        Some(ObjectFacts {
             storage: handle(prop::STORAGE).unwrap_or(0),
             parent: handle(prop::PARENT).unwrap_or(0),
             folder,

@@ -1,4 +1,4 @@
-//! libusb's hotplug events, used for nothing but to hurry the scan of sysfs.
+//! Wakes the scan of sysfs on libusb's hotplug events. Uses them for nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +12,8 @@ use rusb::{Context, Device, Hotplug, HotplugBuilder, UsbContext as _};
 const ROUND: Duration = Duration::from_secs(5);
 const SLOWER: &str = "nothing is missed, only found later; restart the service to try again";
 
-/// The thread that listens; without it the slow scan finds everything, only later.
-pub struct Hints {
+/// The thread that handles the events. Without it the slow scan finds everything, only later.
+pub struct HotplugListener {
     context: Context,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -22,7 +22,7 @@ pub struct Hints {
 struct Wake(SyncSender<()>);
 
 impl Hotplug<Context> for Wake {
-    // Nothing else here: these run inside of libusb's event handling.
+    // These run inside libusb's event handling and must do nothing else.
     fn device_arrived(&mut self, _: Device<Context>) {
         let _ = self.0.try_send(());
     }
@@ -32,21 +32,21 @@ impl Hotplug<Context> for Wake {
     }
 }
 
-impl Hints {
+impl HotplugListener {
     /// `None` where this machine has no libusb hotplug; the reason is logged.
     pub fn start(wake: SyncSender<()>) -> Option<Self> {
-        let told = |error: &dyn std::fmt::Display| {
+        let warn = |error: &dyn std::fmt::Display| {
             tracing::warn!(code = "watch_missing", %error, next_step = SLOWER, "no hotplug events; USB cameras are found by the slow scan only");
         };
         if !rusb::has_hotplug() {
-            told(&"this libusb has none");
+            warn(&"this libusb has none");
             return None;
         }
-        let context = Context::new().inspect_err(|e| told(e)).ok()?;
+        let context = Context::new().inspect_err(|e| warn(e)).ok()?;
         // Registered before the events are handled, dropped by the thread after the last of them.
         let registration = HotplugBuilder::new()
             .register(&context, Box::new(Wake(wake)))
-            .inspect_err(|e| told(e))
+            .inspect_err(|e| warn(e))
             .ok()?;
         let stopping = Arc::new(AtomicBool::new(false));
         let (events, stop) = (context.clone(), Arc::clone(&stopping));
@@ -63,7 +63,7 @@ impl Hints {
                 }
                 drop(registration);
             })
-            .inspect_err(|e| told(e))
+            .inspect_err(|e| warn(e))
             .ok()?;
         Some(Self {
             context,
@@ -88,7 +88,7 @@ impl Hints {
     }
 }
 
-impl Drop for Hints {
+impl Drop for HotplugListener {
     fn drop(&mut self) {
         self.stop();
     }
@@ -102,8 +102,8 @@ mod tests {
     fn listening_starts_and_stops_at_once_on_any_machine() {
         let (wake, _woken) = std::sync::mpsc::sync_channel(1);
         let began = std::time::Instant::now();
-        // Without USB or netlink there is none, and that is fine.
-        if let Some(mut hints) = Hints::start(wake) {
+        // A machine without USB or netlink has no hotplug events.
+        if let Some(mut hints) = HotplugListener::start(wake) {
             thread::sleep(Duration::from_millis(50));
             hints.stop();
             hints.stop();

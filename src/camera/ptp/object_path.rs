@@ -1,24 +1,24 @@
-//! The way to a file by handles, and whether a camera still confirms each step of it.
+//! The handles on the path to a file, and the check that the camera still confirms each of them.
 
 use super::PtpError;
 use super::name::path_name;
-use super::object::Object;
+use super::object::ObjectFacts;
+use super::object_walk::{Index, storage_name};
 use super::session::Session;
-use super::tree::{Index, storage_name};
 use super::wire::rc;
 use crate::model::{Explain as _, Left, SourcePath};
 
 /// The handles that lead to a file, from the top folder to the file itself.
-pub(super) struct Way {
+pub(super) struct ObjectPath {
     steps: Vec<(u32, Vec<u8>)>,
-    /// Where the path says on which of several storages it is.
+    /// The storage that the path names, on a camera with several.
     storage: Option<u32>,
 }
 
-impl Way {
+impl ObjectPath {
     pub fn to(path: &SourcePath, index: &Index) -> Result<Self, Left> {
         let bytes = path.as_bytes();
-        let mut way = Self {
+        let mut object_path = Self {
             steps: Vec::new(),
             storage: None,
         };
@@ -30,34 +30,34 @@ impl Way {
             if index.is_shared(whole) {
                 return Err(Left::new(
                     "path_unsure",
-                    "several objects of the camera have a name on its path",
+                    "several objects of the camera share a name on its path",
                 ));
             }
             match index.at(whole) {
-                Some(handle) => way.steps.push((handle, name.to_vec())),
+                Some(handle) => object_path.steps.push((handle, name.to_vec())),
                 None if from == 0 && length < rest.len() => {
-                    way.storage = Some(storage_of(name).ok_or_else(not_found)?);
+                    object_path.storage = Some(storage_of(name).ok_or_else(not_found)?);
                 }
                 None => return Err(not_found()),
             }
             from += length + 1;
         }
-        if way.steps.is_empty() {
+        if object_path.steps.is_empty() {
             return Err(not_found());
         }
-        Ok(way)
+        Ok(object_path)
     }
 
     pub fn handle(&self) -> u32 {
         self.steps.last().map_or(0, |(handle, _)| *handle)
     }
 
-    /// Asks about each step: folders of these names within each other, and a file at the end.
-    pub fn follow(&self, session: &mut Session) -> Result<Object, Left> {
+    /// Asks the camera about each step: nested folders with these names, and a file at the end.
+    pub fn follow(&self, session: &mut Session) -> Result<ObjectFacts, Left> {
         let mut above = None;
         let last = self.steps.len().saturating_sub(1);
         for (number, (handle, name)) in self.steps.iter().enumerate() {
-            let object = Object::fetch(session, *handle).map_err(|error| match error {
+            let object = ObjectFacts::fetch(session, *handle).map_err(|error| match error {
                 PtpError::Refused {
                     code: rc::BAD_HANDLE,
                     ..
@@ -90,7 +90,7 @@ impl Way {
     }
 }
 
-/// The storage that a first folder stands for.
+/// The storage that a path's first name stands for.
 fn storage_of(name: &[u8]) -> Option<u32> {
     let digits = std::str::from_utf8(name).ok()?.strip_prefix("storage-")?;
     let storage = u32::from_str_radix(digits, 16).ok()?;

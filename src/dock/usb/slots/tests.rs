@@ -3,24 +3,24 @@ use std::cell::Cell;
 use proptest::prelude::*;
 
 use super::*;
-use crate::dock::usb::made_up::{DISK, device};
+use crate::dock::usb::test_tree::{DISK, device};
 
 const MTP: &[(u8, u8, u8)] = &[(6, 1, 1)];
 const VENDOR: &[(u8, u8, u8)] = &[(0xff, 0, 0)];
 
 /// The classifier with a clock of its own and a mount helper that does as told.
-struct Dock {
-    plugged: Plugged,
+struct TestDock {
+    plugged: UsbSlots,
     ports: Ports,
     profiles: Arc<Profiles>,
     now: Duration,
     mounted: Cell<bool>,
 }
 
-impl Dock {
+impl TestDock {
     fn new() -> Self {
         Self {
-            plugged: Plugged::default(),
+            plugged: UsbSlots::default(),
             ports: Ports::new(&[], None).unwrap(),
             profiles: Arc::new(Profiles::builtin()),
             now: Duration::from_secs(1000),
@@ -38,14 +38,14 @@ impl Dock {
 
     fn scan(&mut self, plugs: &[Plug]) -> Vec<String> {
         let mounted = |_: &Plug| self.mounted.get();
-        let around = Around {
+        let context = ScanContext {
             profiles: &self.profiles,
             mounted: &mounted,
             now: self.now,
         };
         let events = self
             .plugged
-            .observe(plugs.to_vec(), &around, &mut self.ports);
+            .observe(plugs.to_vec(), &context, &mut self.ports);
         events.iter().map(short).collect()
     }
 
@@ -87,7 +87,7 @@ const NONE: [&str; 0] = [];
 
 #[test]
 fn an_mtp_camera_arrives_once_and_leaves_once_whatever_else_is_plugged_in() {
-    let mut dock = Dock::new();
+    let mut dock = TestDock::new();
     let camera = plug("1-5", 7, MTP);
     let keyboard = plug("1-2", 3, &[(3, 1, 1)]);
     assert_eq!(
@@ -114,7 +114,7 @@ fn an_mtp_camera_arrives_once_and_leaves_once_whatever_else_is_plugged_in() {
 
 #[test]
 fn a_disk_is_told_at_once_and_its_folder_does_the_rest() {
-    let mut dock = Dock::new();
+    let mut dock = TestDock::new();
     let disk = [plug("2-3", 5, DISK)];
     assert_eq!(dock.scan(&disk), ["bay-1 plugged"]);
     assert_eq!(dock.plugged.pending().len(), 1);
@@ -129,7 +129,7 @@ fn a_disk_is_told_at_once_and_its_folder_does_the_rest() {
 
 #[test]
 fn a_disk_that_nobody_mounts_is_complained_about_once_and_may_still_be_mounted_later() {
-    let mut dock = Dock::new();
+    let mut dock = TestDock::new();
     let disk = [plug("2-3", 5, DISK)];
     assert_eq!(dock.scan(&disk), ["bay-1 plugged"]);
     assert_eq!(dock.after(19.0, &disk), NONE);
@@ -149,7 +149,7 @@ fn a_disk_that_nobody_mounts_is_complained_about_once_and_may_still_be_mounted_l
 
 #[test]
 fn composite_and_absurd_devices_are_refused_once_while_they_stay() {
-    let mut dock = Dock::new();
+    let mut dock = TestDock::new();
     let bad = plug("1-1", 4, &[(8, 6, 0x50), (3, 1, 1)]);
     let absurd = in_state(
         plug("1-2", 5, DISK),
@@ -174,7 +174,7 @@ fn composite_and_absurd_devices_are_refused_once_while_they_stay() {
 
 #[test]
 fn a_device_that_the_kernel_has_not_configured_is_waited_for_and_then_named() {
-    let mut dock = Dock::new();
+    let mut dock = TestDock::new();
     let camera = plug("1-1", 4, MTP);
     let unready = [in_state(camera.clone(), PlugState::Unready)];
     assert_eq!(dock.scan(&unready), NONE);
@@ -188,7 +188,7 @@ fn a_device_that_the_kernel_has_not_configured_is_waited_for_and_then_named() {
 
 #[test]
 fn a_locked_camera_keeps_its_bay_while_it_comes_back_with_other_ids() {
-    let mut dock = Dock::new().with_locked();
+    let mut dock = TestDock::new().with_locked();
     assert_eq!(
         dock.scan(&[plug("1-4", 5, VENDOR)]),
         ["bay-1 locked locked"]
@@ -212,7 +212,7 @@ fn a_locked_camera_keeps_its_bay_while_it_comes_back_with_other_ids() {
 
 #[test]
 fn a_locked_camera_that_never_comes_back_has_left_and_one_that_stays_locked_is_tried_once_again() {
-    let mut dock = Dock::new().with_locked();
+    let mut dock = TestDock::new().with_locked();
     let locked = |address| [plug("1-4", address, VENDOR)];
     assert_eq!(dock.scan(&locked(5)).len(), 1);
     assert_eq!(dock.after(1.0, &[]), NONE);
@@ -224,7 +224,7 @@ fn a_locked_camera_that_never_comes_back_has_left_and_one_that_stays_locked_is_t
     let said = dock.after(1.0, &locked(8));
     assert_eq!(
         said,
-        ["bay-1 refused it comes back locked each time it is to be unlocked"]
+        ["bay-1 refused it comes back locked each time it is unlocked"]
     );
     assert_eq!(dock.after(60.0, &locked(8)), NONE);
     assert_eq!(dock.after(1.0, &[]), ["bay-1 left Removed"]);
@@ -234,7 +234,7 @@ fn a_locked_camera_that_never_comes_back_has_left_and_one_that_stays_locked_is_t
 
 #[test]
 fn a_device_that_flaps_is_held_until_it_stays() {
-    let mut dock = Dock::new();
+    let mut dock = TestDock::new();
     let mut events = 0;
     for address in 1..100 {
         events += dock.after(0.2, &[plug("1-1", address, MTP)]).len();
@@ -250,7 +250,7 @@ fn a_device_that_flaps_is_held_until_it_stays() {
 
 #[test]
 fn twenty_cameras_and_the_loss_of_their_hub_are_twenty_arrivals_and_departures() {
-    let mut dock = Dock::new();
+    let mut dock = TestDock::new();
     let many: Vec<Plug> = (1..=20)
         .map(|n| plug(&format!("1-6.{n}"), n, MTP))
         .collect();
@@ -262,11 +262,11 @@ fn twenty_cameras_and_the_loss_of_their_hub_are_twenty_arrivals_and_departures()
 
 #[test]
 fn new_profiles_look_again_at_what_was_left_alone_and_at_nothing_else() {
-    let mut dock = Dock::new();
+    let mut dock = TestDock::new();
     let plugs = [plug("1-1", 4, VENDOR), plug("1-2", 5, MTP)];
     assert_eq!(dock.scan(&plugs), ["bay-2 arrived mtp"]);
-    dock = Dock {
-        profiles: Dock::new().with_locked().profiles,
+    dock = TestDock {
+        profiles: TestDock::new().with_locked().profiles,
         ..dock
     };
     assert_eq!(dock.after(1.0, &plugs), ["bay-1 locked locked"]);
@@ -275,7 +275,7 @@ fn new_profiles_look_again_at_what_was_left_alone_and_at_nothing_else() {
 
 #[test]
 fn a_disk_that_turns_out_to_be_the_stations_own_is_left_alone_without_a_complaint() {
-    let mut dock = Dock::new();
+    let mut dock = TestDock::new();
     let disk = plug("2-3", 5, DISK);
     let own = [in_state(disk.clone(), PlugState::Own)];
     assert_eq!(dock.scan(&[disk]), ["bay-1 plugged"]);
@@ -287,7 +287,7 @@ fn a_disk_that_turns_out_to_be_the_stations_own_is_left_alone_without_a_complain
 
 #[test]
 fn two_devices_in_one_socket_are_two_bays() {
-    let mut dock = Dock::new();
+    let mut dock = TestDock::new();
     let mut second = plug("2-5", 9, MTP);
     second.port = plug("1-5", 1, MTP).port;
     let said = dock.scan(&[plug("1-5", 7, MTP), second]);
@@ -302,9 +302,9 @@ proptest! {
         scans in proptest::collection::vec(
             (proptest::collection::btree_map(1u8..4, (1u8..4, 0usize..6), 0..4), 0.0f64..40.0, any::<bool>()), 0..40)
     ) {
-        let mut dock = Dock::new().with_locked();
+        let mut dock = TestDock::new().with_locked();
         let mut told: BTreeMap<String, String> = BTreeMap::new();
-        let mut step = |dock: &mut Dock, seconds: f64, plugs: &[Plug]| {
+        let mut step = |dock: &mut TestDock, seconds: f64, plugs: &[Plug]| {
             for event in dock.after(seconds, plugs) {
                 let (bay, what) = event.split_once(' ').unwrap();
                 let last = told.insert(bay.to_owned(), what.to_owned()).unwrap_or_default();
@@ -318,7 +318,7 @@ proptest! {
             }
             // From here on the folder tells.
             for slot in dock.plugged.slots.values() {
-                if matches!(slot.state, State::Mounted) {
+                if matches!(slot.state, SlotState::Mounted) {
                     told.insert(slot.bay.to_string(), "left to its folder".into());
                 }
             }

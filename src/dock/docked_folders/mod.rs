@@ -1,4 +1,4 @@
-//! The one classifier: what was docked, and what a look at a folder found, give the events. No I/O, no clock.
+//! Turns scans of the configured folders into dock events, by comparing each with what was docked before. No I/O, no clock.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +11,10 @@ use super::{DockEvent, LeftReason, Target};
 use crate::config::DockFolder;
 use crate::model::{BayName, Mounted};
 
-/// Cameras in one configured folder; more hints that the wrong folder was configured.
+/// Cameras in one configured folder at most; more than this suggests that the wrong folder was configured.
 pub(super) const BAYS_MAX: usize = 256;
 
-/// Tells one folder from another of the same name: device, inode, birth time and mount.
+/// Distinguishes folders of the same name: device, inode, birth time and mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FolderId {
     pub device: (u32, u32),
@@ -25,61 +25,61 @@ pub(super) struct FolderId {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum FolderEntry {
     Folder(FolderId),
     Symlink,
 }
 
-/// One look at a configured folder. Hidden names and files are left out already.
+/// The result of one scan of a configured folder, without hidden names and files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum FolderScan {
     Entries {
-        found: BTreeMap<Vec<u8>, Found>,
-        /// Of those folders, what the mount helper says of them.
+        found: BTreeMap<Vec<u8>, FolderEntry>,
+        /// The mount helper's markers of those folders.
         mounted: BTreeMap<Vec<u8>, Mounted>,
         /// There were more than [`BAYS_MAX`].
         too_many: bool,
     },
     /// The folder is not there.
     Missing(String),
-    /// It could not be looked at now: what was docked stays docked.
+    /// It could not be read this time: what was docked stays docked.
     Unclear(String),
 }
 
 #[derive(Debug)]
-struct Root {
+struct WatchedRoot {
     folder: DockFolder,
     problem: bool,
-    looked_at: bool,
+    scanned: bool,
     overflowing: bool,
-    bays: BTreeMap<Vec<u8>, Held>,
+    bays: BTreeMap<Vec<u8>, HeldFolder>,
 }
 
 #[derive(Debug)]
-struct Held {
-    found: Found,
+struct HeldFolder {
+    found: FolderEntry,
     bay: BayName,
     mounted: Option<Mounted>,
-    /// It was reported; what is still being mounted is not.
-    told: bool,
+    /// False while it is still being mounted.
+    reported: bool,
 }
 
-/// What is docked, as far as it was reported.
+/// The docked folders, as far as they were reported.
 #[derive(Debug)]
-pub(super) struct Docked {
-    roots: Vec<Root>,
+pub(super) struct DockedFolders {
+    roots: Vec<WatchedRoot>,
     names: BTreeSet<BayName>,
-    first_look_done: bool,
+    first_scan_done: bool,
 }
 
-impl Docked {
+impl DockedFolders {
     pub fn new(folders: Vec<DockFolder>) -> Self {
         let roots = folders
             .into_iter()
-            .map(|folder| Root {
+            .map(|folder| WatchedRoot {
                 folder,
                 problem: false,
-                looked_at: false,
+                scanned: false,
                 overflowing: false,
                 bays: BTreeMap::new(),
             })
@@ -87,17 +87,17 @@ impl Docked {
         Self {
             roots,
             names: BTreeSet::new(),
-            first_look_done: false,
+            first_scan_done: false,
         }
     }
 
     /// The bay of a docked folder, for a hint about it.
     pub fn bay(&self, root: usize, name: &[u8]) -> Option<&BayName> {
         let held = self.roots.get(root)?.bays.get(name)?;
-        (held.told && matches!(held.found, Found::Folder(_))).then_some(&held.bay)
+        (held.reported && matches!(held.found, FolderEntry::Folder(_))).then_some(&held.bay)
     }
 
-    /// Whether the helper's folder of just this device was reported.
+    /// Whether the mount helper's folder of exactly this device was reported.
     pub fn mounted(&self, plug: &Plug) -> bool {
         let same = |mounted: &Mounted| {
             let device = &mounted.device;
@@ -106,36 +106,36 @@ impl Docked {
         self.roots
             .iter()
             .flat_map(|root| root.bays.values())
-            .any(|held| held.told && held.mounted.as_ref().is_some_and(same))
+            .any(|held| held.reported && held.mounted.as_ref().is_some_and(same))
     }
 
-    pub fn nothing_to_look_at(&self) -> bool {
+    pub fn nothing_to_scan(&self) -> bool {
         self.roots.is_empty()
     }
 
-    /// Folders that are still being mounted.
+    /// Whether a folder is still being mounted.
     pub fn pending(&self) -> bool {
         let held = self.roots.iter().flat_map(|root| root.bays.values());
-        held.into_iter().any(|held| !held.told)
+        held.into_iter().any(|held| !held.reported)
     }
 
-    /// Takes one look in. Departures come before arrivals, so that a bay is free before it is taken again.
-    pub fn observe(&mut self, index: usize, look: Look, ports: &mut Ports) -> Vec<DockEvent> {
+    /// Takes one scan. Departures come before arrivals, so that a bay is free before it is taken again.
+    pub fn observe(&mut self, index: usize, scan: FolderScan, ports: &mut Ports) -> Vec<DockEvent> {
         let mut events = Vec::new();
         let Some(root) = self.roots.get_mut(index) else {
             return events;
         };
-        root.looked_at = true;
+        root.scanned = true;
         let path = root.folder.path.clone();
-        match look {
-            Look::Unclear(reason) => root.missing(reason, &mut events),
-            Look::Missing(reason) => {
+        match scan {
+            FolderScan::Unclear(reason) => root.missing(reason, &mut events),
+            FolderScan::Missing(reason) => {
                 for held in std::mem::take(&mut root.bays).into_values() {
                     leave(&mut self.names, &mut events, held, LeftReason::RootGone);
                 }
                 root.missing(reason, &mut events);
             }
-            Look::Entries {
+            FolderScan::Entries {
                 found,
                 mut mounted,
                 too_many,
@@ -143,7 +143,7 @@ impl Docked {
                 if std::mem::take(&mut root.problem) {
                     events.push(DockEvent::RootBack { root: path.clone() });
                 }
-                let gone = |name: &Vec<u8>, was: &Held| match found.get(name) {
+                let gone = |name: &Vec<u8>, was: &HeldFolder| match found.get(name) {
                     None => Some(LeftReason::Removed),
                     Some(now) if *now != was.found => Some(LeftReason::Replaced),
                     Some(_) if other_device(was.mounted.as_ref(), mounted.get(name)) => {
@@ -168,7 +168,7 @@ impl Docked {
                                 continue;
                             }
                             held.mounted = marker;
-                            if held.told {
+                            if held.reported {
                                 events.push(DockEvent::Touched {
                                     bay: held.bay.clone(),
                                 });
@@ -181,17 +181,17 @@ impl Docked {
                                 ports.bay(&device.port, device.peer_port.as_deref())
                             });
                             let bay = free_name(&mut self.names, ports, wanted, free.key());
-                            free.insert(Held {
+                            free.insert(HeldFolder {
                                 found: now,
                                 bay,
                                 mounted: marker,
-                                told: false,
+                                reported: false,
                             })
                         }
                     };
                     let ready = held.mounted.as_ref().is_none_or(Mounted::settled);
-                    if !held.told && ready {
-                        held.told = true;
+                    if !held.reported && ready {
+                        held.reported = true;
                         events.push(arrival(own, &root.folder.profile, held));
                     }
                 }
@@ -206,15 +206,15 @@ impl Docked {
                 root.overflowing = too_many;
             }
         }
-        if !self.first_look_done && self.roots.iter().all(|root| root.looked_at) {
-            self.first_look_done = true;
+        if !self.first_scan_done && self.roots.iter().all(|root| root.scanned) {
+            self.first_scan_done = true;
             events.push(DockEvent::FirstLookDone);
         }
         events
     }
 }
 
-impl Root {
+impl WatchedRoot {
     fn missing(&mut self, reason: String, events: &mut Vec<DockEvent>) {
         if !std::mem::replace(&mut self.problem, true) {
             let root: PathBuf = self.folder.path.clone();
@@ -223,17 +223,17 @@ impl Root {
     }
 }
 
-fn arrival(root: PathBuf, profile: &str, held: &Held) -> DockEvent {
+fn arrival(root: PathBuf, profile: &str, held: &HeldFolder) -> DockEvent {
     let bay = held.bay.clone();
     let target = match (held.found, &held.mounted) {
-        (Found::Symlink, _) => {
+        (FolderEntry::Symlink, _) => {
             return DockEvent::Refused {
                 bay,
                 reason: "is a symbolic link, which is never followed".into(),
             };
         }
-        (Found::Folder(_), None) => Target::Folder { root },
-        (Found::Folder(_), Some(mounted)) => Target::Mounted {
+        (FolderEntry::Folder(_), None) => Target::Folder { root },
+        (FolderEntry::Folder(_), Some(mounted)) => Target::Mounted {
             root,
             mounted: mounted.clone(),
         },
@@ -245,7 +245,7 @@ fn arrival(root: PathBuf, profile: &str, held: &Held) -> DockEvent {
     }
 }
 
-/// The helper's folder is now that of another device, or of none.
+/// Whether the helper's folder now belongs to another device, or to none.
 fn other_device(was: Option<&Mounted>, now: Option<&Mounted>) -> bool {
     match (was, now) {
         (Some(was), Some(now)) => {
@@ -260,11 +260,11 @@ fn other_device(was: Option<&Mounted>, now: Option<&Mounted>) -> bool {
 fn leave(
     names: &mut BTreeSet<BayName>,
     events: &mut Vec<DockEvent>,
-    held: Held,
+    held: HeldFolder,
     reason: LeftReason,
 ) {
     names.remove(&held.bay);
-    if held.told && matches!(held.found, Found::Folder(_)) {
+    if held.reported && matches!(held.found, FolderEntry::Folder(_)) {
         events.push(DockEvent::Left {
             bay: held.bay,
             reason,
@@ -272,8 +272,8 @@ fn leave(
     }
 }
 
-/// Two folders can have one shown name (in two roots, with odd bytes, or that of a USB bay): the later one gets a number
-/// behind.
+/// Two folders can have the same displayed name (in two roots, with invalid bytes, or that of a USB bay): the later one
+/// gets a number as a suffix.
 fn free_name(
     names: &mut BTreeSet<BayName>,
     ports: &Ports,

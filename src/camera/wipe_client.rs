@@ -1,4 +1,4 @@
-//! Asks root's helper to wipe a medium. Knows nothing of how it does that.
+//! Sends wipe requests to root's helper and reads its answers.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -8,31 +8,31 @@ use std::time::{Duration, Instant};
 use super::CameraError;
 use crate::model::{WipeAnswer, WipeRequest};
 
-/// Between looks at whether the work is to stop.
-const LOOK: Duration = Duration::from_millis(500);
-/// What was begun when the work is to stop, ends within this: no file is hashed any more, only deleted.
+/// How often `stop` is checked.
+const STOP_CHECK: Duration = Duration::from_millis(500);
+/// After a stop, the helper may take this long to finish: it deletes the file in hand and hashes no more.
 const ENDING: Duration = Duration::from_secs(30);
-/// Writing the request: the helper reads it at once.
+/// Limit for writing the request, which the helper reads at once.
 const WRITING: Duration = Duration::from_secs(30);
 
-/// Sends one request and waits for its answer for as long as it takes, but not long beyond `stop`.
+/// Sends one request and waits for the answer; after `stop`, only for [`ENDING`].
 pub fn ask(
     at: &Path,
     request: &WipeRequest,
     stop: &dyn Fn() -> bool,
 ) -> Result<WipeAnswer, CameraError> {
-    asked(at, request, stop).map_err(|source| CameraError::WipeHelper {
+    exchange(at, request, stop).map_err(|source| CameraError::WipeHelper {
         at: at.to_owned(),
         source,
     })
 }
 
-fn asked(at: &Path, request: &WipeRequest, stop: &dyn Fn() -> bool) -> io::Result<WipeAnswer> {
+fn exchange(at: &Path, request: &WipeRequest, stop: &dyn Fn() -> bool) -> io::Result<WipeAnswer> {
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     let mut stream = UnixStream::connect(at)?;
     stream.set_write_timeout(Some(WRITING))?;
-    stream.set_read_timeout(Some(LOOK))?;
+    stream.set_read_timeout(Some(STOP_CHECK))?;
     stream.write_all(&line)?;
     let mut answer = Vec::new();
     let mut chunk = vec![0; 64 << 10];
@@ -58,7 +58,7 @@ fn asked(at: &Path, request: &WipeRequest, stop: &dyn Fn() -> bool) -> io::Resul
         }
         if stop() {
             let since = *stopping.get_or_insert_with(|| {
-                // It sees that nobody asks for more, and still tells what it has done.
+                // The helper notices this, stops, and still reports what it has done.
                 let _ = stream.shutdown(std::net::Shutdown::Write);
                 Instant::now()
             });

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use crate::dock::usb::PlugState;
 use crate::model::{MountedStorage, StorageState, UsbDevice};
 
-fn folder(inode: u64) -> Found {
-    Found::Folder(FolderId {
+fn folder(inode: u64) -> FolderEntry {
+    FolderEntry::Folder(FolderId {
         device: (8, 1),
         inode,
         born: (1, 2),
@@ -13,20 +13,20 @@ fn folder(inode: u64) -> Found {
     })
 }
 
-fn docked(roots: &[&str]) -> Docked {
+fn docked(roots: &[&str]) -> DockedFolders {
     let folder = |path: &&str| DockFolder {
         path: path.into(),
         profile: "folder".into(),
     };
-    Docked::new(roots.iter().map(folder).collect())
+    DockedFolders::new(roots.iter().map(folder).collect())
 }
 
-fn see(docked: &mut Docked, root: usize, look: Look) -> Vec<DockEvent> {
+fn see(docked: &mut DockedFolders, root: usize, look: FolderScan) -> Vec<DockEvent> {
     docked.observe(root, look, &mut Ports::new(&[], None).unwrap())
 }
 
-fn entries(list: &[(&str, Found)]) -> Look {
-    Look::Entries {
+fn entries(list: &[(&str, FolderEntry)]) -> FolderScan {
+    FolderScan::Entries {
         found: list
             .iter()
             .map(|(name, found)| (name.as_bytes().to_vec(), *found))
@@ -54,7 +54,7 @@ fn left(bay: &str, reason: LeftReason) -> DockEvent {
 #[test]
 fn the_same_look_twice_gives_no_event() {
     let mut docked = docked(&["/m"]);
-    let look = entries(&[("a", folder(1)), ("b", Found::Symlink)]);
+    let look = entries(&[("a", folder(1)), ("b", FolderEntry::Symlink)]);
     let first = see(&mut docked, 0, look.clone());
     assert_eq!(first.len(), 3);
     assert_eq!(first[0], arrived("a", "/m/a"));
@@ -72,12 +72,12 @@ fn a_folder_replaced_between_two_looks_left_and_arrived() {
     let replaced = [left("a", LeftReason::Replaced), arrived("a", "/m/a")];
     assert_eq!(see(&mut docked, 0, entries(&[("a", folder(2))])), replaced);
     // Even where the inode is the same but was born anew, or is mounted anew.
-    let Found::Folder(id) = folder(2) else {
+    let FolderEntry::Folder(id) = folder(2) else {
         unreachable!()
     };
-    let born = Found::Folder(FolderId { born: (9, 9), ..id });
+    let born = FolderEntry::Folder(FolderId { born: (9, 9), ..id });
     assert_eq!(see(&mut docked, 0, entries(&[("a", born)])), replaced);
-    let mounted = Found::Folder(FolderId { mount: 9, ..id });
+    let mounted = FolderEntry::Folder(FolderId { mount: 9, ..id });
     assert_eq!(see(&mut docked, 0, entries(&[("a", mounted)])), replaced);
 }
 
@@ -90,14 +90,14 @@ fn a_missing_root_takes_its_cameras_along_and_an_unclear_one_does_not() {
         root: root.into(),
         reason: "x".into(),
     };
-    let gone = see(&mut docked, 0, Look::Missing("x".into()));
+    let gone = see(&mut docked, 0, FolderScan::Missing("x".into()));
     assert_eq!(gone, [left("a", LeftReason::RootGone), missing("/m")]);
-    assert_eq!(see(&mut docked, 0, Look::Missing("x".into())), []);
+    assert_eq!(see(&mut docked, 0, FolderScan::Missing("x".into())), []);
     let back = DockEvent::RootBack { root: "/m".into() };
     let again = see(&mut docked, 0, entries(&[("a", folder(1))]));
     assert_eq!(again, [back, arrived("a", "/m/a")]);
     assert_eq!(
-        see(&mut docked, 1, Look::Unclear("x".into())),
+        see(&mut docked, 1, FolderScan::Unclear("x".into())),
         [missing("/n")]
     );
     let back = DockEvent::RootBack { root: "/n".into() };
@@ -136,22 +136,22 @@ proptest! {
     fn the_events_alone_tell_what_is_docked(
         looks in proptest::collection::vec((0usize..3, proptest::option::weighted(0.9, proptest::collection::btree_map(
             proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'\n'), Just(0xff)], 1..3),
-            prop_oneof![(1u64..4).prop_map(folder), Just(Found::Symlink)], 0..5)), any::<bool>()), 0..40)
+            prop_oneof![(1u64..4).prop_map(folder), Just(FolderEntry::Symlink)], 0..5)), any::<bool>()), 0..40)
     ) {
         let paths = ["/m", "/n", "/o"];
         let mut docked = docked(&paths);
         let mut told: BTreeMap<BayName, PathBuf> = BTreeMap::new();
-        let mut truth: Vec<BTreeMap<Vec<u8>, Found>> = vec![BTreeMap::new(); 3];
+        let mut truth: Vec<BTreeMap<Vec<u8>, FolderEntry>> = vec![BTreeMap::new(); 3];
         for (root, found, unclear) in looks {
             let look = match found {
                 Some(found) => {
                     truth[root].clone_from(&found);
-                    Look::Entries { found, mounted: BTreeMap::new(), too_many: false }
+                    FolderScan::Entries { found, mounted: BTreeMap::new(), too_many: false }
                 }
-                None if unclear => Look::Unclear("x".into()),
+                None if unclear => FolderScan::Unclear("x".into()),
                 None => {
                     truth[root].clear();
-                    Look::Missing("x".into())
+                    FolderScan::Missing("x".into())
                 }
             };
             for event in see(&mut docked, root, look) {
@@ -163,7 +163,7 @@ proptest! {
                 }
             }
             let mut expected: Vec<PathBuf> = truth.iter().zip(paths).flat_map(|(found, path)| {
-                found.iter().filter(|(_, f)| matches!(f, Found::Folder(_)))
+                found.iter().filter(|(_, f)| matches!(f, FolderEntry::Folder(_)))
                     .map(move |(name, _)| PathBuf::from(path).join(OsStr::from_bytes(name)))
             }).collect();
             let mut told: Vec<PathBuf> = told.values().cloned().collect();
@@ -200,9 +200,9 @@ fn mounted(address: u8, states: &[StorageState]) -> Mounted {
     }
 }
 
-fn look_mounted(inode: u64, marker: &Mounted) -> Look {
+fn look_mounted(inode: u64, marker: &Mounted) -> FolderScan {
     let name = b"pci-0000:00:04.0-usb-0:3".to_vec();
-    Look::Entries {
+    FolderScan::Entries {
         found: BTreeMap::from([(name.clone(), folder(inode))]),
         mounted: BTreeMap::from([(name, marker.clone())]),
         too_many: false,

@@ -1,4 +1,4 @@
-//! What one USB device is to a station. Pure: the same answer for the start scan, a hint, and the mount helper.
+//! Decides whether a USB device is a camera that may be read. Pure, so that the service and the mount helper agree.
 
 use std::sync::Arc;
 
@@ -6,29 +6,29 @@ use crate::config::{Matched, Profile, Profiles};
 use crate::model::{UsbDevice, UsbInterface};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// No camera as far as any profile says: left alone.
+pub enum UsbVerdict {
+    /// Matches no profile: left alone.
     Other,
     Camera {
         profile: Arc<Profile>,
-        /// Its locked form.
+        /// It must be unlocked first.
         locked: bool,
     },
-    /// A camera that is more than a camera; one clause.
+    /// A camera that also presents something else; one clause.
     Refused(String),
 }
 
-pub fn judge(device: &UsbDevice, profiles: &Profiles) -> Verdict {
+pub fn judge(device: &UsbDevice, profiles: &Profiles) -> UsbVerdict {
     let Some(Matched { profile, locked }) = profiles.for_usb(device) else {
-        return Verdict::Other;
+        return UsbVerdict::Other;
     };
     match hostile(device) {
-        Some(reason) => Verdict::Refused(reason),
-        None => Verdict::Camera { profile, locked },
+        Some(reason) => UsbVerdict::Refused(reason),
+        None => UsbVerdict::Camera { profile, locked },
     }
 }
 
-/// Why a device that shows files must not be trusted to be a camera; `None`: nothing against it.
+/// Why a device that shows files must not be read as a camera; `None`: no objection.
 pub fn hostile(device: &UsbDevice) -> Option<String> {
     let wrong = device.interfaces.iter().find_map(forbidden)?;
     Some(format!(
@@ -39,7 +39,7 @@ pub fn hostile(device: &UsbDevice) -> Option<String> {
 
 fn forbidden(interface: &UsbInterface) -> Option<&'static str> {
     match interface.triple() {
-        // Any HID can type: the protocol byte is only a hint for firmware.
+        // Any HID can type: the protocol byte is only a hint.
         (0x03, _, 1) => Some("a keyboard"),
         (0x03, ..) => Some("an input device"),
         // CDC with Ethernet, EEM, NCM or MBIM; ACM with a vendor's protocol is RNDIS, as in the two below.
@@ -56,7 +56,7 @@ fn forbidden(interface: &UsbInterface) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dock::usb::made_up::device;
+    use crate::dock::usb::test_tree::device;
 
     #[test]
     fn a_camera_that_is_also_a_keyboard_or_a_network_is_refused_in_any_configuration() {
@@ -77,13 +77,13 @@ mod tests {
                 let mut device = device("2-3", &interfaces);
                 device.interfaces[1].configuration = 2;
                 device.interfaces[1].alternate = 3;
-                let Verdict::Refused(reason) = judge(&device, &profiles) else {
+                let UsbVerdict::Refused(reason) = judge(&device, &profiles) else {
                     panic!("{also:?}")
                 };
                 assert!(reason.contains(word), "{reason}");
             }
-            // Alone they are none of our business.
-            assert_eq!(judge(&device("2-3", &[also]), &profiles), Verdict::Other);
+            // Alone, such devices are ignored.
+            assert_eq!(judge(&device("2-3", &[also]), &profiles), UsbVerdict::Other);
         }
         for fine in [
             (0x0e, 1, 0),
@@ -95,7 +95,7 @@ mod tests {
         ] {
             let verdict = judge(&device("2-3", &[disk, fine]), &profiles);
             assert!(
-                matches!(verdict, Verdict::Camera { locked: false, .. }),
+                matches!(verdict, UsbVerdict::Camera { locked: false, .. }),
                 "{fine:?}"
             );
         }

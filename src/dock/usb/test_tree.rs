@@ -1,20 +1,20 @@
-//! Made-up USB: a sysfs tree in a temporary folder, and devices without one.
+//! Simulated USB for tests: a sysfs tree in a temporary folder, and devices without one.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use super::descriptors;
-pub(crate) use super::descriptors::made;
+pub(crate) use super::descriptors::descriptor_bytes;
 use super::sysfs::Sysfs;
 use crate::model::UsbDevice;
 
 /// A sysfs tree with one xHCI controller: `usb1` (USB 2) and `usb2` (USB 3).
-pub struct Tree(tempfile::TempDir);
+pub struct SysfsTree(tempfile::TempDir);
 
 const CONTROLLER: &str = "devices/pci0000:00/0000:00:04.0";
 
-impl Tree {
+impl SysfsTree {
     pub fn new() -> Self {
         let tree = Self(tempfile::tempdir().unwrap());
         fs::create_dir_all(tree.path("bus/usb/devices")).unwrap();
@@ -153,7 +153,7 @@ impl Tree {
 }
 
 fn hub() -> Vec<u8> {
-    let mut bytes = made(0x1d6b, 3, &[(9, 0, 0)]);
+    let mut bytes = descriptor_bytes(0x1d6b, 3, &[(9, 0, 0)]);
     bytes[4] = 9;
     bytes
 }
@@ -162,7 +162,7 @@ pub const DISK: &[(u8, u8, u8)] = &[(8, 6, 0x50)];
 
 /// A device at a name of the first controller, without a tree.
 pub fn device(name: &str, interfaces: &[(u8, u8, u8)]) -> UsbDevice {
-    let found = descriptors::parse(&made(0x46f4, 1, interfaces)).unwrap();
+    let found = descriptors::parse(&descriptor_bytes(0x46f4, 1, interfaces)).unwrap();
     let (bus, chain) = name.split_once('-').unwrap();
     UsbDevice {
         port: format!("pci-0000:00:04.0-usb-0:{chain}"),
