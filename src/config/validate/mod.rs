@@ -1,6 +1,6 @@
 //! Stage three: merged values become the checked, typed [`Config`]. All errors are reported at once.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -72,6 +72,18 @@ impl Check<'_> {
         if !fine {
             self.wrong(at, key, message, fix);
         }
+    }
+
+    /// Reports a number that is out of range.
+    fn number<T: PartialOrd>(
+        &mut self,
+        setting: &Setting<T>,
+        range: RangeInclusive<T>,
+        key: &str,
+        fix: &str,
+    ) {
+        let fine = range.contains(&setting.value);
+        self.ensure(fine, setting.at.as_ref(), key, "is out of range", fix);
     }
 
     /// Relative paths start at the configuration file's folder.
@@ -312,11 +324,10 @@ fn ingest(check: &mut Check<'_>, merged: &Merged) -> IngestSettings {
         "Use 1 to 256, or 0 for all that are docked.",
     );
     let max_files = raw.max_files.value;
-    check.ensure(
-        (1..=100_000_000).contains(&max_files),
-        raw.max_files.at.as_ref(),
+    check.number(
+        &raw.max_files,
+        1..=100_000_000,
         "max_files",
-        "is out of range",
         "Use 1 to 100000000; 1000000 suits every camera.",
     );
     IngestSettings {

@@ -6,11 +6,10 @@ use crate::config::settings::PreviewSettings;
 
 pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> PreviewSettings {
     let raw = &merged.preview;
-    check.ensure(
-        (1..=16).contains(&raw.workers.value),
-        raw.workers.at.as_ref(),
+    check.number(
+        &raw.workers,
+        1..=16,
         "workers",
-        "is out of range",
         "Use 1 to 16; 1 suits most stations, switch previews off with `enabled = false`.",
     );
     check.ensure(
@@ -20,25 +19,22 @@ pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> PreviewSettings
         "is not offered",
         "Use 360 or 480.",
     );
-    check.ensure(
-        (256..=65_536).contains(&raw.memory_mib.value),
-        raw.memory_mib.at.as_ref(),
+    check.number(
+        &raw.memory_mib,
+        256..=65_536,
         "memory_mib",
-        "is out of range",
         "Use 256 to 65536; 512 suits footage of up to 4K.",
     );
-    check.ensure(
-        (1..=10_000).contains(&raw.cpu_minutes.value),
-        raw.cpu_minutes.at.as_ref(),
+    check.number(
+        &raw.cpu_minutes,
+        1..=10_000,
         "cpu_minutes",
-        "is out of range",
         "Use 1 to 10000 minutes of processor time for one preview.",
     );
-    check.ensure(
-        (1..=8760).contains(&raw.hold_hours.value),
-        raw.hold_hours.at.as_ref(),
+    check.number(
+        &raw.hold_hours,
+        1..=8760,
         "hold_hours",
-        "is out of range",
         "Use 1 to 8760 hours (a year); switch previews off with `enabled = false`.",
     );
     PreviewSettings {

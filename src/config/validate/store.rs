@@ -84,20 +84,13 @@ pub(super) fn section(
             "retention_days",
             "State in [store] for how many days nobody may delete a stored object (`retention_days = 31`), or `retention = \"none\"`. It can't be shortened later.",
         ),
-        _ => check.ensure(
-            (1..=36_500).contains(&days),
-            raw.retention_days.at.as_ref(),
-            "retention_days",
-            "is out of range",
-            "Use 1 to 36500 days.",
-        ),
+        _ => check.number(&raw.retention_days, 1..=36_500, "retention_days", "Use 1 to 36500 days."),
     }
     let answer = raw.answer_seconds.value;
-    check.ensure(
-        (1..=3600).contains(&answer),
-        raw.answer_seconds.at.as_ref(),
+    check.number(
+        &raw.answer_seconds,
+        1..=3600,
         "answer_seconds",
-        "is out of range",
         "Use 1 to 3600 seconds; 60 suits most stores.",
     );
     StoreSettings {

@@ -7,19 +7,17 @@ use crate::config::settings::{PaceSettings, PaceWindow, UploadSettings};
 pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> UploadSettings {
     let raw = &merged.upload;
     let parts = raw.parts_in_flight.value;
-    check.ensure(
-        (1..=64).contains(&parts),
-        raw.parts_in_flight.at.as_ref(),
+    check.number(
+        &raw.parts_in_flight,
+        1..=64,
         "parts_in_flight",
-        "is out of range",
         "Use 1 to 64.",
     );
     let part_size = raw.part_size.value;
-    check.ensure(
-        (5 << 20..=1 << 30).contains(&part_size),
-        raw.part_size.at.as_ref(),
+    check.number(
+        &raw.part_size,
+        5 << 20..=1 << 30,
         "part_size",
-        "is out of range",
         "Use 5242880 (5 MiB, the least that S3 takes) to 1073741824 bytes; 8 to 16 MiB is good.",
     );
     UploadSettings {
