@@ -1,4 +1,4 @@
-//! The shipped examples work, and what they call the default is the default.
+//! The shipped examples work, and the defaults that they show are the real ones.
 
 use std::fs;
 use std::path::Path;
@@ -39,12 +39,12 @@ fn load(text: &str) -> Loaded {
     fs::write(at("profiles/folder.toml"), shipped("profiles/folder.toml")).unwrap();
     fs::write(at("camdock.toml"), text).unwrap();
     let mut loaded = Config::load(&at("camdock.toml")).unwrap_or_else(|e| panic!("{e}"));
-    // What differs by the place and the text alone.
+    // These differ only by folder and text.
     loaded.config.sha256 = camdock::model::Sha256Digest::of(b"");
     loaded
 }
 
-/// Makes every `#key = value` line count.
+/// Uncomments every `#key = value` line.
 fn with_defaults_spelled_out(text: &str) -> (String, usize) {
     let mut count = 0;
     let lines: Vec<&str> = text
@@ -82,7 +82,7 @@ fn each_documented_default_is_the_codes_default() {
     assert!(count > 20, "only {count} documented defaults were found");
     let (plain, spelled) = (load(&text), load(&spelled));
     assert_eq!(without_place(&plain), without_place(&spelled));
-    // The comparison itself can fail: a changed default shows.
+    // The comparison can fail: it notices a changed default.
     let changed = text.replace("#keep_hours = 0", "keep_hours = 1");
     assert_ne!(without_place(&plain), without_place(&load(&changed)));
 }

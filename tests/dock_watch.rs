@@ -138,7 +138,7 @@ async fn a_root_that_is_missing_at_first_or_goes_and_comes_back_is_never_fatal()
     for _ in 0..2 {
         fs::create_dir(&late).unwrap();
         dock.expect(std::slice::from_ref(&back)).await;
-        // WatchSettings again, not only scanned.
+        // It is watched again, not only scanned.
         fs::create_dir(late.join("bay-1")).unwrap();
         dock.expect(&[arrived(&late, "bay-1")]).await;
         fs::rename(&late, dir.path().join("away")).unwrap();
@@ -163,7 +163,7 @@ async fn a_folder_replaced_at_once_is_another_camera() {
     for _ in 0..5 {
         fs::remove_dir(root.join("bay-1")).unwrap();
         fs::create_dir(root.join("bay-1")).unwrap();
-        // Seen in one look or in two.
+        // Noticed by one scan or by two.
         let gone = dock.next().await;
         let either = [
             left("bay-1", LeftReason::Replaced),
@@ -232,7 +232,7 @@ async fn changes_inside_a_docked_folder_are_hinted_at_even_in_folders_that_are_n
         bay: BayName::new("bay-1"),
     };
     let hint = async |dock: &mut Dock| timeout(LONG, dock.events.recv()).await.unwrap().unwrap();
-    // A look may still be on its way to put its watches up.
+    // A scan may still have to set its watches.
     tokio::time::sleep(Duration::from_millis(300)).await;
     fs::write(root.join("bay-1/DCIM/a.mp4"), "x").unwrap();
     assert_eq!(hint(&mut dock).await, touched);
@@ -241,7 +241,7 @@ async fn changes_inside_a_docked_folder_are_hinted_at_even_in_folders_that_are_n
     tokio::time::sleep(Duration::from_millis(300)).await;
     fs::write(root.join("bay-1/DCIM/101MEDIA/b.mp4"), "x").unwrap();
     assert_eq!(hint(&mut dock).await, touched);
-    // Reading is no change, ours least of all.
+    // Reading changes nothing.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     while dock.events.try_recv().is_ok() {}
     fs::read(root.join("bay-1/DCIM/a.mp4")).unwrap();

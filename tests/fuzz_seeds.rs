@@ -1,4 +1,4 @@
-//! What `make fuzz` runs for minutes, here in a second or two: every kept input, and seeded mutations of them.
+//! Runs the fuzz targets for a second or two: on every kept input, and on seeded mutations of them.
 
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;
@@ -6,10 +6,10 @@ mod fuzz;
 use std::fs;
 use std::path::Path;
 
-/// Per target.
+/// For each target.
 const MUTATIONS: usize = 1500;
 
-/// xorshift64*: the same inputs in every run.
+/// xorshift64*, so that every run has the same inputs.
 struct Random(u64);
 
 impl Random {

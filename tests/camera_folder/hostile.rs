@@ -1,4 +1,4 @@
-//! What a hostile or broken camera can hold.
+//! Contents of hostile and broken cameras.
 
 use super::*;
 
@@ -61,7 +61,7 @@ fn symbolic_links_are_refused_and_never_followed() {
             "{name}: {error:?}"
         );
     }
-    // The camera's folder itself must be one, too.
+    // The camera's top folder must be a folder, too.
     let link = place.0.path().join("bay-2");
     symlink(place.root(), &link).unwrap();
     assert!(FolderCamera::open(&link, "folder", &Profiles::builtin()).is_err());
@@ -92,7 +92,7 @@ fn fifos_sockets_devices_and_other_mounts_are_refused_without_being_opened() {
     assert!(listing.files.is_empty());
     for name in ["fifo.mp4", "socket.mp4"] {
         assert_eq!(listing.code(name), "not_regular");
-        // Opening a FIFO without a writer would hang for ever.
+        // Opening a FIFO without a writer would hang.
         assert!(matches!(
             error(&mut camera, name),
             CameraError::NotRegular { .. }
@@ -124,7 +124,7 @@ fn a_folder_loop_ends() {
     place.put("DCIM/a.mp4", b"x");
     let inner = place.root().join("DCIM/loop");
     fs::create_dir(&inner).unwrap();
-    // Only a mount can make a loop on Linux; where mounting is not allowed, the links above are all there is.
+    // Only a mount can make a loop on Linux; where mounting is not allowed, only the links above are tried.
     let bound = std::process::Command::new("mount")
         .arg("--bind")
         .args([&place.root(), &inner])
@@ -216,7 +216,7 @@ fn times_before_1980_and_in_the_future_are_kept_as_claims() {
             last_modification: time,
         };
         rustix::fs::utimensat(CWD, &file, &times, AtFlags::empty()).unwrap();
-        // What the file system made of it is the claim.
+        // The file system may have changed the time.
         let kept = fs::metadata(&file).unwrap().modified().unwrap();
         let expected = jiff::Timestamp::try_from(kept).unwrap();
         let mut camera = place.camera();
@@ -241,7 +241,7 @@ fn as_nobody<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T 
     std::thread::spawn(move || {
         if rustix::process::geteuid().is_root() {
             let nobody = rustix::process::Uid::from_raw(65_534);
-            // Of this thread only; the kernel takes root's capabilities away with it.
+            // For this thread only; the kernel drops root's capabilities with it.
             rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
         }
         work()
@@ -320,7 +320,7 @@ fn a_hundred_thousand_files_are_listed_in_seconds_and_not_collected() {
     eprintln!("100,000 files listed in {took:?}, {grew} KiB more memory");
     assert_eq!((files, bytes), (100_000, 100_000 * (6 + 1 + 13)));
     assert!(took < Duration::from_secs(20), "{took:?}");
-    // Other tests run in the same process: wide, but far below what collecting would take.
+    // Generous, because other tests run in the same process, but far below the cost of collecting everything.
     assert!(grew < 64 << 10, "{grew} KiB");
 
     let mut limited = place.camera().with_max_files(1000);

@@ -1,4 +1,4 @@
-//! Who a camera says it is.
+//! Identities of folder cameras.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn a_camera_says_who_it_is_by_marker_then_by_file_and_else_stays_unknown() {
     let marker = place.0.path().join("bay-1.camera");
     fs::write(&marker, r#"{"make":"acme","serial":"X8"}"#).unwrap();
     assert_eq!(id().as_deref(), Some("acme/X8"));
-    // An unusable marker is passed over.
+    // An unusable marker is ignored.
     for bad in [
         "",
         "junk",
@@ -31,7 +31,7 @@ fn a_camera_says_who_it_is_by_marker_then_by_file_and_else_stays_unknown() {
         fs::write(&marker, bad).unwrap();
         assert_eq!(id().as_deref(), Some("folder/FROM-FILE"), "{bad:.20}");
     }
-    // A link is not a marker, nor an identity file.
+    // A link is neither a marker nor an identity file.
     fs::remove_file(&marker).unwrap();
     fs::write(
         place.0.path().join("other"),

@@ -1,4 +1,4 @@
-//! A folder camera against everything that a hostile or broken camera can hold. Real files, real kernel.
+//! The folder camera with real files on the real kernel: reading, identities, and hostile or broken contents.
 
 mod hostile;
 mod identity;

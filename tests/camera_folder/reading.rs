@@ -1,4 +1,4 @@
-//! Listing and reading as such.
+//! Listing and reading.
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn every_file_is_listed_with_its_kind_and_the_same_bytes_are_read() {
     assert_eq!(told, expected);
     assert_eq!(read(&mut camera, "DCIM/EVENT1/REC_0003.TS"), b"flagged too");
     assert_eq!(read(&mut camera, "empty.mp4"), b"");
-    // A second listing begins anew.
+    // A second listing starts from the beginning.
     assert_eq!(Listing::of(&mut camera).names(), listing.names());
 }
 
@@ -63,7 +63,7 @@ fn a_file_that_changes_while_it_is_read_is_noticed() {
         let mut first = [0; 5];
         open.read_exact(&mut first).unwrap();
         assert_eq!(open.recheck().unwrap(), None);
-        // Longer than the clock's tick that times are kept in.
+        // Longer than the resolution of file times.
         std::thread::sleep(Duration::from_millis(20));
         act(&file);
         open.recheck().unwrap()
@@ -78,7 +78,7 @@ fn a_file_that_changes_while_it_is_read_is_noticed() {
         file.write_all(b"X").unwrap();
     };
     assert_eq!(change(&overwrite), Some(Change::Touched));
-    // Even when the old time is put back.
+    // Also when the old time is restored.
     let disguised = |file: &Path| {
         let modified = fs::metadata(file).unwrap().modified().unwrap();
         overwrite(file);
@@ -171,7 +171,7 @@ fn a_camera_that_leaves_while_it_is_listed_or_read_is_an_error_never_a_short_lis
         error(&mut camera, "nothing.mp4"),
         CameraError::Gone { .. }
     ));
-    // Another camera under the same name is not the same camera.
+    // A different folder under the same name is another camera.
     fs::create_dir(place.root()).unwrap();
     assert!(!camera.still_there());
     assert!(place.camera().still_there());

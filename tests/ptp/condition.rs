@@ -57,7 +57,7 @@ fn a_clock_is_set_only_where_the_profile_says_so() {
     let device = Device::new(Quirks::default());
     let clock = asked(&device, &setting).clock.unwrap();
     assert_eq!(clock.set, Some(true));
-    // The reading from before it was set.
+    // The reading before the clock was set.
     assert_eq!(clock.reads.as_deref(), Some("20260102T030405"));
     let now = device.lock().clock.clone();
     assert!(
@@ -65,7 +65,7 @@ fn a_clock_is_set_only_where_the_profile_says_so() {
             || now == local(&zone, SignedDuration::from_secs(-1)),
         "{now}"
     );
-    // Right already: left alone.
+    // The clock is right, so it is left alone.
     assert_eq!(asked(&device, &setting).clock.unwrap().set, None);
     assert_eq!(device.count(0x1016), 1);
     let device = Device::new(Quirks::default()).without(&[0x1016]);

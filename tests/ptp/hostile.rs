@@ -187,7 +187,7 @@ fn a_device_that_falls_silent_is_given_up_in_bounded_time() {
     let error = list(&mut camera).unwrap_err();
     assert_eq!(error.label(), "camera_silent");
     assert!(camera.still_there(), "but it is not gone");
-    // Something woke it up.
+    // The device has woken up.
     device.lock().dead = false;
     assert!(list(&mut camera).is_ok());
 }

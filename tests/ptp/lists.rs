@@ -1,4 +1,4 @@
-//! Lists of properties instead of one question for each object: fewer round trips, and never another listing.
+//! Property lists instead of one query for each object: fewer round trips, and always the same listing.
 
 use super::*;
 use camdock::camera::ptp::op;
@@ -20,7 +20,7 @@ fn tree(quirks: Quirks, sizes: &[u64]) -> Device {
             let node = state.objects.get_mut(&handle).unwrap();
             node.protected = number == 1;
             match number {
-                // Only when it was made; or no time at all.
+                // Only a creation time, or no time.
                 2 => node.modified = String::new(),
                 3 => (node.modified, node.created) = ("20261399".into(), String::new()),
                 _ => node.created = "20250101T000000".into(),
@@ -64,7 +64,7 @@ fn a_thousand_objects_are_listed_in_a_few_round_trips() {
         let before = device.lock().asked.len();
         assert_eq!(list(&mut camera).unwrap().0.len(), 1000);
         let asked = device.lock().asked.len() - before;
-        // Once more, as when a file is opened whose handle is not known: what was learnt is remembered.
+        // Lists again, as opening a file with an unknown handle does: what works with the device is remembered.
         list(&mut camera).unwrap();
         let again = device.lock().asked.len() - before - asked;
         println!("{lists:?}: {asked} round trips for 1,000 objects, then {again}");
@@ -73,7 +73,7 @@ fn a_thousand_objects_are_listed_in_a_few_round_trips() {
     // Storages, two lists of handles, the folder's own ObjectInfo, the properties, and two questions to compare with.
     assert_eq!(asked(Lists::Good), (7, 7));
     assert_eq!(asked(Lists::OneProperty), (12, 11));
-    // The way that is no use is tried once.
+    // A useless kind of list is tried once.
     let (first, then) = asked(Lists::NoDepth);
     assert_eq!((first - then, then), (4, 1004));
     let (first, then) = asked(Lists::Refuses);

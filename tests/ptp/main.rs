@@ -1,4 +1,4 @@
-//! The PTP and MTP client against a little device in memory that has the quirks of the field, and against hostile ones.
+//! The PTP and MTP client against a device in memory that has the quirks of real ones, and against hostile devices.
 
 mod condition;
 mod hostile;
@@ -88,7 +88,7 @@ fn path(text: &str) -> SourcePath {
     SourcePath::new(text).unwrap()
 }
 
-/// What a device holds, from the device's side.
+/// A file's true bytes, from the device.
 fn held(handle: u32, size: u64) -> Vec<u8> {
     let mut bytes = vec![0; usize::try_from(size).unwrap()];
     mtp::content(handle, 0, &mut bytes);
@@ -103,7 +103,7 @@ fn read(camera: &mut PtpCamera, name: &str) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The error of ours inside of a read's.
+/// The PTP error behind a read error.
 fn cause(error: &std::io::Error) -> PtpError {
     match error
         .get_ref()
@@ -121,7 +121,7 @@ fn filled(quirks: Quirks) -> (Device, Vec<(String, u32, u64)>) {
     let media = device.folder(dcim, "100MEDIA");
     let files = [
         ("A.MP4", 5 << 20),
-        // Data phases that end on a full packet, and one byte beside it.
+        // Data phases that end on a full packet, and one byte off.
         ("B.MP4", 512 * 7 - 12),
         ("C.MP4", 512 * 8 - 11),
         ("D.MP4", (2 << 20) - 12),

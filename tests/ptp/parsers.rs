@@ -5,7 +5,7 @@ use camdock::camera::ptp::{
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
-/// Everything that reads bytes of a device, on the same bytes.
+/// Runs every parser of device bytes on the same bytes.
 fn read_all(bytes: &[u8]) {
     let _ = ContainerHeader::parse(bytes);
     let _ = Response::parse(bytes).map(|(response, length)| {
@@ -124,7 +124,7 @@ fn property_lists_hand_over_what_stands_before_a_fault() {
     assert_eq!(seen, [(5, 0xdc04, Some(6)), (7, 0xdc04, Some(1 << 40))]);
 }
 
-/// A claimed length alone makes nothing large: these would be gigabytes.
+/// A claimed length alone allocates nothing: these would be gigabytes.
 #[test]
 fn lengths_that_are_only_claimed_cost_nothing() {
     for kind in [0x4001_u16, 0x4006, 0x4008, 0x400a] {

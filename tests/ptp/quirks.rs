@@ -2,7 +2,7 @@ use super::*;
 use camdock::camera::ptp::op;
 use mtp::Ending;
 
-/// Each quirk alone, with each way of reading and each kind of ending.
+/// Tries one quirk with each kind of read and each ending.
 fn everywhere(quirks: Quirks) {
     for ending in [
         Ending::EmptyPacket,
@@ -91,7 +91,7 @@ fn a_session_left_open_is_taken_over() {
 fn refused_transaction_ids_are_raised() {
     for used in [1, 2, 3000] {
         let (device, files) = filled(Quirks {
-            // OpenSession itself is not counted by devices that go on from where another program was.
+            // Devices that continue another program's session don't count OpenSession.
             used_transactions: used,
             already_open: true,
             ..Quirks::default()
@@ -101,7 +101,7 @@ fn refused_transaction_ids_are_raised() {
             drop(opened.unwrap());
             all_is_read(&device, &files);
         } else {
-            // OpenSession with an id in the thousands is asked for by nothing known.
+            // No known device needs an OpenSession with an id in the thousands.
             assert!(opened.is_err());
         }
     }
@@ -144,7 +144,7 @@ fn a_stall_in_mid_data_is_cleared_and_the_piece_read_again() {
     });
     all_is_read(&device, &files);
     let state = device.lock();
-    // The first is met with a cancel, a second one at the same place with a reset.
+    // The first stall is answered by a cancel, a second one at the same place by a reset.
     assert_eq!((state.cancels, state.resets, state.port_resets), (1, 1, 0));
 }
 
@@ -183,7 +183,7 @@ fn a_transfer_that_fails_is_repeated() {
 
 #[test]
 fn a_piece_that_the_device_takes_back_is_not_used() {
-    // Zeros came over the wire; the response behind them says Incomplete.
+    // The device sends zeros, and the response after them says Incomplete.
     let (device, files) = filled(Quirks {
         incomplete: 2,
         ..Quirks::default()

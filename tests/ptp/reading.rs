@@ -13,7 +13,7 @@ fn reading_resumes_at_any_byte() {
         let whole = held(*handle, *size);
         for offset in [0, 1, 511, 512, 2 << 20, (2 << 20) + 1, *size - 1, *size] {
             let mut file = camera.open(&path(name)).unwrap();
-            // Something was read before, as a session does that was interrupted.
+            // Some bytes were read before, as in an interrupted session.
             file.read_exact(&mut [0; 1000]).unwrap();
             file.seek_to(offset).unwrap();
             let mut rest = Vec::new();
@@ -53,7 +53,7 @@ fn a_whole_read_that_the_device_takes_back_fails_at_its_end() {
     let error = read(&mut camera, &files[0].0).unwrap_err();
     let error = CameraError::reading(&path(&files[0].0), error);
     assert!(error.spoils(), "{error:?}");
-    // Then it goes well.
+    // The next read succeeds.
     assert!(read(&mut camera, &files[0].0).unwrap() == held(files[0].1, files[0].2));
 }
 
@@ -126,7 +126,7 @@ fn bytes_beyond_4_gib_are_read_at_their_offset() {
     assert_eq!(file.read(&mut [0; 1]).unwrap(), 0);
 }
 
-/// 101B reaches no further than 4 GiB: such an object is read whole.
+/// 101B can't reach beyond 4 GiB, so such an object is read whole.
 #[test]
 fn an_object_over_4_gib_without_64_bit_reads_is_read_whole() {
     let (device, size) = (Device::new(Quirks::default()), (4 << 30) + 1_000_003);
@@ -141,7 +141,7 @@ fn an_object_over_4_gib_without_64_bit_reads_is_read_whole() {
         if count == 0 {
             break;
         }
-        // Each megabyte's ends: comparing all of it would take minutes.
+        // Only the start of each megabyte: comparing everything would take minutes.
         let head = count.min(4096);
         mtp::content(handle, offset, &mut expected[..head]);
         assert!(buffer[..head] == expected[..head], "{offset}");
@@ -157,7 +157,7 @@ fn an_object_over_4_gib_without_64_bit_reads_is_read_whole() {
 fn an_operation_that_is_only_claimed_is_done_without() {
     let (device, files) = filled(Quirks::default());
     let camera = open(&device);
-    // DeviceInfo was read already; from now on the device refuses what it claimed.
+    // DeviceInfo has been read; from now on the device refuses operations that it claimed.
     let device = device.without(&[op::GET_PARTIAL_OBJECT_64, op::GET_PARTIAL_OBJECT]);
     let mut camera = camera;
     for (name, handle, size) in &files {
@@ -235,7 +235,7 @@ fn a_camera_pulled_in_mid_read_is_gone_for_good() {
         let error = read(&mut camera, &files[0].0).unwrap_err();
         assert_eq!(cause(&error), PtpError::Gone);
         assert!(!camera.still_there());
-        // Back on its port, but as another device: the old one stays gone.
+        // A device comes back on the port, but it is another one: the old one stays gone.
         device.lock().plugged = true;
         assert!(!camera.still_there());
         let error = list(&mut camera).unwrap_err();

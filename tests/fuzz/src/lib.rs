@@ -1,4 +1,4 @@
-//! What is fuzzed: each function takes any bytes and must come back, having checked what must always hold.
+//! The fuzz targets: each function takes any bytes, must return, and checks what must always hold.
 //!
 //! Used twice: by the libFuzzer binaries beside this file, and by `tests/fuzz_seeds.rs` in every run of the tests.
 
@@ -71,12 +71,12 @@ pub fn parsers(input: &[u8]) {
     }
 }
 
-/// A device that replies whatever the input says, transfer by transfer.
+/// A device whose transfers come from the input.
 pub fn replies(input: &[u8]) {
     use_camera(Box::new(Replies::new(input)));
 }
 
-/// A device that works, with quirks by the first bytes, and whose transfers the rest of the input mangles.
+/// A working device: the first bytes choose its quirks, and the rest of the input changes its transfers.
 pub fn device(input: &[u8]) {
     let Some((switches, rest)) = input.split_first_chunk::<8>() else {
         return;
@@ -135,7 +135,7 @@ pub fn device(input: &[u8]) {
     }
     let before = device.lock().objects.len();
     use_camera(Box::new(Mangled::new(device.wire(), rest)));
-    // One file was to be deleted, by one request.
+    // One file may be deleted, by one request.
     assert!(device.count(op::DELETE_OBJECT) <= 1);
     assert!(device.lock().objects.len() + 1 >= before);
 }
@@ -199,7 +199,7 @@ fn usb() -> UsbDevice {
     }
 }
 
-/// Everything that a dock session does with a camera.
+/// Does everything that a dock session does with a camera.
 fn use_camera(transport: Box<dyn BulkTransport>) {
     let profile = builtin("mtp");
     let facts = PtpFacts {
@@ -245,7 +245,7 @@ fn use_camera(transport: Box<dyn BulkTransport>) {
         let read = file.by_ref().take(READ_MAX).read_to_end(&mut bytes);
         let got = bytes.len() as u64;
         assert!(got <= size);
-        // An end is only ever the end that the device told.
+        // A file never ends before the size that the device gave.
         assert!(read.is_err() || got == size || got == READ_MAX);
         if size > 5 && file.seek_to(size - 5).is_ok() {
             let _ = file.read_to_end(&mut Vec::new());
@@ -260,7 +260,7 @@ fn use_camera(transport: Box<dyn BulkTransport>) {
     let _ = camera.still_there();
 }
 
-/// One file whose proof counts as good: what is left is the camera's word.
+/// One file whose proof counts as valid, so that only the camera's answers decide.
 fn wipe(camera: &mut PtpCamera, facts: &FileFacts, sha256: Sha256Digest) {
     let Some(id) = camera.identity().id.clone() else {
         return;

@@ -17,7 +17,7 @@ const ERRORS: [TransportError; 8] = [
     TransportError::Stall,
 ];
 
-/// The bytes that are left.
+/// The bytes not used yet.
 struct Script {
     rest: Vec<u8>,
     at: usize,
@@ -111,7 +111,7 @@ impl BulkTransport for Replies {
     }
 }
 
-/// A working device whose transfers in are changed: per transfer one byte of the input says how.
+/// A working device whose IN transfers are changed: one byte of the input for each transfer says how.
 pub struct Mangled {
     wire: Wire,
     script: Script,
@@ -127,7 +127,7 @@ impl Mangled {
     }
 
     fn mangle(&mut self, buffer: &mut [u8], count: usize) -> Result<usize, TransportError> {
-        // At the input's end the device is as it is.
+        // After the input's end the transfers stay unchanged.
         let Some(how) = self.script.byte() else {
             return Ok(count);
         };

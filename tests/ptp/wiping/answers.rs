@@ -1,4 +1,4 @@
-//! What a camera answers to a deletion, and what is made of an answer that never comes.
+//! Answers to deletions, and answers that never come.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn each_answer_has_its_own_outcome_and_what_is_still_there_is_left() {
         docked.orders.truncate(2);
         docked.device.lock().quirks.delete_answer = Some(answer);
         assert_eq!(docked.wipe(true), [expected; 2]);
-        // Asked once for each: a refusal is no reason to ask again.
+        // Each deletion is sent once: a refusal is no reason to repeat it.
         assert_eq!(docked.device.count(op::DELETE_OBJECT), 2);
         assert_eq!(docked.left().len(), 8);
     }
@@ -62,7 +62,7 @@ fn a_lost_answer_is_never_asked_for_again_though_the_handle_is_anothers_now() {
     for result in &answer.files[1..] {
         assert_eq!(result.code.as_deref(), Some("stopped"));
     }
-    // Nor in the next order of the same docking.
+    // The next order of the same docking deletes nothing, either.
     assert_eq!(docked.wipe(true), ["stopped"; 8]);
     assert_eq!(docked.device.count(op::DELETE_OBJECT), 1);
     assert_eq!(docked.left().len(), 7);
@@ -96,11 +96,11 @@ fn a_camera_that_leaves_before_it_answers_is_told_of_as_unknown() {
 fn a_file_that_was_looked_at_in_a_session_that_is_over_is_left() {
     let mut docked = Docked::new(Quirks::default());
     docked.orders.truncate(1);
-    // Two troubles in one piece: the second is met with a reset, which ends the session.
+    // Two errors in one piece: the second causes a reset, which ends the session.
     docked.device.lock().quirks.stalls = 2;
     assert_eq!(docked.wipe(true), ["session_lost"]);
     docked.untouched();
     assert_eq!(docked.device.lock().resets, 1);
-    // The next time all is as it should be.
+    // The next attempt succeeds.
     assert_eq!(docked.wipe(true), ["wiped"]);
 }

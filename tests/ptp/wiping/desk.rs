@@ -1,4 +1,4 @@
-//! A station's log with the entries of what was taken from a camera, and an order to wipe it.
+//! A station's log with entries for a camera's files, and orders to wipe them.
 
 use std::path::Path;
 
@@ -43,7 +43,7 @@ impl Desk {
         (String::from_utf8(committed.bytes).unwrap(), receipt)
     }
 
-    /// The entries of a file that was taken and stored.
+    /// The log entries of a taken and stored file.
     pub fn takes(&self, camera: &CameraId, facts: &FileFacts, bytes: &[u8]) -> WipeProof {
         let sealed = ItemSealed {
             evidence: EvidenceId::new(),
@@ -112,7 +112,7 @@ impl Desk {
         camera.wipe(&order, stop)
     }
 
-    /// Per file, in order: why it was left, or that it was not.
+    /// For each file, in order: `wiped`, or the code why it was left.
     pub fn wipe(&self, camera: &mut PtpCamera, files: &[Ordered], rehash: bool) -> Vec<String> {
         let answer = self.try_wipe(camera, files, rehash, &|| false).unwrap();
         assert_eq!(answer.files.len(), files.len());

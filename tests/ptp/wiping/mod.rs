@@ -1,4 +1,4 @@
-//! Deleting over MTP: what is proven goes, and nothing else, whatever a camera or a taken-over service tries.
+//! Deleting over MTP: only proven files are deleted, whatever a camera or a compromised service tries.
 
 mod answers;
 mod desk;
@@ -10,7 +10,7 @@ use super::*;
 use camdock::camera::ptp::op;
 use desk::{Desk, Ordered};
 
-/// A camera whose files were all taken and stored.
+/// A camera whose files are all stored.
 struct Docked {
     device: Device,
     /// Path, handle and size.
@@ -66,7 +66,7 @@ impl Docked {
         state.objects.values().filter(|node| node.folder).count()
     }
 
-    /// Nothing was even asked for.
+    /// No deletion was sent.
     #[track_caller]
     fn untouched(&self) {
         assert_eq!(self.device.count(op::DELETE_OBJECT), 0);

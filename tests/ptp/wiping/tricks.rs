@@ -26,7 +26,7 @@ fn the_receipt_of_another_file_deletes_neither() {
     assert_eq!(docked.wipe(false), ["proof_wrong"]);
     docked.orders = vec![mixed(&|p| p.stored_receipt.clone_from(&b.1.stored_receipt))];
     assert_eq!(docked.wipe(false), ["proof_wrong"]);
-    // A true proof, and a claim of whoever asks that it is of something else.
+    // A true proof, which the caller claims for another file.
     let mut claimed = a.clone();
     claimed.0.path = b.0.path.clone();
     docked.orders = vec![claimed];
@@ -40,7 +40,7 @@ fn a_forged_checkpoint_deletes_nothing() {
     let (forger, id) = (Desk::new(), docked.camera.identity().id.clone().unwrap());
     let (listed, _) = list(&mut docked.camera).unwrap();
     let bytes = read(&mut docked.camera, &listed[0].path.to_string()).unwrap();
-    // Perfect in itself: of the same origin, under a key that nobody pinned.
+    // Consistent and of the same origin, but under an unknown key.
     let forged = forger.ordered(forger.takes(&id, &listed[0], &bytes));
     docked.orders = vec![forged];
     assert_eq!(docked.wipe(true), ["proof_wrong"]);
@@ -104,7 +104,7 @@ fn an_old_receipt_does_not_delete_what_was_filmed_since_under_the_same_name() {
     for rehash in [true, false] {
         assert_eq!(docked.wipe(rehash), ["file_changed"], "it has its own time");
     }
-    // A camera without a clock: the same time each time. Only the bytes tell.
+    // A camera without a clock gives the same time again. Only the bytes differ.
     let first = "20260102T030403";
     let modified = docked.orders[0].0.modified.unwrap().to_string();
     assert!(modified.ends_with("03:04:03Z"), "{modified}");
@@ -113,7 +113,7 @@ fn an_old_receipt_does_not_delete_what_was_filmed_since_under_the_same_name() {
     drop(state);
     assert_eq!(docked.wipe(true), ["file_changed"]);
     assert!(docked.device.lock().objects.contains_key(&filmed));
-    // A receipt whose lock is over proves nothing any more.
+    // A receipt proves nothing once its lock has ended.
     let later = "2040-01-01T00:00:00Z".parse().unwrap();
     let proof = &docked.orders[0].1;
     let over = docked.desk.proves(proof, later).unwrap_err();
@@ -132,7 +132,7 @@ fn a_camera_that_is_not_the_one_that_was_read_keeps_everything() {
     assert_eq!(told, ["camera_differs"; 8]);
     other.untouched();
 
-    // It says so in mid-session.
+    // The serial changes during the session.
     for after in 0..3 {
         let mut docked = Docked::new(Quirks::default());
         docked.device.lock().quirks.serial_after = Some((after, "X8-000999".into()));
@@ -220,8 +220,8 @@ fn what_the_one_who_asks_has_checked_is_checked_again_for_each_file() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// Whatever a camera does with its files after they were read, and however it answers: what is gone was proven, and
-    /// as it was.
+    /// Whatever a camera does with its files after they were read, and however it answers: every deleted file was proven
+    /// and unchanged.
     #[test]
     fn nothing_goes_but_what_is_proven_and_unchanged(
         changes in proptest::collection::vec(0u8..9, 8), answers in 0u8..8, listing in 0u8..2,
@@ -266,7 +266,7 @@ proptest! {
         let gone: BTreeSet<_> = before.difference(&docked.left()).cloned().collect();
         prop_assert!(gone.is_subset(&may_go), "{gone:?} {may_go:?}");
         prop_assert_eq!(docked.folders(), 2);
-        // And what is told to be gone is.
+        // Every file reported as deleted is gone.
         let said = told.iter().filter(|code| *code == "wiped").count();
         let unknown = told.iter().filter(|code| *code == "delete_unknown").count();
         prop_assert!(said <= gone.len() && gone.len() <= said + unknown, "{told:?} {gone:?}");

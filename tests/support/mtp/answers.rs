@@ -5,7 +5,7 @@ use super::{Listing, Node, State, TOP};
 
 const DATA: u16 = 2;
 const RESPONSE: u16 = 3;
-/// In place of a response's code: none comes.
+/// In place of a response code: no response is sent.
 const SILENCE: u16 = 1;
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -35,7 +35,7 @@ fn array<const N: usize>(elements: impl ExactSizeIterator<Item = [u8; N]>) -> Ve
     bytes
 }
 
-/// What a command is answered with: a dataset, an object's content (handle, offset, length), or nothing.
+/// The answer to a command: a dataset, an object's content (handle, offset, length), or nothing.
 pub(super) enum Reply {
     Nothing(Vec<u32>),
     Dataset(Vec<u8>),
@@ -180,7 +180,7 @@ impl State {
     }
 
     fn delete(&mut self, handle: u32, format: u32) -> Result<Reply, u16> {
-        // A format, or all objects at once, would be something that nobody asks for here.
+        // The client must never delete by format or everything at once.
         assert_eq!(format, 0);
         if self.objects.get(&handle).ok_or(rc::BAD_HANDLE)?.folder {
             return Err(rc::PARTIAL_DELETION);
@@ -225,7 +225,7 @@ impl State {
             (Listing::EmptyThenZero, TOP) => Vec::new(),
             (Listing::ZeroIsAll, 0) => {
                 let mut all: Vec<u32> = self.objects.keys().copied().collect();
-                // Folders last: whoever needs them first must cope.
+                // Folders come last, which the client must handle.
                 all.sort_unstable_by(|a, b| b.cmp(a));
                 all
             }
@@ -303,7 +303,7 @@ impl State {
         }
         let mut response = container(RESPONSE, answer, transaction, &[]);
         if quirks.glue_response {
-            // Only behind what is small enough to hold it.
+            // Only after data that leaves room in the packet.
             let mut whole = head.split_off(0);
             let at = whole.len();
             whole.resize(at + usize::try_from(body.2).unwrap(), 0);

@@ -1,22 +1,22 @@
-//! GetObjectPropList as devices answer it, rightly and otherwise.
+//! Answers to GetObjectPropList, correct ones and others.
 
 use camdock::camera::ptp::{op, rc};
 
 use super::answers::{Reply, string};
 use super::{Node, State, TOP};
 
-/// What a device does when it is asked for lists of properties.
+/// The device's behaviour for property lists.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lists {
-    /// As the standard wants it.
+    /// By the standard.
     Good,
     /// One property at a time only.
     OneProperty,
     /// Any depth is taken for 0: the object itself, as umtp-responder does it.
     NoDepth,
-    /// The top folder can't be asked for.
+    /// Refuses the top folder.
     NoTop,
-    /// Refuses all of it.
+    /// Refuses everything.
     Refuses,
     /// Leaves out every third object.
     Gaps,
@@ -24,7 +24,7 @@ pub enum Lists {
     Short(usize),
     /// Sizes are wrong.
     WrongSizes,
-    /// Sizes above 4 GiB stand there as FFFFFFFF.
+    /// Sizes above 4 GiB are given as FFFFFFFF.
     NarrowSizes,
     /// Each property comes twice, with two values.
     Twice,
@@ -34,7 +34,7 @@ pub enum Lists {
     Overcounted,
     /// Never answers.
     Hangs,
-    /// Sends more than anybody asked for.
+    /// Sends more than was requested.
     Floods,
 }
 
@@ -91,7 +91,7 @@ impl State {
                 .filter(|((_, folder), _)| *folder == parent)
                 .flat_map(|(_, children)| children.iter().copied())
                 .collect();
-            // Nobody may count on an order.
+            // The order is not defined.
             inside.reverse();
             objects.extend(inside);
         }
@@ -129,7 +129,7 @@ impl State {
         Ok(Reply::Dataset(list))
     }
 
-    /// How many lists were asked for.
+    /// The number of lists requested.
     pub fn lists_asked(&self) -> usize {
         let lists = self
             .asked
@@ -164,7 +164,7 @@ fn properties(node: &Node, lists: Lists) -> Vec<(u16, u16, Vec<u8>)> {
         (0xdc08, TEXT, text(&node.created)),
         (0xdc09, TEXT, text(&node.modified)),
         (0xdc0b, 6, node.parent.to_le_bytes().to_vec()),
-        // Of no interest to us: a number of 128 bits and bytes.
+        // Properties that the client ignores: a number of 128 bits, and bytes.
         (0xdc41, 10, vec![0xee; 16]),
         (0xdc86, 0x4002, vec![3, 0, 0, 0, 1, 2, 3]),
     ]

@@ -1,4 +1,4 @@
-//! A little MTP device in memory, behind the transport's trait, with the quirks of CAMERAS.md, section 2, as switches.
+//! An MTP device in memory behind the transport's trait, with the quirks of real devices as switches.
 
 #![allow(dead_code, reason = "each test file uses its own share")]
 
@@ -17,20 +17,20 @@ pub use wire::Wire;
 pub const STORAGE: u32 = 0x0001_0001;
 pub const TOP: u32 = u32::MAX;
 
-/// What ends a data phase whose length is a multiple of the packet.
+/// How a data phase ends whose length is a multiple of the packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
-    /// As the standard wants it.
+    /// An empty packet, by the standard.
     EmptyPacket,
-    /// In its place one byte.
+    /// One byte in its place.
     StrayByte,
-    /// Nothing; the transfer ends all the same, as QEMU's does.
+    /// Nothing, but the transfer ends, as with QEMU's device.
     Nothing,
-    /// Nothing, and the transfer goes on into the response.
+    /// Nothing, and the transfer continues with the response.
     Glued,
 }
 
-/// What the list of the top folder is asked by.
+/// The parent that lists the top folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Listing {
     /// FFFFFFFF is the top.
@@ -54,7 +54,7 @@ pub struct Quirks {
     pub glue_response: bool,
     /// Code and transaction of data headers are junk.
     pub junk_headers: bool,
-    /// Data headers of objects say FFFFFFFF.
+    /// Data headers of objects give the length FFFFFFFF.
     pub unknown_length: bool,
     /// The session is open already, of a program that crashed.
     pub already_open: bool,
@@ -79,9 +79,9 @@ pub struct Quirks {
     pub no_reset: bool,
     /// Device status says Busy so many times after a cancel.
     pub busy_status: u32,
-    /// Falls silent for good when its session is closed.
+    /// Never answers again after its session was closed.
     pub hangs_on_close: bool,
-    /// DeviceInfo only inside of a session.
+    /// Gives DeviceInfo only inside a session.
     pub info_in_session_only: bool,
     /// Sends an event container on the data pipe before each response.
     pub events: bool,
@@ -89,7 +89,7 @@ pub struct Quirks {
     pub old_response: bool,
     /// Each folder holds one more folder, without end.
     pub endless: bool,
-    /// Each data phase says that it is so much longer than it is.
+    /// Each data phase claims to be so much longer than it is.
     pub claims_more: u32,
     /// Objects end after so many bytes, whatever their size says.
     pub ends_after: Option<u64>,
@@ -103,7 +103,7 @@ pub struct Quirks {
     pub broken_object: Option<u32>,
     /// The kernel has no memory for transfers larger than this.
     pub transfer_max: Option<usize>,
-    /// What a deletion is answered with instead of being done.
+    /// The response to a deletion, which is not done.
     pub delete_answer: Option<u16>,
     /// A deletion is answered with OK and not done.
     pub delete_ignored: bool,
@@ -116,7 +116,7 @@ pub struct Quirks {
     /// From the n-th time on, DeviceInfo gives another serial.
     pub serial_after: Option<(u32, String)>,
     pub lists: Lists,
-    /// In ObjectInfo the upper half of a size is left out, not said to be too large.
+    /// ObjectInfo gives the lower half of a large size instead of FFFFFFFF.
     pub cuts_sizes: bool,
 }
 
@@ -176,7 +176,7 @@ pub struct Node {
     pub created: String,
     pub modified: String,
     pub protected: bool,
-    /// What its bytes are made of.
+    /// The seed of its content.
     pub seed: u32,
 }
 
@@ -196,7 +196,7 @@ pub struct State {
     pub session_open: bool,
     pub plugged: bool,
     pub dead: bool,
-    /// Everything that was asked, in order: (operation, transaction, parameters).
+    /// All commands received, in order: (operation, transaction, parameters).
     pub asked: Vec<(u16, u32, Vec<u32>)>,
     pub cancels: u32,
     pub resets: u32,
@@ -291,7 +291,7 @@ impl Device {
         self.lock().add(storage, parent, name, size)
     }
 
-    /// How often an operation was asked for.
+    /// How often an operation was received.
     pub fn count(&self, operation: u16) -> usize {
         let state = self.lock();
         state.asked.iter().filter(|a| a.0 == operation).count()
