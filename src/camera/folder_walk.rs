@@ -27,7 +27,7 @@ struct OpenFolder {
 }
 
 /// What may be taken of a name in a folder.
-enum Candidate {
+enum WalkEntry {
     File(Statx),
     Folder(OpenFolder),
 }
@@ -113,7 +113,7 @@ impl<'a> FolderWalk<'a> {
             return ControlFlow::Continue(());
         };
         match self.take(parent, levels.len(), name, kind) {
-            Ok(Candidate::File(stat)) => {
+            Ok(WalkEntry::File(stat)) => {
                 let entry = FileEntry {
                     name: name.to_bytes(),
                     size: stat.stx_size,
@@ -127,7 +127,7 @@ impl<'a> FolderWalk<'a> {
                 }
                 self.listing.file(&entry, sink)
             }
-            Ok(Candidate::Folder(level)) => {
+            Ok(WalkEntry::Folder(level)) => {
                 levels.push(level);
                 ControlFlow::Continue(())
             }
@@ -141,21 +141,21 @@ impl<'a> FolderWalk<'a> {
         depth: usize,
         name: &CStr,
         mut kind: FileType,
-    ) -> Result<Candidate, Refusal> {
+    ) -> Result<WalkEntry, Refusal> {
         let unreadable = |error: io::Error| ("file_unreadable", stat_reason(&error));
         let dir = parent.dir.fd().map_err(|error| unreadable(error.into()))?;
         if matches!(kind, FileType::RegularFile | FileType::Unknown) {
             let stat = root_dir::stat_at(dir, name).map_err(unreadable)?;
             kind = root_dir::file_type(&stat);
             if kind.is_file() {
-                return Ok(Candidate::File(stat));
+                return Ok(WalkEntry::File(stat));
             }
         }
         match kind {
             FileType::Directory => {
                 let flagged = parent.flagged || self.listing.flags(name.to_bytes());
                 self.folder(dir, depth, name, flagged)
-                    .map(Candidate::Folder)
+                    .map(WalkEntry::Folder)
             }
             FileType::Symlink => Err((
                 "symlink",

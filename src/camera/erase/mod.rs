@@ -22,7 +22,7 @@ use crate::model::{Explain as _, Left, Proven, Sha256Digest, SourcePath};
 pub struct Medium(Arc<RootDir>);
 
 /// An open file that agrees with its proof.
-pub struct HeldFile {
+pub struct CheckedFile {
     file: FolderFile,
     path: SourcePath,
 }
@@ -58,7 +58,7 @@ impl Medium {
         proven: &Proven,
         rehash: bool,
         stop: &dyn Fn() -> bool,
-    ) -> Result<HeldFile, Left> {
+    ) -> Result<CheckedFile, Left> {
         let mut file = FolderFile::open(Arc::clone(&self.0), path).map_err(|e| left(&e))?;
         same_facts(proven, file.facts(), rehash)?;
         if rehash {
@@ -67,7 +67,7 @@ impl Medium {
             same_bytes(proven, &mut file, path, stop)?;
         }
         match file.recheck().map_err(|e| left(&e))? {
-            None => Ok(HeldFile {
+            None => Ok(CheckedFile {
                 file,
                 path: path.clone(),
             }),
@@ -76,7 +76,7 @@ impl Medium {
     }
 
     /// Deletes a held file through this view of the same medium. The file at the path must still be the held one.
-    pub fn erase(&self, mut held: HeldFile) -> Result<(), Left> {
+    pub fn erase(&self, mut held: CheckedFile) -> Result<(), Left> {
         let changed = |what: String| Left::new("file_changed", what);
         if let Some(change) = held.file.recheck().map_err(|e| left(&e))? {
             return Err(changed(change.to_string()));

@@ -32,7 +32,7 @@ impl MediumDir {
         }
     }
 
-    fn hold(&self, proven: &Proven, rehash: bool) -> Result<HeldFile, &'static str> {
+    fn hold(&self, proven: &Proven, rehash: bool) -> Result<CheckedFile, &'static str> {
         let held = self.medium.hold(&proven.path, proven, rehash, &|| false);
         held.map_err(|left| left.code)
     }

@@ -13,7 +13,7 @@ use super::link::LinkTiming;
 use super::object::ObjectFacts;
 use super::object_walk::{Index, ObjectWalk};
 use super::prop_lists::PropLists;
-use super::session::{DATASET_MAX, Query, Session};
+use super::session::{DATASET_MAX, PtpSession, Query};
 use super::transport::{BulkTransport, Presence};
 use super::wire::{op, rc};
 use crate::camera::{Camera, CameraEntry, CameraError, CameraFile, WipeOrder};
@@ -67,7 +67,7 @@ impl PtpCamera {
     ) -> Result<Self, CameraError> {
         let at = facts.at();
         let presence = transport.presence();
-        let session = Session::open(transport, profile.ptp, timing).map_err(|source| {
+        let session = PtpSession::open(transport, profile.ptp, timing).map_err(|source| {
             CameraError::Device {
                 at: at.clone(),
                 source,

@@ -6,7 +6,7 @@ use jiff::tz::{Offset, TimeZone};
 use super::PtpError;
 use super::property::PropDesc;
 use super::reader::{DatasetReader, PtpDate, PtpString};
-use super::session::{DATASET_MAX, Query, Session};
+use super::session::{DATASET_MAX, PtpSession, Query};
 use super::wire::{op, prop};
 use crate::model::{CameraClock, ClockMethod, Escaped};
 
@@ -14,7 +14,7 @@ use crate::model::{CameraClock, ClockMethod, Escaped};
 const CLOCK_TOLERANCE: i64 = 2;
 
 /// Percent; `None` when the device has no battery or doesn't give its level.
-pub(super) fn battery(session: &mut Session) -> Result<Option<u8>, PtpError> {
+pub(super) fn battery(session: &mut PtpSession) -> Result<Option<u8>, PtpError> {
     if !session.info().properties.contains(&prop::BATTERY_LEVEL)
         || !session.supports(op::GET_DEVICE_PROP_DESC)
     {
@@ -31,7 +31,7 @@ pub(super) fn battery(session: &mut Session) -> Result<Option<u8>, PtpError> {
 
 /// Compares the camera's clock with the station's; `None` when the device has none. `zone`: the camera's, if configured.
 pub(super) fn clock(
-    session: &mut Session,
+    session: &mut PtpSession,
     zone: Option<&TimeZone>,
     set: bool,
 ) -> Result<Option<CameraClock>, PtpError> {
@@ -67,7 +67,7 @@ pub(super) fn clock(
 }
 
 fn read_clock(
-    session: &mut Session,
+    session: &mut PtpSession,
     zone: Option<&TimeZone>,
 ) -> Result<(CameraClock, Option<PtpDate>), PtpError> {
     let before = Timestamp::now();
@@ -103,7 +103,7 @@ fn read_clock(
 }
 
 fn set_clock(
-    session: &mut Session,
+    session: &mut PtpSession,
     zone: Option<&TimeZone>,
     given: Option<Offset>,
 ) -> Result<(), PtpError> {

@@ -11,7 +11,7 @@ use super::error::reason;
 use super::file::PtpFile;
 use super::object::ObjectFacts;
 use super::object_path::{ObjectPath, not_found, of_usb};
-use super::session::{DeleteAnswer, Session};
+use super::session::{DeleteAnswer, PtpSession};
 use super::wire::{op, rc};
 use crate::camera::erase::{left, same_bytes, same_facts};
 use crate::camera::{CameraEntry, CameraError, CameraFile as _, OpenFacts, WipeOrder};
@@ -183,7 +183,7 @@ impl<'a> Eraser<'a> {
     }
 
     /// Checks that the device still gives the serial of the camera that the file was taken from.
-    fn same_camera(&self, session: &mut Session, proven: &Proven) -> Result<(), Left> {
+    fn same_camera(&self, session: &mut PtpSession, proven: &Proven) -> Result<(), Left> {
         let before = session.info().serial.clone();
         let info = session.device_info().map_err(|error| of_usb(&error))?;
         // The identity from the unlock step belongs to the camera's locked form, not to this one.

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::PtpError;
 use super::object::ObjectFacts;
-use super::session::Session;
+use super::session::PtpSession;
 use super::wire::{op, rc};
 use crate::camera::{CameraError, CameraFile, Change, OpenFacts};
 use crate::model::SourcePath;
@@ -17,7 +17,7 @@ const PIECE: usize = 2 << 20;
 /// Attempts for one piece.
 const TRIES: u32 = 3;
 
-pub(super) type SharedSession = Arc<Mutex<Session>>;
+pub(super) type SharedSession = Arc<Mutex<PtpSession>>;
 
 /// The operation that reads an object's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl PtpFile {
         }
     }
 
-    fn method(&self, session: &Session) -> Method {
+    fn method(&self, session: &PtpSession) -> Method {
         let partial = !session.quirks().no_partial;
         if partial && session.supports(op::GET_PARTIAL_OBJECT_64) {
             Method::Partial64
@@ -117,7 +117,7 @@ impl PtpFile {
     }
 
     /// The next piece, at least a byte of it.
-    fn read_piece(&mut self, session: &mut Session, method: Method) -> Result<(), PtpError> {
+    fn read_piece(&mut self, session: &mut PtpSession, method: Method) -> Result<(), PtpError> {
         let left = self.opened.size - self.offset;
         let want = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
         let length = u32::try_from(want).unwrap_or(u32::MAX);
@@ -153,7 +153,7 @@ impl PtpFile {
         }
     }
 
-    fn read_whole(&mut self, session: &mut Session, out: &mut [u8]) -> Result<usize, PtpError> {
+    fn read_whole(&mut self, session: &mut PtpSession, out: &mut [u8]) -> Result<usize, PtpError> {
         let stream = match self.stream {
             Some(stream) => stream,
             // The bytes handed out so far belong to another read of the object: see `CameraError::spoils`.
@@ -185,7 +185,7 @@ impl PtpFile {
     }
 
     /// At the end of a whole read: only the device's response confirms the bytes.
-    fn confirm(&mut self, session: &mut Session) -> Result<(), PtpError> {
+    fn confirm(&mut self, session: &mut PtpSession) -> Result<(), PtpError> {
         if let (Some(stream), false) = (self.stream, self.confirmed) {
             session.finish(stream, op::GET_OBJECT)?;
             self.confirmed = true;

@@ -41,7 +41,7 @@ impl Default for LinkTiming {
     }
 }
 
-pub enum Phase {
+pub enum AnswerPhase {
     /// A data phase has begun, with the payload's length in bytes if the device gives it.
     Data(Option<u64>),
     Response(Response),
@@ -106,7 +106,7 @@ impl Link {
     }
 
     /// The next data header or response of a transaction.
-    pub fn answer(&mut self, transaction: u32, expect: usize) -> Result<Phase, PtpError> {
+    pub fn answer(&mut self, transaction: u32, expect: usize) -> Result<AnswerPhase, PtpError> {
         for _ in 0..STRAYS {
             if self.from == self.to {
                 self.fill(expect)?;
@@ -132,7 +132,7 @@ impl Link {
                         fresh: self.from == self.to,
                         ended: self.short && self.from < self.to,
                     });
-                    return Ok(Phase::Data(left));
+                    return Ok(AnswerPhase::Data(left));
                 }
                 wire::RESPONSE => {
                     let Some((response, length)) = Response::parse(pending) else {
@@ -142,7 +142,7 @@ impl Link {
                     self.from += length;
                     // An older one was left over by a cancel. Outside a session the id means nothing.
                     if response.transaction == transaction || transaction == 0 {
-                        return Ok(Phase::Response(response));
+                        return Ok(AnswerPhase::Response(response));
                     }
                     tracing::debug!(got = response.transaction, transaction, "an old response");
                 }
@@ -214,8 +214,8 @@ impl Link {
     pub fn response(&mut self, transaction: u32) -> Result<Response, PtpError> {
         self.data = None;
         match self.answer(transaction, RESPONSE_MAX)? {
-            Phase::Response(response) => Ok(response),
-            Phase::Data(_) => {
+            AnswerPhase::Response(response) => Ok(response),
+            AnswerPhase::Data(_) => {
                 self.data = None;
                 Err(PtpError::Protocol("more data than announced"))
             }

@@ -7,7 +7,7 @@ use super::PtpError;
 use super::dataset::ObjectInfo;
 use super::property::{Value, parse_prop_list};
 use super::reader::{DatasetReader, PtpDate, PtpString};
-use super::session::{DATASET_MAX, Query, Session};
+use super::session::{DATASET_MAX, PtpSession, Query};
 use super::wire::{op, prop};
 
 /// What a device says about one object. Equal facts mean that nothing changed.
@@ -25,7 +25,7 @@ pub(super) struct ObjectFacts {
 }
 
 impl ObjectFacts {
-    pub fn fetch(session: &mut Session, handle: u32) -> Result<Self, PtpError> {
+    pub fn fetch(session: &mut PtpSession, handle: u32) -> Result<Self, PtpError> {
         let bytes = session.read(Query {
             operation: op::GET_OBJECT_INFO,
             parameters: &[handle],
@@ -78,7 +78,7 @@ fn whole_size(info: u32, property: u64) -> u64 {
 }
 
 /// ObjectSize, a u64; `None` when the device doesn't give it.
-fn size_property(session: &mut Session, handle: u32) -> Result<Option<u64>, PtpError> {
+fn size_property(session: &mut PtpSession, handle: u32) -> Result<Option<u64>, PtpError> {
     if session.supports(op::GET_OBJECT_PROP_VALUE) {
         let value = session.read(Query {
             operation: op::GET_OBJECT_PROP_VALUE,

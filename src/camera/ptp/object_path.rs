@@ -4,7 +4,7 @@ use super::PtpError;
 use super::name::path_name;
 use super::object::ObjectFacts;
 use super::object_walk::{Index, storage_name};
-use super::session::Session;
+use super::session::PtpSession;
 use super::wire::rc;
 use crate::model::{Explain as _, Left, SourcePath};
 
@@ -53,7 +53,7 @@ impl ObjectPath {
     }
 
     /// Asks the camera about each step: nested folders with these names, and a file at the end.
-    pub fn follow(&self, session: &mut Session) -> Result<ObjectFacts, Left> {
+    pub fn follow(&self, session: &mut PtpSession) -> Result<ObjectFacts, Left> {
         let mut above = None;
         let last = self.steps.len().saturating_sub(1);
         for (number, (handle, name)) in self.steps.iter().enumerate() {

@@ -9,7 +9,7 @@ use super::dataset::parse_handles;
 use super::name::{numbered, path_name};
 use super::object::ObjectFacts;
 use super::prop_lists::{self, FACTS_MAX, Facts, PropLists};
-use super::session::{DATASET_MAX, Query, Session};
+use super::session::{DATASET_MAX, PtpSession, Query};
 use super::wire::{op, rc};
 use crate::camera::listing::{EntrySink, FileEntry, ListingCursor};
 use crate::config::Profile;
@@ -78,7 +78,7 @@ struct ObjectFolder {
 }
 
 pub(super) struct ObjectWalk<'a> {
-    session: &'a mut Session,
+    session: &'a mut PtpSession,
     lists: &'a mut PropLists,
     listing: ListingCursor<'a>,
     max_files: u64,
@@ -95,7 +95,7 @@ pub(super) struct ObjectWalk<'a> {
 
 impl<'a> ObjectWalk<'a> {
     pub fn new(
-        session: &'a mut Session,
+        session: &'a mut PtpSession,
         lists: &'a mut PropLists,
         profile: &'a Profile,
         max_files: u64,

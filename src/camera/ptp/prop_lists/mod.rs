@@ -7,7 +7,7 @@ use super::PtpError;
 use super::object::{ObjectFacts, modified};
 use super::property::{Value, parse_prop_list};
 use super::reader::{Malformed, PtpString};
-use super::session::{DATASET_MAX, Query, Session};
+use super::session::{DATASET_MAX, PtpSession, Query};
 use super::wire::{op, prop};
 use crate::config::PtpQuirks;
 
@@ -69,7 +69,7 @@ impl PropLists {
     /// The facts of `handles`, which are the objects in `folder`, as far as a list gives them.
     pub fn folder(
         &mut self,
-        session: &mut Session,
+        session: &mut PtpSession,
         folder: u32,
         handles: &[u32],
     ) -> Result<Facts, PtpError> {
@@ -102,7 +102,7 @@ impl PropLists {
     /// One object: from `facts`, else from the device.
     pub fn object(
         &mut self,
-        session: &mut Session,
+        session: &mut PtpSession,
         facts: &mut Facts,
         handle: u32,
     ) -> Result<ObjectFacts, PtpError> {
@@ -142,7 +142,7 @@ impl PropLists {
     /// Queries one file of each folder both ways. A device that contradicts itself is only queried object by object.
     fn compared(
         &mut self,
-        session: &mut Session,
+        session: &mut PtpSession,
         handles: &[u32],
         facts: Facts,
     ) -> Result<Facts, PtpError> {
@@ -193,13 +193,13 @@ impl PropLists {
     }
 }
 
-fn whole(session: &mut Session, folder: u32, handles: &[u32]) -> Result<Facts, PtpError> {
+fn whole(session: &mut PtpSession, folder: u32, handles: &[u32]) -> Result<Facts, PtpError> {
     let mut drafts = drafts(handles);
     fill(session, [folder, ALL, 1], limit(handles), &mut drafts)?;
     Ok(finished(drafts))
 }
 
-fn columns(session: &mut Session, folder: u32, handles: &[u32]) -> Result<Facts, PtpError> {
+fn columns(session: &mut PtpSession, folder: u32, handles: &[u32]) -> Result<Facts, PtpError> {
     let mut drafts = drafts(handles);
     let column = |code: u16| [folder, u32::from(code), 1];
     for code in COLUMNS {
@@ -224,7 +224,7 @@ fn limit(handles: &[u32]) -> u64 {
 
 /// Reads the properties of a handle, selected by property and depth.
 fn fill(
-    session: &mut Session,
+    session: &mut PtpSession,
     [handle, property, depth]: [u32; 3],
     limit: u64,
     drafts: &mut HashMap<u32, Draft>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Session;
+use super::PtpSession;
 use crate::camera::ptp::PtpError;
 use crate::camera::ptp::wire::{op, rc};
 
@@ -21,7 +21,7 @@ pub enum DeleteAnswer {
     Lost(PtpError),
 }
 
-impl Session {
+impl PtpSession {
     /// Numbers the sessions. A handle from another session may stand for another object now.
     pub fn epoch(&self) -> u64 {
         self.epoch

@@ -1,11 +1,11 @@
 //! Reads footage: in pieces, or as a stream of a whole object.
 
-use super::Session;
+use super::PtpSession;
 use crate::camera::ptp::PtpError;
-use crate::camera::ptp::link::Phase;
+use crate::camera::ptp::link::AnswerPhase;
 use crate::camera::ptp::wire;
 
-impl Session {
+impl PtpSession {
     /// Reads a piece of a file into `out`, which is as long as the piece may be; returns its bytes once the device has
     /// confirmed them.
     pub fn read_piece(
@@ -19,8 +19,8 @@ impl Session {
             let expect = out.len().saturating_add(wire::HEADER);
             let mut got = 0;
             let response = match session.link.answer(session.transaction, expect)? {
-                Phase::Response(response) => response,
-                Phase::Data(length) => {
+                AnswerPhase::Response(response) => response,
+                AnswerPhase::Data(length) => {
                     let limit = out.len() as u64;
                     if length.is_some_and(|length| length > limit) {
                         return Err(PtpError::TooLarge {
@@ -60,8 +60,8 @@ impl Session {
         let length = self.repeatedly(|session| {
             session.command(operation, parameters)?;
             match session.link.answer(session.transaction, usize::MAX)? {
-                Phase::Data(length) => Ok(length),
-                Phase::Response(response) => {
+                AnswerPhase::Data(length) => Ok(length),
+                AnswerPhase::Response(response) => {
                     session.accept(operation, &response)?;
                     Err(PtpError::Protocol("no data where an object should be"))
                 }

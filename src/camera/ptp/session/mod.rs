@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::PtpError;
 use super::dataset::DeviceInfo;
-use super::link::{Link, LinkTiming, Phase};
+use super::link::{AnswerPhase, Link, LinkTiming};
 use super::transport::{BulkTransport, Presence};
 use super::wire::{self, Response, op, rc};
 use crate::config::PtpQuirks;
@@ -27,7 +27,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(3);
 /// Link errors that one operation may recover from: the first by a cancel, the second by a reset.
 const TROUBLES: u32 = 2;
 
-pub struct Session {
+pub struct PtpSession {
     link: Link,
     quirks: PtpQuirks,
     presence: Presence,
@@ -57,7 +57,7 @@ pub struct Query<'a> {
     pub limit: u64,
 }
 
-impl Session {
+impl PtpSession {
     /// Reads DeviceInfo and opens the session.
     pub fn open(
         transport: Box<dyn BulkTransport>,
@@ -136,7 +136,7 @@ impl Session {
         self.repeatedly(|session| session.dataset(ask))
     }
 
-    /// As [`Session::read`], for answers that can be had in another way: recovers from link errors, but does not repeat.
+    /// As [`PtpSession::read`], for answers that can be had in another way: recovers from link errors, but does not repeat.
     pub fn read_once(&mut self, ask: Query<'_>) -> Result<Vec<u8>, PtpError> {
         let read = self.with_retries(0, |session| session.dataset(ask));
         if let Err(error) = read
@@ -151,8 +151,8 @@ impl Session {
         self.command(ask.operation, ask.parameters)?;
         let mut bytes = Vec::new();
         match self.link.answer(self.transaction, 4096)? {
-            Phase::Response(response) => self.accept(ask.operation, &response)?,
-            Phase::Data(length) => {
+            AnswerPhase::Response(response) => self.accept(ask.operation, &response)?,
+            AnswerPhase::Data(length) => {
                 let limit = ask.limit;
                 let too_large = PtpError::TooLarge {
                     what: ask.what,
@@ -400,7 +400,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for PtpSession {
     fn drop(&mut self) {
         self.close();
     }
