@@ -154,11 +154,10 @@ impl Mounted {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn device() -> UsbDevice {
-        UsbDevice {
+impl UsbDevice {
+    /// A device without texts and interfaces, for the tests of every room.
+    pub fn example() -> Self {
+        Self {
             port: "pci-0000:00:04.0-usb-0:3".into(),
             peer_port: None,
             name: "2-3".into(),
@@ -173,13 +172,18 @@ mod tests {
             interfaces: Vec::new(),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn a_make_is_always_fit_for_the_roster() {
         let make = |manufacturer: Option<&str>| {
             UsbDevice {
                 manufacturer: manufacturer.map(str::to_owned),
-                ..device()
+                ..UsbDevice::example()
             }
             .make()
         };
@@ -192,7 +196,7 @@ mod tests {
     #[test]
     fn a_marker_survives_its_file_and_names_no_path() {
         let marker = Mounted {
-            device: device(),
+            device: UsbDevice::example(),
             storages: vec![MountedStorage {
                 name: "l0p1".into(),
                 node: "sdb1".into(),

@@ -241,18 +241,8 @@ mod tests {
 
     fn device(address: u8) -> UsbDevice {
         UsbDevice {
-            port: "pci-0000:00:04.0-usb-0:3".into(),
-            peer_port: None,
-            name: "2-3".into(),
-            bus: 2,
             address,
-            vendor: 0x46f4,
-            product: 1,
-            release: 0x100,
-            manufacturer: None,
-            product_name: None,
-            serial: None,
-            interfaces: Vec::new(),
+            ..UsbDevice::example()
         }
     }
 

@@ -46,18 +46,9 @@ impl MountedDir {
 
 fn device() -> UsbDevice {
     UsbDevice {
-        port: "pci-0000:00:04.0-usb-0:3".into(),
-        peer_port: None,
-        name: "2-3".into(),
-        bus: 2,
-        address: 5,
-        vendor: 0x46f4,
-        product: 1,
-        release: 0x100,
         manufacturer: Some("Acme Ltd".into()),
-        product_name: None,
         serial: Some("X81234567".into()),
-        interfaces: Vec::new(),
+        ..UsbDevice::example()
     }
 }
 

@@ -18,18 +18,10 @@ fn interface(class: u8, subclass: u8, protocol: u8) -> UsbInterface {
 
 fn device(ids: (u16, u16), interfaces: Vec<UsbInterface>) -> UsbDevice {
     UsbDevice {
-        port: "pci-0000:00:04.0-usb-0:3".into(),
-        peer_port: None,
-        name: "2-3".into(),
-        bus: 2,
-        address: 5,
         vendor: ids.0,
         product: ids.1,
-        release: 0x100,
-        manufacturer: None,
-        product_name: None,
-        serial: None,
         interfaces,
+        ..UsbDevice::example()
     }
 }
 

@@ -176,18 +176,8 @@ proptest! {
 
 fn mounted(address: u8, states: &[StorageState]) -> Mounted {
     let device = UsbDevice {
-        port: "pci-0000:00:04.0-usb-0:3".into(),
-        peer_port: None,
-        name: "2-3".into(),
-        bus: 2,
         address,
-        vendor: 0x46f4,
-        product: 1,
-        release: 0x100,
-        manufacturer: None,
-        product_name: None,
-        serial: None,
-        interfaces: Vec::new(),
+        ..UsbDevice::example()
     };
     let storages = states.iter().zip(0..).map(|(state, n)| MountedStorage {
         name: format!("l{n}p0"),

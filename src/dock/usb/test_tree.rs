@@ -166,16 +166,12 @@ pub fn device(name: &str, interfaces: &[(u8, u8, u8)]) -> UsbDevice {
     let (bus, chain) = name.split_once('-').unwrap();
     UsbDevice {
         port: format!("pci-0000:00:04.0-usb-0:{chain}"),
-        peer_port: None,
         name: name.into(),
         bus: bus.parse().unwrap(),
-        address: 5,
         vendor: found.vendor,
         product: found.product,
         release: found.release,
-        manufacturer: None,
-        product_name: None,
-        serial: None,
         interfaces: found.interfaces,
+        ..UsbDevice::example()
     }
 }

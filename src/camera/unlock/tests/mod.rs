@@ -42,17 +42,9 @@ fn profile(protocol: UnlockProtocol) -> Profile {
 pub(super) fn device(serial: Option<&str>, port: &str) -> UsbDevice {
     UsbDevice {
         port: port.into(),
-        peer_port: None,
-        name: "1-1".into(),
-        bus: 1,
-        address: 2,
         vendor: 0x4255,
-        product: 1,
-        release: 0,
-        manufacturer: None,
-        product_name: None,
         serial: serial.map(str::to_owned),
-        interfaces: Vec::new(),
+        ..UsbDevice::example()
     }
 }
 
