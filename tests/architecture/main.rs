@@ -22,7 +22,7 @@ const FLOORS: [(u8, &[&str]); 8] = [
     (4, &["web", "ingest"]),
     (5, &["station", "root"]),
     (6, &["cli"]),
-    (7, &["main"]),
+    (7, &["main", "bin"]),
 ];
 /// Floors whose rooms must not import each other.
 const NO_SIDEWAYS: [u8; 3] = [3, 4, 5];

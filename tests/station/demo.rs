@@ -15,6 +15,8 @@ fn footage(dir: &Path) {
         let folder = dir.join(camera).join("DCIM");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("A0001.MP4"), vec![byte; 300_000]).unwrap();
+        let serial = format!("serial=X000000{byte}\r\n");
+        fs::write(dir.join(camera).join("CAMERA.TXT"), serial).unwrap();
     }
 }
 
