@@ -1,6 +1,6 @@
 //! Every metric's name, unit and help in one place. Prefix `camdock_`, base units.
 //!
-//! Nothing elsewhere names a metric: rooms call the functions below. README's table and `config/` are checked against [`ALL`].
+//! Other rooms call the functions below and name no metric. A test checks README's table and `config/` against [`ALL`].
 
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
@@ -16,7 +16,7 @@ pub const SECURED_SECONDS: &str = "camdock_dock_to_secured_seconds";
 pub const STORED_SECONDS: &str = "camdock_dock_to_stored_seconds";
 pub const COMMIT_SECONDS: &str = "camdock_commit_seconds";
 pub const BAYS: &str = "camdock_bays";
-pub const BAY_STILL: &str = "camdock_bay_no_progress_seconds";
+pub const BAY_STALLED: &str = "camdock_bay_no_progress_seconds";
 pub const CAMERAS_FAILING: &str = "camdock_cameras_failing";
 pub const MISSING_FILES: &str = "camdock_missing_files";
 pub const ITEMS: &str = "camdock_items";
@@ -42,7 +42,7 @@ pub const WEB_REQUESTS: &str = "camdock_web_requests_total";
 pub const WEB_REFUSED: &str = "camdock_web_refused_total";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     Counter,
     Gauge,
     Histogram,
@@ -52,12 +52,12 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: MetricKind,
     pub unit: Unit,
     pub help: &'static str,
 }
 
-const fn metric(name: &'static str, kind: Kind, unit: Unit, help: &'static str) -> Metric {
+const fn metric(name: &'static str, kind: MetricKind, unit: Unit, help: &'static str) -> Metric {
     Metric {
         name,
         kind,
@@ -66,7 +66,7 @@ const fn metric(name: &'static str, kind: Kind, unit: Unit, help: &'static str) 
     }
 }
 
-use Kind::{Counter, Gauge, Histogram};
+use MetricKind::{Counter, Gauge, Histogram};
 use Unit::{Bytes, Count, Seconds};
 
 #[rustfmt::skip]
@@ -79,15 +79,15 @@ pub const ALL: &[Metric] = &[
     metric(SECURED_SECONDS, Histogram, Seconds, "From docking to safe to remove."),
     metric(STORED_SECONDS, Histogram, Seconds, "From docking until everything of the session is in the store."),
     metric(COMMIT_SECONDS, Histogram, Seconds, "One group commit: spool sync, journal, log."),
-    metric(BAYS, Gauge, Count, "Bays by what they show."),
-    metric(BAY_STILL, Gauge, Seconds, "Longest time that a reading bay has made no progress."),
+    metric(BAYS, Gauge, Count, "Bays by the state that they show."),
+    metric(BAY_STALLED, Gauge, Seconds, "Longest time that a reading bay has made no progress."),
     metric(CAMERAS_FAILING, Gauge, Count, "Cameras whose last three sessions all ended before everything was secured."),
-    metric(MISSING_FILES, Gauge, Count, "Files that left unread with their camera and were not taken since."),
+    metric(MISSING_FILES, Gauge, Count, "Files whose camera left before they were read and that were not taken since."),
     metric(ITEMS, Gauge, Count, "Items by state."),
     metric(ITEM_BYTES, Gauge, Bytes, "Plaintext bytes of items by state."),
     metric(OLDEST_UNSTORED, Gauge, Seconds, "Age of the oldest item that is not yet in the store; 0 when there is none."),
     metric(UNDECIDED, Gauge, Count, "Items in quarantine that wait for a decision."),
-    metric(ALARMS, Gauge, Count, "Items that cannot be stored without a person."),
+    metric(ALARMS, Gauge, Count, "Items that cannot be stored until a person acts."),
     metric(STORE_OK, Gauge, Count, "1 while uploads work or nothing is to be uploaded, 0 while they fail."),
     metric(SPOOL_FREE, Gauge, Bytes, "Free bytes on the spool's filesystem."),
     metric(SPOOL_RESERVE, Gauge, Bytes, "Pulling stops while less than this is free."),
@@ -98,15 +98,15 @@ pub const ALL: &[Metric] = &[
     metric(CLOCK_SYNCHRONISED, Gauge, Count, "1 when the kernel calls the station's clock synchronised."),
     metric(CLOCK_ERROR, Gauge, Seconds, "The kernel's estimate of the clock's error; +Inf when it gives none."),
     metric(VERIFIED_OK, Gauge, Count, "1 when the last `camdock verify` found nothing wrong, 0 when it did; absent before the first."),
-    metric(VERIFIED_FINDINGS, Gauge, Count, "What the last `camdock verify` found wrong."),
+    metric(VERIFIED_FINDINGS, Gauge, Count, "Number of findings of the last `camdock verify`."),
     metric(VERIFIED_AT, Gauge, Seconds, "Unix time of the end of the last `camdock verify`."),
     metric(GAPS, Gauge, Count, "Gaps that the last `camdock audit gaps` found and nobody explained, by kind; absent before the first."),
     metric(GAPS_AT, Gauge, Seconds, "Unix time of the last `camdock audit gaps`."),
-    metric(WEB_REQUESTS, Counter, Count, "Answers of the pages by status class: 2xx, 3xx, 4xx, 5xx."),
-    metric(WEB_REFUSED, Counter, Count, "Requests refused by reason: token, role, rate, cross_site, connections."),
+    metric(WEB_REQUESTS, Counter, Count, "Responses of the pages by status class: 2xx, 3xx, 4xx, 5xx."),
+    metric(WEB_REFUSED, Counter, Count, "Requests refused and connections ended, by reason: token, role, rate, cross_site, connections."),
 ];
 
-/// Seconds: from one small file to a full shift over a slow bus.
+/// Seconds, from one small file to a full shift over a slow bus.
 const LONG: &[f64] = &[
     1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0,
     43200.0,
@@ -115,7 +115,7 @@ const SHORT: &[f64] = &[
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
 ];
 
-/// Installs the recorder that `/metrics` is rendered from. Once a process.
+/// Installs the recorder that `/metrics` is rendered from, once in a process.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(SECURED_SECONDS.into()), LONG)?
@@ -123,14 +123,14 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         .set_buckets_for_metric(Matcher::Full(COMMIT_SECONDS.into()), SHORT)?;
     let recorder = builder.build_recorder();
     let handle = recorder.handle();
-    // A second one (two stations in one test process) keeps the first.
+    // With two stations in one test process the first recorder stays.
     let _ = metrics::set_global_recorder(recorder);
     describe();
     begin();
     Ok(handle)
 }
 
-/// Registers every metric with whichever recorder is installed; without one, counting costs next to nothing.
+/// Registers every metric with the installed recorder.
 pub fn describe() {
     for metric in ALL {
         match metric.kind {
@@ -169,7 +169,7 @@ fn begin() {
     }
 }
 
-/// One file, and its plaintext bytes, came to this outcome.
+/// Counts one file and its plaintext bytes.
 pub fn file(outcome: &'static str, bytes: u64) {
     counter!(FILES, "outcome" => outcome).increment(1);
     counter!(BYTES, "outcome" => outcome).increment(bytes);
@@ -233,8 +233,8 @@ pub fn bays(state: &'static str, count: u64) {
     gauge!(BAYS, "state" => state).set(count as f64);
 }
 
-pub fn bay_still(seconds: f64) {
-    gauge!(BAY_STILL).set(seconds);
+pub fn bay_stalled(seconds: f64) {
+    gauge!(BAY_STALLED).set(seconds);
 }
 
 pub fn items(state: &'static str, items: u64, bytes: u64) {
@@ -242,7 +242,7 @@ pub fn items(state: &'static str, items: u64, bytes: u64) {
     gauge!(ITEM_BYTES, "state" => state).set(bytes as f64);
 }
 
-/// What the journal says of work that is late or needs a person. `oldest` in seconds.
+/// Work that is late or needs a person. `oldest` in seconds.
 pub fn attention(oldest: f64, undecided: u64, failing: u64, missing: u64, alarms: u64) {
     gauge!(OLDEST_UNSTORED).set(oldest);
     gauge!(UNDECIDED).set(undecided as f64);
@@ -288,7 +288,7 @@ pub fn web_refused(reason: &'static str) {
 mod tests {
     use super::*;
 
-    /// Calls every function above once: what it then renders is what can ever be rendered.
+    /// Calls every function above once, so that everything that can be rendered is.
     fn touch_all() {
         begin();
         file("sealed", 1);
@@ -303,7 +303,7 @@ mod tests {
         stored_after(1.0);
         committed_in(0.01);
         bays("reading", 1);
-        bay_still(1.0);
+        bay_stalled(1.0);
         items("stored", 1, 1);
         attention(1.0, 1, 1, 1, 1);
         store_ok(true);

@@ -1,4 +1,4 @@
-//! Each alert rule of `config/alerts.yml` fires on what it is for, and on nothing less: asked of Prometheus' own evaluation.
+//! Each alert rule of `config/alerts.yml` fires when it should and not before, as Prometheus' own evaluation shows.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +20,7 @@ struct Case {
     fires_at: &'static str,
 }
 
-/// The series are good at first, so that each alert is seen to be quiet for what is fine.
+/// The series begin in a healthy state, so that each alert is seen not to fire there.
 const CASES: &[Case] = &[
     case(
         "CamDockDown",
@@ -248,7 +248,7 @@ fn each_alert_fires_on_what_it_is_for_and_not_before() {
     for case in CASES {
         let (fine, said) = promtool(case.step, &test_of(case, 0, 1));
         assert!(fine, "{}: {said}", case.alert);
-        // The judge is no yes-man: turned round, the expectations are refused.
+        // The reversed expectations must be refused, else the check itself proves nothing.
         let (fine, said) = promtool(case.step, &test_of(case, 1, 0));
         assert!(!fine, "{}: {said}", case.alert);
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use camdock::config::LANGUAGES;
-use camdock::metrics::{ALL, Kind};
+use camdock::metrics::{ALL, MetricKind};
 use camdock::model::codes;
 use serde_json::Value;
 
@@ -62,7 +62,7 @@ fn every_metric_that_alerts_and_dashboard_name_exists() {
     let mut known = BTreeSet::new();
     for metric in ALL {
         known.insert(metric.name.to_owned());
-        if metric.kind == Kind::Histogram {
+        if metric.kind == MetricKind::Histogram {
             known.extend(["_bucket", "_sum", "_count"].map(|end| format!("{}{end}", metric.name)));
         }
     }
@@ -73,7 +73,7 @@ fn every_metric_that_alerts_and_dashboard_name_exists() {
         assert!(unknown.is_empty(), "{file} names {unknown:?}");
     }
     let shown = named(&read("config/dashboard.json"));
-    for metric in ALL.iter().filter(|m| m.kind == Kind::Histogram) {
+    for metric in ALL.iter().filter(|m| m.kind == MetricKind::Histogram) {
         assert!(
             shown.contains(&format!("{}_bucket", metric.name)),
             "{}",
@@ -141,7 +141,7 @@ fn braced(text: &str) -> String {
 #[test]
 fn fixed_sentences_of_the_station_have_their_translation_and_no_translation_is_left_over() {
     let english: Value = serde_json::from_str(&read("src/web/text/en.json")).unwrap();
-    let said = english["said"].as_object().unwrap();
+    let said = english["sentence"].as_object().unwrap();
     for (sentence, text) in said {
         assert_eq!(text.as_str(), Some(sentence.as_str()));
     }
@@ -165,7 +165,14 @@ fn fixed_sentences_of_the_station_have_their_translation_and_no_translation_is_l
     let dock = read("src/dock/mod.rs");
     let reasons = dock.split("impl fmt::Display for LeftReason").nth(1);
     quoted(reasons.unwrap().split("\n}\n").next().unwrap()).for_each(missing);
-    for file in ["evidence", "custody", "export", "guard"] {
+    for file in [
+        "evidence",
+        "evidence_search",
+        "custody",
+        "export",
+        "request_checks",
+        "login",
+    ] {
         let text = read(&format!("src/web/{file}.rs"));
         let text = text.split("#[cfg(test)]").next().unwrap();
         let answers = quoted(text).filter_map(|words| words.strip_suffix("\\n"));

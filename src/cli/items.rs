@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{Outcome, load_config, usage};
 use crate::journal::{FoundItem, ItemFilter, Journal};
 use crate::model::ItemState;
+use crate::web::CsvRows;
 
 /// Items read from the journal at a time.
 const STEP: u32 = 1000;
@@ -75,10 +76,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         state: args.state,
         day: args.date.map(|day| day.to_string()),
     };
-    let mut out = std::io::stdout().lock();
-    if args.csv {
-        writeln!(out, "{COLUMNS}")?;
-    }
+    let mut output = Output::new(&args, std::io::stdout().lock())?;
     let (mut after, mut items, mut bytes) = (None, 0u64, 0u64);
     let mut left = args.limit.unwrap_or(u32::MAX);
     while left > 0 {
@@ -89,56 +87,80 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         for item in found {
             items += 1;
             bytes += item.size;
-            tell(&mut out, &args, item.needs_decision(), &Line::from(item))?;
+            output.item(item.needs_decision(), &Line::from(item))?;
         }
     }
-    if !args.json && !args.csv {
-        writeln!(out, "{items} items, {bytes} bytes")?;
-    }
+    output.end(items, bytes)?;
     Ok(Outcome::Fine)
 }
 
-const COLUMNS: &str =
-    "evidence,camera,officer,bay,path,bytes,camera_time,state,sha256,quarantine,decision,stored_at";
+const COLUMNS: &[&str] = &[
+    "evidence",
+    "camera",
+    "officer",
+    "bay",
+    "path",
+    "bytes",
+    "camera_time",
+    "state",
+    "sha256",
+    "quarantine",
+    "decision",
+    "stored_at",
+];
 
-fn tell(out: &mut impl Write, args: &Args, undecided: bool, line: &Line) -> anyhow::Result<()> {
-    if args.json {
-        writeln!(out, "{}", serde_json::to_string(line)?)?;
-    } else if args.csv {
-        let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
-        let cells = [
-            line.evidence.clone(),
-            text(&line.camera),
-            text(&line.officer),
-            text(&line.bay),
-            line.path.clone(),
-            line.bytes.to_string(),
-            text(&line.camera_time),
-            state_name(line.state),
-            text(&line.sha256),
-            text(&line.quarantine),
-            text(&line.decision),
-            text(&line.stored_at),
-        ];
-        writeln!(out, "{}", cells.map(|cell| csv_cell(&cell)).join(","))?;
-    } else {
-        let officer = line.officer.as_deref().unwrap_or("-");
-        let camera = line.camera.as_deref().unwrap_or("unknown");
-        let note = match &line.decision {
-            _ if undecided => "  QUARANTINE".to_owned(),
-            Some(decision) => format!("  quarantine: {decision}"),
-            None => String::new(),
-        };
-        writeln!(
-            out,
-            "{}  {:<9} {:>12}  {officer:<8} {camera:<20} {}{note}",
-            line.evidence,
-            state_name(line.state),
-            line.bytes,
-            line.path
-        )?;
+enum Output<W: Write> {
+    Json(W),
+    Csv(Box<CsvRows<W>>),
+    Text(W),
+}
+
+impl<W: Write> Output<W> {
+    fn new(args: &Args, out: W) -> anyhow::Result<Self> {
+        if args.json {
+            return Ok(Self::Json(out));
+        }
+        if !args.csv {
+            return Ok(Self::Text(out));
+        }
+        let mut rows = CsvRows::new(out, csv::Terminator::Any(b'\n'), COLUMNS);
+        rows.header()?;
+        Ok(Self::Csv(Box::new(rows)))
     }
-    Ok(())
+
+    fn item(&mut self, undecided: bool, line: &Line) -> anyhow::Result<()> {
+        match self {
+            Self::Json(out) => writeln!(out, "{}", serde_json::to_string(line)?)?,
+            Self::Csv(rows) => rows.row(line)?,
+            Self::Text(out) => text_line(out, undecided, line)?,
+        }
+        Ok(())
+    }
+
+    fn end(self, items: u64, bytes: u64) -> anyhow::Result<()> {
+        match self {
+            Self::Json(_) => {}
+            Self::Csv(mut rows) => rows.flush()?,
+            Self::Text(mut out) => writeln!(out, "{items} items, {bytes} bytes")?,
+        }
+        Ok(())
+    }
+}
+
+fn text_line(out: &mut impl Write, undecided: bool, line: &Line) -> std::io::Result<()> {
+    let officer = line.officer.as_deref().unwrap_or("-");
+    let camera = line.camera.as_deref().unwrap_or("unknown");
+    let note = match &line.decision {
+        _ if undecided => "  QUARANTINE".to_owned(),
+        Some(decision) => format!("  quarantine: {decision}"),
+        None => String::new(),
+    };
+    let state = format!("{:?}", line.state).to_lowercase();
+    writeln!(
+        out,
+        "{}  {state:<9} {:>12}  {officer:<8} {camera:<20} {}{note}",
+        line.evidence, line.bytes, line.path
+    )
 }
 
 impl From<FoundItem> for Line {
@@ -157,36 +179,5 @@ impl From<FoundItem> for Line {
             decision: item.decision,
             stored_at: item.stored_at.map(|t| t.to_string()),
         }
-    }
-}
-
-fn state_name(state: ItemState) -> String {
-    format!("{state:?}").to_lowercase()
-}
-
-/// Quoted where needed; a cell that a spreadsheet would take for a formula gets a leading quote.
-fn csv_cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t']);
-    let text = if formula {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    };
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::csv_cell;
-
-    #[test]
-    fn a_cell_can_be_neither_a_formula_nor_break_its_row() {
-        assert_eq!(csv_cell("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
-        assert_eq!(csv_cell("a,\"b\"\n"), "\"a,\"\"b\"\"\n\"");
-        assert_eq!(csv_cell("DCIM/A.MP4"), "DCIM/A.MP4");
     }
 }

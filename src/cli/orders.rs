@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use super::Outcome;
 use crate::config::Config;
 use crate::model::EvidenceId;
-use crate::station::{Answer, Order, Request};
+use crate::station::{CommandReply, OperatorCommand, Order};
 
 // Not a doc comment: clap would show it as the help of each verb that takes these arguments.
 #[derive(clap::Args)]
@@ -37,7 +37,7 @@ pub fn send(
         )
     })?;
     stream.set_read_timeout(Some(Duration::from_mins(1)))?;
-    let request = Request {
+    let request = OperatorCommand {
         order,
         evidence,
         operator: signature.operator,
@@ -50,7 +50,7 @@ pub fn send(
     BufReader::new(stream).read_line(&mut reply).context(
         "the station did not answer; `camdock show` says whether the order was carried out",
     )?;
-    let answer: Answer =
+    let answer: CommandReply =
         serde_json::from_str(&reply).context("the station speaks another version")?;
     for id in &answer.done {
         println!("done     {id}");

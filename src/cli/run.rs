@@ -20,9 +20,6 @@ pub struct Args {
     /// With --drain: store nothing, exit once everything docked is secured on this station
     #[arg(long, requires = "drain", hide = true)]
     until_secured: bool,
-    /// Write figures of the run to this file as JSON
-    #[arg(long, value_name = "FILE", hide = true)]
-    report: Option<PathBuf>,
     /// Look for USB devices here instead of in /sys
     #[arg(long, value_name = "DIR", hide = true)]
     sysfs: Option<PathBuf>,
@@ -41,7 +38,6 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         Options {
             drain: args.drain,
             until_secured: args.until_secured,
-            report: args.report,
             sysfs: args.sysfs,
         },
     ));

@@ -59,6 +59,11 @@ impl StationFiles {
         self.state_dir.join("gaps.json")
     }
 
+    /// The open sessions of the pages.
+    pub fn web_sessions(&self) -> PathBuf {
+        self.state_dir.join("web-sessions.json")
+    }
+
     /// The spool, unless the configuration names another folder.
     pub fn default_spool_dir(&self) -> PathBuf {
         self.state_dir.join("spool")

@@ -1,11 +1,13 @@
 //! What became of everything that each camera showed, and what is still missing.
 
+use serde::Serialize;
+
 use super::sql::Unsigned;
 use super::{Journal, JournalError};
 use crate::model::{SessionId, SourcePath};
 
 /// What became of everything that one camera showed on one day (of docking, UTC).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CameraDay {
     pub day: String,
     /// `None`: cameras without a usable serial.

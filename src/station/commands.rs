@@ -1,28 +1,30 @@
-//! The command socket: what an operator decides, entered in the custody log with name, reason and the kernel's word on who
-//! asked. Each line is a request in JSON, each answer a line.
+//! The command socket: operators' decisions, each entered in the custody log with name, reason and the account that the
+//! kernel names. A request is one line of JSON, and so is its reply.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 
-use super::status;
+use super::socket::Socket;
 use crate::audit::GapKind;
 use crate::ingest::Shared;
 use crate::model::{Event, EvidenceId, Officer, OperatorAction};
 
 const LINE_MAX: u64 = 1 << 20;
 const WITHIN: Duration = Duration::from_secs(30);
-const AT_ONCE: usize = 8;
-const WORDS_MAX: usize = 500;
+/// At a time; further ones are turned away.
+const CONNECTIONS: usize = 8;
+/// Characters of a name or a reason.
+const TEXT_MAX: usize = 500;
 const ITEMS_MAX: usize = 10_000;
 /// Bytes of a gap's name.
 const GAP_MAX: usize = 8192;
 
-/// What is to be done with each of the items.
+/// What is decided about each of the items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub enum Order {
@@ -32,7 +34,7 @@ pub enum Order {
     Reject,
     /// It belongs to another officer than the roster said.
     Reassign { officer: Officer },
-    /// These gaps of `camdock audit gaps` are explained by the reason; not about items.
+    /// The reason explains these gaps of `camdock audit gaps`. No items are named.
     AcceptGaps { gaps: Vec<String> },
 }
 
@@ -48,7 +50,7 @@ impl Order {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub struct OperatorCommand {
     #[serde(flatten)]
     pub order: Order,
     pub evidence: Vec<EvidenceId>,
@@ -56,9 +58,9 @@ pub struct Request {
     pub reason: String,
 }
 
-impl Request {
-    /// What the log says of it, but for what it is about.
-    fn by(&self, peer: &str) -> OperatorAction {
+impl OperatorCommand {
+    /// The log entry, without the item or the gap that it is about.
+    fn action(&self, peer: &str) -> OperatorAction {
         OperatorAction {
             operator: self.operator.trim().to_owned(),
             action: self.order.action().to_owned(),
@@ -72,7 +74,7 @@ impl Request {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct CommandReply {
     pub done: Vec<EvidenceId>,
     /// Names of gaps.
     #[serde(default)]
@@ -81,7 +83,7 @@ pub struct Answer {
     pub refused: Vec<(Option<EvidenceId>, String)>,
 }
 
-impl Answer {
+impl CommandReply {
     fn refusal(reason: impl Into<String>) -> Self {
         Self {
             refused: vec![(None, reason.into())],
@@ -90,34 +92,20 @@ impl Answer {
     }
 }
 
-/// Listens; open to the service's user and group only.
-pub fn listen(path: &Path) -> anyhow::Result<UnixListener> {
-    status::listen(path)
-}
-
-/// Serves until the task is dropped.
-pub async fn serve(listener: UnixListener, shared: Arc<Shared>) {
-    let places = Arc::new(tokio::sync::Semaphore::new(AT_ONCE));
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            continue;
-        };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            continue;
-        };
+/// Opens the socket.
+pub fn open(path: PathBuf, shared: Arc<Shared>) -> anyhow::Result<Socket> {
+    Socket::open(path, CONNECTIONS, move |stream| {
         let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
-            let _place = place;
-            let served = tokio::time::timeout(WITHIN, one(stream, &shared)).await;
+        async move {
+            let served = tokio::time::timeout(WITHIN, serve(stream, &shared)).await;
             if let Ok(Err(error)) = served {
                 tracing::debug!(%error, "a command could not be answered");
             }
-        });
-    }
+        }
+    })
 }
 
-async fn one(mut stream: UnixStream, shared: &Shared) -> anyhow::Result<()> {
+async fn serve(mut stream: UnixStream, shared: &Shared) -> anyhow::Result<()> {
     let credentials = stream.peer_cred()?;
     let peer = peer(credentials.uid());
     let mut line = String::new();
@@ -125,17 +113,17 @@ async fn one(mut stream: UnixStream, shared: &Shared) -> anyhow::Result<()> {
     BufReader::new(from.take(LINE_MAX))
         .read_line(&mut line)
         .await?;
-    let answer = match serde_json::from_str::<Request>(&line) {
-        Ok(request) => tokio::task::block_in_place(|| carry_out(shared, &request, &peer)),
-        Err(error) => Answer::refusal(format!("this is not a request: {error}")),
+    let reply = match serde_json::from_str::<OperatorCommand>(&line) {
+        Ok(command) => tokio::task::block_in_place(|| carry_out(shared, &command, &peer)),
+        Err(error) => CommandReply::refusal(format!("this is not a request: {error}")),
     };
-    let mut line = serde_json::to_vec(&answer)?;
+    let mut line = serde_json::to_vec(&reply)?;
     line.push(b'\n');
     to.write_all(&line).await?;
     Ok(())
 }
 
-/// What the kernel says of the asking process: not what it says of itself.
+/// The account of the asking process as the kernel knows it; the process itself is not asked.
 fn peer(uid: u32) -> String {
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = accounts.lines().find_map(|line| {
@@ -149,15 +137,15 @@ fn peer(uid: u32) -> String {
     )
 }
 
-/// First the log, then the journal: nothing takes effect that is not entered.
-fn carry_out(shared: &Shared, request: &Request, peer: &str) -> Answer {
-    for (what, words) in [("operator", &request.operator), ("reason", &request.reason)] {
+/// Enters each decision in the log before the journal: nothing takes effect that the log does not have.
+fn carry_out(shared: &Shared, command: &OperatorCommand, peer: &str) -> CommandReply {
+    for (what, words) in [("operator", &command.operator), ("reason", &command.reason)] {
         let count = words.trim().chars().count();
-        if count == 0 || count > WORDS_MAX || words.chars().any(char::is_control) {
-            return Answer::refusal(format!("the {what} is empty, too long or not one line"));
+        if count == 0 || count > TEXT_MAX || words.chars().any(char::is_control) {
+            return CommandReply::refusal(format!("the {what} is empty, too long or not one line"));
         }
     }
-    let officer = match &request.order {
+    let officer = match &command.order {
         Order::Reassign { officer } => {
             let fine = (1..=64).contains(&officer.0.chars().count())
                 && !officer
@@ -165,42 +153,47 @@ fn carry_out(shared: &Shared, request: &Request, peer: &str) -> Answer {
                     .chars()
                     .any(|c| c.is_control() || c.is_whitespace());
             if !fine {
-                return Answer::refusal("the officer is not a badge id");
+                return CommandReply::refusal("the officer is not a badge id");
             }
             Some(officer)
         }
-        Order::AcceptGaps { gaps } => return accept_gaps(shared, request, gaps, peer),
+        Order::AcceptGaps { gaps } => return accept_gaps(shared, command, gaps, peer),
         Order::Accept | Order::Reject => None,
     };
-    if request.evidence.is_empty() || request.evidence.len() > ITEMS_MAX {
-        return Answer::refusal(format!("name 1 to {ITEMS_MAX} items"));
+    if command.evidence.is_empty() || command.evidence.len() > ITEMS_MAX {
+        return CommandReply::refusal(format!("name 1 to {ITEMS_MAX} items"));
     }
-    let mut answer = Answer::default();
-    for id in &request.evidence {
-        match carry_out_one(shared, request, *id, officer, peer) {
-            Ok(()) => answer.done.push(*id),
-            Err(reason) => answer.refused.push((Some(*id), reason)),
+    let mut reply = CommandReply::default();
+    for id in &command.evidence {
+        match carry_out_one(shared, command, *id, officer, peer) {
+            Ok(()) => reply.done.push(*id),
+            Err(reason) => reply.refused.push((Some(*id), reason)),
         }
     }
     tracing::info!(
-        operator = request.operator,
+        operator = command.operator,
         peer,
-        action = request.order.action(),
-        done = answer.done.len(),
-        refused = answer.refused.len(),
+        action = command.order.action(),
+        done = reply.done.len(),
+        refused = reply.refused.len(),
         "an operator decided"
     );
-    answer
+    reply
 }
 
-/// Only the log remembers these: `camdock audit gaps` reads them there.
-fn accept_gaps(shared: &Shared, request: &Request, gaps: &[String], peer: &str) -> Answer {
-    if gaps.is_empty() || gaps.len() > ITEMS_MAX || !request.evidence.is_empty() {
-        return Answer::refusal(format!("name 1 to {ITEMS_MAX} gaps"));
+/// Only the log keeps these; `camdock audit gaps` reads them there.
+fn accept_gaps(
+    shared: &Shared,
+    command: &OperatorCommand,
+    gaps: &[String],
+    peer: &str,
+) -> CommandReply {
+    if gaps.is_empty() || gaps.len() > ITEMS_MAX || !command.evidence.is_empty() {
+        return CommandReply::refusal(format!("name 1 to {ITEMS_MAX} gaps"));
     }
-    let mut answer = Answer::default();
+    let mut reply = CommandReply::default();
     for gap in gaps {
-        // As a gap is named; a beginning that explains everything explains nothing.
+        // A name has a kind and something after it: a pattern that covers a whole kind would explain gaps nobody looked at.
         let kind = gap
             .split_once(':')
             .map(|(kind, rest)| (kind, !matches!(rest, "" | "*")));
@@ -210,27 +203,27 @@ fn accept_gaps(shared: &Shared, request: &Request, gaps: &[String], peer: &str) 
             let reason = format!(
                 "{gap:?} is not the name of a gap that can be explained ({kinds}:…); copy it from `camdock audit gaps`"
             );
-            answer.refused.push((None, reason));
+            reply.refused.push((None, reason));
             continue;
         }
         let action = OperatorAction {
             gap: Some(gap.clone()),
-            ..request.by(peer)
+            ..command.action(peer)
         };
         match shared.log_event(None, Event::OperatorAction(action)) {
-            Ok(_) => answer.accepted.push(gap.clone()),
+            Ok(_) => reply.accepted.push(gap.clone()),
             Err(e) => {
                 let reason = format!("{gap} could not be entered in the custody log: {e}");
-                answer.refused.push((None, reason));
+                reply.refused.push((None, reason));
             }
         }
     }
-    answer
+    reply
 }
 
 fn carry_out_one(
     shared: &Shared,
-    request: &Request,
+    command: &OperatorCommand,
     id: EvidenceId,
     officer: Option<&Officer>,
     peer: &str,
@@ -238,7 +231,7 @@ fn carry_out_one(
     let journal = &shared.journal;
     let item = journal.found(id).map_err(|e| e.to_string())?;
     let item = item.ok_or("there is no such item")?;
-    match &request.order {
+    match &command.order {
         Order::Accept | Order::Reject if item.quarantine.is_none() => {
             return Err("it is not in quarantine".into());
         }
@@ -250,11 +243,11 @@ fn carry_out_one(
     let action = OperatorAction {
         evidence: Some(id),
         officer: officer.cloned(),
-        ..request.by(peer)
+        ..command.action(peer)
     };
     let logged = shared.log_event(Some(item.session), Event::OperatorAction(action));
     logged.map_err(|e| format!("it could not be entered in the custody log: {e}"))?;
-    let done = match &request.order {
+    let done = match &command.order {
         Order::Accept => journal.decide(id, "accepted"),
         Order::Reject => journal.decide(id, "rejected"),
         Order::Reassign { officer } => journal.reassign(id, officer),

@@ -1,25 +1,40 @@
-//! The service: start order, supervision of tasks, drain on SIGTERM, systemd notification, status socket.
+//! The service: opens its parts in order, runs them until a signal or until drained, and closes them in reverse.
+//!
+//! Every task and thread has one owner here that joins it. The station never goes on when its log contradicts the bucket's
+//! copy, and never stops before every camera's session is logged as ended (promises 2, 6 and 9).
 
-mod claims;
 mod commands;
 mod docking;
-mod drained;
-mod indexer;
-mod lock;
+mod drain;
+mod entry_indexer;
+mod foundation;
+mod interfaces;
+mod log_restore;
 mod loglimit;
-mod observed;
-mod opening;
-mod pages;
+mod main_loop;
+mod page_backend;
 pub mod parts;
-mod persist;
 mod publisher;
-mod refusals;
-mod report;
-mod restore;
+mod reload;
 mod service;
+mod socket;
+mod state_lock;
 mod status;
-mod unlocking;
+mod workers;
 
-pub use commands::{Answer, Order, Request};
+pub use commands::{CommandReply, OperatorCommand, Order};
 pub use loglimit::installed as log_limit;
 pub use service::{Ended, Options, run};
+
+/// Waits for a task. One that panicked is reported, and the rest of the stop goes on.
+async fn joined(task: &'static str, handle: tokio::task::JoinHandle<()>) {
+    if let Err(error) = handle.await {
+        tracing::error!(
+            code = "part_crashed",
+            task,
+            error = &error as &dyn std::error::Error,
+            next_step = "report this with the log lines before it",
+            "a task of the station panicked"
+        );
+    }
+}

@@ -12,13 +12,16 @@ use crate::audit::{LogHandle, LogKey, VerifierKey};
 use crate::config::{Config, Profiles, Secrets, StoreCredentials};
 use crate::durable;
 use crate::ingest::{
-    Bays, CameraSlots, CommitQueue, Outbound, PreviewRules, Previews, Scale, Shared, Spool,
+    Bays, CameraSlots, CommitQueue, Outbound, PreviewRules, Previews, RecentEntries, Scale, Shared,
+    Spool,
 };
 use crate::journal::Journal;
+use crate::model::OutboundView;
 use crate::preview::{Limits, Settings};
 use crate::seal::{Recipient, StationWrapKey};
 use crate::upload::{
-    LockMode, PaceRule, Pacer, RetentionPolicy, S3Store, StoreConfig, SystemClock,
+    LockMode, PaceRule, Pacer, PartMemory, RetentionPolicy, S3Store, Store, StoreConfig,
+    SystemClock,
 };
 
 pub fn log_key(config: &Config, secrets: &Secrets) -> anyhow::Result<LogKey> {
@@ -53,7 +56,7 @@ pub fn store(config: &Config, secrets: &Secrets) -> anyhow::Result<S3Store> {
     client(config, secrets.store(config)?)
 }
 
-/// For who reads evidence back; the station itself never does.
+/// With credentials that may read evidence back; the running station never does.
 pub fn store_to_read(config: &Config, secrets: &Secrets) -> anyhow::Result<S3Store> {
     client(config, secrets.store_to_read(config)?)
 }
@@ -95,9 +98,31 @@ pub fn pacer(config: &Config) -> anyhow::Result<Pacer> {
     )?)
 }
 
+pub fn outbound(
+    config: &Config,
+    shared: &Arc<Shared>,
+    store: Arc<dyn Store>,
+) -> anyhow::Result<Outbound> {
+    let (part_size, parts_at_once) = (config.upload.part_size, config.upload.parts_in_flight);
+    Ok(Outbound {
+        shared: Arc::clone(shared),
+        store,
+        prefix: config.store.prefix.clone(),
+        retention: retention(config),
+        pacer: pacer(config)?,
+        part_size,
+        parts_at_once,
+        memory: PartMemory::new(part_size * parts_at_once as u64),
+        keep: config.spool.keep,
+        previews: config.preview.enabled,
+        view: Mutex::new(OutboundView::default()),
+        entries: RecentEntries::default(),
+    })
+}
+
 /// Pictures on a storyboard at most.
 const PICTURES: u32 = 64;
-/// Of one preview, sealed.
+/// Sealed bytes of one preview at most.
 const PREVIEW_BYTES: u64 = 16 << 30;
 
 /// The previews' conductor, unless previews are switched off.
@@ -118,7 +143,7 @@ pub fn previews(
         silence_seconds: 120,
     };
     let rules = PreviewRules {
-        program: std::env::current_exe().context("cannot find this program itself")?,
+        program: std::env::current_exe().context("cannot find this program's own file")?,
         settings: Settings {
             height: preview.height,
             threads: u32::try_from(shared.cores).unwrap_or(1).clamp(1, 4),
@@ -136,15 +161,15 @@ pub fn previews(
     )))
 }
 
-/// What every job shares, and the committing thread's end of it.
-pub struct Opened {
+/// What every job shares, and the receiving end of the committing thread.
+pub struct OpenedParts {
     pub shared: Arc<Shared>,
     pub verifier: VerifierKey,
     pub commits: CommitQueue,
 }
 
-/// Opens log, journal, spool and keys. Nothing is changed yet but what opening recovers by itself.
-pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<Opened> {
+/// Opens log, journal, spool and keys. Nothing is changed except what opening itself recovers.
+pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<OpenedParts> {
     let recipients = recipients(config)?;
     durable::create_dir(config.files.state_dir())?;
     let key = log_key(config, secrets)?;
@@ -172,7 +197,7 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<Opened> {
         scale: Scale::default(),
         commit: Mutex::new(Some(committer)),
     };
-    Ok(Opened {
+    Ok(OpenedParts {
         shared: Arc::new(shared),
         verifier,
         commits,

@@ -12,21 +12,21 @@ use crate::metrics;
 use crate::model::{Explain as _, RetryClass};
 use crate::upload::{Backoff, Store};
 
-/// A store that comes back with other content, or none, is noticed after a failure or this long.
+/// A store that comes back with other content, or none, is noticed after a failure or after this time.
 const CHECK_AGAIN: Duration = Duration::from_mins(10);
 
 /// Between rounds, so that many entries share one checkpoint in the bucket.
 const PAUSE: Duration = Duration::from_millis(500);
-/// For the last round of a station that stops, well within the unit's deadline. What it leaves is done at the next start.
+/// For the last round of a station that stops, well within the unit's deadline. The next start publishes the rest.
 const LAST_ROUND: Duration = Duration::from_secs(15);
 
 pub struct Publisher {
-    pub shared: Arc<Shared>,
+    shared: Arc<Shared>,
     pub store: Arc<dyn Store>,
-    pub prefix: String,
+    prefix: String,
     pub verifier: VerifierKey,
     /// When the bucket's copy was last compared with ours.
-    pub checked: Option<Instant>,
+    checked: Option<Instant>,
 }
 
 /// True for what must stop the station: the two copies of the log contradict each other.
@@ -38,6 +38,21 @@ pub fn is_fatal(error: &IngestError) -> bool {
 }
 
 impl Publisher {
+    pub fn new(
+        shared: Arc<Shared>,
+        store: Arc<dyn Store>,
+        prefix: String,
+        verifier: VerifierKey,
+    ) -> Self {
+        Self {
+            shared,
+            store,
+            prefix,
+            verifier,
+            checked: None,
+        }
+    }
+
     pub async fn check(&mut self) -> Result<(), IngestError> {
         check_bucket_log(&self.shared, &*self.store, &self.prefix, &self.verifier).await?;
         self.checked = Some(Instant::now());
@@ -55,7 +70,7 @@ impl Publisher {
         published.map(drop)
     }
 
-    /// Publishes until told to stop, then once more; a contradiction goes to `fatal`.
+    /// Publishes until `stop` is true, then once more; a contradiction goes to `fatal`.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>, fatal: mpsc::Sender<IngestError>) {
         let mut size = self.shared.log.watch();
         let backoff = Backoff::default();
@@ -64,7 +79,7 @@ impl Publisher {
             size.mark_unchanged();
             let round = tokio::select! {
                 round = self.round() => round,
-                // A store that is silent just now holds up no stop; a round that was cut short is made again.
+                // A store that does not answer must not hold up the stop; an interrupted round is repeated.
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             match round {
@@ -76,14 +91,14 @@ impl Publisher {
                 Err(error) => {
                     failures += 1;
                     metrics::error(error.label());
-                    let level_is_error = error.retry_class() != RetryClass::Later;
+                    let needs_operator = error.retry_class() != RetryClass::Later;
                     tracing::warn!(
                         code = error.label(),
                         failures,
-                        needs_operator = level_is_error,
+                        needs_operator,
                         error = &error as &dyn std::error::Error,
                         next_step = error.next_step(),
-                        "cannot publish the custody log; trying again"
+                        "cannot publish the custody log; it is tried again"
                     );
                     let delay = backoff.delay(failures, failures.wrapping_mul(2_654_435_761), None);
                     tokio::select! { () = tokio::time::sleep(delay) => {}, _ = stop.changed() => {} }

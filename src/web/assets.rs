@@ -1,4 +1,4 @@
-//! What the pages consist of, compiled in: nothing is read from a disk, nothing is fetched from elsewhere.
+//! The files of the pages, compiled in: nothing is read from disk and nothing is fetched from elsewhere.
 
 use std::sync::LazyLock;
 
@@ -57,7 +57,7 @@ pub const OFFICER: &str = include_str!("static/officer.html");
 pub const EVIDENCE: &str = include_str!("static/evidence.html");
 pub const LOGIN: &str = include_str!("static/login.html");
 
-/// A file that holds nothing secret; anybody may have it.
+/// Serves one of the files; none of them holds a secret.
 pub fn file(path: &str) -> Response {
     match content(path) {
         Some((kind, content)) => (

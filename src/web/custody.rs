@@ -1,94 +1,110 @@
-//! One item with its custody as the log tells it, a page of entries at a time: what is cut says so, and says where it goes on.
+//! One item with its custody as the log has it, a page of entries at a time. A page that is not the whole says so, and where it
+//! goes on.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use axum::extract::{ConnectInfo, Extension, Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::IntoResponse as _;
+use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Viewer;
-use super::evidence::{Answer, Item, archive, broken, refuse};
-use super::server::{Archive, Shared};
+use super::access_log::{AccessAction, AccessEntry, Evidence, EvidenceRequest, LoggedRequest};
+use super::evidence::{query, unreadable};
+use super::evidence_search::ItemLine;
+use super::{Archive, RefusedRequest};
 use crate::journal::{FoundItem, JournalError};
+use crate::model::EvidenceId;
 
 /// Entries of one page.
 const PAGE: usize = 500;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Asked {
+struct PageQuery {
     /// The last entry of the page before this one.
     after: Option<u64>,
 }
 
-/// What the log says of an item and of its dock session, in the log's order.
+/// The log's entries about an item and its dock session, in the log's order.
 #[derive(Debug, Default, Serialize)]
-struct Told {
+struct CustodyPage {
     custody: Vec<Value>,
-    /// So many entries in all.
+    /// How many entries there are in all.
     entries: u64,
-    /// Where the next page begins: after this entry.
+    /// The next page begins after this entry.
     next: Option<u64>,
-    /// Entries of the log that were looked through for them, from its first on.
-    looked_at: u64,
+    /// How many entries of the log, from its first on, were searched.
+    searched: u64,
+}
+
+pub(super) struct ItemRequest {
+    item: FoundItem,
+    after: Option<u64>,
+}
+
+impl EvidenceRequest for ItemRequest {
+    fn read(parts: &Parts, evidence: &Evidence) -> Result<Self, RefusedRequest> {
+        let id: EvidenceId = last_segment(parts).parse().map_err(|_| {
+            RefusedRequest::new(StatusCode::BAD_REQUEST, "this is not an evidence id\n")
+        })?;
+        let PageQuery { after } = query(parts)?;
+        let found = evidence.archive()?.journal.found(id);
+        let Some(item) = found.map_err(|e| unreadable(&e))? else {
+            let text = "there is no such item\n";
+            return Err(RefusedRequest::new(StatusCode::NOT_FOUND, text));
+        };
+        Ok(Self { item, after })
+    }
+
+    fn access(&self) -> AccessEntry {
+        AccessEntry {
+            action: AccessAction::Viewed,
+            evidence: Some(self.item.id),
+            description: "item and custody".into(),
+        }
+    }
+}
+
+/// An evidence id has no character that an address would escape.
+fn last_segment(parts: &Parts) -> &str {
+    parts.uri.path().rsplit('/').next().unwrap_or_default()
 }
 
 pub(super) async fn item(
-    State(shared): State<Arc<Shared>>,
-    Extension(viewer): Extension<Viewer>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path(id): Path<String>,
-    Query(asked): Query<Asked>,
-) -> Answer {
+    LoggedRequest { request, evidence }: LoggedRequest<ItemRequest>,
+) -> Result<axum::Json<Value>, RefusedRequest> {
+    let ItemRequest { item, after } = request;
     tokio::task::block_in_place(|| {
-        let Ok(id) = id.parse() else {
-            return Err(refuse(
-                StatusCode::BAD_REQUEST,
-                "this is not an evidence id\n",
-            ));
-        };
-        let archive = archive(&shared)?;
-        let Some(found) = archive.journal.found(id).map_err(|e| broken(&e))? else {
-            return Err(refuse(StatusCode::NOT_FOUND, "there is no such item\n"));
-        };
-        shared.accesses.enter(
-            &*shared.station,
-            &viewer,
-            peer.ip(),
-            "evidence.viewed",
-            Some(id),
-            "item and custody",
-        )?;
+        let archive = evidence.archive()?;
         let log_entries = archive.log.latest().0.size;
-        let custody = custody(archive, &found, asked.after).map_err(|e| broken(&e))?;
+        let custody = custody(archive, &item, after).map_err(|e| unreadable(&e))?;
         let proven = |index: Option<u64>| index.map(|index| archive.log.proof(index).is_ok());
         let mut body = serde_json::to_value(custody).unwrap_or_default();
         body["proof"] = serde_json::json!({
-            "sealed": proven(found.log_index),
-            "stored": proven(found.stored_index),
+            "sealed": proven(item.log_index),
+            "stored": proven(item.stored_index),
             "log_entries": log_entries,
         });
-        body["item"] = serde_json::to_value(Item::from(found)).unwrap_or_default();
-        Ok(axum::Json(body).into_response())
+        body["item"] = serde_json::to_value(ItemLine::from(item)).unwrap_or_default();
+        Ok(axum::Json(body))
     })
 }
 
-fn custody(archive: &Archive, item: &FoundItem, after: Option<u64>) -> Result<Told, JournalError> {
+fn custody(
+    archive: &Archive,
+    item: &FoundItem,
+    after: Option<u64>,
+) -> Result<CustodyPage, JournalError> {
     let Some(index) = &archive.entries else {
-        return Ok(Told::default());
+        return Ok(CustodyPage::default());
     };
     let first = after.map_or(0, |after| after.saturating_add(1));
     let ids = [item.id.as_bytes(), item.session.as_bytes()];
-    // The index follows the log by a moment: what is newest is looked at here.
+    // The index lags behind the log by a moment: the newest entries are read here.
     let upto = index.upto()?;
     let newest = archive.log.entries_from(upto).unwrap_or_default();
-    let looked_at = upto + newest.len() as u64;
+    let searched = upto + newest.len() as u64;
     let newest: Vec<u64> = (upto..)
         .zip(&newest)
-        .filter_map(|(at, bytes)| speaks_of(item, bytes).then_some(at))
+        .filter_map(|(at, bytes)| mentions(item, bytes).then_some(at))
         .collect();
     let mut numbers = index.of(ids, first, PAGE + 1)?;
     numbers.extend(newest.iter().filter(|at| **at >= first));
@@ -103,15 +119,15 @@ fn custody(archive: &Archive, item: &FoundItem, after: Option<u64>) -> Result<To
         entry["entry"] = number.into();
         Some(entry)
     });
-    Ok(Told {
+    Ok(CustodyPage {
         custody: custody.collect(),
         entries: index.count(ids, upto)? + newest.len() as u64,
         next,
-        looked_at,
+        searched,
     })
 }
 
-fn speaks_of(item: &FoundItem, bytes: &[u8]) -> bool {
+fn mentions(item: &FoundItem, bytes: &[u8]) -> bool {
     let Ok(entry) = serde_json::from_slice::<Value>(bytes) else {
         return false;
     };

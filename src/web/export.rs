@@ -1,32 +1,58 @@
-//! The same lists as files: CSV for spreadsheets, JSON (one object a line) for programs. Sent while they are read.
+//! The same lists as files: CSV for spreadsheets, JSON (one object a line) for programs. A file is sent while it is read.
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Extension, Query, State};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
+use serde::Serialize;
 
-use super::evidence::{Asked, DAYS_EXPORTED_MAX, DayLine, Days, Item, days};
-use super::record::EXPORTED;
-use super::server::Shared;
-use super::{Refused, Viewer};
+use super::RefusedRequest;
+use super::access_log::{AccessEntry, Evidence, EvidenceRequest, LoggedRequest};
+use super::csv_rows::CsvRows;
+use super::evidence::{DaysRequest, days, query};
+use super::evidence_search::{ItemLine, SearchRequest};
+use super::state::WebState;
 use crate::journal::{Search, SearchCursor};
 
 /// Items read at a time.
 const STEP: u32 = 1000;
+/// Rows of cameras and days in one file.
+const DAYS_EXPORTED_MAX: u32 = 100_000;
 
-type Answer = Result<Response, Refused>;
-
-const ITEM_COLUMNS: &str = "evidence,camera,officer,bay,path,bytes,camera_time,docked,state,sha256,quarantine,decision,\
-                            stored_at,log_entry,stored_entry\r\n";
-const DAY_COLUMNS: &str =
-    "day,camera,officers,sessions,interrupted,seen,held,sealed,stored,missing\r\n";
+const ITEM_COLUMNS: &[&str] = &[
+    "evidence",
+    "camera",
+    "officer",
+    "bay",
+    "path",
+    "bytes",
+    "camera_time",
+    "docked",
+    "state",
+    "sha256",
+    "quarantine",
+    "decision",
+    "stored_at",
+    "log_entry",
+    "stored_entry",
+];
+const DAY_COLUMNS: &[&str] = &[
+    "day",
+    "camera",
+    "officers",
+    "sessions",
+    "interrupted",
+    "seen",
+    "held",
+    "sealed",
+    "stored",
+    "missing",
+];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
@@ -35,18 +61,18 @@ enum Format {
 }
 
 impl Format {
-    fn of(text: &str) -> Result<Self, Refused> {
+    fn parse(text: &str) -> Result<Self, RefusedRequest> {
         match text {
             "csv" => Ok(Self::Csv),
             "json" => Ok(Self::Json),
-            _ => Err(Refused::new(
+            _ => Err(RefusedRequest::new(
                 StatusCode::BAD_REQUEST,
                 "format is csv or json\n",
             )),
         }
     }
 
-    fn answer(self, name: &str, body: Body) -> Response {
+    fn response(self, name: &str, body: Body) -> Response {
         let (kind, end) = match self {
             Self::Csv => ("text/csv; charset=utf-8", "csv"),
             Self::Json => ("application/x-ndjson", "ndjson"),
@@ -58,43 +84,39 @@ impl Format {
         ];
         (headers, body).into_response()
     }
-}
 
-/// Quoted where needed; a cell that a spreadsheet would take for a formula gets a leading quote.
-fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    };
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
+    /// The lines of these records, after a heading if the file begins with them.
+    fn lines(
+        self,
+        columns: &'static [&'static str],
+        first: bool,
+        records: &[impl Serialize],
+    ) -> std::io::Result<Bytes> {
+        let mut bytes = Vec::new();
+        match self {
+            Self::Json => {
+                for record in records {
+                    serde_json::to_writer(&mut bytes, record)?;
+                    bytes.push(b'\n');
+                }
+            }
+            Self::Csv => {
+                let mut rows = CsvRows::new(bytes, csv::Terminator::CRLF, columns);
+                if first {
+                    rows.header()?;
+                }
+                for record in records {
+                    rows.row(record)?;
+                }
+                bytes = rows.finish()?;
+            }
+        }
+        Ok(Bytes::from(bytes))
     }
 }
 
-/// One line of any of our flat records: its values in the order of its fields.
-fn line(format: Format, record: &impl serde::Serialize) -> String {
-    if format == Format::Json {
-        return serde_json::to_string(record).unwrap_or_default() + "\n";
-    }
-    let value = serde_json::to_value(record).unwrap_or_default();
-    let cells = value
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(_, value)| match value {
-            serde_json::Value::Null => String::new(),
-            serde_json::Value::String(text) => cell(text),
-            other => other.to_string(),
-        });
-    cells.collect::<Vec<_>>().join(",") + "\r\n"
-}
-
-struct Export {
-    shared: Arc<Shared>,
+struct ItemsFile {
+    evidence: Arc<Evidence>,
     search: Search,
     format: Format,
     after: Option<SearchCursor>,
@@ -102,86 +124,103 @@ struct Export {
     ended: bool,
 }
 
-impl Export {
-    /// A part of the file. An error in the middle cuts the connection: a cut file must not look whole.
+impl ItemsFile {
+    /// The next part of the file. An error in the middle ends the connection: a truncated file must not look whole.
     fn next(&mut self) -> Option<Result<Bytes, String>> {
         if self.ended {
             return None;
         }
-        let archive = self.shared.archive.as_ref()?;
-        let found = match archive.journal.search(&self.search, self.after, STEP) {
-            Ok(found) => found,
-            Err(error) => {
-                self.ended = true;
-                return Some(Err(error.to_string()));
-            }
-        };
-        let mut text = String::new();
-        if !std::mem::replace(&mut self.begun, true) && self.format == Format::Csv {
-            text.push_str(ITEM_COLUMNS);
-        }
-        for item in found.items {
-            let _ = text.write_str(&line(self.format, &Item::from(item)));
-        }
+        let part = self.read();
+        self.ended |= part.is_err();
+        Some(part)
+    }
+
+    fn read(&mut self) -> Result<Bytes, String> {
+        let archive = self.evidence.archive().map_err(|_| "no journal")?;
+        let found = archive.journal.search(&self.search, self.after, STEP);
+        let found = found.map_err(|error| error.to_string())?;
         self.after = found.next;
         self.ended = found.next.is_none();
-        Some(Ok(Bytes::from(text)))
+        let items: Vec<_> = found.items.into_iter().map(ItemLine::from).collect();
+        let first = !std::mem::replace(&mut self.begun, true);
+        let lines = self.format.lines(ITEM_COLUMNS, first, &items);
+        lines.map_err(|error| error.to_string())
+    }
+}
+
+pub(super) struct ItemsExport {
+    format: Format,
+    search: Search,
+    description: String,
+}
+
+impl EvidenceRequest for ItemsExport {
+    fn read(parts: &Parts, _: &Evidence) -> Result<Self, RefusedRequest> {
+        let request: SearchRequest = query(parts)?;
+        Ok(Self {
+            format: Format::parse(&request.format)?,
+            search: request.search()?,
+            description: request.description(),
+        })
+    }
+
+    fn access(&self) -> AccessEntry {
+        AccessEntry::exported(&self.description)
     }
 }
 
 pub(super) async fn evidence(
-    State(shared): State<Arc<Shared>>,
-    Extension(viewer): Extension<Viewer>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Query(asked): Query<Asked>,
-) -> Answer {
-    let format = Format::of(&asked.format)?;
-    let search = asked.search()?;
-    let told = asked.told();
-    tokio::task::block_in_place(|| {
-        shared
-            .accesses
-            .enter(&*shared.station, &viewer, peer.ip(), EXPORTED, None, &told)
-    })?;
-    let name = format!("{}-evidence", shared.name);
-    let export = Export {
-        shared,
-        search,
+    axum::extract::State(state): axum::extract::State<Arc<WebState>>,
+    LoggedRequest { request, evidence }: LoggedRequest<ItemsExport>,
+) -> Response {
+    let format = request.format;
+    let file = ItemsFile {
+        evidence,
+        search: request.search,
         format,
         after: None,
         begun: false,
         ended: false,
     };
-    let body = stream::unfold(export, |mut export| async move {
-        let part = tokio::task::block_in_place(|| export.next())?;
-        Some((part, export))
+    let body = stream::unfold(file, |mut file| async move {
+        let part = tokio::task::block_in_place(|| file.next())?;
+        Some((part, file))
     });
-    Ok(format.answer(&name, Body::from_stream(body)))
+    let name = format!("{}-evidence", state.station_name);
+    format.response(&name, Body::from_stream(body))
+}
+
+pub(super) struct DaysExport {
+    format: Format,
+    from: String,
+    to: String,
+}
+
+impl EvidenceRequest for DaysExport {
+    fn read(parts: &Parts, _: &Evidence) -> Result<Self, RefusedRequest> {
+        let request: DaysRequest = query(parts)?;
+        let format = Format::parse(&request.format)?;
+        let (from, to) = request.range()?;
+        Ok(Self { format, from, to })
+    }
+
+    fn access(&self) -> AccessEntry {
+        AccessEntry::exported(format!("completeness from={} to={}", self.from, self.to))
+    }
 }
 
 pub(super) async fn completeness(
-    State(shared): State<Arc<Shared>>,
-    Extension(viewer): Extension<Viewer>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Query(asked): Query<Days>,
-) -> Answer {
-    let format = Format::of(&asked.format)?;
-    let (from, to) = asked.range()?;
-    let lines: Vec<DayLine> = tokio::task::block_in_place(|| {
-        let told = format!("completeness from={from} to={to}");
-        shared
-            .accesses
-            .enter(&*shared.station, &viewer, peer.ip(), EXPORTED, None, &told)?;
-        days(&shared, &from, &to, DAYS_EXPORTED_MAX)
+    axum::extract::State(state): axum::extract::State<Arc<WebState>>,
+    LoggedRequest { request, evidence }: LoggedRequest<DaysExport>,
+) -> Result<Response, RefusedRequest> {
+    let DaysExport { format, from, to } = request;
+    let days = tokio::task::block_in_place(|| days(&evidence, &from, &to, DAYS_EXPORTED_MAX))?;
+    let lines = format.lines(DAY_COLUMNS, true, &days).map_err(|error| {
+        RefusedRequest::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     })?;
-    let mut text = String::new();
-    if format == Format::Csv {
-        text.push_str(DAY_COLUMNS);
-    }
-    text.extend(lines.iter().map(|day| line(format, day)));
-    let name = format!("{}-completeness", shared.name);
-    let whole = stream::iter([Ok::<_, Infallible>(Bytes::from(text))]);
-    Ok(format.answer(&name, Body::from_stream(whole)))
+    let whole = stream::iter([Ok::<_, Infallible>(lines)]);
+    let name = format!("{}-completeness", state.station_name);
+    Ok(format.response(&name, Body::from_stream(whole)))
 }
 
 #[cfg(test)]
@@ -190,18 +229,18 @@ mod tests {
     use crate::journal::CameraDay;
 
     #[test]
-    fn columns_are_the_fields_in_their_order_and_no_cell_is_a_formula() {
-        let day = DayLine::from(CameraDay {
+    fn columns_are_the_fields_in_their_order() {
+        let day = CameraDay {
             day: "2026-01-31".into(),
             camera: Some("=folder/1,2".into()),
             ..CameraDay::default()
-        });
+        };
         let value = serde_json::to_value(&day).unwrap();
         let names: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
-        assert_eq!(names.join(",") + "\r\n", DAY_COLUMNS);
-        assert_eq!(
-            line(Format::Csv, &day),
-            "2026-01-31,\"'=folder/1,2\",,0,0,0,0,0,0,0\r\n"
-        );
+        assert_eq!(names, DAY_COLUMNS);
+        let lines = Format::Csv.lines(DAY_COLUMNS, true, &[day]).unwrap();
+        let heading = DAY_COLUMNS.join(",");
+        let row = "2026-01-31,\"'=folder/1,2\",,0,0,0,0,0,0,0";
+        assert_eq!(lines, format!("{heading}\r\n{row}\r\n"));
     }
 }

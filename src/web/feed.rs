@@ -1,4 +1,4 @@
-//! One copy of what the bays show, made at most ten times a second, however many pages look.
+//! One copy of what the bays show, made at most ten times a second, however many pages are open.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::Station;
+use super::Backend;
 use crate::model::BayName;
 
 /// Changes within this time go out together.
@@ -15,8 +15,8 @@ const GATHER: Duration = Duration::from_millis(100);
 /// Each bay as JSON.
 pub type Snapshot = Arc<BTreeMap<BayName, Arc<str>>>;
 
-pub fn take(station: &dyn Station) -> Snapshot {
-    let bays = station.bays();
+pub fn take(backend: &dyn Backend) -> Snapshot {
+    let bays = backend.bays();
     let bays = bays.into_iter().filter_map(|view| {
         let json = serde_json::to_string(&view).ok()?;
         Some((view.bay, Arc::from(json)))
@@ -24,12 +24,12 @@ pub fn take(station: &dyn Station) -> Snapshot {
     Arc::new(bays.collect())
 }
 
-/// Follows the station until every reader is gone.
-pub async fn follow(station: Arc<dyn Station>, to: watch::Sender<Snapshot>) {
-    let mut changes = station.changes();
+/// Follows the station until the last reader is gone.
+pub async fn follow(backend: Arc<dyn Backend>, to: watch::Sender<Snapshot>) {
+    let mut changes = backend.changes();
     loop {
         changes.mark_unchanged();
-        to.send_replace(take(&*station));
+        to.send_replace(take(&*backend));
         tokio::time::sleep(GATHER).await;
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return },

@@ -7,46 +7,46 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
-use super::server::Shared;
+use super::state::WebState;
 
 /// One thing that the station needs, and whether it has it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Need {
     pub what: &'static str,
     pub ok: bool,
-    /// Without it a camera that is docked now is not taken; else only later steps wait.
+    /// Without it a camera that is docked now is not taken; without the others only later steps wait.
     pub essential: bool,
     pub detail: String,
-    /// What to do, when it is not fine.
+    /// What to do when it is missing.
     pub next_step: Option<String>,
 }
 
-/// How the station is.
+/// The state of the station.
 #[derive(Debug, Clone, Serialize)]
 pub struct Health {
-    /// The main loop has come round lately.
+    /// The main loop is running.
     pub alive: bool,
     pub needs: Vec<Need>,
 }
 
 impl Health {
-    /// A camera that is docked now would be taken.
+    /// Whether a camera that is docked now would be taken.
     pub fn ready(&self) -> bool {
         self.alive && self.needs.iter().all(|need| need.ok || !need.essential)
     }
 }
 
-pub(super) async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
-    if shared.station.alive() {
+pub(super) async fn healthz(State(state): State<Arc<WebState>>) -> Response {
+    if state.alive() {
         (StatusCode::OK, "alive\n").into_response()
     } else {
-        let text = "the main loop stands still; systemd restarts the service\n";
+        let text = "the main loop hangs; systemd restarts the service\n";
         (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
     }
 }
 
-pub(super) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
-    let health = tokio::task::block_in_place(|| shared.station.health());
+pub(super) async fn readyz(State(state): State<Arc<WebState>>) -> Response {
+    let health = tokio::task::block_in_place(|| state.health());
     let ready = health.ready();
     let status = if ready {
         StatusCode::OK
@@ -57,12 +57,8 @@ pub(super) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     (status, axum::Json(body)).into_response()
 }
 
-pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let text = tokio::task::block_in_place(|| {
-        shared.station.sample();
-        shared.metrics.run_upkeep();
-        shared.metrics.render()
-    });
+pub(super) async fn metrics(State(state): State<Arc<WebState>>) -> Response {
+    let text = tokio::task::block_in_place(|| state.render_metrics());
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

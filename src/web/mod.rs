@@ -1,20 +1,29 @@
 //! The officer page, the evidence page, `/metrics`, `/healthz` and `/readyz`.
 //!
-//! Reads snapshots and decides nothing: no request changes evidence. Keeps promise 2 on the glass: a page that has lost the
+//! Reads snapshots and decides nothing: no request changes evidence. Keeps promise 2 on the screen: a page that has lost the
 //! station says so and shows no state at all. Whatever shows evidence metadata is entered in the custody log first.
 
-mod access;
+mod access_log;
 mod assets;
+mod csv_rows;
 mod custody;
+mod error;
 mod evidence;
+mod evidence_search;
 mod export;
 mod feed;
-mod guard;
 mod health;
+mod listener;
+mod login;
 mod officer;
-mod record;
+mod rate_limit;
+mod request_checks;
+mod routes;
 mod server;
+mod sessions;
+mod state;
 mod tls;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -22,21 +31,25 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
+use crate::audit::LogHandle;
 use crate::config::Role;
+use crate::journal::{EntryIndex, Journal};
 use crate::model::{BayView, Completeness, OperatorAction, StatusView, Verification};
 
-pub use access::{TOKEN_PREFIX, hash_of, new_token};
+pub use csv_rows::CsvRows;
+pub use error::WebError;
 pub use health::{Health, Need};
-pub use server::{Archive, Bound, Pages, WebError};
+pub use server::{Bound, Pages};
+pub use tokens::{TOKEN_PREFIX, hash_of, new_token};
 
 /// The running station as the pages see it; the floor above implements it. Its methods may block.
-pub trait Station: Send + Sync + 'static {
+pub trait Backend: Send + Sync + 'static {
     fn bays(&self) -> Vec<BayView>;
     /// Wakes on every change of a bay.
     fn changes(&self) -> watch::Receiver<u64>;
     fn status(&self) -> Result<StatusView, String>;
     fn health(&self) -> Health;
-    /// The main loop has come round lately. Never blocks.
+    /// The main loop is running. Never blocks.
     fn alive(&self) -> bool;
     /// How the last `camdock verify` ended, if there was one.
     fn verification(&self) -> Option<Verification>;
@@ -48,23 +61,34 @@ pub trait Station: Send + Sync + 'static {
     fn sample(&self);
 }
 
-/// Who asks.
+/// What the evidence page reads: the journal over a connection of its own, the log, and the index of its entries.
+pub struct Archive {
+    pub journal: Journal,
+    pub log: LogHandle,
+    pub entries: Option<Arc<EntryIndex>>,
+}
+
+/// The person or program behind a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Viewer {
-    /// The token's name; `None`: somebody at this machine, without a token.
+    /// The token's name; `None`: somebody at this machine without a token.
     pub name: Option<Arc<str>>,
     pub role: Role,
 }
 
-/// An answer that is a refusal.
-pub(crate) struct Refused(Box<Response>);
+/// A request that is refused.
+pub(crate) struct RefusedRequest(Box<Response>);
 
-impl Refused {
+impl RefusedRequest {
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self(Box::new((status, text.into()).into_response()))
+        Self::from_response((status, text.into()))
     }
 
-    /// Names the problem's code, by which the page tells it in its own language.
+    pub fn from_response(response: impl IntoResponse) -> Self {
+        Self(Box::new(response.into_response()))
+    }
+
+    /// Adds the problem's code, by which the page explains it in its own language.
     pub fn coded(mut self, code: &'static str) -> Self {
         let value = HeaderValue::from_static(code);
         self.0.headers_mut().insert("camdock-code", value);
@@ -72,7 +96,7 @@ impl Refused {
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for RefusedRequest {
     fn into_response(self) -> Response {
         *self.0
     }

@@ -1,7 +1,7 @@
 //! The officer page and its live feed (server-sent events).
 //!
-//! `hello` holds everything and comes first; `bays` holds what changed; `alive` comes every other second, so that a page
-//! knows that silence is a lost connection, or a station whose main loop stands still, and not a quiet evening.
+//! `hello` comes first and has every bay; `bays` has what changed; `alive` comes at least every other second, so that a page
+//! can tell a lost connection, or a station whose main loop hangs, from a station where nothing happens.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -10,40 +10,35 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
-use super::server::Shared;
+use super::state::WebState;
 use super::{assets, feed};
 use crate::model::BayName;
 
 const ALIVE: Duration = Duration::from_millis(1500);
 
-pub(super) async fn page(State(shared): State<Arc<Shared>>) -> Response {
-    assets::page(assets::OFFICER, &shared.language)
+pub(super) async fn page(State(state): State<Arc<WebState>>) -> Response {
+    assets::page(assets::OFFICER, &state.language)
 }
 
-struct Reader {
-    shared: Arc<Shared>,
+struct FeedReader {
+    state: Arc<WebState>,
     snapshots: watch::Receiver<feed::Snapshot>,
     seen: Option<feed::Snapshot>,
     waiting: VecDeque<Bytes>,
-    _permit: OwnedSemaphorePermit,
 }
 
-pub(super) async fn events(State(shared): State<Arc<Shared>>) -> Response {
-    let Ok(permit) = Arc::clone(&shared.readers).try_acquire_owned() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many pages are open\n").into_response();
-    };
-    let reader = Reader {
-        snapshots: shared.snapshots.clone(),
+pub(super) async fn events(State(state): State<Arc<WebState>>) -> Response {
+    let reader = FeedReader {
+        snapshots: state.snapshots.clone(),
         seen: None,
         waiting: VecDeque::from([Bytes::from_static(b"retry: 1000\n\n")]),
-        _permit: permit,
-        shared,
+        state,
     };
     let body = stream::unfold(reader, |mut reader| async move {
         let bytes = reader.next().await?;
@@ -56,7 +51,7 @@ pub(super) async fn events(State(shared): State<Arc<Shared>>) -> Response {
         .into_response()
 }
 
-impl Reader {
+impl FeedReader {
     /// `None` when the station stops.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(bytes) = self.waiting.pop_front() {
@@ -75,8 +70,8 @@ impl Reader {
                     break;
                 }
                 () = tokio::time::sleep(ALIVE) => {
-                    // What a station shows that stands still may be old.
-                    if self.shared.station.alive() {
+                    // A main loop that hangs may show an old state.
+                    if self.state.alive() {
                         return Some(event("alive", "{}"));
                     }
                 }
@@ -93,7 +88,7 @@ impl Reader {
 
     fn hello(&self, all: &feed::Snapshot) -> Bytes {
         let bays: Vec<&str> = all.values().map(|json| &**json).collect();
-        let station = serde_json::to_string(&self.shared.name).unwrap_or_default();
+        let station = serde_json::to_string(&self.state.station_name).unwrap_or_default();
         let version = env!("CARGO_PKG_VERSION");
         let data = format!(
             "{{\"station\":{station},\"version\":\"{version}\",\"bays\":[{}]}}",

@@ -1,4 +1,4 @@
-//! TLS for every address that other machines reach: rustls with ring, TLS 1.3 alone: every browser of the last years speaks it.
+//! TLS for every address that other machines reach: rustls with ring, and TLS 1.3 only, which every current browser has.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use super::WebError;
 use crate::config::{Secrets, Tls};
 
-/// Certificate and key in use. A renewed one takes their place under the open listeners: connections begun before go on.
+/// Certificate and key in use. Renewing replaces them under the open listeners; open connections keep theirs.
 #[derive(Clone)]
 pub struct Identity(Arc<RwLock<TlsAcceptor>>);
 
@@ -19,7 +19,7 @@ impl Identity {
         Ok(Self(Arc::new(RwLock::new(read(files, secrets)?))))
     }
 
-    /// Reads the files again. What cannot be used changes nothing.
+    /// Reads the files again; files that cannot be used change nothing.
     pub fn renew(&self, files: &Tls, secrets: &Secrets) -> Result<(), WebError> {
         let renewed = read(files, secrets)?;
         *self.0.write() = renewed;
@@ -48,7 +48,7 @@ fn acceptor(certificates: &[u8], key: &[u8]) -> Result<TlsAcceptor, WebError> {
         ));
     }
     let key = PrivateKeyDer::from_pem_slice(key)
-        // Never the parser's own words: they could quote the key.
+        // Never the parser's own message: it could quote the key.
         .map_err(|_| WebError::Certificate("the key file holds no PEM private key".into()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)

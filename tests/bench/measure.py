@@ -1,5 +1,6 @@
 """Runs a command and says what it cost: wall time, CPU time and memory of its whole process tree."""
 
+import contextlib
 import dataclasses
 import os
 import subprocess
@@ -75,8 +76,9 @@ class _Watch(threading.Thread):
             self.peak = max(self.peak, total, largest)
 
 
-def run(command, *, env=None, cwd=None, server=None, timeout=1800, accept=(0,)):
-    """Runs `command` (a list) to its end. `server`: the store's process id, whose CPU time is told apart."""
+def run(command, *, env=None, cwd=None, server=None, timeout=1800, accept=(0,), errors=None):
+    """Runs `command` (a list) to its end. `server`: the process id of the store, whose CPU time is counted separately.
+    `errors`: a file that gets the standard error instead of the log."""
     log = Path(os.environ.get("BENCH_LOG", os.devnull))
     before = process_cpu_seconds(server) if server else 0.0
     with open(log, "ab") as output:
@@ -84,9 +86,10 @@ def run(command, *, env=None, cwd=None, server=None, timeout=1800, accept=(0,)):
         output.flush()
         start_of_output = output.tell()
         start = time.monotonic()
-        process = subprocess.Popen(
-            command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
+        with open(errors, "wb") if errors else contextlib.nullcontext(output) as stderr:
+            process = subprocess.Popen(
+                command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=stderr, start_new_session=True
+            )
     watch = _Watch(process.pid)
     watch.start()
     limit = threading.Timer(timeout, lambda: os.killpg(process.pid, 9))

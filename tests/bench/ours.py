@@ -1,10 +1,10 @@
 """CamDock itself, the real program, driven as its service: `run --drain` over docked folders.
 
-Two hidden switches of `run` serve measuring: `--report FILE` writes what was measured inside as JSON
-(docked_seconds, secured_seconds, stored_seconds, bytes, files, cpu_seconds, peak_rss_bytes), and `--until-secured` ends the run when
-everything docked is sealed, synced and logged, before anything of it is uploaded.
+A hidden switch of `run` serves measuring: `--until-secured` ends the run when everything docked is sealed, synced and logged,
+before anything of it is uploaded. When each camera was secured is read from the station's own log.
 """
 
+import datetime
 import json
 import os
 import shutil
@@ -113,24 +113,33 @@ class Station:
         )
 
     def run(self, store, *more, accept=(0,)):
-        """One run to its end: what it cost from outside, and what it reports of itself."""
-        report = self.work / "report.json"
-        report.unlink(missing_ok=True)
+        """One run to its end: its cost, and from its log how long it took to secure what was docked."""
         os.sync()
-        command = [str(self.binary), "run", "--config", str(self.config), "--drain", "--report", str(report), *more]
-        env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(self.work)}
-        cost = measure.run(command, env=env, server=store.pid, accept=accept)
-        inside = json.loads(report.read_text())
-        peak = max(cost.peak_rss_bytes, int(inside.get("peak_rss_bytes") or 0))
-        # From the camera's appearance on: what comes before is the program's start, part of the wall time only.
-        if inside.get("docked_seconds") is not None:
-            inside["ingest_seconds"] = inside["secured_seconds"] - inside["docked_seconds"]
-        return cost.as_json() | inside | {"peak_rss_bytes": peak, "cpu_seconds_inside": inside.get("cpu_seconds"),
-                                          "cpu_seconds": cost.cpu_seconds}  # fmt: skip
+        command = [str(self.binary), "run", "--config", str(self.config), "--drain", *more]
+        env = {
+            "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(self.work), "CAMDOCK_LOG": "warn,camdock::ingest::job=info",
+        }  # fmt: skip
+        errors = self.work / "run.log"
+        cost = measure.run(command, env=env, server=store.pid, accept=accept, errors=errors)
+        return cost.as_json() | _secured(errors)
 
     def clear(self):
         shutil.rmtree(self.tmpfs, ignore_errors=True)
         shutil.rmtree(self.work, ignore_errors=True)
+
+
+def _secured(log):
+    """Files, bytes, and seconds from the first camera's appearance until the last one was secured."""
+    begun, ended, files, held = [], [], 0, 0
+    for line in log.read_text().splitlines():
+        entry = json.loads(line) if line.startswith("{") else {}
+        if entry.get("message") == "everything on the camera is secured on this station":
+            at = datetime.datetime.fromisoformat(entry["timestamp"]).timestamp()
+            begun.append(at - entry["seconds"])
+            ended.append(at)
+            files, held = files + entry["files"], held + entry["bytes"]
+    times = {"ingest_seconds": max(ended) - min(begun)} if ended else {}
+    return times | {"files": files, "bytes": held}
 
 
 def _fastest(rows, key):

@@ -1,4 +1,4 @@
-//! Debian's Chromium without a screen, driven over its own driver's protocol (W3C WebDriver): plain HTTP on loopback.
+//! Debian's headless Chromium, driven over W3C WebDriver: plain HTTP on loopback.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -33,7 +33,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Its process, what it says and its port.
+    /// The driver's process, its output and its port.
     fn driver() -> Option<(Child, BufReader<ChildStdout>, u16)> {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
@@ -82,7 +82,7 @@ impl Browser {
         browser
     }
 
-    /// One request of the protocol; panics with the driver's words when it refuses.
+    /// Sends one request of the protocol; panics with the driver's message when it is refused.
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
@@ -125,13 +125,13 @@ impl Browser {
         self.call("POST", &self.at("/url"), Some(&json!({ "url": url })));
     }
 
-    /// What a function body returns on the page.
+    /// The return value of a function body run on the page.
     pub fn js(&self, script: &str) -> Value {
         let body = json!({ "script": script, "args": [] });
         self.call("POST", &self.at("/execute/sync"), Some(&body))
     }
 
-    /// What the promise of an expression resolves to.
+    /// The value that the promise of an expression resolves to.
     pub fn awaited(&self, expression: &str) -> Value {
         let script = format!(
             "const done = arguments[arguments.length - 1]; Promise.resolve({expression}).then(done, (e) => done('failed: ' + e));"
@@ -188,7 +188,7 @@ impl Browser {
         fs::write(folder.join(format!("{name}.png")), bytes.unwrap()).unwrap();
     }
 
-    /// What axe-core finds wrong with the page as it is now: rule, impact, the first element.
+    /// axe-core's findings about the current page: rule, impact, the first element.
     pub fn accessibility(&self) -> Vec<String> {
         self.js(&fs::read_to_string(axe()).unwrap());
         let found = self.awaited(
@@ -205,7 +205,7 @@ impl Browser {
     }
 }
 
-/// axe-core as the test tools' Python environment has it.
+/// axe-core from the test tools' Python environment.
 fn axe() -> PathBuf {
     let tools = std::env::var_os("CAMDOCK_TOOLS").map_or_else(
         || {

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::driver::Browser;
 use crate::{place, url};
 
-/// Makes a token with the program; gives it and its line for the configuration.
+/// Makes a token with the program; returns it and its line for the configuration.
 fn token(place: &crate::place::Place, name: &str, role: &str) -> (String, String) {
     let ran = place.camdock(&["token", name, "--role", role]).ends(0);
     let token = ran
@@ -40,7 +40,7 @@ fn browser_an_evidence_manager_searches_reads_custody_and_exports_and_the_log_sa
     let url = url(&running);
 
     browser.open(&format!("{url}evidence"));
-    browser.until("the login", "document.getElementById('token') && document.querySelector('h2').innerText.includes('Who')");
+    browser.until("the login", "document.getElementById('token') && document.querySelector('h2').innerText.includes('Sign in')");
     assert_eq!(browser.accessibility(), Vec::<String>::new());
     browser.fill("#token", "camdock_wrong");
     browser.js("document.querySelector('form').submit()");
@@ -220,7 +220,7 @@ fn browser_an_evidence_manager_searches_reads_custody_and_exports_and_the_log_sa
     place.camdock(&["verify"]).ends(0);
 }
 
-/// Puts the given answers in the place of the station's.
+/// Replaces the station's responses with the given ones.
 fn answers(browser: &Browser, given: &serde_json::Value) {
     browser.js(&format!(
         "const given = {given}; const asked = window.fetch;
@@ -300,7 +300,7 @@ fn browser_a_german_page_tells_reasons_in_german_and_what_was_logged_beneath() {
     }
     told["entries"] = json!(1203);
     told["next"] = json!(92);
-    let next = json!({ "item": told["item"], "proof": told["proof"], "looked_at": told["looked_at"], "entries": 1203, "next": null,
+    let next = json!({ "item": told["item"], "proof": told["proof"], "searched": told["searched"], "entries": 1203, "next": null,
         "custody": [entry(93, "item.held", &json!({ "evidence": id }))] });
     let refused = json!({ "status": 503, "headers": { "camdock-code": "journal_corrupt" }, "body": "the journal holds nonsense" });
     answers(
@@ -354,7 +354,7 @@ fn browser_a_german_page_tells_reasons_in_german_and_what_was_logged_beneath() {
         german("file_gone", "what").trim_end_matches('.'),
         german("preview_no_index", "what").trim_end_matches('.'),
         "die Kamera wurde entnommen",
-        "Es kam in Quarantäne: die Kamera nennt keine brauchbare Seriennummer.",
+        "Das Beweismittel wurde unter Quarantäne gestellt: die Kamera nennt keine brauchbare Seriennummer.",
     ] {
         assert!(own.contains(words), "{words} is missing in {own}");
     }

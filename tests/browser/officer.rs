@@ -47,7 +47,7 @@ fn browser_an_officer_sees_reading_then_safe_and_is_told_of_an_early_removal() {
         text.contains("Safe to remove") && text.contains("Files: 1"),
         "{text}"
     );
-    let spoken = browser.text("#said");
+    let spoken = browser.text("#announcements");
     assert!(spoken.contains("X0000001: Safe to remove"), "{spoken}");
 
     let early = place.camera("X0000002");
@@ -118,7 +118,7 @@ fn browser_a_page_that_lost_its_station_shows_no_state_at_all() {
     browser.until("it is back by itself", &tile("X0000001", "all_stored"));
 }
 
-/// Passes on what a browser asks of a station, one request a connection; while it is deaf, the feed stays without any answer.
+/// A proxy between browser and station, one request a connection; while it is deaf, the feed gets no response.
 fn passing_on(station: SocketAddr, deaf: Arc<AtomicBool>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -247,7 +247,7 @@ fn browser_sixty_four_bays_are_all_in_sight() {
     );
 }
 
-/// The longest tiles, in the sizes that stations have.
+/// The longest tiles, at the screen sizes of stations.
 #[test]
 fn browser_tiles_with_much_to_say_are_whole_on_the_screen() {
     for (bays, (width, height), least) in [

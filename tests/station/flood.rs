@@ -1,4 +1,4 @@
-//! A device that makes trouble does not fill the log.
+//! A misbehaving device does not fill the log.
 
 use std::fs;
 use std::os::unix::fs::symlink;

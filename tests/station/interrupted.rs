@@ -1,4 +1,4 @@
-//! Kills and losses at the worst moments: nothing may be lost, stored half, or stored twice.
+//! Kills and losses at the worst moments: nothing may be lost, half stored, or stored twice.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,10 +1,11 @@
-//! The whole station through its own program, against a real store: what people rely on, and what may go wrong.
+//! The whole station through its own program, against a real store: what people rely on and what can go wrong.
 
 mod changing;
 mod confirm;
 mod day;
 mod decisions;
 mod demo;
+mod end_to_end;
 mod flood;
 #[path = "../support/footage.rs"]
 mod footage;
@@ -26,4 +27,3 @@ mod store;
 mod support;
 mod usb;
 mod verified;
-mod way;

@@ -1,4 +1,4 @@
-//! What evidence managers are shown of whose footage it is.
+//! Evidence managers see whose footage an item is.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

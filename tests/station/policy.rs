@@ -1,4 +1,4 @@
-//! The shipped bucket policy is enough for a station, and not more.
+//! The shipped bucket policy gives a station the rights it needs and no more.
 
 use std::fs;
 use std::path::Path;

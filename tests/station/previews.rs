@@ -1,4 +1,4 @@
-//! Previews on the usual way of an item, through the real program and a real store.
+//! Previews of items, through the real program and a real store.
 
 use std::fs;
 

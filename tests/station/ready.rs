@@ -1,4 +1,4 @@
-//! What is said of a station that could not take a camera now, and what a terminal shows of one that works and stops.
+//! Readiness of a station that could not take a camera now, and what `camdock status --watch` shows while one works and stops.
 
 use std::fs;
 use std::io::{Read as _, Write as _};

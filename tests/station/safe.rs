@@ -1,4 +1,4 @@
-//! "Safe to remove" comes after the signed log, never before: read from outside, in the moment that the page is told.
+//! "Safe to remove" comes after the signed log, never before: an outside reader checks at the moment the page shows it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};

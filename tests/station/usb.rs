@@ -1,4 +1,4 @@
-//! USB cameras through the whole program: sysfs is a made-up tree, a mounted disk is a mount in a namespace of its own.
+//! USB cameras through the whole program: sysfs is a constructed tree, a mounted disk is a mount in its own namespace.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! The weekly verification, end to end: the timer's unit, its very command line, and what the metrics tell of it.
+//! The weekly verification, end to end: the timer's unit, its exact command line, and the metrics about it.
 
 use std::fs;
 use std::path::Path;

@@ -79,7 +79,7 @@ fn a_long_custody_is_told_page_by_page_and_each_page_says_how_many_there_are() {
     loop {
         let told = ask(&site, &token, &path);
         assert_eq!(told["entries"], ENTRIES);
-        assert_eq!(told["looked_at"], told["proof"]["log_entries"]);
+        assert_eq!(told["searched"], told["proof"]["log_entries"]);
         let page = told["custody"].as_array().unwrap();
         shown.extend(page.iter().map(|entry| entry["entry"].as_u64().unwrap()));
         pages.push(page.len());
@@ -98,7 +98,7 @@ fn a_custody_that_is_behind_the_log_says_how_far_it_was_looked_through() {
     let (site, token, id) = told(600);
     let told = ask(&site, &token, &format!("/api/evidence/{id}?after=499"));
     // What the index does not know is looked at in the log itself, a bundle of 256 entries.
-    assert_eq!(told["looked_at"], 768);
+    assert_eq!(told["searched"], 768);
     assert_eq!(told["entries"], 768);
     assert_eq!(told["custody"].as_array().unwrap().len(), 268);
     assert_eq!(told["next"], Value::Null);

@@ -19,7 +19,7 @@ use camdock::model::{
     BayName, BayStatus, BayView, CameraId, EvidenceId, FileFacts, ItemKind, ItemState, Officer,
     OperatorAction, SessionId, Sha256Digest, SourcePath, StatusView,
 };
-use camdock::web::{Archive, Health, Pages, Station, hash_of, new_token};
+use camdock::web::{Archive, Backend, Health, Pages, hash_of, new_token};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -38,7 +38,7 @@ struct Stage {
     alive: bool,
 }
 
-impl Station for Stage {
+impl Backend for Stage {
     fn bays(&self) -> Vec<BayView> {
         self.bays.lock().unwrap().clone()
     }
@@ -116,8 +116,9 @@ fn site_with(
 ) -> Site {
     fs::write(dir.path().join("one.pem"), P384).unwrap();
     let text = format!(
-        "[station]\nname = \"test-1\"\n[dock]\nfolders = [{{ path = \"d\" }}]\n[seal]\nrecipients = [\"one.pem\"]\n\
-         [store]\nbucket = \"evidence\"\nretention_days = 1\n[web]\n{web}\n[metrics]\n{metrics}\n"
+        "[station]\nname = \"test-1\"\nstate_dir = \"{}\"\n[dock]\nfolders = [{{ path = \"d\" }}]\n[seal]\nrecipients = [\"one.pem\"]\n\
+         [store]\nbucket = \"evidence\"\nretention_days = 1\n[web]\n{web}\n[metrics]\n{metrics}\n",
+        dir.path().display()
     );
     fs::write(dir.path().join("camdock.toml"), text).unwrap();
     let Loaded { config, .. } = Config::load(&dir.path().join("camdock.toml")).unwrap();
@@ -132,7 +133,7 @@ fn site_with(
         .build()
         .unwrap();
     let entered = runtime.enter();
-    let station: Arc<dyn Station> = Arc::clone(&stage) as Arc<dyn Station>;
+    let station: Arc<dyn Backend> = Arc::clone(&stage) as Arc<dyn Backend>;
     // Those of the first recorder are the process's own; a later one's would stay empty.
     static FIGURES: LazyLock<PrometheusHandle> =
         LazyLock::new(|| camdock::metrics::install().unwrap());

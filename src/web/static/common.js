@@ -3,59 +3,59 @@ let texts = {};
 export let language = "en";
 const LANGUAGES = { en: "English", de: "Deutsch" };
 
-function wanted() {
-    const asked = new URLSearchParams(location.search).get("lang");
+function preferredLanguage() {
+    const requested = new URLSearchParams(location.search).get("lang");
     let kept = null;
     try { kept = localStorage.getItem("camdock-language"); } catch { /* no storage: the station's language */ }
-    return [asked, kept, document.documentElement.lang, "en"].find((l) => l in LANGUAGES);
+    return [requested, kept, document.documentElement.lang, "en"].find((l) => l in LANGUAGES);
 }
 
-function look(key) {
+function lookUp(key) {
     let at = texts;
     for (const part of key.split(".")) at = at && typeof at === "object" ? at[part] : undefined;
     return typeof at === "string" ? at : undefined;
 }
 
-export const has = (key) => look(key) !== undefined;
+export const has = (key) => lookUp(key) !== undefined;
 
 export function text(key, values = {}) {
-    return (look(key) ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+    return (lookUp(key) ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
-// A fixed sentence of the station, which speaks English, in the page's language; undefined where there is none.
-function sentence(said) {
-    for (const [pattern, words] of Object.entries(texts.said ?? {})) {
+// The translation of a fixed English sentence of the station; undefined where there is none.
+function translateSentence(english) {
+    for (const [pattern, words] of Object.entries(texts.sentence ?? {})) {
         const names = [];
         const escaped = pattern.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
         const source = escaped.replace(/\{(\w+)\}/g, (_, name) => { names.push(name); return "(.+)"; });
-        const found = new RegExp(`^${source}$`, "s").exec(said);
+        const found = new RegExp(`^${source}$`, "s").exec(english);
         if (found) return words.replace(/\{(\w+)\}/g, (_, name) => found[names.indexOf(name) + 1] ?? "");
     }
     return undefined;
 }
 
-// What the station told, in the page's language: by its code, else by the sentence. `english`: as it stands in the log, where that differs.
-export function translated(code, told) {
-    if (language === "en") return { what: told };
-    const what = look(`problem.${code}.what`) ?? sentence(told);
-    return what === undefined ? { what: told } : { what, next: look(`problem.${code}.next`), english: told };
+// A problem in the page's language: by its code, else by its sentence. `english` is the wording in the log, where it differs.
+export function translated(code, english) {
+    if (language === "en") return { what: english };
+    const what = lookUp(`problem.${code}.what`) ?? translateSentence(english);
+    return what === undefined ? { what: english } : { what, next: lookUp(`problem.${code}.next`), english };
 }
 
-export async function speak(chosen) {
-    const answer = await fetch(`/text/${chosen}.json`);
-    if (!answer.ok) throw new Error("no texts");
-    texts = await answer.json();
+export async function loadTexts(chosen) {
+    const response = await fetch(`/text/${chosen}.json`);
+    if (!response.ok) throw new Error("no texts");
+    texts = await response.json();
     language = chosen;
     document.documentElement.lang = chosen;
     for (const node of document.querySelectorAll("[data-text]")) node.textContent = text(node.dataset.text);
     for (const node of document.querySelectorAll("[data-label]")) node.setAttribute("aria-label", text(node.dataset.label));
 }
 
-// Shows the choice of languages and speaks the wanted one; `then` runs now and after every change.
+// Shows the choice of languages and loads the preferred one; `then` runs now and after every change.
 export async function languages(then) {
     const group = document.getElementById("languages");
     const choose = async (chosen, keep) => {
-        await speak(chosen);
+        await loadTexts(chosen);
         if (keep) try { localStorage.setItem("camdock-language", chosen); } catch { /* for this visit only */ }
         group.setAttribute("aria-label", text("language_choice"));
         for (const button of group.children) button.setAttribute("aria-pressed", String(button.lang === chosen));
@@ -70,7 +70,7 @@ export async function languages(then) {
         button.addEventListener("click", () => choose(code, true));
         group.append(button, " ");
     }
-    await choose(wanted(), false);
+    await choose(preferredLanguage(), false);
 }
 
 export const number = (n) => new Intl.NumberFormat(language).format(n);

@@ -1,4 +1,4 @@
-// The evidence managers' page: looks, never changes. The address of the page is the search, so it can be kept and shared.
+// The evidence managers' page. It changes nothing. The search is in the page's address, so it can be bookmarked and shared.
 import { bytes, element, language, languages, number, text, translated } from "./common.js";
 
 const $ = (id) => document.getElementById(id);
@@ -15,27 +15,27 @@ const time = (given) => (given ? new Date(given).toLocaleString(language, { date
 
 async function ask(path) {
     try {
-        const answer = await fetch(path, { headers: { accept: "application/json" } });
-        if (answer.status === 401) location.assign("/login");
-        if (!answer.ok) {
-            fail(answer.headers.get("camdock-code"), (await answer.text()).trim());
+        const response = await fetch(path, { headers: { accept: "application/json" } });
+        if (response.status === 401) location.assign("/login");
+        if (!response.ok) {
+            fail(response.headers.get("camdock-code"), (await response.text()).trim());
             return null;
         }
         failed.hidden = true;
-        return await answer.json();
+        return await response.json();
     } catch {
         fail(null, "this station does not answer");
         return null;
     }
 }
 
-function fail(code, said) {
-    const { what, next, english } = translated(code, said);
+function fail(code, message) {
+    const { what, next, english } = translated(code, message);
     failed.replaceChildren(text("evidence.failed", { why: next ? sentences(what, next) : what }), ...(code ? logged(english) : []));
     failed.hidden = false;
 }
 
-// The station's own words beneath their translation.
+// The original English wording, shown below its translation.
 function logged(english) {
     if (!english) return [];
     const [before, after] = text("evidence.logged", { reason: "\n" }).split("\n");
@@ -44,7 +44,7 @@ function logged(english) {
 
 const sentences = (first, second) => `${first}${/[.!?]$/.test(first) ? "" : "."} ${second}`;
 
-// Why an item is in quarantine.
+// The reason for an item's quarantine.
 const quarantine = (reason) => translated(null, reason).what;
 
 function query() {
@@ -104,24 +104,24 @@ async function more() {
 }
 
 // One entry of the custody log in words.
-function story(entry) {
+function describe(entry) {
     const data = entry.data;
     const camera = data.camera ?? text("evidence.unknown_camera");
     const officer = data.officer ?? text("evidence.no_officer");
     const wiped = entry.event === "camera.wiped" ? data.files.find((file) => file.evidence === opened.item.evidence) : null;
-    const { what, english } = wiped?.reason ? { english: wiped.reason } : told(entry);
+    const { what, english } = wiped?.reason ? { english: wiped.reason } : reasonOf(entry);
     const values = { ...data, code: data.code ?? wiped?.code, reason: what, camera, officer, size: bytes(data.size ?? 0), count: number(data.missing_count ?? 0), modified: time(data.modified) };
     let key = entry.event;
     if (key === "camera.undocked") key += data.complete ? ".complete" : ".early";
     if (key === "item.previewed") key += `.${data.outcome}.${data.part}`;
     if (key === "camera.wiped") key += data.stage === "begun" ? ".begun" : !wiped ? ".other" : wiped.wiped ? ".deleted" : ".left";
     if (key === "operator.action") key += `.${data.action}`;
-    const words = text(`story.${key}`, values);
-    return [words === `story.${key}` ? text("story.other", { event: entry.event }) : words, ...logged(english)];
+    const words = text(`custody_event.${key}`, values);
+    return [words === `custody_event.${key}` ? text("custody_event.other", { event: entry.event }) : words, ...logged(english)];
 }
 
-// An entry's reason in the page's language, as it stands within a sentence. What people wrote stays as it is.
-function told(entry) {
+// An entry's reason in the page's language, to be used within a sentence. Text that people wrote is not translated.
+function reasonOf(entry) {
     const { reason, code } = entry.data;
     if (reason === undefined || entry.event === "operator.action") return { what: reason };
     const { what, english } = translated(code, reason);
@@ -132,18 +132,18 @@ function moment(entry) {
     const bad = ["item.quarantined", "item.failed"].includes(entry.event) || (entry.event === "camera.undocked" && !entry.data.complete);
     return element("li", { class: bad ? "bad" : "" },
         element("time", { datetime: entry.time }, `${time(entry.time)} · ${text("evidence.entry", { n: number(entry.entry) })}`),
-        ...story(entry),
+        ...describe(entry),
         element("details", {}, element("summary", {}, text("evidence.exact")), element("pre", { tabindex: "0" }, JSON.stringify(entry, null, 1))));
 }
 
 function drawItem() {
     const { item, proof, custody } = opened;
-    // What is not all there must not look whole.
+    // A list that is not complete must say so.
     const missing = [];
     const whole = { shown: number(custody.length), n: number(opened.entries), id: item.evidence };
     if (custody.length < opened.entries) missing.push(text("evidence.cut", whole));
-    if (opened.looked_at < proof.log_entries) {
-        missing.push(text("evidence.behind", { all: number(proof.log_entries), n: number(opened.looked_at), id: item.evidence }));
+    if (opened.searched < proof.log_entries) {
+        missing.push(text("evidence.behind", { all: number(proof.log_entries), n: number(opened.searched), id: item.evidence }));
     }
     $("cut").hidden = !missing.length;
     $("cut").replaceChildren(...missing.map((words) => element("p", {}, words)));
@@ -238,15 +238,15 @@ function drawProblems() {
     if (!problems.clock.synchronised) add(text("evidence.problem.clock"), text("evidence.problem.clock_next"));
     const verified = problems.verification;
     if (verified && !verified.ok) add(text("evidence.problem.verified_wrong", { n: number(verified.findings), when: time(verified.time) }), text("evidence.problem.verified_next"));
-    const looked = problems.completeness;
-    const gaps = looked ? Object.values(looked.gaps).reduce((sum, n) => sum + n, 0) : 0;
-    if (gaps) add(text("evidence.problem.gaps", { n: number(gaps), when: time(looked.time) }), text("evidence.problem.gaps_next"));
+    const report = problems.completeness;
+    const gaps = report ? Object.values(report.gaps).reduce((sum, n) => sum + n, 0) : 0;
+    if (gaps) add(text("evidence.problem.gaps", { n: number(gaps), when: time(report.time) }), text("evidence.problem.gaps_next"));
     if (!list.length) list.push(element("li", {}, `✓ ${text("evidence.problem.none")}`));
     if (problems.waiting) list.push(element("li", {}, text("evidence.problem.waiting", { n: number(problems.waiting), since: time(problems.oldest_unstored) })));
     if (!verified) list.push(element("li", { id: "verified" }, text("evidence.problem.verified_never")));
     else if (verified.ok) list.push(element("li", { id: "verified" }, `✓ ${text("evidence.problem.verified", { when: time(verified.time) })}`));
-    if (!looked) list.push(element("li", { id: "gaps" }, text("evidence.problem.gaps_never")));
-    else if (!gaps) list.push(element("li", { id: "gaps" }, `✓ ${text("evidence.problem.gaps_none", { when: time(looked.time) })}`));
+    if (!report) list.push(element("li", { id: "gaps" }, text("evidence.problem.gaps_never")));
+    else if (!gaps) list.push(element("li", { id: "gaps" }, `✓ ${text("evidence.problem.gaps_none", { when: time(report.time) })}`));
     $("problems").replaceChildren(...list);
     document.title = `${problems.station} – ${text("evidence.title")}`;
 }
@@ -259,7 +259,7 @@ function tab(name) {
     if (name === "days") findDays();
 }
 
-async function look() {
+async function refreshProblems() {
     const told = await ask("/api/problems");
     if (told) problems = told;
     drawProblems();
@@ -276,6 +276,6 @@ for (const [name, value] of new URLSearchParams(location.search)) {
     const field = form.elements.namedItem(name);
     if (field) field.value = value;
 }
-languages(() => { draw(); drawDays(); drawProblems(); if (opened) drawItem(); }).then(() => { look(); find(); });
-// Each look is an access in the custody log: nobody looks at a page that is not shown.
-setInterval(() => { if (document.visibilityState === "visible") look(); }, 15000);
+languages(() => { draw(); drawDays(); drawProblems(); if (opened) drawItem(); }).then(() => { refreshProblems(); find(); });
+// Each request is an access in the custody log, so a page that is not visible makes none.
+setInterval(() => { if (document.visibilityState === "visible") refreshProblems(); }, 15000);

@@ -1,17 +1,17 @@
-// The officers' page. One rule above all: no state is shown that the station did not tell within the last seconds.
+// The officers' page. It never shows a state that the station has not confirmed within the last seconds.
 import { bytes, element, has, icon, language, languages, number, text } from "./common.js";
 
-const SILENCE = 4000; // milliseconds; the station speaks at least every 1.5 s
+const SILENCE = 4000; // milliseconds; the station sends something at least every 1.5 s
 const main = document.getElementById("bays");
-const said = document.getElementById("said");
+const announcements = document.getElementById("announcements");
 const bays = new Map();
 const tiles = new Map();
-let heard = 0;
+let lastMessage = 0;
 let fresh = null; // not known yet
 let feed = null;
 let texts = false;
 let greeted = false;
-const spoken = new Map();
+const announced = new Map();
 
 function left(seconds) {
     if (seconds === null || seconds === undefined) return text("officer.left_unknown");
@@ -21,7 +21,7 @@ function left(seconds) {
     return text("officer.left_hours", { n: new Intl.NumberFormat(language, { maximumFractionDigits: 1 }).format(minutes / 60) });
 }
 
-// The station tells the exact story in English; other languages have one text for each code.
+// The station describes the exact problem in English; other languages have one text for each code.
 function problem(bay, kind) {
     const given = kind === "what" ? bay.reason : bay.next_step;
     const key = `problem.${bay.code}.${kind}`;
@@ -102,16 +102,16 @@ function draw(names) {
 
 const all = () => draw([...new Set([...bays.keys(), ...tiles.keys()])]);
 
-// Takes bays over and says for screen readers what changed, all of it at once; nothing of what was so at the first look.
-function take(views, quiet) {
+// Takes bays over and announces all changes to screen readers at once, except those of the first message.
+function take(views, silent) {
     const news = [];
     for (const view of views) {
         bays.set(view.bay, view);
-        if (spoken.get(view.bay) === view.state) continue;
-        spoken.set(view.bay, view.state);
+        if (announced.get(view.bay) === view.state) continue;
+        announced.set(view.bay, view.state);
         news.push(`${text("officer.bay")} ${view.bay}: ${text(`state.${view.state}`)}`);
     }
-    if (news.length && !quiet) said.textContent = news.join(". ");
+    if (news.length && !silent) announcements.textContent = news.join(". ");
 }
 
 function lost(is) {
@@ -119,54 +119,54 @@ function lost(is) {
     fresh = !is;
     document.body.classList.toggle("stale", is);
     document.getElementById("lost").hidden = !is;
-    // Nor may a screen reader find the last announcement.
-    if (is) said.textContent = "";
+    // A screen reader must not find the last announcement either.
+    if (is) announcements.textContent = "";
     all();
 }
 
 function listen() {
     feed?.close();
     feed = new EventSource("/events");
-    const mine = feed;
-    const spoke = () => { heard = performance.now(); };
+    const current = feed;
+    const received = () => { lastMessage = performance.now(); };
     feed.addEventListener("hello", (event) => {
-        spoke();
-        const told = JSON.parse(event.data);
-        document.getElementById("station").textContent = told.station;
-        document.getElementById("version").textContent = `CamDock ${told.version}`;
-        document.title = `${told.station} – CamDock`;
+        received();
+        const message = JSON.parse(event.data);
+        document.getElementById("station").textContent = message.station;
+        document.getElementById("version").textContent = `CamDock ${message.version}`;
+        document.title = `${message.station} – CamDock`;
         bays.clear();
-        take(told.bays, !greeted);
+        take(message.bays, !greeted);
         greeted = true;
         lost(false);
         all();
     });
     feed.addEventListener("bays", (event) => {
-        spoke();
-        const told = JSON.parse(event.data);
-        take(told.bays, false);
-        for (const name of told.gone) {
+        received();
+        const message = JSON.parse(event.data);
+        take(message.bays, false);
+        for (const name of message.gone) {
             bays.delete(name);
-            spoken.delete(name);
+            announced.delete(name);
         }
-        draw([...told.bays.map((view) => view.bay), ...told.gone]);
+        draw([...message.bays.map((view) => view.bay), ...message.gone]);
     });
-    feed.addEventListener("alive", () => { spoke(); });
+    feed.addEventListener("alive", () => { received(); });
     feed.addEventListener("error", async () => {
         lost(true);
-        // The browser tries again by itself, unless the station answered with an error: then only a new feed helps.
-        if (mine !== feed || mine.readyState !== EventSource.CLOSED) return;
-        const answer = await fetch("/events", { method: "HEAD" }).catch(() => null);
-        if (answer && [401, 403].includes(answer.status)) location.assign("/login");
+        // The browser reconnects automatically, unless the station answered with an error: then only a new feed helps.
+        if (current !== feed || current.readyState !== EventSource.CLOSED) return;
+        const response = await fetch("/events", { method: "HEAD" }).catch(() => null);
+        if (response && [401, 403].includes(response.status)) location.assign("/login");
         setTimeout(listen, 1000);
     });
 }
 
 setInterval(() => {
-    if (performance.now() - heard > SILENCE) {
+    if (performance.now() - lastMessage > SILENCE) {
         lost(true);
-        // What a silent connection still holds is old: a new one begins with everything as it is.
-        heard = performance.now();
+        // A new connection begins with the current state of every bay.
+        lastMessage = performance.now();
         if (texts) listen();
     }
     document.getElementById("clock").textContent = new Date().toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
@@ -175,9 +175,9 @@ document.getElementById("full").addEventListener("click", () => {
     if (document.fullscreenElement) document.exitFullscreen();
     else document.documentElement.requestFullscreen().catch(() => {});
 });
-heard = performance.now();
+lastMessage = performance.now();
 function begin() {
-    // Without its texts a page could only show the names of things.
+    // Without its texts a page could only show keys.
     languages(all).then(() => { texts = true; listen(); }, () => { lost(true); setTimeout(begin, 2000); });
 }
 begin();

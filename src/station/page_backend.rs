@@ -1,4 +1,4 @@
-//! What the pages and the metrics are told of the running station.
+//! What the pages and the metrics read from the running station.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,28 +13,29 @@ use tokio::sync::watch;
 
 use super::status;
 use crate::audit::GapKind;
+use crate::config::Config;
 use crate::ingest::{Outbound, Shared, now};
 use crate::model::{
     BayName, BayStatus, BayView, Completeness, Event, Explain as _, ItemState, OperatorAction,
     StatusView, Verification,
 };
-use crate::web::{Health, Need, Station};
+use crate::web::{Backend, Health, Need};
 use crate::{metrics, sys};
 
-/// The main loop comes round twice a second; longer than this and it stands still.
-const STILL: Duration = Duration::from_secs(15);
-/// The spool's filling is judged over this time.
-const LOOK_BACK: Duration = Duration::from_hours(1);
-/// Figures are not gathered more often than this, however often they are asked for.
-const SAMPLE: Duration = Duration::from_millis(500);
+/// The main loop runs twice a second; after this time without a beat it hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(15);
+/// The rate at which the spool fills is measured over this time.
+const RATE_PERIOD: Duration = Duration::from_hours(1);
+/// Gauges are refreshed at most this often, however often metrics are scraped.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Written by the main loop, read by everybody.
-pub struct Beat {
+/// Written by the main loop, read by the pages.
+pub struct Heartbeat {
     began: Instant,
     last_ms: AtomicU64,
 }
 
-impl Default for Beat {
+impl Default for Heartbeat {
     fn default() -> Self {
         Self {
             began: Instant::now(),
@@ -43,7 +44,7 @@ impl Default for Beat {
     }
 }
 
-impl Beat {
+impl Heartbeat {
     pub fn beat(&self) {
         let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(ms, Ordering::Relaxed);
@@ -51,53 +52,49 @@ impl Beat {
 
     fn alive(&self) -> bool {
         let last = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
-        self.began.elapsed().saturating_sub(last) < STILL
+        self.began.elapsed().saturating_sub(last) < HANGS_AFTER
     }
 }
 
 #[derive(Default)]
-struct Sampled {
+struct SampleState {
     at: Option<Instant>,
     /// Free bytes of the spool at times within the last hour, oldest first.
     free: Vec<(Instant, u64)>,
-    /// Reading bays: how far each was, and since when.
+    /// For each reading bay, its progress and when it last changed.
     progress: BTreeMap<BayName, (u64, Instant)>,
 }
 
-pub struct Observed {
-    pub shared: Arc<Shared>,
-    pub outbound: Arc<Outbound>,
-    pub beat: Arc<Beat>,
-    /// The folders that are looked into for cameras.
-    docked: Vec<PathBuf>,
-    /// Where [`Verification`] lies.
-    verified: PathBuf,
-    /// Where [`Completeness`] lies.
-    completeness: PathBuf,
-    sampled: Mutex<Sampled>,
+pub struct PageBackend {
+    shared: Arc<Shared>,
+    outbound: Arc<Outbound>,
+    heartbeat: Arc<Heartbeat>,
+    docked_folders: Vec<PathBuf>,
+    verification_file: PathBuf,
+    completeness_file: PathBuf,
+    sampled: Mutex<SampleState>,
 }
 
-impl Observed {
+impl PageBackend {
     pub fn new(
         shared: Arc<Shared>,
         outbound: Arc<Outbound>,
-        beat: Arc<Beat>,
-        docked: Vec<PathBuf>,
-        verified: PathBuf,
-        completeness: PathBuf,
+        heartbeat: Arc<Heartbeat>,
+        config: &Config,
     ) -> Self {
+        let folders = config.dock.folders.iter();
         Self {
             shared,
             outbound,
-            beat,
-            docked,
-            verified,
-            completeness,
+            heartbeat,
+            docked_folders: folders.map(|folder| folder.path.clone()).collect(),
+            verification_file: config.files.verification(),
+            completeness_file: config.files.completeness(),
             sampled: Mutex::default(),
         }
     }
 
-    fn gauges(&self, view: &StatusView, sampled: &mut Sampled) {
+    fn gauges(&self, view: &StatusView, sampled: &mut SampleState) {
         for state in BayStatus::STATES {
             let count = view
                 .bays
@@ -111,7 +108,7 @@ impl Observed {
             let (items, bytes) = found.map_or((0, 0), |total| (total.items, total.bytes));
             metrics::items(name, items, bytes);
         }
-        metrics::bay_still(still(&view.bays, &mut sampled.progress));
+        metrics::bay_stalled(stalled(&view.bays, &mut sampled.progress));
         let reserve = self.shared.spool.reserve();
         let full_in = full_in(view.spool_free_bytes, reserve, &mut sampled.free);
         metrics::spool(view.spool_free_bytes, reserve, full_in);
@@ -122,7 +119,7 @@ impl Observed {
     }
 }
 
-impl Station for Observed {
+impl Backend for PageBackend {
     fn bays(&self) -> Vec<BayView> {
         self.shared.bays.all()
     }
@@ -136,7 +133,7 @@ impl Station for Observed {
     }
 
     fn alive(&self) -> bool {
-        self.beat.alive()
+        self.heartbeat.alive()
     }
 
     fn health(&self) -> Health {
@@ -172,18 +169,18 @@ impl Station for Observed {
             full.then(|| {
                 (
                     "no room left".to_owned(),
-                    "Let the uploads drain, or free space on the spool's disk.".to_owned(),
+                    "Wait for the uploads, or free space on the spool's disk.".to_owned(),
                 )
             })
             .or_else(|| {
                 let refused = rustix::fs::access(self.shared.spool.dir(), Access::WRITE_OK).err()?;
                 Some((
                     format!("cannot be written to: {}", std::io::Error::from(refused)),
-                    "Look at the spool's disk (`dmesg`, `mount`): it may have been made read-only after an error.".to_owned(),
+                    "Check the spool's disk (`dmesg`, `mount`): the kernel may have made it read-only after an error.".to_owned(),
                 ))
             }),
         );
-        let missing = self.docked.iter().find(|folder| !folder.is_dir());
+        let missing = self.docked_folders.iter().find(|folder| !folder.is_dir());
         need(
             "docked folders",
             true,
@@ -218,13 +215,13 @@ impl Station for Observed {
     }
 
     fn verification(&self) -> Option<Verification> {
-        serde_json::from_slice(&std::fs::read(&self.verified).ok()?).ok()
+        serde_json::from_slice(&std::fs::read(&self.verification_file).ok()?).ok()
     }
 
     fn completeness(&self) -> Option<Completeness> {
-        let read = std::fs::read(&self.completeness).ok()?;
+        let read = std::fs::read(&self.completeness_file).ok()?;
         let known: Completeness = serde_json::from_slice(&read).ok()?;
-        // Labels of metrics: never more than there are kinds.
+        // The kinds become labels of a metric: unknown ones must not get there.
         let kinds = known.gaps.keys();
         let fine = kinds
             .clone()
@@ -241,7 +238,7 @@ impl Station for Observed {
 
     fn sample(&self) {
         let mut sampled = self.sampled.lock();
-        if sampled.at.is_some_and(|at| at.elapsed() < SAMPLE) {
+        if sampled.at.is_some_and(|at| at.elapsed() < SAMPLE_INTERVAL) {
             return;
         }
         sampled.at = Some(Instant::now());
@@ -273,7 +270,9 @@ impl Station for Observed {
                     Err(error) => metrics::error(error.label()),
                 }
             }
-            Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot gather figures"),
+            Err(error) => {
+                tracing::debug!(error = format!("{error:#}"), "cannot refresh the gauges");
+            }
         }
     }
 }
@@ -283,8 +282,8 @@ fn age(made: Timestamp) -> Option<f64> {
     (age > 0.0).then_some(age)
 }
 
-/// Seconds for which the stillest reading bay has made no progress.
-fn still(bays: &[BayView], progress: &mut BTreeMap<BayName, (u64, Instant)>) -> f64 {
+/// The longest time, in seconds, that a reading bay has made no progress.
+fn stalled(bays: &[BayView], progress: &mut BTreeMap<BayName, (u64, Instant)>) -> f64 {
     let now = Instant::now();
     let mut reading = BTreeMap::new();
     for view in bays {
@@ -294,13 +293,13 @@ fn still(bays: &[BayView], progress: &mut BTreeMap<BayName, (u64, Instant)>) -> 
             ..
         } = &view.status
         {
-            // Whichever grows counts; both only grow within a session.
-            let far = files_done.wrapping_add(*bytes_done);
+            // Both only grow within a session, so the sum changes when either does.
+            let progressed = files_done.wrapping_add(*bytes_done);
             let since = match progress.get(&view.bay) {
-                Some((before, since)) if *before == far => *since,
+                Some((before, since)) if *before == progressed => *since,
                 _ => now,
             };
-            reading.insert(view.bay.clone(), (far, since));
+            reading.insert(view.bay.clone(), (progressed, since));
         }
     }
     *progress = reading;
@@ -308,14 +307,14 @@ fn still(bays: &[BayView], progress: &mut BTreeMap<BayName, (u64, Instant)>) -> 
     longest.max().unwrap_or_default().as_secs_f64()
 }
 
-/// Seconds until the spool has only its reserve left, at the rate of the last hour; infinite while it does not fill.
+/// Seconds until only the reserve of the spool is free, at the rate of the last hour; infinite while it does not fill.
 fn full_in(free: Option<u64>, reserve: u64, seen: &mut Vec<(Instant, u64)>) -> f64 {
     let Some(free) = free else {
         return f64::INFINITY;
     };
     let now = Instant::now();
-    seen.retain(|(at, _)| now.duration_since(*at) < LOOK_BACK);
-    // At most one a minute is kept: sixty numbers an hour.
+    seen.retain(|(at, _)| now.duration_since(*at) < RATE_PERIOD);
+    // One value a minute is enough.
     if seen
         .last()
         .is_none_or(|(at, _)| at.elapsed() > Duration::from_mins(1))

@@ -1,4 +1,4 @@
-//! The usual way of an item.
+//! An item from the camera to the store, verified and opened.
 
 use camdock::model::Event;
 

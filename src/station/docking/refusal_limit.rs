@@ -1,30 +1,29 @@
 //! Keeps a device that comes and goes from filling the custody log with refusals.
 
 use std::collections::HashMap;
-
 use std::time::{Duration, Instant};
 
 use crate::model::BayName;
 use parking_lot::Mutex;
 
-/// The same refusal in the same bay is entered once in this time; the next entry counts those between.
-const ONCE_IN: Duration = Duration::from_mins(10);
-/// And different refusals in one bay at most so many.
+/// The same refusal in the same bay is entered once in this time; the next entry counts the ones in between.
+const PERIOD: Duration = Duration::from_mins(10);
+/// Different refusals in one bay; further ones are counted with the first.
 const REASONS_MAX: usize = 8;
 
 #[derive(Default)]
-pub struct Refusals {
-    seen: Mutex<HashMap<BayName, Vec<Seen>>>,
+pub struct RefusalLimit {
+    seen: Mutex<HashMap<BayName, Vec<LoggedRefusal>>>,
 }
 
-struct Seen {
+struct LoggedRefusal {
     reason: String,
     logged: Instant,
-    untold: u64,
+    unlogged: u64,
 }
 
-impl Refusals {
-    /// What to enter in the log, or `None` when it stands there already.
+impl RefusalLimit {
+    /// The text to enter in the log; `None` when the log has it already.
     pub fn to_log(&self, bay: &BayName, reason: &str) -> Option<String> {
         self.at(bay, reason, Instant::now())
     }
@@ -32,28 +31,28 @@ impl Refusals {
     fn at(&self, bay: &BayName, reason: &str, now: Instant) -> Option<String> {
         let mut seen = self.seen.lock();
         let bay = seen.entry(bay.clone()).or_default();
-        bay.retain(|s| s.untold > 0 || now.saturating_duration_since(s.logged) < ONCE_IN);
-        // What differs only in detail, as a serial, must not count as new for ever.
+        bay.retain(|s| s.unlogged > 0 || now.saturating_duration_since(s.logged) < PERIOD);
+        // Refusals that differ only in a detail, such as a serial, must not count as new forever.
         let full = bay.len() >= REASONS_MAX;
         let known = bay.iter_mut().find(|s| s.reason == reason || full);
         let Some(known) = known else {
-            bay.push(Seen {
+            bay.push(LoggedRefusal {
                 reason: reason.to_owned(),
                 logged: now,
-                untold: 0,
+                unlogged: 0,
             });
             return Some(reason.to_owned());
         };
-        if now.saturating_duration_since(known.logged) < ONCE_IN {
-            known.untold += 1;
+        if now.saturating_duration_since(known.logged) < PERIOD {
+            known.unlogged += 1;
             return None;
         }
         known.logged = now;
-        let untold = std::mem::take(&mut known.untold);
-        Some(if untold == 0 {
+        let unlogged = std::mem::take(&mut known.unlogged);
+        Some(if unlogged == 0 {
             reason.to_owned()
         } else {
-            format!("{reason} (and {untold} times since the last entry)")
+            format!("{reason} (and {unlogged} times since the last entry)")
         })
     }
 }
@@ -63,8 +62,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_takes_a_refusal_once_in_a_while_and_none_is_lost_count_of() {
-        let refusals = Refusals::default();
+    fn a_repeated_refusal_is_logged_once_in_a_period_and_all_are_counted() {
+        let refusals = RefusalLimit::default();
         let (bay, start) = (BayName::new("bay-1"), Instant::now());
         let minute = |n: u64| start + Duration::from_mins(n);
         assert_eq!(refusals.at(&bay, "x", start).as_deref(), Some("x"));

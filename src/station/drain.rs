@@ -1,11 +1,10 @@
-//! When `run --drain` has done all that can be done, and how it ends.
+//! When a run with `--drain` has nothing left to do, and how it ends.
 
 use super::service::Ended;
 use crate::ingest::{DAMAGED, Outbound, Shared};
-use crate::journal::FileTotals;
 use crate::model::ItemState;
 
-/// How a run ends that has nothing left to store.
+/// How a run ends when nothing is left to store.
 pub(super) fn secured(shared: &Shared) -> Ended {
     let bays = shared.bays.all();
     if bays.iter().any(|bay| bay.status.needs_person()) {
@@ -15,7 +14,7 @@ pub(super) fn secured(shared: &Shared) -> Ended {
     }
 }
 
-/// Whether all that can be done is done.
+/// How the run ends, once everything that can be done without a person is done.
 pub(super) fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Option<Ended>> {
     let counts = shared.journal.state_totals()?;
     let of = |wanted: &[ItemState]| -> u64 {
@@ -32,11 +31,11 @@ pub(super) fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Op
         let stuck = view.previews.problem.is_some_and(|p| p.needs_person);
         return Ok(stuck.then_some(Ended::NeedsAttention));
     }
-    // Damaged on this station, and still on a docked camera: taken again.
+    // Items that were damaged on this station are taken again from a docked camera.
     if shared.journal.pending()? > 0 {
         return Ok(None);
     }
-    // Stored, but its key and its spool file are still here: not done, unless that cannot be done.
+    // A stored item whose key and spool file are still here is not done, unless they cannot be removed.
     if waiting == 0 && view.alarms.is_empty() && !outbound.to_settle(1)?.is_empty() {
         return Ok(None);
     }
@@ -49,18 +48,10 @@ pub(super) fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Op
         };
         return Ok(Some(done));
     }
-    // What is left needs a person: waiting for it would never end.
+    // Waiting for what needs a person would never end.
     let blocked = view.alarms.values();
     let blocked = blocked.filter(|alarm| alarm.code != DAMAGED);
     let stuck =
         waiting == blocked.count() as u64 || view.problem.as_ref().is_some_and(|p| p.needs_person);
     Ok(stuck.then_some(Ended::NeedsAttention))
-}
-
-pub(super) fn totals(shared: &Shared) -> anyhow::Result<FileTotals> {
-    let counts = shared.journal.state_totals()?;
-    Ok(FileTotals {
-        files: counts.iter().map(|total| total.items).sum(),
-        bytes: counts.iter().map(|total| total.bytes).sum(),
-    })
 }

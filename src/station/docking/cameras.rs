@@ -1,10 +1,10 @@
-//! Which camera an arrival is, and how it is opened.
+//! Opens the camera behind an arrival, by its kind and its profile.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::docking::Rules;
+use super::IntakeRules;
 use crate::camera::ptp::{LinkTiming, PtpCamera, PtpError, PtpFacts, Stop, UsbTransport};
 use crate::camera::unlock::UnlockReport;
 use crate::camera::{
@@ -14,61 +14,60 @@ use crate::dock::Target;
 use crate::model::{BayName, CameraIdentity, Condition, SourcePath, WipeAnswer};
 use parking_lot::Mutex;
 
-/// Between a camera's unlocking and its return in the same bay.
+/// What cameras said while they were unlocked, kept until they come back in the same bay.
 #[derive(Default)]
-pub struct Unlocked(Mutex<HashMap<BayName, Expected>>);
+pub struct PendingUnlocks(Mutex<HashMap<BayName, PendingUnlock>>);
 
-/// One camera that is being unlocked; the number tells it from the bay's next one.
+/// One camera that is being unlocked. The number distinguishes it from the next camera in the bay.
 #[derive(Default)]
-struct Expected {
+struct PendingUnlock {
     number: u64,
-    told: Option<UnlockReport>,
+    unlocked: Option<UnlockReport>,
 }
 
-impl Unlocked {
+impl PendingUnlocks {
     /// A camera is about to be unlocked there; returns its number.
     pub fn expect(&self, bay: &BayName) -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let expected = Expected { number, told: None };
-        self.lock().insert(bay.clone(), expected);
+        let pending = PendingUnlock {
+            number,
+            unlocked: None,
+        };
+        self.0.lock().insert(bay.clone(), pending);
         number
     }
 
-    /// Too late when that camera left: what it told must not be taken for another one's.
-    pub fn put(&self, bay: &BayName, number: u64, told: UnlockReport) {
-        if let Some(expected) = self.lock().get_mut(bay)
-            && expected.number == number
+    /// Does nothing when that camera has left: its facts must not be taken for another one's.
+    pub fn put(&self, bay: &BayName, number: u64, unlocked: UnlockReport) {
+        if let Some(pending) = self.0.lock().get_mut(bay)
+            && pending.number == number
         {
-            expected.told = Some(told);
+            pending.unlocked = Some(unlocked);
         }
     }
 
     pub fn take(&self, bay: &BayName) -> Option<UnlockReport> {
-        self.lock().remove(bay)?.told
-    }
-
-    fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<BayName, Expected>> {
-        self.0.lock()
+        self.0.lock().remove(bay)?.unlocked
     }
 }
 
-/// A camera with what it told before it was unlocked.
-struct Informed {
+/// A camera with the facts that it gave while it was unlocked.
+struct UnlockedCamera {
     camera: Box<dyn Camera>,
-    told: UnlockReport,
+    unlocked: UnlockReport,
 }
 
-impl Camera for Informed {
+impl Camera for UnlockedCamera {
     fn identity(&self) -> &CameraIdentity {
         self.camera.identity()
     }
 
     fn condition(&mut self) -> Condition {
         let mut condition = self.camera.condition();
-        condition.clock = condition.clock.or(self.told.clock.take());
-        condition.battery = condition.battery.or(self.told.battery);
-        condition.warnings.append(&mut self.told.warnings);
+        condition.clock = condition.clock.or(self.unlocked.clock.take());
+        condition.battery = condition.battery.or(self.unlocked.battery);
+        condition.warnings.append(&mut self.unlocked.warnings);
         condition
     }
 
@@ -96,15 +95,15 @@ impl Camera for Informed {
     }
 }
 
-/// Opens what arrived; ends early once `stop` says so. Blocks.
+/// Opens what arrived; gives up once `stop` returns true. Blocks.
 pub fn open(
     target: &Target,
     profile: &str,
-    rules: &Rules,
-    told: Option<UnlockReport>,
+    rules: &IntakeRules,
+    unlocked: Option<UnlockReport>,
     stop: Stop,
 ) -> Result<Box<dyn Camera>, CameraError> {
-    let unlocked = told.as_ref().and_then(|told| told.id.clone());
+    let id = unlocked.as_ref().and_then(|unlocked| unlocked.id.clone());
     let camera: Box<dyn Camera> = match target {
         Target::Folder { root } => {
             let camera = FolderCamera::open(root, profile, &rules.profiles)?;
@@ -113,11 +112,11 @@ pub fn open(
         Target::Mounted { root, mounted } => {
             let matched = rules.profiles.for_usb(&mounted.device);
             let profile = matched.as_ref().map(|m| &m.profile);
-            // Mounted all the same: the generic profile is always there.
+            // It is mounted even without a profile of its own: the generic profile always exists.
             let Some(profile) = profile.or_else(|| rules.profiles.get("mass-storage")) else {
                 return Err(CameraError::Gone { root: root.clone() });
             };
-            let camera = MassStorageCamera::open(root, mounted.clone(), profile, unlocked)?;
+            let camera = MassStorageCamera::open(root, mounted.clone(), profile, id)?;
             Box::new(camera.with_max_files(rules.max_files))
         }
         Target::Usb(device) => {
@@ -129,7 +128,7 @@ pub fn open(
             };
             let facts = PtpFacts {
                 device: device.clone(),
-                unlocked,
+                unlocked: id,
             };
             let pace = LinkTiming {
                 stop,
@@ -144,8 +143,8 @@ pub fn open(
             Box::new(camera.with_max_files(rules.max_files))
         }
     };
-    Ok(match told {
-        Some(told) => Box::new(Informed { camera, told }),
+    Ok(match unlocked {
+        Some(unlocked) => Box::new(UnlockedCamera { camera, unlocked }),
         None => camera,
     })
 }
@@ -155,24 +154,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_camera_told_is_its_own_and_comes_too_late_once_it_left() {
-        let (unlocked, bay) = (Unlocked::default(), BayName::new("bay-1"));
-        let told = |user: &str| UnlockReport {
+    fn facts_of_an_unlocked_camera_never_reach_the_next_camera_in_its_bay() {
+        let (pending, bay) = (PendingUnlocks::default(), BayName::new("bay-1"));
+        let unlocked_for = |user: &str| UnlockReport {
             user: Some(user.into()),
             ..UnlockReport::default()
         };
-        let first = unlocked.expect(&bay);
-        unlocked.put(&bay, first, told("Jo"));
-        assert_eq!(unlocked.take(&bay), Some(told("Jo")));
-        // Its thread ends after it left: the next camera there is somebody else's.
-        unlocked.put(&bay, first, told("Jo"));
-        assert_eq!(unlocked.take(&bay), None);
-        let second = unlocked.expect(&bay);
-        unlocked.put(&bay, first, told("Jo"));
-        assert_eq!(unlocked.take(&bay), None);
-        // Nor is what one told kept when the next is begun with.
-        unlocked.put(&bay, second, told("Al"));
-        unlocked.expect(&bay);
-        assert_eq!(unlocked.take(&bay), None);
+        let first = pending.expect(&bay);
+        pending.put(&bay, first, unlocked_for("Jo"));
+        assert_eq!(pending.take(&bay), Some(unlocked_for("Jo")));
+        // A thread may end after its camera has left: the next camera there is somebody else's.
+        pending.put(&bay, first, unlocked_for("Jo"));
+        assert_eq!(pending.take(&bay), None);
+        let second = pending.expect(&bay);
+        pending.put(&bay, first, unlocked_for("Jo"));
+        assert_eq!(pending.take(&bay), None);
+        // Facts of the second one are dropped when unlocking the third one begins.
+        pending.put(&bay, second, unlocked_for("Al"));
+        pending.expect(&bay);
+        assert_eq!(pending.take(&bay), None);
     }
 }

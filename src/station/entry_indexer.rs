@@ -1,4 +1,4 @@
-//! Follows the custody log and notes which entries speak of which item and session, for the evidence page.
+//! Follows the custody log and indexes which entries mention which item and session, for the evidence page.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,33 +10,33 @@ use crate::audit::LogHandle;
 use crate::journal::{EntryIndex, Mention};
 use crate::model::{EvidenceId, Explain as _, SessionId};
 
-const AGAIN: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_secs(30);
 
-/// As little of an entry as is needed.
+/// The fields of an entry that are indexed.
 #[derive(Deserialize)]
-struct Light {
+struct IndexedEntry {
     event: String,
     #[serde(default)]
     session: Option<SessionId>,
-    data: Data,
+    data: IndexedData,
 }
 
 #[derive(Deserialize)]
-struct Data {
+struct IndexedData {
     #[serde(default)]
     evidence: Option<EvidenceId>,
-    /// Of `camera.wiped`; those of an inventory have no id yet.
+    /// The files of `camera.wiped`. Those of an inventory have no id yet.
     #[serde(default)]
-    files: Vec<File>,
+    files: Vec<IndexedFile>,
 }
 
 #[derive(Deserialize)]
-struct File {
+struct IndexedFile {
     #[serde(default)]
     evidence: Option<EvidenceId>,
 }
 
-/// Runs until told to stop.
+/// Runs until `stop` is true.
 pub async fn run(log: LogHandle, index: Arc<EntryIndex>, mut stop: watch::Receiver<bool>) {
     let mut size = log.watch();
     while !*stop.borrow() {
@@ -47,11 +47,11 @@ pub async fn run(log: LogHandle, index: Arc<EntryIndex>, mut stop: watch::Receiv
             Err(error) => {
                 tracing::warn!(
                     code = "timelines_behind",
-                    next_step = "nothing is lost, and it is tried again; `camdock show` has the whole. Check the disk if it lasts",
+                    next_step = "nothing is lost, and the index is tried again; `camdock show` has the whole custody. Check the disk if it lasts",
                     error = format!("{error:#}"),
                     "custody timelines lag behind the log"
                 );
-                tokio::select! { () = tokio::time::sleep(AGAIN) => {}, _ = stop.changed() => {} }
+                tokio::select! { () = tokio::time::sleep(RETRY) => {}, _ = stop.changed() => {} }
                 continue;
             }
         }
@@ -62,7 +62,7 @@ pub async fn run(log: LogHandle, index: Arc<EntryIndex>, mut stop: watch::Receiv
     }
 }
 
-/// Looks at one file of entries; `false` when there is nothing new.
+/// Indexes one file of entries; `false` when there is nothing new.
 fn step(log: &LogHandle, index: &EntryIndex) -> anyhow::Result<bool> {
     let mut from = index.upto()?;
     if from > *log.watch().borrow() {
@@ -76,7 +76,7 @@ fn step(log: &LogHandle, index: &EntryIndex) -> anyhow::Result<bool> {
     let mention = |id: &[u8; 16], entry| Mention { id: *id, entry };
     let mut mentions = Vec::new();
     for (at, bytes) in (from..).zip(&entries) {
-        let Ok(entry) = serde_json::from_slice::<Light>(bytes) else {
+        let Ok(entry) = serde_json::from_slice::<IndexedEntry>(bytes) else {
             continue;
         };
         let files = entry.data.files.iter().filter_map(|file| file.evidence);
@@ -93,7 +93,7 @@ fn step(log: &LogHandle, index: &EntryIndex) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Opens the index; the pages do without it when that fails.
+/// Opens the index; without it the pages show no custody timelines.
 pub fn open(path: &std::path::Path) -> Option<Arc<EntryIndex>> {
     EntryIndex::open(path)
         .inspect_err(|error| {

@@ -1,17 +1,18 @@
-//! A locked camera in a bay: opened by its profile's steps, and tried again when its password was corrected.
+//! A locked camera in a bay: unlocked by its profile's steps, and tried again once its password was corrected.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::persist::{Locked, until_unlocked};
+use super::unlock_retry::{UnlockTarget, until_unlocked};
 use crate::camera::ptp::UsbTransport;
 use crate::camera::unlock::{self, Attempts, UnlockError, UnlockReport};
 use crate::config::{Config, Profile, Secrets};
 use crate::metrics;
 use crate::model::{CameraId, Explain as _, Sha256Digest, UsbDevice};
 
-/// How often the password is looked at while a camera waits for another one, and in what steps that is waited for.
-const LOOK: Duration = Duration::from_secs(2);
+/// The password is read again this often while a refused camera stays docked.
+const PASSWORD_INTERVAL: Duration = Duration::from_secs(2);
+/// A camera that leaves is noticed within this time.
 const STEP: Duration = Duration::from_millis(100);
 
 /// Code, reason and next step.
@@ -25,7 +26,7 @@ pub struct LockedCamera<'a> {
     pub attempts: &'a Attempts,
     /// It left, or the service stops.
     pub stop: &'a dyn Fn() -> bool,
-    /// Shown to people, each time.
+    /// Shows each refusal to people.
     pub refused: &'a dyn Fn(Failure),
     pub again: &'a dyn Fn(),
 }
@@ -37,7 +38,7 @@ impl LockedCamera<'_> {
     }
 }
 
-impl Locked for LockedCamera<'_> {
+impl UnlockTarget for LockedCamera<'_> {
     type Failure = Failure;
 
     fn attempt(&mut self) -> Result<UnlockReport, Failure> {
@@ -65,7 +66,7 @@ impl Locked for LockedCamera<'_> {
 
     fn wait(&mut self) -> bool {
         let mut waited = Duration::ZERO;
-        while waited < LOOK {
+        while waited < PASSWORD_INTERVAL {
             if (self.stop)() {
                 return false;
             }
@@ -103,16 +104,16 @@ fn unlock(
     };
     let mut transport = UsbTransport::open(device, unlock::claim(steps))
         .map_err(|error| explained(error.into()))?;
-    let told = unlock::run(&mut transport, profile, device, password.as_ref(), attempts)
+    let unlocked = unlock::run(&mut transport, profile, device, password.as_ref(), attempts)
         .map_err(explained)?;
     tracing::info!(
         device = device.ids(),
         profile = profile.name,
-        camera = told.id.as_ref().map(CameraId::as_str),
-        user = told.user,
-        department = told.department,
-        battery = told.battery,
+        camera = unlocked.id.as_ref().map(CameraId::as_str),
+        user = unlocked.user,
+        department = unlocked.department,
+        battery = unlocked.battery,
         "a locked camera was unlocked; waiting for it to come back"
     );
-    Ok(told)
+    Ok(unlocked)
 }

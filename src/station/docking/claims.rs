@@ -1,5 +1,5 @@
-//! One dock session at a time for each serial: a camera that was put into another bay waits until its last session has
-//! ended, so that the two never work on the same file.
+//! One dock session at a time for each serial. A camera that was moved to another bay waits until its previous session has
+//! ended, so that two sessions never work on the same file.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,56 +9,56 @@ use crate::ingest::JobControl;
 use crate::model::{BayName, CameraId};
 use parking_lot::{Condvar, Mutex};
 
-/// The bus may tell of a camera's new bay before it tells that the old one is empty.
+/// The bus may report a camera's new bay before it reports that the old one is empty.
 const MOVING: Duration = Duration::from_secs(2);
-/// For a session whose camera left; longer only where a read of it hangs.
+/// A session whose camera has left ends within this time unless a read hangs.
 const ENDING: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
-pub struct Claims {
+pub struct SerialClaims {
     held: Mutex<HashMap<CameraId, (BayName, Arc<JobControl>)>>,
     freed: Condvar,
 }
 
-/// Its session may rely on the serial, until this is dropped.
-pub struct Claim {
-    claims: Arc<Claims>,
+/// The serial belongs to one session until this is dropped.
+pub struct SerialClaim {
+    claims: Arc<SerialClaims>,
     id: CameraId,
 }
 
-impl Claims {
-    /// Blocks while another session of this camera may still be ending. `Err` names the bay of another camera that gives
-    /// the same serial.
+impl SerialClaims {
+    /// Blocks while a previous session of this camera may still be ending. `Err` names the bay of another camera with the
+    /// same serial.
     pub fn claim(
         self: &Arc<Self>,
         id: &CameraId,
         bay: &BayName,
         control: &Arc<JobControl>,
         stop: &dyn Fn() -> bool,
-    ) -> Result<Claim, BayName> {
+    ) -> Result<SerialClaim, BayName> {
         let began = Instant::now();
         let mut held = self.held.lock();
-        while let Some((other, of)) = held.get(id) {
-            let ending = of.left().is_some();
-            let patience = if ending { ENDING } else { MOVING };
-            if stop() || began.elapsed() >= patience {
+        while let Some((other, session)) = held.get(id) {
+            let ending = session.left().is_some();
+            let limit = if ending { ENDING } else { MOVING };
+            if stop() || began.elapsed() >= limit {
                 if !ending {
-                    of.meet_twin();
+                    session.meet_twin();
                 }
                 return Err(other.clone());
             }
-            let look = Duration::from_millis(50);
-            self.freed.wait_for(&mut held, look);
+            // `stop` and `left` notify nobody.
+            self.freed.wait_for(&mut held, Duration::from_millis(50));
         }
         held.insert(id.clone(), (bay.clone(), Arc::clone(control)));
-        Ok(Claim {
+        Ok(SerialClaim {
             claims: Arc::clone(self),
             id: id.clone(),
         })
     }
 }
 
-impl Drop for Claim {
+impl Drop for SerialClaim {
     fn drop(&mut self) {
         let held = &self.claims.held;
         held.lock().remove(&self.id);
@@ -71,8 +71,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_camera_in_another_bay_waits_for_its_last_session_and_a_twin_is_told_of() {
-        let claims = Arc::new(Claims::default());
+    fn a_moved_camera_waits_for_its_previous_session_and_a_twin_is_named() {
+        let claims = Arc::new(SerialClaims::default());
         let id = CameraId::new("acme", "X1").unwrap();
         let (one, two) = (BayName::new("1"), BayName::new("2"));
         let first = Arc::new(JobControl::default());
@@ -88,7 +88,7 @@ mod tests {
             drop(held);
             assert_eq!(waits.join().unwrap(), None);
         });
-        // The second one is gone by now: its claim was dropped.
+        // The second claim was dropped with its thread.
         assert!(claims.claim(&id, &one, &first, &never).is_ok());
     }
 }

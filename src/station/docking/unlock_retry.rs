@@ -1,30 +1,31 @@
-//! Unlocking goes on while a camera is docked: once its password was corrected it is tried again, and not before.
+//! Tries a locked camera again when its password was corrected, and not before: a camera may lock itself after a few
+//! wrong passwords.
 
 use crate::camera::unlock::UnlockReport;
 use crate::model::Sha256Digest;
 
-/// What trying needs; a trait of our own, so that tests need no camera.
-pub trait Locked {
+/// A locked camera. This is a trait so that tests need no device.
+pub trait UnlockTarget {
     type Failure;
 
     fn attempt(&mut self) -> Result<UnlockReport, Self::Failure>;
-    /// Stands for the password as it is now; `None`: there is none, or it can't be read.
+    /// The digest of the current password; `None`: there is none, or it can't be read.
     fn password(&mut self) -> Option<Sha256Digest>;
     /// Shows people why it can't be unlocked.
     fn refused(&mut self, failure: Self::Failure);
-    /// Another password is there, and is about to be tried.
+    /// Says that another password is about to be tried.
     fn again(&mut self);
-    /// Waits between two looks at the password; `false` when the camera left or the service stops.
+    /// Waits before the password is read again; `false` when the camera left or the service stops.
     fn wait(&mut self) -> bool;
 }
 
 /// Tries once with each password that is put in place while the camera stays; `None`: it left, or the service stops.
-pub fn until_unlocked<L: Locked>(locked: &mut L) -> Option<UnlockReport> {
-    // Read before it is used: a change in between is then seen as one.
+pub fn until_unlocked<L: UnlockTarget>(locked: &mut L) -> Option<UnlockReport> {
+    // Read before the attempt, so that a change during the attempt is noticed.
     let mut known = locked.password();
     loop {
         match locked.attempt() {
-            Ok(told) => return Some(told),
+            Ok(unlocked) => return Some(unlocked),
             Err(failure) => locked.refused(failure),
         }
         let mut last = known;
@@ -33,7 +34,7 @@ pub fn until_unlocked<L: Locked>(locked: &mut L) -> Option<UnlockReport> {
                 return None;
             }
             let now = locked.password();
-            // Seen twice: a file that is just being written is not taken for a password.
+            // The same twice in a row: a half-written file is not taken for a password.
             if now.is_some() && now != known && now == last {
                 known = now;
                 break;
@@ -72,7 +73,7 @@ mod tests {
         }
     }
 
-    impl Locked for Scripted {
+    impl UnlockTarget for Scripted {
         type Failure = &'static str;
 
         fn attempt(&mut self) -> Result<UnlockReport, &'static str> {

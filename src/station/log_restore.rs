@@ -1,4 +1,4 @@
-//! A log folder that is gone although this station has published its log: put back before anything is opened.
+//! Restores a log folder that is gone although this station has published its log, before anything is opened.
 
 use anyhow::Context as _;
 
@@ -7,9 +7,9 @@ use crate::config::{Config, Secrets};
 use crate::ingest::{PUBLISHED, WITNESSED, fetch_log};
 use crate::journal::Journal;
 
-/// Fetches the log from the bucket if it was lost here. A station without journal and log is a new one, as far as can be
-/// told here; that the bucket knows better is found out later.
-pub async fn log_if_lost(config: &Config, secrets: &Secrets) -> anyhow::Result<()> {
+/// Fetches the log from the bucket if it was lost here. A station without journal and log counts as new here; if the bucket
+/// has its log, the comparison at the start finds that out.
+pub async fn restore_if_lost(config: &Config, secrets: &Secrets) -> anyhow::Result<()> {
     let dir = config.files.log_dir();
     let kept = ["durable", "checkpoint", "tile"].map(|name| dir.join(name));
     let written = std::fs::metadata(dir.join("pending.wal")).is_ok_and(|wal| wal.len() > 0);

@@ -1,0 +1,127 @@
+//! One camera's thread: recognises the camera, decides whether it may be taken, and runs its dock session.
+
+use std::sync::Arc;
+
+use super::claims::SerialClaims;
+use super::refusal_limit::RefusalLimit;
+use super::{IntakeRules, cameras};
+use crate::camera::ptp::Stop;
+use crate::camera::unlock::UnlockReport;
+use crate::config::AcceptUnknown;
+use crate::dock::Target;
+use crate::ingest::{Job, JobControl, Shared, Wiping, now};
+use crate::journal::SessionRow;
+use crate::metrics;
+use crate::model::{BayName, CameraId, Explain as _, SessionId};
+
+pub(super) struct Arrival<'a> {
+    pub bay: &'a BayName,
+    pub target: &'a Target,
+    pub profile: &'a str,
+    /// Facts from the unlock step, if there was one.
+    pub unlocked: Option<UnlockReport>,
+}
+
+/// Recognises the camera, then runs its session to the end. Blocks.
+pub(super) fn run(
+    shared: &Arc<Shared>,
+    refusals: &RefusalLimit,
+    claims: &Arc<SerialClaims>,
+    control: Arc<JobControl>,
+    arrival: Arrival<'_>,
+    rules: &IntakeRules,
+) {
+    let bay = arrival.bay;
+    let refuse = |code: &str, reason, next_step| {
+        super::refuse(shared, refusals, bay, code, reason, next_step);
+    };
+    let (left, all) = (Arc::clone(&control), Arc::clone(shared));
+    let stop: Stop = Arc::new(move || left.left().is_some() || all.stopping());
+    let opened = cameras::open(
+        arrival.target,
+        arrival.profile,
+        rules,
+        arrival.unlocked,
+        Arc::clone(&stop),
+    );
+    let camera = match opened {
+        Ok(camera) => camera,
+        Err(error) => {
+            let (code, next_step) = (error.label(), error.next_step());
+            metrics::error(code);
+            return refuse(code, format!("{:#}", anyhow::Error::new(error)), next_step);
+        }
+    };
+    let identity = camera.identity().clone();
+    let entry = identity.id.as_ref().and_then(|id| rules.roster.get(id));
+    let mut quarantine = quarantine_reason(identity.id.as_ref(), entry.is_some());
+    if quarantine.is_some() && rules.accept_unknown == AcceptUnknown::Refuse {
+        return refuse(
+            "camera_unknown",
+            quarantine.take().unwrap_or_default(),
+            "Enter the camera in roster.toml, then dock it again.".into(),
+        );
+    }
+    let mut camera_id = identity.id.clone();
+    let mut claim = None;
+    if let Some(id) = &identity.id {
+        match claims.claim(id, bay, &control, stop.as_ref()) {
+            Ok(claimed) => claim = Some(claimed),
+            // It left while it waited: there is nothing to take and nothing to confuse.
+            Err(_) if stop() => {}
+            // A serial that another docked camera gives, too, identifies neither of them.
+            Err(other) => {
+                camera_id = None;
+                quarantine = Some(format!(
+                    "another camera with the serial {} is docked in bay {other}",
+                    id.serial()
+                ));
+            }
+        }
+    }
+    let anonymous = camera_id.is_none();
+    let profile = rules.profiles.get(&identity.profile);
+    let wiping = profile.and_then(|profile| profile.wipe).map(|wipe| Wiping {
+        rules: wipe,
+        means: Arc::clone(&rules.wiping),
+    });
+    let session = SessionRow {
+        id: SessionId::new(),
+        bay: bay.clone(),
+        camera: camera_id,
+        profile: identity.profile,
+        access: identity.access,
+        officer: entry.map(|entry| entry.officer.clone()),
+        quarantine,
+        started: now(),
+        ended: None,
+    };
+    let job = Job {
+        shared: Arc::clone(shared),
+        session,
+        camera,
+        control,
+        anonymous,
+        wiping,
+    };
+    if let Err(error) = job.run() {
+        metrics::error(error.label());
+        tracing::error!(%bay, code = error.label(), error = &error as &dyn std::error::Error, next_step = error.next_step(), "a dock session ended with an error");
+        super::not_recognised(
+            shared,
+            bay,
+            error.label(),
+            error.to_string(),
+            error.next_step(),
+        );
+    }
+    drop(claim);
+}
+
+fn quarantine_reason(id: Option<&CameraId>, in_roster: bool) -> Option<String> {
+    match id {
+        None => Some("the camera gives no usable serial".to_owned()),
+        Some(id) if !in_roster => Some(format!("the camera {id} is not in the roster")),
+        Some(_) => None,
+    }
+}

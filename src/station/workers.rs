@@ -1,0 +1,72 @@
+//! The tasks that work on what is secured here: uploads, previews, and publishing the custody log.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::joined;
+use super::publisher::Publisher;
+use crate::config::Profiles;
+use crate::ingest::{IngestError, Outbound, Previews};
+
+/// Owns these tasks.
+pub struct Workers {
+    uploading: Option<JoinHandle<()>>,
+    previews: Option<(Arc<Previews>, JoinHandle<()>)>,
+    publishing: JoinHandle<()>,
+    /// The bucket's copy of the log contradicts ours: the station must not go on.
+    contradictions: mpsc::Receiver<IngestError>,
+}
+
+impl Workers {
+    /// `previews` and uploads start only when `uploads` says so; the log is published always.
+    pub fn start(
+        outbound: &Arc<Outbound>,
+        previews: Option<Previews>,
+        publisher: Publisher,
+        uploads: bool,
+        stopped: &watch::Receiver<bool>,
+    ) -> Self {
+        let uploading = uploads.then(|| tokio::spawn(Arc::clone(outbound).run(stopped.clone())));
+        let previews = previews.filter(|_| uploads).map(|previews| {
+            let previews = Arc::new(previews);
+            let making = tokio::spawn(Arc::clone(&previews).run(stopped.clone()));
+            (previews, making)
+        });
+        let (contradiction, contradictions) = mpsc::channel(1);
+        let publishing = tokio::spawn(publisher.run(stopped.clone(), contradiction));
+        Self {
+            uploading,
+            previews,
+            publishing,
+            contradictions,
+        }
+    }
+
+    pub fn set_profiles(&self, profiles: &Arc<Profiles>) {
+        if let Some((previews, _)) = &self.previews {
+            previews.set_profiles(Arc::clone(profiles));
+        }
+    }
+
+    /// Why this station must not go on; never returns while it may.
+    pub async fn contradiction(&mut self) -> IngestError {
+        match self.contradictions.recv().await {
+            Some(error) => error,
+            // The publisher ends without one when it is stopped.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits for the tasks; each ends by the stop signal that it was given.
+    pub async fn join(self) {
+        if let Some(uploading) = self.uploading {
+            joined("uploading", uploading).await;
+        }
+        if let Some((_, making)) = self.previews {
+            joined("making previews", making).await;
+        }
+        joined("publishing the custody log", self.publishing).await;
+    }
+}

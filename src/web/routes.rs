@@ -1,0 +1,75 @@
+//! Which address is answered by which handler, and who may ask.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::Uri;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::state::WebState;
+use super::{assets, custody, evidence, export, health, login, officer, request_checks};
+
+const BODY_MAX: usize = 16 << 10;
+
+pub(super) fn pages(state: Arc<WebState>) -> Router {
+    let open = Router::new()
+        .route("/login", get(login_page).post(login::login))
+        .route("/logout", post(login::logout))
+        .route("/static/{name}", get(asset))
+        .route("/text/{name}", get(asset));
+    let officers = Router::new()
+        .route("/", get(officer::page))
+        .route("/events", get(officer::events))
+        .route_layer(from_fn_with_state(Arc::clone(&state), login::any_role));
+    let operations = Router::new()
+        .route("/api/status", get(evidence::status))
+        .route_layer(from_fn_with_state(Arc::clone(&state), login::operations));
+    let managers = Router::new()
+        .route("/evidence", get(evidence::page))
+        .route("/api/evidence", get(evidence::list))
+        .route("/api/evidence/{id}", get(custody::item))
+        .route("/api/completeness", get(evidence::completeness))
+        .route("/api/problems", get(evidence::problems))
+        .route("/export/evidence", get(export::evidence))
+        .route("/export/completeness", get(export::completeness))
+        .route_layer(from_fn_with_state(Arc::clone(&state), login::evidence));
+    finish(
+        open.merge(officers).merge(operations).merge(managers),
+        state,
+    )
+}
+
+/// The listener of `/metrics`; other machines need an operations token.
+pub(super) fn metrics(state: Arc<WebState>) -> Router {
+    let routes = Router::new()
+        .route("/metrics", get(health::metrics))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz));
+    let routes = if state.loopback {
+        routes
+    } else {
+        routes.route_layer(from_fn_with_state(Arc::clone(&state), login::operations))
+    };
+    finish(routes, state)
+}
+
+fn finish(routes: Router<Arc<WebState>>, state: Arc<WebState>) -> Router {
+    routes
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn_with_state(
+            Arc::clone(&state),
+            request_checks::every_request,
+        ))
+        .with_state(state)
+}
+
+async fn login_page(State(state): State<Arc<WebState>>) -> Response {
+    assets::page(assets::LOGIN, &state.language)
+}
+
+async fn asset(uri: Uri) -> Response {
+    assets::file(uri.path())
+}

@@ -1,0 +1,161 @@
+//! Tokens and the cookie of a session. A token is 32 random bytes, so it cannot be guessed from its SHA-256.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::RwLock;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+
+use super::Viewer;
+use crate::config::{Role, Token};
+use crate::model::Sha256Digest;
+
+/// Makes a leaked token easy to recognise for secret scanners.
+pub const TOKEN_PREFIX: &str = "camdock_";
+/// The browser enforces this prefix: the cookie is sent back over TLS only, and to this host only.
+const COOKIE_TLS: &str = "__Host-camdock";
+const COOKIE_PLAIN: &str = "camdock";
+const TOKEN_MAX: usize = 128;
+
+/// A new token; `None` when the system has no randomness.
+pub fn new_token() -> Option<String> {
+    Some(format!("{TOKEN_PREFIX}{}", random_secret()?))
+}
+
+/// 256 bits of randomness.
+pub(crate) fn random_secret() -> Option<String> {
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+pub fn hash_of(token: &str) -> Sha256Digest {
+    Sha256Digest::of(token.as_bytes())
+}
+
+/// The configured tokens; a reload replaces them.
+pub(crate) struct Tokens {
+    known: RwLock<Vec<(Arc<str>, Role, Sha256Digest)>>,
+}
+
+impl Tokens {
+    pub fn new(tokens: &[Token]) -> Self {
+        let new = Self {
+            known: RwLock::default(),
+        };
+        new.replace(tokens);
+        new
+    }
+
+    /// Takes effect with the next request: a token that is no longer in the list is refused.
+    pub fn replace(&self, tokens: &[Token]) {
+        let new = tokens
+            .iter()
+            .map(|t| (Arc::from(t.name.as_str()), t.role, t.sha256))
+            .collect();
+        *self.known.write() = new;
+    }
+
+    pub fn find(&self, token: &str) -> Option<Viewer> {
+        if token.len() > TOKEN_MAX {
+            return None;
+        }
+        self.find_digest(&hash_of(token))
+    }
+
+    /// Compares with every known token, in constant time.
+    pub fn find_digest(&self, hash: &Sha256Digest) -> Option<Viewer> {
+        let all = self.known.read();
+        let mut found = u32::MAX;
+        for (index, (_, _, known)) in (0u32..).zip(&*all) {
+            let same: Choice = known.0.ct_eq(&hash.0);
+            found.conditional_assign(&index, same);
+        }
+        let (name, role, _) = all.get(found as usize)?;
+        Some(Viewer {
+            name: Some(Arc::clone(name)),
+            role: *role,
+        })
+    }
+}
+
+/// How a request identifies its viewer.
+pub(crate) enum Credential<'a> {
+    Bearer(&'a str),
+    /// Our cookie.
+    Session(&'a str),
+}
+
+impl<'a> Credential<'a> {
+    pub fn of(headers: &'a HeaderMap) -> Option<Self> {
+        let bearer = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        bearer
+            .map(Self::Bearer)
+            .or_else(|| session_cookie(headers).map(Self::Session))
+    }
+}
+
+pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| [COOKIE_TLS, COOKIE_PLAIN].contains(name))
+        .map(|(_, value)| value)
+}
+
+/// Never readable by scripts, never sent from other sites. `lasting`: kept when the browser restarts.
+pub(crate) fn set_cookie(value: &str, lasting: Option<Duration>, tls: bool) -> String {
+    let (name, secure) = if tls {
+        (COOKIE_TLS, "; Secure")
+    } else {
+        (COOKIE_PLAIN, "")
+    };
+    let age = lasting.map_or_else(String::new, |age| format!("; Max-Age={}", age.as_secs()));
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{age}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_very_token_is_known_and_it_brings_its_role() {
+        let (one, two) = (new_token().unwrap(), new_token().unwrap());
+        assert_ne!(one, two);
+        let token = |name: &str, role, token: &str| Token {
+            name: name.into(),
+            role,
+            sha256: hash_of(token),
+        };
+        let tokens = Tokens::new(&[
+            token("desk", Role::Kiosk, &one),
+            token("M. Shah", Role::Evidence, &two),
+        ]);
+        let found = tokens.find(&two).unwrap();
+        assert_eq!(
+            (found.name.as_deref(), found.role),
+            (Some("M. Shah"), Role::Evidence)
+        );
+        assert_eq!(tokens.find(&one).unwrap().role, Role::Kiosk);
+        for wrong in [
+            "",
+            &one[1..],
+            &format!("{one} "),
+            &hash_of(&one).to_string(),
+        ] {
+            assert_eq!(tokens.find(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(Tokens::new(&[]).find(""), None);
+        tokens.replace(&[]);
+        assert_eq!(tokens.find(&two), None, "revoked");
+    }
+}
