@@ -1,6 +1,6 @@
 //! Every metric's name, unit and help in one place. Prefix `camdock_`, base units.
 //!
-//! Other rooms call the functions below and name no metric. A test checks README's table and `config/` against [`ALL`].
+//! Other rooms call the functions below and name no metric. A test checks the table in docs/operations.md and `config/` against [`ALL`].
 
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,

@@ -1,4 +1,4 @@
-//! Metrics are what README, alert rules and dashboard say they are, and the pages' texts are complete.
+//! Metrics are what docs/operations.md, alert rules and dashboard say they are, and the pages' texts are complete.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,10 +14,10 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The cells of the README's table whose heading begins so.
+/// The cells of the table in docs/operations.md whose heading begins so.
 fn table(heading: &str) -> Vec<Vec<String>> {
-    let readme = read("README.md");
-    let lines = readme.lines().skip_while(|l| !l.starts_with(heading));
+    let paper = read("docs/operations.md");
+    let lines = paper.lines().skip_while(|l| !l.starts_with(heading));
     lines
         .skip(2)
         .take_while(|l| l.starts_with('|'))
@@ -31,7 +31,7 @@ fn table(heading: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn the_readme_explains_every_metric_as_it_is_registered() {
+fn the_papers_explain_every_metric_as_it_is_registered() {
     let rows = table("| metric |");
     let registered: Vec<Vec<String>> = ALL
         .iter()

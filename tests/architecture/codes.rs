@@ -55,6 +55,12 @@ fn used() -> BTreeMap<String, String> {
         ] {
             after(text, mark, &mut codes, file);
         }
+        if file.starts_with("camera/") {
+            // A refusal of an entry is its code and its reason.
+            for mark in ["Err((", "refusal = (", "=> ("] {
+                after(text, mark, &mut codes, file);
+            }
+        }
         if file.starts_with("cli/verify/") {
             for quoted in text.split('"').skip(1).step_by(2) {
                 let snake = quoted.contains('_')
