@@ -47,6 +47,12 @@ pub(super) const CODES: &[Code] = &[
         "Leave the camera docked and tell the evidence manager: the custody log names each file and the reason.",
     ),
     code(
+        "folder_loop",
+        EvidenceManager,
+        "A folder on the camera contains itself.",
+        TELL_EVIDENCE_MANAGER,
+    ),
+    code(
         "folder_unreadable",
         EvidenceManager,
         "A folder on the camera cannot be read.",
@@ -63,6 +69,12 @@ pub(super) const CODES: &[Code] = &[
         EvidenceManager,
         "Some entries on the camera are not files that can be taken.",
         "Tell the evidence manager: the custody log names each entry and the reason. Everything else is secured.",
+    ),
+    code(
+        "other_filesystem",
+        EvidenceManager,
+        "A folder on the camera lies on another file system.",
+        TELL_EVIDENCE_MANAGER,
     ),
     code(
         "path_ambiguous",
@@ -86,6 +98,12 @@ pub(super) const CODES: &[Code] = &[
         "seal_limit",
         EvidenceManager,
         "A file exceeds the limits of the sealed format.",
+        TELL_EVIDENCE_MANAGER,
+    ),
+    code(
+        "symlink",
+        EvidenceManager,
+        "An entry on the camera is a link, and links are not followed.",
         TELL_EVIDENCE_MANAGER,
     ),
     code(
