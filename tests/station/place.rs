@@ -289,11 +289,14 @@ impl Place {
     /// A docked camera in a bay.
     pub fn camera_in(&self, bay: &str, serial: &str) -> PathBuf {
         let marker = self.path("docked").join(format!("{bay}.camera"));
+        // In one step, as root's helper writes it: the station may read it at any time.
+        let hidden = self.path(&format!("{bay}.marker-being-made"));
         fs::write(
-            marker,
+            &hidden,
             format!("{{\"make\":\"folder\",\"serial\":\"{serial}\"}}"),
         )
         .unwrap();
+        fs::rename(hidden, marker).unwrap();
         self.nameless(bay)
     }
 
