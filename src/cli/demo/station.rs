@@ -108,22 +108,20 @@ impl RunningStation {
     }
 
     fn print(&mut self, view: &StatusView) {
-        for bay in &view.bays {
-            let state = match bay.status {
-                BayStatus::Empty => "empty",
-                BayStatus::NotRecognised { .. } => "not recognised",
-                BayStatus::Reading { .. } => "reading, leave docked",
-                BayStatus::SafeToRemove { .. } => "safe to remove",
-                BayStatus::Wiping { .. } => "emptying, leave docked",
-                BayStatus::AllStored { .. } => "all stored",
-                BayStatus::NeedsAttention { .. } => "needs attention",
-            };
-            let name = bay.bay.to_string();
-            if self.printed.get(&name) != Some(&state) {
-                println!("   {name}: {state}");
-                self.printed.insert(name, state);
+        let states: BTreeMap<String, &'static str> = view
+            .bays
+            .iter()
+            .map(|bay| (bay.bay.to_string(), state(&bay.status)))
+            .collect();
+        for bay in self.printed.keys().filter(|bay| !states.contains_key(*bay)) {
+            println!("   {bay}: empty");
+        }
+        for (bay, state) in &states {
+            if self.printed.get(bay) != Some(state) {
+                println!("   {bay}: {state}");
             }
         }
+        self.printed = states;
     }
 
     /// Waits until the station ends although nobody stopped it.
@@ -144,6 +142,18 @@ impl RunningStation {
                 self.log.display()
             )
         }))
+    }
+}
+
+const fn state(status: &BayStatus) -> &'static str {
+    match status {
+        BayStatus::Empty => "empty",
+        BayStatus::NotRecognised { .. } => "not recognised",
+        BayStatus::Reading { .. } => "reading, leave docked",
+        BayStatus::SafeToRemove { .. } => "safe to remove",
+        BayStatus::Wiping { .. } => "emptying, leave docked",
+        BayStatus::AllStored { .. } => "all stored",
+        BayStatus::NeedsAttention { .. } => "needs attention",
     }
 }
 
