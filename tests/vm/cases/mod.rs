@@ -16,6 +16,13 @@ mod wipe_confirmed;
 mod wipe_mtp;
 mod wipe_tricked;
 
+/// Not a test: `run_tests.sh` runs it before the tests, so that no case's time limit has to cover a new Debian guest.
+#[test]
+#[ignore = "run_tests.sh makes the guest before it starts the tests"]
+fn the_guest_is_made() {
+    drop(crate::bed::Guest::bare());
+}
+
 /// Not a test: `make vm` runs it.
 #[test]
 #[ignore = "wants a person at the terminal: make vm"]
