@@ -68,26 +68,48 @@ fn outcome(stage: &Stage, part: Part, bytes: &[u8], what: &str) -> Option<u64> {
     }
 }
 
-#[test]
-fn cut_off_at_each_tenth_it_is_shown_as_far_as_it_goes() {
-    for (name, codecs) in SOURCES {
-        let stage = Stage::new();
-        let whole = source(&stage, name, codecs);
-        let mut shown = Vec::new();
-        for tenth in 1..10 {
-            let cut = &whole[..whole.len() * tenth / 10];
-            let what = format!("{name} cut at {tenth}/10");
-            shown.push(outcome(&stage, Part::Preview, cut, &what).unwrap_or(0));
-            outcome(&stage, Part::Storyboard, cut, &what);
-        }
-        // An index at the start, fragments, a stream: what is there can be seen.
-        assert!(
-            shown[4] >= 1500,
-            "{name}: half of it shows {} ms of 5000: {shown:?}",
-            shown[4]
-        );
-        assert!(shown[8] > shown[4], "{name}: {shown:?}");
+fn cut_off_at_each_tenth((name, codecs): (&str, &str)) {
+    let stage = Stage::new();
+    let whole = source(&stage, name, codecs);
+    let mut shown = Vec::new();
+    for tenth in 1..10 {
+        let cut = &whole[..whole.len() * tenth / 10];
+        let what = format!("{name} cut at {tenth}/10");
+        shown.push(outcome(&stage, Part::Preview, cut, &what).unwrap_or(0));
+        outcome(&stage, Part::Storyboard, cut, &what);
     }
+    // An index at the start, fragments, a stream: what is there can be seen.
+    assert!(
+        shown[4] >= 1500,
+        "{name}: half of it shows {} ms of 5000: {shown:?}",
+        shown[4]
+    );
+    assert!(shown[8] > shown[4], "{name}: {shown:?}");
+}
+
+#[test]
+fn an_mp4_cut_off_at_each_tenth_is_shown_as_far_as_it_goes() {
+    cut_off_at_each_tenth(SOURCES[0]);
+}
+
+#[test]
+fn fragments_cut_off_at_each_tenth_are_shown_as_far_as_they_go() {
+    cut_off_at_each_tenth(SOURCES[1]);
+}
+
+#[test]
+fn a_transport_stream_cut_off_at_each_tenth_is_shown_as_far_as_it_goes() {
+    cut_off_at_each_tenth(SOURCES[2]);
+}
+
+#[test]
+fn an_avi_cut_off_at_each_tenth_is_shown_as_far_as_it_goes() {
+    cut_off_at_each_tenth(SOURCES[3]);
+}
+
+#[test]
+fn a_matroska_cut_off_at_each_tenth_is_shown_as_far_as_it_goes() {
+    cut_off_at_each_tenth(SOURCES[4]);
 }
 
 #[test]

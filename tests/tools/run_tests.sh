@@ -13,8 +13,8 @@ vm_log=$target/test-vm.log
 closing=$target/test.closing-line
 locked=()
 if [ -n "${CI:-}" ]; then locked=(--locked); fi
-# Most tests wait now and then; more at once would bring those that wait for a deadline near it.
-threads=$(($(nproc) + 1))
+# No more than there are cores: preview workers run at the lowest priority, and would wait behind the other tests.
+threads=$(nproc)
 
 mode=${1:-all}
 case $mode in
