@@ -99,7 +99,8 @@ fn storyboards_reach_to_the_end_of_what_cannot_be_searched() {
     // Power was lost before the index was written.
     let mut avi = read("a.avi", "-c:v mjpeg -q:v 8 -pix_fmt yuvj420p");
     avi.truncate(avi.len() * 7 / 10);
-    let raw = read("a.264", &format!("{X264} -g 30 -f h264"));
+    // A bare stream has no times; 25 pictures a second is what every ffmpeg assumes.
+    let raw = read("a.264", &format!("-r 25 {X264} -g 30 -f h264"));
     let one_key = read("one.mp4", &format!("{X264} -g 3000 -sc_threshold 0"));
     let refresh = read(
         "refresh.mp4",

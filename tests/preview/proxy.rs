@@ -1,10 +1,13 @@
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
 use camdock::model::Part;
+use camdock::preview::Ending;
 
 use crate::footage::clip;
 use crate::stage::Stage;
+use crate::worker_stage::LIMITS;
 
 #[test]
 fn a_real_clip_becomes_a_small_video_that_players_take() {
@@ -23,10 +26,31 @@ fn a_real_clip_becomes_a_small_video_that_players_take() {
     assert_eq!(made.picture.height, 360);
 }
 
-/// Peak memory in bytes, and the preview's length in milliseconds.
+/// The peak of the worker's own memory in bytes, and the preview's length in milliseconds. The kernel is asked while the worker
+/// runs: `getrusage` counts what this process held when it started the worker.
 fn cost(stage: &Stage, film: &Path, part: Part) -> (u64, u64) {
-    let (answer, made, _) = stage.made(part, &fs::read(film).unwrap());
-    (answer.report.cost.peak_rss_bytes, made.picture.duration_ms)
+    let peak = Cell::new(0);
+    let look = || {
+        let threads = fs::read_dir("/proc/self/task").unwrap();
+        for thread in threads.flatten() {
+            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            for pid in children.split_whitespace() {
+                let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+                let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+                let kib = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok());
+                peak.set(peak.get().max(kib.unwrap_or(0) << 10));
+            }
+        }
+    };
+    let sealed = stage.seal(&fs::read(film).unwrap());
+    let answer = stage
+        .run_watched(part, LIMITS, &sealed, &[], &look)
+        .unwrap();
+    let Ending::Made(made) = answer.report.ending else {
+        panic!("not made: {:?}", answer.report);
+    };
+    assert!(peak.get() > 0, "the worker was never seen");
+    (peak.get(), made.picture.duration_ms)
 }
 
 /// A worker that kept what it read would end at its limit, in the middle of the recording.
