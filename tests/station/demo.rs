@@ -61,9 +61,10 @@ fn a_demo_in_a_terminal_stays_up_until_ctrl_c_and_leaves_nothing_running() {
     let dir = tempfile::tempdir().unwrap();
     let (cameras, home) = (dir.path().join("footage"), dir.path().join("demo"));
     footage(&cameras);
-    // `script` runs the demo on a pseudo-terminal and passes on what it is given as typed.
+    // `script` runs the demo on a pseudo-terminal and passes on what it is given as typed. Without `exec` some shells stay
+    // between the two and end as interrupted.
     let demo = format!(
-        "{} demo --footage {} --dir {}",
+        "exec {} demo --footage {} --dir {}",
         env!("CARGO_BIN_EXE_camdock"),
         cameras.display(),
         home.display()

@@ -252,7 +252,7 @@ fn verify_names_what_was_done_to_the_log() {
             let mut edited = text.clone();
             edited[at + 1] = b'B';
             fs::write(&path, edited).unwrap();
-            let item = format!("of item {id} (A.MP4).\n    next: Keep this copy");
+            let item = format!("about item {id} (A.MP4).\n    next: Keep this copy");
             let ran = place.camdock(&["verify"]).ends(1);
             let ran = ran.says("WRONG (edited)").says(&item);
             assert_eq!(ran.out.matches("Keep this copy").count(), 1, "{ran:?}");
