@@ -24,12 +24,12 @@ setup-%:
 # The footage is made beside the build, on the core that the linker leaves idle.
 demo: setup-demo ## a whole station on this machine: store, two cameras, sealed, stored, verified, opened
 	nice -n 19 tests/tools/make_footage.sh $(FOOTAGE)/normal normal & \
-	cargo build $(CARGO_FLAGS) --profile demo --bin camdock && wait $$!
+	cargo build $(CARGO_FLAGS) --profile demo --bin camdock --bin camdock-preview && wait $$!
 	CAMDOCK_FOOTAGE=$(FOOTAGE)/normal $(TARGET)/demo/camdock demo
 
 # The same with little footage and the program that the tests have built already.
 demo-small: setup-demo
-	cargo build $(CARGO_FLAGS) --bin camdock
+	cargo build $(CARGO_FLAGS) --bin camdock --bin camdock-preview
 	tests/tools/make_footage.sh $(FOOTAGE)/small small
 	CI=true CAMDOCK_FOOTAGE=$(FOOTAGE)/small $(TARGET)/debug/camdock demo </dev/null
 
@@ -82,7 +82,7 @@ lint:
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --offline check licenses bans sources; fi
 
 bench: setup-bench ## measure against the machine's limits and the usual tools; wants a quiet machine
-	cargo build $(CARGO_FLAGS) --release --bin camdock
+	cargo build $(CARGO_FLAGS) --release --bin camdock --bin camdock-preview
 	$(CAMDOCK_TOOLS)/venv/bin/python tests/bench/run.py $(BENCH)
 
 bench-quick: ## the same with little footage, to see that measuring works; its figures say little

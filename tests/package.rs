@@ -78,6 +78,7 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
     assert!(said.contains("camdock check"), "{said}");
     for file in [
         "usr/bin/camdock",
+        "usr/lib/camdock/camdock-preview",
         "usr/lib/camdock/camdock-mount",
         "usr/lib/camdock/camdock-wipe",
         "usr/lib/systemd/system/camdock.service",
@@ -183,13 +184,17 @@ fn programs_that_run_as_root_link_the_c_library_alone_and_hold_no_s3_client() {
         }
     }
     // What is looked for above is found where it is.
-    let station = env!("CARGO_BIN_EXE_camdock");
-    assert!(
-        libraries(station)
-            .iter()
-            .any(|name| name.starts_with("libavcodec"))
-    );
-    assert!(run(Command::new("nm").arg(station)).contains("aws_sdk_s3"));
+    assert!(run(Command::new("nm").arg(env!("CARGO_BIN_EXE_camdock"))).contains("aws_sdk_s3"));
+}
+
+#[test]
+fn only_the_preview_worker_loads_ffmpeg() {
+    let ffmpeg = |program| {
+        let mut libraries = libraries(program).into_iter();
+        libraries.any(|name| name.starts_with("libav") || name.starts_with("libsw"))
+    };
+    assert!(ffmpeg(env!("CARGO_BIN_EXE_camdock-preview")));
+    assert!(!ffmpeg(env!("CARGO_BIN_EXE_camdock")));
 }
 
 #[test]

@@ -88,9 +88,6 @@ enum Verb {
     /// Look at docked USB cameras without the service
     #[command(hide = true)]
     Camera(camera::Args),
-    /// Makes one preview behind a sandbox; started by the service only
-    #[command(hide = true, name = crate::ingest::WORKER_VERB)]
-    PreviewWorker,
 }
 
 /// How a verb ended, short of an error.
@@ -142,9 +139,6 @@ pub fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(args),
         Verb::Generate(args) => generate::run(args),
         Verb::Camera(args) => camera::run(&cli.config, args),
-        Verb::PreviewWorker => crate::ingest::preview_worker(&crate::preview::work)
-            .map(|()| Outcome::Fine)
-            .map_err(Into::into),
     };
     match done {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

@@ -51,9 +51,7 @@ pub use error::IngestError;
 use error::chain;
 pub use job::Job;
 pub use outbound::Outbound;
-pub use previews::{
-    PreviewOrder, PreviewRules, Previews, WORKER_VERB, preview_worker, sweep_previews,
-};
+pub use previews::{PreviewOrder, PreviewRules, Previews, preview_worker_main, sweep_previews};
 pub use recent_entries::RecentEntries;
 pub use recover::{Recovered, WITNESSED, recover};
 pub use slots::CameraSlots;

@@ -28,5 +28,5 @@ pub use request::{
     Cost, Ending, FinishedPreview, Footage, Limits, PreviewRequest, PreviewSink, Settings,
     WorkerMessage, WorkerReport,
 };
-pub use supervisor::{WorkerAnswer, WorkerJob, supervise};
+pub use supervisor::{WorkerAnswer, WorkerJob, supervise, worker_program};
 pub use worker::{SEALED_INPUT, SEALED_OUTPUT, confine, work};

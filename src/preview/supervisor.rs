@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// One worker to run.
 pub struct WorkerJob<'a> {
-    /// `camdock` itself, and the arguments that make it a worker.
+    /// `camdock-preview`; the tests have workers that misbehave, and need arguments for that.
     pub program: &'a Path,
     pub arguments: &'a [&'a str],
     /// The worker reads this at its start. It includes the key.
@@ -41,6 +41,22 @@ pub struct WorkerJob<'a> {
     pub stopped: &'a dyn Fn() -> bool,
     /// Called with the milliseconds of footage that are done.
     pub progress: &'a dyn Fn(u64),
+}
+
+/// The worker's program: beside this one, as cargo builds it, else where the package installs it. It may be missing: the
+/// station goes on without previews then.
+pub fn worker_program() -> io::Result<PathBuf> {
+    const NAME: &str = "camdock-preview";
+    let own = std::env::current_exe()?;
+    let beside = own.with_file_name(NAME);
+    if beside.is_file() {
+        return Ok(beside);
+    }
+    let prefix = own.parent().and_then(Path::parent);
+    Ok(prefix
+        .unwrap_or(Path::new("/usr"))
+        .join("lib/camdock")
+        .join(NAME))
 }
 
 /// A worker's report, and the layers that its sandbox lacked.
@@ -68,7 +84,7 @@ pub fn supervise(job: WorkerJob<'_>) -> Result<WorkerAnswer, PreviewError> {
     let mut running = WorkerProcess::new(child)?;
     running.give(&job.order);
     drop(job.order);
-    let mut missing = Vec::new();
+    let mut missing = None;
     let (mut silent_since, mut stopped) = (Instant::now(), false);
     let silence = Duration::from_secs(job.limits.silence_seconds.max(1));
     let report = loop {
@@ -89,19 +105,29 @@ pub fn supervise(job: WorkerJob<'_>) -> Result<WorkerAnswer, PreviewError> {
             Ok(WorkerLine::Said(said)) => {
                 silent_since = Instant::now();
                 match *said {
-                    WorkerMessage::Confined { missing: layers } => missing = layers,
+                    WorkerMessage::Confined { missing: layers } => missing = Some(layers),
                     WorkerMessage::Progress(ms) => (job.progress)(ms),
                     WorkerMessage::Ended(report) => break *report,
                 }
             }
             Ok(WorkerLine::Nonsense(what)) => return Err(PreviewError::Nonsense(what)),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(running.ended_early(silence)),
+            Err(RecvTimeoutError::Disconnected) => {
+                let ended = running.ended_early(silence);
+                // Until then it has seen no footage, which is not to blame.
+                return Err(match missing {
+                    None => PreviewError::Start(io::Error::other(ended.to_string())),
+                    Some(_) => ended,
+                });
+            }
         }
     };
     let status = running.wait(Duration::from_secs(10));
     match status {
-        Some(status) if status.success() => Ok(WorkerAnswer { report, missing }),
+        Some(status) if status.success() => Ok(WorkerAnswer {
+            report,
+            missing: missing.unwrap_or_default(),
+        }),
         Some(status) => Err(reason_of(status, &running.complaint())),
         None => Err(PreviewError::Hung(10)),
     }

@@ -17,7 +17,7 @@ use crate::ingest::{
 };
 use crate::journal::Journal;
 use crate::model::OutboundView;
-use crate::preview::{Limits, Settings};
+use crate::preview::{self, Limits, Settings};
 use crate::seal::{Recipient, StationWrapKey};
 use crate::upload::{
     LockMode, PaceRule, Pacer, PartMemory, RetentionPolicy, S3Store, Store, StoreConfig,
@@ -143,7 +143,7 @@ pub fn previews(
         silence_seconds: 120,
     };
     let rules = PreviewRules {
-        program: std::env::current_exe().context("cannot find this program's own file")?,
+        program: preview::worker_program().context("cannot find this program's own file")?,
         settings: Settings {
             height: preview.height,
             threads: u32::try_from(shared.cores).unwrap_or(1).clamp(1, 4),

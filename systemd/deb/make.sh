@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make.sh PROGRAMS OUT-FOLDER [VERSION]: builds camdock_VERSION_ARCH.deb and camdock-dbgsym_VERSION_ARCH.deb from the folder
-# of built programs (camdock, camdock-mount, camdock-wipe), and prints their paths, a line each.
+# of built programs (camdock, camdock-preview, camdock-mount, camdock-wipe), and prints their paths, a line each.
 # It uses dpkg-deb alone and not cargo-deb: the layout below is all that there is, and nothing needs to be compiled.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -29,6 +29,7 @@ program() { # name, folder
     (cd "$symbols/$(dirname "$debug")" && objcopy --add-gnu-debuglink="$1.debug" "$root/$2/$1")
 }
 program camdock usr/bin
+program camdock-preview usr/lib/camdock
 program camdock-mount usr/lib/camdock
 program camdock-wipe usr/lib/camdock
 for unit in "$top"/systemd/*.service "$top"/systemd/*.timer "$top"/systemd/*.socket; do
@@ -69,13 +70,15 @@ put 0644 "$stage/made/completions/camdock.bash" usr/share/bash-completion/comple
 put 0644 "$stage/made/completions/_camdock" usr/share/zsh/vendor-completions/_camdock
 put 0644 "$stage/made/completions/camdock.fish" usr/share/fish/vendor_completions.d/camdock.fish
 
-# The packages of the libraries that the program names itself, by the system that it was built on.
+# The packages of the libraries that the programs name themselves, by the system that it was built on.
 libraries=
-for file in $(ldd "$binary" | awk '$2 == "=>" && $3 ~ /^\// { print $1 "=" $3 }'); do
-    if objdump -p "$binary" | grep -qE "^ *NEEDED +${file%%=*}\$"; then
-        owner=$(dpkg -S "$(realpath "${file#*=}")" 2>/dev/null | head -n 1 | cut -d: -f1 || true)
-        case "$owner $libraries" in " "* | libc6\ * | libgcc-s1\ * | *", $owner"*) ;; *) libraries+=", $owner" ;; esac
-    fi
+for built in "$binary" "$programs/camdock-preview"; do
+    for file in $(ldd "$built" | awk '$2 == "=>" && $3 ~ /^\// { print $1 "=" $3 }'); do
+        if objdump -p "$built" | grep -qE "^ *NEEDED +${file%%=*}\$"; then
+            owner=$(dpkg -S "$(realpath "${file#*=}")" 2>/dev/null | head -n 1 | cut -d: -f1 || true)
+            case "$owner $libraries" in " "* | libc6\ * | libgcc-s1\ * | *", $owner"*) ;; *) libraries+=", $owner" ;; esac
+        fi
+    done
 done
 
 install -d -m 0755 "$root/DEBIAN"

@@ -1,7 +1,7 @@
 //! Parts of CamDock measured alone, through its library. `make bench` runs it.
 //!
 //! `parts log --entries N --dir D`: appends N entries to a custody log in the empty folder D, then verifies it.
-//! `parts preview FILE --dir D --part storyboard|preview --camdock PROGRAM`: seals FILE into D and makes its preview with
+//! `parts preview FILE --dir D --part storyboard|preview --worker PROGRAM`: seals FILE into D and makes its preview with
 //! PROGRAM's worker. Each prints one JSON object.
 
 use std::error::Error;
@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use camdock::audit::{DirSource, Log, LogKey, encode_entry, verify_log};
 use camdock::durable::{self, AppendFile};
-use camdock::ingest::{self, PreviewOrder, WORKER_VERB};
+use camdock::ingest::{self, PreviewOrder};
 use camdock::model::{Entry, Event, EvidenceId, Part, StationStopped};
 use camdock::preview::{Ending, Limits, PreviewRequest, Settings, WorkerJob, supervise};
 use camdock::seal::{Curve, FrameBuffer, ItemKey, Recipient, SealSpec, Sealer, keygen_recipient};
@@ -44,7 +44,7 @@ fn main() -> Done<()> {
                 other => return Err(format!("{other} is neither storyboard nor preview").into()),
             };
             let file = arguments.get(1).ok_or("a file is missing")?;
-            let program = Path::new(option("--camdock")?);
+            let program = Path::new(option("--worker")?);
             preview(Path::new(file), Path::new(option("--dir")?), part, program)?
         }
         _ => return Err("the first argument is log or preview".into()),
@@ -169,7 +169,7 @@ fn preview(source: &Path, dir: &Path, part: Part, program: &Path) -> Done<Value>
     let began = Instant::now();
     let answer = supervise(WorkerJob {
         program,
-        arguments: &[WORKER_VERB],
+        arguments: &[],
         order: order.encode(sealed.item_key()?)?,
         input: File::open(&sealed.path)?,
         output: output.file().try_clone()?,

@@ -44,8 +44,9 @@ def film(clip, folder, size, seconds):
 def _camdock(programs, folder, path, part):
     folder.mkdir(parents=True, exist_ok=True)
     binary, parts = programs
+    worker = binary.with_name("camdock-preview")
     done = subprocess.run(
-        [parts, "preview", str(path), "--dir", str(folder), "--part", part, "--camdock", str(binary)],
+        [parts, "preview", str(path), "--dir", str(folder), "--part", part, "--worker", str(worker)],
         check=True, stdout=subprocess.PIPE, text=True, timeout=3600,
     )  # fmt: skip
     return json.loads(done.stdout)

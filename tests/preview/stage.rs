@@ -25,12 +25,14 @@ impl Deref for Stage {
 
 impl Stage {
     pub fn new() -> Self {
-        Self(WorkerStage::new(Path::new(env!("CARGO_BIN_EXE_camdock"))))
+        Self(WorkerStage::new(Path::new(env!(
+            "CARGO_BIN_EXE_camdock-preview"
+        ))))
     }
 
     /// With workers that run as an ordinary user.
     pub fn ordinary() -> Self {
-        let program = Path::new(env!("CARGO_BIN_EXE_camdock"));
+        let program = Path::new(env!("CARGO_BIN_EXE_camdock-preview"));
         Self(WorkerStage::ordinary(program))
     }
 

@@ -19,7 +19,7 @@ fn ending_at(
     limits: Limits,
 ) -> Result<(String, String), PreviewError> {
     let sealed = stage.seal(b"footage");
-    let arguments = [misdeed.name()];
+    let arguments = ["misbehave", misdeed.name()];
     let answer = stage.run_watched(Part::Preview, limits, &sealed, &arguments, &|| {})?;
     match answer.report.ending {
         Ending::Failed { code, reason } => Ok((code, reason)),
@@ -102,6 +102,13 @@ pub fn a_worker_that_hangs_is_ended() {
 }
 
 pub fn crashes_panics_and_nonsense_are_told_apart() {
+    // A worker that ends before it is confined has read no footage: another version of the program, for example.
+    let stage = WorkerStage::new(std::path::Path::new("/bin/false"));
+    let started = ending_at(&stage, Misdeed::Crash, LIMITS);
+    assert!(
+        matches!(started, Err(PreviewError::Start(_))),
+        "{started:?}"
+    );
     let ended = ending(Misdeed::Crash, LIMITS);
     assert!(
         matches!(&ended, Err(PreviewError::Crashed(why)) if why.contains("signal 6")),

@@ -1,24 +1,24 @@
 //! A preview worker that misbehaves as one that hostile footage has taken over would.
 //!
-//! This program is both: the tests, and, when it is started with the worker's verb, a worker. Such a worker takes its order and
-//! closes the sandbox by the same function as `camdock preview-worker`; only then it misbehaves instead of making a preview.
+//! This program is both: the tests, and, when it is started with the word `misbehave`, a worker. Such a worker takes its order and
+//! closes the sandbox by the same function as `camdock-preview`; only then it misbehaves instead of making a preview.
 
 mod limits;
 mod misdeed;
 #[path = "../support/worker_stage.rs"]
 mod worker_stage;
 
-use camdock::ingest::{WORKER_VERB, preview_worker};
+use camdock::ingest::preview_worker_main;
 use libtest_mimic::{Arguments, Trial};
 use misdeed::Misdeed;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [verb, name] = &arguments[..]
-        && verb == WORKER_VERB
+        && verb == "misbehave"
     {
         let misdeed = Misdeed::named(name);
-        preview_worker(&move |_, _, sink, say| misdeed.commit(sink, say)).unwrap();
+        let _ = preview_worker_main(&move |_, _, sink, say| misdeed.commit(sink, say));
         return;
     }
     let tests: [(&str, fn()); 6] = [

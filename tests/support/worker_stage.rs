@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use camdock::ingest::{PreviewOrder, WORKER_VERB};
+use camdock::ingest::PreviewOrder;
 use camdock::model::{EvidenceId, Part};
 use camdock::preview::{
     Limits, PreviewError, PreviewRequest, Settings, WorkerAnswer, WorkerJob, supervise,
@@ -97,7 +97,7 @@ impl WorkerStage {
         path
     }
 
-    /// Runs a worker on a sealed file; `arguments` follow the verb. `watched` is called about ten times a second.
+    /// Runs a worker on a sealed file; The program gets `arguments`. `watched` is called about ten times a second.
     pub fn run_watched(
         &self,
         part: Part,
@@ -119,10 +119,7 @@ impl WorkerStage {
             frame_length: 65_536,
         };
         let before = self.before.iter().map(String::as_str);
-        let arguments: Vec<&str> = before
-            .chain([WORKER_VERB])
-            .chain(arguments.iter().copied())
-            .collect();
+        let arguments: Vec<&str> = before.chain(arguments.iter().copied()).collect();
         supervise(WorkerJob {
             program: &self.program,
             arguments: &arguments,

@@ -3,6 +3,7 @@
 use super::diagnosis::{Diagnosis, bad, failed, fine};
 use crate::audit::{DirSource, VerifierKey};
 use crate::config::{Config, Secrets};
+use crate::preview;
 use crate::seal::Recipient;
 use crate::station::parts;
 use crate::sys;
@@ -81,6 +82,19 @@ pub fn folders(config: &Config, diagnoses: &mut Vec<Diagnosis>) {
 /// As disks are sold.
 fn gigabytes(bytes: u64) -> String {
     format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10)
+}
+
+/// The program that makes previews is a file of its own, which an installation by hand may lack.
+pub fn preview_worker(diagnoses: &mut Vec<Diagnosis>) {
+    diagnoses.push(match preview::worker_program() {
+        Ok(path) if path.is_file() => fine("preview worker", path.display().to_string()),
+        Ok(path) => bad(
+            "preview worker",
+            format!("{} does not exist", path.display()),
+            "Install the whole package, or copy camdock-preview there.",
+        ),
+        Err(error) => failed("preview worker", &error.into()),
+    });
 }
 
 pub fn clock(diagnoses: &mut Vec<Diagnosis>) {

@@ -58,6 +58,9 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     ));
     diagnoses.extend(wipe::diagnoses(&config, &profiles, own.as_ref()));
     machine::clock(&mut diagnoses);
+    if config.preview.enabled {
+        machine::preview_worker(&mut diagnoses);
+    }
     store::store(&config, &mut diagnoses);
     for diagnosis in &diagnoses {
         diagnosis.print(&mut out, args.json)?;

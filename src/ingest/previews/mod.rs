@@ -26,7 +26,7 @@ use crate::preview::{Limits, Settings};
 use crate::seal::SealError;
 
 pub use worker_order::PreviewOrder;
-pub use worker_process::{WORKER_VERB, preview_worker};
+pub use worker_process::preview_worker_main;
 
 /// The most previews that are uploaded at a time.
 const DELIVERIES: usize = 4;
@@ -36,7 +36,7 @@ const ROWS: u32 = 64;
 /// The station's settings for previews.
 #[derive(Debug, Clone)]
 pub struct PreviewRules {
-    /// The program that is started as the worker: `camdock` itself.
+    /// The worker: `camdock-preview`, so that the station itself loads no ffmpeg.
     pub program: PathBuf,
     pub settings: Settings,
     pub limits: Limits,

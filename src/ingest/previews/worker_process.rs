@@ -1,7 +1,9 @@
 //! The worker process: it opens the sealed footage and seals the preview itself.
 
+use std::error::Error as _;
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::process::ExitCode;
 
 use super::PreviewOrder;
 use crate::ingest::IngestError;
@@ -14,8 +16,6 @@ use crate::seal::{
 };
 use crate::sys;
 
-/// The hidden verb that makes `camdock` a worker.
-pub const WORKER_VERB: &str = "preview-worker";
 /// Either [`preview::work`], or in tests of the sandbox a function that misbehaves.
 type Work = dyn Fn(
     &PreviewRequest,
@@ -24,8 +24,22 @@ type Work = dyn Fn(
     &mut dyn FnMut(WorkerMessage),
 ) -> WorkerReport;
 
+/// The whole of the worker's program, which only the station starts.
+pub fn preview_worker_main(work: &Work) -> ExitCode {
+    match preview_worker(work) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!(
+                "{error}: {}",
+                error.source().map_or_else(String::new, ToString::to_string)
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Reads the order, closes the sandbox, works and answers.
-pub fn preview_worker(work: &Work) -> Result<(), IngestError> {
+fn preview_worker(work: &Work) -> Result<(), IngestError> {
     let started = || -> io::Result<_> {
         let input = sys::inherited(preview::SEALED_INPUT)?;
         let output = sys::inherited(preview::SEALED_OUTPUT)?;

@@ -6,7 +6,7 @@ use std::io::BufReader;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{PreviewOrder, Previews, WORKER_VERB};
+use super::{PreviewOrder, Previews};
 use crate::durable::{self, AppendFile};
 use crate::failpoint::reached;
 use crate::ingest::IngestError;
@@ -124,7 +124,7 @@ impl Previews {
         let view_key = format!("{id}/{part}");
         let answer = supervise(WorkerJob {
             program: &self.rules.program,
-            arguments: &[WORKER_VERB],
+            arguments: &[],
             order: order.encode(key)?,
             input: File::open(shared.spool.sealed(id)).map_err(SealError::Read)?,
             output: file.file().try_clone().map_err(PreviewError::Start)?,

@@ -62,6 +62,11 @@ pub fn steps() -> Vec<Step> {
             stripped(env!("CARGO_BIN_EXE_camdock")),
         ),
         put(
+            "/usr/lib/camdock/camdock-preview",
+            0o755,
+            stripped(env!("CARGO_BIN_EXE_camdock-preview")),
+        ),
+        put(
             "/usr/lib/camdock/camdock-mount",
             0o755,
             stripped(env!("CARGO_BIN_EXE_camdock-mount")),

@@ -1,0 +1,3 @@
+fn main() -> std::process::ExitCode {
+    camdock::ingest::preview_worker_main(&camdock::preview::work)
+}
