@@ -99,7 +99,7 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
         "usr/share/bash-completion/completions/camdock",
         "usr/share/zsh/vendor-completions/_camdock",
         "usr/share/fish/vendor_completions.d/camdock.fish",
-        "usr/share/doc/camdock/examples/bucket-policy.json",
+        "usr/share/doc/camdock/examples/station-policy.json",
         "etc/camdock/camdock.toml",
         "etc/camdock/profiles/folder.toml",
     ] {

@@ -24,23 +24,21 @@ const LOCKED: RetentionPolicy = RetentionPolicy {
 };
 
 /// An identity that may write evidence but not read it.
-const WRITER: Station = Station {
-    name: "writer",
-    allowed: &[(
-        &[
-            "s3:PutObject",
-            "s3:PutObjectRetention",
-            "s3:AbortMultipartUpload",
-            "s3:ListMultipartUploadParts",
-        ],
-        &["evidence/*"],
-    )],
-};
+fn writer() -> Station {
+    let actions = [
+        "s3:PutObject",
+        "s3:PutObjectRetention",
+        "s3:GetObjectRetention",
+        "s3:AbortMultipartUpload",
+        "s3:ListMultipartUploadParts",
+    ];
+    Station::allowing("writer", &[(&actions, &["evidence/*"])])
+}
 
 async fn server() -> &'static SeaweedFs {
     static SERVER: OnceLock<SeaweedFs> = OnceLock::new();
     static BUCKETS: OnceCell<()> = OnceCell::const_new();
-    let server = SERVER.get_or_init(|| SeaweedFs::start_with(&[WRITER]));
+    let server = SERVER.get_or_init(|| SeaweedFs::start_with(&[writer()]));
     BUCKETS
         .get_or_init(|| server.create_bucket_with_object_lock(BUCKET))
         .await;

@@ -21,26 +21,25 @@ const LOCKED: RetentionPolicy = RetentionPolicy {
 };
 
 /// The rights that the shipped policy gives a station, without any right to read or list evidence.
-const WRITE_ONLY: Station = Station {
-    name: "writer",
-    allowed: &[
-        (
-            &[
-                "s3:PutObject",
-                "s3:PutObjectRetention",
-                "s3:AbortMultipartUpload",
-                "s3:ListMultipartUploadParts",
-            ],
-            &["evidence/*"],
-        ),
+fn write_only() -> Station {
+    let writes = [
+        "s3:PutObject",
+        "s3:PutObjectRetention",
+        "s3:GetObjectRetention",
+        "s3:AbortMultipartUpload",
+        "s3:ListMultipartUploadParts",
+    ];
+    let allowed: [(&[&str], &[&str]); 2] = [
+        (&writes, &["evidence/*"]),
         (&["s3:GetObject"], &["evidence/log/*"]),
-    ],
-};
+    ];
+    Station::allowing("writer", &allowed)
+}
 
 async fn server() -> &'static SeaweedFs {
     static SERVER: OnceLock<SeaweedFs> = OnceLock::new();
     static BUCKETS: OnceCell<()> = OnceCell::const_new();
-    let server = SERVER.get_or_init(|| SeaweedFs::start_with(&[WRITE_ONLY]));
+    let server = SERVER.get_or_init(|| SeaweedFs::start_with(&[write_only()]));
     BUCKETS
         .get_or_init(|| async {
             server.create_bucket_with_object_lock(BUCKET).await;

@@ -9,8 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::audit::{AuditError, LogSource};
 use crate::config::{Config, Secrets};
-use crate::ingest::confirmation_key;
-use crate::model::{EvidenceId, StationName};
+use crate::model::{BucketLayout, EvidenceId};
 use crate::station::parts;
 use crate::upload::{Body, Head, ListedObject, S3Store, Store as _, list_all};
 
@@ -22,8 +21,7 @@ const OBJECTS_MAX: usize = 10_000_000;
 pub struct Bucket {
     runtime: Runtime,
     store: S3Store,
-    prefix: String,
-    station: StationName,
+    layout: BucketLayout,
 }
 
 impl Bucket {
@@ -36,17 +34,13 @@ impl Bucket {
         Ok(Self {
             runtime,
             store,
-            prefix: config.store.prefix.clone(),
-            station: config.station.name.clone(),
+            layout: config.bucket_layout(),
         })
     }
 
-    pub fn evidence_key(&self, id: EvidenceId, object: &str) -> String {
-        format!("{}evidence/{id}/{object}", self.prefix)
-    }
-
-    pub fn evidence_prefix(&self) -> String {
-        format!("{}evidence/", self.prefix)
+    /// The names of the station's objects.
+    pub const fn layout(&self) -> &BucketLayout {
+        &self.layout
     }
 
     pub fn get(&self, key: &str, limit: u64) -> anyhow::Result<Option<Bytes>> {
@@ -57,22 +51,11 @@ impl Bucket {
         Ok(self.wait(self.store.head(key, version))?)
     }
 
-    /// Whether other stations use this bucket, too: their objects are in their own logs.
-    pub fn shared(&self) -> anyhow::Result<bool> {
-        let own = format!("{}log/{}/", self.prefix, self.station);
-        let logs = self.wait(list_all(
-            &self.store,
-            &format!("{}log/", self.prefix),
-            OBJECTS_MAX,
-        ))?;
-        Ok(logs.iter().any(|object| !object.key.starts_with(&own)))
-    }
-
-    /// Every object below `evidence/`.
+    /// Every object in the station's folder of items.
     pub fn evidence(&self) -> anyhow::Result<Vec<ListedObject>> {
         Ok(self.wait(list_all(
             &self.store,
-            &format!("{}evidence/", self.prefix),
+            &self.layout.evidence_folder(),
             OBJECTS_MAX,
         ))?)
     }
@@ -81,21 +64,16 @@ impl Bucket {
         self.store.bucket()
     }
 
-    /// The prefix of all keys.
-    pub fn prefix(&self) -> &str {
-        &self.prefix
-    }
-
     /// The keys of all confirmations.
     pub fn confirmed(&self) -> anyhow::Result<Vec<String>> {
-        let prefix = format!("{}confirmed/", self.prefix);
-        let listed = self.wait(list_all(&self.store, &prefix, OBJECTS_MAX))?;
+        let folder = self.layout.confirmed_folder();
+        let listed = self.wait(list_all(&self.store, &folder, OBJECTS_MAX))?;
         Ok(listed.into_iter().map(|object| object.key).collect())
     }
 
     /// Stores it once: an existing confirmation is never overwritten.
     pub fn put_confirmation(&self, id: EvidenceId, note: String) -> anyhow::Result<()> {
-        let key = confirmation_key(&self.prefix, id);
+        let key = self.layout.confirmation(id);
         match self.wait(self.store.put_once(&key, Body::new(note), None))? {
             Some(_) => Ok(()),
             None => anyhow::bail!("another confirmation exists already"),
@@ -109,7 +87,7 @@ impl Bucket {
 
 impl LogSource for Bucket {
     fn read(&self, key: &str) -> Result<Option<Vec<u8>>, AuditError> {
-        let key = format!("{}log/{}/{key}", self.prefix, self.station);
+        let key = self.layout.log(key);
         match self.wait(self.store.get(&key, 20 << 20)) {
             Ok(found) => Ok(found.map(|bytes| bytes.to_vec())),
             Err(error) => Err(AuditError::Read {

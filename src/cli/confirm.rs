@@ -15,8 +15,8 @@ use super::bucket::{Bucket, ObjectReader};
 use super::verify::{PartHasher, verifier_key};
 use super::{Outcome, load_config, usage};
 use crate::audit::{Confirmation, LogKey, VerifierKey, verify_log};
-use crate::ingest::{confirmation_key, now};
-use crate::model::{Entry, Event, EvidenceId, ItemStored, Sha256Digest};
+use crate::ingest::now;
+use crate::model::{Entry, Event, ItemStored, Sha256Digest};
 
 /// Larger than any private key.
 const KEY_MAX: u64 = 4096;
@@ -94,7 +94,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         return print(&report, args.json);
     }
     let before: BTreeSet<String> = bucket.confirmed()?.into_iter().collect();
-    stored.retain(|item| !before.contains(&bucket.confirmation_key(item.evidence)));
+    stored.retain(|item| !before.contains(&bucket.layout().confirmation(item.evidence)));
     report.confirmed_before = report.stored - stored.len();
     let bar = progress(&stored, args.json);
     for item in &stored {
@@ -266,10 +266,4 @@ fn print(report: &ConfirmReport, json: bool) -> anyhow::Result<Outcome> {
     } else {
         Outcome::NeedsAttention
     })
-}
-
-impl Bucket {
-    fn confirmation_key(&self, id: EvidenceId) -> String {
-        confirmation_key(self.prefix(), id)
-    }
 }

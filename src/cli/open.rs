@@ -75,7 +75,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         let expected = expected(&config, &bucket, id, args.part)?;
         let object = ObjectReader::new(
             Arc::clone(&bucket),
-            bucket.evidence_key(id, args.part.as_str()),
+            bucket.layout().object(id, args.part.as_str()),
         )?;
         open(
             BufReader::with_capacity(4 << 20, object),
@@ -148,7 +148,7 @@ fn expected(
 }
 
 fn original(bucket: &Bucket, id: EvidenceId) -> anyhow::Result<Sha256Digest> {
-    let Some(manifest) = bucket.get(&bucket.evidence_key(id, "manifest.json"), 1 << 17)? else {
+    let Some(manifest) = bucket.get(&bucket.layout().object(id, "manifest.json"), 1 << 17)? else {
         bail!("the store holds no item {id}; `camdock items` lists what there is");
     };
     let entry: Entry =

@@ -39,6 +39,8 @@ pub use station_files::StationFiles;
 pub use watch::{Changed, ConfigWatch, watch};
 pub use wipe::WipePolicy;
 
+use crate::model::BucketLayout;
+
 /// The configuration file, unless the command line names another.
 pub const DEFAULT_PATH: &str = "/etc/camdock/camdock.toml";
 
@@ -76,6 +78,11 @@ impl Config {
     /// Reads `path` alone: a bad edit of roster or profiles must not stop anybody from reading evidence.
     pub fn load_alone(path: &Path) -> Result<Self, ConfigError> {
         Self::read(path, &mut Vec::new())
+    }
+
+    /// The names of this station's objects in the bucket.
+    pub fn bucket_layout(&self) -> BucketLayout {
+        BucketLayout::new(self.store.prefix.clone(), self.station.name.clone())
     }
 
     fn read(path: &Path, warnings: &mut Vec<String>) -> Result<Self, ConfigError> {

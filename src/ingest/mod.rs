@@ -56,7 +56,7 @@ pub use recent_entries::RecentEntries;
 pub use recover::{Recovered, WITNESSED, recover};
 pub use slots::CameraSlots;
 pub use spool::Spool;
-pub use wiping::{WipeMeans, Wiping, confirmation_key};
+pub use wiping::{WipeMeans, Wiping};
 
 /// The parts of the station that every job and the uploads work with.
 pub struct Shared {

@@ -19,8 +19,8 @@ use crate::failpoint::reached;
 use crate::journal::{ItemRow, StoreProgress, StoredFacts, StoredProof};
 use crate::metrics;
 use crate::model::{
-    Event, EvidenceId, Explain as _, ItemState, ItemStored, OutboundView, Part, Problem,
-    RetryClass, UploadProgress,
+    BucketLayout, Event, EvidenceId, Explain as _, ItemState, ItemStored, OutboundView, Part,
+    Problem, RetryClass, UploadProgress,
 };
 use crate::seal::SealError;
 use crate::upload::{
@@ -58,8 +58,7 @@ impl UploadLane {
 pub struct Outbound {
     pub shared: Arc<Shared>,
     pub store: Arc<dyn Store>,
-    /// The prefix of all keys.
-    pub prefix: String,
+    pub layout: BucketLayout,
     pub retention: Option<RetentionPolicy>,
     pub pacer: Pacer,
     pub part_size: u64,
@@ -191,11 +190,8 @@ impl Outbound {
             return Ok(());
         };
         shared.lose(&row, damage::DAMAGED, chain(error))?;
-        shared.journal.forget_upload(&format!(
-            "{}evidence/{id}/{}",
-            self.prefix,
-            Part::Original
-        ))?;
+        let key = self.layout.object(id, Part::Original);
+        shared.journal.forget_upload(&key)?;
         self.lock()
             .alarms
             .insert(id.to_string(), damage::alarm(&row));
@@ -217,11 +213,11 @@ impl Outbound {
         row: ItemRow,
         cancel: watch::Receiver<bool>,
     ) -> Result<(), IngestError> {
-        let base = format!("{}evidence/{}/", self.prefix, row.id);
         let (id, shared) = (row.id, &*self.shared);
+        let object = |name: &str| self.layout.object(id, name);
         let proof = match &row.storing {
             StoreProgress::Unconfirmed => {
-                let stored = self.store(&row, &base, cancel).await?;
+                let stored = self.store(&row, cancel).await?;
                 Some(self.log_stored(&row, stored).await?)
             }
             StoreProgress::Confirmed(stored) => Some(self.log_stored(&row, stored.clone()).await?),
@@ -229,8 +225,12 @@ impl Outbound {
             StoreProgress::Receipted { .. } => None,
         };
         if let Some(proof) = proof {
-            self.put_receipt(&format!("{base}receipt"), proof).await?;
-            blocking(|| shared.journal.forget_upload(&format!("{base}original")))?;
+            self.put_receipt(&object("receipt"), proof).await?;
+            blocking(|| {
+                shared
+                    .journal
+                    .forget_upload(&object(Part::Original.as_str()))
+            })?;
             blocking(|| shared.journal.mark_receipted(id))?;
         }
         let due = matches!(row.storing, StoreProgress::Receipted { .. });
@@ -291,10 +291,10 @@ impl Outbound {
     async fn store(
         &self,
         row: &ItemRow,
-        base: &str,
         cancel: watch::Receiver<bool>,
     ) -> Result<StoredFacts, IngestError> {
         let shared = &*self.shared;
+        let object = |name: &str| self.layout.object(row.id, name);
         let Some(sealed) = &row.sealed else {
             return Err(SealError::Format("the journal has no seal of it").into());
         };
@@ -307,7 +307,7 @@ impl Outbound {
         let manifest = Bytes::from(sealed.manifest.clone());
         put_small_once(
             &*self.store,
-            &format!("{base}manifest.json"),
+            &object("manifest.json"),
             manifest,
             self.retention,
         )
@@ -316,15 +316,9 @@ impl Outbound {
         let unverified = row.wrapped_key.is_none();
         if !unverified {
             let item_key = Bytes::from(sealed.item_key_message.clone());
-            put_small_once(
-                &*self.store,
-                &format!("{base}item-key"),
-                item_key,
-                self.retention,
-            )
-            .await?;
+            put_small_once(&*self.store, &object("item-key"), item_key, self.retention).await?;
         }
-        let key = format!("{base}{}", Part::Original);
+        let key = object(Part::Original.as_str());
         let source = blocking(|| {
             let path = shared.spool.sealed(row.id);
             SpoolSource::open(shared, &path, row, Part::Original, sealed.sealed_size)

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::audit::CONFIRMATION_MAX;
 use crate::config::ProfileWipe;
-use crate::model::EvidenceId;
+use crate::model::{BucketLayout, EvidenceId};
 use crate::upload::{Store, UploadError};
 
 /// The rules of one camera's profile, and the means.
@@ -24,22 +24,16 @@ pub struct WipeMeans {
     /// The socket of root's helper.
     pub helper: PathBuf,
     pub store: Arc<dyn Store>,
-    /// Of all keys.
-    pub prefix: String,
+    pub layout: BucketLayout,
     pub runtime: Handle,
 }
 
 impl WipeMeans {
     /// The signed note that confirms an item, if there is one. Blocks; must not be called from a task.
     pub fn confirmation(&self, id: EvidenceId) -> Result<Option<String>, UploadError> {
-        let key = confirmation_key(&self.prefix, id);
+        let key = self.layout.confirmation(id);
         let limit = CONFIRMATION_MAX as u64;
         let note = self.runtime.block_on(self.store.get(&key, limit))?;
         Ok(note.map(|note| String::from_utf8_lossy(&note).into_owned()))
     }
-}
-
-/// Where the confirmation of an item lies in the bucket.
-pub fn confirmation_key(prefix: &str, id: EvidenceId) -> String {
-    format!("{prefix}confirmed/{id}")
 }

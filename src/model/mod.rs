@@ -4,6 +4,7 @@
 //! checked here once, when it becomes one of these types, and is bounded from then on.
 
 mod bay;
+mod bucket_layout;
 mod camera;
 pub mod codes;
 mod digest;
@@ -19,6 +20,7 @@ mod usb;
 mod wipe;
 
 pub use bay::{BayName, BayStatus, BayView};
+pub use bucket_layout::BucketLayout;
 pub use camera::{CameraId, CameraIdentity, Condition, FileTimes, Officer, SERIAL_MAX};
 pub use digest::{Sha256Digest, composite_checksum};
 pub use event::*;

@@ -107,7 +107,7 @@ pub fn outbound(
     Ok(Outbound {
         shared: Arc::clone(shared),
         store,
-        prefix: config.store.prefix.clone(),
+        layout: config.bucket_layout(),
         retention: retention(config),
         pacer: pacer(config)?,
         part_size,

@@ -173,7 +173,7 @@ fn wipe_means(config: &Config, outbound: &Outbound) -> WipeMeans {
         policy: config.wipe_policy_file(),
         helper: config.files.wipe_socket(),
         store: Arc::clone(&outbound.store),
-        prefix: config.store.prefix.clone(),
+        layout: config.bucket_layout(),
         runtime: tokio::runtime::Handle::current(),
     }
 }

@@ -227,7 +227,7 @@ impl Explain for UploadError {
                 "Give the service valid access and secret keys of the store, then restart it.".into()
             }
             Self::Forbidden { action, .. } => {
-                format!("Give the station's credentials the right to {action}: config/bucket-policy.json has all that is needed. It is tried again automatically.")
+                format!("Give the station's credentials the right to {action}: config/station-policy.json has all that is needed. It is tried again automatically.")
             }
             Self::NoBucket { bucket } => {
                 format!("Create the bucket {bucket} with Object Lock, or correct its name in the configuration.")

@@ -29,7 +29,7 @@ fn keys(place: &Place) -> (String, VerifierKey) {
 #[test]
 fn another_reader_confirms_each_stored_object_once_with_the_shipped_rights_and_no_more() {
     let stations = [
-        policy("bucket-policy.json", "station"),
+        policy("station-policy.json", "station"),
         policy("confirm-policy.json", "reader"),
     ];
     let place = Place::with_stations(&stations);
@@ -74,7 +74,7 @@ fn another_reader_confirms_each_stored_object_once_with_the_shipped_rights_and_n
     for bucket_user in ["reader", "station"] {
         let client = place.weed.client_of(bucket_user);
         for item in &stored {
-            let key = format!("confirmed/{}", item.evidence);
+            let key = format!("confirmed/test-1/{}", item.evidence);
             let got = Place::block_on(client.get_object().bucket("evidence").key(&key).send());
             if bucket_user == "reader" {
                 assert!(got.is_err(), "it need not read its own notes");
@@ -96,7 +96,7 @@ fn another_reader_confirms_each_stored_object_once_with_the_shipped_rights_and_n
     let put = reader
         .put_object()
         .bucket("evidence")
-        .key("evidence/x")
+        .key("evidence/test-1/x")
         .send();
     assert!(Place::block_on(put).is_err(), "it may write evidence");
 }
@@ -128,7 +128,7 @@ fn nothing_is_confirmed_under_a_wrong_log_key_or_by_the_station_itself_or_of_wha
 
     let evidence = place.item("B.MP4")["evidence"].as_str().unwrap().to_owned();
     let client = place.weed.client();
-    let object = format!("evidence/{evidence}/original");
+    let object = format!("evidence/test-1/{evidence}/original");
     let versions = client
         .list_object_versions()
         .bucket("evidence")

@@ -138,7 +138,7 @@ fn a_missing_number_is_reported_by_timer_metrics_and_page_until_it_is_explained(
         "number",
         "number:",
         "number:*",
-        "missing:evidence/x/original",
+        "missing:evidence/test-1/x/original",
         "anything:at all",
     ] {
         accept(nonsense).ends(3).says("is not the name of a gap");
@@ -164,7 +164,7 @@ fn log_and_bucket_are_compared_both_ways_and_contradictions_cannot_be_explained(
     assert_eq!(gaps(&place, 0), []);
     let key = |name: &str, object: &str| {
         format!(
-            "evidence/{}/{object}",
+            "evidence/test-1/{}/{object}",
             place.item(name)["evidence"].as_str().unwrap()
         )
     };
@@ -177,7 +177,7 @@ fn log_and_bucket_are_compared_both_ways_and_contradictions_cannot_be_explained(
     delete(key("B.MP4", "receipt"));
     put(&place, &key("C.MP4", "original"), b"shorter");
     put(&place, &key("C.MP4", "notes.txt"), b"whose?");
-    put(&place, "evidence/strange", b"whose?");
+    put(&place, "evidence/test-1/strange", b"whose?");
     let found = gaps(&place, 1);
     let expected = [
         (
@@ -196,7 +196,10 @@ fn log_and_bucket_are_compared_both_ways_and_contradictions_cannot_be_explained(
             "gap_object_unknown",
             format!("unknown:{}", key("C.MP4", "notes.txt")),
         ),
-        ("gap_object_unknown", "unknown:evidence/strange".to_owned()),
+        (
+            "gap_object_unknown",
+            "unknown:evidence/test-1/strange".to_owned(),
+        ),
     ];
     let mut expected = expected.map(|(kind, gap)| (kind.to_owned(), gap)).to_vec();
     let mut sorted = found.clone();

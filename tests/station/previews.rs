@@ -161,7 +161,10 @@ fn previews_altered_in_the_store_are_found() {
     place.drain().ends(0);
     place.verify_deep();
     let item = place.item("A0001.MP4");
-    let key = format!("evidence/{}/storyboard", item["evidence"].as_str().unwrap());
+    let key = format!(
+        "evidence/test-1/{}/storyboard",
+        item["evidence"].as_str().unwrap()
+    );
     put(&place, &key, b"something else");
     place
         .camdock(&["verify"])

@@ -9,7 +9,7 @@ use camdock::model::Event;
 use crate::place::{Place, until};
 
 fn original(evidence: &str) -> String {
-    format!("evidence/{evidence}/original")
+    format!("evidence/test-1/{evidence}/original")
 }
 
 pub fn put(place: &Place, key: &str, bytes: &[u8]) {
@@ -181,8 +181,8 @@ fn verify_names_what_was_done_to_the_store() {
     let evidence = |name: &str| place.item(name)["evidence"].as_str().unwrap().to_owned();
     put(&place, &original(&evidence("A.MP4")), b"laid over it");
     let (b, c) = (evidence("B.MP4"), evidence("C.MP4"));
-    put(&place, &format!("evidence/{b}/manifest.json"), b"{}");
-    put(&place, &format!("evidence/{c}/receipt"), b"nothing");
+    put(&place, &format!("evidence/test-1/{b}/manifest.json"), b"{}");
+    put(&place, &format!("evidence/test-1/{c}/receipt"), b"nothing");
     let client = place.weed.client();
     let key = original(&evidence("D.MP4"));
     let delete = client.delete_object().bucket("evidence").key(&key);

@@ -81,7 +81,10 @@ fn the_timers_command_verifies_and_the_metrics_tell_when_and_how_it_ended() {
 
     for path in ["A.MP4", "B.MP4"] {
         let item = place.item(path);
-        let key = format!("evidence/{}/original", item["evidence"].as_str().unwrap());
+        let key = format!(
+            "evidence/test-1/{}/original",
+            item["evidence"].as_str().unwrap()
+        );
         put(&place, &key, b"something else");
     }
     by_timer(&place, "camdock-verify.service")
@@ -106,7 +109,7 @@ fn the_timers_command_verifies_and_the_metrics_tell_when_and_how_it_ended() {
 #[test]
 fn the_stations_own_keys_may_not_read_evidence_and_those_of_the_verifier_do_no_more() {
     let verifier = policy("verify-policy.json", "verifier");
-    let place = Place::with_stations(&[policy("bucket-policy.json", "station"), verifier]);
+    let place = Place::with_stations(&[policy("station-policy.json", "station"), verifier]);
     place.film("X0000001", "A.MP4", 1, 100_000);
     place.drain().ends(0);
     let ran = by_timer(&place, "camdock-verify.service").says("verify_credentials_file");
@@ -124,7 +127,7 @@ fn the_stations_own_keys_may_not_read_evidence_and_those_of_the_verifier_do_no_m
         .says("1 stored");
     assert_eq!(place.verify_deep()["items_opened"], 1);
     let client = place.weed.client_of("verifier");
-    let key = "evidence/x/original";
+    let key = "evidence/test-1/x/original";
     let written = client
         .put_object()
         .bucket("evidence")

@@ -18,11 +18,28 @@ n=0; while kill -0 "$1" 2>/dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)
 shift; rm -rf -- "$@""#;
 const START_LIMIT: Duration = Duration::from_mins(1);
 
-/// What a second identity may do, as the `Action`s and `Resource`s of an S3 policy.
+/// A second identity and its S3 policy.
 pub struct Station {
     pub name: &'static str,
-    /// Pairs of actions and resources, such as `(&["s3:PutObject"], &["evidence/*"])`.
-    pub allowed: &'static [(&'static [&'static str], &'static [&'static str])],
+    pub policy: serde_json::Value,
+}
+
+impl Station {
+    /// One that may do these actions with these resources, such as `evidence/*`, and nothing else.
+    pub fn allowing(name: &'static str, allowed: &[(&[&str], &[&str])]) -> Self {
+        let statements: Vec<_> = allowed
+            .iter()
+            .map(|(actions, resources)| {
+                let resources: Vec<_> = resources
+                    .iter()
+                    .map(|resource| format!("arn:aws:s3:::{resource}"))
+                    .collect();
+                serde_json::json!({"Effect": "Allow", "Action": actions, "Resource": resources})
+            })
+            .collect();
+        let policy = serde_json::json!({"Version": "2012-10-17", "Statement": statements});
+        Self { name, policy }
+    }
 }
 
 /// A SeaweedFS of its own on loopback, with free ports and a folder that goes with it. Killed on drop.
@@ -382,19 +399,7 @@ fn identities(stations: &[Station]) -> String {
             "actions": [],
             "policyNames": [name],
         }));
-        let statements: Vec<_> = station
-            .allowed
-            .iter()
-            .map(|(actions, resources)| {
-                let resources: Vec<_> = resources
-                    .iter()
-                    .map(|resource| format!("arn:aws:s3:::{resource}"))
-                    .collect();
-                serde_json::json!({"Effect": "Allow", "Action": actions, "Resource": resources})
-            })
-            .collect();
-        let policy = serde_json::json!({"Version": "2012-10-17", "Statement": statements});
-        policies.push(serde_json::json!({"name": name, "content": policy.to_string()}));
+        policies.push(serde_json::json!({"name": name, "content": station.policy.to_string()}));
     }
     serde_json::json!({"identities": identities, "policies": policies}).to_string()
 }

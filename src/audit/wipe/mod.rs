@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::{AuditError, Checkpoint, Confirmation, VerifierKey, is_canonical, verify_receipt};
 use crate::model::{
-    Entry, Event, ItemSealed, ItemStored, Left, Part, Proven, WipeLevel, WipeProof,
+    BucketLayout, Entry, Event, ItemSealed, ItemStored, Left, Part, Proven, StationName, WipeLevel,
+    WipeProof,
 };
 
 /// Which keys to trust, and the least proof that is required.
@@ -81,7 +82,7 @@ pub fn prove(
             "its two entries are not of one station, one after the other",
         ));
     }
-    same_item(sealed, stored)?;
+    same_item(sealed, stored, &stored_entry.station)?;
     lasting(stored, now)?;
     if asked.max(trust.level) >= WipeLevel::Confirmed {
         confirmed(proof, stored, log, &trust.confirmers)?;
@@ -134,8 +135,8 @@ fn logged<'a>(
     }
 }
 
-fn same_item(sealed: &ItemSealed, stored: &ItemStored) -> Result<(), Left> {
-    let object = format!("evidence/{}/{}", sealed.evidence, Part::Original);
+fn same_item(sealed: &ItemSealed, stored: &ItemStored, station: &StationName) -> Result<(), Left> {
+    let object = BucketLayout::new("", station.clone()).object(sealed.evidence, Part::Original);
     let its_own = stored
         .key
         .strip_suffix(&object)

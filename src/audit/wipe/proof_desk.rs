@@ -43,7 +43,7 @@ pub fn stored(sealed: &ItemSealed) -> ItemStored {
     ItemStored {
         evidence: sealed.evidence,
         bucket: "bucket".into(),
-        key: format!("p/evidence/{}/original", sealed.evidence),
+        key: format!("p/evidence/leeds-1/{}/original", sealed.evidence),
         version_id: Some("v1".into()),
         size: sealed.sealed_size,
         part_size: Some(8 << 20),

@@ -57,8 +57,9 @@ fn the_receipt_of_another_file_proves_nothing() {
     // The same id with another object.
     let item = sealed("C.MP4");
     for change in [
-        |s: &mut ItemStored| s.key = "p/evidence/other/original".into(),
+        |s: &mut ItemStored| s.key = "p/evidence/leeds-1/other/original".into(),
         |s: &mut ItemStored| s.key = s.key.replace("original", "preview"),
+        |s: &mut ItemStored| s.key = s.key.replace("leeds-1", "leeds-2"),
         |s: &mut ItemStored| s.key.insert(0, 'x'),
         |s: &mut ItemStored| s.size += 1,
     ] {
@@ -69,7 +70,7 @@ fn the_receipt_of_another_file_proves_nothing() {
         assert_eq!(tried.is_ok(), expected, "a prefix may be any: {tried:?}");
     }
     let nested = ItemStored {
-        key: format!("pevidence/{}/original", item.evidence),
+        key: format!("pevidence/leeds-1/{}/original", item.evidence),
         ..stored(&item)
     };
     assert_eq!(

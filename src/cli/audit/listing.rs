@@ -14,20 +14,13 @@ pub struct Listing {
     pub bucket: Bucket,
     /// Sizes by key.
     objects: BTreeMap<String, u64>,
-    /// Other stations use the bucket, too.
-    shared: bool,
 }
 
 impl Listing {
     pub fn take(bucket: Bucket) -> anyhow::Result<Self> {
         let listed = bucket.evidence()?;
-        let shared = bucket.shared()?;
         let objects = listed.into_iter().map(|o| (o.key, o.size)).collect();
-        Ok(Self {
-            bucket,
-            objects,
-            shared,
-        })
+        Ok(Self { bucket, objects })
     }
 
     pub fn compare(&self, book: &LogHistory) -> anyhow::Result<Vec<Gap>> {
@@ -42,7 +35,7 @@ impl Listing {
                 .iter()
                 .chain((!stored.keyless).then_some(&ITEM_KEY));
             for object in companions {
-                let key = self.bucket.evidence_key(id, object);
+                let key = self.bucket.layout().object(id, object);
                 if !self.there(&key)? {
                     let what = format!("{name} has no {object} in the store");
                     gaps.push(gap(
@@ -103,7 +96,7 @@ impl Listing {
     }
 
     fn unknown(&self, book: &LogHistory) -> impl Iterator<Item = Gap> {
-        let prefix = self.bucket.evidence_prefix();
+        let folder = self.bucket.layout().evidence_folder();
         let parts = [Part::Original, Part::Preview, Part::Storyboard].map(Part::as_str);
         let known: BTreeSet<&str> = parts
             .into_iter()
@@ -112,13 +105,12 @@ impl Listing {
             .collect();
         self.objects.keys().filter_map(move |key| {
             let (id, object) = key
-                .strip_prefix(&prefix)?
+                .strip_prefix(&folder)?
                 .split_once('/')
                 .unwrap_or((key, ""));
             let id = id.parse::<EvidenceId>().ok();
             let ours = id.is_some_and(|id| book.knows(id));
-            // In a shared bucket, items that this log does not know belong to other stations.
-            if (ours || (self.shared && id.is_some())) && known.contains(object) {
+            if ours && known.contains(object) {
                 return None;
             }
             let what = format!(

@@ -83,7 +83,7 @@ impl ItemCheck<'_> {
         let small = |object: &str| {
             let found = self
                 .bucket
-                .get(&self.bucket.evidence_key(self.id, object), 1 << 20)
+                .get(&self.bucket.layout().object(self.id, object), 1 << 20)
                 .map_err(unreadable(&name))?;
             found.ok_or((
                 "object_missing",

@@ -334,19 +334,23 @@ fn check_items(
     verified.previews = previews.into_inner();
     let mut findings = findings.into_inner();
     let known: BTreeSet<EvidenceId> = items.sealed.keys().copied().collect();
-    let prefix = bucket.evidence_prefix();
-    let shared = bucket.shared()?;
+    let folder = bucket.layout().evidence_folder();
     for listed in bucket.evidence()? {
         let id = listed
             .key
-            .strip_prefix(&prefix)
+            .strip_prefix(&folder)
             .and_then(|rest| rest.split('/').next()?.parse::<EvidenceId>().ok());
-        if id.is_none_or(|id| !known.contains(&id)) && !shared {
+        if id.is_none_or(|id| !known.contains(&id)) {
             findings.push(ReportedFinding {
                 code: "unknown_object".into(),
                 evidence: id,
-                what: format!("the store holds {}, which this station's log does not know", listed.key.escape_debug()),
-                next_step: "Find out who put it there; other stations that share the bucket have logs of their own.".into(),
+                what: format!(
+                    "the store holds {}, which this station's log does not know",
+                    listed.key.escape_debug()
+                ),
+                next_step:
+                    "Find out who put it there: only this station's credentials should be able to."
+                        .into(),
             });
         }
     }

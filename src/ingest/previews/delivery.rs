@@ -23,7 +23,7 @@ impl Previews {
     ) -> Result<(), IngestError> {
         let shared = &*self.shared;
         let (id, part) = (row.item, row.part);
-        let key = format!("{}evidence/{id}/{part}", self.outbound.prefix);
+        let key = self.outbound.layout.object(id, part);
         let entry = match row.state {
             PreviewState::Made => {
                 let stored = self.store(&row, &key, cancel).await;

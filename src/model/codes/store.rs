@@ -61,7 +61,7 @@ pub(super) const CODES: &[Code] = &[
         "store_forbidden",
         Operations,
         "The store does not allow what the station needs.",
-        "Give the credentials the permissions in config/bucket-policy.json.",
+        "Give the credentials the permissions in config/station-policy.json.",
     ),
     code(
         "store_no_bucket",

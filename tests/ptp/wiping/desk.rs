@@ -63,7 +63,7 @@ impl Desk {
         let stored = ItemStored {
             evidence: sealed.evidence,
             bucket: "bucket".into(),
-            key: format!("evidence/{}/original", sealed.evidence),
+            key: format!("evidence/leeds-1/{}/original", sealed.evidence),
             version_id: Some("v1".into()),
             size: sealed.sealed_size,
             part_size: Some(8 << 20),

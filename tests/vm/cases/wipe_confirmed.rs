@@ -38,7 +38,7 @@ fn two_identities() -> Vec<u8> {
     ];
     let mut policies = Vec::new();
     for (name, file) in [
-        ("station", "bucket-policy.json"),
+        ("station", "station-policy.json"),
         ("reader", "confirm-policy.json"),
     ] {
         identities.push(json!({"name": name, "actions": [], "policyNames": [name],

@@ -55,7 +55,7 @@ impl LogScript {
     }
 
     fn stores(&mut self, evidence: &str) {
-        let data = json!({"evidence": evidence, "bucket": "b", "key": format!("evidence/{evidence}/original"),
+        let data = json!({"evidence": evidence, "bucket": "b", "key": format!("evidence/leeds-1/{evidence}/original"),
             "size": 100, "checksum": "x"});
         self.says(S1, "item.stored", &data);
     }

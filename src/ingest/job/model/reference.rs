@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::cameras::{self, Device, Version, content};
+use super::station::layout;
 use super::store::MemoryStore;
 use crate::durable;
 use crate::ingest::Spool;
@@ -141,10 +142,10 @@ impl Reference {
                     promise!(!item.stored, "{} is stored twice", item.path);
                     promise!(!item.lost, "{} is stored after it was lost", item.path);
                     item.stored = true;
-                    let key = format!("evidence/{}/", stored.evidence);
+                    let layout = layout();
                     for part in ["original", "manifest.json", "item-key"] {
                         promise!(
-                            store.has(&format!("{key}{part}")),
+                            store.has(&layout.object(stored.evidence, part)),
                             "{} is called stored without its {part}",
                             item.path
                         );
@@ -260,7 +261,7 @@ impl Reference {
         let Some(item) = self.items.get(&evidence) else {
             return false;
         };
-        if places.store.has(&format!("evidence/{evidence}/original")) {
+        if places.store.has(&layout().object(evidence, "original")) {
             return true;
         }
         let path = places.spool.sealed(evidence);

@@ -25,7 +25,7 @@ use crate::ingest::{
     Bays, CameraSlots, IngestError, JobControl, Outbound, Scale, Shared, Spool, now, recover,
 };
 use crate::journal::{Journal, SessionRow};
-use crate::model::{BayName, ItemState, OutboundView, SessionId};
+use crate::model::{BayName, BucketLayout, ItemState, OutboundView, SessionId};
 use crate::seal::{Curve, Recipient, StationWrapKey, keygen_recipient};
 use crate::upload::{Pacer, PartMemory, Store};
 
@@ -55,6 +55,11 @@ pub fn keys() -> &'static Keys {
             .build()
             .unwrap(),
     })
+}
+
+/// Names of the station's objects.
+pub fn layout() -> BucketLayout {
+    BucketLayout::new("", "model".parse().unwrap())
 }
 
 /// A thread's prepared keys, kept from scenario to scenario: making them costs the most.
@@ -153,7 +158,7 @@ impl<'a> Station<'a> {
         let outbound = Outbound {
             shared: Arc::clone(&shared),
             store,
-            prefix: String::new(),
+            layout: layout(),
             retention: None,
             pacer: Pacer::unlimited(),
             part_size: 8 << 20,
