@@ -24,7 +24,7 @@ const LOCKED: RetentionPolicy = RetentionPolicy {
 };
 
 /// An identity that may write evidence but not read it.
-fn writer() -> Station {
+fn write_only() -> Station {
     let actions = [
         "s3:PutObject",
         "s3:PutObjectRetention",
@@ -38,7 +38,7 @@ fn writer() -> Station {
 async fn server() -> &'static SeaweedFs {
     static SERVER: OnceLock<SeaweedFs> = OnceLock::new();
     static BUCKETS: OnceCell<()> = OnceCell::const_new();
-    let server = SERVER.get_or_init(|| SeaweedFs::start_with(&[writer()]));
+    let server = SERVER.get_or_init(|| SeaweedFs::start_with(&[write_only()]));
     BUCKETS
         .get_or_init(|| server.create_bucket_with_object_lock(BUCKET))
         .await;
