@@ -26,6 +26,8 @@ pub enum CameraError {
     },
     #[error("the camera's storage {storage} is still being mounted")]
     StillMounting { storage: String },
+    #[error("the camera shows no storage")]
+    NoStorage,
     #[error("this kind of camera cannot be wiped")]
     CannotWipe,
     #[error("root's helper for wiping does not answer at {}", at.display())]
@@ -104,7 +106,15 @@ impl CameraError {
 impl Explain for CameraError {
     fn retry_class(&self) -> RetryClass {
         match self {
+            Self::NotFound { .. }
+            | Self::NotRegular { .. }
+            | Self::Escapes { .. }
+            | Self::Usb {
+                source: PtpError::SizeUnknown | PtpError::SizeWrong { .. },
+                ..
+            } => RetryClass::Never,
             Self::StillMounting { .. }
+            | Self::NoStorage
             | Self::Root { .. }
             | Self::Gone { .. }
             | Self::Swapped { .. }
@@ -115,9 +125,6 @@ impl Explain for CameraError {
             | Self::Unsupported { .. }
             | Self::CannotWipe
             | Self::WipeHelper { .. } => RetryClass::Operator,
-            Self::NotFound { .. } | Self::NotRegular { .. } | Self::Escapes { .. } => {
-                RetryClass::Never
-            }
             Self::Device { source, .. } => source.retry_class(),
         }
     }
@@ -128,6 +135,7 @@ impl Explain for CameraError {
             Self::Gone { .. } => "camera_gone",
             Self::Unsupported { .. } => "camera_unsupported",
             Self::StillMounting { .. } => "storage_not_mounted",
+            Self::NoStorage => "no_storage",
             Self::CannotWipe => "wipe_impossible",
             Self::WipeHelper { .. } => "wipe_helper",
             Self::NotFound { .. } => "file_gone",
@@ -155,6 +163,7 @@ impl Explain for CameraError {
             Self::Unsupported { .. } => {
                 "Give its model a profile with another `access` in profiles/, or update CamDock.".into()
             }
+            Self::NoStorage => PtpError::NoStorage.next_step(),
             Self::CannotWipe => "Remove `wipe` from the camera's profile.".into(),
             Self::WipeHelper { .. } => {
                 "Run `systemctl enable --now camdock-wipe.socket`, and see `journalctl -u 'camdock-wipe@*'`.".into()

@@ -1,5 +1,5 @@
 use super::*;
-use camdock::model::ItemKind;
+use camdock::model::{Explain as _, ItemKind, RetryClass};
 use mtp::{Listing, STORAGE};
 
 #[test]
@@ -58,7 +58,7 @@ fn kinds_flags_sizes_and_times_are_as_the_profile_and_the_device_say() {
         ]
     );
     let time = |at: usize| files[at].modified.map(|t| t.to_string());
-    // In its own zone where it gives one; as if UTC where not; none where it is no time.
+    // In the zone that the camera gives, else as UTC; none for an invalid time.
     assert_eq!(time(1).as_deref(), Some("2026-01-02T02:04:05Z"));
     assert_eq!(time(0).as_deref(), Some("2026-01-02T03:04:04Z"));
     assert_eq!(time(2), None);
@@ -132,17 +132,25 @@ fn names_that_no_path_can_hold_get_one_and_are_taken() {
 
 #[test]
 fn the_size_of_an_object_of_4_gib_and_more_is_asked_for() {
-    for (without, size) in [
-        (&[][..], 5 << 32),
-        (&[0x9803][..], 5 << 32),
-        // Nobody can say: as much as ObjectInfo can say.
-        (&[0x9803, 0x9805][..], u64::from(u32::MAX)),
-    ] {
+    for (without, size) in [(&[][..], 5 << 32), (&[0x9803][..], 5 << 32)] {
         let device = Device::new(Quirks::default()).without(without);
         device.add(TOP, "A.MP4", Some(5 << 32));
         let (files, _) = list(&mut open(&device)).unwrap();
         assert_eq!(files[0].size, size, "{without:x?}");
     }
+}
+
+#[test]
+fn a_file_of_unknown_size_is_named_and_not_taken_for_one_of_4_gib() {
+    let device = Device::new(Quirks::default()).without(&[0x9803, 0x9805]);
+    device.add(TOP, "A.MP4", Some(5 << 32));
+    device.add(TOP, "B.MP4", Some(7));
+    let mut camera = open(&device);
+    let (files, refused) = list(&mut camera).unwrap();
+    assert_eq!((files.len(), files[0].size), (1, 7));
+    assert_eq!((refused.len(), refused[0].code), (1, "size_unknown"));
+    assert_eq!(refused[0].path, Some(path("A.MP4")));
+    assert!(camera.open(&path("A.MP4")).is_err());
 }
 
 #[test]
@@ -158,9 +166,46 @@ fn an_empty_camera_lists_nothing() {
         });
         assert_eq!(paths(&mut open(&device)), [""; 0]);
     }
-    let device = Device::new(Quirks::default());
-    device.lock().storages.clear();
-    assert_eq!(paths(&mut open(&device)), [""; 0]);
+}
+
+#[test]
+fn storages_that_a_device_names_wrongly_or_not_at_all_are_found_in_another_way() {
+    for named in [vec![], vec![0x0001_0000]] {
+        for every_storage in [false, true] {
+            let device = Device::new(Quirks {
+                named_storages: Some(named.clone()),
+                every_storage,
+                ..Quirks::default()
+            });
+            // Listed as FFFFFFFF only, or as 00010001.
+            let storage = if every_storage { 0x0003_0001 } else { STORAGE };
+            device.lock().storages = vec![storage];
+            let name = |text: &str| text.encode_utf16().collect();
+            let dcim = device.add_raw(storage, TOP, name("DCIM"), None);
+            device.add_raw(storage, dcim, name("A.MP4"), Some(700));
+            assert_eq!(paths(&mut open(&device)), ["DCIM/A.MP4"], "{named:x?}");
+        }
+    }
+}
+
+#[test]
+fn a_device_that_shows_no_storage_is_locked_and_not_empty() {
+    for named in [vec![], vec![0x0001_0000], vec![0x0001_0000, 0x0002_0000]] {
+        let device = Device::new(Quirks {
+            named_storages: Some(named),
+            ..Quirks::default()
+        });
+        device.lock().storages.clear();
+        let mut camera = open(&device);
+        let error = list(&mut camera).unwrap_err();
+        assert_eq!(error.label(), "no_storage");
+        assert_eq!(error.retry_class(), RetryClass::Later);
+        // Somebody unlocks it.
+        device.lock().quirks.named_storages = None;
+        device.lock().storages.push(STORAGE);
+        device.add(TOP, "A.MP4", Some(7));
+        assert_eq!(paths(&mut camera), ["A.MP4"]);
+    }
 }
 
 #[test]

@@ -263,3 +263,52 @@ fn stopping_ends_a_read_at_a_silent_device() {
     drop(camera);
     assert!(!device.lock().session_open, "closed all the same");
 }
+
+/// Without ObjectSize, a device whose sizes are cut to 32 bits gives the lower half of a large one.
+#[test]
+fn a_file_that_goes_on_behind_its_size_is_an_error_in_every_way_of_reading() {
+    for without in [
+        &[][..],
+        &[op::GET_PARTIAL_OBJECT_64],
+        &[op::GET_PARTIAL_OBJECT_64, op::GET_PARTIAL_OBJECT],
+    ] {
+        let device = Device::new(Quirks {
+            cuts_sizes: true,
+            ..Quirks::default()
+        });
+        let device = device.without(without).without(&[0x9803, 0x9805]);
+        device.add(TOP, "A.MP4", Some((4 << 30) + 1000));
+        device.add(TOP, "B.MP4", Some(1000));
+        let mut camera = open(&device);
+        let error = read(&mut camera, "A.MP4").unwrap_err();
+        let label = cause(&error).label();
+        assert!(
+            matches!(
+                label,
+                "size_unknown" | "camera_reply_too_large" | "camera_protocol"
+            ),
+            "{error:?}"
+        );
+        assert_eq!(read(&mut camera, "B.MP4").unwrap().len(), 1000);
+    }
+}
+
+#[test]
+fn a_size_of_0_is_believed_only_where_no_byte_follows() {
+    let device = Device::new(Quirks {
+        zero_sizes: true,
+        ..Quirks::default()
+    });
+    let device = device.without(&[0x9805]);
+    device.add(TOP, "A.MP4", Some((4 << 30) + 1000));
+    device.add(TOP, "B.MP4", Some(1));
+    device.add(TOP, "EMPTY.LOG", Some(0));
+    let mut camera = open(&device);
+    for name in ["A.MP4", "B.MP4"] {
+        let error = read(&mut camera, name).unwrap_err();
+        assert_eq!(cause(&error), PtpError::SizeWrong { size: 0 }, "{name}");
+        let error = CameraError::reading(&path(name), error);
+        assert_eq!(error.retry_class(), camdock::model::RetryClass::Never);
+    }
+    assert_eq!(read(&mut camera, "EMPTY.LOG").unwrap(), b"");
+}

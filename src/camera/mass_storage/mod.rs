@@ -253,6 +253,10 @@ impl Camera for MassStorageCamera {
         }
         self.mounted = marker;
         self.open_storages();
+        // A camera without a storage says nothing about its files.
+        if self.mounted.storages.is_empty() {
+            return Err(CameraError::NoStorage);
+        }
         // Its contents are unknown, so nothing may be called safe yet.
         let expected = |s: &&MountedStorage| s.state == StorageState::Expected;
         if let Some(storage) = self.mounted.storages.iter().find(expected) {

@@ -229,12 +229,9 @@ impl Camera for PtpCamera {
 
     fn open(&mut self, path: &SourcePath) -> Result<Box<dyn CameraFile>, CameraError> {
         let (handle, object) = self.find(path)?;
-        Ok(Box::new(PtpFile::new(
-            Arc::clone(&self.session),
-            handle,
-            path.clone(),
-            object,
-        )))
+        let session = Arc::clone(&self.session);
+        let file = PtpFile::new(session, handle, path.clone(), object)?;
+        Ok(Box::new(file))
     }
 
     /// Deletes in the same session in which the files were compared with their proofs.

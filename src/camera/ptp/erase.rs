@@ -100,15 +100,17 @@ impl<'a> Eraser<'a> {
             return Err(differs(proven, known));
         }
         let (epoch, object_path, found) = self.find(&proven.path)?;
+        let size = found.size.ok_or_else(|| of_usb(&PtpError::SizeUnknown))?;
         let facts = OpenFacts {
-            size: found.size,
+            size,
             modified: found.modified,
         };
         same_facts(proven, facts, self.order.rehash)?;
         let handle = object_path.handle();
         if self.order.rehash {
             let session = Arc::clone(&self.camera.session);
-            let mut file = PtpFile::new(session, handle, proven.path.clone(), found.clone());
+            let mut file = PtpFile::new(session, handle, proven.path.clone(), found.clone())
+                .map_err(|error| left(&error))?;
             same_bytes(proven, &mut file, &proven.path, self.stop)?;
             if let Some(change) = file.recheck().map_err(|error| left(&error))? {
                 return Err(Left::new("file_changed", change.to_string()));

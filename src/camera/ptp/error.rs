@@ -28,7 +28,16 @@ pub enum PtpError {
     Short { got: u64, size: u64 },
     #[error("the camera can't do operation {0:04X}")]
     Unsupported(u16),
+    #[error("the camera is locked or has no storage: it shows no files in any way that was tried")]
+    NoStorage,
+    #[error("the camera does not give the file's size")]
+    SizeUnknown,
+    #[error("the camera holds more of the file than the {size} bytes that it gives as its size")]
+    SizeWrong { size: u64 },
 }
+
+/// A file whose end is not where the camera says, or not known: it is never taken in part.
+pub(super) const SIZE_UNKNOWN: &str = "size_unknown";
 
 impl PtpError {
     /// Clearing halts, a cancel or a reset may help.
@@ -92,7 +101,7 @@ impl Explain for PtpError {
                 code: rc::ACCESS_DENIED,
                 ..
             } => RetryClass::Operator,
-            Self::Unsupported(_) => RetryClass::Never,
+            Self::Unsupported(_) | Self::SizeUnknown | Self::SizeWrong { .. } => RetryClass::Never,
             _ => RetryClass::Later,
         }
     }
@@ -110,6 +119,8 @@ impl Explain for PtpError {
             Self::Refused { .. } => "camera_refused_operation",
             Self::Short { .. } => "file_short",
             Self::Unsupported(_) => "camera_unsupported",
+            Self::NoStorage => "no_storage",
+            Self::SizeUnknown | Self::SizeWrong { .. } => SIZE_UNKNOWN,
         }
     }
 
@@ -132,6 +143,12 @@ impl Explain for PtpError {
                 "Leave the camera docked: it is tried again. If it stays so, keep the camera as evidence and copy this file by hand."
             }
             Self::Unsupported(_) => "Read this camera as mass storage, if it offers that.",
+            Self::NoStorage => {
+                "Unlock the camera, or switch it on and check its card, then dock it again. If nothing is on it, hand it over to the evidence manager."
+            }
+            Self::SizeUnknown | Self::SizeWrong { .. } => {
+                "Keep the camera as evidence and copy this file by hand, or read this camera as mass storage, if it offers that."
+            }
             _ => {
                 "Leave the camera docked: it is tried again. If it stays so, switch the camera off and on and dock it in another bay."
             }

@@ -16,6 +16,8 @@ use crate::model::SourcePath;
 const PIECE: usize = 2 << 20;
 /// Attempts for one piece.
 const TRIES: u32 = 3;
+/// Bytes that are asked for behind a file's end.
+const PROBE: u32 = 64;
 
 pub(super) type SharedSession = Arc<Mutex<PtpSession>>;
 
@@ -35,6 +37,8 @@ pub(super) struct PtpFile {
     handle: u32,
     path: SourcePath,
     opened: ObjectFacts,
+    /// The size that the device gives.
+    size: u64,
     /// Of the next byte that is handed out.
     offset: u64,
     piece: Vec<u8>,
@@ -46,18 +50,28 @@ pub(super) struct PtpFile {
 }
 
 impl PtpFile {
-    pub fn new(session: SharedSession, handle: u32, path: SourcePath, opened: ObjectFacts) -> Self {
-        Self {
+    /// Fails for an object of unknown size.
+    pub fn new(
+        session: SharedSession,
+        handle: u32,
+        path: SourcePath,
+        opened: ObjectFacts,
+    ) -> Result<Self, CameraError> {
+        let Some(size) = opened.size else {
+            return Err(CameraError::usb(&path, PtpError::SizeUnknown, false));
+        };
+        Ok(Self {
             session,
             handle,
             path,
             opened,
+            size,
             offset: 0,
             piece: Vec::new(),
             used: 0,
             stream: None,
             confirmed: false,
-        }
+        })
     }
 
     fn method(&self, session: &PtpSession) -> Method {
@@ -66,7 +80,7 @@ impl PtpFile {
             Method::Partial64
         } else if partial
             && session.supports(op::GET_PARTIAL_OBJECT)
-            && u32::try_from(self.opened.size).is_ok()
+            && u32::try_from(self.size).is_ok()
         {
             Method::Partial
         } else {
@@ -90,7 +104,7 @@ impl PtpFile {
         let session = Arc::clone(&self.session);
         let mut session = session.lock();
         loop {
-            if self.offset >= self.opened.size {
+            if self.offset >= self.size {
                 self.confirm(&mut session)?;
                 return Ok(0);
             }
@@ -118,7 +132,7 @@ impl PtpFile {
 
     /// The next piece, at least a byte of it.
     fn read_piece(&mut self, session: &mut PtpSession, method: Method) -> Result<(), PtpError> {
-        let left = self.opened.size - self.offset;
+        let left = self.size - self.offset;
         let want = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
         let length = u32::try_from(want).unwrap_or(u32::MAX);
         let [low, high] = halves(self.offset);
@@ -135,7 +149,7 @@ impl PtpFile {
             let failed = match read {
                 Ok(0) => PtpError::Short {
                     got: self.offset,
-                    size: self.opened.size,
+                    size: self.size,
                 },
                 Err(
                     error @ PtpError::Refused {
@@ -160,10 +174,10 @@ impl PtpFile {
             None if self.offset > 0 => {
                 return Err(PtpError::Unsupported(op::GET_PARTIAL_OBJECT));
             }
-            None => session.begin(op::GET_OBJECT, &[self.handle], self.opened.size)?,
+            None => session.begin(op::GET_OBJECT, &[self.handle], self.size)?,
         };
         self.stream = Some(stream);
-        let left = self.opened.size - self.offset;
+        let left = self.size - self.offset;
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(out.len());
         match session.next(stream, &mut out[..most])? {
             Some(0) => {
@@ -171,7 +185,7 @@ impl PtpFile {
                 session.finish(stream, op::GET_OBJECT)?;
                 Err(PtpError::Short {
                     got: self.offset,
-                    size: self.opened.size,
+                    size: self.size,
                 })
             }
             Some(count) => {
@@ -184,13 +198,41 @@ impl PtpFile {
         }
     }
 
-    /// At the end of a whole read: only the device's response confirms the bytes.
+    /// Confirms that the object ends where its size says. A whole read is confirmed by the device's response.
     fn confirm(&mut self, session: &mut PtpSession) -> Result<(), PtpError> {
-        if let (Some(stream), false) = (self.stream, self.confirmed) {
-            session.finish(stream, op::GET_OBJECT)?;
+        if !self.confirmed {
+            match self.stream {
+                Some(stream) => session.finish(stream, op::GET_OBJECT)?,
+                None => self.probe_end(session)?,
+            }
             self.confirmed = true;
         }
         Ok(())
+    }
+
+    /// Asks for bytes behind the end: a size that the device cut off or never knew must not pass for the whole file.
+    fn probe_end(&self, session: &mut PtpSession) -> Result<(), PtpError> {
+        let [low, high] = halves(self.size);
+        // Where a device gives the size 0, its answer to a partial read of nothing says little.
+        let method = if self.size == 0 {
+            Method::Whole
+        } else {
+            self.method(session)
+        };
+        let (operation, parameters): (u16, &[u32]) = match method {
+            Method::Partial64 => (op::GET_PARTIAL_OBJECT_64, &[self.handle, low, high, PROBE]),
+            Method::Partial => (op::GET_PARTIAL_OBJECT, &[self.handle, low, PROBE]),
+            Method::Whole if self.size == 0 => (op::GET_OBJECT, &[self.handle]),
+            // The device gave up partial reads after the last piece.
+            Method::Whole => return Err(PtpError::Unsupported(op::GET_PARTIAL_OBJECT)),
+        };
+        match session.sends_nothing(operation, parameters) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(PtpError::SizeWrong { size: self.size }),
+            // It refuses to read behind the end.
+            Err(PtpError::Refused { .. } | PtpError::Unsupported(_)) if self.size > 0 => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn failed(&self, error: PtpError) -> CameraError {
@@ -221,7 +263,7 @@ impl Read for PtpFile {
 impl CameraFile for PtpFile {
     fn facts(&self) -> OpenFacts {
         OpenFacts {
-            size: self.opened.size,
+            size: self.size,
             modified: self.opened.modified,
         }
     }
@@ -229,7 +271,7 @@ impl CameraFile for PtpFile {
     fn recheck(&mut self) -> Result<Option<Change>, CameraError> {
         let session = Arc::clone(&self.session);
         let mut session = session.lock();
-        if self.offset >= self.opened.size {
+        if self.offset >= self.size {
             self.confirm(&mut session)
                 .map_err(|error| self.failed(error))?;
         }
@@ -244,10 +286,10 @@ impl CameraFile for PtpFile {
         Ok(
             if (now.folder, now.parent, &now.name) != (was.folder, was.parent, &was.name) {
                 Some(Change::Replaced)
-            } else if now.size != was.size {
+            } else if let Some(size) = now.size.filter(|size| *size != self.size) {
                 Some(Change::Size {
-                    was: was.size,
-                    now: now.size,
+                    was: self.size,
+                    now: size,
                 })
             } else if now != *was {
                 Some(Change::Touched)
@@ -270,6 +312,7 @@ impl CameraFile for PtpFile {
         }
         self.piece.clear();
         self.used = 0;
+        self.confirmed = false;
         self.offset = offset;
         Ok(())
     }

@@ -18,8 +18,8 @@ pub(super) struct ObjectFacts {
     pub name: PtpString,
     pub folder: bool,
     pub protected: bool,
-    /// Bytes.
-    pub size: u64,
+    /// Bytes; `None`: the device does not know or can't say.
+    pub size: Option<u64>,
     /// The camera's claim; a time without a zone is taken as UTC.
     pub modified: Option<Timestamp>,
 }
@@ -34,10 +34,11 @@ impl ObjectFacts {
         })?;
         let info = ObjectInfo::parse(&bytes)?;
         let folder = info.is_folder();
-        let mut size = u64::from(info.size);
-        if !folder && let Some(property) = size_property(session, handle)? {
-            size = whole_size(info.size, property);
-        }
+        let size = if folder {
+            Some(0)
+        } else {
+            whole_size(info.size, size_property(session, handle)?)
+        };
         Ok(Self {
             storage: info.storage,
             parent: info.parent,
@@ -65,15 +66,19 @@ pub(super) fn modified(modified: &str, created: &str) -> Option<Timestamp> {
     time(modified).or_else(|| time(created))
 }
 
-/// 4 GiB and more can't be said in ObjectInfo: there stands FFFFFFFF or, with some devices, what is left of the size when its
-/// upper half is cut off; others say 0 for what they have not counted yet. In any other contradiction ObjectInfo counts.
-fn whole_size(info: u32, property: u64) -> u64 {
-    let said = u64::from(info);
-    let cut_off = property > u64::from(u32::MAX) && property & u64::from(u32::MAX) == said;
+/// ObjectInfo can't hold sizes of 4 GiB and more: there it says FFFFFFFF, which alone is no size, or with some devices the
+/// lower half of the size; others say 0 for files that they have not measured yet. In any other contradiction ObjectInfo
+/// counts. Whatever is returned is only believed once the file was read to its end.
+fn whole_size(info: u32, property: Option<u64>) -> Option<u64> {
+    let given = u64::from(info);
+    let Some(property) = property else {
+        return (info != u32::MAX).then_some(given);
+    };
+    let cut_off = property > u64::from(u32::MAX) && property & u64::from(u32::MAX) == given;
     if info == 0 || info == u32::MAX || cut_off {
-        property
+        Some(property)
     } else {
-        said
+        Some(given)
     }
 }
 
@@ -90,7 +95,10 @@ fn size_property(session: &mut PtpSession, handle: u32) -> Result<Option<u64>, P
             let mut reader = DatasetReader::new(&bytes, "ObjectSize");
             // A u64 by the standard; a few devices send a u32.
             let size = match bytes.len() {
-                4..8 => reader.u32().map(u64::from).ok(),
+                4..8 => {
+                    let size = reader.u32().ok().filter(|size| *size != u32::MAX);
+                    size.map(u64::from)
+                }
                 _ => reader.u64().ok(),
             };
             if size.is_some() {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::PtpError;
 use super::dataset::parse_handles;
+use super::error::SIZE_UNKNOWN;
 use super::name::{numbered, path_name};
 use super::object::ObjectFacts;
 use super::prop_lists::{self, FACTS_MAX, Facts, PropLists};
@@ -22,6 +23,9 @@ const FAILURES_MAX: u32 = 16;
 const TIME_MAX: Duration = Duration::from_hours(1);
 /// As a parent, `TOP` asks for the storage's top. `ALL` asks for every object, which some devices take for the top.
 const TOP: u32 = u32::MAX;
+/// As a storage, for devices that name none.
+const FIRST_STORAGE: u32 = 0x0001_0001;
+const EVERY_STORAGE: u32 = u32::MAX;
 const ALL: u32 = 0;
 
 /// Handles of files and folders by their paths; they are valid until the device is unplugged or its session ends.
@@ -141,11 +145,24 @@ impl<'a> ObjectWalk<'a> {
             what: "the list of storages",
             limit: DATASET_MAX,
         })?;
-        let (mut ids, beyond) = parse_handles(&bytes, STORAGES_MAX)?;
-        // A slot without a card has no logical storage.
-        ids.retain(|id| id & 0xffff != 0);
-        ids.sort_unstable();
-        ids.dedup();
+        let (mut named, beyond) = parse_handles(&bytes, STORAGES_MAX)?;
+        named.sort_unstable();
+        named.dedup();
+        // By the standard, a lower half of 0 means a slot without a card, but some devices call every storage so.
+        let (slots, mut ids): (Vec<u32>, Vec<u32>) =
+            named.into_iter().partition(|id| id.trailing_zeros() >= 16);
+        for slot in slots {
+            if !ids.contains(&(slot | 1)) {
+                ids.extend(self.first_with_objects(&[slot | 1, slot])?);
+            }
+        }
+        // A locked device names no storage. That it shows nothing must never pass for an empty camera.
+        if ids.is_empty() {
+            ids.extend(self.first_with_objects(&[FIRST_STORAGE, EVERY_STORAGE])?);
+        }
+        if ids.is_empty() {
+            return Err(PtpError::NoStorage);
+        }
         if beyond > 0 {
             let reason =
                 format!("{beyond} more storages were not read: the limit is {STORAGES_MAX}");
@@ -154,6 +171,25 @@ impl<'a> ObjectWalk<'a> {
                 .refuse(None, ("too_many_storages", reason), sink);
         }
         Ok(ids)
+    }
+
+    /// The first of these storages that shows an object.
+    fn first_with_objects(&mut self, storages: &[u32]) -> Result<Option<u32>, PtpError> {
+        for &storage in storages {
+            // The storage is listed again later, and counted then.
+            let beyond = self.listing.beyond;
+            let top = self.top(storage);
+            self.listing.beyond = beyond;
+            match top {
+                Ok(handles) if !handles.is_empty() => return Ok(Some(storage)),
+                Ok(_)
+                | Err(
+                    PtpError::Refused { .. } | PtpError::Unsupported(_) | PtpError::Malformed(_),
+                ) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     fn storage(&mut self, storage: u32, sink: EntrySink<'_>) -> Result<ControlFlow<()>, PtpError> {
@@ -296,14 +332,18 @@ impl<'a> ObjectWalk<'a> {
         }
         self.listing.path = self.listing.joined(&name);
         if let Err(refusal) = self.listing.source_path() {
-            let size = (!object.folder).then_some(object.size);
+            let size = object.size.filter(|_| !object.folder);
             return Ok(self.listing.refuse(size, refusal, sink));
         }
         self.index.insert(&self.listing.path, handle);
         if !object.folder {
+            let Some(size) = object.size else {
+                let refusal = (SIZE_UNKNOWN, PtpError::SizeUnknown.to_string());
+                return Ok(self.listing.refuse(None, refusal, sink));
+            };
             let entry = FileEntry {
                 name: &name,
-                size: object.size,
+                size,
                 modified: object.modified,
                 read_only: object.protected,
                 folder_flagged: flagged,

@@ -94,6 +94,12 @@ pub(super) const CODES: &[Code] = &[
         BY_HAND,
     ),
     code(
+        "no_storage",
+        Officer,
+        "The camera is locked or has no storage.",
+        "Unlock the camera, or switch it on and check its card. Then dock it again. If nothing is on it, hand it over to the evidence manager.",
+    ),
+    code(
         "pull_not_resumed",
         Operations,
         "An interrupted transfer cannot be resumed, so the file is read again from its start.",

@@ -101,6 +101,12 @@ pub(super) const CODES: &[Code] = &[
         TELL_EVIDENCE_MANAGER,
     ),
     code(
+        "size_unknown",
+        EvidenceManager,
+        "The camera does not give the size of a file, or gives a wrong one.",
+        "Keep the camera as evidence and copy this file by hand, or read this camera as mass storage if it offers that.",
+    ),
+    code(
         "symlink",
         EvidenceManager,
         "An entry on the camera is a link, and links are not followed.",

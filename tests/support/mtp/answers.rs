@@ -1,7 +1,7 @@
 use camdock::camera::ptp::{PtpString, TransportError, container, op, rc};
 
 use super::wire::Outgoing;
-use super::{Listing, Node, State, TOP};
+use super::{Listing, Node, Quirks, State, TOP};
 
 const DATA: u16 = 2;
 const RESPONSE: u16 = 3;
@@ -123,14 +123,16 @@ impl State {
                 self.dead = self.quirks.hangs_on_close;
                 Ok(Reply::Nothing(vec![]))
             }
-            op::GET_STORAGE_IDS => Ok(Reply::Dataset(array(
-                self.storages.iter().map(|s| s.to_le_bytes()),
-            ))),
+            op::GET_STORAGE_IDS => {
+                let named = self.quirks.named_storages.as_ref();
+                let ids = named.unwrap_or(&self.storages);
+                Ok(Reply::Dataset(array(ids.iter().map(|s| s.to_le_bytes()))))
+            }
             op::GET_STORAGE_INFO => Ok(Reply::Dataset(storage_info())),
             op::GET_OBJECT_HANDLES => self.handles(parameter(0), parameter(2)),
             op::GET_OBJECT_INFO => {
                 let node = self.objects.get(&parameter(0)).ok_or(rc::BAD_HANDLE)?;
-                Ok(Reply::Dataset(object_info(node, self.quirks.cuts_sizes)))
+                Ok(Reply::Dataset(object_info(node, &self.quirks)))
             }
             op::DELETE_OBJECT => self.delete(parameter(0), parameter(1)),
             op::GET_OBJECT => self.content(parameter(0), 0, u64::MAX),
@@ -143,7 +145,8 @@ impl State {
             }
             op::GET_OBJECT_PROP_VALUE if parameter(1) == 0xdc04 => {
                 let node = self.objects.get(&parameter(0)).ok_or(rc::BAD_HANDLE)?;
-                Ok(Reply::Dataset(node.size.to_le_bytes().to_vec()))
+                let size = if self.quirks.zero_sizes { 0 } else { node.size };
+                Ok(Reply::Dataset(size.to_le_bytes().to_vec()))
             }
             op::GET_OBJECT_PROP_LIST => self.prop_list(parameters),
             op::GET_DEVICE_PROP_DESC if parameter(0) == 0x5001 => {
@@ -211,6 +214,10 @@ impl State {
     }
 
     fn handles(&mut self, storage: u32, parent: u32) -> Result<Reply, u16> {
+        let storage = match self.storages.first() {
+            Some(first) if self.quirks.every_storage && storage == u32::MAX => *first,
+            _ => storage,
+        };
         if !self.storages.contains(&storage) {
             return Err(rc::BAD_STORAGE);
         }
@@ -355,9 +362,10 @@ fn storage_info() -> Vec<u8> {
     info
 }
 
-fn object_info(node: &Node, cuts_sizes: bool) -> Vec<u8> {
+fn object_info(node: &Node, quirks: &Quirks) -> Vec<u8> {
     let size = match u32::try_from(node.size) {
-        Err(_) if cuts_sizes => u32::try_from(node.size & 0xffff_ffff).unwrap(),
+        _ if quirks.zero_sizes => 0,
+        Err(_) if quirks.cuts_sizes => u32::try_from(node.size & 0xffff_ffff).unwrap(),
         size => size.unwrap_or(u32::MAX),
     };
     let mut info = node.storage.to_le_bytes().to_vec();

@@ -118,6 +118,12 @@ pub struct Quirks {
     pub lists: Lists,
     /// ObjectInfo gives the lower half of a large size instead of FFFFFFFF.
     pub cuts_sizes: bool,
+    /// Every size is given as 0.
+    pub zero_sizes: bool,
+    /// The ids that GetStorageIDs names, where they differ from those that can be listed.
+    pub named_storages: Option<Vec<u32>>,
+    /// The storage FFFFFFFF stands for all of them.
+    pub every_storage: bool,
 }
 
 impl Default for Quirks {
@@ -162,6 +168,9 @@ impl Default for Quirks {
             serial_after: None,
             lists: Lists::Good,
             cuts_sizes: false,
+            zero_sizes: false,
+            named_storages: None,
+            every_storage: false,
         }
     }
 }

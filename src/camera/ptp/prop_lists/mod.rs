@@ -319,7 +319,7 @@ impl Draft {
             parent: handle(prop::PARENT).unwrap_or(0),
             folder,
             protected: number(prop::PROTECTION)? != 0,
-            size,
+            size: Some(size),
             modified: modified(&self.modified?.to_text(), &created),
             name: self.name?,
         })

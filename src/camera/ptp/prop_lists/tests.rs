@@ -43,7 +43,7 @@ fn an_object_is_known_when_nothing_about_it_is_missing_or_odd() {
     let whole = file(5);
     let facts = known(&list(&whole), &[5, 6]);
     assert_eq!(facts.len(), 1);
-    assert_eq!((facts[&5].size, facts[&5].folder), (7, false));
+    assert_eq!((facts[&5].size, facts[&5].folder), (Some(7), false));
     assert_eq!(
         facts[&5].modified.unwrap().to_string(),
         "2026-01-02T03:04:05Z"

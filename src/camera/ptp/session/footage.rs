@@ -50,6 +50,49 @@ impl PtpSession {
         })
     }
 
+    /// Whether a read gives no data. Recovers from link errors, but does not repeat.
+    pub fn sends_nothing(&mut self, operation: u16, parameters: &[u32]) -> Result<bool, PtpError> {
+        let asked = self.with_retries(0, |session| {
+            session.command(operation, parameters)?;
+            let announced = match session.link.answer(session.transaction, 4096)? {
+                AnswerPhase::Response(response) => {
+                    return session.accept(operation, &response).map(|()| true);
+                }
+                AnswerPhase::Data(length) => length,
+            };
+            let mut data = [0; 64];
+            let mut got = 0;
+            while got < data.len() {
+                match session.link.data(&mut data[got..])? {
+                    0 => break,
+                    count => got += count,
+                }
+            }
+            // One byte of an unknown length is the stray byte that some send in place of an empty packet.
+            let nothing = announced.map_or(got <= 1, |length| length == 0);
+            if got == data.len() {
+                return Err(PtpError::TooLarge {
+                    what: "the end of a file",
+                    limit: 0,
+                });
+            }
+            let response = session.link.response(session.transaction)?;
+            session.accept(operation, &response)?;
+            Ok(nothing)
+        });
+        match asked {
+            Err(PtpError::TooLarge { .. }) => {
+                self.cancel()?;
+                Ok(false)
+            }
+            Err(error) if error.of_the_link() => {
+                self.cancel()?;
+                Err(error)
+            }
+            asked => asked,
+        }
+    }
+
     /// Begins reading an object as a whole; returns the stream's number. Any other operation ends the stream.
     pub fn begin(
         &mut self,
