@@ -79,6 +79,9 @@ impl SysfsTree {
     }
 
     pub fn plug(&self, name: &str, address: u8, descriptors: &[u8], files: &[(&str, &str)]) {
+        // Before the device can be seen: a scan must not find them half written.
+        fs::create_dir_all(self.dir(name)).unwrap();
+        fs::write(self.dir(name).join("descriptors"), descriptors).unwrap();
         let bus = name.split('-').next().unwrap();
         let devnum = address.to_string();
         self.folder(
@@ -90,7 +93,6 @@ impl SysfsTree {
                 ("idVendor", "46f4"),
             ],
         );
-        fs::write(self.dir(name).join("descriptors"), descriptors).unwrap();
         self.folder(name, files);
     }
 
