@@ -2,6 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::path::is_unseen;
 use super::{CameraId, Officer, SessionId};
 
 /// A bay's name for people: from the configuration, or the docked folder's name. Escaped, at most 64 characters.
@@ -16,7 +17,7 @@ impl BayName {
             .chars()
             .take(64)
             .map(|c| {
-                if c.is_control() || !(c.is_alphanumeric() || c.is_ascii()) {
+                if is_unseen(c) || !(c.is_alphanumeric() || c.is_ascii()) {
                     '?'
                 } else {
                     c

@@ -2,6 +2,8 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
+use icu_properties::{CodePointMapData, CodePointSetData};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
@@ -89,8 +91,8 @@ impl SourcePath {
     }
 }
 
-/// Displays any bytes in log lines and to people: control characters, backslashes and non-UTF-8 bytes are escaped, so that a
-/// hostile name can't forge a line or move the cursor.
+/// Displays any bytes in log lines and to people: control characters, characters that cannot be seen, backslashes and
+/// non-UTF-8 bytes are escaped, so that a hostile name can't forge a line, move the cursor or look like another name.
 pub struct Escaped<'a>(pub &'a [u8]);
 
 impl fmt::Display for SourcePath {
@@ -103,10 +105,7 @@ impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
-                // Controls and the characters that reorder text on a screen.
-                let hidden = c.is_control()
-                    || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-                if hidden || c == '\\' {
+                if is_unseen(c) || c == '\\' {
                     write!(f, "{}", c.escape_default())?;
                 } else {
                     write!(f, "{c}")?;
@@ -118,6 +117,28 @@ impl fmt::Display for Escaped<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a character shows nothing, looks like a plain space, reorders others, or has no agreed look.
+pub(super) fn is_unseen(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    // These have no property that says so: a Braille cell without dots, a note without a head, and a Khitan filler.
+    let blank = matches!(c, '\u{2800}' | '\u{1d159}' | '\u{16fe4}');
+    let kind = CodePointMapData::<GeneralCategory>::new().get(c);
+    blank
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+        || matches!(
+            kind,
+            GeneralCategory::Control
+                | GeneralCategory::Format
+                | GeneralCategory::SpaceSeparator
+                | GeneralCategory::LineSeparator
+                | GeneralCategory::ParagraphSeparator
+                | GeneralCategory::PrivateUse
+                | GeneralCategory::Unassigned
+        )
 }
 
 impl fmt::Debug for SourcePath {
@@ -193,6 +214,57 @@ mod tests {
     fn a_shown_path_holds_no_control_characters() {
         let path = SourcePath::new(&b"a\n\x1b[2J\xff\xe2\x80\xae.mp4"[..]).unwrap();
         assert_eq!(path.to_string(), "a\\n\\u{1b}[2J\\xff\\u{202e}.mp4");
+    }
+
+    #[test]
+    fn a_shown_path_holds_no_character_that_cannot_be_seen() {
+        // Ignorable, a filler letter, a blank symbol, a space of another width, a tag, and a character that is none.
+        for unseen in [
+            '\u{ad}',
+            '\u{61c}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{17b4}',
+            '\u{180b}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{2028}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{ffa0}',
+            '\u{fffa}',
+            '\u{1bca0}',
+            '\u{1d173}',
+            '\u{e0041}',
+            '\u{e01ef}',
+            '\u{2800}',
+            '\u{1d159}',
+            '\u{16fe4}',
+            '\u{a0}',
+            '\u{2003}',
+            '\u{3000}',
+            '\u{e000}',
+            '\u{fdd0}',
+            '\u{9b}',
+        ] {
+            let shown = SourcePath::new(format!("A{unseen}.MP4"))
+                .unwrap()
+                .to_string();
+            assert_eq!(shown, format!("A\\u{{{:x}}}.MP4", u32::from(unseen)));
+        }
+        for seen in [
+            "A 1.MP4",
+            "Übung ß.mp4",
+            "録画 가.mp4",
+            "تسجيل.mp4",
+            "e\u{301}.mp4",
+            "🎥.mp4",
+        ] {
+            assert_eq!(SourcePath::new(seen).unwrap().to_string(), seen);
+        }
     }
 
     #[test]
