@@ -12,6 +12,8 @@ use crate::failpoint::disk;
 
 /// The alignment of direct writes: offset, length and memory. No disk needs more.
 pub const BLOCK: usize = 4096;
+/// From this many files on, one sync of the filesystem is cheaper than a sync of each.
+const SYNC_ALL_FROM: usize = 8;
 
 /// Appends like [`AppendFile`]; the last bytes, less than a block, may still be in memory until [`Self::finish`].
 #[derive(Debug)]
@@ -161,9 +163,57 @@ impl BulkFile {
     }
 }
 
+/// Makes finished files of one folder durable together; their names in the folder are not yet (see [`super::sync_dir`]).
+///
+/// From a few files on, one `syncfs` writes them all, which is cheaper than a write for each. It does not answer for each file:
+/// a failed write that the kernel reported to another descriptor of the filesystem is not reported again to the one that is
+/// opened here. A file's own descriptor, open since before its first byte, is told of every failed write, so it is asked, too.
+pub fn sync_together(folder: &Path, files: &[&BulkFile]) -> Result<(), DurableError> {
+    if files.len() >= SYNC_ALL_FROM {
+        super::sync_filesystem(folder)?;
+    }
+    for file in files {
+        file.sync()?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failpoint::hook::{self, Act};
+    use rustix::io::Errno;
+
+    #[test]
+    fn a_file_that_could_not_be_written_is_noticed_behind_a_sync_of_the_whole_filesystem() {
+        let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let path = |number: usize| dir.path().join(number.to_string());
+        for count in [SYNC_ALL_FROM - 1, SYNC_ALL_FROM, 3 * SYNC_ALL_FROM] {
+            let files: Vec<_> = (0..count)
+                .map(|number| {
+                    let _ = std::fs::remove_file(path(number));
+                    let mut file = BulkFile::create(&path(number), 0).unwrap();
+                    file.append(b"frame").unwrap();
+                    file
+                })
+                .collect();
+            let files: Vec<_> = files.iter().collect();
+            sync_together(dir.path(), &files).unwrap();
+            let bad = path(count - 2);
+            let failing = bad.clone();
+            hook::set(Some(Box::new(move |name, at| {
+                if name == "sync appended" && at == Some(&failing) {
+                    Act::Fail(Errno::IO)
+                } else {
+                    Act::Pass
+                }
+            })));
+            let synced = sync_together(dir.path(), &files);
+            hook::set(None);
+            let error = synced.unwrap_err().to_string();
+            assert!(error.contains(bad.to_str().unwrap()), "{error}");
+        }
+    }
 
     /// A buffer whose `at` lies at `phase` within a block.
     fn placed(bytes: &[u8], phase: usize) -> (Vec<u8>, Range<usize>) {

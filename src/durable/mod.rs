@@ -15,7 +15,7 @@ use crate::failpoint::{disk, reached, step};
 use crate::model::{Explain, RetryClass};
 use crate::sys;
 
-pub use bulk::{BLOCK, BulkFile, open_direct};
+pub use bulk::{BLOCK, BulkFile, open_direct, sync_together};
 
 /// Sealed bytes written before the kernel is asked to begin writing them out, so that the last sync is short.
 const WRITEBACK_STEP: u64 = 8 << 20;

@@ -18,8 +18,6 @@ use crate::model::{EvidenceId, Explain as _, RetryClass};
 
 /// Items of one commit at most: this bounds memory and how long the first of them waits.
 const BATCH: usize = 256;
-/// From this many files on, one sync of the filesystem is cheaper than a sync of each.
-const SYNC_ALL_FROM: usize = 8;
 
 /// The longest wait for more to commit together.
 const LINGER_MAX: Duration = Duration::from_millis(100);
@@ -221,13 +219,8 @@ type Failed = (Vec<SealedFile>, DurableError);
 /// Step 1: content, then names, durable.
 fn sync(shared: &Shared, batch: Vec<SealedFile>) -> Result<Vec<SealedFile>, Failed> {
     let done = (|| {
-        if batch.len() >= SYNC_ALL_FROM {
-            durable::sync_filesystem(shared.spool.dir())?;
-        } else {
-            for sealed in &batch {
-                sealed.file.sync()?;
-            }
-        }
+        let files: Vec<&BulkFile> = batch.iter().map(|sealed| &sealed.file).collect();
+        durable::sync_together(shared.spool.dir(), &files)?;
         reached!("commit: contents synced");
         for sealed in &batch {
             durable::rename_unsynced(sealed.file.path(), &final_path(shared, sealed.item.id))?;
