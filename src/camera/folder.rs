@@ -25,6 +25,8 @@ pub struct FolderCamera {
     profile: Arc<Profile>,
     identity: CameraIdentity,
     max_files: u64,
+    /// The last listing found a name, be it of a file or of a folder.
+    showed_names: bool,
 }
 
 impl FolderCamera {
@@ -57,6 +59,7 @@ impl FolderCamera {
                 access: Access::Folder.as_str().into(),
             },
             max_files: MAX_FILES,
+            showed_names: false,
         })
     }
 
@@ -104,10 +107,16 @@ impl Camera for FolderCamera {
         if !self.still_there() {
             return Err(self.gone());
         }
-        walked.map_err(|source| CameraError::Root {
+        let names = walked.map_err(|source| CameraError::Root {
             root: self.root.clone(),
             source,
-        })
+        })?;
+        self.showed_names = names > 0;
+        Ok(())
+    }
+
+    fn proves_empty(&self) -> bool {
+        self.showed_names
     }
 
     fn open(&mut self, path: &SourcePath) -> Result<Box<dyn CameraFile>, CameraError> {

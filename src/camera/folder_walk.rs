@@ -53,8 +53,9 @@ impl<'a> FolderWalk<'a> {
         }
     }
 
-    /// Fails only when the camera's top folder can't be read. Any other failure becomes an entry with its reason.
-    pub fn run(mut self, sink: EntrySink<'_>) -> io::Result<()> {
+    /// Returns how many names were seen. Fails only when the camera's top folder can't be read; any other failure becomes an
+    /// entry with its reason.
+    pub fn run(mut self, sink: EntrySink<'_>) -> io::Result<u64> {
         self.folders
             .insert(root_dir::file_id(&root_dir::stat(self.root_dir.fd())?));
         let top = OpenFolder {
@@ -94,11 +95,11 @@ impl<'a> FolderWalk<'a> {
                 }
             };
             if step.is_break() {
-                return Ok(());
+                return Ok(self.seen);
             }
         }
         self.listing.refuse_beyond(sink);
-        Ok(())
+        Ok(self.seen)
     }
 
     fn entry(

@@ -51,6 +51,12 @@ pub trait Camera: Send {
         sink: &mut dyn FnMut(CameraEntry) -> ControlFlow<()>,
     ) -> Result<(), CameraError>;
 
+    /// Whether the last listing proves that the camera is empty if it showed nothing. An empty folder does not: it may be
+    /// the place where a card is to be mounted.
+    fn proves_empty(&self) -> bool {
+        true
+    }
+
     /// Opens a listed file for reading.
     fn open(&mut self, path: &SourcePath) -> Result<Box<dyn CameraFile>, CameraError>;
 

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 
 use super::{IngestError, Shared};
 use crate::journal::{ItemRow, SealedFacts, SessionEnd, SessionRow, StoreProgress, StoredProof};
-use crate::model::{Entry, Event, EvidenceId, FileFacts, ItemSealed, ItemState, SessionId};
+use crate::model::{
+    Entry, Event, EvidenceId, FileFacts, ItemSealed, ItemState, SessionId, WipeResult,
+};
 
 /// Rows of one journal transaction.
 const CHUNK: usize = 512;
@@ -21,6 +23,7 @@ struct LogFacts {
     failed: HashSet<EvidenceId>,
     quarantined: HashMap<EvidenceId, String>,
     undocked: HashMap<SessionId, SessionEnd>,
+    wiped: Vec<EvidenceId>,
 }
 
 /// Enters every session and item of the log that the journal does not know; returns the number of items in the log. It can
@@ -40,6 +43,11 @@ pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
             Event::ItemFailed(failed) => facts.failed.extend(failed.evidence),
             Event::ItemQuarantined(item) => {
                 facts.quarantined.insert(item.evidence, item.reason);
+            }
+            Event::CameraWiped(wiped) => {
+                facts
+                    .wiped
+                    .extend(wiped.files.iter().filter_map(WipeResult::deleted));
             }
             Event::CameraUndocked(left) => {
                 let end = SessionEnd {
@@ -86,6 +94,7 @@ pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
         Ok(())
     })?;
     shared.journal.adopt_items(&items)?;
+    shared.journal.mark_wiped(&facts.wiped)?;
     decide_again(shared)?;
     tracing::info!(items = count, "the journal is rebuilt");
     Ok(count)

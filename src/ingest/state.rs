@@ -10,6 +10,11 @@ use crate::model::BayStatus;
 pub const CRAWLING: &str = "What it delivers is taken for as long as it stays docked. Clean its contacts and dock it in another bay; if it is as \
      slow there, leave it docked and tell operations: the camera or its card may be failing.";
 
+/// A camera shows no files, and that may be no answer.
+pub const CAMERA_EMPTY: &str = "camera_empty";
+pub const EMPTY_NEXT_STEP: &str = "Unlock the camera or switch it off and on, check its card, and dock it again. If it was emptied on purpose, it \
+     may be removed; otherwise call the evidence manager.";
+
 /// The phase of a dock session. One method per legal step; an illegal step is refused, and the caller logs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
@@ -54,6 +59,17 @@ pub struct SessionState {
     /// Entries on the camera that are not files, or cannot be named or reached; the log names each.
     refused: u64,
     quarantine: Option<String>,
+    /// The camera shows nothing at all, and that may be no answer.
+    silent: Option<Silence>,
+}
+
+/// Why a camera that shows no file may not be called empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// Files were taken from it that nobody deleted here.
+    HeldBefore(u64),
+    /// What was listed is an empty folder, which may be the place where a card is to be mounted.
+    EmptyFolder,
 }
 
 impl SessionState {
@@ -69,6 +85,7 @@ impl SessionState {
             bytes_read: 0,
             unstored: 0,
             quarantine,
+            silent: None,
         }
     }
 
@@ -151,6 +168,7 @@ impl SessionState {
         let all = matches!(self.phase, Phase::Settled)
             && self.left_behind() == 0
             && self.unstored == 0
+            && self.silent.is_none()
             && self.quarantine.is_none();
         if all {
             self.phase = Phase::Wiping;
@@ -163,6 +181,15 @@ impl SessionState {
         if self.phase == Phase::Wiping {
             self.phase = Phase::Settled;
         }
+    }
+
+    /// Sets whether the listing that settled the session may be no answer.
+    pub fn silent(&mut self, silent: Option<Silence>) {
+        self.silent = silent;
+    }
+
+    pub const fn is_silent(&self) -> bool {
+        self.silent.is_some()
     }
 
     /// The last counts of a session that ends.
@@ -227,6 +254,25 @@ impl SessionState {
 
     fn safe(&self) -> BayStatus {
         let (files, bytes) = (self.counts.files(), self.counts.bytes());
+        if let Some(silence) = self.silent {
+            return BayStatus::NeedsAttention {
+                code: CAMERA_EMPTY.into(),
+                reason: match silence {
+                    Silence::HeldBefore(1) => {
+                        "The camera shows no files, but held one that was not deleted here".into()
+                    }
+                    Silence::HeldBefore(files) => format!(
+                        "The camera shows no files, but held {files} that were not deleted here"
+                    ),
+                    Silence::EmptyFolder => {
+                        "The camera's folder is empty: its card may not be mounted".into()
+                    }
+                },
+                next_step: EMPTY_NEXT_STEP.into(),
+                files_done: 0,
+                files_total: 0,
+            };
+        }
         match &self.quarantine {
             _ if self.refused > 0 => BayStatus::NeedsAttention {
                 code: "not_taken".into(),
@@ -388,6 +434,20 @@ mod tests {
         state.settled(counts(0, 2, 0), 0, 0).unwrap();
         assert!(state.status().needs_person());
         assert_eq!(state.left_behind(), 1);
+    }
+
+    #[test]
+    fn a_camera_that_shows_nothing_is_not_called_stored_while_that_may_be_no_answer() {
+        for silence in [Silence::HeldBefore(3), Silence::EmptyFolder] {
+            let mut state = SessionState::new(Some("not in the roster".into()));
+            state.silent(Some(silence));
+            state.settled(counts(0, 0, 0), 0, 0).unwrap();
+            let BayStatus::NeedsAttention { code, .. } = state.status() else {
+                panic!("{:?}", state.status());
+            };
+            assert_eq!(code, CAMERA_EMPTY);
+            assert!(!state.wiping());
+        }
     }
 
     #[test]

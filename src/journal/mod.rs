@@ -20,6 +20,7 @@ mod sessions;
 mod sql;
 mod transitions;
 mod uploads;
+mod wiped;
 
 use std::path::Path;
 

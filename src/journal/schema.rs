@@ -9,7 +9,7 @@ use crate::failpoint::step;
 use super::JournalError;
 
 /// Grows whenever the tables change. A journal of another version is refused: it can be rebuilt from the custody log.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 
 /// Times are RFC 3339 text, ids 16-byte blobs, sizes bytes. `stored_entry` and `stored_receipt` are kept until the log and
 /// the store have them.
@@ -31,7 +31,8 @@ CREATE TABLE items (
     id BLOB PRIMARY KEY, session BLOB NOT NULL, camera TEXT, path BLOB NOT NULL, size INTEGER NOT NULL, modified TEXT,
     kind TEXT NOT NULL, flagged INTEGER NOT NULL, state TEXT NOT NULL, wrapped_key BLOB, sha256 BLOB,
     sealed_size INTEGER, item_key_message BLOB, manifest BLOB, quarantine TEXT, log_index INTEGER, officer TEXT,
-    decision TEXT, stored_at TEXT, stored_entry BLOB, stored_index INTEGER, stored_receipt BLOB
+    decision TEXT, stored_at TEXT, stored_entry BLOB, stored_index INTEGER, stored_receipt BLOB,
+    wiped INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX items_held ON items (camera, path);
 CREATE INDEX items_state ON items (state);

@@ -117,6 +117,11 @@ impl WipeResult {
         }
     }
 
+    /// The item whose file was deleted.
+    pub fn deleted(&self) -> Option<EvidenceId> {
+        self.evidence.filter(|_| self.wiped)
+    }
+
     fn of(self, proven: &Proven) -> Self {
         Self {
             evidence: Some(proven.evidence),

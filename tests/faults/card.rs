@@ -129,3 +129,59 @@ fn a_dying_card_gives_what_it_still_can_and_each_lost_file_is_named() {
     assert_eq!(place.verify_deep()["items_opened"], files + 1);
     place.camdock(&["audit", "gaps"]).ends(0);
 }
+
+#[test]
+fn a_camera_that_shows_nothing_is_not_called_stored_unless_it_is_known_to_be_empty() {
+    let place = Place::new(&[]);
+    place.film("X0000001", "DCIM/A.MP4", 1, 2_000);
+    place.drain().ends(0);
+    // The card is not mounted: its place is an empty folder. Or the card is empty, which it was not.
+    for names in [&[][..], &["DCIM"]] {
+        fs::remove_dir_all(place.path("docked/X0000001")).unwrap();
+        fs::create_dir(place.path("docked/X0000001")).unwrap();
+        for name in names {
+            fs::create_dir(place.path("docked/X0000001").join(name)).unwrap();
+        }
+        let ran = place.drain().ends(3);
+        ran.says("camera_empty").says("check its card");
+    }
+    let left: Vec<_> = place
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::CameraUndocked(left) => Some((left.complete, left.reason)),
+            _ => None,
+        })
+        .collect();
+    let silent = |reason: &str| reason.contains("showed no files");
+    assert!(left[0].0 && !silent(&left[0].1), "{left:?}");
+    assert!(
+        left[1..]
+            .iter()
+            .all(|(complete, reason)| !complete && silent(reason)),
+        "{left:?}"
+    );
+
+    // It is mounted after all.
+    let running = place.start(&["run"]);
+    until("it shows nothing", || {
+        bay(&place, "X0000001")["code"] == "camera_empty"
+    });
+    place.film("X0000001", "DCIM/B.MP4", 2, 2_000);
+    until("what it shows is stored", || {
+        bay(&place, "X0000001")["state"] == "all_stored"
+    });
+    running.stop().ends(0);
+
+    // A camera that was never seen, with an empty card; and one whose card is not mounted.
+    for (serial, code) in [("X0000002", 0), ("X0000003", 3)] {
+        fs::remove_dir_all(place.path("docked")).unwrap();
+        fs::create_dir(place.path("docked")).unwrap();
+        place.roster(&[serial]);
+        let folder = place.camera(serial);
+        if code == 0 {
+            fs::create_dir(folder.join("DCIM")).unwrap();
+        }
+        place.drain().ends(code);
+    }
+}

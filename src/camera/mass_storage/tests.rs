@@ -143,6 +143,14 @@ fn a_storage_that_could_not_be_mounted_is_named_and_the_others_are_read() {
 }
 
 #[test]
+fn a_camera_that_names_no_storage_is_never_empty() {
+    let dir = MountedDir::new();
+    let mut camera = dir.camera(dir.mark(&[]));
+    let error = camera.list(&mut |entry| panic!("{entry:?}")).unwrap_err();
+    assert!(matches!(error, CameraError::NoStorage), "{error}");
+}
+
+#[test]
 fn what_is_not_mounted_any_more_is_never_an_empty_camera() {
     let place = MountedDir::new();
     let marker = place.mark(&[("l0p1", mounted())]);

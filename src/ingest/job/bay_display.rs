@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::dock_session::DockSession;
 use crate::ingest::IngestError;
 use crate::ingest::chain;
-use crate::ingest::state::{CRAWLING, SessionState, removed_early};
+use crate::ingest::state::{CAMERA_EMPTY, CRAWLING, EMPTY_NEXT_STEP, SessionState, removed_early};
 use crate::journal::InventoryCounts;
 use crate::metrics;
 use crate::model::{BayStatus, BayView, Explain as _, FileFacts};
@@ -19,6 +19,8 @@ pub(super) struct BayDisplay {
     began: Instant,
     /// The log already says that everything is secured.
     secured: bool,
+    /// The log already says that the camera shows no files.
+    silence_reported: bool,
 }
 
 impl BayDisplay {
@@ -28,6 +30,7 @@ impl BayDisplay {
             session,
             began: Instant::now(),
             secured: false,
+            silence_reported: false,
         }
     }
 
@@ -98,8 +101,20 @@ impl BayDisplay {
         self.state().took(file.size, bytes_read, elapsed);
     }
 
-    /// The first time that everything on the camera is secured, the log says so.
-    pub fn report_secured(&mut self, counts: &InventoryCounts) {
+    /// The first time that everything on the camera is secured, or that it shows nothing, the log says so.
+    pub fn report_settled(&mut self, counts: &InventoryCounts) {
+        if self.state().is_silent() {
+            if std::mem::replace(&mut self.silence_reported, true) {
+                return;
+            }
+            metrics::error(CAMERA_EMPTY);
+            tracing::warn!(
+                code = CAMERA_EMPTY,
+                next_step = EMPTY_NEXT_STEP,
+                "the camera shows no files, and that may not be true"
+            );
+            return;
+        }
         if std::mem::replace(&mut self.secured, true) {
             return;
         }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::control::{JobControl, JobEnd};
 use super::pull::PullTools;
-use super::state::Phase;
+use super::state::{CAMERA_EMPTY, EMPTY_NEXT_STEP, Phase, Silence};
 use super::wiping::Wiping;
 use super::{IngestError, Shared, inventory};
 use crate::camera::Camera;
@@ -209,7 +209,12 @@ impl Run {
         let unstored = session.shared.journal.unstored_of(session.row.id)?;
         let counts = session.counts()?;
         let uncommitted = self.intake.uncommitted();
-        let settled = self.display.state().settled(counts, uncommitted, unstored);
+        let silent = self.silence(&counts, camera)?;
+        let settled = {
+            let mut state = self.display.state();
+            state.silent(silent);
+            state.settled(counts, uncommitted, unstored)
+        };
         if let Err(not) = settled {
             tracing::debug!(error = %not, "not settled yet");
             return Ok(false);
@@ -221,8 +226,28 @@ impl Run {
         self.display.show(None);
         session.control.set_settled(true);
         reached!("session: shown");
-        self.display.report_secured(&counts);
+        self.display.report_settled(&counts);
         Ok(true)
+    }
+
+    /// Why a camera that has shown nothing in this session may not be empty.
+    fn silence(
+        &self,
+        counts: &InventoryCounts,
+        camera: &dyn Camera,
+    ) -> Result<Option<Silence>, IngestError> {
+        if counts.files() > 0 || !self.history.refusals.is_empty() {
+            return Ok(None);
+        }
+        let left = match self.session.known_camera() {
+            Some(id) => self.session.shared.journal.left_on_camera(id)?,
+            None => 0,
+        };
+        Ok(match left {
+            0 if camera.proves_empty() => None,
+            0 => Some(Silence::EmptyFolder),
+            left => Some(Silence::HeldBefore(left)),
+        })
     }
 
     /// Waits for the camera to leave, for a hint, or for the next slow look.
@@ -248,10 +273,11 @@ impl Run {
     fn end(self) -> Result<JobEnd, IngestError> {
         self.intake.wait_committed();
         let counts = self.session.counts()?;
-        let (missing, settled) = {
+        let (missing, settled, silent) = {
             let mut state = self.display.state();
             state.counted(counts);
-            (state.left_behind(), *state.phase() == Phase::Settled)
+            let settled = *state.phase() == Phase::Settled;
+            (state.left_behind(), settled, state.is_silent())
         };
         if self.session.has_unlogged()? {
             return Ok(JobEnd {
@@ -259,8 +285,11 @@ impl Run {
                 missing,
             });
         }
-        let complete = missing == 0 && settled;
-        let reason = self.session.reason();
+        let complete = missing == 0 && settled && !silent;
+        let mut reason = self.session.reason();
+        if silent {
+            reason.push_str("; it showed no files, which may not be true");
+        }
         self.session
             .end(&self.display, &reason, complete, missing)?;
         report_end(&reason, settled, complete, missing);
@@ -281,6 +310,13 @@ impl Run {
 fn report_end(reason: &str, settled: bool, complete: bool, missing: u64) {
     if complete {
         tracing::info!(reason, "camera left; nothing is missing");
+    } else if settled && missing == 0 {
+        tracing::warn!(
+            reason,
+            code = CAMERA_EMPTY,
+            next_step = EMPTY_NEXT_STEP,
+            "camera left; it showed no files"
+        );
     } else if settled {
         tracing::warn!(
             reason,

@@ -22,6 +22,12 @@ pub(super) const CODES: &[Code] = &[
         "Set the camera's clock by hand, or remove `set_clock` from its profile.",
     ),
     code(
+        "camera_empty",
+        Officer,
+        "The camera shows no files, although it should hold some, or its folder is empty.",
+        "Unlock the camera or switch it off and on, check its card, and dock it again. If it was emptied on purpose, it may be removed; otherwise call the evidence manager.",
+    ),
+    code(
         "camera_gone",
         Officer,
         "The camera no longer answers.",

@@ -306,6 +306,16 @@ impl Reference {
             session.refused || !device.listed_odd,
             "the log is said to name an entry, and does not"
         );
+        let camera = cameras::id(session.device);
+        promise!(
+            !session.named.is_empty()
+                || session.refused
+                || !self
+                    .items
+                    .values()
+                    .any(|item| !item.lost && camera.is_some() && item.camera == camera),
+            "a camera that has held files shows none, and is called safe"
+        );
         let mut unstored = 0;
         let mut safe = Vec::new();
         for (path, version) in listed {

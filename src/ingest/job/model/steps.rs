@@ -274,6 +274,7 @@ impl Station<'_> {
             BayStatus::NeedsAttention { code, .. } => match code.as_str() {
                 "files_failed" => !devices[device].troubled.is_empty(),
                 "not_taken" => devices[device].odd,
+                "camera_empty" => devices[device].files.is_empty(),
                 "quarantine" => cameras::id(device).is_none(),
                 _ => false,
             },

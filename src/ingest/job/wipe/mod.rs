@@ -209,6 +209,10 @@ impl Wiper {
                 };
                 damage = answer.warnings.into_iter().last().or(damage);
                 results.extend(matched(&files, answer.files));
+                let deleted: Vec<_> = results.iter().filter_map(WipeResult::deleted).collect();
+                session.insist(display, || {
+                    Ok(session.shared.journal.mark_wiped(&deleted)?)
+                })?;
                 for (result, size) in results.iter().rev().zip(sizes.iter().rev()) {
                     let outcome = if result.wiped { "wiped" } else { "not_wiped" };
                     metrics::file(outcome, *size);
