@@ -13,6 +13,7 @@ pub mod ingest;
 pub mod journal;
 pub mod metrics;
 pub mod model;
+pub mod office;
 pub mod preview;
 pub mod root;
 pub mod seal;

@@ -40,6 +40,9 @@ pub const GAPS: &str = "camdock_gaps";
 pub const GAPS_AT: &str = "camdock_gaps_timestamp_seconds";
 pub const WEB_REQUESTS: &str = "camdock_web_requests_total";
 pub const WEB_REFUSED: &str = "camdock_web_refused_total";
+pub const COSIGNED_ENTRIES: &str = "camdock_office_cosigned_entries";
+pub const COSIGNED_AT: &str = "camdock_office_cosigned_timestamp_seconds";
+pub const FOLLOWED_PROBLEM: &str = "camdock_office_log_problem";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
@@ -104,6 +107,9 @@ pub const ALL: &[Metric] = &[
     metric(GAPS_AT, Gauge, Seconds, "Unix time of the last `camdock audit gaps`."),
     metric(WEB_REQUESTS, Counter, Count, "Responses of the pages by status class: 2xx, 3xx, 4xx, 5xx."),
     metric(WEB_REFUSED, Counter, Count, "Requests refused and connections ended, by reason: token, role, rate, cross_site, connections."),
+    metric(COSIGNED_ENTRIES, Gauge, Count, "The office: entries of a station's log that it cosigned last."),
+    metric(COSIGNED_AT, Gauge, Seconds, "The office: Unix time at which it cosigned a station's log last; absent before the first."),
+    metric(FOLLOWED_PROBLEM, Gauge, Count, "The office: 1 when something is wrong with a station's log, else 0."),
 ];
 
 /// Seconds, from one small file to a full shift over a slow bus.
@@ -126,7 +132,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     // With two stations in one test process the first recorder stays.
     let _ = metrics::set_global_recorder(recorder);
     describe();
-    begin();
+    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
 }
 
@@ -141,9 +147,8 @@ pub fn describe() {
     }
 }
 
-/// Known label values start at zero, so that the first event is seen as an increase.
-fn begin() {
-    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+/// A station's known label values start at zero, so that the first event is seen as an increase.
+pub fn begin_station() {
     for outcome in [
         "sealed",
         "held",
@@ -185,6 +190,16 @@ pub fn session(end: &'static str) {
 
 pub fn preview(part: &'static str, outcome: &'static str) {
     counter!(PREVIEWS, "part" => part, "outcome" => outcome).increment(1);
+}
+
+/// How the office sees the log of a station.
+pub fn followed_log(station: &str, cosigned: u64, at: Option<i64>, problem: bool) {
+    let station = station.to_owned();
+    gauge!(COSIGNED_ENTRIES, "station" => station.clone()).set(cosigned as f64);
+    if let Some(at) = at {
+        gauge!(COSIGNED_AT, "station" => station.clone()).set(at as f64);
+    }
+    gauge!(FOLLOWED_PROBLEM, "station" => station).set(f64::from(u8::from(problem)));
 }
 
 pub fn log_size(entries: u64) {
@@ -290,7 +305,9 @@ mod tests {
 
     /// Calls every function above once, so that everything that can be rendered is.
     fn touch_all() {
-        begin();
+        begin_station();
+        followed_log("leeds-1", 1, Some(1), false);
+        gauge!(BUILD, "version" => "0").set(1.0);
         file("sealed", 1);
         error("store_unreachable");
         session("complete");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use camdock::config::{Config, ConfigError, Loaded, Profiles, Roster, Secrets};
+use camdock::config::{Config, ConfigError, Loaded, OfficeConfig, Profiles, Roster, Secrets};
 use camdock::model::CameraId;
 
 const P384: &str = "-----BEGIN PUBLIC KEY-----
@@ -88,9 +88,34 @@ fn each_documented_default_is_the_codes_default() {
 }
 
 #[test]
+fn the_offices_example_loads_and_its_documented_defaults_are_the_codes() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = |text: &str| {
+        let path = dir.path().join("office.toml");
+        fs::write(&path, text).unwrap();
+        OfficeConfig::load(&path).unwrap_or_else(|e| panic!("{e}"))
+    };
+    let text = shipped("office.toml");
+    let (plain, warnings) = load(&text);
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(plain.name.as_str(), "leeds-office");
+    assert_eq!(plain.witness_name, "camdock-office/leeds-office");
+    assert_eq!(plain.stations.len(), 1);
+    let (spelled, count) = with_defaults_spelled_out(&text);
+    assert!(count > 8, "only {count} documented defaults were found");
+    assert_eq!(format!("{plain:#?}"), format!("{:#?}", load(&spelled).0));
+    let changed = text.replace("#follow_seconds = 30", "follow_seconds = 31");
+    assert_ne!(format!("{plain:#?}"), format!("{:#?}", load(&changed).0));
+    documented(&text, OfficeConfig::known_keys());
+}
+
+#[test]
 fn each_known_key_is_documented_in_its_section() {
-    let text = shipped("camdock.toml");
-    for (section, key) in Config::known_keys() {
+    documented(&shipped("camdock.toml"), Config::known_keys());
+}
+
+fn documented(text: &str, keys: Vec<(&str, &str)>) {
+    for (section, key) in keys {
         let body = text
             .split_once(&format!("\n[{section}]\n"))
             .unwrap_or_else(|| panic!("[{section}] is not documented"))

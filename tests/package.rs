@@ -87,6 +87,7 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
         "usr/lib/systemd/system/camdock-wipe.socket",
         "usr/lib/systemd/system/camdock-wipe@.service",
         "usr/share/doc/camdock/examples/wipe.toml",
+        "usr/share/doc/camdock/examples/office.toml",
         "usr/share/doc/camdock/examples/confirm-policy.json",
         "usr/share/doc/camdock/docs/operations.md",
         "usr/share/doc/camdock/docs/pictures/officers.png",
@@ -231,6 +232,7 @@ fn the_units_are_hardened_to_two_or_better() {
         "systemd/camdock.service",
         "systemd/camdock-verify.service",
         "systemd/camdock-gaps.service",
+        "systemd/camdock-office.service",
     ] {
         run(Command::new("systemd-analyze")
             .args(["security", "--no-pager", "--offline=true", "--threshold=20"])

@@ -1,4 +1,4 @@
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -34,14 +34,23 @@ impl LogKey {
 
     /// The key that outsiders check this log with. Fails when `origin` is not a usable key name.
     pub fn verifier(&self, origin: &str) -> Result<VerifierKey, AuditError> {
-        let mut public = [0; 32];
-        public.copy_from_slice(self.0.public_key().as_ref());
-        VerifierKey::new(origin, public)
+        VerifierKey::new(origin, self.public())
     }
 
     /// The signed note of a checkpoint.
     pub fn sign(&self, checkpoint: &Checkpoint) -> Result<String, AuditError> {
         self.sign_text(&checkpoint.text(), &checkpoint.origin)
+    }
+
+    /// The public half, as other rooms' keys are made of it.
+    pub(super) fn public(&self) -> [u8; 32] {
+        let mut public = [0; 32];
+        public.copy_from_slice(self.0.public_key().as_ref());
+        public
+    }
+
+    pub(super) fn signature(&self, message: &[u8]) -> Vec<u8> {
+        self.0.sign(message).as_ref().to_vec()
     }
 
     /// The signed note of any text that ends with a newline, under a key name.
@@ -70,14 +79,9 @@ impl VerifierKey {
         if !note::is_name(name) {
             return Err(AuditError::Key("its name is empty or holds a space or `+`"));
         }
-        let mut hash = Sha256::new();
-        hash.update(name);
-        hash.update([b'\n', ED25519_TYPE]);
-        hash.update(public);
-        let digest: [u8; 32] = hash.finalize().into();
         Ok(Self {
             name: name.to_owned(),
-            id: [digest[0], digest[1], digest[2], digest[3]],
+            id: key_id(name, ED25519_TYPE, &public),
             public,
         })
     }
@@ -99,6 +103,16 @@ impl VerifierKey {
             return Err(AuditError::Note("its origin is not the key's name"));
         }
         Ok(checkpoint)
+    }
+
+    /// The same note with this key's signature alone.
+    pub fn only_signature(&self, note: &str) -> Result<String, AuditError> {
+        let text = self.open_text(note)?;
+        let parsed = note::parse(note)?;
+        let mut ours = parsed.signatures.iter();
+        let ours = ours.find(|s| s.name == self.name && s.key_id == self.id);
+        let bytes = ours.map_or(&[][..], |signature| &signature.bytes);
+        Ok(note::write(text, &self.name, self.id, bytes))
     }
 
     /// The text of a signed note, if this key signed it.
@@ -128,12 +142,7 @@ impl VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}+", self.name)?;
-        self.id
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_char('+')?;
-        f.write_str(&STANDARD.encode([&[ED25519_TYPE], &self.public[..]].concat()))
+        f.write_str(&written(&self.name, ED25519_TYPE, &self.public))
     }
 }
 
@@ -147,23 +156,46 @@ impl FromStr for VerifierKey {
     type Err = AuditError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const WRONG: AuditError = AuditError::Key("a verifier key is written `name+keyid+key`");
-        // Base64 may itself hold a `+`: only the first two separate.
-        let mut parts = text.trim_end().splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(WRONG);
-        };
-        let key = STANDARD.decode(key).map_err(|_| WRONG)?;
-        let public = match key.split_first() {
-            Some((&ED25519_TYPE, public)) => public.try_into().map_err(|_| WRONG)?,
-            _ => return Err(AuditError::Key("it is not an Ed25519 key")),
-        };
-        let made = Self::new(name, public)?;
-        if made.to_string() != format!("{name}+{id}+{}", STANDARD.encode(&key)) {
-            return Err(AuditError::Key("its key id is not that of its key"));
-        }
-        Ok(made)
+        let (name, public) = read(text, ED25519_TYPE)?;
+        Self::new(&name, public)
     }
+}
+
+/// The key id of C2SP signed-note: the first bytes of a hash over name, type and public key.
+pub(super) fn key_id(name: &str, kind: u8, public: &[u8; 32]) -> [u8; 4] {
+    let mut hash = Sha256::new();
+    hash.update(name);
+    hash.update([b'\n', kind]);
+    hash.update(public);
+    let digest: [u8; 32] = hash.finalize().into();
+    [digest[0], digest[1], digest[2], digest[3]]
+}
+
+/// A public key of 32 bytes as `name+keyid+key`.
+pub(super) fn written(name: &str, kind: u8, public: &[u8; 32]) -> String {
+    let id = u32::from_be_bytes(key_id(name, kind, public));
+    let key = STANDARD.encode([&[kind], &public[..]].concat());
+    format!("{name}+{id:08x}+{key}")
+}
+
+/// Reads what [`written`] wrote: name and public key.
+pub(super) fn read(text: &str, kind: u8) -> Result<(String, [u8; 32]), AuditError> {
+    const WRONG: AuditError = AuditError::Key("a verifier key is written `name+keyid+key`");
+    let text = text.trim_end();
+    // Base64 may itself hold a `+`: only the first two separate.
+    let mut parts = text.splitn(3, '+');
+    let (Some(name), Some(_), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(WRONG);
+    };
+    let key = STANDARD.decode(key).map_err(|_| WRONG)?;
+    let public = match key.split_first() {
+        Some((found, public)) if *found == kind => public.try_into().map_err(|_| WRONG)?,
+        _ => return Err(AuditError::Key("it is a key of another kind")),
+    };
+    if text != written(name, kind, &public) {
+        return Err(AuditError::Key("its key id is not that of its key"));
+    }
+    Ok((name.to_owned(), public))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod tree;
 mod verify;
 mod wal;
 mod wipe;
+mod witness;
 mod writer;
 
 pub use canonical::{ENTRY_MAX, encode_entry, is_canonical};
@@ -43,6 +44,7 @@ pub use verify::{Standing, compare, verify_log};
 #[cfg(test)]
 pub(crate) use wipe::proof_desk;
 pub use wipe::{WipeTrust, prove};
+pub use witness::{AddCheckpoint, Growth, WitnessKey, growth, has_grown};
 pub use writer::{Committed, LogHandle};
 
 /// The keys of all files, except the checkpoint, of a log with `size` entries.

@@ -68,8 +68,13 @@ fn signature(line: &str) -> Result<Signature<'_>, AuditError> {
 
 /// `text` must end with a newline.
 pub fn write(text: &str, name: &str, key_id: [u8; 4], signature: &[u8]) -> String {
+    format!("{text}\n{}", line(name, key_id, signature))
+}
+
+/// One signature line, with its newline.
+pub fn line(name: &str, key_id: [u8; 4], signature: &[u8]) -> String {
     let blob = STANDARD.encode([&key_id[..], signature].concat());
-    format!("{text}\n{DASH}{name} {blob}\n")
+    format!("{DASH}{name} {blob}\n")
 }
 
 /// Key names are not empty and have no space of any kind and no `+`; here they are also bounded.

@@ -70,6 +70,17 @@ impl<'a> TileTree<'a> {
         ))
     }
 
+    /// The root that the log had at `size` entries, which is at least 1 and at most its size.
+    pub fn root_of_first(&self, size: u64) -> Result<Hash, AuditError> {
+        if size == 0 || size > self.size {
+            return Err(AuditError::OutOfRange {
+                index: size,
+                size: self.size,
+            });
+        }
+        self.range(0, size)
+    }
+
     /// Sibling hashes from the leaf up to the root.
     pub fn inclusion(&self, index: u64) -> Result<Vec<Hash>, AuditError> {
         if index >= self.size {

@@ -13,6 +13,7 @@ mod generate;
 mod items;
 mod keygen;
 mod logs;
+mod office;
 mod open;
 mod orders;
 mod quarantine;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, DEFAULT_PATH, Loaded};
+use crate::config::{Config, DEFAULT_PATH, Loaded, OFFICE_PATH};
 use crate::model::Explain;
 
 /// Takes the footage of docked body-worn cameras, seals it, stores it and can prove it.
@@ -43,9 +44,16 @@ Start here: `camdock demo` runs a whole station on this machine; `camdock check`
 Exit codes: 0 fine · 1 verification failed · 2 wrong usage or configuration · 3 needs attention · 4 could not run"
 )]
 pub struct Cli {
-    /// The station's configuration; roster.toml and profiles/ lie beside it
-    #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_PATH, env = "CAMDOCK_CONFIG")]
-    config: PathBuf,
+    /// The station's configuration; roster.toml and profiles/ lie beside it [default: /etc/camdock/camdock.toml]. For
+    /// `camdock office` the office's [default: /etc/camdock-office/office.toml]
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        env = "CAMDOCK_CONFIG"
+    )]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -74,6 +82,8 @@ enum Verb {
     Quarantine(quarantine::Args),
     /// Assign items to another officer
     Reassign(reassign::Args),
+    /// Run the evidence office: follow the stations' logs in the bucket and witness them
+    Office(office::Args),
     /// Make a token for the pages
     Token(token::Args),
     /// Open sealed footage with a recipient's private key
@@ -121,24 +131,30 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()) * 2);
         }
     };
+    let usual = match cli.verb {
+        Verb::Office(_) => OFFICE_PATH,
+        _ => DEFAULT_PATH,
+    };
+    let config = cli.config.unwrap_or_else(|| usual.into());
     let done = match cli.verb {
-        Verb::Run(args) => run::run(&cli.config, args),
-        Verb::Check(args) => check::run(&cli.config, args),
-        Verb::Status(args) => status::run(&cli.config, args),
-        Verb::Keygen(args) => keygen::run(&cli.config, args),
-        Verb::Items(args) => items::run(&cli.config, args),
-        Verb::Show(args) => show::run(&cli.config, args),
-        Verb::Verify(args) => verify::run(&cli.config, args),
-        Verb::Audit(args) => audit::run(&cli.config, args),
-        Verb::Confirm(args) => confirm::run(&cli.config, args),
-        Verb::Quarantine(args) => quarantine::run(&cli.config, args),
-        Verb::Reassign(args) => reassign::run(&cli.config, args),
+        Verb::Run(args) => run::run(&config, args),
+        Verb::Check(args) => check::run(&config, args),
+        Verb::Status(args) => status::run(&config, args),
+        Verb::Keygen(args) => keygen::run(&config, args),
+        Verb::Items(args) => items::run(&config, args),
+        Verb::Show(args) => show::run(&config, args),
+        Verb::Verify(args) => verify::run(&config, args),
+        Verb::Audit(args) => audit::run(&config, args),
+        Verb::Confirm(args) => confirm::run(&config, args),
+        Verb::Quarantine(args) => quarantine::run(&config, args),
+        Verb::Reassign(args) => reassign::run(&config, args),
+        Verb::Office(args) => office::run(&config, args),
         Verb::Token(args) => token::run(args),
-        Verb::Open(args) => open::run(&cli.config, args),
+        Verb::Open(args) => open::run(&config, args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Demo(args) => demo::run(args),
         Verb::Generate(args) => generate::run(args),
-        Verb::Camera(args) => camera::run(&cli.config, args),
+        Verb::Camera(args) => camera::run(&config, args),
     };
     match done {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
@@ -206,6 +222,7 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
             .or_else(|| known::<crate::camera::CameraError>(error))
             .or_else(|| known::<crate::dock::DockError>(error))
             .or_else(|| known::<crate::web::WebError>(error))
+            .or_else(|| known::<crate::office::OfficeError>(error))
     })
 }
 

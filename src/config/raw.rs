@@ -126,6 +126,88 @@ section!(RawLog => LogSection {
     level: String = "info".into(),
 });
 
+section!(RawOffice => OfficeSection {
+    name: String = String::new(),
+    state_dir: String = "/var/lib/camdock-office".into(),
+    follow_seconds: u32 = 30,
+});
+section!(RawWitness => WitnessSection {
+    name: String = String::new(),
+    listen: String = "127.0.0.1:8485".into(),
+});
+section!(RawOfficeMetrics => OfficeMetricsSection {
+    listen: String = "127.0.0.1:9485".into(),
+});
+
+/// `office.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOfficeConfig {
+    #[serde(default)]
+    office: RawOffice,
+    #[serde(default)]
+    witness: RawWitness,
+    #[serde(default)]
+    store: RawStore,
+    #[serde(default)]
+    metrics: RawOfficeMetrics,
+    #[serde(default)]
+    log: RawLog,
+    #[serde(default)]
+    stations: Vec<Spanned<RawFollowed>>,
+}
+
+pub(super) fn office_keys() -> Vec<(&'static str, &'static str)> {
+    let sections = [
+        ("office", OfficeSection::KEYS),
+        ("witness", WitnessSection::KEYS),
+        ("store", StoreSection::KEYS),
+        ("metrics", OfficeMetricsSection::KEYS),
+        ("log", LogSection::KEYS),
+    ];
+    let keys = sections
+        .into_iter()
+        .map(|(section, keys)| keys.iter().map(move |key| (section, *key)));
+    keys.flatten().collect()
+}
+
+/// A station that the office follows.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFollowed {
+    pub name: String,
+    pub log_key: String,
+    #[serde(default = "silent_hours")]
+    pub silent_hours: u32,
+}
+
+const fn silent_hours() -> u32 {
+    48
+}
+
+#[derive(Debug)]
+pub(super) struct OfficeMerged {
+    pub office: OfficeSection,
+    pub witness: WitnessSection,
+    pub store: StoreSection,
+    pub metrics: OfficeMetricsSection,
+    pub log: LogSection,
+    pub stations: Vec<Spanned<RawFollowed>>,
+}
+
+impl RawOfficeConfig {
+    pub fn merge(self) -> OfficeMerged {
+        OfficeMerged {
+            office: self.office.merge(),
+            witness: self.witness.merge(),
+            store: self.store.merge(),
+            metrics: self.metrics.merge(),
+            log: self.log.merge(),
+            stations: self.stations,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFolder {

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
+use super::office::WITNESS_KEY;
 use super::station_files::{STATION_KEY, WRAP_KEY};
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, OfficeConfig, StoreSettings};
 
 const SECRET_BYTES_MAX: usize = 64 << 10;
 const WEB_TLS_KEY: &str = "web-tls.key";
@@ -71,6 +72,16 @@ impl Secrets {
                 message: "is not 32 bytes long",
                 fix: "Restore it from your backup. `camdock keygen station` makes a new one, but with it the items still in flight on this station cannot be resumed.",
             })
+    }
+
+    /// The key that signs an office's cosignatures, PKCS#8 DER: the credential `witness.key`, else the file in its state folder.
+    pub fn witness_key(&self, config: &OfficeConfig) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+        let file = config.witness_key();
+        let how = format!(
+            "Run `camdock office keygen` once, which writes {}",
+            file.display()
+        );
+        self.load(WITNESS_KEY, &file, &how).map(|(bytes, _)| bytes)
     }
 
     /// The key of the pages' certificate, PEM: the credential `web-tls.key`, else `file`, which `[web] tls_key` names.
@@ -139,7 +150,12 @@ impl Secrets {
 
     /// The store's keys. If `credentials_file` is configured, only that counts; else systemd's credentials, else the environment.
     pub fn store(&self, config: &Config) -> Result<StoreCredentials, ConfigError> {
-        if let Some(file) = &config.store.credentials_file {
+        self.store_of(&config.store)
+    }
+
+    /// The same for any role's `[store]`.
+    pub fn store_of(&self, store: &StoreSettings) -> Result<StoreCredentials, ConfigError> {
+        if let Some(file) = &store.credentials_file {
             return store_from_file(file);
         }
         if let Some(keys) = self.store_credentials("store")? {

@@ -126,17 +126,6 @@ pub enum RetentionMode {
     None,
 }
 
-impl RetentionMode {
-    /// As S3 spells it.
-    pub const fn as_s3(self) -> Option<&'static str> {
-        match self {
-            Self::Compliance => Some("COMPLIANCE"),
-            Self::Governance => Some("GOVERNANCE"),
-            Self::None => None,
-        }
-    }
-}
-
 #[derive(Debug, Clone)]
 pub struct UploadSettings {
     /// 1 to 64; memory is this times `part_size`.

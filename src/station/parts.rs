@@ -20,8 +20,7 @@ use crate::model::OutboundView;
 use crate::preview::{self, Limits, Settings};
 use crate::seal::{Recipient, StationWrapKey};
 use crate::upload::{
-    LockMode, PaceRule, Pacer, PartMemory, RetentionPolicy, S3Store, Store, StoreConfig,
-    SystemClock,
+    PaceRule, Pacer, PartMemory, RetentionPolicy, S3Store, Store, StoreConfig, SystemClock,
 };
 
 pub fn log_key(config: &Config, secrets: &Secrets) -> anyhow::Result<LogKey> {
@@ -42,14 +41,7 @@ pub fn recipients(config: &Config) -> anyhow::Result<Vec<Recipient>> {
 }
 
 pub fn retention(config: &Config) -> Option<RetentionPolicy> {
-    let mode = match config.store.retention.as_s3()? {
-        "GOVERNANCE" => LockMode::Governance,
-        _ => LockMode::Compliance,
-    };
-    Some(RetentionPolicy {
-        mode,
-        days: config.store.retention_days,
-    })
+    RetentionPolicy::of(&config.store)
 }
 
 pub fn store(config: &Config, secrets: &Secrets) -> anyhow::Result<S3Store> {
@@ -62,20 +54,7 @@ pub fn store_to_read(config: &Config, secrets: &Secrets) -> anyhow::Result<S3Sto
 }
 
 fn client(config: &Config, keys: StoreCredentials) -> anyhow::Result<S3Store> {
-    let store = StoreConfig {
-        endpoint: config.store.endpoint.clone(),
-        path_style: config.store.path_style,
-        session_token: keys.session_token,
-        ca_file: config.store.ca_file.clone(),
-        attempt_timeout: config.store.answer,
-        ..StoreConfig::new(
-            &config.store.region,
-            &config.store.bucket,
-            &keys.access_key_id,
-            &keys.secret_access_key,
-        )
-    };
-    S3Store::new(&store).context("cannot set up the store's client")
+    S3Store::new(&StoreConfig::of(&config.store, keys)).context("cannot set up the store's client")
 }
 
 pub fn pacer(config: &Config) -> anyhow::Result<Pacer> {

@@ -81,6 +81,7 @@ impl Station {
         warn_of_unwise(warnings);
         sys::forbid_core_dumps();
         let figures = metrics::install().context("cannot set up the metrics")?;
+        metrics::begin_station();
         let (foundation, publisher) = Foundation::open(config).await?;
         let (config, shared) = (&foundation.config, &foundation.shared);
         let outbound = Arc::new(parts::outbound(

@@ -4,6 +4,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
+use crate::config::{RetentionMode, StoreCredentials, StoreSettings};
 use crate::model::Retention;
 
 /// A secret in memory; wiped on drop, never printed.
@@ -49,6 +50,25 @@ impl StoreConfig {
     }
 }
 
+impl StoreConfig {
+    /// From a validated `[store]` and its keys.
+    pub fn of(settings: &StoreSettings, keys: StoreCredentials) -> Self {
+        Self {
+            endpoint: settings.endpoint.clone(),
+            path_style: settings.path_style,
+            session_token: keys.session_token,
+            ca_file: settings.ca_file.clone(),
+            attempt_timeout: settings.answer,
+            ..Self::new(
+                &settings.region,
+                &settings.bucket,
+                &keys.access_key_id,
+                &keys.secret_access_key,
+            )
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockMode {
     /// Nobody can shorten the lock, not even the bucket's owner.
@@ -75,6 +95,19 @@ pub struct RetentionPolicy {
 }
 
 impl RetentionPolicy {
+    /// From a validated `[store]`; `None` when it asks for no lock.
+    pub fn of(settings: &StoreSettings) -> Option<Self> {
+        let mode = match settings.retention {
+            RetentionMode::Compliance => LockMode::Compliance,
+            RetentionMode::Governance => LockMode::Governance,
+            RetentionMode::None => return None,
+        };
+        Some(Self {
+            mode,
+            days: settings.retention_days,
+        })
+    }
+
     /// The lock of an object created at `now`: whole seconds, as S3 keeps them.
     pub fn from(self, now: Timestamp) -> Retention {
         let until = now

@@ -25,7 +25,7 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(10);
 
 /// Listens for as long as the task lives, and tells `bound` the real address. An address that is taken is tried again.
-pub(super) async fn listen(
+pub async fn listen(
     address: SocketAddr,
     router: Router,
     identity: Option<tls::Identity>,

@@ -39,6 +39,7 @@ use crate::model::{BayView, Completeness, OperatorAction, StatusView, Verificati
 pub use csv_rows::CsvRows;
 pub use error::WebError;
 pub use health::{Health, Need};
+pub use listener::listen;
 pub use server::{Bound, Pages};
 pub use tokens::{TOKEN_PREFIX, hash_of, new_token};
 

@@ -20,7 +20,7 @@ const FLOORS: [(u8, &[&str]); 8] = [
     (2, &["journal", "config"]),
     (3, &["dock", "camera", "seal", "preview", "upload", "audit"]),
     (4, &["web", "ingest"]),
-    (5, &["station", "root"]),
+    (5, &["station", "office", "root"]),
     (6, &["cli"]),
     (7, &["main", "bin"]),
 ];

@@ -2,7 +2,7 @@
 //!
 //! It only reads; each diagnosis that is not fine names its fix.
 
-mod diagnosis;
+pub mod diagnosis;
 mod machine;
 mod steps;
 mod store;

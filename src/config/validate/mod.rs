@@ -11,12 +11,13 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroize as _;
 
 mod dock;
+mod office;
 mod preview;
 mod store;
 mod upload;
 mod web;
 
-use super::raw::{Merged, Setting};
+use super::raw::{LogSection, Merged, Setting};
 use super::settings::{
     Config, IngestSettings, LogSettings, RecipientFile, SealSettings, SpoolSettings,
     StationSettings,
@@ -110,6 +111,8 @@ impl Check<'_> {
     }
 }
 
+pub(super) use office::office;
+
 pub(super) fn config(
     path: &Path,
     text: &str,
@@ -128,22 +131,14 @@ pub(super) fn config(
     let station = station(&mut check, &merged);
     let dock = dock::section(&mut check, &merged);
     let seal = seal(&mut check, &merged, warnings);
-    let store = store::section(&mut check, &merged, warnings);
+    let store = store::section(&mut check, &merged.store, warnings);
     let upload = upload::section(&mut check, &merged);
     let ingest = ingest(&mut check, &merged);
     let preview = preview::section(&mut check, &merged);
     let (web, metrics) = web::sections(&mut check, &merged);
-    let log = log(&mut check, &merged);
-    let mut problems = check.problems;
-    let (Some(station), true) = (station, problems.is_empty()) else {
-        return Err(if problems.len() == 1 {
-            problems.remove(0)
-        } else {
-            ConfigError::Several {
-                file: path.to_owned(),
-                problems,
-            }
-        });
+    let log = log(&mut check, &merged.log);
+    let (Some(station), true) = (station, check.problems.is_empty()) else {
+        return Err(all_of(path, check.problems));
     };
     let spool = SpoolSettings {
         dir: if merged.spool.dir.value.is_empty() {
@@ -174,6 +169,17 @@ pub(super) fn config(
         metrics,
         log,
     })
+}
+
+/// One problem as it is, several as a list.
+fn all_of(path: &Path, mut problems: Vec<ConfigError>) -> ConfigError {
+    if problems.len() == 1 {
+        return problems.remove(0);
+    }
+    ConfigError::Several {
+        file: path.to_owned(),
+        problems,
+    }
 }
 
 fn station(check: &mut Check<'_>, merged: &Merged) -> Option<StationSettings> {
@@ -337,8 +343,7 @@ fn ingest(check: &mut Check<'_>, merged: &Merged) -> IngestSettings {
     }
 }
 
-fn log(check: &mut Check<'_>, merged: &Merged) -> LogSettings {
-    let raw = &merged.log;
+fn log(check: &mut Check<'_>, raw: &LogSection) -> LogSettings {
     check.ensure(
         EnvFilter::builder().parse(&raw.level.value).is_ok() && !raw.level.value.is_empty(),
         raw.level.at.as_ref(),

@@ -1,13 +1,12 @@
 use super::Check;
-use crate::config::raw::Merged;
+use crate::config::raw::StoreSection;
 use crate::config::settings::{RetentionMode, StoreSettings};
 
 pub(super) fn section(
     check: &mut Check<'_>,
-    merged: &Merged,
+    raw: &StoreSection,
     warnings: &mut Vec<String>,
 ) -> StoreSettings {
-    let raw = &merged.store;
     let bucket = &raw.bucket.value;
     if bucket.is_empty() {
         check.missing(

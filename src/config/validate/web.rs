@@ -74,7 +74,11 @@ pub(super) fn sections(check: &mut Check<'_>, merged: &Merged) -> (WebSettings, 
 }
 
 /// An empty text means: do not listen.
-fn address(check: &mut Check<'_>, setting: &Setting<String>, example: &str) -> Option<SocketAddr> {
+pub(super) fn address(
+    check: &mut Check<'_>,
+    setting: &Setting<String>,
+    example: &str,
+) -> Option<SocketAddr> {
     if setting.value.is_empty() {
         return None;
     }

@@ -9,6 +9,7 @@ mod docking;
 mod file;
 mod gap;
 mod log;
+mod office;
 mod pages;
 mod preview;
 mod seal;
@@ -107,6 +108,10 @@ pub const TOPICS: &[Topic] = &[
     Topic {
         title: "The station",
         codes: station::CODES,
+    },
+    Topic {
+        title: "The office",
+        codes: office::CODES,
     },
     Topic {
         title: "Configuration and secrets",

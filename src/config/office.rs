@@ -1,0 +1,70 @@
+//! `office.toml`, validated.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{ConfigError, LogSettings, StoreSettings, file, raw, validate};
+use crate::model::StationName;
+
+/// The office's configuration file, unless the command line names another.
+pub const OFFICE_PATH: &str = "/etc/camdock-office/office.toml";
+
+#[derive(Debug, Clone)]
+pub struct OfficeConfig {
+    pub name: StationName,
+    pub state_dir: PathBuf,
+    /// Between two looks at a station's log.
+    pub follow_interval: Duration,
+    /// In cosignatures: no space, no `+`. Default `camdock-office/<name>`.
+    pub witness_name: String,
+    /// Where logs may be sent to be cosigned.
+    pub witness_listen: Option<SocketAddr>,
+    pub metrics_listen: Option<SocketAddr>,
+    pub store: StoreSettings,
+    pub log: LogSettings,
+    /// At least one; names and origins differ.
+    pub stations: Vec<FollowedStation>,
+}
+
+#[derive(Debug, Clone)]
+pub struct FollowedStation {
+    pub name: StationName,
+    /// As `name+keyid+key`; the audit room parses it.
+    pub log_key: String,
+    /// A log that has not grown for so long is an alarm.
+    pub silence: Duration,
+}
+
+impl OfficeConfig {
+    /// Reads `path`; returns the warnings for the operator, too.
+    pub fn load(path: &Path) -> Result<(Self, Vec<String>), ConfigError> {
+        let path = std::path::absolute(path).map_err(|source| ConfigError::Read {
+            file: path.to_owned(),
+            source,
+        })?;
+        let text = file::read_text(&path, file::CONFIG_BYTES_MAX)?;
+        let raw: raw::RawOfficeConfig = file::parse(&path, &text)?;
+        let mut warnings = Vec::new();
+        let config = validate::office(&path, &text, raw.merge(), &mut warnings)?;
+        Ok((config, warnings))
+    }
+
+    /// Every key of `office.toml` with its section, for documentation and tests.
+    pub fn known_keys() -> Vec<(&'static str, &'static str)> {
+        raw::office_keys()
+    }
+
+    /// The key that signs cosignatures, and nothing else.
+    pub fn witness_key(&self) -> PathBuf {
+        self.state_dir.join("keys").join(WITNESS_KEY)
+    }
+
+    /// What was cosigned, a folder for each log.
+    pub fn witness_dir(&self) -> PathBuf {
+        self.state_dir.join("witness")
+    }
+}
+
+/// The name of the witness's private key, as a file and as a systemd credential.
+pub(super) const WITNESS_KEY: &str = "witness.key";

@@ -1,0 +1,152 @@
+//! `office.toml`: merged values become the checked [`OfficeConfig`].
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use super::{Check, store, web};
+use crate::config::office::{FollowedStation, OfficeConfig};
+use crate::config::raw::OfficeMerged;
+use crate::config::{ConfigError, file};
+use crate::model::StationName;
+
+const STATIONS_MAX: usize = 1000;
+const NAME: &str = "Use 1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit.";
+
+pub fn office(
+    path: &Path,
+    text: &str,
+    merged: OfficeMerged,
+    warnings: &mut Vec<String>,
+) -> Result<OfficeConfig, ConfigError> {
+    let mut check = Check {
+        path,
+        text,
+        problems: Vec::new(),
+    };
+    let raw = &merged.office;
+    let name = StationName::from_str(&raw.name.value).ok();
+    if raw.name.value.is_empty() {
+        check.missing(
+            "name",
+            "Give the office a name in [office], for example `name = \"leeds-office\"`.",
+        );
+    } else {
+        check.ensure(
+            name.is_some(),
+            raw.name.at.as_ref(),
+            "name",
+            "is not a name",
+            NAME,
+        );
+    }
+    check.number(
+        &raw.follow_seconds,
+        1..=3600,
+        "follow_seconds",
+        "Use 1 to 3600 seconds; 30 suits most.",
+    );
+    let witness = &merged.witness;
+    check.ensure(
+        witness.name.value.len() <= 200
+            && (witness.name.value.bytes()).all(|b| b.is_ascii_graphic() && b != b'+'),
+        witness.name.at.as_ref(),
+        "name",
+        "cannot stand in a cosignature",
+        "Use at most 200 printable ASCII characters without spaces or `+`, for example `evidence.police.example/witness`.",
+    );
+    let witness_listen = web::address(&mut check, &witness.listen, "127.0.0.1:8485");
+    let metrics_listen = web::address(&mut check, &merged.metrics.listen, "127.0.0.1:9485");
+    check.ensure(
+        metrics_listen.is_none_or(|address| address.ip().is_loopback()),
+        merged.metrics.listen.at.as_ref(),
+        "listen",
+        "of [metrics] is reachable from other machines",
+        "Listen on a loopback address such as 127.0.0.1:9485, or \"\" for none.",
+    );
+    let stations = stations(&mut check, &merged);
+    let store = store::section(&mut check, &merged.store, warnings);
+    let log = super::log(&mut check, &merged.log);
+    let state_dir = check.path(&raw.state_dir.value);
+    let (Some(name), true) = (name, check.problems.is_empty()) else {
+        return Err(super::all_of(path, check.problems));
+    };
+    let witness_name = match witness.name.value.as_str() {
+        "" => format!("camdock-office/{name}"),
+        given => given.to_owned(),
+    };
+    Ok(OfficeConfig {
+        witness_name,
+        name,
+        state_dir,
+        follow_interval: Duration::from_secs(raw.follow_seconds.value.into()),
+        witness_listen,
+        metrics_listen,
+        store,
+        log,
+        stations,
+    })
+}
+
+fn stations(check: &mut Check<'_>, merged: &OfficeMerged) -> Vec<FollowedStation> {
+    if merged.stations.is_empty() {
+        check.missing(
+            "stations",
+            "Name each station with its log's public key: [[stations]], `name = \"leeds-north-1\"`, `log_key = \"…\"`. The key is in the station's state folder, keys/log.pub; bring it here by a way that you trust.",
+        );
+    }
+    let first = merged.stations.first().map(toml::Spanned::span);
+    check.ensure(
+        merged.stations.len() <= STATIONS_MAX,
+        first.as_ref(),
+        "stations",
+        "has too many entries",
+        "Follow at most 1000 stations.",
+    );
+    let (mut names, mut keys) = (HashSet::new(), HashSet::new());
+    let mut stations = Vec::new();
+    for entry in merged.stations.iter().take(STATIONS_MAX) {
+        let span = entry.span();
+        let raw = entry.get_ref();
+        let line = file::position(check.text, span.start).0;
+        let name = StationName::from_str(&raw.name);
+        check.ensure(
+            name.is_ok(),
+            Some(&span),
+            "stations",
+            "has a name that is not a station's",
+            NAME,
+        );
+        check.ensure(
+            names.insert(raw.name.clone()) && keys.insert(raw.log_key.clone()),
+            Some(&span),
+            "stations",
+            "has a name or a key twice",
+            "Each station has one entry and a key of its own.",
+        );
+        check.ensure(
+            (1..=8760).contains(&raw.silent_hours),
+            Some(&span),
+            "silent_hours",
+            "is out of range",
+            "Use 1 to 8760 hours.",
+        );
+        if raw.log_key.is_empty() {
+            check.wrong(
+                Some(&span),
+                "log_key",
+                "is empty",
+                format!("Give the key of the station in line {line}: it is in the station's state folder, keys/log.pub."),
+            );
+        }
+        if let Ok(name) = name {
+            stations.push(FollowedStation {
+                name,
+                log_key: raw.log_key.clone(),
+                silence: Duration::from_secs(u64::from(raw.silent_hours) * 3600),
+            });
+        }
+    }
+    stations
+}

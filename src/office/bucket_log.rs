@@ -1,0 +1,32 @@
+//! A station's log in the bucket, read by a thread that may block.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use crate::audit::{AuditError, LogSource};
+use crate::upload::Store;
+
+/// A checkpoint or a tile of hashes is far smaller. A hostile bucket fills no memory.
+const BYTES_MAX: u64 = 64 << 10;
+
+pub struct BucketLog {
+    pub store: Arc<dyn Store>,
+    /// Of the log's files, with a slash at its end.
+    pub prefix: String,
+    pub runtime: Handle,
+}
+
+impl LogSource for BucketLog {
+    fn read(&self, key: &str) -> Result<Option<Vec<u8>>, AuditError> {
+        let key = format!("{}{key}", self.prefix);
+        match self.runtime.block_on(self.store.get(&key, BYTES_MAX)) {
+            Ok(found) => Ok(found.map(|bytes| bytes.to_vec())),
+            Err(error) => Err(AuditError::Read {
+                key,
+                source: io::Error::other(error),
+            }),
+        }
+    }
+}

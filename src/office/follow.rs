@@ -1,0 +1,285 @@
+//! Follows one station's log in the bucket: proves that it only grew, has it cosigned, and puts the cosigned checkpoint back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::bucket_log::BucketLog;
+use super::standing::Standing;
+use super::witness::{Cosigned, Refusal, Witness, WitnessedLog};
+use super::{OfficeError, station_key};
+use crate::audit::{AddCheckpoint, AuditError, Checkpoint, Growth, LogSource as _, growth};
+use crate::config::{FollowedStation, OfficeConfig};
+use crate::metrics;
+use crate::model::Explain as _;
+use crate::upload::{Backoff, Body, RetentionPolicy, Store, list_all};
+
+/// Cosigned checkpoints that are looked through after a lost record.
+const KEPT_MAX: usize = 1_000_000;
+const NOTE_MAX: u64 = 64 << 10;
+
+pub struct Follower {
+    store: Arc<dyn Store>,
+    witness: Arc<Witness>,
+    station: FollowedStation,
+    origin: String,
+    /// Of the station's log in the bucket.
+    log_prefix: String,
+    /// Of the cosigned checkpoints in the bucket.
+    kept_prefix: String,
+    interval: Duration,
+    retention: Option<RetentionPolicy>,
+    /// The bucket was asked for what this witness had cosigned before.
+    recalled: bool,
+    /// The size whose cosigned checkpoint is known to be in the bucket.
+    published: u64,
+    /// The problem that was logged last, so that it is logged once.
+    logged: Option<&'static str>,
+}
+
+impl Follower {
+    pub fn new(
+        config: &OfficeConfig,
+        station: &FollowedStation,
+        store: &Arc<dyn Store>,
+        witness: &Arc<Witness>,
+    ) -> Result<Self, OfficeError> {
+        let prefix = &config.store.prefix;
+        Ok(Self {
+            store: Arc::clone(store),
+            witness: Arc::clone(witness),
+            origin: station_key(station)?.name().to_owned(),
+            log_prefix: format!("{prefix}log/{}/", station.name),
+            kept_prefix: format!("{prefix}witness/{}/{}/", config.name, station.name),
+            station: station.clone(),
+            interval: config.follow_interval,
+            retention: RetentionPolicy::of(&config.store),
+            recalled: false,
+            published: 0,
+            logged: None,
+        })
+    }
+
+    /// Follows until `stop` is true. One station's trouble delays no other.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let backoff = Backoff::default();
+        let mut failures = 0u32;
+        while !*stop.borrow() {
+            let round = tokio::select! {
+                round = self.round() => round,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            let found = round.and_then(|()| self.silence());
+            self.tell(found.as_ref().err());
+            let pause = if let Err(OfficeError::Store(_)) = &found {
+                failures += 1;
+                backoff.delay(failures, failures.wrapping_mul(2_654_435_761), None)
+            } else {
+                failures = 0;
+                self.interval
+            };
+            tokio::select! { () = tokio::time::sleep(pause) => {}, _ = stop.changed() => {} }
+        }
+    }
+
+    fn log(&self) -> Option<&WitnessedLog> {
+        self.witness.log(&self.origin)
+    }
+
+    async fn round(&mut self) -> Result<(), OfficeError> {
+        if !self.recalled {
+            self.recall().await?;
+            self.recalled = true;
+        }
+        let source = BucketLog {
+            store: Arc::clone(&self.store),
+            prefix: self.log_prefix.clone(),
+            runtime: Handle::current(),
+        };
+        let (witness, origin) = (Arc::clone(&self.witness), self.origin.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            let log = witness.log(&origin);
+            log.map_or(Ok(()), |log| look(&witness, log, &source))
+        });
+        looked.await.map_err(|_| AuditError::Closed)??;
+        self.publish().await
+    }
+
+    /// Takes back from the bucket what this witness had cosigned, so that a lost disk does not make it trust anew.
+    async fn recall(&self) -> Result<(), OfficeError> {
+        let Some(log) = self.log() else { return Ok(()) };
+        let kept = list_all(&*self.store, &self.kept_prefix, KEPT_MAX).await?;
+        let size = |key: &str| -> Option<u64> {
+            let name = key.strip_prefix(&self.kept_prefix)?;
+            name.split('-').next()?.parse().ok()
+        };
+        let newest = kept
+            .iter()
+            .filter_map(|object| Some((size(&object.key)?, &object.key)));
+        let Some((_, key)) = newest.max() else {
+            return Ok(());
+        };
+        if let Some(bytes) = self.store.get(key, NOTE_MAX).await? {
+            let note = String::from_utf8_lossy(&bytes).into_owned();
+            log.take_back(log.read(note, self.witness.public())?)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the latest cosigned checkpoint into the bucket, once.
+    async fn publish(&mut self) -> Result<(), OfficeError> {
+        let latest = self.log().and_then(WitnessedLog::latest);
+        let Some(Cosigned {
+            checkpoint, note, ..
+        }) = latest
+        else {
+            return Ok(());
+        };
+        if self.published == checkpoint.size {
+            return Ok(());
+        }
+        let key = format!(
+            "{}{}-{}",
+            self.kept_prefix, checkpoint.size, checkpoint.root
+        );
+        let lock = self.retention.map(|policy| policy.from(Timestamp::now()));
+        self.store
+            .put_once(&key, Body::new(note), lock.as_ref())
+            .await?;
+        self.published = checkpoint.size;
+        Ok(())
+    }
+
+    fn silence(&self) -> Result<(), OfficeError> {
+        let latest = self.log().and_then(WitnessedLog::latest);
+        let since = latest.map(|latest| Timestamp::now().duration_since(latest.at));
+        match since.and_then(|since| Duration::try_from(since).ok()) {
+            Some(since) if since > self.station.silence => Err(OfficeError::Silent {
+                station: self.station.name.clone(),
+                hours: since.as_secs() / 3600,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn tell(&mut self, problem: Option<&OfficeError>) {
+        let code = problem.map(OfficeError::label);
+        match problem {
+            Some(error) if self.logged != code => {
+                metrics::error(error.label());
+                tracing::error!(
+                    code = error.label(),
+                    station = %self.station.name,
+                    error = error as &dyn std::error::Error,
+                    next_step = error.next_step(),
+                    "a station's log needs attention"
+                );
+            }
+            None if self.logged.is_some() => {
+                tracing::info!(station = %self.station.name, "the station's log is in order again");
+            }
+            _ => {}
+        }
+        self.logged = code;
+        let Some(log) = self.log() else { return };
+        let latest = log.latest();
+        let standing = Standing {
+            station: self.station.name.clone(),
+            looked_at: Timestamp::now(),
+            cosigned_entries: latest.as_ref().map_or(0, |latest| latest.checkpoint.size),
+            cosigned_at: latest.map(|latest| latest.at),
+            code: code.map(str::to_owned),
+            problem: problem.map(described),
+        };
+        if let Err(error) = standing.keep(log) {
+            tracing::warn!(code = error.label(), %error, next_step = error.next_step(), "how a log stands could not be kept");
+        }
+    }
+}
+
+/// An error with its causes.
+fn described(error: &OfficeError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+/// Reads the bucket's checkpoint, compares it with what was cosigned, and has it cosigned if the log only grew.
+fn look(witness: &Witness, log: &WitnessedLog, source: &BucketLog) -> Result<(), OfficeError> {
+    let station = || log.station.clone();
+    let Some(bytes) = source.read("checkpoint")? else {
+        return Err(OfficeError::NoLog { station: station() });
+    };
+    let note = String::from_utf8(bytes).map_err(|_| AuditError::Note("it is not text"))?;
+    let now = log.verifier.open(&note)?;
+    let rewritten = |cosigned: &Checkpoint| OfficeError::Rewritten {
+        station: station(),
+        cosigned: cosigned.size,
+        size: now.size,
+    };
+    let known = log.latest().map(|latest| latest.checkpoint);
+    if let Some(known) = &known
+        && log.frozen()
+    {
+        return Err(rewritten(known));
+    }
+    let proof = match &known {
+        None => Vec::new(),
+        Some(known) if *known == now => return Ok(()),
+        Some(known) if known.size == now.size => {
+            log.keep_contradiction(&note)?;
+            return Err(rewritten(known));
+        }
+        Some(known) if now.size < known.size => {
+            return Err(shorter(log, source, known, &now, &note)?);
+        }
+        Some(known) => match growth(source, known, &now)? {
+            Growth::Grown(proof) => proof,
+            Growth::Rewritten => {
+                log.keep_contradiction(&note)?;
+                return Err(rewritten(known));
+            }
+            Growth::TilesUnfit => return Err(OfficeError::TilesUnfit { station: station() }),
+        },
+    };
+    let old = known.map_or(0, |known| known.size);
+    match witness.answer(&AddCheckpoint::body(old, &proof, &note), Timestamp::now()) {
+        // Or somebody else brought a newer checkpoint meanwhile: the next look compares with that.
+        Ok(_) | Err(Refusal::OtherSize(_)) => Ok(()),
+        Err(Refusal::Record(error)) => Err(error),
+        Err(Refusal::Malformed(error) | Refusal::Unsigned(error)) => Err(error.into()),
+        Err(_) => Err(OfficeError::TilesUnfit { station: station() }),
+    }
+}
+
+/// A shorter log than was cosigned: put back to an older state, or another log.
+fn shorter(
+    log: &WitnessedLog,
+    source: &BucketLog,
+    known: &Checkpoint,
+    now: &Checkpoint,
+    note: &str,
+) -> Result<OfficeError, OfficeError> {
+    // The tiles of the longer log may be gone with it; then nothing but the roll-back can be said.
+    if matches!(growth(source, now, known), Ok(Growth::Rewritten)) {
+        log.keep_contradiction(note)?;
+        return Ok(OfficeError::Rewritten {
+            station: log.station.clone(),
+            cosigned: known.size,
+            size: now.size,
+        });
+    }
+    Ok(OfficeError::RolledBack {
+        station: log.station.clone(),
+        cosigned: known.size,
+        size: now.size,
+    })
+}

@@ -1,0 +1,120 @@
+//! The evidence office: follows the logs of stations in the bucket and witnesses them.
+//!
+//! Keeps promise 11: a log that no longer contains what was signed before is found, named and never cosigned. It believes no
+//! station: a cosignature says that a log only grew, and nothing of its entries. It never reads footage and holds no key that
+//! opens any.
+
+mod bucket_log;
+mod error;
+mod follow;
+mod server;
+mod standing;
+mod witness;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::audit::{LogKey, VerifierKey, WitnessKey};
+use crate::config::{OfficeConfig, Secrets};
+use crate::durable;
+use crate::metrics;
+use crate::upload::{S3Store, Store, StoreConfig};
+
+pub use error::OfficeError;
+pub use standing::{Standing, standings};
+
+use follow::Follower;
+use witness::{Witness, WitnessedLog};
+
+/// Follows and witnesses until SIGTERM or Ctrl-C.
+pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
+    let figures = metrics::install().context("cannot set up the metrics")?;
+    let witness = Arc::new(open_witness(&config)?);
+    let store: Arc<dyn Store> = Arc::new(open_store(&config)?);
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    for station in &config.stations {
+        let follower = Follower::new(&config, station, &store, &witness)?;
+        tasks.spawn(follower.run(stopped.clone()));
+    }
+    let mut servers = JoinSet::new();
+    server::start(&config, &witness, figures, &mut servers);
+    let (mut end, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    tracing::info!(office = %config.name, witness = %witness.public(), stations = config.stations.len(), "the office follows its stations");
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    tokio::select! { _ = end.recv() => {}, _ = interrupt.recv() => {} }
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    let _ = stop.send(true);
+    servers.shutdown().await;
+    while tasks.join_next().await.is_some() {}
+    tracing::info!("the office has stopped");
+    Ok(())
+}
+
+/// The store's client, with the office's own credentials.
+pub fn open_store(config: &OfficeConfig) -> anyhow::Result<S3Store> {
+    let keys = Secrets::from_environment().store_of(&config.store)?;
+    S3Store::new(&StoreConfig::of(&config.store, keys)).context("cannot set up the store's client")
+}
+
+/// The witness with what it remembers of each station's log.
+fn open_witness(config: &OfficeConfig) -> anyhow::Result<Witness> {
+    let key = witness_key(config)?;
+    let mut witness = Witness::new(&config.witness_name, key)?;
+    for station in &config.stations {
+        let verifier = station_key(station)?;
+        let log = WitnessedLog::open(
+            &config.witness_dir(),
+            station.name.clone(),
+            verifier,
+            witness.public(),
+        )?;
+        witness.add(log)?;
+    }
+    Ok(witness)
+}
+
+/// The key that others check the office's cosignatures with.
+pub fn witness_public(config: &OfficeConfig) -> anyhow::Result<WitnessKey> {
+    Ok(witness_key(config)?.witness(&config.witness_name)?)
+}
+
+fn witness_key(config: &OfficeConfig) -> anyhow::Result<LogKey> {
+    let pkcs8 = Secrets::from_environment().witness_key(config)?;
+    LogKey::from_pkcs8(&pkcs8).context("the witness's key cannot sign")
+}
+
+/// The key of a station's log as configured.
+pub fn station_key(station: &crate::config::FollowedStation) -> Result<VerifierKey, OfficeError> {
+    station
+        .log_key
+        .parse()
+        .map_err(|source| OfficeError::StationKey {
+            station: station.name.clone(),
+            source,
+        })
+}
+
+/// Makes the witness's key pair; never replaces one.
+pub fn make_key(config: &OfficeConfig) -> anyhow::Result<WitnessKey> {
+    let path = config.witness_key();
+    if path.exists() {
+        anyhow::bail!(
+            "{} exists already; a witness's key is never replaced",
+            path.display()
+        );
+    }
+    durable::create_dir(path.parent().unwrap_or(Path::new("/")))?;
+    let (key, pkcs8) = LogKey::generate()?;
+    durable::write_atomic(&path, &pkcs8)?;
+    Ok(key.witness(&config.witness_name)?)
+}

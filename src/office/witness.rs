@@ -1,0 +1,265 @@
+//! What the witness has cosigned, and the one step in which it compares, keeps and signs.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use thiserror::Error;
+
+use super::OfficeError;
+use crate::audit::{
+    AddCheckpoint, AuditError, Checkpoint, LogKey, VerifierKey, WitnessKey, has_grown,
+};
+use crate::durable;
+use crate::model::{Sha256Digest, StationName};
+
+/// The latest cosigned checkpoint.
+const LATEST: &str = "checkpoint";
+/// The two signed checkpoints that contradict each other: the proof that a log was rewritten.
+const EARLIER: &str = "rewritten-earlier";
+const LATER: &str = "rewritten-later";
+
+pub struct Witness {
+    key: LogKey,
+    public: WitnessKey,
+    /// By origin.
+    logs: HashMap<String, WitnessedLog>,
+}
+
+pub struct WitnessedLog {
+    pub station: StationName,
+    pub verifier: VerifierKey,
+    dir: PathBuf,
+    record: Mutex<Record>,
+}
+
+#[derive(Default)]
+struct Record {
+    latest: Option<Cosigned>,
+    /// The log was rewritten: nothing of it is cosigned until a person has decided.
+    frozen: bool,
+}
+
+/// A checkpoint with this witness's cosignature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cosigned {
+    pub checkpoint: Checkpoint,
+    pub note: String,
+    pub at: Timestamp,
+}
+
+/// Why a checkpoint is not cosigned.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    #[error("the request is malformed")]
+    Malformed(#[source] AuditError),
+    #[error("no log of this origin is witnessed here")]
+    UnknownLog,
+    #[error("the checkpoint has no signature by the log's key")]
+    Unsigned(#[source] AuditError),
+    #[error("the old size is larger than the checkpoint's")]
+    OldTooLarge,
+    /// The size that was cosigned last.
+    #[error("the log was last cosigned with {0} entries")]
+    OtherSize(u64),
+    #[error("the proof does not show that the log has grown")]
+    NotGrown,
+    /// Both checkpoints are kept.
+    #[error("another checkpoint of this size was cosigned")]
+    Contradiction,
+    #[error("this log was rewritten and is not cosigned until a person has decided")]
+    Frozen,
+    #[error("the witness cannot keep what it has seen")]
+    Record(#[from] OfficeError),
+}
+
+impl Witness {
+    pub fn new(name: &str, key: LogKey) -> Result<Self, AuditError> {
+        Ok(Self {
+            public: key.witness(name)?,
+            key,
+            logs: HashMap::new(),
+        })
+    }
+
+    pub fn add(&mut self, log: WitnessedLog) -> Result<(), OfficeError> {
+        let origin = log.verifier.name().to_owned();
+        match self.logs.insert(origin.clone(), log) {
+            None => Ok(()),
+            Some(_) => Err(OfficeError::SameOrigin { origin }),
+        }
+    }
+
+    pub fn public(&self) -> &WitnessKey {
+        &self.public
+    }
+
+    pub fn log(&self, origin: &str) -> Option<&WitnessedLog> {
+        self.logs.get(origin)
+    }
+
+    /// The log whose origin has this SHA-256.
+    pub fn log_of_hash(&self, hash: &str) -> Option<&WitnessedLog> {
+        let mut logs = self.logs.iter();
+        logs.find(|(origin, _)| Sha256Digest::of(origin.as_bytes()).to_string() == hash)
+            .map(|(_, log)| log)
+    }
+
+    /// Answers a request of C2SP tlog-witness: the signature line, once the checkpoint is durably kept.
+    pub fn answer(&self, body: &str, now: Timestamp) -> Result<String, Refusal> {
+        let request = AddCheckpoint::parse(body).map_err(Refusal::Malformed)?;
+        let origin = request.note.lines().next().unwrap_or_default();
+        let log = self.logs.get(origin).ok_or(Refusal::UnknownLog)?;
+        let checkpoint = log.verifier.open(request.note).map_err(Refusal::Unsigned)?;
+        if request.old > checkpoint.size {
+            return Err(Refusal::OldTooLarge);
+        }
+        let mut record = log.record.lock();
+        let known = record.latest.as_ref().map(|latest| &latest.checkpoint);
+        if record.frozen {
+            return Err(Refusal::Frozen);
+        }
+        let size = known.map_or(0, |known| known.size);
+        if request.old != size {
+            return Err(Refusal::OtherSize(size));
+        }
+        if let Some(known) = known
+            && known.size == checkpoint.size
+            && known.root != checkpoint.root
+        {
+            log.freeze(&mut record, request.note)?;
+            return Err(Refusal::Contradiction);
+        }
+        if !has_grown(known, &checkpoint, &request.proof) {
+            return Err(Refusal::NotGrown);
+        }
+        let cosigned = self.cosign(log, &mut record, request.note, checkpoint, now)?;
+        let line = cosigned.note.lines().last().unwrap_or_default();
+        Ok(format!("{line}\n"))
+    }
+
+    /// Compares, keeps and signs under one lock: `record` is that of `log`.
+    fn cosign(
+        &self,
+        log: &WitnessedLog,
+        record: &mut Record,
+        note: &str,
+        checkpoint: Checkpoint,
+        now: Timestamp,
+    ) -> Result<Cosigned, OfficeError> {
+        // Signatures of others are not this witness's to pass on.
+        let note = log.verifier.only_signature(note)?;
+        let line = self.key.cosign(self.public.name(), &note, now)?;
+        let cosigned = Cosigned {
+            checkpoint,
+            note: note + &line,
+            at: now,
+        };
+        durable::create_dir(&log.dir)?;
+        durable::write_atomic(&log.dir.join(LATEST), cosigned.note.as_bytes())?;
+        record.latest = Some(cosigned.clone());
+        Ok(cosigned)
+    }
+}
+
+impl WitnessedLog {
+    /// With what was kept below `dir`.
+    pub fn open(
+        dir: &Path,
+        station: StationName,
+        verifier: VerifierKey,
+        own: &WitnessKey,
+    ) -> Result<Self, OfficeError> {
+        let hash = Sha256Digest::of(verifier.name().as_bytes());
+        let log = Self {
+            dir: dir.join(hash.to_string()),
+            station,
+            verifier,
+            record: Mutex::default(),
+        };
+        let kept = log.kept(LATEST)?;
+        let latest = kept.map(|note| log.read(note, own)).transpose()?;
+        *log.record.lock() = Record {
+            latest,
+            frozen: log.kept(LATER)?.is_some(),
+        };
+        Ok(log)
+    }
+
+    fn kept(&self, name: &str) -> Result<Option<String>, OfficeError> {
+        match fs::read_to_string(self.dir.join(name)) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(OfficeError::ReadRecord {
+                station: self.station.clone(),
+                source,
+            }),
+        }
+    }
+
+    /// A note that this witness has cosigned before, from wherever it was kept.
+    pub fn read(&self, note: String, own: &WitnessKey) -> Result<Cosigned, OfficeError> {
+        let wrong = |what: String| OfficeError::OwnRecord {
+            station: self.station.clone(),
+            what,
+        };
+        let checkpoint = self
+            .verifier
+            .open(&note)
+            .map_err(|e| wrong(e.to_string()))?;
+        match own.cosigned(&note) {
+            Ok(Some(at)) => Ok(Cosigned {
+                checkpoint,
+                note,
+                at,
+            }),
+            Ok(None) => Err(wrong("it has no cosignature by this witness".into())),
+            Err(error) => Err(wrong(error.to_string())),
+        }
+    }
+
+    pub fn latest(&self) -> Option<Cosigned> {
+        self.record.lock().latest.clone()
+    }
+
+    pub fn frozen(&self) -> bool {
+        self.record.lock().frozen
+    }
+
+    /// Takes back what this witness had cosigned before it lost its own record. It never goes back to less.
+    pub fn take_back(&self, cosigned: Cosigned) -> Result<(), OfficeError> {
+        let mut record = self.record.lock();
+        if (record.latest.as_ref()).is_some_and(|l| l.checkpoint.size >= cosigned.checkpoint.size) {
+            return Ok(());
+        }
+        durable::create_dir(&self.dir)?;
+        durable::write_atomic(&self.dir.join(LATEST), cosigned.note.as_bytes())?;
+        record.latest = Some(cosigned);
+        Ok(())
+    }
+
+    /// Keeps the checkpoint that contradicts the latest cosigned one, and cosigns nothing of this log any more.
+    pub fn keep_contradiction(&self, note: &str) -> Result<(), OfficeError> {
+        self.freeze(&mut self.record.lock(), note)
+    }
+
+    fn freeze(&self, record: &mut Record, note: &str) -> Result<(), OfficeError> {
+        if record.frozen {
+            return Ok(());
+        }
+        durable::create_dir(&self.dir)?;
+        let earlier = record.latest.as_ref().map_or("", |latest| &latest.note);
+        durable::write_atomic(&self.dir.join(EARLIER), earlier.as_bytes())?;
+        durable::write_atomic(&self.dir.join(LATER), note.as_bytes())?;
+        record.frozen = true;
+        Ok(())
+    }
+
+    /// Where the record lies, and the standing beside it.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}

@@ -1,0 +1,255 @@
+//! A bucket with stations' logs, and an office that follows them.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use camdock::audit::{Checkpoint, Log, LogKey, VerifierKey, WitnessKey, log_files};
+use camdock::upload::{Body, S3Store, Store as _};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::support::SeaweedFs;
+
+const LIMIT: Duration = Duration::from_secs(30);
+static STORE: LazyLock<SeaweedFs> = LazyLock::new(SeaweedFs::start);
+
+/// A station's log in a folder, with the key that its root has, too.
+pub struct Station {
+    pub name: &'static str,
+    key: Vec<u8>,
+    dir: PathBuf,
+}
+
+impl Station {
+    pub fn origin(&self) -> String {
+        format!("camdock/{}", self.name)
+    }
+
+    pub fn verifier(&self) -> VerifierKey {
+        let key = LogKey::from_pkcs8(&self.key).unwrap();
+        key.verifier(&self.origin()).unwrap()
+    }
+
+    /// The same station with another, empty log: its root can make one.
+    pub fn forked(&self) -> Self {
+        Self {
+            name: self.name,
+            key: self.key.clone(),
+            dir: self.dir.with_extension("fork"),
+        }
+    }
+
+    /// Appends entries; returns the signed checkpoint.
+    pub fn append(&self, entries: &[&str]) -> String {
+        let key = LogKey::from_pkcs8(&self.key).unwrap();
+        let mut log = Log::open(&self.dir, key, &self.origin()).unwrap();
+        for entry in entries {
+            log.append(&[format!("{{\"v\":\"{entry}\"}}").into_bytes()])
+                .unwrap();
+        }
+        let note = log.note().to_owned();
+        log.close().unwrap();
+        note
+    }
+
+    pub fn checkpoint(&self, note: &str) -> Checkpoint {
+        self.verifier().open(note).unwrap()
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+pub struct Bed {
+    dir: TempDir,
+    runtime: Runtime,
+    store: S3Store,
+    pub port: u16,
+    office: Option<Child>,
+}
+
+impl Bed {
+    /// An office that follows `stations`, not running yet.
+    pub fn new(bucket: &str, stations: &[&Station], dir: TempDir) -> Self {
+        let runtime = Runtime::new().unwrap();
+        runtime.block_on(STORE.create_bucket_with_object_lock(bucket));
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let keys = STORE.admin_keys();
+        let bed = Self {
+            store: S3Store::new(&STORE.config(bucket)).unwrap(),
+            runtime,
+            port,
+            office: None,
+            dir,
+        };
+        let credentials = format!(
+            "access_key_id = \"{}\"\nsecret_access_key = \"{}\"\n",
+            keys.0, keys.1
+        );
+        private(&bed.path("credentials.toml"), &credentials);
+        let mut text = format!(
+            "[office]\nname = \"office-1\"\nstate_dir = \"state\"\nfollow_seconds = 1\n[witness]\nlisten = \"127.0.0.1:{port}\"\n\
+             [metrics]\nlisten = \"\"\n[store]\nendpoint = \"{}\"\nbucket = \"{bucket}\"\nretention_days = 1\n\
+             credentials_file = \"credentials.toml\"\n",
+            STORE.endpoint()
+        );
+        for station in stations {
+            text += &format!(
+                "[[stations]]\nname = \"{}\"\nlog_key = \"{}\"\n",
+                station.name,
+                station.verifier()
+            );
+        }
+        fs::write(bed.path("office.toml"), text).unwrap();
+        let made = bed.camdock(&["office", "keygen"]);
+        assert!(made.status.success(), "{made:?}");
+        bed
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn camdock(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_camdock"))
+            .arg("--config")
+            .arg(self.path("office.toml"))
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    /// The witness's public key as `camdock office check` shows it.
+    pub fn witness(&self) -> WitnessKey {
+        let checked = self.camdock(&["office", "check", "--json"]);
+        let lines = String::from_utf8(checked.stdout).unwrap();
+        let mut lines = lines
+            .lines()
+            .map(|l| serde_json::from_str::<Value>(l).unwrap());
+        let line = lines.find(|line| line["what"] == "witness key").unwrap();
+        line["detail"].as_str().unwrap().parse().unwrap()
+    }
+
+    pub fn put(&self, key: &str, bytes: Vec<u8>) {
+        let put = self.store.put(key, Body::new(bytes));
+        self.runtime.block_on(put).unwrap();
+    }
+
+    pub fn get(&self, key: &str) -> Option<String> {
+        let found = self.runtime.block_on(self.store.get(key, 1 << 20)).unwrap();
+        found.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    /// Publishes a station's log as the station does: its files, then its checkpoint.
+    pub fn publish(&self, station: &Station, note: &str) {
+        let size = station.checkpoint(note).size;
+        for key in log_files(size) {
+            if let Ok(bytes) = fs::read(station.dir().join(&key)) {
+                self.put(&format!("log/{}/{key}", station.name), bytes);
+            }
+        }
+        let key = format!("log/{}/checkpoint", station.name);
+        self.put(&key, note.as_bytes().to_vec());
+    }
+
+    pub fn run(&mut self) {
+        let log = fs::File::create(self.path("office.log")).unwrap();
+        let office = Command::new(env!("CARGO_BIN_EXE_camdock"))
+            .arg("--config")
+            .arg(self.path("office.toml"))
+            .args(["office", "run"])
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.office = Some(office);
+    }
+
+    /// Stops it as systemd does; it must end well.
+    pub fn stop(&mut self) {
+        let mut office = self.office.take().unwrap();
+        let pid = rustix::process::Pid::from_child(&office);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(office.wait().unwrap().success(), "{}", self.said());
+    }
+
+    pub fn kill(&mut self) {
+        let mut office = self.office.take().unwrap();
+        office.kill().unwrap();
+        office.wait().unwrap();
+    }
+
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.path("office.log")).unwrap_or_default()
+    }
+
+    /// How a station stands, with the exit code of `camdock office status`.
+    pub fn standing(&self, station: &str) -> (Value, Option<i32>) {
+        let ran = self.camdock(&["office", "status", "--json"]);
+        let lines = String::from_utf8(ran.stdout).unwrap();
+        let mut lines = lines
+            .lines()
+            .map(|l| serde_json::from_str::<Value>(l).unwrap());
+        let found = lines.find(|line| line["station"] == station);
+        (found.unwrap_or_default(), ran.status.code())
+    }
+
+    /// Waits until the office says this of a station.
+    #[track_caller]
+    pub fn until(&self, station: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let began = Instant::now();
+        loop {
+            let (found, _) = self.standing(station);
+            if wanted(&found) {
+                return found;
+            }
+            assert!(began.elapsed() < LIMIT, "{found}\n{}", self.said());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    #[track_caller]
+    pub fn cosigns(&self, station: &str, entries: u64) {
+        self.until(station, |found| {
+            found["cosigned_entries"] == entries && found["code"].is_null()
+        });
+    }
+
+    #[track_caller]
+    pub fn alarms(&self, station: &str, code: &str) -> Value {
+        self.until(station, |found| found["code"] == code)
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        if let Some(mut office) = self.office.take() {
+            let _ = office.kill();
+            let _ = office.wait();
+        }
+    }
+}
+
+pub fn station(dir: &TempDir, name: &'static str) -> Station {
+    Station {
+        name,
+        key: LogKey::generate().unwrap().1.to_vec(),
+        dir: dir.path().join(name),
+    }
+}
+
+fn private(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
