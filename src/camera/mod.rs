@@ -96,6 +96,14 @@ pub trait CameraFile: Read + Send {
 
     /// Continues reading at a byte offset, to resume.
     fn seek_to(&mut self, offset: u64) -> Result<(), CameraError>;
+
+    /// Whether [`Self::seek_to`] can go to any offset; if not, the file can only be read from its start.
+    fn can_seek(&self) -> bool {
+        true
+    }
+
+    /// Only this many bytes are wanted from each offset: a camera that is read in large pieces is asked for no more.
+    fn limit_reads(&mut self, _bytes: usize) {}
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -102,6 +102,7 @@ section!(RawIngest => IngestSection {
     parallel_cameras: u32 = 0,
     accept_unknown: AcceptUnknown = AcceptUnknown::Quarantine,
     max_files: u64 = 1_000_000,
+    earliest_year: i16 = 2015,
 });
 section!(RawPreview => PreviewSection {
     enabled: bool = true,

@@ -180,6 +180,8 @@ pub struct IngestSettings {
     pub accept_unknown: AcceptUnknown,
     /// Files listed on one camera at most; those beyond are reported as not listed.
     pub max_files: u64,
+    /// A file that is dated before this year has no time that can be believed.
+    pub earliest_year: i16,
 }
 
 /// The treatment of a camera that is not in the roster or has no serial.

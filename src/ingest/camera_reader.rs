@@ -4,8 +4,10 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
+use super::held::EndsDigest;
 use super::pull::Puller;
 use crate::camera::CameraFile;
+use crate::journal::ContentEnds;
 
 /// Time in reads after which a camera's speed is measured.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -59,15 +61,30 @@ pub struct CameraReader<'a> {
     source: &'a mut dyn CameraFile,
     puller: &'a Puller<'a>,
     meter: PaceMeter,
+    offset: u64,
+    ends: EndsDigest,
 }
 
 impl<'a> CameraReader<'a> {
-    pub fn new(source: &'a mut dyn CameraFile, puller: &'a Puller<'a>) -> Self {
+    /// A reader of a file that stands at this offset; `ends` has what was read of it before.
+    pub fn new(
+        source: &'a mut dyn CameraFile,
+        puller: &'a Puller<'a>,
+        offset: u64,
+        ends: EndsDigest,
+    ) -> Self {
         Self {
             source,
             puller,
             meter: PaceMeter::new(),
+            offset,
+            ends,
         }
+    }
+
+    /// The ends of what was read, unless some of them was not.
+    pub fn ends(&self) -> Option<ContentEnds> {
+        self.ends.finish()
     }
 }
 
@@ -83,6 +100,8 @@ impl Read for CameraReader<'_> {
             Some(PaceChange::Recovered) => (self.puller.crawls)(None),
             None => {}
         }
+        self.ends.update(self.offset, &out[..read]);
+        self.offset += read as u64;
         Ok(read)
     }
 }

@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{IngestError, Shared};
 use crate::durable::{self, BulkFile, DurableError};
 use crate::failpoint::{reached, step};
-use crate::journal::{ItemRow, LoggedItem};
+use crate::journal::{ContentEnds, ItemRow, LoggedItem};
 use crate::metrics;
 use crate::model::{EvidenceId, Explain as _, RetryClass};
 
@@ -28,6 +28,7 @@ pub struct SealedFile {
     pub file: BulkFile,
     /// An `item.quarantined` entry that belongs to it.
     pub quarantine: Option<Vec<u8>>,
+    pub ends: Option<ContentEnds>,
     pub tally: Arc<Tally>,
 }
 
@@ -274,6 +275,11 @@ fn enter(
 ) -> Result<(), IngestError> {
     if !progress.sealed {
         let items: Vec<ItemRow> = batch.iter().map(|s| s.item.clone()).collect();
+        let ends: Vec<_> = batch
+            .iter()
+            .filter_map(|s| Some((s.item.id, s.ends?)))
+            .collect();
+        shared.journal.note_ends(&ends)?;
         shared.journal.mark_sealed(&items)?;
         progress.sealed = true;
     }

@@ -12,6 +12,7 @@ mod damage;
 mod error;
 mod events;
 mod growth;
+mod held;
 mod inventory;
 mod item_stock;
 mod job;
@@ -68,6 +69,8 @@ pub struct Shared {
     pub wrap: StationWrapKey,
     /// Plaintext bytes of a frame.
     pub frame_length: u32,
+    /// The time of a file that is dated before this year tells nothing.
+    pub earliest_year: i16,
     /// A file that changed less than this ago may still be growing.
     pub settle: Duration,
     pub bays: Bays,

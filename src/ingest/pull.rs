@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::camera_reader::CameraReader;
 use super::commit::{SealedFile, Tally};
+use super::held::{END, EndsDigest, read_part};
 use super::item_stock::ItemStock;
 use super::{IngestError, Shared};
 use crate::camera::{Camera, CameraError, CameraFile};
@@ -99,21 +100,7 @@ impl Puller<'_> {
         facts: &FileFacts,
         tools: &mut PullTools,
     ) -> Result<u64, IngestError> {
-        let mut source = match camera.open(&facts.path) {
-            Ok(source) => source,
-            Err(error) => {
-                if matches!(error, CameraError::NotFound { .. }) && camera.still_there() {
-                    self.forget(facts)?;
-                }
-                return Err(error.into());
-            }
-        };
-        let open = source.facts();
-        if open.size != facts.size || open.modified != facts.modified {
-            return Err(IngestError::Changed(
-                "it is no longer what was listed".into(),
-            ));
-        }
+        let mut source = self.open(camera, facts)?;
         let work = match self.resumed(facts)? {
             Some(work) => work,
             None => self.fresh(facts, tools)?,
@@ -136,6 +123,30 @@ impl Puller<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Opens a file that is still what was listed.
+    pub(super) fn open(
+        &self,
+        camera: &mut dyn Camera,
+        facts: &FileFacts,
+    ) -> Result<Box<dyn CameraFile>, IngestError> {
+        let source = match camera.open(&facts.path) {
+            Ok(source) => source,
+            Err(error) => {
+                if matches!(error, CameraError::NotFound { .. }) && camera.still_there() {
+                    self.forget(facts)?;
+                }
+                return Err(error.into());
+            }
+        };
+        let open = source.facts();
+        if open.size != facts.size || open.modified != facts.modified {
+            return Err(IngestError::Changed(
+                "it is no longer what was listed".into(),
+            ));
+        }
+        Ok(source)
     }
 
     /// The journal first: a pull whose file could not be removed must never be resumed.
@@ -287,10 +298,15 @@ impl Puller<'_> {
                 MessageHeader::read(&mut BufReader::new(file))?.0
             }
         };
-        let sealed = match start {
-            PullStart::Whole(sealed) => sealed,
+        let (sealed, ends) = match start {
+            PullStart::Whole(sealed) => (sealed, None),
             PullStart::From(start) => {
+                let mut ends = EndsDigest::new(facts.size);
                 if start.plaintext > 0 {
+                    if source.can_seek() {
+                        let until = start.plaintext.min(END);
+                        ends.update(0, &read_part(source, facts, 0, until)?);
+                    }
                     source.seek_to(start.plaintext)?;
                 }
                 let busy = self.shared.pulling.fetch_add(1, Ordering::Relaxed) + 1;
@@ -300,7 +316,7 @@ impl Puller<'_> {
                 };
                 let side_by_side = busy < self.shared.cores
                     && facts.size > u64::from(self.shared.frame_length) * 2;
-                let mut reader = CameraReader::new(source, self);
+                let mut reader = CameraReader::new(source, self, start.plaintext, ends);
                 let done = seal_stream(
                     &mut reader,
                     &mut file,
@@ -310,13 +326,14 @@ impl Puller<'_> {
                     &watch,
                 );
                 self.shared.pulling.fetch_sub(1, Ordering::Relaxed);
-                done.map_err(|e| match e {
+                let sealed = done.map_err(|e| match e {
                     PipelineError::Source(_) if (self.stop)() => IngestError::Stopped,
                     PipelineError::Source(e) => CameraError::reading(&facts.path, e).into(),
                     PipelineError::Sink(e) => IngestError::Disk(e),
                     PipelineError::Seal(e) => e.into(),
                     PipelineError::Cancelled => IngestError::Stopped,
-                })?
+                })?;
+                (sealed, reader.ends())
             }
         };
         reached!("pull: sealed");
@@ -366,6 +383,7 @@ impl Puller<'_> {
             item,
             file,
             quarantine,
+            ends,
             tally: Arc::clone(self.tally),
         })?;
         Ok(sealed.size)

@@ -92,13 +92,6 @@ pub struct LoggedItem {
     pub index: u64,
 }
 
-/// An earlier item of the same camera with the same path, size and time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeldItem {
-    pub id: EvidenceId,
-    pub state: ItemState,
-}
-
 pub(super) const TOTALS: &str =
     "SELECT state, items, bytes FROM totals WHERE items > 0 ORDER BY state";
 
@@ -113,28 +106,6 @@ pub(super) const UNSTORED: &str = "SELECT
        CROSS JOIN listing l ON l.id = v.item WHERE l.session <> ?1 AND l.state IN ('sealed', 'logged', 'uploading'))";
 
 impl Journal {
-    /// The newest item that already is this file of this camera; never matches without a time.
-    pub fn held(
-        &self,
-        camera: &CameraId,
-        facts: &FileFacts,
-    ) -> Result<Option<HeldItem>, JournalError> {
-        let Some(modified) = facts.modified else {
-            return Ok(None);
-        };
-        self.row(
-            "SELECT id, state FROM items WHERE camera = ?1 AND path = ?2 AND size = ?3 AND modified = ?4
-             AND state IN ('logged', 'uploading', 'stored', 'released') ORDER BY id DESC LIMIT 1",
-            (camera, &facts.path, Unsigned(facts.size), Time(modified)),
-            |row| {
-                Ok(HeldItem {
-                    id: row.get("id")?,
-                    state: row.get("state")?,
-                })
-            },
-        )
-    }
-
     /// An interrupted pull of this very file that may be resumed.
     pub fn resumable(
         &self,

@@ -6,6 +6,7 @@
 mod completeness;
 mod decisions;
 mod entry_index;
+mod held;
 mod interrupted;
 mod inventory;
 mod items;
@@ -34,11 +35,10 @@ use sql::Unsigned;
 
 pub use completeness::CameraDay;
 pub use entry_index::{EntryIndex, Mention};
+pub use held::{ContentEnds, HeldItem};
 pub use interrupted::StalePull;
 pub use inventory::{FileOutcome, FileTotals, InventoryCounts, InventoryOutcome, InventoryRow};
-pub use items::{
-    HeldItem, ItemRow, LoggedItem, SealedFacts, StoreProgress, StoredFacts, StoredProof,
-};
+pub use items::{ItemRow, LoggedItem, SealedFacts, StoreProgress, StoredFacts, StoredProof};
 pub use overview::Overview;
 pub use previews::{PreviewRow, PreviewState};
 pub use search::{FoundItem, ItemFilter, MatchCount, Search, SearchCursor, SearchPage};

@@ -12,7 +12,7 @@ use super::JournalError;
 const VERSION: i64 = 7;
 
 /// Times are RFC 3339 text, ids 16-byte blobs, sizes bytes. `stored_entry` and `stored_receipt` are kept until the log and
-/// the store have them.
+/// the store have them. `ends` has digests of the first and the last bytes of an item's content; an item may have none.
 const WORK: &str = "
 CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE sessions (
@@ -38,6 +38,7 @@ CREATE INDEX items_held ON items (camera, path);
 CREATE INDEX items_state ON items (state);
 CREATE INDEX items_session ON items (session);
 CREATE INDEX items_to_upload ON items ((sealed_size > 8388608), flagged DESC, id) WHERE state IN ('logged', 'uploading');
+CREATE TABLE ends (item BLOB PRIMARY KEY, first BLOB NOT NULL, last BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE uploads (
     key TEXT PRIMARY KEY, upload_id TEXT NOT NULL, part_size INTEGER NOT NULL, retention TEXT
 ) WITHOUT ROWID;

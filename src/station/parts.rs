@@ -166,6 +166,7 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<OpenedParts> {
         recipients,
         wrap: StationWrapKey::new(secrets.wrap_key(config)?),
         frame_length: config.seal.frame_length,
+        earliest_year: config.ingest.earliest_year,
         settle: config.dock.settle.max(Duration::from_millis(1)),
         bays: Bays::default(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),

@@ -126,6 +126,27 @@ fn bytes_beyond_4_gib_are_read_at_their_offset() {
     assert_eq!(file.read(&mut [0; 1]).unwrap(), 0);
 }
 
+#[test]
+fn no_more_than_what_is_wanted_of_an_object_is_asked_for() {
+    let (device, files) = filled(Quirks::default());
+    let mut camera = open(&device);
+    let (name, handle, size) = &files[0];
+    let mut file = camera.open(&path(name)).unwrap();
+    assert!(file.can_seek());
+    let whole = held(*handle, *size);
+    for (from, length) in [(0, 500), (whole.len() - 700, 700)] {
+        file.seek_to(from as u64).unwrap();
+        file.limit_reads(length);
+        let mut bytes = vec![0; length];
+        file.read_exact(&mut bytes).unwrap();
+        assert!(bytes == whole[from..from + length]);
+        let wanted = u32::try_from(length).unwrap();
+        let (operation, _, parameters) = device.lock().asked.last().unwrap().clone();
+        assert_eq!(operation, op::GET_PARTIAL_OBJECT_64);
+        assert_eq!(parameters[3], wanted, "{parameters:?}");
+    }
+}
+
 /// 101B can't reach beyond 4 GiB, so such an object is read whole.
 #[test]
 fn an_object_over_4_gib_without_64_bit_reads_is_read_whole() {
@@ -162,6 +183,8 @@ fn an_operation_that_is_only_claimed_is_done_without() {
     let mut camera = camera;
     for (name, handle, size) in &files {
         assert!(read(&mut camera, name).unwrap() == held(*handle, *size));
+        let file = camera.open(&path(name)).unwrap();
+        assert!(!file.can_seek());
     }
     assert_eq!(
         device.count(op::GET_PARTIAL_OBJECT_64),

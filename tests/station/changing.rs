@@ -2,7 +2,8 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use camdock::model::Event;
 
@@ -82,6 +83,61 @@ fn a_file_that_changed_since_it_was_stored_is_a_new_item() {
     let items = place.items();
     assert_eq!(items.len(), 2, "{items:?}");
     assert_eq!(place.verify_deep()["items_opened"], 2);
+}
+
+/// Puts a recording with this time onto the camera.
+fn record(path: &Path, content: &[u8], time: SystemTime) {
+    fs::write(path, content).unwrap();
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    file.set_modified(time).unwrap();
+}
+
+#[test]
+fn a_new_recording_with_the_path_size_and_time_of_a_stored_one_is_a_new_item() {
+    let place = Place::new(&[]);
+    let camera = place.camera("X0000001");
+    // A clock that was never set, and one that was.
+    let unset = UNIX_EPOCH + Duration::from_secs(315_532_800);
+    let set = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let files = [
+        ("UNSET.MP4", unset, 250_000),
+        ("SET.MP4", set, 499_999),
+        ("START.MP4", set, 0),
+    ];
+    let mut contents: Vec<Vec<u8>> = (0..3)
+        .map(|n| SeededSource::new(n, 500_000).whole())
+        .collect();
+    for ((name, time, _), content) in files.iter().zip(&contents) {
+        record(&camera.join(name), content, *time);
+    }
+    place.drain().ends(0);
+    assert_eq!(place.items().len(), 3);
+    // A single byte differs.
+    for ((name, time, at), content) in files.iter().zip(&mut contents) {
+        content[*at] ^= 1;
+        record(&camera.join(name), content, *time);
+    }
+    place.drain().ends(0).says("another content: it is new");
+    let items = place.items();
+    assert_eq!(items.len(), 6, "{items:?}");
+    assert_eq!(place.verify_deep()["items_opened"], 6);
+    let mut stored: Vec<Vec<u8>> = items
+        .iter()
+        .map(|item| place.open(item["evidence"].as_str().unwrap()))
+        .collect();
+    for content in &contents {
+        let at = stored.iter().position(|stored| stored == content);
+        stored.remove(at.expect("what is on the camera is stored"));
+    }
+    // Both contents of each file are known now: neither is taken again.
+    place.drain().ends(0);
+    contents[0][250_000] ^= 1;
+    record(&camera.join("UNSET.MP4"), &contents[0], unset);
+    place.drain().ends(0);
+    assert_eq!(place.items().len(), 6);
+    let held = place.events().into_iter();
+    let held = held.filter(|e| matches!(e, Event::ItemHeld(_)));
+    assert_eq!(held.count(), 6);
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub(super) struct PtpFile {
     /// Of the next byte that is handed out.
     offset: u64,
     piece: Vec<u8>,
+    /// Bytes asked for at a time.
+    piece_max: usize,
     /// Bytes of `piece` that were handed out.
     used: usize,
     /// The number of a whole read in progress.
@@ -68,6 +70,7 @@ impl PtpFile {
             size,
             offset: 0,
             piece: Vec::new(),
+            piece_max: PIECE,
             used: 0,
             stream: None,
             confirmed: false,
@@ -133,7 +136,7 @@ impl PtpFile {
     /// The next piece, at least a byte of it.
     fn read_piece(&mut self, session: &mut PtpSession, method: Method) -> Result<(), PtpError> {
         let left = self.size - self.offset;
-        let want = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+        let want = usize::try_from(left).unwrap_or(PIECE).min(self.piece_max);
         let length = u32::try_from(want).unwrap_or(u32::MAX);
         let [low, high] = halves(self.offset);
         let (operation, parameters): (u16, &[u32]) = match method {
@@ -315,6 +318,14 @@ impl CameraFile for PtpFile {
         self.confirmed = false;
         self.offset = offset;
         Ok(())
+    }
+
+    fn can_seek(&self) -> bool {
+        self.method(&self.session.lock()) != Method::Whole
+    }
+
+    fn limit_reads(&mut self, bytes: usize) {
+        self.piece_max = bytes.clamp(1, PIECE);
     }
 }
 

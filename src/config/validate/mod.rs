@@ -336,10 +336,17 @@ fn ingest(check: &mut Check<'_>, merged: &Merged) -> IngestSettings {
         "max_files",
         "Use 1 to 100000000; 1000000 suits every camera.",
     );
+    check.number(
+        &raw.earliest_year,
+        1981..=2100,
+        "earliest_year",
+        "Use 1981 to 2100: the year before which none of your cameras was made.",
+    );
     IngestSettings {
         parallel_cameras: (cameras > 0).then_some(cameras as usize),
         accept_unknown: raw.accept_unknown.value,
         max_files,
+        earliest_year: raw.earliest_year.value,
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::ingest::growth::Growth;
 use crate::ingest::inventory::Refusals;
 use crate::model::{FileFacts, SourcePath};
@@ -17,6 +19,8 @@ pub(super) struct FileHistory {
     failed_reads: HashMap<SourcePath, u32>,
     changes: HashMap<SourcePath, u32>,
     growth: Growth,
+    /// Size and time of files that were compared with earlier items and differ from them.
+    new: HashMap<SourcePath, (u64, Option<Timestamp>)>,
     pub refusals: Refusals,
 }
 
@@ -26,8 +30,19 @@ impl FileHistory {
         self.growth.has_ended(file, settle)
     }
 
+    /// Whether the file is known to be none that was taken before: it need not be compared again.
+    pub fn is_new(&self, file: &FileFacts) -> bool {
+        self.new.get(&file.path) == Some(&(file.size, file.modified))
+    }
+
+    pub fn set_new(&mut self, file: &FileFacts) {
+        let version = (file.size, file.modified);
+        self.new.insert(file.path.clone(), version);
+    }
+
     pub fn taken(&mut self, path: &SourcePath) {
         self.failed_reads.remove(path);
+        self.new.remove(path);
     }
 
     /// Counts a failed read; `true` while another try is worth it.

@@ -16,7 +16,6 @@ use crate::failpoint::reached;
 use crate::ingest::commit::Tally;
 use crate::ingest::events::HeldFile;
 use crate::ingest::pull::{PullTools, Puller};
-use crate::ingest::slots::CameraSlot;
 use crate::ingest::spool::ReservedRoom;
 use crate::ingest::{IngestError, Shared, chain};
 use crate::journal::{FileOutcome, InventoryOutcome, InventoryRow};
@@ -143,30 +142,12 @@ impl Intake {
         held: &mut Vec<HeldFile>,
     ) -> Result<TakeResult, IngestError> {
         let session = Arc::clone(&self.session);
-        let shared = &*session.shared;
-        if let Some(id) = session.known_camera()
-            && let Some(known) = shared.journal.held(id, facts)?
-        {
-            held.push(HeldFile {
-                facts: facts.clone(),
-                evidence: known.id,
-            });
-            return Ok(TakeResult::Done);
-        }
-        if !history.is_complete(facts, shared.settle) {
-            return Ok(TakeResult::Later);
-        }
-        let Some(_room) = room(shared, facts.size) else {
-            return Ok(TakeResult::NoRoom);
-        };
-        display.show(Some(facts));
-        let slot = shared.slots.wait(&|| session.is_over());
-        let slot = Cell::new(Some(slot.ok_or(IngestError::Stopped)?));
-        match self.pull(camera, facts, tools, &slot, display) {
-            Ok(bytes) => {
-                self.bytes_read += bytes;
-                history.taken(&facts.path);
-                Ok(TakeResult::Done)
+        match self.try_take(camera, tools, history, display, facts, held) {
+            Ok(result) => {
+                if result == TakeResult::Done {
+                    history.taken(&facts.path);
+                }
+                Ok(result)
             }
             Err(IngestError::Changed(how)) => {
                 tracing::info!(path = %facts.path, how, "the file changed while it was read; it is taken again");
@@ -198,16 +179,55 @@ impl Intake {
         }
     }
 
-    fn pull(
-        &self,
+    fn try_take(
+        &mut self,
         camera: &mut dyn Camera,
-        facts: &FileFacts,
         tools: &mut PullTools,
-        slot: &Cell<Option<CameraSlot<'_>>>,
+        history: &mut FileHistory,
         display: &BayDisplay,
-    ) -> Result<u64, IngestError> {
+        facts: &FileFacts,
+        held: &mut Vec<HeldFile>,
+    ) -> Result<TakeResult, IngestError> {
+        let session = Arc::clone(&self.session);
+        let shared = &*session.shared;
+        if !history.is_complete(facts, shared.settle) {
+            return Ok(TakeResult::Later);
+        }
+        let items = match session.known_camera() {
+            Some(id) if !history.is_new(facts) => shared.journal.held(id, facts)?,
+            _ => Vec::new(),
+        };
+        if !items.is_empty() {
+            let found = self.with_puller(facts, display, |puller| {
+                puller.find_held(camera, facts, &items)
+            })?;
+            if let Some(evidence) = found {
+                let facts = facts.clone();
+                held.push(HeldFile { facts, evidence });
+                return Ok(TakeResult::Done);
+            }
+            history.set_new(facts);
+        }
+        let Some(_room) = room(shared, facts.size) else {
+            return Ok(TakeResult::NoRoom);
+        };
+        let bytes = self.with_puller(facts, display, |puller| puller.pull(camera, facts, tools))?;
+        self.bytes_read += bytes;
+        Ok(TakeResult::Done)
+    }
+
+    /// Reads a file once it is this camera's turn.
+    fn with_puller<T>(
+        &self,
+        facts: &FileFacts,
+        display: &BayDisplay,
+        read: impl FnOnce(&Puller<'_>) -> Result<T, IngestError>,
+    ) -> Result<T, IngestError> {
         let session = &*self.session;
-        let puller = Puller {
+        display.show(Some(facts));
+        let slot = session.shared.slots.wait(&|| session.is_over());
+        let slot = Cell::new(Some(slot.ok_or(IngestError::Stopped)?));
+        read(&Puller {
             shared: &session.shared,
             session: &session.row,
             anonymous: session.anonymous,
@@ -221,8 +241,7 @@ impl Intake {
                 drop(speed.and_then(|_| slot.take()));
                 display.show_crawling(facts, speed);
             },
-        };
-        puller.pull(camera, facts, tools)
+        })
     }
 
     /// A file is tried a few times, then named in the log; docking the camera again tries it again.

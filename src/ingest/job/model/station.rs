@@ -141,6 +141,7 @@ impl<'a> Station<'a> {
             recipients: vec![recipient],
             wrap: StationWrapKey::new([7; 32].into()),
             frame_length: FRAME,
+            earliest_year: 2015,
             settle: Duration::from_hours(u64::from(self.scenario.waits)),
             bays: Bays::default(),
             cores: 0,
