@@ -3,6 +3,7 @@
 //! After a failed sync nothing is assumed about the file: the caller throws it away and begins again.
 
 mod bulk;
+mod slots;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -16,6 +17,7 @@ use crate::model::{Explain, RetryClass};
 use crate::sys;
 
 pub use bulk::{BLOCK, BulkFile, open_direct, sync_together};
+pub use slots::SlotFile;
 
 /// Sealed bytes written before the kernel is asked to begin writing them out, so that the last sync is short.
 const WRITEBACK_STEP: u64 = 8 << 20;

@@ -17,7 +17,7 @@ pub struct ItemRow {
     pub camera: Option<CameraId>,
     pub facts: FileFacts,
     pub state: ItemState,
-    /// The item key under the station's wrap key; `None` once released.
+    /// The item key under the station's wrap key, from its slot; `None` once released.
     pub wrapped_key: Option<Vec<u8>>,
     pub sealed: Option<SealedFacts>,
     pub quarantine: Option<String>,
@@ -181,11 +181,12 @@ impl Journal {
         values: impl Params,
     ) -> Result<Vec<ItemRow>, JournalError> {
         let columns = COLUMNS.join(", ");
-        self.rows(
-            &format!("SELECT {columns} FROM items {condition}"),
-            values,
-            read,
-        )
+        let sql = format!("SELECT {columns} FROM items {condition}");
+        let mut items = self.rows(&sql, values, read)?;
+        for item in &mut items {
+            item.wrapped_key = self.keys.as_ref().and_then(|keys| keys.get(item.id));
+        }
+        Ok(items)
     }
 }
 
@@ -198,7 +199,7 @@ pub(super) fn state_list(states: &[ItemState]) -> String {
     names.join(",")
 }
 
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 19] = [
     "id",
     "session",
     "camera",
@@ -208,7 +209,6 @@ const COLUMNS: [&str; 20] = [
     "kind",
     "flagged",
     "state",
-    "wrapped_key",
     "sha256",
     "sealed_size",
     "item_key_message",
@@ -241,7 +241,6 @@ pub(super) fn insert(
             item.facts.kind,
             item.facts.flagged,
             item.state,
-            item.wrapped_key,
             sealed.map(|s| s.sha256),
             sealed.map(|s| Unsigned(s.sealed_size)),
             sealed.map(|s| &s.item_key_message),
@@ -280,7 +279,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ItemRow> {
             flagged: row.get("flagged")?,
         },
         state: row.get("state")?,
-        wrapped_key: row.get("wrapped_key")?,
+        wrapped_key: None,
         sealed,
         quarantine: row.get("quarantine")?,
         log_index: row.get::<_, Option<Unsigned>>("log_index")?.map(|n| n.0),

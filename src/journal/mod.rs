@@ -10,6 +10,7 @@ mod held;
 mod interrupted;
 mod inventory;
 mod items;
+mod key_slots;
 mod overview;
 mod previews;
 #[cfg(test)]
@@ -29,8 +30,10 @@ use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use thiserror::Error;
 
-use crate::failpoint::step;
-use crate::model::{EvidenceId, Explain, RetryClass};
+use crate::durable::DurableError;
+use crate::failpoint::{reached, step};
+use crate::model::{EvidenceId, Explain, ItemState, RetryClass};
+use key_slots::KeySlots;
 use sql::Unsigned;
 
 pub use completeness::CameraDay;
@@ -51,6 +54,8 @@ pub enum JournalError {
     Sqlite(#[source] rusqlite::Error),
     #[error("the journal holds a value that makes no sense: {0}")]
     Corrupt(String),
+    #[error("the item keys cannot be read or written")]
+    Keys(#[from] DurableError),
     #[error("the journal was written by a newer CamDock (schema {found}, this one knows {known})")]
     TooNew { found: i64, known: i64 },
     #[error("the journal was written by an older CamDock (schema {found}, this one reads {known})")]
@@ -88,7 +93,11 @@ impl JournalError {
     }
 
     fn disk_full(&self) -> bool {
-        matches!(self, Self::Sqlite(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+        match self {
+            Self::Sqlite(e) => e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            Self::Keys(e) => e.disk_full(),
+            _ => false,
+        }
     }
 }
 
@@ -105,7 +114,7 @@ impl Explain for JournalError {
         match self {
             _ if self.disk_full() => "disk_full",
             _ if self.broken() => "journal_corrupt",
-            Self::Sqlite(_) | Self::Corrupt(_) => "journal_error",
+            Self::Sqlite(_) | Self::Corrupt(_) | Self::Keys(_) => "journal_error",
             Self::TooNew { .. } => "journal_too_new",
             Self::TooOld { .. } => "journal_too_old",
             Self::IllegalStep { .. } => "journal_illegal_step",
@@ -118,7 +127,7 @@ impl Explain for JournalError {
             _ if self.broken() => {
                 "Stop the service, move journal.db, journal.db-wal and journal.db-shm aside and start it again: the journal is rebuilt from the custody log and the spool.".into()
             }
-            Self::Sqlite(_) | Self::Corrupt(_) => {
+            Self::Sqlite(_) | Self::Corrupt(_) | Self::Keys(_) => {
                 "Check the disk and the rights of the state folder, then restart the service.".into()
             }
             Self::TooNew { .. } => "Install the CamDock version that last ran on this station, or a newer one.".into(),
@@ -131,33 +140,80 @@ impl Explain for JournalError {
 /// The station's journal. One writer: the running service; readers such as `camdock items` open it read-only.
 pub struct Journal {
     connection: Mutex<Connection>,
+    /// `None` for readers.
+    keys: Option<KeySlots>,
 }
 
 impl Journal {
-    /// Opens or creates the journal; a commit is on the disk when it returns.
+    /// Opens or creates the journal; a commit is on the disk when it returns. The item keys are beside it in `PATH-keys`.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let mut keys = path.as_os_str().to_owned();
+        keys.push("-keys");
         let connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        Self::over(connection)
+        Self::over(connection, || KeySlots::open(Path::new(&keys)))
     }
 
     /// A journal that lives for as long as one of its name is open in this program.
     #[cfg(test)]
     pub fn in_memory(name: &str) -> Result<Self, JournalError> {
-        Self::over(Connection::open(format!(
-            "file:{name}?mode=memory&cache=shared"
-        ))?)
+        let connection = Connection::open(format!("file:{name}?mode=memory&cache=shared"))?;
+        Self::over(connection, || KeySlots::in_memory(name))
     }
 
-    fn over(connection: Connection) -> Result<Self, JournalError> {
+    fn over(
+        connection: Connection,
+        keys: impl FnOnce() -> Result<KeySlots, JournalError>,
+    ) -> Result<Self, JournalError> {
         connection.pragma_update(None, "synchronous", "FULL")?;
-        // Deleted rows held wrapped keys: their bytes must not stay in free pages.
-        connection.pragma_update(None, "secure_delete", "ON")?;
         schema::create(&connection)?;
-        Ok(Self {
+        let journal = Self {
             connection: Mutex::new(connection),
-        })
+            keys: Some(keys()?),
+        };
+        journal.erase_unused_keys()?;
+        Ok(journal)
+    }
+
+    /// A kill may have come between an item's last step and the erasing of its key.
+    fn erase_unused_keys(&self) -> Result<(), JournalError> {
+        use ItemState::{Logged, Pulling, Sealed, Stored, Uploading};
+        let Some(keys) = &self.keys else {
+            return Ok(());
+        };
+        let mut unused = Vec::new();
+        for id in keys.ids() {
+            let sql = "SELECT state FROM items WHERE id = ?1";
+            let state: Option<ItemState> = self.row(sql, [id], |row| row.get(0))?;
+            if !matches!(state, Some(Pulling | Sealed | Logged | Uploading | Stored)) {
+                unused.push(id);
+            }
+        }
+        keys.erase(&unused)
+    }
+
+    /// Keeps the keys of these items; they are durable after [`Self::sync_keys`].
+    fn put_keys(&self, items: &[ItemRow]) -> Result<(), JournalError> {
+        for item in items {
+            if let (Some(keys), Some(wrapped)) = (&self.keys, &item.wrapped_key) {
+                keys.put(item.id, wrapped)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sync_keys(&self) -> Result<(), JournalError> {
+        self.keys.as_ref().map_or(Ok(()), KeySlots::sync)
+    }
+
+    /// When this returns, the item's key is in no file.
+    fn erase_key(&self, id: EvidenceId) -> Result<(), JournalError> {
+        if let Some(keys) = &self.keys {
+            keys.erase(&[id])?;
+        }
+        reached!("journal: key erased");
+        Ok(())
     }
 
     /// For the reading verbs, beside a running service.
@@ -168,6 +224,7 @@ impl Journal {
         schema::check(&connection)?;
         Ok(Self {
             connection: Mutex::new(connection),
+            keys: None,
         })
     }
 

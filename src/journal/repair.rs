@@ -6,7 +6,7 @@ use super::items::insert;
 use super::sql::Unsigned;
 use super::{ItemRow, Journal, JournalError};
 use crate::failpoint::step;
-use crate::model::EvidenceId;
+use crate::model::{EvidenceId, ItemState};
 
 impl Journal {
     /// Items that a lost journal had, without their keys; what is there stays. Their previews can't be made any more.
@@ -46,7 +46,7 @@ impl Journal {
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         tx.execute(
-            "UPDATE items SET state = 'failed', wrapped_key = NULL, item_key_message = NULL,
+            "UPDATE items SET state = 'failed', item_key_message = NULL,
                  stored_at = NULL, stored_entry = NULL
              WHERE id = ?1 AND state IN ('sealed', 'logged', 'uploading')",
             [id],
@@ -56,6 +56,13 @@ impl Journal {
             [id],
         )?;
         tx.commit()?;
+        drop(connection);
+        if self
+            .item(id)?
+            .is_some_and(|item| item.state == ItemState::Failed)
+        {
+            self.erase_key(id)?;
+        }
         Ok(())
     }
 

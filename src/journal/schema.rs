@@ -29,7 +29,7 @@ CREATE TABLE inventory (
 CREATE INDEX inventory_order ON inventory (session, outcome, rank, modified, path);
 CREATE TABLE items (
     id BLOB PRIMARY KEY, session BLOB NOT NULL, camera TEXT, path BLOB NOT NULL, size INTEGER NOT NULL, modified TEXT,
-    kind TEXT NOT NULL, flagged INTEGER NOT NULL, state TEXT NOT NULL, wrapped_key BLOB, sha256 BLOB,
+    kind TEXT NOT NULL, flagged INTEGER NOT NULL, state TEXT NOT NULL, sha256 BLOB,
     sealed_size INTEGER, item_key_message BLOB, manifest BLOB, quarantine TEXT, log_index INTEGER, officer TEXT,
     decision TEXT, stored_at TEXT, stored_entry BLOB, stored_index INTEGER, stored_receipt BLOB,
     wiped INTEGER NOT NULL DEFAULT 0

@@ -13,12 +13,15 @@ impl Journal {
     pub fn begin_item(&self, item: &ItemRow) -> Result<(), JournalError> {
         step!("journal begin_item");
         // If this is lost, the partial spool file is removed and the file is pulled from its beginning.
+        self.put_keys(std::slice::from_ref(item))?;
         self.unsynced(|connection| insert(connection, item))
     }
 
     /// Commit step 2: the items' spool files are synced; what was sealed is durable here, all of it or nothing.
     pub fn mark_sealed(&self, items: &[ItemRow]) -> Result<(), JournalError> {
         step!("journal mark_sealed");
+        self.put_keys(items)?;
+        self.sync_keys()?;
         let mut connection = self.lock();
         let tx = connection.transaction()?;
         for item in items {
@@ -113,8 +116,9 @@ impl Journal {
     /// The item's key is erased and its spool file may go.
     pub fn mark_released(&self, id: EvidenceId) -> Result<(), JournalError> {
         step!("journal mark_released");
+        self.erase_key(id)?;
         self.change(
-            "UPDATE items SET state = 'released', wrapped_key = NULL, stored_receipt = NULL, item_key_message = NULL
+            "UPDATE items SET state = 'released', stored_receipt = NULL, item_key_message = NULL
              WHERE id = ?1 AND state = 'stored'",
             [id],
         )
@@ -123,10 +127,11 @@ impl Journal {
     /// Forgets an item whose partial spool file was thrown away; a sealed one is never forgotten.
     pub fn drop_pulling(&self, id: EvidenceId) -> Result<(), JournalError> {
         step!("journal drop_pulling");
-        self.change(
-            "DELETE FROM items WHERE id = ?1 AND state = 'pulling'",
-            [id],
-        )
+        let sql = "DELETE FROM items WHERE id = ?1 AND state = 'pulling'";
+        if self.lock().execute(sql, [id])? > 0 {
+            self.erase_key(id)?;
+        }
+        Ok(())
     }
 
     /// A resumed item belongs to the session that goes on with it.
