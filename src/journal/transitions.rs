@@ -116,6 +116,11 @@ impl Journal {
     /// The item's key is erased and its spool file may go.
     pub fn mark_released(&self, id: EvidenceId) -> Result<(), JournalError> {
         step!("journal mark_released");
+        let sql = "SELECT 1 FROM items WHERE id = ?1 AND state = 'stored'";
+        if self.row(sql, [id], |_| Ok(()))?.is_none() {
+            return Ok(());
+        }
+        // Erased first, so that no item is ever called released while its key can be found.
         self.erase_key(id)?;
         self.change(
             "UPDATE items SET state = 'released', stored_receipt = NULL, item_key_message = NULL

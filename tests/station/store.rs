@@ -99,6 +99,7 @@ fn what_was_stored_before_a_crash_is_recognised_as_the_same() {
         "state/journal.db",
         "state/journal.db-wal",
         "state/journal.db-shm",
+        "state/journal.db-keys",
     ] {
         let _ = fs::remove_file(place.path(name));
         let before = place.path(&name.replace("state", "before"));
