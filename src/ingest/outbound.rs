@@ -312,9 +312,10 @@ impl Outbound {
             self.retention,
         )
         .await?;
-        // The message was lost with the journal, as was the key itself.
+        // The frames cannot be verified without the key.
         let unverified = row.wrapped_key.is_none();
-        if !unverified {
+        // The message may have been lost with the journal.
+        if !sealed.item_key_message.is_empty() {
             let item_key = Bytes::from(sealed.item_key_message.clone());
             put_small_once(&*self.store, &object("item-key"), item_key, self.retention).await?;
         }

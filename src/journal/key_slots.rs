@@ -126,7 +126,9 @@ impl KeySlots {
             self.file.write(number * SLOT as u64, &[0; SLOT])?;
         }
         self.file.sync()?;
-        slots.keys.retain(|id, _| !ids.contains(id));
+        for id in ids {
+            slots.keys.remove(id);
+        }
         slots.free.extend(numbers);
         Ok(())
     }

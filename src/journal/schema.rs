@@ -9,7 +9,7 @@ use crate::failpoint::step;
 use super::JournalError;
 
 /// Grows whenever the tables change. A journal of another version is refused: it can be rebuilt from the custody log.
-const VERSION: i64 = 7;
+const VERSION: i64 = 8;
 
 /// Times are RFC 3339 text, ids 16-byte blobs, sizes bytes. `stored_entry` and `stored_receipt` are kept until the log and
 /// the store have them. `ends` has digests of the first and the last bytes of an item's content; an item may have none.

@@ -22,6 +22,7 @@ mod previews;
 mod ready;
 mod safe;
 mod setup;
+mod stolen;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;

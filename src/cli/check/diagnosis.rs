@@ -37,6 +37,14 @@ pub fn bad(what: &'static str, detail: String, fix: &str) -> Diagnosis {
     }
 }
 
+/// Nothing that keeps the station from running, but worth doing.
+pub fn advice(what: &'static str, detail: String, fix: &str) -> Diagnosis {
+    Diagnosis {
+        ok: true,
+        ..bad(what, detail, fix)
+    }
+}
+
 pub fn failed(what: &'static str, error: &anyhow::Error) -> Diagnosis {
     let fix = next_step(error).unwrap_or_else(|| "See the message.".into());
     let mut causes = error.chain();

@@ -3,6 +3,7 @@
 //! It only reads; each diagnosis that is not fine names its fix.
 
 pub mod diagnosis;
+mod encryption;
 mod machine;
 mod steps;
 mod store;
@@ -49,6 +50,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     diagnoses.push(fine("roster", format!("{} cameras", roster.len())));
     let own = machine::keys(&config, &mut diagnoses);
     machine::folders(&config, &mut diagnoses);
+    diagnoses.push(encryption::state_folder(config.files.state_dir()));
     let numbers = std::fs::read(config.files.bay_numbers()).ok();
     diagnoses.extend(usb::diagnoses(
         Path::new("/"),
