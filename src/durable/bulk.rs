@@ -41,7 +41,8 @@ impl BulkFile {
         Self::over(AppendFile::create(path)?, expected)
     }
 
-    /// Opens the file and cuts it to `length` bytes (at most what is there), to go on from there.
+    /// Opens the file, to go on after `length` bytes (at most what is there). What lies behind them stays until it is written
+    /// over.
     pub fn resume(path: &Path, length: u64, expected: u64) -> Result<Self, DurableError> {
         Self::over(AppendFile::resume(path, length)?, expected)
     }
@@ -264,6 +265,7 @@ mod tests {
         for cut in [0, 1, 4095, 4096, 4097, 20_000] {
             std::fs::write(&path, &bytes).unwrap();
             let mut file = BulkFile::resume(&path, cut as u64, 1 << 30).unwrap();
+            assert!(std::fs::read(&path).unwrap() == bytes, "nothing is cut");
             let (mut buffer, range) = placed(&bytes[cut..], cut % BLOCK);
             file.append_in_place(&mut buffer, range).unwrap();
             file.finish().unwrap();

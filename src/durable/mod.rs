@@ -237,7 +237,8 @@ impl AppendFile {
         })
     }
 
-    /// Opens or creates the file and cuts it to `length` bytes (at most what is there), to go on from there.
+    /// Opens or creates the file, to go on after `length` bytes (at most what is there). What lies behind them stays until it
+    /// is written over.
     pub fn resume(path: &Path, length: u64) -> Result<Self, DurableError> {
         let mut file = private()
             .create(true)
@@ -248,9 +249,6 @@ impl AppendFile {
             .map_err(at("open", path))?;
         let there = file.metadata().map_err(at("stat", path))?.len();
         let length = length.min(there);
-        if there > length {
-            file.set_len(length).map_err(at("truncate", path))?;
-        }
         file.seek(SeekFrom::Start(length))
             .map_err(at("seek in", path))?;
         Ok(Self {
@@ -359,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn resuming_cuts_a_torn_tail_and_appends_there() {
+    fn resuming_keeps_a_torn_tail_until_it_is_written_over() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("spool");
         let mut file = AppendFile::create(&path).unwrap();
@@ -368,6 +366,8 @@ mod tests {
         drop(file);
         assert!(AppendFile::create(&path).is_err());
         let mut file = AppendFile::resume(&path, 12).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"frame1frame2to");
+        assert_eq!(file.len(), 12);
         file.append(b"frame3").unwrap();
         assert_eq!(file.len(), 18);
         assert_eq!(fs::read(&path).unwrap(), b"frame1frame2frame3");

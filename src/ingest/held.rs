@@ -15,7 +15,7 @@ use crate::journal::{ContentEnds, HeldItem};
 use crate::model::{EvidenceId, FileFacts, Sha256Digest};
 
 /// Bytes at each end of a file that are compared.
-pub const END: u64 = 64 << 10;
+const END: u64 = 64 << 10;
 /// Seconds by which a file's time may be ahead of the station's clock.
 const AHEAD: i64 = 120;
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::camera_reader::CameraReader;
 use super::commit::{SealedFile, Tally};
-use super::held::{END, EndsDigest, read_part};
+use super::held::{EndsDigest, read_part};
 use super::item_stock::ItemStock;
 use super::{IngestError, Shared};
 use crate::camera::{Camera, CameraError, CameraFile};
@@ -21,7 +21,7 @@ use crate::model::{
 };
 use crate::seal::{
     Buffers, ItemKey, MessageHeader, PipelineError, PreparedItem, PullWatch, Resumed, SealError,
-    SealedStream, Start, resume, seal_stream,
+    SealedStream, Start, WholeFrame, resume, seal_stream,
 };
 
 /// Frames in memory for each camera.
@@ -85,11 +85,28 @@ struct OpenItem {
     wrapped: Vec<u8>,
     file: BulkFile,
     start: PullStart,
+    /// Of what was read by the pull that it resumes.
+    ends: EndsDigest,
 }
 
 enum PullStart {
     From(Box<Start>),
     Whole(SealedStream),
+}
+
+/// Whether the camera still has these frames of an interrupted pull: another recording may have its path, size and time.
+fn compare(
+    source: &mut dyn CameraFile,
+    facts: &FileFacts,
+    frames: &[WholeFrame],
+) -> Result<(), IngestError> {
+    for WholeFrame { offset, plaintext } in frames {
+        let end = offset + plaintext.len() as u64;
+        if end > facts.size || read_part(source, facts, *offset, end)? != **plaintext {
+            return Err(SealError::SourceChanged.into());
+        }
+    }
+    Ok(())
 }
 
 impl Puller<'_> {
@@ -101,7 +118,7 @@ impl Puller<'_> {
         tools: &mut PullTools,
     ) -> Result<u64, IngestError> {
         let mut source = self.open(camera, facts)?;
-        let work = match self.resumed(facts)? {
+        let work = match self.resumed(source.as_mut(), facts)? {
             Some(work) => work,
             None => self.fresh(facts, tools)?,
         };
@@ -215,6 +232,7 @@ impl Puller<'_> {
             wrapped,
             file,
             start: PullStart::From(Box::new(Start::fresh(sealer))),
+            ends: EndsDigest::new(facts.size),
         })
     }
 
@@ -226,8 +244,13 @@ impl Puller<'_> {
             .map_or("unknown", |c| c.as_str())
     }
 
-    /// The interrupted pull of this very file, if its partial spool file verifies; otherwise it is thrown away.
-    fn resumed(&self, facts: &FileFacts) -> Result<Option<OpenItem>, IngestError> {
+    /// The interrupted pull of this very file, if its partial spool file verifies and the camera still has what was read;
+    /// otherwise it is thrown away.
+    fn resumed(
+        &self,
+        source: &mut dyn CameraFile,
+        facts: &FileFacts,
+    ) -> Result<Option<OpenItem>, IngestError> {
         let (Some(camera), false) = (&self.session.camera, self.anonymous) else {
             return Ok(None);
         };
@@ -235,15 +258,18 @@ impl Puller<'_> {
             return Ok(None);
         };
         let path = self.shared.spool.partial(row.id);
-        let begun = (|| -> Result<OpenItem, IngestError> {
+        let mut begin = || -> Result<OpenItem, IngestError> {
             let wrapped = row.wrapped_key.clone().unwrap_or_default();
             let key = self.shared.item_key(&row)?;
             let mut reader =
                 BufReader::with_capacity(1 << 20, File::open(&path).map_err(SealError::Read)?);
-            let start = match resume(&mut reader, &key, row.id)? {
-                Resumed::Complete(sealed) => PullStart::Whole(sealed),
-                Resumed::Partial(start) => PullStart::From(start),
+            let mut ends = EndsDigest::new(facts.size);
+            let mut seen = |offset, bytes: &[u8]| ends.update(offset, bytes);
+            let (start, frames) = match resume(&mut reader, &key, row.id, &mut seen)? {
+                Resumed::Complete(sealed, frames) => (PullStart::Whole(sealed), frames),
+                Resumed::Partial(start, frames) => (PullStart::From(start), frames),
             };
+            compare(source, facts, &frames)?;
             let keep = match &start {
                 PullStart::Whole(sealed) => sealed.sealed_size,
                 PullStart::From(start) => start.sealed,
@@ -256,9 +282,10 @@ impl Puller<'_> {
                 wrapped,
                 file,
                 start,
+                ends,
             })
-        })();
-        match begun {
+        };
+        match begin() {
             Ok(work) => {
                 self.shared
                     .journal
@@ -266,6 +293,8 @@ impl Puller<'_> {
                 tracing::info!(evidence = %row.id, path = %facts.path, sealed_bytes = work.file.len(), "resumes an interrupted pull");
                 Ok(Some(work))
             }
+            // The camera may give it later.
+            Err(IngestError::Camera(error)) if !error.spoils() => Err(error.into()),
             Err(error) => {
                 tracing::warn!(code = "pull_not_resumed", evidence = %row.id, path = %facts.path, error = &error as &dyn std::error::Error,
                     next_step = "nothing to do; if it happens often, check the station's disk",
@@ -290,6 +319,7 @@ impl Puller<'_> {
             wrapped,
             mut file,
             start,
+            ends,
         } = work;
         let header = match &start {
             PullStart::From(start) => MessageHeader::read(&mut start.sealer.header())?.0,
@@ -299,16 +329,9 @@ impl Puller<'_> {
             }
         };
         let (sealed, ends) = match start {
-            PullStart::Whole(sealed) => (sealed, None),
+            PullStart::Whole(sealed) => (sealed, ends.finish()),
             PullStart::From(start) => {
-                let mut ends = EndsDigest::new(facts.size);
-                if start.plaintext > 0 {
-                    if source.can_seek() {
-                        let until = start.plaintext.min(END);
-                        ends.update(0, &read_part(source, facts, 0, until)?);
-                    }
-                    source.seek_to(start.plaintext)?;
-                }
+                source.seek_to(start.plaintext)?;
                 let busy = self.shared.pulling.fetch_add(1, Ordering::Relaxed) + 1;
                 let watch = JobWatch {
                     puller: self,

@@ -22,6 +22,6 @@ pub use keys::{
 };
 pub use open::{ExpectedMessage, KeySource, Opener, UnlockedMessage, open_to};
 pub use pipeline::{Buffers, PullWatch, SealedSink, SealedStream, Start, seal_stream};
-pub use resume::{Resumed, resume};
+pub use resume::{Resumed, WholeFrame, resume};
 pub use sealer::{FrameBuffer, PreparedItem, SealSpec, Sealer, seal_small};
 pub use verified::VerifiedReader;

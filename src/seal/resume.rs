@@ -12,24 +12,66 @@ use super::sealer::Sealer;
 use super::{ItemKey, KeySource, SealError};
 use crate::model::{EvidenceId, Part, Sha256Digest};
 
-/// What can be done with a partial spool file.
+/// What can be done with a partial spool file once its source has been seen to have these frames still.
 pub enum Resumed {
     /// Continue after `Start::sealed` bytes of the file, with the source at `Start::plaintext`.
-    Partial(Box<Start>),
+    Partial(Box<Start>, Vec<WholeFrame>),
     /// The message is whole: only its commit is missing.
-    Complete(SealedStream),
+    Complete(SealedStream, Vec<WholeFrame>),
 }
 
-/// Reads a partial spool file. A header that does not verify is an error: throw the file away and begin again.
+/// A verified frame of an interrupted pull. Without a comparison, another recording of the same name and size could be
+/// joined to it.
+pub struct WholeFrame {
+    /// Of its first byte in the source.
+    pub offset: u64,
+    pub plaintext: Zeroizing<Vec<u8>>,
+}
+
+/// The first and the last frame that are not empty.
+#[derive(Default)]
+struct OuterFrames {
+    first: Option<WholeFrame>,
+    last: Option<WholeFrame>,
+}
+
+impl OuterFrames {
+    fn add(&mut self, offset: u64, plaintext: &[u8]) {
+        let frame = match (&self.first, &mut self.last) {
+            _ if plaintext.is_empty() => return,
+            (Some(_), Some(last)) => {
+                last.offset = offset;
+                last.plaintext.clear();
+                last.plaintext.extend_from_slice(plaintext);
+                return;
+            }
+            (Some(_), none) => none,
+            (None, _) => &mut self.first,
+        };
+        *frame = Some(WholeFrame {
+            offset,
+            plaintext: plaintext.to_vec().into(),
+        });
+    }
+
+    fn into_vec(self) -> Vec<WholeFrame> {
+        self.first.into_iter().chain(self.last).collect()
+    }
+}
+
+/// Reads a partial spool file; `seen` gets the offset and the plaintext of each frame that verifies. A header that does not
+/// verify is an error: throw the file away and begin again.
 pub fn resume(
     reader: &mut impl Read,
     key: &ItemKey,
     evidence: EvidenceId,
+    seen: &mut dyn FnMut(u64, &[u8]),
 ) -> Result<Resumed, SealError> {
     let message = UnlockedMessage::read(reader, &KeySource::Item(key))?;
     message.expect(evidence, Part::Original)?;
     let frame_length = message.header.frame_length as usize;
     let mut hash = Sha256::new();
+    let mut outer = OuterFrames::default();
     let (mut plaintext, mut sealed, mut number) = (0u64, message.bytes.len() as u64, 1u32);
     // One byte more than the largest frame, so that bytes after the final frame are noticed.
     let mut frame = Zeroizing::new(vec![0; 8 + IV + 4 + frame_length + TAG + 1]);
@@ -47,13 +89,16 @@ pub fn resume(
                     && begin + length + TAG == got
                 {
                     hash.update(plain);
+                    seen(plaintext, plain);
+                    outer.add(plaintext, plain);
                     let sha256 = Sha256Digest(hash.finalize().into());
                     let size = plaintext + length as u64;
-                    return Ok(Resumed::Complete(SealedStream {
+                    let stream = SealedStream {
                         sha256,
                         size,
                         sealed_size: sealed + got as u64,
-                    }));
+                    };
+                    return Ok(Resumed::Complete(stream, outer.into_vec()));
                 }
                 break torn;
             }
@@ -69,6 +114,8 @@ pub fn resume(
         match message.open_frame(number, false, &mut frame[4 + IV..regular]) {
             Ok(plain) => {
                 hash.update(plain);
+                seen(plaintext, plain);
+                outer.add(plaintext, plain);
                 plaintext += frame_length as u64;
                 sealed += regular as u64;
                 number = number
@@ -90,13 +137,14 @@ pub fn resume(
         header.frame_length,
         number,
     );
-    Ok(Resumed::Partial(Box::new(Start {
+    let start = Start {
         sealer,
         hash,
         plaintext,
         sealed,
         torn,
-    })))
+    };
+    Ok(Resumed::Partial(Box::new(start), outer.into_vec()))
 }
 
 /// The length that a final frame claims, if the frame is complete and its fields are right.

@@ -14,6 +14,7 @@ mod small_disk;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
+mod swapped;
 mod sweep;
 mod unplugged;
 mod whole;

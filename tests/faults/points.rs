@@ -145,8 +145,7 @@ fn every_step_that_changes_something_has_a_point() {
             "set_len(",
         ],
     );
-    // These do not concern items; a torn file is cut to its length before it is written on; and both callers of
-    // `sync_path` have a point of their own.
+    // These do not concern items, or change nothing that is there; and both callers of `sync_path` have a point of their own.
     missing.retain(|name| {
         !["write_shared", "resume", "create_dir", "sync_path"]
             .iter()

@@ -51,14 +51,22 @@ fn no_file_holds_the_key_of_a_released_item_after_a_kill_or_while_idle() {
         .ends(0);
     let evidence = |name: &str| place.item(name)["evidence"].as_str().unwrap().to_owned();
     let a = evidence("A.MP4");
-    assert_eq!(with_the_key_of(&place, &a).len(), 1, "while it is in flight");
+    assert_eq!(
+        with_the_key_of(&place, &a).len(),
+        1,
+        "while it is in flight"
+    );
     let released = |name: &str| place.item(name)["state"] == "released";
     let none = Vec::<PathBuf>::new();
 
     let running = place.start(&["run"]);
     until("A is released", || released("A.MP4"));
     running.kill();
-    assert_eq!(with_the_key_of(&place, &a), none, "killed after the release");
+    assert_eq!(
+        with_the_key_of(&place, &a),
+        none,
+        "killed after the release"
+    );
 
     // Taken, stored and released in one run.
     place.film("X0000001", "B.MP4", 2, 20_000);

@@ -17,7 +17,9 @@ enum Encryption {
 
 pub fn state_folder(state_dir: &Path) -> Diagnosis {
     let place = state_dir.ancestors().find(|dir| dir.is_dir());
-    let device = place.and_then(|dir| fs::metadata(dir).ok()).map(|m| m.dev());
+    let device = place
+        .and_then(|dir| fs::metadata(dir).ok())
+        .map(|m| m.dev());
     let encryption = device.map_or(Encryption::NotKnown, |device| {
         let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
         of_device(&Path::new("/sys/dev/block").join(format!("{major}:{minor}")))

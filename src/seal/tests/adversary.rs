@@ -17,8 +17,13 @@ fn refused(bytes: &[u8]) -> bool {
         .map(|mut o| o.read_to_end(&mut Vec::new()))
         .is_ok_and(|r| r.is_ok());
     let complete = matches!(
-        resume(&mut &bytes[..], &keys().item, keys().evidence),
-        Ok(Resumed::Complete(_))
+        resume(
+            &mut &bytes[..],
+            &keys().item,
+            keys().evidence,
+            &mut |_, _| ()
+        ),
+        Ok(Resumed::Complete(..))
     );
     open(bytes, &item()).is_err() && !read && !complete
 }

@@ -27,8 +27,13 @@ impl PullWatch for Impatient {
 }
 
 fn finish(part: &[u8], plain: &[u8], buffers: &mut Buffers, side_by_side: bool) {
-    let Resumed::Partial(start) = resume(&mut &part[..], &keys().item, keys().evidence).unwrap()
-    else {
+    let resumed = resume(
+        &mut &part[..],
+        &keys().item,
+        keys().evidence,
+        &mut |_, _| (),
+    );
+    let Resumed::Partial(start, _) = resumed.unwrap() else {
         panic!("an interrupted message is not whole");
     };
     assert!(start.torn.is_empty(), "only whole frames are written");

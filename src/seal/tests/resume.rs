@@ -7,7 +7,12 @@ use crate::model::Sha256Digest;
 use crate::seal::format::FRAME_OVERHEAD;
 
 fn resume_cut(part: &[u8]) -> Result<Resumed, SealError> {
-    resume(&mut &part[..], &keys().item, keys().evidence)
+    resume(
+        &mut &part[..],
+        &keys().item,
+        keys().evidence,
+        &mut |_, _| (),
+    )
 }
 
 /// Resumes from `part` with this source, as a pull would; returns the whole file.
@@ -17,8 +22,8 @@ fn go_on(
     side_by_side: bool,
 ) -> Result<(Vec<u8>, SealedStream), PipelineError> {
     let start = match resume_cut(part)? {
-        Resumed::Complete(sealed) => return Ok((part.to_vec(), sealed)),
-        Resumed::Partial(start) => start,
+        Resumed::Complete(sealed, _) => return Ok((part.to_vec(), sealed)),
+        Resumed::Partial(start, _) => start,
     };
     let behind = usize::try_from(start.sealed).unwrap();
     let rest = usize::try_from(start.plaintext).unwrap();
@@ -59,19 +64,54 @@ fn a_pull_cut_at_any_byte_goes_on_to_the_same_message() {
 fn a_whole_message_needs_only_its_commit() {
     for size in [0usize, 1, 63, 64, 65, 128, 200] {
         let (message, whole) = seal(&plaintext(size), 64, true);
-        let Resumed::Complete(sealed) = resume_cut(&message).unwrap() else {
+        let Resumed::Complete(sealed, _) = resume_cut(&message).unwrap() else {
             panic!("a whole message was not recognised");
         };
         assert_eq!(sealed, whole);
     }
     let plain = plaintext(128);
     let message = super::round_trip::with_empty_final(&plain);
-    let Resumed::Complete(sealed) = resume_cut(&message).unwrap() else {
+    let Resumed::Complete(sealed, _) = resume_cut(&message).unwrap() else {
         panic!("an empty final frame was not recognised");
     };
     assert_eq!(sealed.size, 128);
     assert_eq!(sealed.sealed_size, message.len() as u64);
     assert_eq!(sealed.sha256, Sha256Digest::of(&plain));
+}
+
+#[test]
+fn the_first_and_the_last_whole_frame_are_given_to_be_compared_with_the_source() {
+    for size in [0usize, 1, 63, 64, 65, 128, 200] {
+        let plain = plaintext(size);
+        let (message, _) = seal(&plain, 64, false);
+        for cut in header_length(&message)..=message.len() {
+            let mut seen = Vec::new();
+            let mut gather = |offset: u64, bytes: &[u8]| {
+                assert_eq!(offset, seen.len() as u64);
+                seen.extend_from_slice(bytes);
+            };
+            let part = &mut &message[..cut];
+            let resumed = resume(part, &keys().item, keys().evidence, &mut gather).unwrap();
+            let (read, frames) = match resumed {
+                Resumed::Partial(start, frames) => (start.plaintext, frames),
+                Resumed::Complete(sealed, frames) => (sealed.size, frames),
+            };
+            let read = usize::try_from(read).unwrap();
+            assert_eq!(seen, plain[..read]);
+            let last = read.saturating_sub(1) / 64 * 64;
+            let mut expected = vec![
+                (0, &plain[..read.min(64)]),
+                (last as u64, &plain[last..read]),
+            ];
+            expected.dedup();
+            expected.retain(|(_, bytes)| !bytes.is_empty());
+            let frames: Vec<_> = frames
+                .iter()
+                .map(|f| (f.offset, &f.plaintext[..]))
+                .collect();
+            assert_eq!(frames, expected, "{size} bytes cut at {cut}");
+        }
+    }
 }
 
 #[test]
@@ -156,10 +196,15 @@ fn bytes_behind_the_final_frame_keep_a_message_from_counting_as_complete() {
 #[test]
 fn another_item_s_partial_is_refused() {
     let (message, _) = seal(&plaintext(100), 64, false);
-    let outcome = resume(&mut &message[..], &keys().item, EvidenceId::new());
+    let outcome = resume(
+        &mut &message[..],
+        &keys().item,
+        EvidenceId::new(),
+        &mut |_, _| (),
+    );
     assert!(matches!(outcome, Err(SealError::OtherObject(_))));
     let other = ItemKey::generate().unwrap();
-    let outcome = resume(&mut &message[..], &other, keys().evidence);
+    let outcome = resume(&mut &message[..], &other, keys().evidence, &mut |_, _| ());
     assert!(matches!(outcome, Err(SealError::NoKey)));
 }
 
@@ -174,8 +219,8 @@ fn a_pull_goes_on_in_a_real_spool_file() {
         .write_all(&message[..message.len() / 2])
         .unwrap();
     let mut reader = std::fs::File::open(&path).unwrap();
-    let Resumed::Partial(start) = resume(&mut reader, &keys().item, keys().evidence).unwrap()
-    else {
+    let resumed = resume(&mut reader, &keys().item, keys().evidence, &mut |_, _| ());
+    let Resumed::Partial(start, _) = resumed.unwrap() else {
         panic!("half a message is not whole");
     };
     let mut file = crate::durable::BulkFile::resume(&path, start.sealed, 1 << 30).unwrap();
