@@ -39,6 +39,11 @@ impl StationFiles {
         self.state_dir.join("journal.db")
     }
 
+    /// Room on the disk that is set aside for log and journal.
+    pub fn log_room(&self) -> PathBuf {
+        self.state_dir.join("log.room")
+    }
+
     /// Which USB port has which bay number.
     pub fn bay_numbers(&self) -> PathBuf {
         self.state_dir.join("bays.json")

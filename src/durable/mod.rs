@@ -3,6 +3,7 @@
 //! After a failed sync nothing is assumed about the file: the caller throws it away and begins again.
 
 mod bulk;
+mod set_aside;
 mod slots;
 
 use std::fs::{self, File, OpenOptions};
@@ -17,6 +18,7 @@ use crate::model::{Explain, RetryClass};
 use crate::sys;
 
 pub use bulk::{BLOCK, BulkFile, open_direct, sync_together};
+pub use set_aside::SetAside;
 pub use slots::SlotFile;
 
 /// Sealed bytes written before the kernel is asked to begin writing them out, so that the last sync is short.

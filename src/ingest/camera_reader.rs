@@ -93,8 +93,15 @@ impl Read for CameraReader<'_> {
         if (self.puller.stop)() {
             return Err(io::Error::other("stopped"));
         }
+        // A file that grows while it is read must not take more room than was reserved: one byte more shows that it grew.
+        let left = self
+            .ends
+            .size()
+            .saturating_add(1)
+            .saturating_sub(self.offset);
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(out.len());
         let began = Instant::now();
-        let read = self.source.read(out)?;
+        let read = self.source.read(&mut out[..most])?;
         match self.meter.read(read as u64, began.elapsed()) {
             Some(PaceChange::Crawls(speed)) => (self.puller.crawls)(Some(speed)),
             Some(PaceChange::Recovered) => (self.puller.crawls)(None),

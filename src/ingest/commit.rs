@@ -74,6 +74,20 @@ pub trait Committer: Send + Sync {
 }
 
 impl Shared {
+    /// After a failure because of a full disk: gives log and journal the room that is set aside for them.
+    pub(super) fn make_log_room(&self, error: &IngestError) {
+        if error.disk_full()
+            && let Err(error) = self.log_room.give_back()
+        {
+            tracing::error!(
+                code = error.label(),
+                error = &error as &dyn std::error::Error,
+                next_step = error.next_step(),
+                "the room that is set aside for the log cannot be used"
+            );
+        }
+    }
+
     fn committer(&self) -> Result<Arc<dyn Committer>, IngestError> {
         self.commit.lock().clone().ok_or(IngestError::CommitterGone)
     }
@@ -187,6 +201,7 @@ pub(super) fn commit(shared: &Shared, batch: Vec<SealedFile>) {
             Ok(()) => break,
             // The spool files are durable and nothing was shown yet: trying again loses nothing.
             Err(error) => {
+                shared.make_log_room(&error);
                 metrics::error(error.label());
                 tracing::error!(
                     code = error.label(),

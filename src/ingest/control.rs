@@ -1,9 +1,11 @@
 //! The signals between the service and a job: the camera left, something changed, the job has settled.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+
+use super::Spool;
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,10 @@ pub struct JobControl {
     settled: AtomicBool,
     to_wipe: AtomicBool,
     twin: AtomicBool,
+    /// Bytes of room in the spool that the session waits for; 0: none.
+    short_of: AtomicU64,
+    /// Passes fail again and again, for a reason that time does not mend.
+    failing: AtomicBool,
 }
 
 impl JobControl {
@@ -66,6 +72,20 @@ impl JobControl {
 
     pub(super) fn set_settled(&self, settled: bool) {
         self.settled.store(settled, Ordering::Release);
+    }
+
+    /// The session cannot go on: it waits for room that is not there, or for a person.
+    pub fn is_stuck(&self, spool: &Spool) -> bool {
+        let short_of = self.short_of.load(Ordering::Acquire);
+        self.failing.load(Ordering::Acquire) || short_of > 0 && !spool.has_room(short_of)
+    }
+
+    pub(super) fn set_short_of(&self, bytes: u64) {
+        self.short_of.store(bytes, Ordering::Release);
+    }
+
+    pub(super) fn set_failing(&self, failing: bool) {
+        self.failing.store(failing, Ordering::Release);
     }
 
     pub fn left(&self) -> Option<String> {

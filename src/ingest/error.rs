@@ -1,5 +1,7 @@
 //! The room's errors. Most of them come from the rooms below and keep their retry class, label and next step.
 
+use std::error::Error as _;
+
 use thiserror::Error;
 
 use crate::audit::AuditError;
@@ -127,6 +129,19 @@ impl Explain for IngestError {
 }
 
 impl IngestError {
+    /// The station's disk is full, be it the error itself or its cause.
+    pub(super) fn disk_full(&self) -> bool {
+        let mut full = self.label() == "disk_full";
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let journal = error.downcast_ref().map(JournalError::label);
+            let own = error.downcast_ref().map(Self::label);
+            full |= journal.or(own) == Some("disk_full");
+            cause = error.source();
+        }
+        full
+    }
+
     /// The error as the status and the pages show it.
     pub(super) fn problem(&self) -> Problem {
         Problem {

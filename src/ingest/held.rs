@@ -36,6 +36,11 @@ impl EndsDigest {
         }
     }
 
+    /// Of the whole content.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Where the first and the last end begin, and where they end.
     const fn ranges(&self) -> [(u64, u64); 2] {
         let length = if self.size < END { self.size } else { END };

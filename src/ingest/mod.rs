@@ -39,6 +39,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::audit::{LogHandle, encode_entry};
+use crate::durable::SetAside;
 use crate::journal::{ItemRow, Journal};
 use crate::model::{Entry, Event, SessionId, StationName};
 use crate::seal::{ItemKey, Recipient, StationWrapKey};
@@ -65,6 +66,8 @@ pub struct Shared {
     pub journal: Journal,
     pub log: LogHandle,
     pub spool: Spool,
+    /// On the disk of log and journal: what is sealed can be stored although that disk is full, and so makes room.
+    pub log_room: SetAside,
     pub recipients: Vec<Recipient>,
     pub wrap: StationWrapKey,
     /// Plaintext bytes of a frame.

@@ -124,6 +124,7 @@ impl WorkSource for Outbound {
 
     fn failed(&self, work: WorkId, error: &IngestError, count: u32) -> Retry {
         let id = work.evidence;
+        self.shared.make_log_room(error);
         if is_lost(error, count) {
             let Err(error) = blocking(|| self.give_up(id, error)) else {
                 return Retry::Settled;

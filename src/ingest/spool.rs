@@ -106,6 +106,23 @@ impl Spool {
         Some(free)
     }
 
+    /// The most that one file may have, sealed, on this disk when nothing else lies in the spool; `None` when the filesystem
+    /// does not say, or when the reserve alone is more than the disk.
+    pub fn capacity(&self) -> Option<u64> {
+        let stat = rustix::fs::statvfs(&self.dir).ok()?;
+        let for_root = stat.f_bfree.saturating_sub(stat.f_bavail);
+        let blocks = stat.f_blocks.saturating_sub(for_root);
+        let bytes = blocks.saturating_mul(stat.f_frsize);
+        bytes.checked_sub(self.reserve).filter(|bytes| *bytes > 0)
+    }
+
+    /// Whether there is room for `bytes` now.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        let promised = self.promised.load(Ordering::Relaxed);
+        let needed = promised.saturating_add(bytes).saturating_add(self.reserve);
+        needed <= self.free().unwrap_or(u64::MAX)
+    }
+
     /// Reserves room for `bytes` beside what always stays free; `None` when there is not that much now.
     pub fn room(&self, bytes: u64) -> Option<ReservedRoom<'_>> {
         let free = self.free().unwrap_or(u64::MAX);

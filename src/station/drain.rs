@@ -2,7 +2,7 @@
 
 use super::service::Ended;
 use crate::ingest::{DAMAGED, Outbound, Shared};
-use crate::model::ItemState;
+use crate::model::{BayStatus, ItemState, Problem};
 
 /// How a run ends when nothing is left to store.
 pub(super) fn secured(shared: &Shared) -> Ended {
@@ -14,25 +14,28 @@ pub(super) fn secured(shared: &Shared) -> Ended {
     }
 }
 
-/// How the run ends, once everything that can be done without a person is done.
-pub(super) fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Option<Ended>> {
-    let counts = shared.journal.state_totals()?;
-    let of = |wanted: &[ItemState]| -> u64 {
-        counts
-            .iter()
-            .filter(|total| wanted.contains(&total.state))
-            .map(|total| total.items)
-            .sum()
-    };
-    let waiting = of(&[ItemState::Sealed, ItemState::Logged, ItemState::Uploading])
-        + shared.journal.unreceipted()?;
+/// Items that are not in the store with their receipts.
+fn waiting(shared: &Shared) -> anyhow::Result<u64> {
+    let totals = shared.journal.state_totals()?;
+    let unstored = [ItemState::Sealed, ItemState::Logged, ItemState::Uploading];
+    let totals = totals.iter().filter(|t| unstored.contains(&t.state));
+    Ok(totals.map(|total| total.items).sum::<u64>() + shared.journal.unreceipted()?)
+}
+
+/// How the run ends, once everything that can be done without a person is done. `stuck`: a docked camera cannot go on.
+pub(super) fn drained(
+    shared: &Shared,
+    outbound: &Outbound,
+    stuck: bool,
+) -> anyhow::Result<Option<Ended>> {
+    let waiting = waiting(shared)?;
     let view = outbound.snapshot();
     if waiting == 0 && outbound.previews && shared.journal.previews_pending()? > 0 {
-        let stuck = view.previews.problem.is_some_and(|p| p.needs_person);
-        return Ok(stuck.then_some(Ended::NeedsAttention));
+        let blocked = view.previews.problem.is_some_and(|p| p.needs_person);
+        return Ok(blocked.then_some(Ended::NeedsAttention));
     }
     // Items that were damaged on this station are taken again from a docked camera.
-    if shared.journal.pending()? > 0 {
+    if !stuck && shared.journal.pending()? > 0 {
         return Ok(None);
     }
     // A stored item whose key and spool file are still here is not done, unless they cannot be removed.
@@ -51,7 +54,58 @@ pub(super) fn drained(shared: &Shared, outbound: &Outbound) -> anyhow::Result<Op
     // Waiting for what needs a person would never end.
     let blocked = view.alarms.values();
     let blocked = blocked.filter(|alarm| alarm.code != DAMAGED);
-    let stuck =
+    let refused =
         waiting == blocked.count() as u64 || view.problem.as_ref().is_some_and(|p| p.needs_person);
-    Ok(stuck.then_some(Ended::NeedsAttention))
+    Ok(refused.then_some(Ended::NeedsAttention))
+}
+
+/// Says what a person has to do before the rest can be stored.
+pub(super) fn report_unfinished(shared: &Shared, outbound: &Outbound) -> anyhow::Result<()> {
+    for bay in shared.bays.all() {
+        if let BayStatus::NeedsAttention {
+            code,
+            reason,
+            next_step,
+            ..
+        }
+        | BayStatus::NotRecognised {
+            code,
+            reason,
+            next_step,
+        } = &bay.status
+        {
+            tracing::warn!(bay = %bay.bay, code, reason, next_step, "left to do at a bay");
+        }
+    }
+    let view = outbound.snapshot();
+    for (
+        evidence,
+        Problem {
+            code,
+            reason,
+            next_step,
+            ..
+        },
+    ) in &view.alarms
+    {
+        tracing::warn!(evidence, code, reason, next_step, "left to do for an item");
+    }
+    for problem in view.problem.iter().chain(&view.previews.problem) {
+        let Problem {
+            code,
+            reason,
+            next_step,
+            ..
+        } = problem;
+        tracing::warn!(code, reason, next_step, "left to do");
+    }
+    let (waiting, pending) = (waiting(shared)?, shared.journal.pending()?);
+    tracing::warn!(
+        code = "drain_unfinished",
+        items_not_stored = waiting,
+        files_not_taken = pending,
+        next_step = "do what the lines above say, then run it again",
+        "the run ends: nothing more will change without a person"
+    );
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The station's main loop: passes on what happens, feeds the watchdog, and notices when nothing is left to do.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use sd_notify::NotifyState;
@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Interval;
 
-use super::drain::{drained, secured};
+use super::drain::{drained, report_unfinished, secured};
 use super::loglimit;
 use super::service::{Ended, Station};
 use crate::audit::AuditError;
@@ -19,6 +19,9 @@ use crate::sys;
 
 /// The watchdog is fed at least this often.
 const TICK: Duration = Duration::from_millis(500);
+
+/// A camera that cannot go on for this long will not without a person; before that, room may just be about to come.
+const STUCK_FOR: Duration = Duration::from_secs(10);
 
 /// What the loop waits for besides the station's own parts.
 struct LoopInputs {
@@ -73,6 +76,7 @@ impl Station {
             }
             self.check_essential_parts()?;
             self.heartbeat.beat();
+            self.foundation.shared.log_room.take();
             loglimit::tell_left_out(false);
             sd_notify::notify(&[NotifyState::Watchdog])?;
             if let Some(ended) = self.drained()? {
@@ -160,15 +164,28 @@ impl Station {
     }
 
     /// How a run with `drain` ends, once it does.
-    fn drained(&self) -> anyhow::Result<Option<Ended>> {
-        if !(self.options.drain && self.first_scan_done && self.docking.all_settled()) {
+    fn drained(&mut self) -> anyhow::Result<Option<Ended>> {
+        if !(self.options.drain && self.first_scan_done && self.docking.all_at_rest()) {
+            self.stuck_since = None;
             return Ok(None);
         }
         let shared = &self.foundation.shared;
-        if self.options.until_secured {
-            return Ok(Some(secured(shared)));
+        let stuck = self.docking.any_stuck();
+        let ended = if self.options.until_secured {
+            Some(secured(shared))
+        } else {
+            tokio::task::block_in_place(|| drained(shared, &self.outbound, stuck))?
+        };
+        let ended = ended.filter(|ended| !(*ended == Ended::AllStored && self.docking.to_wipe()));
+        if stuck {
+            let since = *self.stuck_since.get_or_insert_with(Instant::now);
+            if since.elapsed() < STUCK_FOR {
+                return Ok(None);
+            }
         }
-        let ended = tokio::task::block_in_place(|| drained(shared, &self.outbound))?;
-        Ok(ended.filter(|ended| !(*ended == Ended::AllStored && self.docking.to_wipe())))
+        if ended == Some(Ended::NeedsAttention) {
+            tokio::task::block_in_place(|| report_unfinished(shared, &self.outbound))?;
+        }
+        Ok(ended)
     }
 }

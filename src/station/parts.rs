@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use crate::audit::{LogHandle, LogKey, VerifierKey};
 use crate::config::{Config, Profiles, Secrets, StoreCredentials};
-use crate::durable;
+use crate::durable::{self, SetAside};
 use crate::ingest::{
     Bays, CameraSlots, CommitQueue, Outbound, PreviewRules, Previews, RecentEntries, Scale, Shared,
     Spool,
@@ -140,6 +140,9 @@ pub fn previews(
     )))
 }
 
+/// Log and journal grow by less while what is sealed is stored, and its files make room.
+const LOG_ROOM: u64 = 8 << 20;
+
 /// What every job shares, and the receiving end of the committing thread.
 pub struct OpenedParts {
     pub shared: Arc<Shared>,
@@ -157,12 +160,14 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<OpenedParts> {
         .context("cannot open the custody log")?;
     let journal = Journal::open(&config.files.journal()).context("cannot open the journal")?;
     let spool = Spool::open(&config.spool.dir, config.spool.reserve_bytes)?;
+    let log_room = SetAside::open(&config.files.log_room(), LOG_ROOM)?;
     let (committer, commits) = CommitQueue::channel();
     let shared = Shared {
         station: config.station.name.clone(),
         journal,
         log,
         spool,
+        log_room,
         recipients,
         wrap: StationWrapKey::new(secrets.wrap_key(config)?),
         frame_length: config.seal.frame_length,

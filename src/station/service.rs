@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
@@ -66,6 +67,8 @@ pub(super) struct Station {
     pub docking: Docking,
     /// Every docked folder and port was looked at once.
     pub first_scan_done: bool,
+    /// Since when a docked camera cannot go on and no other is at work.
+    pub stuck_since: Option<Instant>,
     /// Last, because everything above uses it.
     pub foundation: Foundation,
 }
@@ -111,6 +114,7 @@ impl Station {
         Ok(Self {
             docking: Docking::new(Arc::clone(shared)),
             first_scan_done: config.dock.folders.is_empty() && !config.dock.usb,
+            stuck_since: None,
             options,
             outbound,
             heartbeat,

@@ -391,9 +391,95 @@ fn a_full_disk_under_journal_and_log_stops_the_taking_says_so_and_goes_on_when_t
 }
 
 #[test]
+fn what_is_sealed_is_stored_although_the_disk_is_full() {
+    let mut place = Place::new(&[("store", "answer_seconds = 2")]);
+    let keys = place.path("state-keys");
+    fs::rename(place.path("state"), &keys).unwrap();
+    let Some(disk) = SmallDisk::mount(place.path("state"), 64 << 10) else {
+        return;
+    };
+    let (from, to) = (keys.join("."), disk.path("."));
+    assert!(disk.run(&["cp", "-a", from.to_str().unwrap(), &to]));
+    let running = place.start_within(&disk.within(), &["run"], &[]);
+    until("the station to be ready", || {
+        running.said().contains("the station is ready")
+    });
+    place.weed.kill();
+    film(&place);
+    until("everything to be secured", || {
+        bays(&place).contains("safe_to_remove")
+    });
+    // Somebody else's files: nobody will remove them.
+    disk.fill();
+    place.weed.restart();
+    until("everything to be stored", || {
+        bays(&place).contains("all_stored")
+    });
+    running.stop().ends(0);
+    let out = place.path("state-out");
+    disk.clear();
+    assert!(disk.run(&["cp", "-a", &disk.path("."), out.to_str().unwrap()]));
+    drop(disk);
+    fs::remove_dir(place.path("state")).unwrap();
+    fs::rename(out, place.path("state")).unwrap();
+    is_whole(&place, "").unwrap();
+}
+
+#[test]
+fn a_file_that_the_spool_can_never_hold_is_named_as_such_and_a_drain_ends() {
+    let place = Place::new(&[("spool", "dir = \"spool\"")]);
+    let Some(disk) = SmallDisk::mount(place.path("spool"), 48 << 10) else {
+        return;
+    };
+    let drain = || {
+        let running = place.start_within(&disk.within(), &["run", "--drain"], &[]);
+        running.wait().ends(3)
+    };
+    place.film(CAMERA, "HUGE.MP4", 1, 40 << 20);
+    let ran = drain();
+    for text in [
+        "file_too_large",
+        "HUGE.MP4 (41943040 bytes), and never will",
+        "drain_unfinished",
+    ] {
+        assert!(ran.err.contains(text), "'{text}' is missing in {}", ran.err);
+    }
+    // What fits is taken; the other file is missing, not failed.
+    place.film(CAMERA, "SMALL.MP4", 2, 1000);
+    drain();
+    assert_eq!(place.item("SMALL.MP4")["state"], "released");
+    assert_eq!(place.items().len(), 1);
+    let left = place.events().into_iter().filter_map(|event| match event {
+        Event::CameraUndocked(left) => Some(left.missing),
+        _ => None,
+    });
+    for missing in left {
+        assert_eq!(missing.len(), 1, "{missing:?}");
+        assert_eq!(missing[0].to_string(), "HUGE.MP4");
+    }
+}
+
+#[test]
+fn a_drain_ends_when_the_store_refuses_and_the_spool_is_full() {
+    let place = Place::new(&[("spool", "dir = \"spool\"")]);
+    let Some(disk) = SmallDisk::mount(place.path("spool"), 48 << 10) else {
+        return;
+    };
+    for n in 0..6 {
+        place.film(CAMERA, &format!("F{n:02}.MP4"), n, 10 << 20);
+    }
+    place.credentials("nobody", "nothing");
+    let running = place.start_within(&disk.within(), &["run", "--drain"], &[]);
+    let ran = running.wait().ends(3);
+    for text in ["spool_full", "left to do at a bay", "drain_unfinished"] {
+        assert!(ran.err.contains(text), "'{text}' is missing in {}", ran.err);
+    }
+}
+
+#[test]
 fn a_spool_that_turns_read_only_is_reported_and_used_again_once_it_is_mended() {
     let place = Place::new(&[("spool", "dir = \"spool\"")]);
-    let Some(disk) = SmallDisk::mount(place.path("spool"), 24 << 10) else {
+    let Some(disk) = SmallDisk::mount(place.path("spool"), 40 << 10) else {
         return;
     };
     let running = place.start_within(&disk.within(), &["run"], &[]);

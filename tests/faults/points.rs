@@ -150,6 +150,10 @@ fn every_step_that_changes_something_has_a_point() {
         !["write_shared", "resume", "create_dir", "sync_path"]
             .iter()
             .any(|other| name.ends_with(&format!(": {other}")))
+            // An empty file is made, if any.
+            && !["slots.rs: open", "set_aside.rs: open"]
+                .iter()
+                .any(|other| name.ends_with(other))
     });
     assert!(missing.is_empty(), "{missing:#?}");
     let mut missing = without_a_point("src/upload/s3/calls", &[".call("]);

@@ -26,6 +26,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "an operator's command, not the way of an item",
     ),
     (
+        "give room back",
+        "only on a full disk: what_is_sealed_is_stored_although_the_disk_is_full",
+    ),
+    (
         "journal reassign",
         "an operator's command, not the way of an item",
     ),

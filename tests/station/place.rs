@@ -242,7 +242,7 @@ impl Place {
                 "store",
                 ("endpoint", format!("\"{}\"", self.weed.endpoint())),
             ),
-            ("spool", ("reserve_bytes", "1048576".into())),
+            ("spool", ("reserve_bytes", "16777216".into())),
         ] {
             let text = sections.get_mut(section).unwrap();
             if !text.contains(key) {

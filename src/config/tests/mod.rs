@@ -281,6 +281,8 @@ fn values_out_of_range_are_refused_with_their_line_and_a_fix() {
             "upload",
             "pace = [{ from = \"22:00\", to = \"06:00\", megabits_per_second = 1 }, { from = \"05:00\", to = \"07:00\", megabits_per_second = 1 }]",
         ),
+        ("spool", "reserve_bytes = 0"),
+        ("spool", "reserve_bytes = 16777215"),
         ("ingest", "max_files = 0"),
         ("ingest", "earliest_year = 1980"),
         ("ingest", "parallel_cameras = 1000"),

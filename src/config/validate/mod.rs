@@ -113,6 +113,9 @@ impl Check<'_> {
 
 pub(super) use office::office;
 
+/// Without free room the log cannot say that anything was stored, and nothing would ever make room again.
+const RESERVE_LEAST: u64 = 16 << 20;
+
 pub(super) fn config(
     path: &Path,
     text: &str,
@@ -134,6 +137,12 @@ pub(super) fn config(
     let store = store::section(&mut check, &merged.store, warnings);
     let upload = upload::section(&mut check, &merged);
     let ingest = ingest(&mut check, &merged);
+    check.number(
+        &merged.spool.reserve_bytes,
+        RESERVE_LEAST..=u64::MAX,
+        "reserve_bytes",
+        "Use 16777216 (16 MiB) or more: custody log and journal need room when the spool is full.",
+    );
     let preview = preview::section(&mut check, &merged);
     let (web, metrics) = web::sections(&mut check, &merged);
     let log = log(&mut check, &merged.log);

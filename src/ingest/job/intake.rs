@@ -16,7 +16,6 @@ use crate::failpoint::reached;
 use crate::ingest::commit::Tally;
 use crate::ingest::events::HeldFile;
 use crate::ingest::pull::{PullTools, Puller};
-use crate::ingest::spool::ReservedRoom;
 use crate::ingest::{IngestError, Shared, chain};
 use crate::journal::{FileOutcome, InventoryOutcome, InventoryRow};
 use crate::metrics;
@@ -100,6 +99,7 @@ impl Intake {
         display: &BayDisplay,
     ) -> Result<usize, IngestError> {
         let session = Arc::clone(&self.session);
+        session.control.set_short_of(0);
         let mut left_out = LeftOut::default();
         let mut held: Vec<HeldFile> = Vec::new();
         loop {
@@ -208,7 +208,7 @@ impl Intake {
             }
             history.set_new(facts);
         }
-        let Some(_room) = room(shared, facts.size) else {
+        let Some(_room) = shared.spool.room(sealed_room(facts.size)) else {
             return Ok(TakeResult::NoRoom);
         };
         let bytes = self.with_puller(facts, display, |puller| puller.pull(camera, facts, tools))?;
@@ -307,15 +307,57 @@ impl Intake {
         smallest: &FileFacts,
         display: &BayDisplay,
     ) -> Result<bool, IngestError> {
-        let session = &*self.session;
-        if !self.spool_full {
-            self.spool_full = true;
+        let session = Arc::clone(&self.session);
+        let sealed = sealed_room(smallest.size);
+        session.control.set_short_of(sealed);
+        let capacity = session.shared.spool.capacity();
+        if let Some(capacity) = capacity.filter(|capacity| sealed > *capacity) {
+            self.show_too_large(smallest, capacity, display);
+        } else {
+            self.show_spool_full(smallest, display);
+        }
+        display.show(None);
+        for _ in 0..ROOM_LOOKS {
+            if session.is_over() {
+                return Err(IngestError::Stopped);
+            }
+            if session.shared.spool.has_room(sealed) {
+                let counts = session.counts()?;
+                session.control.set_short_of(0);
+                self.spool_full = false;
+                display.state().pulling(counts);
+                return Ok(true);
+            }
+            session.wait(ROOM_LOOK);
+        }
+        Ok(false)
+    }
+
+    /// Not even an empty spool has room for the file; as long as a size is only a claim, the file stays pending.
+    fn show_too_large(&mut self, file: &FileFacts, capacity: u64, display: &BayDisplay) {
+        const NEXT: &str = "Leave the camera docked and tell operations: the station needs a larger disk for its spool, or a smaller reserve.";
+        if !std::mem::replace(&mut self.spool_full, true) {
+            metrics::error("file_too_large");
+            tracing::error!(code = "file_too_large", path = %file.path, size = file.size, capacity, next_step = NEXT,
+                "the spool can never hold this file, however much is uploaded");
+        }
+        let reason = format!(
+            "The station has no room for {} ({} bytes), and never will: its spool holds at most {capacity} bytes",
+            file.path, file.size
+        );
+        display
+            .state()
+            .waiting("file_too_large", reason, NEXT.into());
+    }
+
+    fn show_spool_full(&mut self, smallest: &FileFacts, display: &BayDisplay) {
+        if !std::mem::replace(&mut self.spool_full, true) {
             metrics::error("spool_full");
             tracing::warn!(
                 code = "spool_full",
                 path = %smallest.path,
                 needed = smallest.size,
-                free = session.shared.spool.free(),
+                free = self.session.shared.spool.free(),
                 next_step = "let the uploads drain, or free space on the spool's disk",
                 "the spool is full; pulling waits"
             );
@@ -328,25 +370,10 @@ impl Intake {
             ),
             "Leave the camera docked: it continues when uploads have made room. Operations: check the store.".into(),
         );
-        display.show(None);
-        for _ in 0..ROOM_LOOKS {
-            if session.is_over() {
-                return Err(IngestError::Stopped);
-            }
-            if room(&session.shared, smallest.size).is_some() {
-                let counts = session.counts()?;
-                self.spool_full = false;
-                display.state().pulling(counts);
-                return Ok(true);
-            }
-            session.wait(ROOM_LOOK);
-        }
-        Ok(false)
     }
 }
 
-/// Room for a file of so many bytes, sealed.
-fn room(shared: &Shared, bytes: u64) -> Option<ReservedRoom<'_>> {
-    let sealed = bytes.saturating_add(bytes / 1024 + (1 << 16));
-    shared.spool.room(sealed)
+/// More than a file of so many bytes has once it is sealed.
+const fn sealed_room(bytes: u64) -> u64 {
+    bytes.saturating_add(bytes / 1024 + (1 << 16))
 }

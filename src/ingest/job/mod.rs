@@ -34,6 +34,9 @@ use wipe::Wiper;
 /// Between looks at a camera that has been settled, when nothing hinted at a change.
 const RESCAN: Duration = Duration::from_secs(30);
 
+/// So many failures in a row are no passing trouble.
+const FAILURES_LAST: u32 = 3;
+
 pub struct Job {
     pub shared: Arc<Shared>,
     pub session: SessionRow,
@@ -127,6 +130,7 @@ impl Run {
         let error = match self.pass(camera, tools) {
             Ok(settled) => {
                 self.failures = 0;
+                self.session.control.set_failing(false);
                 return if settled {
                     StepEnd::Settled
                 } else {
@@ -143,6 +147,8 @@ impl Run {
         }
         self.failures += 1;
         self.display.show_failure(&error, self.failures);
+        let lasts = self.failures >= FAILURES_LAST && error.retry_class() != RetryClass::Later;
+        self.session.control.set_failing(lasts);
         if error.retry_class() == RetryClass::Never {
             self.session.wait(RESCAN);
         } else {

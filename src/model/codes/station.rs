@@ -26,6 +26,18 @@ pub(super) const CODES: &[Code] = &[
         "Leave cameras docked. Operations: free space, and the work resumes automatically.",
     ),
     code(
+        "drain_unfinished",
+        Operations,
+        "A run with `--drain` ended although something is left to do: nothing more would change without a person.",
+        "Do what the log lines before this one say, then run it again.",
+    ),
+    code(
+        "file_too_large",
+        Operations,
+        "A file on a camera is larger than the station's spool can ever hold.",
+        "Leave the camera docked. Operations: give the spool a larger disk, or lower `reserve_bytes` of `[spool]`, and start the station again.",
+    ),
+    code(
         "journal_corrupt",
         Operations,
         "The journal is damaged or holds impossible values.",

@@ -204,8 +204,8 @@ impl Docking {
         }
     }
 
-    /// Every docked camera is settled or was refused.
-    pub fn all_settled(&self) -> bool {
+    /// Every docked camera is settled, was refused, or cannot go on.
+    pub fn all_at_rest(&self) -> bool {
         // A camera that cannot be unlocked or mounted is shown as such at its bay, and is not waited for.
         let shown = self.shared.bays.all();
         let given_up = |bay: &BayName| {
@@ -214,9 +214,22 @@ impl Docking {
             })
         };
         let jobs = self.jobs.iter().all(|(bay, camera)| {
-            camera.control.settled() || camera.thread.is_finished() || given_up(bay)
+            let control = &camera.control;
+            control.settled()
+                || control.is_stuck(&self.shared.spool)
+                || camera.thread.is_finished()
+                || given_up(bay)
         });
         jobs && self.awaited.iter().all(given_up)
+    }
+
+    /// A docked camera waits for room in the spool, or for a person.
+    pub fn any_stuck(&self) -> bool {
+        let spool = &self.shared.spool;
+        self.jobs.values().any(|camera| {
+            let control = &camera.control;
+            !control.settled() && !camera.thread.is_finished() && control.is_stuck(spool)
+        })
     }
 
     /// Something is still to be deleted from a docked camera, and can be.

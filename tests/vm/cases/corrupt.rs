@@ -105,8 +105,8 @@ fn vm_disk_whose_sizes_and_chains_lie_loses_these_files_and_no_other() {
         let short = u32::try_from(kept).unwrap();
         fat.claim_size("DCIM/SHORT.MP4", short);
     });
-    // It is larger than the guest's disk: it waits for room, and everything else is taken meanwhile.
-    let reason = dock(&mut guest, &medium, &footage, "spool_full");
+    // It is larger than the guest's disk: that is said, and everything else is taken meanwhile.
+    let reason = dock(&mut guest, &medium, &footage, "file_too_large");
     assert!(reason.contains("DCIM/HUGE.MP4"), "{reason}");
     let said = not_taken(&mut guest);
     for name in ["LONGER", "TORN"] {

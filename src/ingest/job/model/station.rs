@@ -16,6 +16,7 @@ use super::harness::Harness;
 use super::scenario::{BAYS, Scenario};
 use crate::audit::{LogHandle, LogKey, VerifierKey};
 use crate::camera::Camera;
+use crate::durable::SetAside;
 use crate::failpoint::hook::{self, PowerCut};
 use crate::ingest::commit::{Committer, SealedFile, commit};
 use crate::ingest::job::{Job, Run};
@@ -132,12 +133,14 @@ impl<'a> Station<'a> {
         let station = "model".parse().map_err(|_| "a name")?;
         let journal = Journal::in_memory(&self.name).map_err(|e| e.to_string())?;
         let spool = Spool::open(&self.dir, 0).map_err(|e| e.to_string())?;
+        let log_room = SetAside::open(&self.dir.join("log.room"), 0).map_err(|e| e.to_string())?;
         let recipient = Recipient::from_pem(&keys().recipient).map_err(|e| e.to_string())?;
         let shared = Arc::new_cyclic(|shared| Shared {
             station,
             journal,
             log: LogHandle::in_memory(log, keys().verifier.clone()),
             spool,
+            log_room,
             recipients: vec![recipient],
             wrap: StationWrapKey::new([7; 32].into()),
             frame_length: FRAME,
