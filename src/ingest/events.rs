@@ -3,7 +3,7 @@
 use crate::journal::SessionRow;
 use crate::metrics;
 use crate::model::{
-    CameraDocked, CameraUndocked, Condition, Event, EvidenceId, FileFacts, ItemHeld, SourcePath,
+    CameraDocked, CameraUndocked, Condition, Event, HeldFile, ItemHeld, SourcePath,
 };
 use crate::sys;
 
@@ -58,20 +58,74 @@ pub fn session_undocked(
     })
 }
 
-/// A file that was taken before as an earlier item.
-pub struct HeldFile {
-    pub facts: FileFacts,
-    pub evidence: EvidenceId,
+/// Bytes of one entry's list of held files, well below the log's 65,535.
+const PAGE_BYTES: usize = 56_000;
+
+/// The entries that name these files as held: one, unless their names are too long for that.
+pub fn held(files: &[HeldFile]) -> Vec<Event> {
+    let (mut events, mut page, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for file in files {
+        metrics::file("held", file.size);
+        let length = serde_json::to_vec(file).map_or(PAGE_BYTES, |json| json.len() + 1);
+        if bytes + length > PAGE_BYTES && !page.is_empty() {
+            events.push(Event::ItemHeld(ItemHeld::new(std::mem::take(&mut page))));
+            bytes = 0;
+        }
+        bytes += length;
+        page.push(file.clone());
+    }
+    if !page.is_empty() {
+        events.push(Event::ItemHeld(ItemHeld::new(page)));
+    }
+    events
 }
 
-impl HeldFile {
-    pub fn event(&self) -> Event {
-        metrics::file("held", self.facts.size);
-        Event::ItemHeld(ItemHeld {
-            evidence: self.evidence,
-            path: self.facts.path.clone(),
-            size: self.facts.size,
-            modified: self.facts.modified,
-        })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::EvidenceId;
+
+    #[test]
+    fn held_files_share_an_entry_as_far_as_its_length_allows() {
+        let file = |path: &str| HeldFile {
+            evidence: EvidenceId::new(),
+            path: SourcePath::new(path).unwrap(),
+            size: 1 << 40,
+            modified: "2026-01-31T06:00:00Z".parse().ok(),
+        };
+        let common: Vec<_> = (0..256)
+            .map(|n| file(&format!("DCIM/100MEDIA/AXON_VIDEO_{n:08}.MP4")))
+            .collect();
+        assert_eq!(held(&common).len(), 1);
+        // What JSON makes of control characters is the longest.
+        let long: Vec<_> = (0..256)
+            .map(|n| file(&format!("{}{n}", "\u{1}".repeat(240))))
+            .collect();
+        let events = held(&long);
+        let mut named = Vec::new();
+        for event in &events {
+            assert!(serde_json::to_vec(event).unwrap().len() < 65_000);
+            let Event::ItemHeld(entry) = event else {
+                panic!("{event:?}");
+            };
+            named.extend(entry.files().cloned());
+        }
+        assert_eq!(named, long);
+        assert!(held(&[]).is_empty());
+    }
+
+    #[test]
+    fn an_entry_of_version_0_1_names_one_file() {
+        let data = r#"{"event":"item.held","data":{"evidence":"01936f0a-0000-7000-8000-000000000000","path":"A.MP4","size":5}}"#;
+        let event: Event = serde_json::from_str(data).unwrap();
+        let Event::ItemHeld(entry) = &event else {
+            panic!("{event:?}");
+        };
+        assert_eq!(entry.files().count(), 1);
+        let again = serde_json::to_value(&event).unwrap();
+        assert_eq!(
+            again,
+            serde_json::from_str::<serde_json::Value>(data).unwrap()
+        );
     }
 }

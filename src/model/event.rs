@@ -262,8 +262,28 @@ pub struct ItemSealed {
     pub bay: BayName,
 }
 
+/// Files of a camera that were taken before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ItemHeld {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    files: Vec<HeldFile>,
+    /// Entries of version 0.1 name one file each, without a list.
+    #[serde(flatten)]
+    one: Option<HeldFile>,
+}
+
+impl ItemHeld {
+    pub const fn new(files: Vec<HeldFile>) -> Self {
+        Self { files, one: None }
+    }
+
+    pub fn files(&self) -> impl Iterator<Item = &HeldFile> {
+        self.files.iter().chain(&self.one)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeldFile {
     /// The item that already holds this file.
     pub evidence: EvidenceId,
     pub path: SourcePath,

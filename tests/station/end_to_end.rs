@@ -26,16 +26,20 @@ fn footage_is_taken_stored_verified_opened_and_named_as_held_on_the_next_docking
 
     place.drain().ends(0);
     assert_eq!(place.items().len(), 3);
-    let held = place
+    let mut held: Vec<usize> = place
         .events()
         .into_iter()
-        .filter(|e| matches!(e, Event::ItemHeld(_)))
-        .count();
-    assert_eq!(held, 3);
+        .filter_map(|event| match event {
+            Event::ItemHeld(held) => Some(held.files().count()),
+            _ => None,
+        })
+        .collect();
+    held.sort_unstable();
+    assert_eq!(held, [1, 2], "one entry for each camera");
     place
         .camdock(&["show", evidence])
         .ends(0)
-        .says("DCIM/100/A0002.MP4")
+        .says("still had the file DCIM/100/A0002.MP4;")
         .says("4711");
     place.camdock(&["verify", "--bucket"]).ends(0);
 }

@@ -192,14 +192,10 @@ impl LogHistory {
             }
             (Event::ItemHeld(held), Some(session)) => {
                 if let Some(camera) = self.camera(session) {
-                    camera.taken(
-                        &held.path,
-                        held.size,
-                        held.modified,
-                        FileFate::Held,
-                        at,
-                        session,
-                    );
+                    for file in held.files() {
+                        let fate = FileFate::Held;
+                        camera.taken(&file.path, file.size, file.modified, fate, at, session);
+                    }
                 }
             }
             (Event::ItemFailed(failed), Some(session)) => self.failed(failed, at, session),

@@ -107,6 +107,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
 fn concerns(event: &Event, id: EvidenceId) -> bool {
     match event {
         Event::CameraWiped(e) => e.files.iter().any(|file| file.evidence == Some(id)),
+        Event::ItemHeld(e) => e.files().any(|file| file.evidence == id),
         event => evidence_of(event) == Some(id),
     }
 }
@@ -114,7 +115,6 @@ fn concerns(event: &Event, id: EvidenceId) -> bool {
 fn evidence_of(event: &Event) -> Option<EvidenceId> {
     match event {
         Event::ItemSealed(e) => Some(e.evidence),
-        Event::ItemHeld(e) => Some(e.evidence),
         Event::ItemQuarantined(e) => Some(e.evidence),
         Event::ItemFailed(e) => e.evidence,
         Event::ItemStored(e) => Some(e.evidence),
@@ -200,10 +200,14 @@ fn sentence(event: &Event, id: EvidenceId) -> String {
         Event::ItemQuarantined(e) => {
             format!("It was quarantined: {}. A decision is needed.", e.reason)
         }
-        Event::ItemHeld(e) => format!(
-            "The camera was docked again and still had the file {}; it was not read again.",
-            e.path
-        ),
+        Event::ItemHeld(e) => {
+            let files = e.files().filter(|file| file.evidence == id);
+            let paths: Vec<_> = files.map(|file| file.path.to_string()).collect();
+            format!(
+                "The camera was docked again and still had the file {}; it was not taken again.",
+                paths.join(", ")
+            )
+        }
         Event::ItemStored(e) => {
             let version = e.version_id.as_deref().unwrap_or("none");
             let lock = e

@@ -14,12 +14,11 @@ use super::file_history::FileHistory;
 use crate::camera::{Camera, CameraError};
 use crate::failpoint::reached;
 use crate::ingest::commit::Tally;
-use crate::ingest::events::HeldFile;
 use crate::ingest::pull::{PullTools, Puller};
-use crate::ingest::{IngestError, Shared, chain};
+use crate::ingest::{IngestError, chain, events};
 use crate::journal::{FileOutcome, InventoryOutcome, InventoryRow};
 use crate::metrics;
-use crate::model::{Event, Explain as _, FileFacts, ItemFailed, RetryClass, SourcePath};
+use crate::model::{Event, Explain as _, FileFacts, HeldFile, ItemFailed, RetryClass, SourcePath};
 
 /// Files taken from the journal at a time.
 const ROUND: u32 = 256;
@@ -202,8 +201,12 @@ impl Intake {
                 puller.find_held(camera, facts, &items)
             })?;
             if let Some(evidence) = found {
-                let facts = facts.clone();
-                held.push(HeldFile { facts, evidence });
+                held.push(HeldFile {
+                    evidence,
+                    path: facts.path.clone(),
+                    size: facts.size,
+                    modified: facts.modified,
+                });
                 return Ok(TakeResult::Done);
             }
             history.set_new(facts);
@@ -286,13 +289,13 @@ impl Intake {
             return Ok(());
         }
         let session = &*self.session;
-        let events = held.iter().map(HeldFile::event).collect();
-        session.shared.log_events(Some(session.row.id), events)?;
+        let named = events::held(held);
+        session.shared.log_events(Some(session.row.id), named)?;
         reached!("session: held named");
         let rows: Vec<_> = held
             .drain(..)
             .map(|held| InventoryOutcome {
-                path: held.facts.path,
+                path: held.path,
                 item: Some(held.evidence),
             })
             .collect();

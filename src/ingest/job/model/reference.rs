@@ -8,8 +8,8 @@ use super::store::MemoryStore;
 use crate::durable;
 use crate::ingest::Spool;
 use crate::model::{
-    BayStatus, BayView, CameraId, CameraUndocked, Entry, Event, EvidenceId, ItemSealed, SessionId,
-    Sha256Digest, SourcePath,
+    BayStatus, BayView, CameraId, CameraUndocked, Entry, Event, EvidenceId, HeldFile, ItemSealed,
+    SessionId, Sha256Digest, SourcePath,
 };
 
 type Verdict = Result<(), String>;
@@ -93,27 +93,9 @@ impl Reference {
             match entry.event {
                 Event::ItemSealed(sealed) => self.sealed(session, sealed)?,
                 Event::ItemHeld(held) => {
-                    let docked = self.docked(session)?;
-                    let camera = cameras::id(docked.device);
-                    let Some(item) = self.items.get(&held.evidence) else {
-                        return Err(format!("{} is held by an item that never was", held.path));
-                    };
-                    promise!(!item.lost, "{} is held by an item that was lost", held.path);
-                    promise!(
-                        camera.is_some() && item.camera == camera,
-                        "{} is held by another camera's item",
-                        held.path
-                    );
-                    let same = item.path == held.path && item.version == (held.size, held.modified);
-                    promise!(
-                        same && held.modified.is_some(),
-                        "{} of {:?} is held by {} of {:?}",
-                        held.path,
-                        (held.size, held.modified),
-                        item.path,
-                        item.version
-                    );
-                    self.docked(session)?.held.insert(held.path, held.evidence);
+                    for file in held.files() {
+                        self.held(session, file)?;
+                    }
                 }
                 Event::ItemFailed(failed) => {
                     if let Some(id) = failed.evidence {
@@ -178,6 +160,32 @@ impl Reference {
             Some(_) => Err("something is logged of a session that has ended".into()),
             None => Err("something is logged of a session that never was".into()),
         }
+    }
+
+    fn held(&mut self, session: SessionId, held: &HeldFile) -> Verdict {
+        let docked = self.docked(session)?;
+        let camera = cameras::id(docked.device);
+        let Some(item) = self.items.get(&held.evidence) else {
+            return Err(format!("{} is held by an item that never was", held.path));
+        };
+        promise!(!item.lost, "{} is held by an item that was lost", held.path);
+        promise!(
+            camera.is_some() && item.camera == camera,
+            "{} is held by another camera's item",
+            held.path
+        );
+        let same = item.path == held.path && item.version == (held.size, held.modified);
+        promise!(
+            same && held.modified.is_some(),
+            "{} of {:?} is held by {} of {:?}",
+            held.path,
+            (held.size, held.modified),
+            item.path,
+            item.version
+        );
+        let docked = self.docked(session)?;
+        docked.held.insert(held.path.clone(), held.evidence);
+        Ok(())
     }
 
     fn sealed(&mut self, session: SessionId, sealed: ItemSealed) -> Verdict {
