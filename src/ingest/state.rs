@@ -10,8 +10,7 @@ use crate::model::BayStatus;
 pub const CRAWLING: &str = "What it delivers is taken for as long as it stays docked. Clean its contacts and dock it in another bay; if it is as \
      slow there, leave it docked and tell operations: the camera or its card may be failing.";
 
-/// A camera shows no files, and that may be no answer.
-pub const CAMERA_EMPTY: &str = "camera_empty";
+/// The next step for a camera that shows no files, which may be no answer.
 pub const EMPTY_NEXT_STEP: &str = "Unlock the camera or switch it off and on, check its card, and dock it again. If it was emptied on purpose, it \
      may be removed; otherwise call the evidence manager.";
 
@@ -256,7 +255,7 @@ impl SessionState {
         let (files, bytes) = (self.counts.files(), self.counts.bytes());
         if let Some(silence) = self.silent {
             return BayStatus::NeedsAttention {
-                code: CAMERA_EMPTY.into(),
+                code: "camera_empty".into(),
                 reason: match silence {
                     Silence::HeldBefore(1) => {
                         "The camera shows no files, but held one that was not deleted here".into()
@@ -445,7 +444,7 @@ mod tests {
             let BayStatus::NeedsAttention { code, .. } = state.status() else {
                 panic!("{:?}", state.status());
             };
-            assert_eq!(code, CAMERA_EMPTY);
+            assert_eq!(code, "camera_empty");
             assert!(!state.wiping());
         }
     }

@@ -36,9 +36,6 @@ pub enum PtpError {
     SizeWrong { size: u64 },
 }
 
-/// A file whose end is not where the camera says, or not known: it is never taken in part.
-pub(super) const SIZE_UNKNOWN: &str = "size_unknown";
-
 impl PtpError {
     /// Clearing halts, a cancel or a reset may help.
     pub(super) const fn of_the_link(self) -> bool {
@@ -120,7 +117,7 @@ impl Explain for PtpError {
             Self::Short { .. } => "file_short",
             Self::Unsupported(_) => "camera_unsupported",
             Self::NoStorage => "no_storage",
-            Self::SizeUnknown | Self::SizeWrong { .. } => SIZE_UNKNOWN,
+            Self::SizeUnknown | Self::SizeWrong { .. } => "size_unknown",
         }
     }
 

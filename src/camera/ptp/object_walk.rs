@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use super::PtpError;
 use super::dataset::parse_handles;
-use super::error::SIZE_UNKNOWN;
 use super::name::{numbered, path_name};
 use super::object::ObjectFacts;
 use super::prop_lists::{self, FACTS_MAX, Facts, PropLists};
@@ -14,7 +13,7 @@ use super::session::{DATASET_MAX, PtpSession, Query};
 use super::wire::{op, rc};
 use crate::camera::listing::{EntrySink, FileEntry, ListingCursor};
 use crate::config::Profile;
-use crate::model::{Sha256Digest, SourcePath};
+use crate::model::{Explain as _, Sha256Digest, SourcePath};
 
 const STORAGES_MAX: usize = 64;
 /// Objects in a row that can't be queried before the listing counts as failed.
@@ -338,7 +337,8 @@ impl<'a> ObjectWalk<'a> {
         self.index.insert(&self.listing.path, handle);
         if !object.folder {
             let Some(size) = object.size else {
-                let refusal = (SIZE_UNKNOWN, PtpError::SizeUnknown.to_string());
+                let unknown = PtpError::SizeUnknown;
+                let refusal = (unknown.label(), unknown.to_string());
                 return Ok(self.listing.refuse(None, refusal, sink));
             };
             let entry = FileEntry {

@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::dock_session::DockSession;
 use crate::ingest::IngestError;
 use crate::ingest::chain;
-use crate::ingest::state::{CAMERA_EMPTY, CRAWLING, EMPTY_NEXT_STEP, SessionState, removed_early};
+use crate::ingest::state::{CRAWLING, EMPTY_NEXT_STEP, SessionState, removed_early};
 use crate::journal::InventoryCounts;
 use crate::metrics;
 use crate::model::{BayStatus, BayView, Explain as _, FileFacts};
@@ -107,9 +107,9 @@ impl BayDisplay {
             if std::mem::replace(&mut self.silence_reported, true) {
                 return;
             }
-            metrics::error(CAMERA_EMPTY);
+            metrics::error("camera_empty");
             tracing::warn!(
-                code = CAMERA_EMPTY,
+                code = "camera_empty",
                 next_step = EMPTY_NEXT_STEP,
                 "the camera shows no files, and that may not be true"
             );

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::control::{JobControl, JobEnd};
 use super::pull::PullTools;
-use super::state::{CAMERA_EMPTY, EMPTY_NEXT_STEP, Phase, Silence};
+use super::state::{EMPTY_NEXT_STEP, Phase, Silence};
 use super::wiping::Wiping;
 use super::{IngestError, Shared, inventory};
 use crate::camera::Camera;
@@ -319,7 +319,7 @@ fn report_end(reason: &str, settled: bool, complete: bool, missing: u64) {
     } else if settled && missing == 0 {
         tracing::warn!(
             reason,
-            code = CAMERA_EMPTY,
+            code = "camera_empty",
             next_step = EMPTY_NEXT_STEP,
             "camera left; it showed no files"
         );
