@@ -122,6 +122,47 @@ fn every_language_has_a_text_for_every_problem_code() {
     }
 }
 
+#[test]
+fn every_language_has_a_text_for_every_remark() {
+    use camdock::model::RemarkCode as Code;
+    let codes = [
+        Code::HiddenByEdits,
+        Code::OutsideIndex,
+        Code::CutOff,
+        Code::ZerosAtEnd,
+        Code::EncryptedVideo,
+        Code::EncryptedSound,
+        Code::OtherVideo,
+        Code::NotShown,
+        Code::MissingPictures,
+        Code::IncompletePictures,
+        Code::ShapeChanges,
+        Code::SoundBeforePicture,
+        Code::SilentTrack,
+    ];
+    let codes: BTreeSet<String> = codes
+        .iter()
+        .map(|code| {
+            serde_json::to_value(code)
+                .unwrap()
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    for language in ["en", "de"] {
+        let texts: Value =
+            serde_json::from_str(&read(&format!("src/web/text/{language}.json"))).unwrap();
+        let said: BTreeSet<String> = texts["remark"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
+        assert_eq!(said, codes, "{language}");
+    }
+}
+
 /// What stands in quotes, on one line each.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.lines()

@@ -15,6 +15,7 @@ mod item;
 mod names;
 mod path;
 mod preview;
+mod remark;
 mod status;
 mod usb;
 mod wipe;
@@ -31,6 +32,7 @@ pub use names::UnknownName;
 pub(crate) use names::written_as;
 pub use path::{Escaped, PathError, SourcePath};
 pub use preview::*;
+pub use remark::{Remark, RemarkCode};
 pub use status::{
     Completeness, OutboundView, PreviewProgress, PreviewView, Problem, StateTotal, StatusView,
     UploadProgress, Verification,

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EvidenceId, Part, Retention, Sha256Digest};
+use super::{EvidenceId, Part, Remark, Retention, Sha256Digest};
 
 /// One preview of an item: made and stored, or why not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct ItemPreviewed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ffmpeg: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub probe: Option<Probe>,
+    pub probe: Option<Box<Probe>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +79,9 @@ pub struct Picture {
     /// The length of gaps in the recording's clock that were left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out_ms: u64,
+    /// What this preview does not show of the recording, or shows in another way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
     /// Of a storyboard: where each picture lies on the sheet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cues: Vec<Cue>,
@@ -151,6 +154,9 @@ pub struct Probe {
     /// Telemetry, subtitles and other tracks: their four-letter code or codec, and their name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_tracks: Vec<String>,
+    /// What no preview can show of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
     /// The file's own tags.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
@@ -220,6 +226,7 @@ mod tests {
             decode_errors: 0,
             clock_jumps: 0,
             left_out_ms: 0,
+            remarks: Vec::new(),
             cues: vec![cue(0, 0), cue(3_630_250, 240)],
         };
         assert_eq!(

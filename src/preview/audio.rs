@@ -135,7 +135,7 @@ impl Track {
                 .saturating_sub(origin.saturating_mul(rate) / 1000);
             let gap = place.saturating_sub(expected);
             if !self.begun {
-                // Sound from before the first picture is left out.
+                // The proxy begins with the sound, unless that is only an encoder's delay before the first picture.
                 self.next = place.clamp(0, rate * 3600);
                 skip = usize::try_from(-place.min(0)).unwrap_or(0);
             } else if gap > rate * GAP_MAX_SECONDS {
@@ -223,7 +223,7 @@ impl Track {
 }
 
 /// The mean of all channels, from -1 to 1; the first channel alone where they cancel each other out.
-fn mixed(frame: &frame::Audio) -> Vec<f32> {
+pub fn mixed(frame: &frame::Audio) -> Vec<f32> {
     let (samples, channels) = (frame.samples(), usize::from(frame.channels()));
     let format = frame.format();
     let width = format.bytes();

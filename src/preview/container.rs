@@ -2,10 +2,18 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::model::IndexState;
+use super::movie_index::{MovieIndex, at, next_box};
+use crate::model::{IndexState, Remark, RemarkCode};
 
 /// Boxes that one walk visits at most. Real files have a few; a fragmented file is left at its first fragment.
 const STEPS: usize = 20_000;
+/// Less than this is padding.
+const REMARKABLE_BYTES: u64 = 64 << 10;
+const REMARKABLE_MS: u64 = 250;
+/// Bytes that are read at a time in search of the last one that is not zero.
+const ZEROS_STEP: u64 = 64 << 10;
+/// Packets of a transport stream that are looked at.
+const TRANSPORT_PACKETS: u64 = 5000;
 
 /// The index, and tracks hidden in boxes that no demuxer shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,27 +24,109 @@ pub struct Structure {
     pub brand: Option<[u8; 4]>,
     /// Bytes of media that are really there.
     pub media_bytes: u64,
+    /// Bytes that the last part of the file announces and does not have.
+    cut_off: u64,
+    /// Of the file and of the zeros at its end.
+    size: u64,
+    zeros: u64,
+    movie: MovieIndex,
+    scrambled: bool,
 }
 
-/// Reads the outermost structure only, and leaves the reader anywhere. An I/O error counts as the end.
+impl Structure {
+    pub const fn all_zeros(&self) -> bool {
+        self.size > 0 && self.zeros == self.size
+    }
+
+    pub fn encrypted_video(&self) -> u64 {
+        let tracks = self.movie.tracks.iter();
+        let encrypted = tracks.filter(|track| track.is_video() && track.encrypted);
+        encrypted.count() as u64 + u64::from(self.scrambled)
+    }
+
+    pub fn encrypted_sound(&self) -> u64 {
+        let tracks = self.movie.tracks.iter();
+        tracks
+            .filter(|track| track.is_sound() && track.encrypted)
+            .count() as u64
+    }
+
+    /// What no player shows of the file.
+    pub fn remarks(&self) -> Vec<Remark> {
+        let indexed = matches!(self.index, IndexState::AtStart | IndexState::AtEnd);
+        let outside = self.media_bytes.saturating_sub(self.movie.sample_bytes());
+        // Some cameras pad their media, by a few bytes in a hundred.
+        let padding = REMARKABLE_BYTES.max(self.media_bytes / 20);
+        let unnamed = indexed && !self.movie.tracks.is_empty() && outside >= padding;
+        let facts = [
+            (RemarkCode::EncryptedVideo, self.encrypted_video(), 1),
+            (RemarkCode::EncryptedSound, self.encrypted_sound(), 1),
+            (
+                RemarkCode::HiddenByEdits,
+                self.movie.hidden_ms(),
+                REMARKABLE_MS,
+            ),
+            (
+                RemarkCode::OutsideIndex,
+                if unnamed { outside } else { 0 },
+                1,
+            ),
+            (RemarkCode::CutOff, self.cut_off, 1),
+            (RemarkCode::ZerosAtEnd, self.zeros, REMARKABLE_BYTES),
+        ];
+        let said = facts.into_iter().filter(|(_, n, least)| n >= least);
+        said.map(|(code, n, _)| Remark::new(code, n)).collect()
+    }
+}
+
+/// Reads the outermost structure, and of an MP4 the index, and leaves the reader anywhere. An I/O error counts as the end.
 pub fn structure(reader: &mut (impl Read + Seek + ?Sized)) -> Structure {
     let mut found = Structure {
         index: IndexState::Missing,
         hidden: Vec::new(),
         brand: None,
         media_bytes: 0,
+        cut_off: 0,
+        size: 0,
+        zeros: 0,
+        movie: MovieIndex::default(),
+        scrambled: false,
     };
     found.index = look(reader, &mut found).unwrap_or(IndexState::Missing);
+    found.zeros = zeros_at_end(reader, found.size);
     found
+}
+
+/// How many zeros the file ends with. Most files end with another byte, and are not read any further.
+fn zeros_at_end(reader: &mut (impl Read + Seek + ?Sized), size: u64) -> u64 {
+    let (mut zeros, mut block) = (0, Vec::new());
+    while zeros < size {
+        let length = ZEROS_STEP.min(size - zeros);
+        block.resize(usize::try_from(length).unwrap_or(0), 0);
+        let from = reader.seek(SeekFrom::Start(size - zeros - length));
+        if from.and_then(|_| reader.read_exact(&mut block)).is_err() {
+            break;
+        }
+        if let Some(last) = block.iter().rposition(|byte| *byte != 0) {
+            return zeros + (block.len() - 1 - last) as u64;
+        }
+        zeros += length;
+    }
+    zeros
 }
 
 fn look(reader: &mut (impl Read + Seek + ?Sized), found: &mut Structure) -> io::Result<IndexState> {
     let end = reader.seek(SeekFrom::End(0))?;
+    found.size = end;
     let head: [u8; 12] = match at(reader, 0) {
         Ok(head) => head,
         Err(_) => return Ok(IndexState::NotUsed),
     };
     if head.starts_with(b"RIFF") && &head[8..] == b"AVI " {
+        let [_, _, _, _, a, b, c, d, ..] = head;
+        let announced = u64::from(u32::from_le_bytes([a, b, c, d])) + 8;
+        // Cameras write the size last.
+        found.cut_off = announced.saturating_sub(end.next_multiple_of(2));
         return Ok(riff(reader, end));
     }
     if head.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]) {
@@ -48,37 +138,27 @@ fn look(reader: &mut (impl Read + Seek + ?Sized), found: &mut Structure) -> io::
     if boxes.contains(&&head[4..8]) {
         return Ok(boxes_of(reader, end, found));
     }
+    found.scrambled = scrambled(reader, end);
     Ok(IndexState::NotUsed)
 }
 
-fn at<const N: usize>(
-    reader: &mut (impl Read + Seek + ?Sized),
-    offset: u64,
-) -> io::Result<[u8; N]> {
-    reader.seek(SeekFrom::Start(offset))?;
-    let mut bytes = [0; N];
-    reader.read_exact(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// A box's name, where its content begins and where it ends.
-fn next_box(
-    reader: &mut (impl Read + Seek + ?Sized),
-    offset: u64,
-    end: u64,
-) -> Option<([u8; 4], u64, u64)> {
-    let head: [u8; 8] = at(reader, offset).ok()?;
-    let [a, b, c, d, name @ ..] = head;
-    let (content, size) = match u32::from_be_bytes([a, b, c, d]) {
-        0 => (offset + 8, end - offset),
-        1 => (
-            offset + 16,
-            u64::from_be_bytes(at(reader, offset + 8).ok()?),
-        ),
-        size => (offset + 8, u64::from(size)),
-    };
-    let after = offset.checked_add(size)?;
-    (after >= content).then_some((name, content, after))
+/// Whether most of a transport stream's packets say that they are scrambled.
+fn scrambled(reader: &mut (impl Read + Seek + ?Sized), end: u64) -> bool {
+    // Packets of 192 bytes begin with a time of four bytes.
+    for (length, before) in [(188, 0), (192, 4)] {
+        let (mut packets, mut marked) = (0u64, 0u64);
+        while packets < TRANSPORT_PACKETS && (packets + 1) * length <= end {
+            match at::<4>(reader, packets * length + before) {
+                Ok([0x47, _, _, flags]) => marked += u64::from(flags & 0xc0 != 0),
+                _ => break,
+            }
+            packets += 1;
+        }
+        if packets >= 8 {
+            return marked * 2 > packets;
+        }
+    }
+    false
 }
 
 fn boxes_of(
@@ -86,18 +166,22 @@ fn boxes_of(
     end: u64,
     found: &mut Structure,
 ) -> IndexState {
-    let (mut offset, mut media, mut index) = (0, false, IndexState::Missing);
+    let (mut offset, mut media, mut index, mut fragments) = (0, false, IndexState::Missing, false);
     for _ in 0..STEPS {
         let Some((name, content, after)) = next_box(reader, offset, end) else {
             break;
         };
+        // Whatever else stands at the end may be no box at all.
+        if matches!(&name, b"mdat" | b"moov" | b"moof") {
+            found.cut_off = after.saturating_sub(end);
+        }
         match &name {
             b"ftyp" if offset == 0 => found.brand = at(reader, content).ok(),
             b"mdat" => {
                 media = true;
                 found.media_bytes += after.min(end).saturating_sub(content);
             }
-            b"moof" => return IndexState::Fragmented,
+            b"moof" => fragments = true,
             // An index that is cut off cannot be read.
             b"moov" if after <= end => {
                 index = if media {
@@ -106,13 +190,18 @@ fn boxes_of(
                     IndexState::AtStart
                 };
                 within(reader, content, after, &mut found.hidden);
+                found.movie = MovieIndex::read(reader, content, after);
             }
             b"gps " | b"GPS " => found.hidden.push("gps (Novatek)"),
             _ => {}
         }
         offset = after;
     }
-    index
+    if fragments {
+        IndexState::Fragmented
+    } else {
+        index
+    }
 }
 
 fn within(
@@ -260,6 +349,52 @@ mod tests {
         let whole = [ftyp, mdat, moov].concat();
         let found = structure(&mut Cursor::new(whole));
         assert_eq!(found.hidden, ["gps (Novatek)"]);
+    }
+
+    #[test]
+    fn what_no_player_shows_is_remarked() {
+        let remarks = |bytes: &[u8]| {
+            let found = structure(&mut Cursor::new(bytes)).remarks();
+            found.iter().map(|r| (r.code, r.n)).collect::<Vec<_>>()
+        };
+        let ftyp = box_of(*b"ftyp", b"isom0000");
+        let film = [
+            ftyp.clone(),
+            box_of(*b"moov", &[]),
+            box_of(*b"mdat", &vec![1; 200_000]),
+        ]
+        .concat();
+        assert_eq!(remarks(&film), []);
+        assert_eq!(
+            remarks(&film[..film.len() - 10]),
+            [(RemarkCode::CutOff, 10)]
+        );
+        let mut zeroed = film.clone();
+        zeroed[100_000..].fill(0);
+        let zeros = film.len() as u64 - 100_000;
+        assert_eq!(remarks(&zeroed), [(RemarkCode::ZerosAtEnd, zeros)]);
+        let moof = box_of(*b"moof", &[1; 90]);
+        let fragments = [film, moof.clone(), moof].concat();
+        assert_eq!(remarks(&fragments), []);
+        assert_eq!(
+            remarks(&fragments[..fragments.len() - 20]),
+            [(RemarkCode::CutOff, 20)]
+        );
+        assert_eq!(index(&fragments), IndexState::Fragmented);
+        let found = structure(&mut Cursor::new(vec![0; 200_001]));
+        assert!(found.all_zeros());
+        assert!(!structure(&mut Cursor::new(b"")).all_zeros());
+        for length in [188, 192] {
+            let packet = |flags: u8| {
+                let mut packet = vec![0xff; length];
+                let at = length - 188;
+                packet[at..at + 4].copy_from_slice(&[0x47, 1, 0, flags]);
+                packet
+            };
+            let stream = |flags: u8| structure(&mut Cursor::new(packet(flags).repeat(20)));
+            assert_eq!(stream(0x90).encrypted_video(), 1);
+            assert_eq!(stream(0x10).encrypted_video(), 0);
+        }
     }
 
     #[test]

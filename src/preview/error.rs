@@ -17,6 +17,12 @@ pub enum FootageError {
         "the recording broke off before its index was written: no player can read it without repair"
     )]
     NoIndex(Box<Structure>),
+    #[error(
+        "it holds nothing but zeros: the camera's card or its file system lost what was recorded"
+    )]
+    AllZeros,
+    #[error("its pictures are encrypted, and the key is not in the recording")]
+    Encrypted,
     #[error("ffmpeg cannot read it: {0}")]
     Unreadable(ffmpeg_next::Error),
     #[error("{0}")]
@@ -45,6 +51,8 @@ impl FootageError {
         match self {
             Self::Footage(_) => "preview_footage_unreadable",
             Self::NoIndex(_) => "preview_no_index",
+            Self::AllZeros => "preview_all_zeros",
+            Self::Encrypted => "preview_encrypted",
             Self::Unreadable(_) => "preview_unreadable",
             Self::NotVideo(_) => "preview_not_video",
             Self::NoDecoder(_) => "preview_no_decoder",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ffmpeg_next::Rational;
 use ffmpeg_next::format::context::Input;
+use ffmpeg_next::format::stream::Disposition;
 use ffmpeg_next::media::Type;
 use jiff::Timestamp;
 
@@ -13,7 +14,7 @@ use super::recording::Recording;
 use super::stream::{frame_rate, orientation};
 use super::text::clean;
 use super::video::VideoDecoder;
-use crate::model::{Probe, ProbeAudio, ProbeVideo};
+use crate::model::{Probe, ProbeAudio, ProbeVideo, Remark, RemarkCode};
 use crate::sys;
 
 const TAGS_MAX: usize = 32;
@@ -38,17 +39,19 @@ pub fn probe(recording: &mut Recording, decoder: Option<&VideoDecoder>) -> Probe
             pixel_format: decoder.pixel_format(),
             frame_rate: fraction(frame_rate(&stream)),
             pixel_aspect: fraction(decoder.aspect()),
-            rotation: orientation(&stream).degrees,
+            rotation: orientation(&stream).unwrap_or_default().degrees,
             key_frames: keys.map(|(keys, _)| keys),
         });
     let mut created = tags.get("creation_time").and_then(|t| time(t));
     let mut location = None;
-    let (mut audio, mut other_tracks) = (Vec::new(), Vec::new());
+    let (mut audio, mut other_tracks, mut other_videos) = (Vec::new(), Vec::new(), 0);
     for stream in input.streams() {
         let stream_tags = tags_of(input, Some(stream.index()));
         created = created.or_else(|| stream_tags.get("creation_time").and_then(|t| time(t)));
         let parameters = stream.parameters();
         let is_video = recording.video == Some(stream.index());
+        let cover = stream.disposition().contains(Disposition::ATTACHED_PIC);
+        other_videos += u64::from(parameters.medium() == Type::Video && !is_video && !cover);
         if parameters.medium() == Type::Audio && audio.len() < TRACKS_MAX {
             let (rate, channels) = rate_and_channels(&stream);
             audio.push(ProbeAudio {
@@ -87,6 +90,10 @@ pub fn probe(recording: &mut Recording, decoder: Option<&VideoDecoder>) -> Probe
     ] {
         location = location.or_else(|| tags.get(key).cloned());
     }
+    let mut remarks = recording.structure.remarks();
+    if other_videos > 0 {
+        remarks.push(Remark::new(RemarkCode::OtherVideo, other_videos));
+    }
     Probe {
         container: clean(input.format().name()),
         duration_ms: recording.duration_ms(),
@@ -96,6 +103,7 @@ pub fn probe(recording: &mut Recording, decoder: Option<&VideoDecoder>) -> Probe
         created,
         location,
         other_tracks,
+        remarks,
         tags,
     }
 }
@@ -116,6 +124,7 @@ pub fn without_index(structure: &Structure) -> Probe {
         created: None,
         location: None,
         other_tracks: structure.hidden.iter().map(|n| (*n).to_owned()).collect(),
+        remarks: structure.remarks(),
         tags: brand.into_iter().chain([media]).collect(),
     }
 }

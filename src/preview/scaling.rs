@@ -5,13 +5,14 @@ use ffmpeg_next::software::scaling;
 use ffmpeg_next::{Rational, frame};
 
 use super::error::FootageError;
-use super::yuv::even;
+use super::stream::Orientation;
+use super::yuv::{Yuv, even};
 
 /// The longest side of a picture, in pixels.
 const SIDE_MAX: u32 = 16_384;
 
 /// Width and height of a picture as it is shown: with square pixels, and turned upright.
-pub fn shown(
+fn shown(
     width: u32,
     height: u32,
     aspect: Rational,
@@ -55,8 +56,145 @@ pub fn with_lines((width, height): (u64, u64), lines: u64) -> (usize, usize) {
     }
 }
 
+/// The largest even size of a shape within a box. What differs from the box by less than a hundredth becomes the box.
+fn filling((width, height): (u64, u64), (box_width, box_height): (usize, usize)) -> (usize, usize) {
+    let (width, height) = (width.max(1) as f64, height.max(1) as f64);
+    let scale = (box_width as f64 / width).min(box_height as f64 / height);
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "no larger than the box"
+    )]
+    let side = |length: f64, whole: usize| {
+        let length = (length * scale).round() as usize;
+        if (whole - length.min(whole)) * 100 <= whole {
+            whole
+        } else {
+            (length & !1).max(2)
+        }
+    };
+    (side(width, box_width), side(height, box_height))
+}
+
+/// How a picture is to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// Pixels as decoded.
+    pub width: u32,
+    pub height: u32,
+    /// Of one pixel.
+    pub aspect: Rational,
+    pub orientation: Orientation,
+}
+
+impl View {
+    /// Width and height with square pixels, turned upright.
+    pub fn shown(&self) -> Result<(u64, u64), FootageError> {
+        shown(
+            self.width,
+            self.height,
+            self.aspect,
+            self.orientation.degrees,
+        )
+    }
+}
+
+/// Draws pictures upright onto a ground of one size. The first one fills it; later ones of another shape get dark edges.
+pub struct Canvas {
+    size: (usize, usize),
+    first: View,
+    last: View,
+    /// Where the picture lies on the ground.
+    inner: (usize, usize),
+    scaler: Scaler,
+    scaled: frame::Video,
+    drawn: frame::Video,
+    changes: u64,
+}
+
+impl Canvas {
+    pub fn new(format: Pixel, size: (usize, usize), first: View) -> Self {
+        let mut canvas = Self {
+            size,
+            first,
+            last: first,
+            inner: size,
+            scaler: Scaler::new(format, size),
+            scaled: frame::Video::empty(),
+            drawn: frame::Video::new(format, side(size.0), side(size.1)),
+            changes: 0,
+        };
+        canvas.aim();
+        canvas
+    }
+
+    pub const fn size(&self) -> (usize, usize) {
+        self.size
+    }
+
+    /// How often the pictures' size, shape or orientation has changed.
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Draws one picture; the result is overwritten by the next.
+    pub fn draw(
+        &mut self,
+        picture: &frame::Video,
+        view: View,
+    ) -> Result<&mut frame::Video, FootageError> {
+        if view != self.last {
+            self.inner = if view == self.first {
+                self.size
+            } else {
+                filling(view.shown()?, self.size)
+            };
+            self.last = view;
+            self.changes += 1;
+            self.aim();
+        }
+        self.scaler.run(picture, &mut self.scaled)?;
+        if self.inner == self.size && view.orientation == Orientation::default() {
+            return Ok(&mut self.scaled);
+        }
+        let upright = Yuv::from_frame(&self.scaled).upright(view.orientation);
+        if self.inner == self.size {
+            upright.to_frame(&mut self.drawn);
+        } else {
+            let mut ground = Yuv::new(self.size.0, self.size.1);
+            let (x, y) = (self.size.0 - self.inner.0, self.size.1 - self.inner.1);
+            ground.paste(&upright, x / 2, y / 2);
+            ground.to_frame(&mut self.drawn);
+        }
+        Ok(&mut self.drawn)
+    }
+
+    /// An empty ground.
+    pub fn blank(&mut self) -> &mut frame::Video {
+        Yuv::new(self.size.0, self.size.1).to_frame(&mut self.drawn);
+        &mut self.drawn
+    }
+
+    /// Scales to the size that the picture has before it is turned upright.
+    fn aim(&mut self) {
+        let (width, height) = self.inner;
+        let quarter = !self.last.orientation.degrees.is_multiple_of(180);
+        let to = if quarter {
+            (height, width)
+        } else {
+            (width, height)
+        };
+        self.scaler = Scaler::new(self.scaler.format, to);
+        self.scaled = frame::Video::empty();
+    }
+}
+
+fn side(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(2)
+}
+
 /// Scales pictures of any size and format to one; the size may change within a recording.
-pub struct Scaler {
+struct Scaler {
     context: Option<scaling::Context>,
     format: Pixel,
     width: u32,
@@ -64,8 +202,7 @@ pub struct Scaler {
 }
 
 impl Scaler {
-    pub fn new(format: Pixel, (width, height): (usize, usize)) -> Self {
-        let side = |length: usize| u32::try_from(length).unwrap_or(2);
+    fn new(format: Pixel, (width, height): (usize, usize)) -> Self {
         Self {
             context: None,
             format,
@@ -74,7 +211,7 @@ impl Scaler {
         }
     }
 
-    pub fn run(&mut self, from: &frame::Video, to: &mut frame::Video) -> Result<(), FootageError> {
+    fn run(&mut self, from: &frame::Video, to: &mut frame::Video) -> Result<(), FootageError> {
         let failed = FootageError::ffmpeg("scale a picture");
         let fits = self.context.as_ref().is_some_and(|context| {
             let input = context.input();
@@ -120,6 +257,10 @@ mod tests {
         assert_eq!(with_lines((320, 240), 360), (320, 240));
         assert_eq!(with_lines((853, 480), 360), (640, 360));
         assert_eq!(fit((16_000, 16), (240, 240)), (240, 16));
+        assert_eq!(filling((360, 480), (640, 360)), (270, 360));
+        assert_eq!(filling((100, 100), (640, 360)), (360, 360));
+        assert_eq!(filling((1922, 1080), (640, 360)), (640, 360));
+        assert_eq!(filling((1, 16_000), (640, 360)), (2, 360));
         assert!(shown(0, 5, square, 0).is_err());
         assert!(shown(20_000, 5, square, 0).is_err());
     }

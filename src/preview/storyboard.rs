@@ -9,11 +9,11 @@ use ffmpeg_next::{Dictionary, Discard, Error, Packet, Rational, frame};
 use super::error::FootageError;
 use super::recording::Recording;
 use super::request::Settings;
-use super::scaling::{Scaler, fit, shown};
-use super::stream::{MILLISECONDS, frame_rate, rescale, start_ms};
+use super::scaling::{Canvas, View, fit};
+use super::stream::{MILLISECONDS, frame_rate, rescale};
 use super::video::VideoDecoder;
 use super::yuv::{Label, Yuv, running_time};
-use crate::model::{Cue, Picture};
+use crate::model::{Cue, Picture, Remark, RemarkCode};
 use crate::sys;
 
 /// The side of a picture's square on the sheet, in pixels.
@@ -29,20 +29,23 @@ const SEARCHED_MAX: usize = 3000;
 struct Shot {
     ms: u64,
     picture: Yuv,
+    view: View,
 }
 
 struct StoryboardMaker<'a> {
     recording: &'a mut Recording,
     decoder: VideoDecoder,
-    scaler: Scaler,
+    /// `None` before the first picture, whose shape it gets.
+    canvas: Option<Canvas>,
     frame: frame::Video,
-    small: frame::Video,
-    /// The time of the first picture, in milliseconds.
+    /// When the recording begins, in milliseconds.
     begin: i64,
     /// The usual time from one picture to the next, for recordings without times.
     frame_ms: u64,
     /// Pictures that need others which are not there will do.
     damaged: bool,
+    /// Places at which there was something to show, and nothing could be decoded.
+    missing: u64,
 }
 
 /// Returns the JPEG and its description.
@@ -52,27 +55,12 @@ pub fn make(
     settings: &Settings,
     say: &mut dyn FnMut(u64),
 ) -> Result<(Vec<u8>, Picture), FootageError> {
-    let size = shown(
-        decoder.width(),
-        decoder.height(),
-        decoder.aspect(),
-        decoder.orientation.degrees,
-    )?;
-    let (width, height) = fit(size, (CELL, CELL));
-    let before_turn = if decoder.orientation.degrees.is_multiple_of(180) {
-        (width, height)
-    } else {
-        (height, width)
-    };
     let video = decoder.stream;
     if let Some(audio) = recording.audio {
         sys::discard(&mut recording.input, audio, Discard::All);
     }
     sys::discard(&mut recording.input, video, Discard::NonKey);
-    let begin = recording
-        .input
-        .stream(video)
-        .map_or(0, |stream| start_ms(&stream));
+    let begin = recording.begin_ms();
     let most = settings.pictures.clamp(1, 100) as usize;
     let claimed = recording.duration_ms();
     let frame_ms = recording.input.stream(video).map_or(40, |stream| {
@@ -88,12 +76,12 @@ pub fn make(
     let mut maker = StoryboardMaker {
         recording,
         decoder,
-        scaler: Scaler::new(Pixel::YUVJ420P, before_turn),
+        canvas: None,
         frame: frame::Video::empty(),
-        small: frame::Video::empty(),
         begin,
         frame_ms: frame_ms.unsigned_abs(),
         damaged: false,
+        missing: 0,
     };
     let mut duration = claimed;
     let mut shots = match claimed {
@@ -102,12 +90,18 @@ pub fn make(
     };
     // Where jumps do not move, lead into a gap, or find too few pictures, the recording is read as a whole, then decoded.
     if !covers(&shots, claimed, most) {
+        maker.missing = 0;
         let (read, end) = maker.reading(most, say)?;
         shots = if covers(&read, Some(end), most) {
             read
         } else {
             let decoded = maker.decoding(end, most, say)?;
-            fuller(decoded, fuller(read, shots))
+            let fullest = fuller(decoded, fuller(read, shots));
+            // Everything was decoded. Without errors, there is simply nothing where no picture is.
+            if maker.decoder.errors > 0 {
+                maker.missing = empty_places(&fullest, end, most);
+            }
+            fullest
         };
         duration = Some(end);
         if shots.is_empty() {
@@ -119,6 +113,21 @@ pub fn make(
     let jumps = maker.recording.clock.jumps();
     let last = shots.last().ok_or(FootageError::NothingDecoded)?.ms;
     let duration = duration.unwrap_or(last).max(last + 1);
+    let canvas = maker.canvas.as_ref().ok_or(FootageError::NothingDecoded)?;
+    let (width, height) = canvas.size();
+    let incomplete = if maker.damaged { shots.len() as u64 } else { 0 };
+    let pairs = shots.windows(2);
+    let changes = pairs.filter(|pair| pair[0].view != pair[1].view);
+    let remarks = [
+        (RemarkCode::MissingPictures, maker.missing),
+        (RemarkCode::IncompletePictures, incomplete),
+        (RemarkCode::ShapeChanges, changes.count() as u64),
+        (
+            RemarkCode::SoundBeforePicture,
+            maker.recording.sound_lead_ms().unsigned_abs(),
+        ),
+    ];
+    let remarks = remarks.into_iter().filter(|(_, n)| *n > 0);
     let (sheet, cues) = lay_out(&shots, width, height, duration);
     let jpeg = encode(&sheet)?;
     let settings = [
@@ -136,6 +145,7 @@ pub fn make(
             decode_errors: maker.decoder.errors,
             clock_jumps: jumps.count,
             left_out_ms: jumps.left_out_ms,
+            remarks: remarks.map(|(code, n)| Remark::new(code, n)).collect(),
             cues,
         },
     ))
@@ -192,6 +202,7 @@ impl StoryboardMaker<'_> {
                 return self.shoot(ms).map(Some);
             }
         }
+        self.missing += 1;
         Ok(None)
     }
 
@@ -305,9 +316,16 @@ impl StoryboardMaker<'_> {
     }
 
     fn shoot(&mut self, ms: u64) -> Result<Shot, FootageError> {
-        self.scaler.run(&self.frame, &mut self.small)?;
-        let picture = Yuv::from_frame(&self.small).upright(self.decoder.orientation);
-        Ok(Shot { ms, picture })
+        let view = self.decoder.view(&self.frame);
+        let canvas = match &mut self.canvas {
+            Some(canvas) => canvas,
+            none => {
+                let size = fit(view.shown()?, (CELL, CELL));
+                none.insert(Canvas::new(Pixel::YUVJ420P, size, view))
+            }
+        };
+        let picture = Yuv::from_frame(canvas.draw(&self.frame, view)?);
+        Ok(Shot { ms, picture, view })
     }
 }
 
@@ -323,6 +341,19 @@ fn covers(shots: &[Shot], duration_ms: Option<u64>, most: usize) -> bool {
         return false;
     };
     shots.len() * 2 >= wanted(duration, most) && last.ms >= duration / 2
+}
+
+/// The stretches of equal length, one for each wanted picture, in which there is none.
+fn empty_places(shots: &[Shot], duration_ms: u64, most: usize) -> u64 {
+    let places = wanted(duration_ms, most) as u64;
+    let empty = (0..places).filter(|place| {
+        let (from, to) = (
+            duration_ms * place / places,
+            duration_ms * (place + 1) / places,
+        );
+        !shots.iter().any(|shot| (from..to).contains(&shot.ms))
+    });
+    empty.count() as u64
 }
 
 fn fuller(one: Vec<Shot>, other: Vec<Shot>) -> Vec<Shot> {

@@ -1,16 +1,20 @@
 //! A stream's units of time, its rate, and how its pictures are turned.
 
 use ffmpeg_next::codec::packet::side_data::Type as SideData;
-use ffmpeg_next::{Rational, Stream};
+use ffmpeg_next::{Rational, Stream, frame};
 
 pub const MILLISECONDS: Rational = Rational(1, 1000);
 
 /// When the stream begins, in milliseconds; 0 when it does not say.
 pub fn start_ms(stream: &Stream<'_>) -> i64 {
-    let start = stream.start_time();
+    known_start_ms(stream).unwrap_or(0)
+}
+
+/// When the stream says that it begins, in milliseconds.
+pub fn known_start_ms(stream: &Stream<'_>) -> Option<i64> {
     // The smallest number stands for "unknown".
-    let start = if start == i64::MIN { 0 } else { start };
-    rescale(start, stream.time_base(), MILLISECONDS)
+    let start = Some(stream.start_time()).filter(|start| *start != i64::MIN)?;
+    Some(rescale(start, stream.time_base(), MILLISECONDS))
 }
 
 /// `value` of one unit in another; saturates, and is 0 for units that make no sense.
@@ -40,12 +44,17 @@ pub struct Orientation {
     pub degrees: u32,
 }
 
-/// The orientation in the track's display matrix.
-pub fn orientation(stream: &Stream<'_>) -> Orientation {
-    stream
-        .side_data()
-        .find(|side| side.kind() == SideData::DisplayMatrix)
-        .map_or_else(Orientation::default, |side| matrix_orientation(side.data()))
+/// The orientation in the track's display matrix; `None` when it has none.
+pub fn orientation(stream: &Stream<'_>) -> Option<Orientation> {
+    let mut sides = stream.side_data();
+    let matrix = sides.find(|side| side.kind() == SideData::DisplayMatrix)?;
+    Some(matrix_orientation(matrix.data()))
+}
+
+/// The orientation in a picture's own message (H.264 and HEVC); `None` when it has none.
+pub fn picture_orientation(picture: &frame::Video) -> Option<Orientation> {
+    let matrix = picture.side_data(frame::side_data::Type::DisplayMatrix)?;
+    Some(matrix_orientation(matrix.data()))
 }
 
 fn matrix_orientation(bytes: &[u8]) -> Orientation {

@@ -6,7 +6,8 @@ use ffmpeg_next::{Dictionary, Error, Packet, Rational, decoder, frame};
 
 use super::error::FootageError;
 use super::recording::Recording;
-use super::stream::{Orientation, orientation};
+use super::scaling::View;
+use super::stream::{Orientation, orientation, picture_orientation};
 use crate::sys;
 
 /// The most pixels that a picture may have.
@@ -17,7 +18,13 @@ pub struct VideoDecoder {
     name: String,
     pub stream: usize,
     pub time_base: Rational,
-    pub orientation: Orientation,
+    /// The size that the container gives.
+    width: u32,
+    height: u32,
+    /// As the container gives it.
+    orientation: Option<Orientation>,
+    /// As the last picture with a message of its own gives it.
+    message: Orientation,
     /// The aspect of its pixels.
     aspect: Rational,
     pub errors: u64,
@@ -32,6 +39,9 @@ impl VideoDecoder {
         else {
             return Ok(None);
         };
+        if recording.structure.encrypted_video() > 0 {
+            return Err(FootageError::Encrypted);
+        }
         let parameters = stream.parameters();
         let name = parameters.id().name().to_owned();
         let codec = codec::decoder::find(parameters.id())
@@ -50,11 +60,14 @@ impl VideoDecoder {
             .and_then(decoder::Opened::video)
             .map_err(FootageError::ffmpeg("open the video's decoder"))?;
         Ok(Some(Self {
+            width: decoder.width(),
+            height: decoder.height(),
             decoder,
             name,
             stream: stream.index(),
             time_base,
             orientation: orientation(&stream),
+            message: Orientation::default(),
             aspect: sys::pixel_aspect(&recording.input, stream.index()),
             errors: 0,
         }))
@@ -71,12 +84,12 @@ impl VideoDecoder {
         (!matches!(inner, "Unknown" | "Reserved")).then(|| inner.to_owned())
     }
 
-    pub fn width(&self) -> u32 {
-        self.decoder.width()
+    pub const fn width(&self) -> u32 {
+        self.width
     }
 
-    pub fn height(&self) -> u32 {
-        self.decoder.height()
+    pub const fn height(&self) -> u32 {
+        self.height
     }
 
     pub fn aspect(&self) -> Rational {
@@ -84,6 +97,23 @@ impl VideoDecoder {
             self.aspect
         } else {
             self.decoder.aspect_ratio()
+        }
+    }
+
+    /// How a decoded picture is to be shown. The container's word counts for pictures of the size that it gives.
+    /// A message in the video counts until the next one: many cameras write it once.
+    pub fn view(&mut self, picture: &frame::Video) -> View {
+        self.message = picture_orientation(picture).unwrap_or(self.message);
+        let usual = (picture.width(), picture.height()) == (self.width, self.height);
+        View {
+            width: picture.width(),
+            height: picture.height(),
+            aspect: if usual {
+                self.aspect()
+            } else {
+                picture.aspect_ratio()
+            },
+            orientation: self.orientation.unwrap_or(self.message),
         }
     }
 

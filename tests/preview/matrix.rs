@@ -431,7 +431,7 @@ fn sound_alone_and_no_footage_at_all_are_skipped_with_a_reason() {
         fs::read(film).unwrap(),
         b"REC START\r\n".repeat(100),
         Vec::new(),
-        vec![0; 100_000],
+        vec![0x55; 100_000],
     ] {
         for part in [Part::Storyboard, Part::Preview] {
             let ending = stage.answer(part, &bytes).report.ending;

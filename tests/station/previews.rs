@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use camdock::model::{Event, ItemPreviewed, Part, PreviewOutcome};
+use camdock::model::{Event, ItemPreviewed, Part, PreviewOutcome, Remark, RemarkCode};
 
 use crate::footage::{clip, ffmpeg};
 use crate::place::{Place, age, until};
@@ -132,6 +132,35 @@ fn recordings_get_a_storyboard_and_a_video_and_everything_else_a_reason() {
         .says("PREVIEW – not the original");
     let left: Vec<_> = fs::read_dir(place.path("state/spool")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn what_no_preview_shows_is_said_by_the_record_and_by_show() {
+    let place = Place::new(&[ON]);
+    let source = |kind: &str| format!("-f lavfi -i {kind}=s=320x180:r=15:d=6");
+    let (one, other) = (source("testsrc2"), source("testsrc"));
+    let film = place.path("two.mp4");
+    let codec = "-map 0 -map 1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p";
+    ffmpeg(&format!("{one} {other} {codec} {}", film.display()));
+    dock(&place, "X0000001", "TWO.MP4", &fs::read(film).unwrap());
+    dock(&place, "X0000001", "ZEROS.MP4", &vec![0; 100_000]);
+    place.drain().ends(0);
+    let all = previewed(&place);
+    let remarks: Vec<_> = all
+        .iter()
+        .flat_map(|p| &p.probe)
+        .flat_map(|p| &p.remarks)
+        .collect();
+    let expected = Remark::new(RemarkCode::OtherVideo, 1);
+    assert_eq!(remarks, [&expected, &expected], "{all:#?}");
+    let show = |path: &str| {
+        let evidence = place.item(path)["evidence"].as_str().unwrap().to_owned();
+        place.camdock(&["show", &evidence]).ends(0)
+    };
+    show("TWO.MP4").says("The recording has more video tracks (1) that its previews do not show.");
+    show("ZEROS.MP4")
+        .says("preview_all_zeros")
+        .says("nothing but zeros");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use crate::model::{IndexState, ItemPreviewed, Part, PreviewOutcome, Probe};
+use crate::model::{IndexState, ItemPreviewed, Part, PreviewOutcome, Probe, Remark};
 
 /// A preview in plain words; every text from the footage is escaped.
 pub fn previewed(entry: &ItemPreviewed) -> String {
@@ -42,6 +42,7 @@ pub fn previewed(entry: &ItemPreviewed) -> String {
                     picture.left_out_ms / 1000
                 ));
             }
+            remark(&mut text, &picture.remarks);
             text
         }
         PreviewOutcome::Failed { code, reason } => format!(
@@ -54,6 +55,7 @@ pub fn previewed(entry: &ItemPreviewed) -> String {
         }
     };
     if let (Some(probe), Part::Storyboard) = (&entry.probe, entry.part) {
+        remark(&mut text, &probe.remarks);
         text.push_str(&format!("\n    {}", probed(probe)));
     }
     if let Some(version) = &entry.ffmpeg {
@@ -63,6 +65,12 @@ pub fn previewed(entry: &ItemPreviewed) -> String {
         ));
     }
     text
+}
+
+fn remark(text: &mut String, remarks: &[Remark]) {
+    for remark in remarks {
+        text.push_str(&format!("\n    {remark}."));
+    }
 }
 
 fn probed(probe: &Probe) -> String {

@@ -59,7 +59,7 @@ impl Default for RawProfile {
             make: None,
             identity: None,
             identity_files: list("CAMERA.TXT DEVICE.TXT"),
-            video: list("*.MP4 *.MOV *.AVI *.TS *.MKV"),
+            video: list("*.MP4 *.MOV *.AVI *.TS *.MKV *.DAV"),
             sidecar: list("*.GPS *.LOG *.AUD *.THM *.JPG *.SRT *.TXT *.NMEA"),
             flag_folders: list("EVENT* LOCK* *_RO"),
             flag_names: list("*_IMP.* *_LOCK.* *_SOS.*"),

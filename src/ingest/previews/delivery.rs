@@ -111,7 +111,7 @@ impl Previews {
             part,
             outcome,
             ffmpeg: Some(report.ffmpeg),
-            probe: report.probe,
+            probe: report.probe.map(Box::new),
         });
         shared.encode(Some(item.session), event)
     }

@@ -237,8 +237,8 @@ impl Previews {
         outcome: PreviewOutcome,
         report: Option<WorkerReport>,
     ) -> Result<(), IngestError> {
-        let (ffmpeg, probe): (Option<String>, Option<Probe>) = match report {
-            Some(report) => (Some(report.ffmpeg), report.probe),
+        let (ffmpeg, probe): (Option<String>, Option<Box<Probe>>) = match report {
+            Some(report) => (Some(report.ffmpeg), report.probe.map(Box::new)),
             None => (None, None),
         };
         let event = Event::ItemPreviewed(ItemPreviewed {

@@ -10,10 +10,22 @@ const REPORT_FILE: &str = "The original is safe. Report the file: it may be host
 
 pub(super) const CODES: &[Code] = &[
     code(
+        "preview_all_zeros",
+        EvidenceManager,
+        "A recording holds nothing but zeros.",
+        "The station holds what the camera gave. Keep the camera's card for a specialist: the recording may still be on it.",
+    ),
+    code(
         "preview_crashed",
         Operations,
         "The preview worker crashed.",
         REPORT_FILE,
+    ),
+    code(
+        "preview_encrypted",
+        EvidenceManager,
+        "The pictures of a recording are encrypted by the camera.",
+        "The original is safe. Open it with `camdock open` and play it with the camera maker's software.",
     ),
     code(
         "preview_ffmpeg",

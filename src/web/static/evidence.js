@@ -117,7 +117,14 @@ function describe(entry) {
     if (key === "camera.wiped") key += data.stage === "begun" ? ".begun" : !wiped ? ".other" : wiped.wiped ? ".deleted" : ".left";
     if (key === "operator.action") key += `.${data.action}`;
     const words = text(`custody_event.${key}`, values);
-    return [words === `custody_event.${key}` ? text("custody_event.other", { event: entry.event }) : words, ...logged(english)];
+    return [words === `custody_event.${key}` ? text("custody_event.other", { event: entry.event }) : words, ...remarks(data), ...logged(english)];
+}
+
+// What nobody can see in a preview. What concerns the whole recording stands beside its storyboard.
+function remarks(data) {
+    const whole = data.part === "storyboard" ? data.probe?.remarks : null;
+    return [...(data.remarks ?? []), ...(whole ?? [])].map(({ code, n }) =>
+        element("div", { class: "remark" }, `⚠ ${text(`remark.${code}`, { n: number(n), size: bytes(n), seconds: number(Math.round(n / 100) / 10) })}`));
 }
 
 // An entry's reason in the page's language, to be used within a sentence. Text that people wrote is not translated.
