@@ -311,6 +311,13 @@ impl AppendFile {
         self.file.sync_data().map_err(at("sync", &self.path))
     }
 
+    /// Whether all that was written since the file was opened could be written out. Behind a [`sync_filesystem`] it is
+    /// durable, too.
+    fn check_written(&self) -> Result<(), DurableError> {
+        disk!("sync appended", &self.path, at("sync", &self.path));
+        sys::wait_written_out(&self.file).map_err(at("sync", &self.path))
+    }
+
     pub fn file(&self) -> &File {
         &self.file
     }

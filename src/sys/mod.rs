@@ -18,4 +18,4 @@ pub use memory::{bound_heap, forget_code};
 pub use mount::{mount_read_only, set_writable, unmount_lazily, writable_view};
 pub use process::{background_priority, inherited, usage, with_descriptors};
 pub use sandbox::{Confinement, SandboxError, confine};
-pub use writeback::start_writeback;
+pub use writeback::{start_writeback, wait_written_out};
