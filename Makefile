@@ -10,7 +10,7 @@ export CAMDOCK_TOOLS := $(TARGET)/tools
 
 # Recipes share one build folder and one machine: measuring beside building would tell nothing.
 .NOTPARALLEL:
-.PHONY: help setup vm vm-case soak load demo demo-small test test-fast test-previews fresh fuzz fmt lint bench bench-quick clean
+.PHONY: help setup vm vm-case soak load demo demo-small test test-fast test-previews stores fresh fuzz fmt lint bench bench-quick clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ test: setup-vm fmt lint ## format, lints, every test, a small demo
 test-fast: setup-test fmt lint ## the same without slow tests (virtual machine, browser, files over 4 GiB) and without the demo
 	@tests/tools/run_tests.sh fast
 	@tests/tools/run_tests.sh closing-line
+
+stores: setup-test ## the tests against stores of several makers (SeaweedFS, Ceph, moto) and against stores that ignore what they are asked; part of `make test`
+	cargo test $(CARGO_FLAGS) --test stores
 
 fuzz: setup-test ## fuzz what cameras send, guided by coverage; FUZZ_SECONDS for each of the four targets (60)
 	@tests/tools/fuzz.sh

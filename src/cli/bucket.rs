@@ -9,7 +9,8 @@ use tokio::runtime::Runtime;
 
 use crate::audit::{AuditError, LogSource};
 use crate::config::{Config, Secrets};
-use crate::model::{BucketLayout, EvidenceId};
+use crate::ingest::now;
+use crate::model::{BucketLayout, EvidenceId, Retention};
 use crate::station::parts;
 use crate::upload::{Body, Head, ListedObject, S3Store, Store as _, list_all};
 
@@ -49,6 +50,24 @@ impl Bucket {
 
     pub fn head(&self, key: &str, version: Option<&str>) -> anyhow::Result<Option<Head>> {
         Ok(self.wait(self.store.head(key, version))?)
+    }
+
+    /// How the lock of a version falls short of the one in the log, if it does. A lock that has ended is of no account.
+    pub fn lock_problem(
+        &self,
+        key: &str,
+        version: Option<&str>,
+        logged: Option<&Retention>,
+    ) -> anyhow::Result<Option<String>> {
+        let Some(logged) = logged.filter(|lock| lock.until > now()) else {
+            return Ok(None);
+        };
+        let seen = self.wait(self.store.retention(key, version))?;
+        Ok((!logged.is_held_by(seen.as_ref())).then(|| {
+            let seen =
+                seen.map_or_else(|| "not locked".to_owned(), |lock| format!("locked {lock}"));
+            format!("{seen} in the store, locked {logged} in the log")
+        }))
     }
 
     /// Every object in the station's folder of items.

@@ -172,6 +172,10 @@ fn read_back(
             head.size, item.size
         )));
     }
+    let lock = item.retention.as_ref();
+    if let Some(problem) = bucket.lock_problem(&item.key, item.version_id.as_deref(), lock)? {
+        return Ok(ReadBack::Differs(format!("it is {problem}")));
+    }
     let reader = ObjectReader::version(
         Arc::clone(bucket),
         item.key.clone(),

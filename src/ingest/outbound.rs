@@ -356,13 +356,14 @@ impl Outbound {
                 size: stored.size,
                 part_size: stored.part_size,
                 checksum: stored.checksum,
+                confirmed_by: stored.confirmed_by,
                 retention: stored.retention,
                 unverified,
             }),
         )?;
         let facts = StoredFacts { at, entry };
         blocking(|| shared.journal.mark_confirmed(row.id, &facts))?;
-        tracing::info!(evidence = %row.id, path = %row.facts.path, bytes = stored.size, already_there = stored.already_there, "stored");
+        tracing::info!(evidence = %row.id, path = %row.facts.path, bytes = stored.size, confirmed_by = ?stored.confirmed_by, already_there = stored.already_there, "stored");
         Ok(facts)
     }
 

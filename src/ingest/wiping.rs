@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::audit::CONFIRMATION_MAX;
 use crate::config::ProfileWipe;
-use crate::model::{BucketLayout, EvidenceId};
+use crate::model::{BucketLayout, EvidenceId, ItemStored, Retention};
 use crate::upload::{Store, UploadError};
 
 /// The rules of one camera's profile, and the means.
@@ -35,5 +35,12 @@ impl WipeMeans {
         let limit = CONFIRMATION_MAX as u64;
         let note = self.runtime.block_on(self.store.get(&key, limit))?;
         Ok(note.map(|note| String::from_utf8_lossy(&note).into_owned()))
+    }
+
+    /// How the store locks this object now. Blocks; must not be called from a task.
+    pub fn lock(&self, stored: &ItemStored) -> Result<Option<Retention>, UploadError> {
+        let version = stored.version_id.as_deref();
+        self.runtime
+            .block_on(self.store.retention(&stored.key, version))
     }
 }

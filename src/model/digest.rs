@@ -33,6 +33,14 @@ pub fn composite_checksum(parts: &[Sha256Digest]) -> String {
     format!("{}-{}", STANDARD.encode(hash.finalize()), parts.len())
 }
 
+/// True when a store names our checksum. Some leave out the `-N` of a composite one, whose hash is the same.
+pub fn same_checksum(theirs: &str, ours: &str) -> bool {
+    theirs == ours
+        || ours.rsplit_once('-').is_some_and(|(hash, parts)| {
+            theirs == hash && parts.bytes().all(|b| b.is_ascii_digit())
+        })
+}
+
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -328,8 +328,11 @@ pub struct ItemStored {
     /// Bytes of each part but the last; `None`: put whole, `checksum` is then the plain SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_size: Option<u64>,
-    /// As the store named it: base64, `-N` appended for N parts.
+    /// SHA-256 as the station computed it: base64, `-N` appended for N parts.
     pub checksum: String,
+    #[serde(default)]
+    pub confirmed_by: ConfirmedBy,
+    /// The lock of this version as the store told it afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
     /// `true`: the item's key was lost with the journal, so that it was sent as it lay in the spool, its frames unverified,
@@ -338,12 +341,49 @@ pub struct ItemStored {
     pub unverified: bool,
 }
 
-/// S3 Object Lock as set at creation.
+/// What the store named when it confirmed an object's bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfirmedBy {
+    /// The checksum that we computed.
+    #[default]
+    Sha256,
+    /// Only the MD5 of our bytes, as the ETag: nothing is deleted from a camera for it before somebody has read the object back.
+    Md5,
+}
+
+/// S3 Object Lock of one version of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retention {
     /// `COMPLIANCE` or `GOVERNANCE`.
     pub mode: String,
     pub until: Timestamp,
+}
+
+impl Retention {
+    /// True when a version with the lock `seen` is locked at least as firmly and as long.
+    pub fn is_held_by(&self, seen: Option<&Self>) -> bool {
+        seen.is_some_and(|seen| {
+            (seen.mode == self.mode || seen.mode == "COMPLIANCE")
+                && seen.until.as_second() >= self.until.as_second()
+        })
+    }
+}
+
+impl Retention {
+    /// The same lock, ending sooner.
+    pub fn sooner(&self, by: jiff::SignedDuration) -> Self {
+        Self {
+            mode: self.mode.clone(),
+            until: self.until.checked_sub(by).unwrap_or(self.until),
+        }
+    }
+}
+
+impl std::fmt::Display for Retention {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} until {}", self.mode, self.until)
+    }
 }
 
 /// Twice for each batch: `begun` before anything is asked, so that a station that dies meanwhile has said what it was about

@@ -23,7 +23,7 @@ mod wipe;
 pub use bay::{BayName, BayStatus, BayView};
 pub use bucket_layout::BucketLayout;
 pub use camera::{CameraId, CameraIdentity, Condition, FileTimes, Officer, SERIAL_MAX};
-pub use digest::{Sha256Digest, composite_checksum};
+pub use digest::{Sha256Digest, composite_checksum, same_checksum};
 pub use event::*;
 pub use explain::{Explain, RetryClass};
 pub use ids::{EvidenceId, IdError, SessionId, StationName};

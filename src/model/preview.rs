@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EvidenceId, Part, Remark, Retention, Sha256Digest};
+use super::{ConfirmedBy, EvidenceId, Part, Remark, Retention, Sha256Digest};
 
 /// One preview of an item: made and stored, or why not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,8 @@ pub struct PreviewMade {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_size: Option<u64>,
     pub checksum: String,
+    #[serde(default)]
+    pub confirmed_by: ConfirmedBy,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
     #[serde(flatten)]

@@ -1,4 +1,5 @@
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error as ThisError;
@@ -85,8 +86,10 @@ pub enum UploadError {
         #[source]
         source: Option<BoxError>,
     },
-    #[error("the store took {key} but names no SHA-256 checksum for it")]
+    #[error("the store took {key} but names neither its SHA-256 checksum nor its MD5")]
     Unconfirmed { key: String },
+    #[error("{0}; nothing more is put into this store")]
+    Stopped(Arc<Self>),
     #[error("{what} {path}")]
     Setup {
         what: &'static str,
@@ -111,6 +114,14 @@ pub enum UploadError {
         offset: u64,
         #[source]
         source: BoxError,
+    },
+    #[error(
+        "the store does not lock {key} as it was asked to: {asked} was asked for, {seen} is what it says"
+    )]
+    NotLocked {
+        key: String,
+        asked: String,
+        seen: String,
     },
     #[error("a recording of {bytes} sealed bytes is more than a store takes as one object")]
     TooLarge { bytes: u64 },
@@ -143,7 +154,7 @@ impl UploadError {
     pub const fn is_alarm(&self) -> bool {
         matches!(
             self,
-            Self::ContentDiffers { .. } | Self::SpoolDamaged { .. }
+            Self::ContentDiffers { .. } | Self::SpoolDamaged { .. } | Self::NotLocked { .. }
         )
     }
 }
@@ -170,6 +181,8 @@ impl Explain for UploadError {
             | Self::Refused { .. }
             | Self::ConflictUnknown { .. }
             | Self::Unconfirmed { .. }
+            | Self::Stopped(_)
+            | Self::NotLocked { .. }
             | Self::Setup { .. }
             | Self::Ledger(_) => RetryClass::Operator,
             Self::ContentDiffers { .. }
@@ -200,6 +213,8 @@ impl Explain for UploadError {
             Self::Refused { .. } => "store_refused",
             Self::ConflictUnknown { .. } => "store_conflict_unknown",
             Self::Unconfirmed { .. } => "store_unconfirmed",
+            Self::Stopped(why) => why.label(),
+            Self::NotLocked { .. } => "store_not_locked",
             Self::Setup { .. } => "store_setup",
             Self::Ledger(_) => "upload_ledger",
             Self::ContentDiffers { .. } => "store_content_differs",
@@ -251,7 +266,11 @@ impl Explain for UploadError {
                 "Allow the station to read the checksum of {key} (s3:GetObject), or compare the object with `camdock verify` from a machine that may."
             ),
             Self::Unconfirmed { .. } => {
-                "Use a store that keeps SHA-256 checksums, and allow the station to read them (s3:GetObject).".into()
+                "Use a store that names SHA-256 checksums or MD5 ETags, allow the station to ask for them, then restart the service.".into()
+            }
+            Self::Stopped(why) => why.next_step(),
+            Self::NotLocked { .. } => {
+                "Call the evidence manager: anybody with the right to delete can delete from this store. Use one with Object Lock, check it with `camdock check --store`, then restart the service.".into()
             }
             Self::Setup { path, .. } => format!("Correct what [store] of camdock.toml says of {path}, then run `camdock check`."),
             Self::Ledger(_) => {

@@ -1,14 +1,16 @@
 //! Puts sealed objects into the store: the store trait, S3, multipart uploads with resume, pacing.
 //!
-//! An object counts as stored only when the store names the checksum that we computed. No object is ever deleted; only an
-//! unfinished multipart upload of our own is aborted. Each step tries once; the one retry loop (in `ingest`) asks
+//! An object counts as stored only when the store names a checksum that we computed, and the lock that was asked for. No object
+//! is ever deleted, and none gets a second version; only an unfinished multipart upload of our own is aborted. Each step tries once; the one retry loop (in `ingest`) asks
 //! [`Explain::retry_class`](crate::model::Explain) and [`Backoff`] when to try again.
 
 mod backoff;
+mod conduct;
 mod config;
 mod error;
 mod expected;
 mod ledger;
+mod md5;
 mod multipart;
 mod object;
 mod pacer;
@@ -21,9 +23,11 @@ mod store;
 mod whole;
 
 pub use backoff::Backoff;
+pub use conduct::StoreConduct;
 pub use config::{LockMode, RetentionPolicy, Secret, StoreConfig};
 pub use error::{BoxError, UploadError};
 pub use ledger::{Ledger, Multipart, Resume};
+pub use md5::Md5Digest;
 pub use object::Upload;
 pub use pacer::{Clock, PaceError, PaceRule, Pacer, SystemClock};
 pub use part_memory::{Lease, PartMemory};

@@ -6,6 +6,7 @@ use crate::model::{Sha256Digest, composite_checksum};
 
 use super::expected::ExpectedObject;
 use super::ledger::{Multipart, Resume};
+use super::md5::{Md5Digest, etag_of_parts};
 use super::part_source::PartSource;
 use super::plan::PartPlan;
 use super::store::{DonePart, ListedPart};
@@ -16,6 +17,8 @@ pub(super) struct PartsInHand {
     pub source: Box<dyn PartSource>,
     /// Our parts that the store holds, by number.
     pub done: BTreeMap<u32, DonePart>,
+    /// Of the parts that were read by this attempt while the store was not known to name SHA-256.
+    pub md5s: BTreeMap<u32, Md5Digest>,
     /// Parts that the store lists but the ledger lacks: a part is sent again only if it differs from these.
     listed: BTreeMap<u32, Vec<DonePart>>,
 }
@@ -27,6 +30,7 @@ impl PartsInHand {
             plan,
             source,
             done: BTreeMap::new(),
+            md5s: BTreeMap::new(),
             listed: BTreeMap::new(),
         }
     }
@@ -102,6 +106,10 @@ impl PartsInHand {
             size: self.plan.size,
             part_size: Some(self.plan.part_size),
             checksum: composite_checksum(&digests),
+            etag: (self.md5s.len() == self.done.len()).then(|| {
+                let md5s: Vec<_> = self.md5s.values().copied().collect();
+                etag_of_parts(&md5s)
+            }),
             retention: self.multipart.retention.clone(),
         }
     }

@@ -41,6 +41,7 @@ impl Upload<'_> {
         source: Box<dyn PartSource>,
         ledger: &mut dyn Ledger,
     ) -> Result<StoredObject, UploadError> {
+        self.store.conduct().check()?;
         let plan = plan_parts(source.len(), self.part_size)?;
         if *self.cancel.borrow() {
             return Err(self.cancelled());
@@ -134,31 +135,35 @@ impl Upload<'_> {
         }
         // Completing with fewer parts would store a torn object that the store finds fine.
         plan_is_whole(&parts.plan, parts.done.len(), self.key)?;
+        self.md5_the_rest(&mut parts).await?;
         let expected = parts.expected(self.key);
         let upload_id = &parts.multipart.upload_id;
+        match expected.before(self.store).await {
+            Ok(None) => {}
+            Ok(Some(there)) => {
+                self.abort(upload_id).await;
+                return Ok(there);
+            }
+            Err(error) => return self.not_ours(error, &parts.multipart, ledger).await,
+        }
         match self
             .store
             .complete(self.key, upload_id, &parts.parts(), true)
             .await?
         {
             Completed::Done(put) => expected.confirm(self.store, put).await,
-            Completed::KeyTaken => {
-                let settled = expected.key_taken(self.store).await;
-                // A conflict that an operator can clear keeps its upload; otherwise the parts are of no more use.
-                match &settled {
-                    Ok(_) => self.abort(upload_id).await,
-                    Err(UploadError::ContentDiffers { .. }) => {
-                        self.take_back(&parts.multipart, ledger).await?;
-                    }
-                    Err(_) => {}
+            Completed::KeyTaken => match expected.key_taken(self.store).await {
+                Ok(there) => {
+                    self.abort(upload_id).await;
+                    Ok(there)
                 }
-                settled
-            }
+                Err(error) => self.not_ours(error, &parts.multipart, ledger).await,
+            },
             Completed::Conflict => {
                 let found = expected.look(self.store).await?;
                 self.take_back(&parts.multipart, ledger).await?;
                 match found {
-                    KeyState::Ours(object) => Ok(object),
+                    KeyState::Ours(object) => expected.see_lock(self.store, object).await,
                     KeyState::Free | KeyState::Hidden(_) => Err(UploadError::Racing {
                         key: self.key.to_owned(),
                     }),
@@ -175,6 +180,19 @@ impl Upload<'_> {
         }
     }
 
+    /// A conflict that an operator can clear keeps its upload; where other content is, the parts are of no more use.
+    async fn not_ours(
+        &self,
+        error: UploadError,
+        multipart: &Multipart,
+        ledger: &mut dyn Ledger,
+    ) -> Result<StoredObject, UploadError> {
+        if matches!(error, UploadError::ContentDiffers { .. }) {
+            self.take_back(multipart, ledger).await?;
+        }
+        Err(error)
+    }
+
     /// The store does not know our upload: it was finished and the reply got lost, or the next attempt begins a new one.
     async fn upload_gone(
         &self,
@@ -185,6 +203,7 @@ impl Upload<'_> {
         let tagged = parts.parts();
         // The expected checksum needs every part's digest, also of those whose note got lost.
         self.hash_the_rest(&mut parts).await?;
+        self.md5_the_rest(&mut parts).await?;
         let expected = parts.expected(self.key);
         let found = expected
             .upload_gone(

@@ -37,6 +37,7 @@ pub(super) fn read_part(
     mut source: Box<dyn PartSource>,
     number: u32,
     (offset, len): (u64, u64),
+    md5: bool,
 ) -> JoinHandle<ReadPart> {
     let (memory, key) = (Arc::clone(memory), key.to_owned());
     tokio::spawn(async move {
@@ -46,7 +47,8 @@ pub(super) fn read_part(
                 .read_range(offset, len, lease)
                 .and_then(|bytes| {
                     if bytes.len() as u64 == len {
-                        Ok(Body::new(bytes))
+                        let body = Body::new(bytes);
+                        Ok(if md5 { body.with_md5() } else { body })
                     } else {
                         Err(format!("{} bytes instead of {len}", bytes.len()).into())
                     }

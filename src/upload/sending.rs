@@ -75,6 +75,9 @@ impl Upload<'_> {
                     let ReadPart { source: idle, number, body } = self.finished(read)?;
                     source = Some(idle);
                     let body = body?;
+                    if let Some(md5) = body.md5 {
+                        parts.md5s.insert(number, md5);
+                    }
                     let held = parts.listed_etag(number, body.sha256);
                     let upload_id = parts.multipart.upload_id.clone();
                     sending.push(async move {
@@ -108,12 +111,36 @@ impl Upload<'_> {
             let source = std::mem::replace(&mut parts.source, Box::new(SourceInUse));
             let read = self.finished(self.read(source, number, range).await)?;
             parts.source = read.source;
+            let body = read.body?;
+            if let Some(md5) = body.md5 {
+                parts.md5s.insert(number, md5);
+            }
             let part = DonePart {
                 number,
                 etag: String::new(),
-                sha256: read.body?.sha256,
+                sha256: body.sha256,
             };
             parts.done.insert(number, part);
+        }
+        Ok(())
+    }
+
+    /// Reads once more what an earlier attempt has sent, where the ETag is all that can confirm it.
+    pub(super) async fn md5_the_rest(&self, parts: &mut PartsInHand) -> Result<(), UploadError> {
+        for number in 1..=parts.plan.count {
+            if parts.md5s.contains_key(&number) || !self.store.conduct().wants_md5() {
+                continue;
+            }
+            if *self.cancel.borrow() {
+                return Err(self.cancelled());
+            }
+            let range = parts.plan.range(number).unwrap_or((0, 0));
+            let source = std::mem::replace(&mut parts.source, Box::new(SourceInUse));
+            let read = self.finished(self.read(source, number, range).await)?;
+            parts.source = read.source;
+            if let Some(md5) = read.body?.md5 {
+                parts.md5s.insert(number, md5);
+            }
         }
         Ok(())
     }
@@ -124,7 +151,8 @@ impl Upload<'_> {
         number: u32,
         range: (u64, u64),
     ) -> JoinHandle<ReadPart> {
-        read_part(self.memory, self.key, source, number, range)
+        let md5 = self.store.conduct().wants_md5();
+        read_part(self.memory, self.key, source, number, range, md5)
     }
 
     pub(super) fn finished(

@@ -5,9 +5,9 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
-use crate::model::{Retention, Sha256Digest};
+use crate::model::{ConfirmedBy, Retention, Sha256Digest};
 
-use super::UploadError;
+use super::{Md5Digest, StoreConduct, UploadError};
 
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, UploadError>> + Send + 'a>>;
 
@@ -16,13 +16,25 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, UploadError>
 pub struct Body {
     pub bytes: Bytes,
     pub sha256: Sha256Digest,
+    /// For stores that check and name no SHA-256.
+    pub md5: Option<Md5Digest>,
 }
 
 impl Body {
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let sha256 = Sha256Digest::of(&bytes);
-        Self { bytes, sha256 }
+        Self {
+            bytes,
+            sha256,
+            md5: None,
+        }
+    }
+
+    #[must_use]
+    pub fn with_md5(mut self) -> Self {
+        self.md5 = Some(Md5Digest::of(&self.bytes));
+        self
     }
 }
 
@@ -32,6 +44,8 @@ pub struct Put {
     pub version_id: Option<String>,
     /// SHA-256 as the store names it: base64, `-N` appended for N parts.
     pub checksum: Option<String>,
+    /// Without quotes; `None` also when it is empty.
+    pub etag: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +54,8 @@ pub struct Head {
     pub version_id: Option<String>,
     /// SHA-256 as the store names it; `None` when it keeps none.
     pub checksum: Option<String>,
-    /// `None` also when the credentials may not see it.
-    pub retention: Option<Retention>,
+    /// Without quotes; `None` also when it is empty.
+    pub etag: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,8 +114,10 @@ pub struct StoredObject {
     pub size: u64,
     /// Bytes of each part but the last. `None` if it was put whole; `checksum` is then the plain SHA-256.
     pub part_size: Option<u64>,
-    /// As the store named it; equal to what we computed.
+    /// As we computed it.
     pub checksum: String,
+    pub confirmed_by: ConfirmedBy,
+    /// As the store told it afterwards.
     pub retention: Option<Retention>,
     /// The store had it already with this content: an earlier attempt's reply was lost.
     pub already_there: bool,
@@ -111,6 +127,9 @@ pub struct StoredObject {
 /// brackets are those of an S3 policy.
 pub trait Store: Send + Sync {
     fn bucket(&self) -> &str;
+
+    /// What this store was seen to do.
+    fn conduct(&self) -> &StoreConduct;
 
     /// Creates an object, never replaces one: `Ok(None)` when the key is taken. [`s3:PutObject`, `s3:PutObjectRetention`]
     fn put_once<'a>(
@@ -136,12 +155,31 @@ pub trait Store: Send + Sync {
         len: u64,
     ) -> StoreFuture<'a, Bytes>;
 
-    /// Size, checksum and retention; `None` when there is no such object. [`s3:GetObject`, `s3:GetObjectRetention`]
+    /// Size and checksum; `None` when there is no such object. [`s3:GetObject`, with a version `s3:GetObjectVersion`]
     fn head<'a>(
         &'a self,
         key: &'a str,
         version_id: Option<&'a str>,
     ) -> StoreFuture<'a, Option<Head>>;
+
+    /// The newest version of this very key, without its checksum; `None` when there is none, or it is a deletion.
+    /// [`s3:ListBucketVersions`]
+    fn newest<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Head>>;
+
+    /// How a version is locked; `None` when it is not. [`s3:GetObjectRetention`]
+    fn retention<'a>(
+        &'a self,
+        key: &'a str,
+        version_id: Option<&'a str>,
+    ) -> StoreFuture<'a, Option<Retention>>;
+
+    /// Locks a version that is there. [`s3:PutObjectRetention`]
+    fn set_retention<'a>(
+        &'a self,
+        key: &'a str,
+        version_id: Option<&'a str>,
+        retention: &'a Retention,
+    ) -> StoreFuture<'a, ()>;
 
     /// At most 1,000 keys under `prefix` that sort after `after`. [`s3:ListBucket`]
     fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> StoreFuture<'a, ListPage>;

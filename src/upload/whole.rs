@@ -21,16 +21,25 @@ pub async fn put_small_once(
 pub async fn put_whole(
     store: &dyn Store,
     key: &str,
-    body: Body,
+    mut body: Body,
     retention: Option<RetentionPolicy>,
 ) -> Result<StoredObject, UploadError> {
+    let conduct = store.conduct();
+    conduct.check()?;
+    if conduct.wants_md5() {
+        body = body.with_md5();
+    }
     let expected = ExpectedObject {
         key,
         size: body.bytes.len() as u64,
         part_size: None,
         checksum: body.sha256.to_base64(),
+        etag: body.md5.map(super::Md5Digest::to_etag),
         retention: retention.map(|policy| policy.from(Timestamp::now())),
     };
+    if let Some(there) = expected.before(store).await? {
+        return Ok(there);
+    }
     match store
         .put_once(key, body, expected.retention.as_ref())
         .await?

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use camdock::model::Retention;
 use camdock::upload::{
-    Body, BucketFacts, Completed, DonePart, Head, ListPage, ListedPart, Put, Store, StoreFuture,
-    UploadError,
+    Body, BucketFacts, Completed, DonePart, Head, ListPage, ListedPart, Put, Store, StoreConduct,
+    StoreFuture, UploadError,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +23,9 @@ pub enum Op {
     Abort,
     Uploads,
     CheckBucket,
+    Newest,
+    Retention,
+    SetRetention,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +94,34 @@ fn lost() -> UploadError {
 impl<S: Store> Store for Faulty<S> {
     fn bucket(&self) -> &str {
         self.inner.bucket()
+    }
+
+    fn conduct(&self) -> &StoreConduct {
+        self.inner.conduct()
+    }
+
+    fn newest<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Head>> {
+        self.run(Op::Newest, self.inner.newest(key))
+    }
+
+    fn retention<'a>(
+        &'a self,
+        key: &'a str,
+        version_id: Option<&'a str>,
+    ) -> StoreFuture<'a, Option<Retention>> {
+        self.run(Op::Retention, self.inner.retention(key, version_id))
+    }
+
+    fn set_retention<'a>(
+        &'a self,
+        key: &'a str,
+        version_id: Option<&'a str>,
+        retention: &'a Retention,
+    ) -> StoreFuture<'a, ()> {
+        self.run(
+            Op::SetRetention,
+            self.inner.set_retention(key, version_id, retention),
+        )
     }
 
     fn put_once<'a>(

@@ -14,4 +14,4 @@ mod tools;
 pub use faulty::{Fault, Faulty, Op};
 pub use seaweed::{SeaweedFs, Station};
 pub use source::{MemoryLedger, SeededSource};
-pub use tools::tool;
+pub use tools::{tool, tools_dir};

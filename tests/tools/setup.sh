@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # setup.sh [demo|test|vm|bench]: installs what is missing for one target, and nothing that this target does not need.
 #   demo   builds the program, makes footage, runs the store
-#   test   demo, and what the tests call: a browser, a metrics checker, the Python tools
+#   test   demo, and what the tests call: a browser, a metrics checker, the Python tools, two more stores
 #   vm     test, and the virtual machine (the default: all that `make test` needs)
 #   bench  demo, and the tools that the benchmark compares with
 # Debian packages go to the system, everything else into the build folder. It works as root or with sudo, and takes a
@@ -252,5 +252,33 @@ if ! environment_complete; then
     fi
     environment_complete || fail "the Python environment is not as pinned" "see $log"
     "$venv/bin/weed" version >/dev/null 2>&1 || fail "SeaweedFS (weed) does not run on this machine" "run: $venv/bin/weed version"
+fi
+# ---- Ceph -------------------------------------------------------------------------------------
+
+# Unpacked, not installed: installing it would add users, units and 150 packages' worth of services to this system.
+if [ "$test" = yes ] && [ ! -x "$tools/ceph/usr/bin/radosgw" ]; then
+    say "fetching Debian's Ceph into $tools/ceph"
+    log=$tools/ceph.log
+    wanted=(radosgw ceph-mon ceph-osd ceph-common)
+    unpack_ceph() {
+        rm -rf "$tools/ceph.new"
+        mkdir -p "$tools/ceph.new/packages" && cd "$tools/ceph.new/packages" || return
+        local packages package
+        mapfile -t packages < <(apt-get -s install --no-install-recommends "${wanted[@]}" | awk '$1 == "Inst" { print $2 }')
+        [ ${#packages[@]} -gt 0 ] && apt-get -qq -o Acquire::Retries=3 download "${packages[@]}" || return
+        for package in *.deb; do dpkg -x "$package" .. || return; done
+        rm -rf "$tools/ceph.new/packages" "$tools/ceph"
+        mv "$tools/ceph.new" "$tools/ceph"
+    }
+    as_root=()
+    if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); if [ ! -t 0 ]; then as_root=(sudo -n); fi; fi
+    if ! (unpack_ceph) </dev/null >"$log" 2>&1; then
+        # The lists of packages may be missing or old.
+        "${as_root[@]}" apt-get -qq update </dev/null >>"$log" 2>&1 || true
+        if ! (unpack_ceph) </dev/null >>"$log" 2>&1; then
+            tail -n 20 "$log" >&2
+            fail "Debian's Ceph could not be fetched" "see $log, then run this again"
+        fi
+    fi
 fi
 say "ready"

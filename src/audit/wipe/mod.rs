@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::{AuditError, Checkpoint, Confirmation, VerifierKey, is_canonical, verify_receipt};
 use crate::model::{
-    BucketLayout, Entry, Event, ItemSealed, ItemStored, Left, Part, Proven, StationName, WipeLevel,
-    WipeProof,
+    BucketLayout, ConfirmedBy, Entry, Event, ItemSealed, ItemStored, Left, Part, Proven,
+    StationName, WipeLevel, WipeProof,
 };
 
 /// Which keys to trust, and the least proof that is required.
@@ -84,7 +84,9 @@ pub fn prove(
     }
     same_item(sealed, stored, &stored_entry.station)?;
     lasting(stored, now)?;
-    if asked.max(trust.level) >= WipeLevel::Confirmed {
+    // An ETag is no MD5 where the store encrypts, and MD5 is no proof against forgery: somebody must have read it back.
+    let by_md5 = stored.confirmed_by != ConfirmedBy::Sha256;
+    if by_md5 || asked.max(trust.level) >= WipeLevel::Confirmed {
         confirmed(proof, stored, log, &trust.confirmers)?;
     }
     let Some(camera) = sealed.camera.clone() else {

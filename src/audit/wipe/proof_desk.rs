@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::{WipeTrust, prove};
 use crate::audit::{Confirmation, LogHandle, LogKey};
 use crate::model::{
-    BayName, CameraId, Entry, Event, EvidenceId, ItemKind, ItemSealed, ItemStored, Proven,
-    Retention, Sha256Digest, SourcePath, WipeLevel, WipeProof,
+    BayName, CameraId, ConfirmedBy, Entry, Event, EvidenceId, ItemKind, ItemSealed, ItemStored,
+    Proven, Retention, Sha256Digest, SourcePath, WipeLevel, WipeProof,
 };
 
 const ORIGIN: &str = "camdock/leeds-1";
@@ -48,6 +48,7 @@ pub fn stored(sealed: &ItemSealed) -> ItemStored {
         size: sealed.sealed_size,
         part_size: Some(8 << 20),
         checksum: "sum-1".into(),
+        confirmed_by: ConfirmedBy::Sha256,
         retention: Some(Retention {
             mode: "COMPLIANCE".into(),
             until: "2033-01-01T00:00:00Z".parse().unwrap(),

@@ -164,6 +164,8 @@ fn a_lock_that_is_over_or_missing_and_unverified_storage_prove_nothing() {
     assert_eq!(tried(&|_| ()), Ok(()));
     assert_eq!(tried(&|s| s.retention = None), Err("retention_missing"));
     assert_eq!(tried(&|s| s.unverified = true), Err("stored_unverified"));
+    let by_md5 = |s: &mut ItemStored| s.confirmed_by = ConfirmedBy::Md5;
+    assert_eq!(tried(&by_md5), Err("not_confirmed"));
     let until = |s: &mut ItemStored| s.retention.as_mut().unwrap().until = now();
     assert_eq!(tried(&until), Err("retention_over"));
     let nameless = ItemSealed {

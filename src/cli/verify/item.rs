@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::super::bucket::{Bucket, ObjectReader};
 use super::LoggedItems;
 use crate::audit::{VerifierKey, verify_receipt};
-use crate::model::{EvidenceId, Part, PreviewMade, Sha256Digest, composite_checksum};
+use crate::model::{
+    EvidenceId, Part, PreviewMade, Retention, Sha256Digest, composite_checksum, same_checksum,
+};
 use crate::seal::{ExpectedMessage, KeySource, RecipientKey, SealError, open_to};
 
 /// The check of one stored item.
@@ -39,6 +41,7 @@ struct ObjectToCheck<'a> {
     size: u64,
     part_size: Option<u64>,
     checksum: &'a str,
+    lock: Option<&'a Retention>,
     /// Of the plaintext.
     sha256: Sha256Digest,
     plain: u64,
@@ -75,6 +78,7 @@ impl ItemCheck<'_> {
             size: stored.size,
             part_size: stored.part_size,
             checksum: &stored.checksum,
+            lock: stored.retention.as_ref(),
             sha256: sealed.sha256,
             plain: sealed.size,
             name: name.clone(),
@@ -151,11 +155,19 @@ impl ItemCheck<'_> {
                 ),
             ));
         }
-        if head.checksum.as_ref().is_some_and(|c| c != object.checksum) {
+        let other = |theirs: &String| !same_checksum(theirs, object.checksum);
+        if head.checksum.as_ref().is_some_and(other) {
             return Err((
                 "object_checksum",
                 format!("{name} has another checksum in the store than in the log"),
             ));
+        }
+        if let Some(problem) = self
+            .bucket
+            .lock_problem(object.key, object.version, object.lock)
+            .map_err(&failed)?
+        {
+            return Err(("object_unlocked", format!("{name} is {problem}")));
         }
         if let Some(version) = object.version {
             let seen = self.bucket.head(object.key, None).map_err(failed)?;
@@ -237,6 +249,7 @@ fn preview_object<'a>(part: Part, made: &'a PreviewMade, name: &str) -> ObjectTo
         size: made.sealed_size,
         part_size: made.part_size,
         checksum: &made.checksum,
+        lock: made.retention.as_ref(),
         sha256: made.sha256,
         plain: made.size,
         name: format!("the {part} of {name}"),

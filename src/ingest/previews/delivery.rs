@@ -103,6 +103,7 @@ impl Previews {
             version_id: stored.version_id,
             part_size: stored.part_size,
             checksum: stored.checksum,
+            confirmed_by: stored.confirmed_by,
             retention: stored.retention,
             picture: made.picture,
         }));

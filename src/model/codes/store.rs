@@ -76,6 +76,12 @@ pub(super) const CODES: &[Code] = &[
         "Create a new bucket with Object Lock.",
     ),
     code(
+        "store_not_locked",
+        EvidenceManager,
+        "The store does not lock objects as it is asked to.",
+        "Use a store with Object Lock: `camdock check --store` tries it. Then restart the service.",
+    ),
+    code(
         "store_oversized",
         Operations,
         "The store sent more data than was requested.",
@@ -114,8 +120,8 @@ pub(super) const CODES: &[Code] = &[
     code(
         "store_unconfirmed",
         Operations,
-        "The store does not confirm the checksum.",
-        "Use a store that answers with SHA-256 checksums.",
+        "The store confirms neither the SHA-256 checksum nor the MD5.",
+        "Use a store that names one of them, then restart the service.",
     ),
     code(
         "store_unreachable",

@@ -57,6 +57,12 @@ pub(super) const CODES: &[Code] = &[
         CHANGE_NOTHING,
     ),
     code(
+        "object_unlocked",
+        EvidenceManager,
+        "The store does not lock an object as the custody log says.",
+        "Lock that version again, and find out who changed its lock. Keep the output of `camdock verify`.",
+    ),
+    code(
         "receipt_wrong",
         EvidenceManager,
         "An item's receipt does not prove its entry.",

@@ -5,6 +5,7 @@ mod calls;
 mod client;
 mod convert;
 mod failure;
+mod locking;
 mod reading;
 mod server_clock;
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use super::{StoreConfig, UploadError};
+use super::{StoreConduct, StoreConfig, UploadError};
 use failure::CallFailure;
 use server_clock::ServerClock;
 
@@ -25,6 +26,7 @@ pub struct S3Store {
     client: Client,
     bucket: String,
     clock: Arc<ServerClock>,
+    conduct: Arc<StoreConduct>,
     attempt: Duration,
     slowest_rate: u64,
 }
@@ -37,6 +39,7 @@ impl S3Store {
             client: client::build(config, Arc::clone(&clock))?,
             bucket: config.bucket.clone(),
             clock,
+            conduct: Arc::default(),
             attempt: config.attempt_timeout,
             slowest_rate: config.slowest_rate.max(1),
         })

@@ -6,8 +6,8 @@ use camdock::audit::{LogHandle, LogKey, WipeTrust, prove};
 use camdock::camera::ptp::PtpCamera;
 use camdock::camera::{Camera as _, CameraError, WipeOrder};
 use camdock::model::{
-    BayName, CameraId, Entry, Event, EvidenceId, FileFacts, ItemSealed, ItemStored, Left, Proven,
-    Retention, Sha256Digest, WipeAnswer, WipeLevel, WipeProof,
+    BayName, CameraId, ConfirmedBy, Entry, Event, EvidenceId, FileFacts, ItemSealed, ItemStored,
+    Left, Proven, Retention, Sha256Digest, WipeAnswer, WipeLevel, WipeProof,
 };
 use jiff::Timestamp;
 
@@ -68,6 +68,7 @@ impl Desk {
             size: sealed.sealed_size,
             part_size: Some(8 << 20),
             checksum: "sum-1".into(),
+            confirmed_by: ConfirmedBy::Sha256,
             retention: Some(Retention {
                 mode: "COMPLIANCE".into(),
                 until: "2033-01-01T00:00:00Z".parse().unwrap(),

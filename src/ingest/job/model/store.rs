@@ -7,8 +7,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::model::Retention;
 use crate::upload::{
-    Body, BucketFacts, Completed, DonePart, Head, ListPage, ListedPart, Put, Store, StoreFuture,
-    UploadError,
+    Body, BucketFacts, Completed, DonePart, Head, ListPage, ListedPart, Put, Store, StoreConduct,
+    StoreFuture, UploadError,
 };
 
 #[derive(Default)]
@@ -21,7 +21,7 @@ pub struct Inside {
 }
 
 #[derive(Default)]
-pub struct MemoryStore(Mutex<Inside>);
+pub struct MemoryStore(Mutex<Inside>, StoreConduct);
 
 impl MemoryStore {
     pub fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -56,6 +56,7 @@ impl MemoryStore {
         Ok(Some(Put {
             version_id: None,
             checksum: Some(checksum),
+            etag: None,
         }))
     }
 }
@@ -71,6 +72,31 @@ fn never<'a, T: 'a>() -> StoreFuture<'a, T> {
 impl Store for MemoryStore {
     fn bucket(&self) -> &'static str {
         "model"
+    }
+
+    fn conduct(&self) -> &StoreConduct {
+        &self.1
+    }
+
+    fn newest<'a>(&'a self, _: &'a str) -> StoreFuture<'a, Option<Head>> {
+        never()
+    }
+
+    fn retention<'a>(
+        &'a self,
+        _: &'a str,
+        _: Option<&'a str>,
+    ) -> StoreFuture<'a, Option<Retention>> {
+        never()
+    }
+
+    fn set_retention<'a>(
+        &'a self,
+        _: &'a str,
+        _: Option<&'a str>,
+        _: &'a Retention,
+    ) -> StoreFuture<'a, ()> {
+        never()
     }
 
     fn put_once<'a>(
@@ -107,7 +133,7 @@ impl Store for MemoryStore {
                 size: bytes.len() as u64,
                 version_id: None,
                 checksum: Some(checksum.clone()),
-                retention: None,
+                etag: None,
             }))
         })
     }

@@ -16,8 +16,8 @@ use crate::ingest::{IngestError, now};
 use crate::journal::{ItemRow, SessionRow};
 use crate::metrics;
 use crate::model::{
-    CameraId, CameraWiped, Event, EvidenceId, Explain as _, Left, Problem, Proven, WipeAnswer,
-    WipeLevel, WipeProof, WipeRequest, WipeResult, WipeStage,
+    CameraId, CameraWiped, Entry, Event, EvidenceId, Explain as _, Left, Problem, Proven,
+    WipeAnswer, WipeLevel, WipeProof, WipeRequest, WipeResult, WipeStage,
 };
 use crate::upload::UploadError;
 
@@ -286,13 +286,39 @@ impl Wiper {
             confirmation: self.notes.get(&id).cloned(),
         };
         Ok(match prove(&proof, trust, level, now()) {
-            Ok(proven) if proven.camera == self.camera => Ok((proven, proof)),
+            Ok(proven) if proven.camera == self.camera => match self.locked(&proof) {
+                Ok(()) => Ok((proven, proof)),
+                Err(left) => Err(kept(&left, Some(&row))),
+            },
             Ok(_) => Err(kept(
                 &Left::new("camera_differs", "it was taken from another camera"),
                 Some(&row),
             )),
             Err(left) => Err(kept(&left, Some(&row))),
         })
+    }
+
+    /// Asks the store whether the object of a proof is still locked as the log says.
+    fn locked(&self, proof: &WipeProof) -> Result<(), Left> {
+        let Ok(Entry {
+            event: Event::ItemStored(stored),
+            ..
+        }) = serde_json::from_str(&proof.stored)
+        else {
+            return Err(Left::new("proof_wrong", "its entry is not `item.stored`"));
+        };
+        let seen = self.wiping.means.lock(&stored).map_err(|error| {
+            let reason = format!("the store did not say how the object is locked: {error}");
+            Left::new("lock_not_seen", reason)
+        })?;
+        match &stored.retention {
+            Some(logged) if logged.is_held_by(seen.as_ref()) => Ok(()),
+            _ => {
+                let seen = seen.map_or_else(|| "not at all".to_owned(), |lock| lock.to_string());
+                let reason = format!("the store locks the object otherwise than logged: {seen}");
+                Err(Left::new("lock_not_seen", reason))
+            }
+        }
     }
 
     /// Fetches the confirmations that are still missing; `false`: one is not there yet, and nothing is deleted before all are.

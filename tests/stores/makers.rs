@@ -1,0 +1,103 @@
+//! One round of uploads against each maker's store.
+
+use aws_sdk_s3::Client;
+use camdock::model::ConfirmedBy;
+use camdock::upload::{Body, S3Store, Store as _, StoreConfig};
+
+use crate::ceph::Ceph;
+use crate::moto;
+use crate::process::create_bucket;
+use crate::round::{PART, client, lock, small, upload, versions};
+use crate::support::{MemoryLedger, SeaweedFs, SeededSource};
+
+/// What a maker's store does.
+struct Expected {
+    confirmed_by: ConfirmedBy,
+    refuses_second: bool,
+}
+
+/// Everything is stored once, confirmed and locked, and stays so when a station that has forgotten it tries again.
+async fn round(config: &StoreConfig, client: &Client, expected: &Expected) {
+    let (whole, parts) = ("evidence/st/1/receipt", "evidence/st/1/original");
+    let made = SeededSource::new(7, 2 * PART + 99);
+    for n in 0..3 {
+        let store = S3Store::new(config).unwrap();
+        if n > 0 {
+            store
+                .put("log/st/checkpoint", Body::new("x"))
+                .await
+                .unwrap();
+            let seen = store.conduct().refuses_second();
+            assert_eq!(seen, Some(expected.refuses_second));
+        }
+        let one = small(&store, whole, "what is put").await.unwrap();
+        let mut ledger = MemoryLedger::default();
+        let two = upload(&store, parts, &made, &mut ledger).await.unwrap();
+        // The reply to Complete was lost.
+        let again = upload(&store, parts, &made, &mut ledger).await.unwrap();
+        assert!(again.already_there);
+        assert_eq!(again.version_id, two.version_id);
+        assert_eq!(two.checksum, made.checksum(PART));
+        for stored in [&one, &two] {
+            assert_eq!(stored.already_there, n > 0, "{}", stored.key);
+            assert_eq!(stored.confirmed_by, expected.confirmed_by);
+            let seen = lock(client, &stored.key).await.unwrap();
+            let logged = stored.retention.as_ref().unwrap();
+            assert_eq!(seen.mode.unwrap().as_str(), logged.mode);
+            assert_eq!(
+                seen.retain_until_date.unwrap().secs(),
+                logged.until.as_second()
+            );
+            let versions = versions(client, &stored.key).await;
+            assert_eq!(versions.len(), 1, "{}", stored.key);
+            let version = versions[0].version_id.clone().unwrap();
+            assert_eq!(stored.version_id.as_ref(), Some(&version));
+            let deleted = client.delete_object().bucket("evidence").key(&stored.key);
+            deleted.version_id(version).send().await.unwrap_err();
+        }
+        small(&store, whole, "something else").await.unwrap_err();
+        assert_eq!(versions(client, whole).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn seaweedfs_stores_each_object_once_confirmed_and_locked() {
+    let server = SeaweedFs::start();
+    let config = server.config("evidence");
+    let client = server.client();
+    create_bucket(&client).await;
+    let expected = Expected {
+        confirmed_by: ConfirmedBy::Sha256,
+        refuses_second: true,
+    };
+    round(&config, &client, &expected).await;
+}
+
+#[tokio::test]
+async fn moto_stores_each_object_once_confirmed_and_locked() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_server, config) = moto::start(dir.path());
+    let client = client(&config);
+    create_bucket(&client).await;
+    let expected = Expected {
+        confirmed_by: ConfirmedBy::Sha256,
+        refuses_second: true,
+    };
+    round(&config, &client, &expected).await;
+}
+
+/// Ceph names no SHA-256 and ignores `If-None-Match`.
+#[tokio::test]
+async fn ceph_stores_each_object_once_confirmed_by_md5_and_locked() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(ceph) = Ceph::start(dir.path()) else {
+        panic!("Ceph is missing: run `make setup` first");
+    };
+    let client = client(&ceph.config);
+    create_bucket(&client).await;
+    let expected = Expected {
+        confirmed_by: ConfirmedBy::Md5,
+        refuses_second: false,
+    };
+    round(&ceph.config, &client, &expected).await;
+}
