@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use super::publisher::{Publisher, is_fatal};
 use super::state_lock::{self, StateLock};
-use super::{log_restore, parts};
+use super::{log_restore, parts, store_trial};
 use crate::config::{Config, Secrets};
 use crate::ingest::{CommitQueue, Recovered, Shared, recover, run_committer};
 use crate::model::{Event, Explain as _, StationStarted};
@@ -42,10 +42,13 @@ impl Foundation {
         let shared = opened.shared;
         let committer = start_committer(&shared, opened.commits)?;
         let recovered = recover_state(&shared)?;
-        let store: Arc<dyn Store> = Arc::new(parts::store(&config, &secrets)?);
+        let s3 = parts::store(&config, &secrets)?;
+        let store: Arc<dyn Store> = Arc::new(s3.clone());
         let prefix = config.store.prefix.clone();
         let mut publisher = Publisher::new(Arc::clone(&shared), store, prefix, opened.verifier);
-        compare_with_bucket(&mut publisher).await?;
+        if compare_with_bucket(&mut publisher).await? {
+            store_trial::at_first_start(&config, &shared, &s3, BUCKET_WITHIN).await?;
+        }
         let log_key = publisher.verifier.to_string();
         tokio::task::block_in_place(|| log_start(&shared, log_key, recovered.in_flight))?;
         let foundation = Self {
@@ -78,10 +81,10 @@ fn recover_state(shared: &Arc<Shared>) -> anyhow::Result<Recovered> {
     Ok(recovered)
 }
 
-/// Two copies that contradict each other end the start; a store that cannot be asked does not.
-async fn compare_with_bucket(publisher: &mut Publisher) -> anyhow::Result<()> {
+/// Two copies that contradict each other end the start; a store that cannot be asked (`false`) does not.
+async fn compare_with_bucket(publisher: &mut Publisher) -> anyhow::Result<bool> {
     match tokio::time::timeout(BUCKET_WITHIN, publisher.check()).await {
-        Ok(Ok(())) => {}
+        Ok(Ok(())) => return Ok(true),
         Ok(Err(error)) if is_fatal(&error) => {
             return Err(error).context("this station must not go on");
         }
@@ -97,7 +100,7 @@ async fn compare_with_bucket(publisher: &mut Publisher) -> anyhow::Result<()> {
             "the store does not answer; footage is still taken"
         ),
     }
-    Ok(())
+    Ok(false)
 }
 
 fn log_start(shared: &Shared, log_key: String, recovered: u64) -> anyhow::Result<()> {

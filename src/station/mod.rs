@@ -20,6 +20,7 @@ mod service;
 mod socket;
 mod state_lock;
 mod status;
+mod store_trial;
 mod workers;
 
 pub use commands::{CommandReply, OperatorCommand, Order};

@@ -57,6 +57,11 @@ fn client(config: &Config, keys: StoreCredentials) -> anyhow::Result<S3Store> {
     S3Store::new(&StoreConfig::of(&config.store, keys)).context("cannot set up the store's client")
 }
 
+/// How objects are locked; `None`: not at all.
+pub fn lock_mode(config: &Config) -> Option<LockMode> {
+    retention(config).map(|policy| policy.mode)
+}
+
 pub fn pacer(config: &Config) -> anyhow::Result<Pacer> {
     let time = |minute: u16| {
         let (hour, minute) = (i8::try_from(minute / 60 % 24), i8::try_from(minute % 60));

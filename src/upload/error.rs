@@ -8,6 +8,9 @@ use crate::model::{Explain, RetryClass};
 
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
+/// In place of the store's code, for an answer without the ETag that Complete has to name.
+pub(super) const NO_ETAG: &str = "no ETag";
+
 /// What can go wrong between the spool and the store. `action` is the S3 call, such as `upload part`.
 #[derive(Debug, ThisError)]
 pub enum UploadError {
@@ -258,6 +261,15 @@ impl Explain for UploadError {
             }
             Self::Tls { .. } => {
                 "Name the certificate authority of the store in `ca_file`, or renew the store's certificate.".into()
+            }
+            Self::Refused { status: 413, .. } => {
+                "A proxy or gateway in front of the store limits the size of a request: raise its limit above part_size in [upload] (nginx: client_max_body_size), or lower part_size.".into()
+            }
+            Self::Refused { code, .. } if code == NO_ETAG => {
+                "A proxy or gateway in front of the store removes the ETag of an answer: let it pass.".into()
+            }
+            Self::Refused { status, code, .. } if *status == 501 || code == "NotImplemented" => {
+                "The store, or a gateway in front of it, does not know this request: `camdock check --store` says which of them it lacks. Update it, or use one with multipart uploads, checksums and Object Lock.".into()
             }
             Self::Refused { code, .. } => {
                 format!("Look up {code} in the store's documentation and correct the bucket or the configuration.")

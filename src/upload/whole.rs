@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::expected::ExpectedObject;
 use super::store::{Body, Store, StoredObject};
 use super::{RetentionPolicy, UploadError};
+use crate::model::Retention;
 
 /// Stores a small object once: manifest, item key, receipt. If the same content is there already, that is fine; other
 /// content is an alarm.
@@ -21,8 +22,18 @@ pub async fn put_small_once(
 pub async fn put_whole(
     store: &dyn Store,
     key: &str,
-    mut body: Body,
+    body: Body,
     retention: Option<RetentionPolicy>,
+) -> Result<StoredObject, UploadError> {
+    let retention = retention.map(|policy| policy.from(Timestamp::now()));
+    put_locked(store, key, body, retention).await
+}
+
+pub async fn put_locked(
+    store: &dyn Store,
+    key: &str,
+    mut body: Body,
+    retention: Option<Retention>,
 ) -> Result<StoredObject, UploadError> {
     let conduct = store.conduct();
     conduct.check()?;
@@ -35,7 +46,7 @@ pub async fn put_whole(
         part_size: None,
         checksum: body.sha256.to_base64(),
         etag: body.md5.map(super::Md5Digest::to_etag),
-        retention: retention.map(|policy| policy.from(Timestamp::now())),
+        retention,
     };
     if let Some(there) = expected.before(store).await? {
         return Ok(there);

@@ -1,6 +1,6 @@
 //! `camdock check`: what the station needs, one check after the other, then the steps of setting it up.
 //!
-//! It only reads; each diagnosis that is not fine names its fix.
+//! It only reads, except with `--store`; each diagnosis that is not fine names its fix.
 
 pub mod diagnosis;
 mod encryption;
@@ -26,6 +26,9 @@ pub struct Args {
     /// One JSON object a line: the checks, then the steps
     #[arg(long)]
     json: bool,
+    /// Also put small objects below probe/ into the store, locked for a minute, to see whether it does what is needed
+    #[arg(long)]
+    store: bool,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
@@ -63,7 +66,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     if config.preview.enabled {
         machine::preview_worker(&mut diagnoses);
     }
-    store::store(&config, &mut diagnoses);
+    store::store(&config, args.store, &mut diagnoses);
     for diagnosis in &diagnoses {
         diagnosis.print(&mut out, args.json)?;
     }

@@ -3,18 +3,22 @@
 use super::diagnosis::{Diagnosis, bad, failed, fine};
 use crate::config::{Config, Secrets};
 use crate::station::parts;
-use crate::upload::{BucketAnswer, Store as _};
+use crate::upload::{BucketAnswer, Store as _, Trial, Tried, try_store};
 
-pub fn store(config: &Config, diagnoses: &mut Vec<Diagnosis>) {
+pub fn store(config: &Config, try_it: bool, diagnoses: &mut Vec<Diagnosis>) {
     let asked = (|| -> anyhow::Result<_> {
         let store = parts::store(config, &Secrets::from_environment())?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        Ok(runtime.block_on(store.check_bucket())?)
+        let facts = runtime.block_on(store.check_bucket())?;
+        let mode = parts::lock_mode(config);
+        let layout = config.bucket_layout();
+        let tried = try_it.then(|| runtime.block_on(try_store(&store, &layout, mode)));
+        Ok((facts, tried.transpose()?))
     })();
-    let facts = match asked {
-        Ok(facts) => facts,
+    let (facts, tried) = match asked {
+        Ok(answers) => answers,
         Err(error) => return diagnoses.push(failed("store", &error)),
     };
     diagnoses.push(fine(
@@ -39,5 +43,12 @@ pub fn store(config: &Config, diagnoses: &mut Vec<Diagnosis>) {
             format!("differs from ours by {ahead} s"),
             "Synchronise both clocks; the store refuses requests from about 15 minutes on.",
         ));
+    }
+    for Tried { what, trial } in tried.unwrap_or_default() {
+        diagnoses.push(match trial {
+            Trial::Works(found) | Trial::Replaced(found) => fine(what, found),
+            Trial::NotTried(why) => fine(what, format!("not tried: {why}")),
+            Trial::Lacking { why, next_step, .. } => bad(what, why, &next_step),
+        });
     }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use crate::failpoint::step;
 use crate::model::{Retention, Sha256Digest};
+use crate::upload::error::NO_ETAG;
 use crate::upload::md5::bare_etag;
 use crate::upload::store::{
     Body, BucketAnswer, BucketFacts, Completed, DonePart, Head, ListPage, ListedObject, ListedPart,
@@ -291,7 +292,12 @@ impl Store for S3Store {
                         .e_tag
                         .filter(|etag| bare_etag(etag).is_some())
                         .map(Some)
-                        .ok_or_else(|| bad_answer(action, "it names no ETag for the part: a proxy or gateway before the store may have removed it"))
+                        .ok_or_else(|| UploadError::Refused {
+                            action,
+                            status: 200,
+                            code: NO_ETAG.into(),
+                            message: "its answer names no ETag for the part".into(),
+                        })
                 }
                 Err(failure) if failure.code == "NoSuchUpload" => Ok(None),
                 Err(failure) => Err(failure.into()),

@@ -7,6 +7,8 @@ use aws_sdk_s3::config::{
     AppName, BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation,
     ResponseChecksumValidation, SharedHttpClient, StalledStreamProtectionConfig,
 };
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use rustls::pki_types::CertificateDer;
@@ -90,10 +92,22 @@ fn http_client(config: &StoreConfig) -> Result<SharedHttpClient, UploadError> {
             path: config.endpoint.clone().unwrap_or_default(),
             source: source.into(),
         })?;
-    Ok(aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(tls)
-        .build_https())
+    Ok(
+        aws_smithy_http_client::Builder::new().build_with_connector_fn(
+            move |settings, components| {
+                // HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
+                let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+                connector.set_connector_settings(settings.cloned());
+                if let Some(components) = components {
+                    connector.set_sleep_impl(components.sleep_impl());
+                }
+                connector
+                    .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                    .tls_context(tls.clone())
+                    .build()
+            },
+        ),
+    )
 }
 
 fn read_bounded(path: &std::path::Path) -> Result<Vec<u8>, BoxError> {

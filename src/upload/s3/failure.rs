@@ -340,6 +340,19 @@ mod tests {
     }
 
     #[test]
+    fn the_likely_cause_of_a_refusal_is_named() {
+        for (status, code, words) in [
+            (413, "", "part_size"),
+            (501, "", "check --store"),
+            (400, "NotImplemented", "check --store"),
+            (200, crate::upload::error::NO_ETAG, "ETag"),
+        ] {
+            let next_step = class(status, code, 0).next_step();
+            assert!(next_step.contains(words), "{status} {code}: {next_step}");
+        }
+    }
+
+    #[test]
     fn a_refused_signature_under_a_wrong_clock_blames_the_clock() {
         let error = class(403, "SignatureDoesNotMatch", 3600);
         assert!(matches!(

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::S3Store;
 use super::convert::{length, lock_until};
-use crate::model::Retention;
+use crate::model::{BucketLayout, Retention};
 use crate::upload::UploadError;
 use crate::upload::md5::bare_etag;
 use crate::upload::store::{Body, Head, Store as _};
@@ -76,6 +76,23 @@ impl S3Store {
             .set_version_id(version_id.map(str::to_owned))
             .retention(lock);
         self.call("lock an object", 0, request.send()).await?;
+        Ok(())
+    }
+
+    /// Deletes one version below `probe/`, and can delete nothing else. [`s3:DeleteObjectVersion`]
+    pub(in crate::upload) async fn delete_probe(
+        &self,
+        layout: &BucketLayout,
+        object: &str,
+        version_id: &str,
+    ) -> Result<(), UploadError> {
+        let request = self
+            .client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(layout.probe(object))
+            .version_id(version_id);
+        self.call("delete what was put to try", 0, request.send()).await?;
         Ok(())
     }
 
