@@ -55,7 +55,13 @@ pub async fn at_first_start(
                 next_step,
             } => {
                 lacking = true;
-                tracing::error!(code, what = one.what, why, next_step, "the store lacks what evidence needs");
+                tracing::error!(
+                    code,
+                    what = one.what,
+                    why,
+                    next_step,
+                    "the store lacks what evidence needs"
+                );
             }
             Trial::Works(found) | Trial::Replaced(found) | Trial::NotTried(found) => {
                 tracing::info!(what = one.what, found, "the store was tried");

@@ -108,7 +108,8 @@ impl Probe<'_> {
         let trial = match stored.confirmed_by {
             ConfirmedBy::Sha256 => Trial::Works("confirmed by its SHA-256".into()),
             ConfirmedBy::Md5 => Trial::Replaced(
-                "confirmed by its MD5 only: no camera is wiped before somebody has read it back".into(),
+                "confirmed by its MD5 only: no camera is wiped before somebody has read it back"
+                    .into(),
             ),
         };
         self.note(what, trial);
@@ -156,13 +157,19 @@ impl Probe<'_> {
 
     async fn put_parts(&self) -> Result<StoredObject, UploadError> {
         let key = self.key("parts");
-        let id = self.store.create_multipart(&key, self.lock.as_ref()).await?;
+        let id = self
+            .store
+            .create_multipart(&key, self.lock.as_ref())
+            .await?;
         let bodies = [Bytes::from(vec![0; PART]), Bytes::from_static(b"end")]
             .map(|bytes| Body::new(bytes).with_md5());
         let lost = || UploadError::UploadLost { key: key.clone() };
         let mut parts = Vec::new();
         for (number, body) in (1..).zip(&bodies) {
-            let put = self.store.upload_part(&key, &id, number, body.clone()).await?;
+            let put = self
+                .store
+                .upload_part(&key, &id, number, body.clone())
+                .await?;
             parts.push(DonePart {
                 number,
                 etag: put.ok_or_else(lost)?,
@@ -174,7 +181,9 @@ impl Probe<'_> {
             size: bodies.iter().map(|body| body.bytes.len() as u64).sum(),
             part_size: Some(PART as u64),
             checksum: composite_checksum(&bodies.each_ref().map(|body| body.sha256)),
-            etag: Some(etag_of_parts(&bodies.iter().filter_map(|b| b.md5).collect::<Vec<_>>())),
+            etag: Some(etag_of_parts(
+                &bodies.iter().filter_map(|b| b.md5).collect::<Vec<_>>(),
+            )),
             retention: self.lock.clone(),
         };
         match self.store.complete(&key, &id, &parts, true).await? {
@@ -187,10 +196,16 @@ impl Probe<'_> {
     async fn deletion(&mut self, locked: &StoredObject) -> Result<(), UploadError> {
         const WHAT: &str = "deletion";
         let (Some(version), Some(_)) = (&locked.version_id, &locked.retention) else {
-            self.note(WHAT, Trial::NotTried("the object has no lock or no version".into()));
+            self.note(
+                WHAT,
+                Trial::NotTried("the object has no lock or no version".into()),
+            );
             return Ok(());
         };
-        let put = self.store.put_once(&self.key("free"), Body::new("free"), None).await;
+        let put = self
+            .store
+            .put_once(&self.key("free"), Body::new("free"), None)
+            .await;
         let Some(free) = self.lacking(WHAT, put)?.flatten() else {
             return Ok(());
         };

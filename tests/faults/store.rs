@@ -59,6 +59,10 @@ impl Spoilt {
 
     /// `None`: straight to the store.
     fn configure(&self, endpoint: Option<&str>) {
+        self.configure_with(endpoint, &[]);
+    }
+
+    fn configure_with(&self, endpoint: Option<&str>, more: &[(&str, &str)]) {
         let (prefix, answer, endpoint) = (
             format!("prefix = \"{}\"", self.prefix),
             format!("answer_seconds = {}", self.seconds),
@@ -70,6 +74,7 @@ impl Spoilt {
             ("store", prefix.as_str()),
         ];
         settings.extend(endpoint.as_deref().map(|e| ("store", e)));
+        settings.extend(more);
         self.place.configure(&settings);
     }
 
@@ -274,10 +279,24 @@ fn a_store_that_names_another_checksum_is_not_believed_and_one_that_lies_is_foun
     spoilt.place.drain().ends(0);
     spoilt.is_whole().unwrap();
 
+    // One that is asked for the lock is found at once, and gets nothing more.
     let spoilt = Spoilt::waiting(&base, "liar", 60);
     spoilt.proxy.spoil(Call::PutOriginal, Fault::Liar, 0, 1);
+    spoilt.place.drain().ends(3).says("store_not_locked");
+    assert!(stored(&spoilt.place) < 3);
+    spoilt.proxy.heal();
     spoilt.place.drain().ends(0);
-    spoilt.configure(None);
+    spoilt.is_whole().unwrap();
+
+    let spoilt = Spoilt::waiting(&base, "liar-unlocked", 60);
+    spoilt.proxy.spoil(Call::PutOriginal, Fault::Liar, 0, 1);
+    let unlocked = [
+        ("store", "retention = \"none\""),
+        ("store", "retention_days = 0"),
+    ];
+    spoilt.configure_with(Some(&spoilt.proxy.endpoint()), &unlocked);
+    spoilt.place.drain().ends(0);
+    spoilt.configure_with(None, &unlocked);
     let ran = spoilt.place.camdock(&["verify", "--json"]).ends(1);
     let found: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     let findings = found["findings"].as_array().unwrap();

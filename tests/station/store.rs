@@ -295,3 +295,108 @@ fn a_store_that_is_away_delays_nothing_but_the_storing() {
     running.stop().ends(0);
     place.camdock(&["verify"]).ends(0);
 }
+
+#[test]
+fn a_lock_that_somebody_shortened_is_named_by_verify_and_is_not_confirmed() {
+    use aws_sdk_s3::primitives::DateTime;
+    use aws_sdk_s3::types::{ObjectLockRetention, ObjectLockRetentionMode};
+    let place = Place::new(&[("store", "retention = \"governance\"")]);
+    place.film("X0000001", "A.MP4", 1, 300_000);
+    place.drain().ends(0);
+    place.camdock(&["verify"]).ends(0);
+    let evidence = place.item("A.MP4")["evidence"].as_str().unwrap().to_owned();
+    let soon = jiff::Timestamp::now().as_second() + 3600;
+    let shorter = ObjectLockRetention::builder()
+        .mode(ObjectLockRetentionMode::Governance)
+        .retain_until_date(DateTime::from_secs(soon))
+        .build();
+    let client = place.weed.client();
+    let shorten = client.put_object_retention().bucket("evidence");
+    let shorten = shorten.key(original(&evidence)).retention(shorter);
+    Place::block_on(shorten.bypass_governance_retention(true).send()).unwrap();
+    let ran = place.camdock(&["verify", "--json"]).ends(1);
+    assert!(ran.out.contains("object_unlocked"), "{}", ran.out);
+    let key = place.path("keys/reader");
+    let name = ["keygen", "confirmer", "--name", "reader", "--out"];
+    let out = key.to_str().unwrap();
+    place.camdock(&[&name[..], &[out]].concat()).ends(0);
+    let private = format!("{out}.key");
+    place
+        .camdock(&["confirm", "--key", &private])
+        .ends(1)
+        .says("in the store, locked");
+}
+
+/// What `camdock check --store` says of one thing.
+fn tried(place: &Place, what: &str) -> (bool, String) {
+    let ran = place.camdock(&["check", "--store", "--json"]);
+    let lines = ran.lines();
+    let Some(line) = lines.iter().find(|line| line["what"] == what) else {
+        panic!("nothing of {what}: {ran:?}");
+    };
+    let detail = line["detail"].as_str().unwrap().to_owned();
+    (line["ok"] == true, detail)
+}
+
+#[test]
+fn check_tries_the_store_and_names_what_it_lacks() {
+    let place = Place::new(&[]);
+    for (what, words) in [
+        ("stored object", "SHA-256"),
+        ("stored lock", "COMPLIANCE until"),
+        ("second object", "refused"),
+        ("stored parts", "SHA-256"),
+        ("deletion", "a locked version cannot be deleted"),
+    ] {
+        let (ok, detail) = tried(&place, what);
+        assert!(ok && detail.contains(words), "{what}: {detail}");
+    }
+    Place::block_on(place.weed.create_bucket("unlocked"));
+    place.configure(&[("store", "bucket = \"unlocked\"")]);
+    let (ok, detail) = tried(&place, "stored object");
+    assert!(!ok && detail.contains("Object Lock"), "{detail}");
+}
+
+#[test]
+fn keys_that_may_not_delete_leave_the_deletion_untried() {
+    let policy = crate::policy::policy("station-policy.json", "station");
+    let place = Place::with_station(policy);
+    for (what, words) in [("stored lock", "COMPLIANCE"), ("deletion", "not tried")] {
+        let (ok, detail) = tried(&place, what);
+        assert!(ok && detail.contains(words), "{what}: {detail}");
+    }
+}
+
+#[test]
+fn the_first_start_tries_the_store_once() {
+    let place = Place::new(&[]);
+    let probes = || {
+        let listed = place.weed.client().list_objects_v2().bucket("evidence");
+        let listed = Place::block_on(listed.prefix("probe/test-1/").send()).unwrap();
+        listed.contents().len()
+    };
+    place.drain().ends(0);
+    let first = probes();
+    assert!(first > 0);
+    place.drain().ends(0);
+    assert_eq!(probes(), first);
+}
+
+#[test]
+fn the_store_is_reached_through_the_proxy_that_the_environment_names() {
+    use std::io::{BufRead as _, BufReader};
+    let place = Place::new(&[("store", "endpoint = \"https://store.invalid\"")]);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let mut line = String::new();
+        let (stream, _) = listener.accept().unwrap();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line
+    });
+    place
+        .start_with(&["check"], &[("HTTPS_PROXY", &proxy)])
+        .wait();
+    let asked = asked.join().unwrap();
+    assert!(asked.starts_with("CONNECT store.invalid:443 "), "{asked}");
+}

@@ -9,14 +9,18 @@ use camdock::upload::StoreConfig;
 
 use crate::process::{Server, free_port};
 
-const KEYS: (&str, &str) = ("testkey", "testsecret");
+/// Access and secret keys of the bucket's owner and of a station.
+const USERS: [(&str, &str, &str); 2] = [
+    ("owner", "ownerkey", "ownersecret"),
+    ("station", "stationkey", "stationsecret"),
+];
 
 /// The daemons, in the order in which they end.
 pub struct Ceph {
     _gateway: Server,
     _osd: Server,
     _monitor: Server,
-    pub config: StoreConfig,
+    endpoint: String,
 }
 
 /// The packages as `make setup` unpacks them.
@@ -128,26 +132,33 @@ impl Ceph {
         ceph.new_osd(&osd);
         ceph.run("ceph-osd", &["-i", "0", "--mkfs", "--osd-uuid", &osd]);
         let second = ceph.daemon("ceph-osd", &["-i", "0", "-f"]);
-        let (access, secret) = KEYS;
-        let user = [
-            "user",
-            "create",
-            "--uid=test",
-            "--display-name=test",
-            &format!("--access-key={access}"),
-            &format!("--secret-key={secret}"),
-        ];
-        ceph.run("radosgw-admin", &user);
+        for (name, access, secret) in USERS {
+            let user = [
+                "user",
+                "create",
+                &format!("--uid={name}"),
+                &format!("--display-name={name}"),
+                &format!("--access-key={access}"),
+                &format!("--secret-key={secret}"),
+            ];
+            ceph.run("radosgw-admin", &user);
+        }
         let third = ceph.daemon("radosgw", &["-f", "-n", "client.admin"]);
-        let mut config = StoreConfig::new("us-east-1", "evidence", access, secret);
-        config.endpoint = Some(format!("http://127.0.0.1:{gateway}"));
-        config.path_style = true;
         Some(Self {
             _gateway: third,
             _osd: second,
             _monitor: first,
-            config,
+            endpoint: format!("http://127.0.0.1:{gateway}"),
         })
+    }
+
+    /// The access of one of the users.
+    pub fn config(&self, user: &str) -> StoreConfig {
+        let keys = USERS.iter().find(|(name, ..)| *name == user).unwrap();
+        let mut config = StoreConfig::new("us-east-1", "evidence", keys.1, keys.2);
+        config.endpoint = Some(self.endpoint.clone());
+        config.path_style = true;
+        config
     }
 }
 

@@ -1,7 +1,7 @@
 //! One round of uploads against each maker's store.
 
 use aws_sdk_s3::Client;
-use camdock::model::ConfirmedBy;
+use camdock::model::{ConfirmedBy, Explain as _};
 use camdock::upload::{Body, S3Store, Store as _, StoreConfig};
 
 use crate::ceph::Ceph;
@@ -86,6 +86,18 @@ async fn moto_stores_each_object_once_confirmed_and_locked() {
     round(&config, &client, &expected).await;
 }
 
+/// The shipped policy as a bucket's policy for Ceph's user.
+fn station_policy() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/station-policy.json");
+    let text = std::fs::read_to_string(path).unwrap();
+    let text = text.replace("BUCKET", "evidence").replace("STATION", "st");
+    let mut policy: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for statement in policy["Statement"].as_array_mut().unwrap() {
+        statement["Principal"] = serde_json::json!({"AWS": ["arn:aws:iam:::user/station"]});
+    }
+    policy.to_string()
+}
+
 /// Ceph names no SHA-256 and ignores `If-None-Match`.
 #[tokio::test]
 async fn ceph_stores_each_object_once_confirmed_by_md5_and_locked() {
@@ -93,11 +105,18 @@ async fn ceph_stores_each_object_once_confirmed_by_md5_and_locked() {
     let Some(ceph) = Ceph::start(dir.path()) else {
         panic!("Ceph is missing: run `make setup` first");
     };
-    let client = client(&ceph.config);
+    let client = client(&ceph.config("owner"));
     create_bucket(&client).await;
     let expected = Expected {
         confirmed_by: ConfirmedBy::Md5,
         refuses_second: false,
     };
-    round(&ceph.config, &client, &expected).await;
+    // With the rights of the shipped policy, and no more.
+    let policy = station_policy();
+    let put = client.put_bucket_policy().bucket("evidence").policy(policy);
+    put.send().await.unwrap();
+    round(&ceph.config("station"), &client, &expected).await;
+    let other = S3Store::new(&ceph.config("station")).unwrap();
+    let put = small(&other, "evidence/st-2/1/receipt", "x").await;
+    assert_eq!(put.unwrap_err().label(), "store_forbidden");
 }

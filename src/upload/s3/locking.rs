@@ -92,7 +92,8 @@ impl S3Store {
             .bucket(&self.bucket)
             .key(layout.probe(object))
             .version_id(version_id);
-        self.call("delete what was put to try", 0, request.send()).await?;
+        self.call("delete what was put to try", 0, request.send())
+            .await?;
         Ok(())
     }
 
