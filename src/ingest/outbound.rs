@@ -275,12 +275,16 @@ impl Outbound {
     async fn put_receipt(&self, key: &str, proof: StoredProof) -> Result<(), IngestError> {
         let StoredProof { index, receipt, .. } = proof;
         let put = put_small_once(&*self.store, key, Bytes::from(receipt), self.retention).await;
-        let Err(differs @ UploadError::ContentDiffers { .. }) = put else {
-            put?;
-            return Ok(());
+        let differs = match put {
+            // A store that names no SHA-256 says only that it is not ours.
+            Err(error @ (UploadError::ContentDiffers { .. } | UploadError::ConflictUnknown { .. })) => error,
+            other => return other.map(drop).map_err(Into::into),
         };
         let log = &self.shared.log;
-        let there = self.store.get(key, RECEIPT_MAX).await?.unwrap_or_default();
+        let Ok(there) = self.store.get(key, RECEIPT_MAX).await else {
+            return Err(differs.into());
+        };
+        let there = there.unwrap_or_default();
         let entry = blocking(|| log.entry(index))?;
         match verify_receipt(&String::from_utf8_lossy(&there), &entry, log.verifier()) {
             Ok((found, _)) if found == index => Ok(()),

@@ -34,6 +34,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "an operator's command, not the way of an item",
     ),
     (
+        "store set_retention",
+        "only for a store that did not lock what it was asked to",
+    ),
+    (
         "journal untry_preview",
         "only while a worker is stopped in order",
     ),
