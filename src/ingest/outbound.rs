@@ -277,7 +277,9 @@ impl Outbound {
         let put = put_small_once(&*self.store, key, Bytes::from(receipt), self.retention).await;
         let differs = match put {
             // A store that names no SHA-256 says only that it is not ours.
-            Err(error @ (UploadError::ContentDiffers { .. } | UploadError::ConflictUnknown { .. })) => error,
+            Err(
+                error @ (UploadError::ContentDiffers { .. } | UploadError::ConflictUnknown { .. }),
+            ) => error,
             other => return other.map(drop).map_err(Into::into),
         };
         let log = &self.shared.log;

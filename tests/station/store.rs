@@ -316,6 +316,8 @@ fn a_lock_that_somebody_shortened_is_named_by_verify_and_is_not_confirmed() {
     Place::block_on(shorten.bypass_governance_retention(true).send()).unwrap();
     let ran = place.camdock(&["verify", "--json"]).ends(1);
     assert!(ran.out.contains("object_unlocked"), "{}", ran.out);
+    let ran = place.camdock(&["audit", "gaps", "--json"]).ends(1);
+    assert!(ran.out.contains("gap_object_unlocked"), "{}", ran.out);
     let key = place.path("keys/reader");
     let name = ["keygen", "confirmer", "--name", "reader", "--out"];
     let out = key.to_str().unwrap();

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Accepted;
 use crate::model::{
     CameraId, Entry, Event, EvidenceId, InventoryFile, ItemFailed, ItemStored, Officer, Part,
-    PreviewOutcome, SessionId, SourcePath,
+    PreviewOutcome, Retention, SessionId, SourcePath,
 };
 
 /// Which camera files belong to.
@@ -107,6 +107,7 @@ pub struct LoggedObject {
     /// Sealed bytes.
     pub size: u64,
     pub at: Timestamp,
+    pub lock: Option<Retention>,
     /// There is no `item-key` object beside it.
     pub keyless: bool,
 }
@@ -208,6 +209,7 @@ impl LogHistory {
                         version: made.version_id.clone(),
                         size: made.sealed_size,
                         at,
+                        lock: made.retention.clone(),
                         keyless: false,
                     };
                     item.previews.push((previewed.part, object));
@@ -277,6 +279,7 @@ impl LogHistory {
                 version: stored.version_id.clone(),
                 size: stored.size,
                 at,
+                lock: stored.retention.clone(),
                 keyless: stored.unverified,
             });
         }

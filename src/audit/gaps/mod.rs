@@ -23,6 +23,8 @@ pub enum GapKind {
     GapObjectUnknown,
     /// The store has it with another size than the log.
     GapObjectSize,
+    /// The store does not lock it as the log says.
+    GapObjectUnlocked,
     /// It was seen on a camera, and is neither sealed nor held nor named as failed.
     GapNeverTaken,
     /// The log says that it was not taken, and it never was since.
@@ -38,10 +40,11 @@ pub enum GapKind {
 }
 
 impl GapKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::GapObjectMissing,
         Self::GapObjectUnknown,
         Self::GapObjectSize,
+        Self::GapObjectUnlocked,
         Self::GapNeverTaken,
         Self::GapNotTaken,
         Self::GapWaiting,
@@ -65,6 +68,7 @@ impl GapKind {
             Self::GapObjectMissing => "gap_object_missing",
             Self::GapObjectUnknown => "gap_object_unknown",
             Self::GapObjectSize => "gap_object_size",
+            Self::GapObjectUnlocked => "gap_object_unlocked",
             Self::GapNeverTaken => "gap_never_taken",
             Self::GapNotTaken => "gap_not_taken",
             Self::GapWaiting => "gap_waiting",
@@ -78,7 +82,10 @@ impl GapKind {
     pub const fn is_contradiction(self) -> bool {
         matches!(
             self,
-            Self::GapObjectMissing | Self::GapObjectUnknown | Self::GapObjectSize
+            Self::GapObjectMissing
+                | Self::GapObjectUnknown
+                | Self::GapObjectSize
+                | Self::GapObjectUnlocked
         )
     }
 
@@ -92,6 +99,9 @@ impl GapKind {
             }
             Self::GapObjectSize => {
                 "Change nothing in the bucket; run `camdock verify --deep`, keep its output and call the evidence manager."
+            }
+            Self::GapObjectUnlocked => {
+                "Lock that version again, and find out who changed its lock; keep this output and call the evidence manager."
             }
             Self::GapNeverTaken => {
                 "Dock the camera again, in any bay: what it still holds is taken. If it no longer holds the file, ask the officer, and accept the gap with the reason."

@@ -85,7 +85,15 @@ impl Listing {
                     stored.size
                 ),
             ),
-            Some(_) => return Ok(()),
+            Some(_) => {
+                let version = stored.version.as_deref();
+                let lock = stored.lock.as_ref();
+                let Some(problem) = self.bucket.lock_problem(key, version, lock)? else {
+                    return Ok(());
+                };
+                let what = format!("{name} is {problem}");
+                (GapKind::GapObjectUnlocked, "unlocked", what)
+            }
         };
         gaps.push(gap(code, word, key, Some(id), Some(stored), what));
         Ok(())

@@ -193,6 +193,7 @@ const fn title(kind: GapKind) -> &'static str {
         GapKind::GapObjectMissing => "Not in the store, though the log says so",
         GapKind::GapObjectUnknown => "In the store, and unknown to the log",
         GapKind::GapObjectSize => "Of another size in the store than in the log",
+        GapKind::GapObjectUnlocked => "Not locked in the store as in the log",
         GapKind::GapNeverTaken => "Seen on a camera and never taken",
         GapKind::GapNotTaken => "Could not be taken",
         GapKind::GapWaiting => "Sealed, and waiting long for the store",

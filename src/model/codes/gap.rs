@@ -48,6 +48,12 @@ pub(super) const CODES: &[Code] = &[
         "Find out who put it there, and leave it as it is until you know.",
     ),
     code(
+        "gap_object_unlocked",
+        EvidenceManager,
+        "The store does not lock an object as the custody log says.",
+        "Lock that version again, and find out who changed its lock. Keep the output and call the evidence manager.",
+    ),
+    code(
         "gap_session",
         EvidenceManager,
         "A camera's last stay was cut short and never finished.",
