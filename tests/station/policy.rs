@@ -85,6 +85,18 @@ fn the_shipped_policies_keep_two_stations_of_one_bucket_apart() {
         let locked = Place::block_on(locked.retention(longer).send());
         assert!(locked.is_err(), "{name} may lock another's object");
     }
+    // The names of its own objects are all that a station may list.
+    let client = place.weed.client_of("station");
+    for (prefix, allowed) in [
+        ("evidence/test-1/", true),
+        ("evidence/test-10/", false),
+        ("evidence/", false),
+        ("", false),
+    ] {
+        let listed = client.list_object_versions().bucket("evidence");
+        let listed = Place::block_on(listed.prefix(prefix).send());
+        assert_eq!(listed.is_ok(), allowed, "{prefix:?}");
+    }
     // The neighbour may do the same below its own name.
     let client = place.weed.client_of("neighbour");
     let put = client.put_object().bucket("evidence");
