@@ -34,6 +34,7 @@ impl Fact {
 pub struct StoreConduct {
     refuses_second: Fact,
     names_sha256: Fact,
+    answers_retention: Fact,
     stopped: Mutex<Option<Arc<UploadError>>>,
     /// Objects whose bytes are confirmed and whose lock is not: what a later attempt need not put again. By key.
     unlocked: Mutex<HashMap<String, StoredObject>>,
@@ -56,6 +57,15 @@ impl StoreConduct {
 
     pub fn saw_sha256(&self, named: bool) {
         self.names_sha256.set(named);
+    }
+
+    /// Whether the store knows GetObjectRetention at all. Some answer with the object itself.
+    pub(super) fn answers_retention(&self) -> Option<bool> {
+        self.answers_retention.get()
+    }
+
+    pub(super) fn saw_retention(&self, answered: bool) {
+        self.answers_retention.set(answered);
     }
 
     /// MD5s are of use only while the store is not known to name SHA-256.

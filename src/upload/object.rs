@@ -60,12 +60,16 @@ impl Upload<'_> {
                 };
                 let mut parts = PartsInHand::resumed(resume, plan, source);
                 let upload_id = &parts.multipart.upload_id;
-                match self.store.list_parts(self.key, upload_id).await? {
-                    Some(listed) => {
+                match self.store.list_parts(self.key, upload_id).await {
+                    Ok(Some(listed)) => {
                         parts.keep_only(listed);
                         self.go_on(parts, ledger).await
                     }
-                    None => self.upload_gone(parts, ledger).await,
+                    Ok(None) => self.upload_gone(parts, ledger).await,
+                    Err(error @ UploadError::Forbidden { .. }) => {
+                        self.perhaps_gone(parts, ledger, error).await
+                    }
+                    Err(error) => Err(error),
                 }
             }
         }
@@ -218,6 +222,26 @@ impl Upload<'_> {
                 Ok(object)
             }
             None => Err(self.give_up(&parts.multipart, ledger).await?),
+        }
+    }
+
+    /// Ceph calls an upload that it does not know forbidden, to keys that may not list the bucket.
+    async fn perhaps_gone(
+        &self,
+        mut parts: PartsInHand,
+        ledger: &mut dyn Ledger,
+        error: UploadError,
+    ) -> Result<StoredObject, UploadError> {
+        self.hash_the_rest(&mut parts).await?;
+        self.md5_the_rest(&mut parts).await?;
+        let expected = parts.expected(self.key);
+        match expected.look(self.store).await? {
+            KeyState::Ours(object) => {
+                (self.progress)(object.size);
+                expected.see_lock(self.store, object).await
+            }
+            KeyState::Free => Err(self.give_up(&parts.multipart, ledger).await?),
+            KeyState::Hidden(_) => Err(error),
         }
     }
 

@@ -72,6 +72,14 @@ pub async fn versions(client: &Client, key: &str) -> Vec<ObjectVersion> {
     listed.send().await.unwrap().versions.unwrap_or_default()
 }
 
+/// Mode and end of an object's lock.
+pub async fn lock_in_head(client: &Client, key: &str) -> (String, i64) {
+    let asked = client.head_object().bucket(BUCKET).key(key);
+    let head = asked.send().await.unwrap();
+    let until = head.object_lock_retain_until_date.unwrap().secs();
+    (head.object_lock_mode.unwrap().as_str().to_owned(), until)
+}
+
 pub async fn lock(client: &Client, key: &str) -> Option<ObjectLockRetention> {
     let asked = client.get_object_retention().bucket(BUCKET).key(key);
     asked.send().await.ok()?.retention

@@ -26,6 +26,9 @@ impl S3Store {
         key: &str,
         version_id: Option<&str>,
     ) -> Result<Option<Retention>, UploadError> {
+        if self.conduct.answers_retention() == Some(false) {
+            return self.lock_in_head(key, version_id).await;
+        }
         let request = self
             .client
             .get_object_retention()
@@ -54,6 +57,43 @@ impl S3Store {
             {
                 Ok(None)
             }
+            Err(failure) if not_understood(&failure.error) => {
+                match self.lock_in_head(key, version_id).await {
+                    Ok(lock) => {
+                        self.conduct.saw_retention(false);
+                        Ok(lock)
+                    }
+                    Err(UploadError::Forbidden { .. }) => Err(failure.into()),
+                    Err(error) => Err(error),
+                }
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// The lock as the store tells it beside an object's size.
+    async fn lock_in_head(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<Option<Retention>, UploadError> {
+        let request = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_version_id(version_id.map(str::to_owned));
+        match self.call("head object", 0, request.send()).await {
+            Ok(answer) => Ok(answer
+                .object_lock_mode
+                .zip(answer.object_lock_retain_until_date)
+                .and_then(|(mode, until)| {
+                    Some(Retention {
+                        mode: mode.as_str().to_owned(),
+                        until: Timestamp::from_second(until.secs()).ok()?,
+                    })
+                })),
+            Err(failure) if failure.status == 404 => Ok(None),
             Err(failure) => Err(failure.into()),
         }
     }
@@ -123,5 +163,14 @@ impl S3Store {
                 version_id: version.version_id,
                 checksum: None,
             }))
+    }
+}
+
+/// The answer is that of another call, or the store does not know this one.
+fn not_understood(error: &UploadError) -> bool {
+    match error {
+        UploadError::BadAnswer { .. } => true,
+        UploadError::Refused { status, code, .. } => *status == 501 || code == "NotImplemented",
+        _ => false,
     }
 }
