@@ -20,7 +20,8 @@ use crate::model::OutboundView;
 use crate::preview::{self, Limits, Settings};
 use crate::seal::{Recipient, StationWrapKey};
 use crate::upload::{
-    PaceRule, Pacer, PartMemory, RetentionPolicy, S3Store, Store, StoreConfig, SystemClock,
+    LockMode, PaceRule, Pacer, PartMemory, RetentionPolicy, S3Store, Store, StoreConfig,
+    SystemClock,
 };
 
 pub fn log_key(config: &Config, secrets: &Secrets) -> anyhow::Result<LogKey> {
