@@ -23,7 +23,9 @@ const ATTEMPTS: u32 = 3;
 /// The longest answer of a worker, as JSON: a log entry must be smaller than 64 KiB.
 const REPORT_MAX: usize = 40 << 10;
 /// Codes after which the other preview of the item is not tried either.
-const HOPELESS: [&str; 4] = [
+const HOPELESS: [&str; 6] = [
+    "preview_all_zeros",
+    "preview_encrypted",
     "preview_no_index",
     "preview_unreadable",
     "preview_no_decoder",
