@@ -47,7 +47,7 @@ put 0640 "$top/config/roster.toml" etc/camdock/roster.toml
 for profile in "$top"/config/profiles/*.toml; do
     put 0640 "$profile" "etc/camdock/profiles/$(basename "$profile")"
 done
-for example in alerts.yml dashboard.json station-policy.json verify-policy.json confirm-policy.json store-credentials.toml wipe.toml office.toml; do
+for example in alerts.yml dashboard.json station-policy.json verify-policy.json confirm-policy.json office-policy.json store-credentials.toml wipe.toml office.toml; do
     put 0644 "$top/config/$example" "usr/share/doc/camdock/examples/$example"
 done
 for text in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE; do

@@ -13,10 +13,31 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::support::SeaweedFs;
+use crate::support::{SeaweedFs, Station as Identity};
 
 const LIMIT: Duration = Duration::from_secs(30);
-static STORE: LazyLock<SeaweedFs> = LazyLock::new(SeaweedFs::start);
+/// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
+const BUCKETS: [&str; 5] = [
+    "office-follow",
+    "office-fork",
+    "office-hostile",
+    "office-interface",
+    "office-lost",
+];
+static STORE: LazyLock<SeaweedFs> = LazyLock::new(|| {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/office-policy.json");
+    let policy = fs::read_to_string(file).unwrap();
+    let identities = BUCKETS.map(|bucket| {
+        let own = policy
+            .replace("BUCKET", bucket)
+            .replace("OFFICE", "office-1");
+        Identity {
+            name: bucket,
+            policy: serde_json::from_str(&own).unwrap(),
+        }
+    });
+    SeaweedFs::start_with(&identities)
+});
 
 /// A station's log in a folder, with the key that its root has, too.
 pub struct Station {
@@ -84,7 +105,6 @@ impl Bed {
             .local_addr()
             .unwrap()
             .port();
-        let keys = STORE.admin_keys();
         let bed = Self {
             store: S3Store::new(&STORE.config(bucket)).unwrap(),
             runtime,
@@ -92,10 +112,8 @@ impl Bed {
             office: None,
             dir,
         };
-        let credentials = format!(
-            "access_key_id = \"{}\"\nsecret_access_key = \"{}\"\n",
-            keys.0, keys.1
-        );
+        let credentials =
+            format!("access_key_id = \"{bucket}key\"\nsecret_access_key = \"{bucket}secret\"\n");
         private(&bed.path("credentials.toml"), &credentials);
         let mut text = format!(
             "[office]\nname = \"office-1\"\nstate_dir = \"state\"\nfollow_seconds = 1\n[witness]\nlisten = \"127.0.0.1:{port}\"\n\
