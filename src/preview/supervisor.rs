@@ -114,10 +114,13 @@ pub fn supervise(job: WorkerJob<'_>) -> Result<WorkerAnswer, PreviewError> {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 let ended = running.ended_early(silence);
-                // Until then it has seen no footage, which is not to blame.
-                return Err(match missing {
-                    None => PreviewError::Start(io::Error::other(ended.to_string())),
-                    Some(_) => ended,
+                // Until it is confined it has read no footage, which is not to blame if it gives up. One that is
+                // killed counts even then, or it would be started for ever.
+                return Err(match ended {
+                    PreviewError::Crashed(_) if missing.is_none() => {
+                        PreviewError::Start(io::Error::other(ended.to_string()))
+                    }
+                    ended => ended,
                 });
             }
         }
