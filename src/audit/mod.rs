@@ -3,9 +3,11 @@
 //! Keeps the promise that the log cannot be rewritten unnoticed. It knows nothing of cameras or stores: it takes entries
 //! and gives files and proofs.
 
+mod anchors;
 mod canonical;
 mod canonical_scan;
 mod checkpoint;
+mod clock_steps;
 mod confirmation;
 mod diagnose;
 mod error;
@@ -28,8 +30,10 @@ mod wipe;
 mod witness;
 mod writer;
 
+pub use anchors::{Anchor, check_anchors, signed_checkpoints};
 pub use canonical::{ENTRY_MAX, encode_entry, is_canonical};
 pub use checkpoint::Checkpoint;
+pub use clock_steps::{ClockStep, ClockSteps};
 pub use confirmation::{CONFIRMATION_MAX, Confirmation};
 pub use error::AuditError;
 pub use gaps::{Accepted, Gap, GapKind, GapRules, LogHistory, LoggedObject};
@@ -37,7 +41,7 @@ pub use keys::{LogKey, VerifierKey};
 pub use log::Log;
 #[cfg(test)]
 pub use memory::MemoryLog;
-pub use receipt::{entry_at, verify_receipt};
+pub use receipt::{claimed_indices, claimed_size, entries_from, entry_at, verify_receipt};
 pub use report::{LogFinding, LogReport};
 pub use source::{DirSource, LogSource};
 pub use verify::{Standing, compare, verify_log};
@@ -46,6 +50,11 @@ pub(crate) use wipe::proof_desk;
 pub use wipe::{WipeTrust, prove};
 pub use witness::{AddCheckpoint, Growth, WitnessKey, growth, has_grown};
 pub use writer::{Committed, LogHandle};
+
+/// Whether `key` is a tile or an entry bundle that never changes any more.
+pub fn is_full_tile(key: &str) -> bool {
+    tiles::Tile::parse(key).is_some_and(tiles::Tile::is_full)
+}
 
 /// The keys of all files, except the checkpoint, of a log with `size` entries.
 pub fn log_files(size: u64) -> impl Iterator<Item = String> {

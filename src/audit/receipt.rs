@@ -79,6 +79,24 @@ pub fn entries_from(
         .collect()
 }
 
+/// The indices of the entries that a receipt says it proves; nothing of it is checked.
+pub fn claimed_indices(text: &str) -> Vec<u64> {
+    let lines = text.lines().take(RECEIPT_MAX / 8);
+    lines
+        .filter_map(|line| line.strip_prefix("index ").and_then(parse_decimal))
+        .collect()
+}
+
+/// The size of the log in `source` according to its checkpoint, whoever signed it.
+pub fn claimed_size(source: &dyn LogSource) -> Result<u64, AuditError> {
+    let key = "checkpoint";
+    let note = source
+        .read(key)?
+        .ok_or_else(|| AuditError::Missing { key: key.into() })?;
+    let note = String::from_utf8(note).map_err(|_| AuditError::Note("it is not text"))?;
+    Ok(Checkpoint::parse(note::parse(&note)?.text)?.size)
+}
+
 /// Checks that `text` proves `entry` to be in the log of `key`; gives its index and the checkpoint.
 pub fn verify_receipt(
     text: &str,

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use super::Checkpoint;
+
 /// Findings beyond this number are counted but not listed.
 pub(super) const FINDINGS_MAX: usize = 1000;
 
@@ -12,6 +14,8 @@ pub struct LogReport {
     pub findings: Vec<LogFinding>,
     /// Findings beyond the first 1,000.
     pub more: u64,
+    /// The checkpoint that everything was verified against, and its note as it was read.
+    pub signed: Option<(Checkpoint, String)>,
 }
 
 impl LogReport {
@@ -50,6 +54,20 @@ pub enum LogFinding {
     ReplacedKey { found: String },
     /// Two histories under one key: the remembered checkpoint is not one of this log's.
     Fork { size: u64 },
+    /// A signed checkpoint at `place` is of a longer log.
+    CutOff { had: u64, has: u64, place: String },
+    /// A signed checkpoint at `place` differs: something from `first` to `last` is not what was signed then.
+    Rewritten {
+        first: u64,
+        last: u64,
+        place: String,
+    },
+    /// The key signed two logs of one size.
+    SignedTwice {
+        size: u64,
+        one: String,
+        other: String,
+    },
     /// The checkpoint is missing, malformed or its signature is wrong.
     BadSignature { reason: String },
     /// A hash tile is missing or wrong; the entries themselves may be good.
@@ -66,9 +84,9 @@ impl LogFinding {
             Self::Removed { .. } => "removed",
             Self::Added { .. } => "added",
             Self::Reordered { .. } => "reordered",
-            Self::Truncated { .. } => "truncated",
+            Self::Truncated { .. } | Self::CutOff { .. } => "truncated",
             Self::ReplacedKey { .. } => "replaced_key",
-            Self::Fork { .. } => "fork",
+            Self::Fork { .. } | Self::Rewritten { .. } | Self::SignedTwice { .. } => "fork",
             Self::BadSignature { .. } => "bad_signature",
             Self::TileMismatch { .. } => "tile_mismatch",
             Self::NotCanonical { .. } => "not_canonical",
@@ -85,13 +103,13 @@ impl LogFinding {
             | Self::Reordered { .. } => {
                 "Keep this copy as it is, verify the other one (`camdock verify`, `camdock verify --bucket`), and call the evidence manager."
             }
-            Self::Truncated { .. } => {
+            Self::Truncated { .. } | Self::CutOff { .. } => {
                 "Keep this copy as it is, look for the missing end in the other one (station or bucket), and call the evidence manager."
             }
             Self::ReplacedKey { .. } => {
                 "Compare the log key with the one on paper. If it is right, somebody replaced the log: keep it as it is and call the evidence manager."
             }
-            Self::Fork { .. } => {
+            Self::Fork { .. } | Self::Rewritten { .. } | Self::SignedTwice { .. } => {
                 "Keep both histories and find out who else holds the station's log key."
             }
             Self::BadSignature { .. } => {
@@ -139,6 +157,18 @@ impl fmt::Display for LogFinding {
             Self::Fork { size } => write!(
                 f,
                 "The log was rewritten: its first {size} entries are not those of the checkpoint remembered."
+            )?,
+            Self::CutOff { had, has, place } => write!(
+                f,
+                "The log was cut off: it has {has} entries, and the station signed {had} of them in {place}."
+            )?,
+            Self::Rewritten { first, last, place } => write!(
+                f,
+                "The log was rewritten and signed again: of the entries {first} to {last}, at least one is not what the station signed in {place}."
+            )?,
+            Self::SignedTwice { size, one, other } => write!(
+                f,
+                "The station's key signed two different logs of {size} entries: in {one} and in {other}."
             )?,
             Self::BadSignature { reason } => {
                 write!(f, "The checkpoint proves nothing: {reason}.")?;

@@ -28,8 +28,9 @@ pub fn verify_log(
         size: 0,
         findings: Vec::new(),
         more: 0,
+        signed: None,
     };
-    let Some(checkpoint) = open_checkpoint(source, key, &mut report)? else {
+    let Some((checkpoint, note)) = open_checkpoint(source, key, &mut report)? else {
         return Ok(report);
     };
     report.size = checkpoint.size;
@@ -40,6 +41,7 @@ pub fn verify_log(
     if let Some(remembered) = remembered {
         check_remembered(source, &checkpoint, remembered, &mut report)?;
     }
+    report.signed = Some((checkpoint, note));
     Ok(report)
 }
 
@@ -47,13 +49,13 @@ fn open_checkpoint(
     source: &dyn LogSource,
     key: &VerifierKey,
     report: &mut LogReport,
-) -> Result<Option<Checkpoint>, AuditError> {
+) -> Result<Option<(Checkpoint, String)>, AuditError> {
     let bad = |reason: String| LogFinding::BadSignature { reason };
     let opened = match source.read("checkpoint")?.map(String::from_utf8) {
         None => Err(bad("it is missing".into())),
         Some(Err(_)) => Err(bad("it is not text".into())),
         Some(Ok(note)) => match key.open(&note) {
-            Ok(checkpoint) => Ok(checkpoint),
+            Ok(checkpoint) => Ok((checkpoint, note)),
             Err(AuditError::ForeignKey { found, .. }) => Err(LogFinding::ReplacedKey { found }),
             Err(error) => Err(bad(error.to_string())),
         },

@@ -2,22 +2,33 @@
 
 use std::future::Future;
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use tokio::runtime::Runtime;
 
 use crate::audit::{AuditError, LogSource};
 use crate::config::{Config, Secrets};
+use crate::failpoint::disk;
 use crate::ingest::now;
-use crate::model::{BucketLayout, EvidenceId, Retention};
+use crate::model::{BucketLayout, EvidenceId, Explain as _, Retention, RetryClass};
 use crate::station::parts;
-use crate::upload::{Body, Head, ListedObject, S3Store, Store as _, list_all};
+use crate::upload::{
+    Body, Head, ListedObject, ListedVersion, S3Store, Store as _, UploadError, list_all,
+};
 
 /// Bytes fetched at a time by [`ObjectReader`].
 const STEP: u64 = 8 << 20;
 /// Objects that a listing may hold in memory.
 const OBJECTS_MAX: usize = 10_000_000;
+/// A range that fails is fetched again after these pauses.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];
 
 pub struct Bucket {
     runtime: Runtime,
@@ -46,6 +57,40 @@ impl Bucket {
 
     pub fn get(&self, key: &str, limit: u64) -> anyhow::Result<Option<Bytes>> {
         Ok(self.wait(self.store.get(key, limit))?)
+    }
+
+    /// One version of a small object; `None` when the store does not have it.
+    pub fn get_version(
+        &self,
+        key: &str,
+        version: Option<&str>,
+        limit: u64,
+    ) -> anyhow::Result<Option<Bytes>> {
+        if version.is_none() {
+            return self.get(key, limit);
+        }
+        if self
+            .head(key, version)?
+            .is_none_or(|head| head.size > limit)
+        {
+            return Ok(None);
+        }
+        Ok(Some(
+            self.wait(self.store.get_range(key, version, 0, limit))?,
+        ))
+    }
+
+    /// Every version below `prefix`; `None` if the credentials or the store do not allow that question.
+    pub fn versions(&self, prefix: &str) -> anyhow::Result<Option<Vec<ListedVersion>>> {
+        match self.wait(self.store.list_versions(prefix, OBJECTS_MAX)) {
+            Ok(versions) => Ok(Some(versions)),
+            Err(UploadError::Forbidden { .. } | UploadError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub fn list(&self, prefix: &str) -> anyhow::Result<Vec<ListedObject>> {
+        Ok(self.wait(list_all(&self.store, prefix, OBJECTS_MAX))?)
     }
 
     pub fn head(&self, key: &str, version: Option<&str>) -> anyhow::Result<Option<Head>> {
@@ -128,10 +173,6 @@ pub struct ObjectReader {
 }
 
 impl ObjectReader {
-    pub fn new(bucket: Arc<Bucket>, key: String) -> anyhow::Result<Self> {
-        Self::version(bucket, key, None)
-    }
-
     pub fn version(
         bucket: Arc<Bucket>,
         key: String,
@@ -151,17 +192,42 @@ impl ObjectReader {
     }
 }
 
+impl ObjectReader {
+    /// Tries again while the store may come back.
+    fn fetch(&self, length: u64) -> io::Result<Bytes> {
+        let mut pauses = PAUSES.iter();
+        loop {
+            let error = match self.fetch_once(length) {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => error,
+            };
+            let store = error
+                .get_ref()
+                .and_then(|e| e.downcast_ref::<UploadError>());
+            let later = store.is_none_or(|error| error.retry_class() == RetryClass::Later);
+            match pauses.next() {
+                Some(pause) if later => std::thread::sleep(*pause),
+                _ => return Err(error),
+            }
+        }
+    }
+
+    fn fetch_once(&self, length: u64) -> io::Result<Bytes> {
+        let (key, version) = (&self.key, self.version.as_deref());
+        disk!("store get range", Path::new(key), |error: io::Error| error);
+        let get = self
+            .bucket
+            .store
+            .get_range(key, version, self.offset, length);
+        self.bucket.wait(get).map_err(io::Error::other)
+    }
+}
+
 impl Read for ObjectReader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.fetched.is_empty() && self.offset < self.size {
             let length = STEP.min(self.size - self.offset);
-            let get = self.bucket.store.get_range(
-                &self.key,
-                self.version.as_deref(),
-                self.offset,
-                length,
-            );
-            self.fetched = self.bucket.wait(get).map_err(io::Error::other)?;
+            self.fetched = self.fetch(length)?;
             if self.fetched.is_empty() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

@@ -23,8 +23,14 @@ pub struct Args {
     /// An officer's badge id
     #[arg(long)]
     officer: Option<String>,
-    /// Only items taken on this day (UTC), as 2026-01-31
+    /// Recorded on this day or later (UTC, by the camera's clock; docked, where it gives no time), as 2026-01-31
     #[arg(long, value_name = "DAY")]
+    from: Option<jiff::civil::Date>,
+    /// Recorded on this day or earlier
+    #[arg(long, value_name = "DAY")]
+    to: Option<jiff::civil::Date>,
+    /// Recorded on this day: the same as --from DAY --to DAY
+    #[arg(long, value_name = "DAY", conflicts_with_all = ["from", "to"])]
     date: Option<jiff::civil::Date>,
     /// pulling, sealed, logged, stored or released
     #[arg(long, value_parser = parse_state)]
@@ -74,7 +80,8 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         camera: args.camera.clone(),
         officer: args.officer.clone(),
         state: args.state,
-        day: args.date.map(|day| day.to_string()),
+        from_day: args.date.or(args.from).map(|day| day.to_string()),
+        to_day: args.date.or(args.to).map(|day| day.to_string()),
     };
     let mut output = Output::new(&args, std::io::stdout().lock())?;
     let (mut after, mut items, mut bytes) = (None, 0u64, 0u64);

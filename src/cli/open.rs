@@ -8,11 +8,14 @@ use zeroize::Zeroizing;
 
 use super::bucket::{Bucket, ObjectReader};
 use super::verify::verifier_key;
-use super::{Outcome, load_config, usage};
-use crate::audit::{DirSource, verify_log};
+use super::{Outcome, usage};
+use crate::audit::{
+    DirSource, LogSource, VerifierKey, claimed_indices, claimed_size, entries_from, entry_at,
+    verify_log, verify_receipt,
+};
 use crate::config::Config;
 use crate::durable::{self, AppendFile};
-use crate::model::{Entry, Event, EvidenceId, Part, PreviewOutcome, Sha256Digest};
+use crate::model::{Entry, Event, EvidenceId, ItemStored, Part, PreviewOutcome, Sha256Digest};
 use crate::seal::{ExpectedMessage, ItemKey, KeySource, RecipientKey, open_to};
 
 /// Decrypts sealed footage and checks it against the custody log. OUT exists only if all of it verified.
@@ -22,6 +25,7 @@ use crate::seal::{ExpectedMessage, ItemKey, KeySource, RecipientKey, open_to};
   camdock open 0195f2c4-… --part preview --key evidence.key.pem -o preview.mp4
   camdock open 0195f2c4-… --part storyboard --key evidence.key.pem -o sheet.jpg
   camdock open ./original --key evidence.key.pem -o footage.mp4    a sealed file that you have
+A machine that is no station needs only [station] name and [store] in its camdock.toml.
 The public AWS Encryption SDK opens these files, too.")]
 pub struct Args {
     /// An evidence id, or a sealed file
@@ -38,6 +42,9 @@ pub struct Args {
     /// The object of the item to open
     #[arg(long, value_parser = parse_part, default_value = "original")]
     part: Part,
+    /// The log's public key; default: log.pub beside the station's keys, if there is one
+    #[arg(long, value_name = "NAME+ID+KEY")]
+    log_key: Option<String>,
 }
 
 fn parse_part(text: &str) -> Result<Part, String> {
@@ -70,13 +77,16 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         Key::Item(key) => KeySource::Item(key),
     };
     if let Ok(id) = args.item.parse::<EvidenceId>() {
-        let config = load_config(config)?;
+        let config = Config::load_to_read(config)?;
         let bucket = Arc::new(Bucket::open(&config)?);
-        let expected = expected(&config, &bucket, id, args.part)?;
-        let object = ObjectReader::new(
-            Arc::clone(&bucket),
-            bucket.layout().object(id, args.part.as_str()),
-        )?;
+        let record = Record::find(&config, &bucket, &args, id)?;
+        let object =
+            ObjectReader::version(Arc::clone(&bucket), record.key, record.version.clone())?;
+        let expected = ExpectedMessage {
+            evidence: id,
+            part: args.part,
+            sha256: record.sha256,
+        };
         open(
             BufReader::with_capacity(4 << 20, object),
             &source,
@@ -84,8 +94,17 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             &args.out,
         )?;
         println!("opened {id} ({}) to {}", args.part, args.out.display());
-        if let Some(digest) = expected.sha256 {
-            println!("its SHA-256 is {digest}, as the custody log says");
+        if let Some(version) = &record.version {
+            println!("it is the version {version} of the store, which the custody log names");
+        }
+        match record.sha256 {
+            Some(digest) if record.proven => {
+                println!("its SHA-256 is {digest}, as the custody log says");
+            }
+            Some(digest) => println!(
+                "its SHA-256 is {digest}, as its record in the store says; the log's signature was not checked, for want of its public key (--log-key)"
+            ),
+            None => {}
         }
     } else {
         let path = Path::new(&args.item);
@@ -128,66 +147,124 @@ fn read_key(args: &Args) -> anyhow::Result<Key> {
     )?))
 }
 
-/// What the object must contain: the original according to its manifest, previews according to the log.
-fn expected(
-    config: &Config,
-    bucket: &Bucket,
-    id: EvidenceId,
-    part: Part,
-) -> anyhow::Result<ExpectedMessage> {
-    let sha256 = match part {
-        Part::Original => Some(original(bucket, id)?),
-        Part::Preview | Part::Storyboard => Some(preview(config, bucket, id, part)?),
-        Part::ItemKey => None,
-    };
-    Ok(ExpectedMessage {
-        evidence: id,
-        part,
-        sha256,
-    })
+/// Where the log says that the object is, and what it must contain.
+struct Record {
+    key: String,
+    /// What was laid over this version later is not what was stored.
+    version: Option<String>,
+    sha256: Option<Sha256Digest>,
+    /// The log's signature was checked.
+    proven: bool,
 }
 
-fn original(bucket: &Bucket, id: EvidenceId) -> anyhow::Result<Sha256Digest> {
+impl Record {
+    fn find(config: &Config, bucket: &Bucket, args: &Args, id: EvidenceId) -> anyhow::Result<Self> {
+        let key = match &args.log_key {
+            None if !config.files.log_public_key().exists() => None,
+            given => Some(verifier_key(config, given.as_deref())?),
+        };
+        match args.part {
+            Part::Original => original(config, bucket, key.as_ref(), id),
+            Part::Preview | Part::Storyboard => {
+                preview(config, bucket, key.as_ref(), id, args.part)
+            }
+            // Its version is in no entry.
+            Part::ItemKey => Ok(Self {
+                key: bucket.layout().object(id, Part::ItemKey.as_str()),
+                version: None,
+                sha256: None,
+                proven: false,
+            }),
+        }
+    }
+}
+
+fn original(
+    config: &Config,
+    bucket: &Bucket,
+    key: Option<&VerifierKey>,
+    id: EvidenceId,
+) -> anyhow::Result<Record> {
     let Some(manifest) = bucket.get(&bucket.layout().object(id, "manifest.json"), 1 << 17)? else {
         bail!("the store holds no item {id}; `camdock items` lists what there is");
     };
     let entry: Entry =
         serde_json::from_slice(&manifest).context("the item's manifest is damaged")?;
-    match entry.event {
-        Event::ItemSealed(sealed) if sealed.evidence == id => Ok(sealed.sha256),
+    let sha256 = match entry.event {
+        Event::ItemSealed(sealed) if sealed.evidence == id => sealed.sha256,
         _ => bail!("the manifest of {id} is that of something else; run `camdock verify`"),
+    };
+    let mut stored = receipted(config, bucket, key, id)?;
+    if stored.is_none() {
+        // Its receipt does not help: the whole log does.
+        each_entry(config, bucket, key, &mut |event| match event {
+            Event::ItemStored(entry) if entry.evidence == id => stored = Some(entry),
+            _ => {}
+        })?;
     }
+    let Some(stored) = stored else {
+        bail!("the custody log does not say that {id} was stored; run `camdock verify`");
+    };
+    Ok(Record {
+        key: stored.key,
+        version: stored.version_id,
+        sha256: Some(sha256),
+        proven: key.is_some(),
+    })
 }
 
-/// Reads the station's copy of the log, or the bucket's where there is none, and verifies it.
+/// The entry about the storing that the item's receipt proves.
+fn receipted(
+    config: &Config,
+    bucket: &Bucket,
+    key: Option<&VerifierKey>,
+    id: EvidenceId,
+) -> anyhow::Result<Option<ItemStored>> {
+    let Some(receipt) = bucket.get(&bucket.layout().object(id, "receipt"), 1 << 20)? else {
+        return Ok(None);
+    };
+    let receipt = String::from_utf8_lossy(&receipt);
+    with_log(config, bucket, |source| {
+        let size = claimed_size(source)?;
+        for index in claimed_indices(&receipt) {
+            let Ok(entry) = entry_at(source, size, index) else {
+                continue;
+            };
+            if key.is_some_and(|key| verify_receipt(&receipt, &entry, key).is_err()) {
+                continue;
+            }
+            if let Ok(Event::ItemStored(stored)) =
+                serde_json::from_slice::<Entry>(&entry).map(|entry| entry.event)
+                && stored.evidence == id
+            {
+                return Ok(Some(stored));
+            }
+        }
+        Ok(None)
+    })
+}
+
 fn preview(
     config: &Config,
     bucket: &Bucket,
+    key: Option<&VerifierKey>,
     id: EvidenceId,
     part: Part,
-) -> anyhow::Result<Sha256Digest> {
-    let key = verifier_key(config, None)?;
+) -> anyhow::Result<Record> {
     let mut found = None;
-    let mut look = |_, bytes: &[u8]| {
-        if let Ok(Event::ItemPreviewed(entry)) =
-            serde_json::from_slice::<Entry>(bytes).map(|entry| entry.event)
-            && entry.evidence == id
-            && entry.part == part
-        {
+    each_entry(config, bucket, key, &mut |event| match event {
+        Event::ItemPreviewed(entry) if entry.evidence == id && entry.part == part => {
             found = Some(entry.outcome);
         }
-    };
-    let dir = config.files.log_dir();
-    let report = if dir.join("checkpoint").exists() {
-        verify_log(&DirSource::new(dir), &key, &mut look, None)?
-    } else {
-        verify_log(bucket, &key, &mut look, None)?
-    };
-    if !report.is_clean() {
-        bail!("the custody log does not verify; run `camdock verify`");
-    }
+        _ => {}
+    })?;
     match found {
-        Some(PreviewOutcome::Made(made)) => Ok(made.sha256),
+        Some(PreviewOutcome::Made(made)) => Ok(Record {
+            key: made.key,
+            version: made.version_id,
+            sha256: Some(made.sha256),
+            proven: key.is_some(),
+        }),
         Some(PreviewOutcome::Failed { reason, .. }) => {
             bail!("the {part} of {id} could not be made: {reason}; open the original")
         }
@@ -196,6 +273,55 @@ fn preview(
         }
         None => bail!("the log names no {part} of {id}; `camdock show {id}` lists what there is"),
     }
+}
+
+/// The station's copy of the log, or the bucket's where there is none.
+fn with_log<T>(
+    config: &Config,
+    bucket: &Bucket,
+    read: impl FnOnce(&(dyn LogSource + Sync)) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let dir = config.files.log_dir();
+    if dir.join("checkpoint").exists() {
+        read(&DirSource::new(dir))
+    } else {
+        read(bucket)
+    }
+}
+
+/// Shows every entry of the log, which is verified where its key is known.
+fn each_entry(
+    config: &Config,
+    bucket: &Bucket,
+    key: Option<&VerifierKey>,
+    see: &mut dyn FnMut(Event),
+) -> anyhow::Result<()> {
+    let mut look = |bytes: &[u8]| {
+        if let Ok(entry) = serde_json::from_slice::<Entry>(bytes) {
+            see(entry.event);
+        }
+    };
+    with_log(config, bucket, |source| {
+        if let Some(key) = key {
+            let report = verify_log(source, key, &mut |_, bytes| look(bytes), None)?;
+            if !report.is_clean() {
+                bail!("the custody log does not verify; run `camdock verify`");
+            }
+            return Ok(());
+        }
+        let (size, mut at) = (claimed_size(source)?, 0);
+        while at < size {
+            let entries = entries_from(source, size, at)?;
+            if entries.is_empty() {
+                break;
+            }
+            at += entries.len() as u64;
+            for bytes in &entries {
+                look(bytes);
+            }
+        }
+        Ok(())
+    })
 }
 
 /// Writes to a hidden file beside OUT, which is renamed only when everything verified.

@@ -68,11 +68,21 @@ impl Selection {
         if !self.evidence.is_empty() {
             return Ok(self.evidence);
         }
-        let mut waiting = waiting(config, self.camera)?;
-        if let Some(session) = self.session {
-            waiting.retain(|item| item.session == session);
-        }
+        let selected = |undecided: bool| -> anyhow::Result<Vec<FoundItem>> {
+            let mut items = quarantined(config, self.camera.clone(), undecided)?;
+            if let Some(session) = self.session {
+                items.retain(|item| item.session == session);
+            }
+            Ok(items)
+        };
+        let waiting = selected(true)?;
         if waiting.is_empty() {
+            let decided = selected(false)?.len();
+            if decided > 0 {
+                return Err(usage(format!(
+                    "decided already: none of these {decided} items waits for a decision; name an item by its evidence id to decide anew"
+                )));
+            }
             return Err(usage(
                 "no such item waits for a decision; `camdock quarantine list` shows those that do",
             ));
@@ -100,27 +110,32 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     }
 }
 
-/// Every item that waits for a decision, of one camera or of all.
-fn waiting(config: &Config, camera: Option<String>) -> anyhow::Result<Vec<FoundItem>> {
+/// Every item in quarantine, of one camera or of all; with `undecided`, only those that wait for a decision.
+fn quarantined(
+    config: &Config,
+    camera: Option<String>,
+    undecided: bool,
+) -> anyhow::Result<Vec<FoundItem>> {
     let journal = Journal::open_read_only(&config.files.journal())?;
     let search = Search {
-        attention: true,
+        attention: undecided,
         camera,
         ..Search::default()
     };
-    let (mut waiting, mut after) = (Vec::new(), None);
+    let (mut items, mut after) = (Vec::new(), None);
     loop {
         let found = journal.search(&search, after, 1000)?;
-        waiting.extend(found.items);
+        let found_items = found.items.into_iter();
+        items.extend(found_items.filter(|item| item.quarantine.is_some()));
         after = found.next;
         if after.is_none() {
-            return Ok(waiting);
+            return Ok(items);
         }
     }
 }
 
 fn list(config: &Config, json: bool) -> anyhow::Result<Outcome> {
-    let waiting = waiting(config, None)?;
+    let waiting = quarantined(config, None, true)?;
     let mut out = std::io::stdout().lock();
     for item in &waiting {
         let reason = item.quarantine.as_deref().unwrap_or_default();

@@ -87,14 +87,23 @@ impl Config {
         BucketLayout::new(self.store.prefix.clone(), self.station.name.clone())
     }
 
+    /// For a machine that is no station and only reads its store: `[station] name` and `[store]` are enough.
+    pub fn load_to_read(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(path, &mut Vec::new(), true)
+    }
+
     fn read(path: &Path, warnings: &mut Vec<String>) -> Result<Self, ConfigError> {
+        Self::parse(path, warnings, false)
+    }
+
+    fn parse(path: &Path, warnings: &mut Vec<String>, reading: bool) -> Result<Self, ConfigError> {
         let path = std::path::absolute(path).map_err(|source| ConfigError::Read {
             file: path.to_owned(),
             source,
         })?;
         let text = file::read_text(&path, file::CONFIG_BYTES_MAX)?;
         let raw: raw::RawConfig = file::parse(&path, &text)?;
-        validate::config(&path, &text, raw.merge(), warnings)
+        validate::config(&path, &text, raw.merge(), warnings, reading)
     }
 
     /// Every key of `camdock.toml` with its section, for documentation and tests: `("station", "name")`.

@@ -81,7 +81,7 @@ pub enum DockEvent {
 pub enum LeftReason {
     /// Its folder is gone.
     Removed,
-    /// Another folder took its place under the same name.
+    /// A folder, or a device, is in its place: another one, or the same one again.
     Replaced,
     /// The configured folder it was in is gone.
     RootGone,
@@ -95,7 +95,7 @@ impl fmt::Display for LeftReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Removed => "the camera was removed",
-            Self::Replaced => "another camera took its place",
+            Self::Replaced => "the camera was removed and a device was docked in its place",
             Self::RootGone => "the docked folder's parent is gone",
             Self::Own => "it is a disk of the station's own",
             Self::NotBack => "the camera did not come back after it was unlocked",

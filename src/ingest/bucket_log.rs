@@ -7,16 +7,19 @@ use bytes::Bytes;
 
 use super::{IngestError, Shared, blocking};
 use crate::audit::{
-    AuditError, Checkpoint, DirSource, Standing, VerifierKey, compare, log_files, verify_log,
+    AuditError, Checkpoint, DirSource, Standing, VerifierKey, compare, is_full_tile, log_files,
+    verify_log,
 };
 use crate::durable::{self, DurableError};
 use crate::failpoint::{reached, step};
 use crate::metrics;
 use crate::model::StationName;
-use crate::upload::{Body, Store};
+use crate::upload::{Body, RetentionPolicy, Store, UploadError, put_small_once};
 
 /// How much of the log the bucket is known to hold.
 pub const PUBLISHED: &str = "published";
+/// Before the size, the name of a checkpoint that is written once and locked.
+pub const ANCHORS: &str = "checkpoints/";
 const CHECKPOINT_MAX: u64 = 64 << 10;
 /// Longer than any file of a log.
 const FILE_MAX: u64 = 32 << 20;
@@ -25,37 +28,64 @@ pub fn log_key(prefix: &str, station: &StationName, file: &str) -> String {
     format!("{prefix}log/{station}/{file}")
 }
 
-/// Puts what is new into the bucket, the checkpoint last; returns the size that is published now.
-pub async fn publish_log(
-    shared: &Shared,
-    store: &dyn Store,
-    prefix: &str,
-) -> Result<u64, IngestError> {
-    let published = blocking(|| shared.journal.number(PUBLISHED))?.unwrap_or(0);
-    let (checkpoint, note, files) = shared.log.files_since(published);
-    if checkpoint.size <= published {
-        return Ok(published);
+/// Where and how the log is published.
+pub struct LogCopy<'a> {
+    pub shared: &'a Shared,
+    pub store: &'a dyn Store,
+    /// Of all keys.
+    pub prefix: &'a str,
+    /// Of what is written once: full tiles and anchors.
+    pub retention: Option<RetentionPolicy>,
+}
+
+impl LogCopy<'_> {
+    /// Puts what is new into the bucket, the checkpoint last; returns the size that is published now. With `anchor`, the
+    /// checkpoint is also left where this station cannot take it back.
+    pub async fn publish(&self, anchor: bool) -> Result<u64, IngestError> {
+        let shared = self.shared;
+        let published = blocking(|| shared.journal.number(PUBLISHED))?.unwrap_or(0);
+        let (checkpoint, note, files) = shared.log.files_since(published);
+        if checkpoint.size > published {
+            step!("publish");
+            for file in files {
+                let Some(bytes) = blocking(|| shared.log.read(&file))? else {
+                    // A partial tile that a newer one has replaced meanwhile: the next round has it.
+                    return Ok(published);
+                };
+                if is_full_tile(&file) {
+                    self.put_locked(&file, bytes.into(), checkpoint.size)
+                        .await?;
+                } else {
+                    self.put(&file, bytes.into()).await?;
+                }
+            }
+            reached!("publish: tiles");
+            self.put("checkpoint", Bytes::from(note.clone())).await?;
+            blocking(|| shared.journal.set_number(PUBLISHED, checkpoint.size))?;
+            metrics::log_published(checkpoint.size);
+        }
+        if anchor && checkpoint.size >= published {
+            let file = format!("{ANCHORS}{}", checkpoint.size);
+            self.put_locked(&file, note.into(), checkpoint.size).await?;
+        }
+        Ok(checkpoint.size.max(published))
     }
-    step!("publish");
-    for file in files {
-        let Some(bytes) = blocking(|| shared.log.read(&file))? else {
-            // A partial tile that a newer one has replaced meanwhile: the next round has it.
-            return Ok(published);
-        };
-        store
-            .put(&log_key(prefix, &shared.station, &file), Body::new(bytes))
-            .await?;
+
+    async fn put(&self, file: &str, bytes: Bytes) -> Result<(), IngestError> {
+        let key = log_key(self.prefix, &self.shared.station, file);
+        self.store.put(&key, Body::new(bytes)).await?;
+        Ok(())
     }
-    reached!("publish: tiles");
-    store
-        .put(
-            &log_key(prefix, &shared.station, "checkpoint"),
-            Body::new(Bytes::from(note)),
-        )
-        .await?;
-    blocking(|| shared.journal.set_number(PUBLISHED, checkpoint.size))?;
-    metrics::log_published(checkpoint.size);
-    Ok(checkpoint.size)
+
+    /// Puts it once and locked. Other content that is there already is another history of `size` entries.
+    async fn put_locked(&self, file: &str, bytes: Bytes, size: u64) -> Result<(), IngestError> {
+        let key = log_key(self.prefix, &self.shared.station, file);
+        match put_small_once(self.store, &key, bytes, self.retention).await {
+            Ok(_) => Ok(()),
+            Err(UploadError::ContentDiffers { .. }) => Err(IngestError::LogFork { size }),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// Refuses to go on with a log that is behind or beside what the bucket holds (design, section 6).
@@ -94,6 +124,17 @@ pub async fn check_bucket_log(
         }
         Standing::Fork { size } => return Err(IngestError::LogFork { size }),
         Standing::Same | Standing::Ahead { .. } => {}
+    }
+    let published = blocking(|| shared.journal.number(PUBLISHED))?.unwrap_or(0);
+    if theirs.size < published {
+        metrics::error("bucket_log_older");
+        tracing::error!(
+            code = "bucket_log_older",
+            bucket = theirs.size,
+            published,
+            next_step = "find out who put an old copy into the bucket, and run `camdock verify`; keep its output",
+            "the bucket's copy of the log is older than what this station published; what is missing is published again"
+        );
     }
     blocking(|| shared.journal.set_number(PUBLISHED, theirs.size))?;
     metrics::log_published(theirs.size);

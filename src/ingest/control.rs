@@ -34,14 +34,14 @@ pub struct JobControl {
 }
 
 impl JobControl {
-    /// The camera left its bay, or the service stops: the session ends with this reason.
+    /// The camera was seen to leave its bay: the session ends, and the log says so with this reason.
     pub fn leave(&self, reason: &str) {
         let mut signals = self.signals.lock();
         signals.left.get_or_insert_with(|| reason.to_owned());
         self.changed.notify_all();
     }
 
-    /// Something changed on the camera, or in the store.
+    /// Something changed on the camera or in the store, or the service stops.
     pub fn touch(&self) {
         self.signals.lock().touched = true;
         self.changed.notify_all();

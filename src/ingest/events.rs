@@ -3,11 +3,11 @@
 use crate::journal::SessionRow;
 use crate::metrics;
 use crate::model::{
-    CameraDocked, CameraUndocked, Condition, Event, HeldFile, ItemHeld, SourcePath,
+    CameraDocked, Condition, DockSessionEnd, Event, HeldFile, ItemHeld, SourcePath,
 };
 use crate::sys;
 
-pub fn session_docked(session: &SessionRow, condition: Condition) -> Event {
+pub fn session_docked(session: &SessionRow, condition: Condition, at_start: bool) -> Event {
     let clock = sys::clock_state();
     metrics::clock(clock.synchronised);
     if !clock.synchronised {
@@ -37,25 +37,53 @@ pub fn session_docked(session: &SessionRow, condition: Condition) -> Event {
         battery_percent: condition.battery,
         device: condition.device,
         warnings: condition.warnings,
+        at_start,
     }))
 }
 
-/// `missing` names some of the `missing_count` files that were seen but not secured.
-pub fn session_undocked(
-    session: &SessionRow,
-    complete: bool,
-    reason: &str,
-    missing: Vec<SourcePath>,
-    missing_count: u64,
-) -> Event {
-    Event::CameraUndocked(CameraUndocked {
-        bay: session.bay.clone(),
-        camera: session.camera.clone(),
-        complete,
-        reason: reason.to_owned(),
-        missing,
-        missing_count,
-    })
+/// Why a dock session ends. The log may call a camera undocked only where the station saw it leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndReason {
+    /// Holds how the camera left.
+    Left(String),
+    /// The station ends its watch, and the camera was docked until then. Holds why.
+    Unwatched(String),
+}
+
+impl EndReason {
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Left(text) | Self::Unwatched(text) => text,
+        }
+    }
+
+    pub fn add(&mut self, more: &str) {
+        match self {
+            Self::Left(text) | Self::Unwatched(text) => text.push_str(more),
+        }
+    }
+
+    /// `missing` names some of the `missing_count` files that were seen but not secured.
+    pub fn event(
+        &self,
+        session: &SessionRow,
+        complete: bool,
+        missing: Vec<SourcePath>,
+        missing_count: u64,
+    ) -> Event {
+        let end = DockSessionEnd {
+            bay: session.bay.clone(),
+            camera: session.camera.clone(),
+            complete,
+            reason: self.text().to_owned(),
+            missing,
+            missing_count,
+        };
+        match self {
+            Self::Left(_) => Event::CameraUndocked(end),
+            Self::Unwatched(_) => Event::SessionEnded(end),
+        }
+    }
 }
 
 /// Bytes of one entry's list of held files, well below the log's 65,535.

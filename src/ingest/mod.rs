@@ -45,7 +45,7 @@ use crate::model::{Entry, Event, SessionId, StationName};
 use crate::seal::{ItemKey, Recipient, StationWrapKey};
 
 pub use bays::{Bays, REMOVED_EARLY};
-pub use bucket_log::{PUBLISHED, check_bucket_log, fetch_log, publish_log};
+pub use bucket_log::{ANCHORS, LogCopy, PUBLISHED, check_bucket_log, fetch_log};
 pub use commit::{CommitQueue, Committer, run as run_committer};
 pub use control::{JobControl, JobEnd};
 pub use damage::DAMAGED;

@@ -22,7 +22,7 @@ struct LogFacts {
     stored: HashMap<EvidenceId, (u64, Timestamp)>,
     failed: HashSet<EvidenceId>,
     quarantined: HashMap<EvidenceId, String>,
-    undocked: HashMap<SessionId, SessionEnd>,
+    ended: HashMap<SessionId, SessionEnd>,
     wiped: Vec<EvidenceId>,
 }
 
@@ -49,12 +49,12 @@ pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
                     .wiped
                     .extend(wiped.files.iter().filter_map(WipeResult::deleted));
             }
-            Event::CameraUndocked(left) => {
+            Event::CameraUndocked(left) | Event::SessionEnded(left) => {
                 let end = SessionEnd {
                     at: entry.time,
                     complete: left.complete,
                 };
-                facts.undocked.extend(entry.session.map(|id| (id, end)));
+                facts.ended.extend(entry.session.map(|id| (id, end)));
             }
             _ => {}
         }
@@ -78,7 +78,7 @@ pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
                     started: entry.time,
                     ended: None,
                 };
-                let ended = facts.undocked.get(&session).copied();
+                let ended = facts.ended.get(&session).copied();
                 shared.journal.adopt_session(&row, ended)?;
             }
             Event::ItemSealed(sealed) => {

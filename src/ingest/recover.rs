@@ -5,15 +5,14 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::events::EndReason;
 use super::rebuild::rebuild;
 use super::{IngestError, Shared, now, sweep_previews};
 use crate::durable;
 use crate::failpoint::reached;
 use crate::journal::{ItemRow, LoggedItem, PreviewState, SessionEnd, StoreProgress, StoredProof};
 use crate::metrics;
-use crate::model::{
-    CameraUndocked, Event, EvidenceId, ItemQuarantined, ItemState, Part, SessionId,
-};
+use crate::model::{Event, EvidenceId, ItemQuarantined, ItemState, Part, SessionId};
 use crate::seal::SealError;
 
 /// Log entries before this were in line with the journal at an earlier start.
@@ -108,7 +107,7 @@ struct LoggedIds {
     previewed: Vec<(EvidenceId, Part)>,
     docked: HashSet<SessionId>,
     /// With whether nothing was missing.
-    undocked: HashMap<SessionId, bool>,
+    ended: HashMap<SessionId, bool>,
 }
 
 /// The ids in the log's entries from this index on.
@@ -146,10 +145,10 @@ fn scan(shared: &Shared, from: u64) -> Result<LoggedIds, IngestError> {
                 logged.previewed.extend(id().zip(part));
             }
             "camera.docked" => logged.docked.extend(entry.session),
-            "camera.undocked" => {
+            "camera.undocked" | "session.ended" => {
                 let complete = entry.data.get("complete") == Some(&true.into());
                 logged
-                    .undocked
+                    .ended
                     .extend(entry.session.map(|session| (session, complete)));
             }
             _ => {}
@@ -307,7 +306,7 @@ fn sweep(
 /// Ends the sessions that were open when the station stopped without notice: in the log once, and only if they began there.
 fn close_sessions(shared: &Shared, logged: &LoggedIds) -> Result<(), IngestError> {
     for session in shared.journal.open_sessions()? {
-        let ended = logged.undocked.get(&session.id).copied();
+        let ended = logged.ended.get(&session.id).copied();
         if ended.is_some() || !logged.docked.contains(&session.id) {
             let end = SessionEnd {
                 at: now(),
@@ -318,17 +317,10 @@ fn close_sessions(shared: &Shared, logged: &LoggedIds) -> Result<(), IngestError
         }
         let counts = shared.journal.inventory_counts(session.id)?;
         let missing_count = counts.pending.files + counts.failed.files;
-        shared.log_event(
-            Some(session.id),
-            Event::CameraUndocked(CameraUndocked {
-                bay: session.bay.clone(),
-                camera: session.camera.clone(),
-                complete: false,
-                reason: "the station stopped without notice".into(),
-                missing: shared.journal.missing(session.id, 100)?,
-                missing_count,
-            }),
-        )?;
+        let missing = shared.journal.missing(session.id, 100)?;
+        let reason = EndReason::Unwatched("the station stopped without notice".into());
+        let ended = reason.event(&session, false, missing, missing_count);
+        shared.log_event(Some(session.id), ended)?;
         reached!("recover: session logged");
         let end = SessionEnd {
             at: now(),

@@ -101,7 +101,8 @@ fn asked(items: u32) -> Vec<(&'static str, String, Vec<Value>)> {
         asked.push(("how many wait", sql, values));
     }
     let filter = ItemFilter {
-        day: Some("2026-09-21".into()),
+        from_day: Some("2026-09-21".into()),
+        to_day: Some("2026-09-21".into()),
         ..ItemFilter::default()
     };
     for (what, filter) in [("items", ItemFilter::default()), ("items of a day", filter)] {

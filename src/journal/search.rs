@@ -8,7 +8,8 @@ use super::items::state_list;
 use super::sql::{Time, Unsigned};
 use super::{Journal, JournalError};
 use crate::model::{
-    BayName, CameraId, EvidenceId, ItemState, Officer, SessionId, Sha256Digest, SourcePath,
+    BayName, CameraId, EvidenceId, ItemKind, ItemState, Officer, SessionId, Sha256Digest,
+    SourcePath,
 };
 
 /// Counting stops here: beyond it, a person only wants to know that there are more.
@@ -49,6 +50,9 @@ pub struct FoundItem {
     pub path: SourcePath,
     pub size: u64,
     pub modified: Option<Timestamp>,
+    pub kind: ItemKind,
+    /// The officer marked it on the camera.
+    pub flagged: bool,
     pub state: ItemState,
     pub quarantine: Option<String>,
     /// What somebody decided about the quarantine.
@@ -81,8 +85,9 @@ pub struct ItemFilter {
     /// After any reassignment.
     pub officer: Option<String>,
     pub state: Option<ItemState>,
-    /// Of docking, UTC: `2026-01-31`.
-    pub day: Option<String>,
+    /// As in [`Search`].
+    pub from_day: Option<String>,
+    pub to_day: Option<String>,
 }
 
 /// One page of a search: what needs a decision first, then the newest.
@@ -214,11 +219,11 @@ impl ItemFilter {
         if let Some(state) = self.state {
             and("l.state = ?", state.as_str().to_owned());
         }
-        if let Some(day) = &self.day {
-            and(
-                "l.session IN (SELECT id FROM sessions WHERE started >= ? AND started < ? || '~')",
-                day.clone(),
-            );
+        if let Some(day) = &self.from_day {
+            and("l.day >= ?", day.clone());
+        }
+        if let Some(day) = &self.to_day {
+            and("l.day <= ?", day.clone());
         }
         let sql = format!(
             "SELECT {COLUMNS} FROM listing l JOIN items i ON i.id = l.id LEFT JOIN sessions s ON s.id = i.session
@@ -276,7 +281,7 @@ impl Journal {
     }
 }
 
-const COLUMNS: &str = "i.id, i.session, i.camera, l.officer, s.bay, i.path, i.size, i.modified, i.state, i.quarantine, \
+const COLUMNS: &str = "i.id, i.session, i.camera, l.officer, s.bay, i.path, i.size, i.modified, i.kind, i.flagged, i.state, i.quarantine, \
                        i.decision, i.sha256, s.started, i.stored_at, i.log_index, i.stored_index";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<FoundItem> {
@@ -295,6 +300,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FoundItem> {
         path: row.get("path")?,
         size: row.get::<_, Unsigned>("size")?.0,
         modified: time("modified")?,
+        kind: row.get("kind")?,
+        flagged: row.get("flagged")?,
         state: row.get("state")?,
         quarantine: row.get("quarantine")?,
         decision: row.get("decision")?,

@@ -36,7 +36,9 @@ pub enum Event {
     #[serde(rename = "camera.refused")]
     CameraRefused(CameraRefused),
     #[serde(rename = "camera.undocked")]
-    CameraUndocked(CameraUndocked),
+    CameraUndocked(DockSessionEnd),
+    #[serde(rename = "session.ended")]
+    SessionEnded(DockSessionEnd),
     #[serde(rename = "inventory.taken")]
     InventoryTaken(InventoryTaken),
     #[serde(rename = "item.sealed")]
@@ -66,6 +68,7 @@ impl Event {
             Self::CameraDocked(_) => "camera.docked",
             Self::CameraRefused(_) => "camera.refused",
             Self::CameraUndocked(_) => "camera.undocked",
+            Self::SessionEnded(_) => "session.ended",
             Self::InventoryTaken(_) => "inventory.taken",
             Self::ItemSealed(_) => "item.sealed",
             Self::ItemHeld(_) => "item.held",
@@ -140,6 +143,9 @@ pub struct CameraDocked {
     /// What an operator should mend, such as a factory password that works.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// It was in the bay already when the station started: the time of the entry is when it was found.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_start: bool,
 }
 
 /// How a camera's clock stands against the station's, whose own state stands in `camera.docked`. Never used to change a
@@ -198,15 +204,17 @@ pub struct CameraRefused {
     pub reason: String,
 }
 
+/// How a dock session ended: in `camera.undocked` the station saw the camera leave; in `session.ended` it did not, because
+/// the station itself stopped while the camera was docked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CameraUndocked {
+pub struct DockSessionEnd {
     pub bay: BayName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub camera: Option<CameraId>,
-    /// `true`: everything seen was secured before the camera left.
+    /// `true`: everything seen was secured before the session ended.
     pub complete: bool,
     pub reason: String,
-    /// Files seen but not secured when it left; at most 100 are named, `missing_count` has them all, and the entries
+    /// Files seen but not secured by then; at most 100 are named, `missing_count` has them all, and the entries
     /// that could not be taken (each has its `item.failed`), too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<SourcePath>,

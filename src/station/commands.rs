@@ -14,6 +14,8 @@ use crate::audit::GapKind;
 use crate::ingest::Shared;
 use crate::model::{Event, EvidenceId, Officer, OperatorAction};
 
+const ACCEPTED: &str = "accepted";
+const REJECTED: &str = "rejected";
 const LINE_MAX: u64 = 1 << 20;
 const WITHIN: Duration = Duration::from_secs(30);
 /// At a time; further ones are turned away.
@@ -235,6 +237,12 @@ fn carry_out_one(
         Order::Accept | Order::Reject if item.quarantine.is_none() => {
             return Err("it is not in quarantine".into());
         }
+        Order::Accept if item.decision.as_deref() == Some(ACCEPTED) => {
+            return Err("it is decided already: accepted".into());
+        }
+        Order::Reject if item.decision.as_deref() == Some(REJECTED) => {
+            return Err("it is decided already: rejected".into());
+        }
         Order::Reassign { officer } if item.officer.as_ref() == Some(officer) => {
             return Err(format!("it belongs to {officer} already"));
         }
@@ -248,8 +256,8 @@ fn carry_out_one(
     let logged = shared.log_event(Some(item.session), Event::OperatorAction(action));
     logged.map_err(|e| format!("it could not be entered in the custody log: {e}"))?;
     let done = match &command.order {
-        Order::Accept => journal.decide(id, "accepted"),
-        Order::Reject => journal.decide(id, "rejected"),
+        Order::Accept => journal.decide(id, ACCEPTED),
+        Order::Reject => journal.decide(id, REJECTED),
         Order::Reassign { officer } => journal.reassign(id, officer),
         Order::AcceptGaps { .. } => return Err("it is not about items".into()),
     };

@@ -85,7 +85,10 @@ fn step(log: &LogHandle, index: &EntryIndex) -> anyhow::Result<bool> {
                 .chain(entry.data.evidence)
                 .map(|id| mention(id.as_bytes(), at)),
         );
-        if matches!(entry.event.as_str(), "camera.docked" | "camera.undocked") {
+        if matches!(
+            entry.event.as_str(),
+            "camera.docked" | "camera.undocked" | "session.ended"
+        ) {
             mentions.extend(entry.session.map(|id| mention(id.as_bytes(), at)));
         }
     }

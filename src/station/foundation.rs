@@ -44,8 +44,13 @@ impl Foundation {
         let recovered = recover_state(&shared)?;
         let s3 = parts::store(&config, &secrets)?;
         let store: Arc<dyn Store> = Arc::new(s3.clone());
-        let prefix = config.store.prefix.clone();
-        let mut publisher = Publisher::new(Arc::clone(&shared), store, prefix, opened.verifier);
+        let mut publisher = Publisher::new(
+            Arc::clone(&shared),
+            store,
+            config.store.prefix.clone(),
+            opened.verifier,
+            parts::retention(&config),
+        );
         if compare_with_bucket(&mut publisher).await? {
             store_trial::at_first_start(&config, &shared, &s3, BUCKET_WITHIN).await?;
         }

@@ -120,7 +120,7 @@ impl Station {
     }
 
     fn dock_event(&mut self, event: DockEvent) {
-        let docking = &mut self.docking;
+        let (docking, at_start) = (&mut self.docking, !self.first_scan_done);
         match event {
             DockEvent::Arrived {
                 bay,
@@ -128,15 +128,17 @@ impl Station {
                 profile,
             } => {
                 let rules = self.rules.clone();
-                tokio::task::block_in_place(|| docking.arrived(bay, target, profile, rules));
+                tokio::task::block_in_place(|| {
+                    docking.arrived(bay, target, profile, at_start, rules);
+                });
             }
-            DockEvent::Plugged { bay, .. } => docking.plugged(bay),
+            DockEvent::Plugged { bay, .. } => docking.plugged(bay, at_start),
             DockEvent::Locked {
                 bay,
                 device,
                 profile,
-            } => docking.locked(bay, device, &profile, self.rules.clone()),
-            DockEvent::Left { bay, reason } => docking.left(&bay, &reason.to_string()),
+            } => docking.locked(bay, device, &profile, at_start, self.rules.clone()),
+            DockEvent::Left { bay, reason } => docking.left(&bay, reason),
             DockEvent::Refused { bay, reason } => {
                 tokio::task::block_in_place(|| docking.refused(&bay, &reason));
             }

@@ -7,14 +7,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::audit::VerifierKey;
-use crate::ingest::{IngestError, Shared, check_bucket_log, publish_log};
+use crate::ingest::{IngestError, LogCopy, Shared, check_bucket_log};
 use crate::metrics;
 use crate::model::{Explain as _, RetryClass};
-use crate::upload::{Backoff, Store};
+use crate::upload::{Backoff, RetentionPolicy, Store};
 
 /// A store that comes back with other content, or none, is noticed after a failure or after this time.
 const CHECK_AGAIN: Duration = Duration::from_mins(10);
 
+/// While the log grows, its checkpoint is left at least this often where this station cannot take it back.
+const ANCHOR_EVERY: Duration = Duration::from_mins(30);
 /// Between rounds, so that many entries share one checkpoint in the bucket.
 const PAUSE: Duration = Duration::from_millis(500);
 /// For the last round of a station that stops, well within the unit's deadline. The next start publishes the rest.
@@ -25,8 +27,26 @@ pub struct Publisher {
     pub store: Arc<dyn Store>,
     prefix: String,
     pub verifier: VerifierKey,
+    retention: Option<RetentionPolicy>,
     /// When the bucket's copy was last compared with ours.
     checked: Option<Instant>,
+    anchored: Anchored,
+}
+
+/// The last checkpoint that was left for good since the start.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Anchored(Option<(Instant, u64)>);
+
+impl Anchored {
+    /// When a log of `size` entries needs the next anchor; `None` if it has it.
+    fn due(self, now: Instant, size: u64) -> Option<Instant> {
+        match self.0 {
+            Some((_, anchored)) if anchored >= size => None,
+            Some((at, _)) => Some(at + ANCHOR_EVERY),
+            // What a stop or a kill before this start left behind.
+            None => Some(now),
+        }
+    }
 }
 
 /// True for what must stop the station: the two copies of the log contradict each other.
@@ -43,13 +63,16 @@ impl Publisher {
         store: Arc<dyn Store>,
         prefix: String,
         verifier: VerifierKey,
+        retention: Option<RetentionPolicy>,
     ) -> Self {
         Self {
             shared,
             store,
             prefix,
             verifier,
+            retention,
             checked: None,
+            anchored: Anchored::default(),
         }
     }
 
@@ -59,15 +82,38 @@ impl Publisher {
         Ok(())
     }
 
-    async fn round(&mut self) -> Result<(), IngestError> {
+    async fn round(&mut self, last: bool) -> Result<(), IngestError> {
         if self.checked.is_none_or(|at| at.elapsed() > CHECK_AGAIN) {
             self.check().await?;
         }
-        let published = publish_log(&self.shared, &*self.store, &self.prefix).await;
-        if published.is_err() {
-            self.checked = None;
+        let now = Instant::now();
+        let size = self.shared.log_size();
+        let due = self.anchored.due(now, size);
+        let anchor = due.is_some_and(|due| last || due <= now);
+        let copy = LogCopy {
+            shared: &self.shared,
+            store: &*self.store,
+            prefix: &self.prefix,
+            retention: self.retention,
+        };
+        let published = copy.publish(anchor).await;
+        match published {
+            Ok(published) if anchor && published >= size => {
+                self.anchored = Anchored(Some((now, published)));
+            }
+            Ok(_) => {}
+            Err(_) => self.checked = None,
         }
         published.map(drop)
+    }
+
+    /// Ends when an anchor is due without the log having grown again.
+    async fn anchor_due(&self) {
+        let due = self.anchored.due(Instant::now(), self.shared.log_size());
+        match due {
+            Some(due) => tokio::time::sleep_until(due).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Publishes until `stop` is true, then once more; a contradiction goes to `fatal`.
@@ -78,7 +124,7 @@ impl Publisher {
         while !*stop.borrow() {
             size.mark_unchanged();
             let round = tokio::select! {
-                round = self.round() => round,
+                round = self.round(false) => round,
                 // A store that does not answer must not hold up the stop; an interrupted round is repeated.
                 _ = stop.wait_for(|stop| *stop) => break,
             };
@@ -105,11 +151,26 @@ impl Publisher {
                     continue;
                 }
             }
-            tokio::select! { _ = size.changed() => {}, _ = stop.changed() => {} }
+            tokio::select! { _ = size.changed() => {}, () = self.anchor_due() => {}, _ = stop.changed() => {} }
             tokio::select! { () = tokio::time::sleep(PAUSE) => {}, _ = stop.changed() => {} }
         }
-        if let Ok(Err(error)) = tokio::time::timeout(LAST_ROUND, self.round()).await {
+        if let Ok(Err(error)) = tokio::time::timeout(LAST_ROUND, self.round(true)).await {
             tracing::warn!(code = error.label(), %error, next_step = error.next_step(), "the log's last entries go to the bucket at the next start");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_anchor_is_due_at_the_start_and_within_the_hour_of_any_growth() {
+        let now = Instant::now();
+        assert_eq!(Anchored::default().due(now, 7), Some(now));
+        let anchored = Anchored(Some((now, 7)));
+        assert_eq!(anchored.due(now, 7), None);
+        let due = anchored.due(now, 8).unwrap();
+        assert!(due > now && due <= now + Duration::from_hours(1));
     }
 }

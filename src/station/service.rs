@@ -145,7 +145,7 @@ impl Station {
         self.interfaces.stop_commands().await;
         self.dock.stop().await;
         self.config_watch.stop().await;
-        tokio::task::block_in_place(|| self.docking.stop(&reason));
+        tokio::task::block_in_place(|| self.docking.stop());
         shared.commit.lock().take();
         tokio::task::block_in_place(|| join_committer(self.foundation.committer));
         let stopped = Event::StationStopped(StationStopped { reason });

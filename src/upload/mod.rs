@@ -38,6 +38,6 @@ pub use probe::{Trial, Tried, try_store};
 pub use s3::S3Store;
 pub use store::{
     Body, BucketAnswer, BucketFacts, Completed, DonePart, Head, ListPage, ListedObject, ListedPart,
-    Put, Store, StoreFuture, StoredObject, list_all,
+    ListedVersion, Put, Store, StoreFuture, StoredObject, list_all,
 };
 pub use whole::put_small_once;

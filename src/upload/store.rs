@@ -64,6 +64,17 @@ pub struct ListedObject {
     pub size: u64,
 }
 
+/// One version of an object, or a delete marker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedVersion {
+    pub key: String,
+    pub version_id: Option<String>,
+    /// `None` for a delete marker.
+    pub size: Option<u64>,
+    /// What a reader gets who names no version.
+    pub latest: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListPage {
     pub objects: Vec<ListedObject>,

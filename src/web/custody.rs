@@ -136,7 +136,7 @@ fn mentions(item: &FoundItem, bytes: &[u8]) -> bool {
     let files = entry["data"]["files"].as_array();
     let docking = matches!(
         entry["event"].as_str(),
-        Some("camera.docked" | "camera.undocked")
+        Some("camera.docked" | "camera.undocked" | "session.ended")
     );
     of_item(&entry["data"])
         || files.is_some_and(|files| files.iter().any(of_item))

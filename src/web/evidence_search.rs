@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RefusedRequest;
 use crate::journal::{FoundItem, Search, SearchCursor};
-use crate::model::{EvidenceId, ItemState};
+use crate::model::{EvidenceId, ItemKind, ItemState};
 
 const TEXT_MAX: usize = 200;
 
@@ -116,6 +116,9 @@ pub(super) struct ItemLine {
     pub path: String,
     pub bytes: u64,
     pub camera_time: Option<Timestamp>,
+    pub kind: ItemKind,
+    /// The officer marked it on the camera.
+    pub flagged: bool,
     pub docked: Option<Timestamp>,
     pub state: ItemState,
     pub sha256: Option<String>,
@@ -136,6 +139,8 @@ impl From<FoundItem> for ItemLine {
             path: item.path.to_string(),
             bytes: item.size,
             camera_time: item.modified,
+            kind: item.kind,
+            flagged: item.flagged,
             docked: item.docked,
             state: item.state,
             sha256: item.sha256.map(|d| d.to_string()),

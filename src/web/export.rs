@@ -32,6 +32,8 @@ const ITEM_COLUMNS: &[&str] = &[
     "path",
     "bytes",
     "camera_time",
+    "kind",
+    "flagged",
     "docked",
     "state",
     "sha256",

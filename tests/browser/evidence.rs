@@ -96,7 +96,7 @@ fn browser_an_evidence_manager_searches_reads_custody_and_exports_and_the_log_sa
     );
     let custody = browser.text("#custody");
     for word in [
-        "was docked in bay X0000001",
+        "was in bay X0000001 when the station started",
         "hashed and sealed",
         "The store evidence confirmed",
         "M. Shah looked at this item",

@@ -252,6 +252,7 @@ fn browser_sixty_four_bays_are_all_in_sight() {
 fn browser_tiles_with_much_to_say_are_whole_on_the_screen() {
     for (bays, (width, height), least) in [
         (3, (1280, 800), 30),
+        (16, (1280, 800), 15),
         (20, (1920, 1080), 25),
         (64, (1920, 1080), 18),
     ] {
@@ -275,6 +276,14 @@ fn browser_tiles_with_much_to_say_are_whole_on_the_screen() {
         assert_eq!(browser.js(scrolls), 0, "{bays} bays: one has to scroll");
         let clipped = "return [...document.querySelectorAll('.tile')].filter((t) => t.scrollHeight > t.clientHeight).length";
         assert_eq!(browser.js(clipped), 0, "{bays} bays: tiles are cut");
+        let names = "return [...document.querySelectorAll('.tile .bay')].filter((n) => n.scrollWidth > n.clientWidth || n.getBoundingClientRect().right > n.closest('.tile').getBoundingClientRect().right).length";
+        assert_eq!(browser.js(names), 0, "{bays} bays: names are cut");
+        let free = "return [...document.querySelectorAll('.tile[data-free] .state')].filter((s) => s.textContent === 'May be removed').length";
+        assert_eq!(
+            browser.js(free),
+            bays,
+            "one look must tell that it may be taken"
+        );
         let state =
             "return parseFloat(getComputedStyle(document.querySelector('.tile .state')).fontSize)";
         let size = browser.js(state).as_f64().unwrap();

@@ -149,7 +149,7 @@ fn a_camera_that_shows_nothing_is_not_called_stored_unless_it_is_known_to_be_emp
         .events()
         .into_iter()
         .filter_map(|event| match event {
-            Event::CameraUndocked(left) => Some((left.complete, left.reason)),
+            Event::SessionEnded(end) => Some((end.complete, end.reason)),
             _ => None,
         })
         .collect();

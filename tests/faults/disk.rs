@@ -450,7 +450,7 @@ fn a_file_that_the_spool_can_never_hold_is_named_as_such_and_a_drain_ends() {
     assert_eq!(place.item("SMALL.MP4")["state"], "released");
     assert_eq!(place.items().len(), 1);
     let left = place.events().into_iter().filter_map(|event| match event {
-        Event::CameraUndocked(left) => Some(left.missing),
+        Event::SessionEnded(end) => Some(end.missing),
         _ => None,
     });
     for missing in left {

@@ -129,11 +129,11 @@ fn sessions(entries: &[camdock::model::Entry]) -> Result<(), String> {
                 open.insert(name, true);
             }
             (Event::CameraDocked(_), Some(_)) => return Err(format!("{name} docked twice")),
-            (Event::CameraUndocked(_), Some(true)) => {
+            (Event::CameraUndocked(_) | Event::SessionEnded(_), Some(true)) => {
                 open.insert(name, false);
             }
-            (Event::CameraUndocked(_), Some(false)) => {
-                return Err(format!("{name} undocked twice"));
+            (Event::CameraUndocked(_) | Event::SessionEnded(_), Some(false)) => {
+                return Err(format!("{name} ended twice"));
             }
             (event, None) => return Err(format!("{} before {name} was docked", event.name())),
             // Uploads and previews outlast the session; what recovery enters late belongs to it, too.

@@ -234,7 +234,9 @@ impl Day {
                 }
                 Event::ItemQuarantined(item) => panic!("in quarantine: {item:?}"),
                 Event::ItemFailed(item) => panic!("failed: {item:?}"),
-                Event::CameraUndocked(left) => named.extend(left.camera.map(|c| c.to_string())),
+                Event::CameraUndocked(left) | Event::SessionEnded(left) => {
+                    named.extend(left.camera.map(|c| c.to_string()))
+                }
                 _ => {}
             }
         }

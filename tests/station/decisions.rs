@@ -43,6 +43,13 @@ fn quarantine_is_decided_by_camera_or_session_and_the_list_names_the_next_comman
         .says("no such item waits for a decision");
     let done = decide(&["--camera", "X0000008"]).ends(0);
     assert_eq!(done.out.matches("done ").count(), 2, "{}", done.out);
+    decide(&["--camera", "X0000008"])
+        .ends(2)
+        .says("decided already");
+    let id = place.item("A.MP4")["evidence"].as_str().unwrap().to_owned();
+    decide(&[&id])
+        .ends(3)
+        .says("it is decided already: accepted");
     let left = place
         .camdock(&["quarantine", "list", "--json"])
         .ends(3)

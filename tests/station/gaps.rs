@@ -181,16 +181,16 @@ fn log_and_bucket_are_compared_both_ways_and_contradictions_cannot_be_explained(
     let found = gaps(&place, 1);
     let expected = [
         (
-            "gap_object_missing",
-            format!("missing:{}", key("A.MP4", "original")),
+            "gap_object_covered",
+            format!("covered:{}", key("A.MP4", "original")),
         ),
         (
             "gap_object_missing",
             format!("missing:{}", key("B.MP4", "receipt")),
         ),
         (
-            "gap_object_size",
-            format!("size:{}", key("C.MP4", "original")),
+            "gap_object_covered",
+            format!("covered:{}", key("C.MP4", "original")),
         ),
         (
             "gap_object_unknown",

@@ -251,3 +251,57 @@ fn a_stop_ends_within_the_units_deadline_though_the_store_is_silent() {
     place.drain().ends(0);
     place.verify_deep();
 }
+
+/// The names and reasons of the entries that say how a camera came and went.
+fn comings_and_goings(place: &Place) -> Vec<String> {
+    let events = place.events().into_iter();
+    let lines = events.filter_map(|event| match event {
+        Event::CameraDocked(docked) if docked.at_start => Some("found at the start".into()),
+        Event::CameraDocked(_) => Some("docked".into()),
+        Event::CameraUndocked(end) => Some(format!("left: {}", end.reason)),
+        Event::SessionEnded(end) => Some(format!("unwatched: {} {}", end.reason, end.complete)),
+        _ => None,
+    });
+    lines.collect()
+}
+
+#[test]
+fn no_camera_is_said_to_leave_that_nobody_saw_leave() {
+    let place = Place::new(&[]);
+    let running = place.start(&["run"]);
+    until("the station is ready", || place.status().is_some());
+    place.film("X0000001", "A.MP4", 1, 1000);
+    let stored = |place: &Place| {
+        let bays = place.status().unwrap_or_default();
+        bays["bays"][0]["state"] == "all_stored"
+    };
+    until("the camera's file is stored", || stored(&place));
+    running.stop().ends(0);
+    let mut expected = vec!["docked", "unwatched: the station stops true"];
+    assert_eq!(comings_and_goings(&place), expected);
+
+    // A drained station stops, too, with the camera in its bay.
+    place.drain().ends(0);
+    expected.extend(["found at the start", "unwatched: the station stops true"]);
+    assert_eq!(comings_and_goings(&place), expected);
+
+    let running = place.start(&["run"]);
+    until("the camera is known again", || stored(&place));
+    running.kill();
+    let running = place.start(&["run"]);
+    until("the camera is known again", || stored(&place));
+    std::fs::remove_dir_all(place.path("docked/X0000001")).unwrap();
+    until("it has left", || running.said().contains("camera left"));
+    running.stop().ends(0);
+    expected.extend([
+        "found at the start",
+        "unwatched: the station stopped without notice false",
+        "found at the start",
+        "left: the camera was removed",
+    ]);
+    assert_eq!(comings_and_goings(&place), expected);
+    place.camdock(&["verify"]).ends(0);
+    let id = place.item("A.MP4")["evidence"].as_str().unwrap().to_owned();
+    let shown = place.camdock(&["show", &id]).ends(0);
+    shown.says("The camera was not seen to leave.");
+}

@@ -20,6 +20,7 @@ mod place;
 mod policy;
 mod previews;
 mod ready;
+mod rewritten;
 mod safe;
 mod setup;
 mod stolen;

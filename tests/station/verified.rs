@@ -72,7 +72,7 @@ fn the_timers_command_verifies_and_the_metrics_tell_when_and_how_it_ended() {
     let began = jiff::Timestamp::now().as_second();
     by_timer(&place, "camdock-verify.service")
         .ends(0)
-        .says("everything is there and unaltered");
+        .says("each of the 2 stored items is in the store");
     let told = metrics();
     assert_eq!(figure(&told, "camdock_verification_ok"), Some(1.0));
     assert_eq!(figure(&told, "camdock_verification_findings"), Some(0.0));

@@ -1,10 +1,11 @@
 //! What the log says became of each file of each camera, gathered entry by entry.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::Accepted;
+use super::{Accepted, Gap, GapKind, GapRules};
+use crate::audit::{ClockStep, ClockSteps};
 use crate::model::{
     CameraId, Entry, Event, EvidenceId, InventoryFile, ItemFailed, ItemStored, Officer, Part,
     PreviewOutcome, Retention, SessionId, SourcePath,
@@ -112,6 +113,31 @@ pub struct LoggedObject {
     pub keyless: bool,
 }
 
+/// An explanation, and what it can explain: nobody has explained a loss that came later.
+#[derive(Debug)]
+struct Acceptance {
+    decision: Accepted,
+    /// With a `*`: the gaps that there were.
+    names: Option<HashSet<String>>,
+}
+
+impl Acceptance {
+    fn covers(&self, gap: &Gap) -> bool {
+        let Some(names) = &self.names else {
+            return self.decision.gap == gap.gap;
+        };
+        if gap.code != GapKind::GapCamera {
+            return names.contains(&gap.gap);
+        }
+        // Which cameras are missed does not stand in the log, but since when this one was.
+        let begin = self.decision.gap.trim_end_matches('*');
+        let was = gap
+            .since
+            .is_some_and(|since| since + GapRules::usual_unseen() < self.decision.at);
+        was && gap.gap.starts_with(begin)
+    }
+}
+
 /// What the log says of cameras, files and items.
 #[derive(Debug, Default)]
 pub struct LogHistory {
@@ -119,13 +145,15 @@ pub struct LogHistory {
     pub(super) stays: HashMap<SessionId, DockSession>,
     pub(super) items: BTreeMap<EvidenceId, ItemHistory>,
     pub(super) began: Option<Timestamp>,
-    accepted: Vec<Accepted>,
+    accepted: Vec<Acceptance>,
+    clock: ClockSteps,
     entries: u64,
 }
 
 impl LogHistory {
     /// Adds the next entry.
     pub fn enter(&mut self, entry: &Entry) {
+        self.clock.see(self.entries, entry.time);
         self.entries += 1;
         self.began.get_or_insert(entry.time);
         let at = entry.time;
@@ -146,11 +174,11 @@ impl LogHistory {
                 };
                 self.stays.insert(session, stay);
             }
-            (Event::CameraUndocked(undocked), Some(session)) => {
+            (Event::CameraUndocked(end) | Event::SessionEnded(end), Some(session)) => {
                 if let Some(stay) = self.stays.get_mut(&session) {
                     stay.ended = Some(SessionEnding {
-                        complete: undocked.complete,
-                        reason: undocked.reason.clone(),
+                        complete: end.complete,
+                        reason: end.reason.clone(),
                     });
                 }
             }
@@ -217,12 +245,14 @@ impl LogHistory {
             }
             (Event::OperatorAction(action), _) => {
                 if let Some(gap) = &action.gap {
-                    self.accepted.push(Accepted {
+                    let decision = Accepted {
                         gap: gap.clone(),
                         operator: action.operator.clone(),
                         reason: action.reason.clone(),
                         at,
-                    });
+                    };
+                    let names = gap.strip_suffix('*').map(|begin| self.names(begin, at));
+                    self.accepted.push(Acceptance { decision, names });
                 }
             }
             _ => {}
@@ -233,9 +263,23 @@ impl LogHistory {
         self.entries
     }
 
+    /// Runs of entries that are dated before an earlier one.
+    pub fn clock_steps(&self) -> &[ClockStep] {
+        self.clock.steps()
+    }
+
     /// The operator's decision that explains a gap, if there is one.
-    pub fn accepted(&self, gap: &str) -> Option<&Accepted> {
-        self.accepted.iter().rev().find(|a| a.covers(gap))
+    pub fn accepted(&self, gap: &Gap) -> Option<&Accepted> {
+        let found = self.accepted.iter().rev().find(|a| a.covers(gap));
+        found.map(|acceptance| &acceptance.decision)
+    }
+
+    /// The gaps that there were at a time, by the beginning of their names.
+    fn names(&self, begin: &str, at: Timestamp) -> HashSet<String> {
+        let gaps = self.gaps(&GapRules::usual(at)).into_iter();
+        gaps.map(|gap| gap.gap)
+            .filter(|name| name.starts_with(begin))
+            .collect()
     }
 
     /// Every item that the log calls stored: its object, and its previews as they were logged.

@@ -19,6 +19,8 @@ pub use history::{LogHistory, LoggedObject};
 pub enum GapKind {
     /// The log calls it stored, but the store does not have it.
     GapObjectMissing,
+    /// The store has the version that the log names, with something newer over it.
+    GapObjectCovered,
     /// The store has it, but the log does not.
     GapObjectUnknown,
     /// The store has it with another size than the log.
@@ -40,8 +42,9 @@ pub enum GapKind {
 }
 
 impl GapKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::GapObjectMissing,
+        Self::GapObjectCovered,
         Self::GapObjectUnknown,
         Self::GapObjectSize,
         Self::GapObjectUnlocked,
@@ -66,6 +69,7 @@ impl GapKind {
     pub fn code(&self) -> &'static str {
         match self {
             Self::GapObjectMissing => "gap_object_missing",
+            Self::GapObjectCovered => "gap_object_covered",
             Self::GapObjectUnknown => "gap_object_unknown",
             Self::GapObjectSize => "gap_object_size",
             Self::GapObjectUnlocked => "gap_object_unlocked",
@@ -83,6 +87,7 @@ impl GapKind {
         matches!(
             self,
             Self::GapObjectMissing
+                | Self::GapObjectCovered
                 | Self::GapObjectUnknown
                 | Self::GapObjectSize
                 | Self::GapObjectUnlocked
@@ -93,6 +98,9 @@ impl GapKind {
         match self {
             Self::GapObjectMissing => {
                 "Change nothing in the bucket; run `camdock verify`, keep its output and call the evidence manager. Dock the camera again if it still holds the file."
+            }
+            Self::GapObjectCovered => {
+                "Change nothing in the bucket: the original lies beneath. Run `camdock verify --deep`, keep its output and call the evidence manager."
             }
             Self::GapObjectUnknown => {
                 "Find out who put it there; leave it as it is until that is known."
@@ -156,23 +164,34 @@ pub struct GapRules {
     pub roster: Vec<(CameraId, Officer)>,
 }
 
+impl GapRules {
+    /// The limits of the daily audit.
+    pub const UNSEEN_DAYS: u16 = 14;
+    pub const WAITING_HOURS: u16 = 24;
+
+    /// What counted at some time according to the log alone, which does not have the roster.
+    pub(super) fn usual(now: Timestamp) -> Self {
+        Self {
+            now,
+            patience: SignedDuration::from_hours(Self::WAITING_HOURS.into()),
+            unseen: Self::usual_unseen(),
+            roster: Vec::new(),
+        }
+    }
+
+    pub(super) fn usual_unseen() -> SignedDuration {
+        SignedDuration::from_hours(i64::from(Self::UNSEEN_DAYS) * 24)
+    }
+}
+
 /// An operator's decision that a gap is explained.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Accepted {
-    /// A gap's name; with a `*` at its end, every gap whose name begins with what stands before it.
+    /// A gap's name; with a `*` at its end, every gap that existed then and whose name begins with what stands before it.
     pub gap: String,
     pub operator: String,
     pub reason: String,
     pub at: Timestamp,
-}
-
-impl Accepted {
-    pub fn covers(&self, gap: &str) -> bool {
-        match self.gap.strip_suffix('*') {
-            Some(begin) => gap.starts_with(begin),
-            None => gap == self.gap,
-        }
-    }
 }
 
 #[cfg(test)]

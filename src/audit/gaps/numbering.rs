@@ -2,8 +2,8 @@
 //!
 //! Cameras do not say how they name their files, so this looks at the names themselves, and only where they clearly count
 //! up: a false gap costs trust. The files of one series are in one folder and have the same name except for the last run of
-//! digits and a date and time before it. A series counts if at least half of its steps are by one. Numbers that may be times
-//! of day are left out.
+//! digits and a date and time before it. A series counts if at least half of its steps are by one, or if one is and its numbers
+//! lie close together. Numbers that may be times of day are left out.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -67,7 +67,40 @@ struct Name<'a> {
     digits: &'a [u8],
     suffix: &'a [u8],
     number: u64,
+    /// Of a recording that the camera split; cameras count chapters apart from recordings.
+    chapter: Option<Chapter>,
     may_be_time_of_day: bool,
+}
+
+/// Which file of a split recording it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Chapter {
+    number: u64,
+    /// The number that the first one has.
+    first: u64,
+}
+
+/// GoPro's names: `GX020045` is the second file of recording 45, and `GP010045` follows `GOPR0045`. Returns the letters that
+/// all files of the series share, the chapter, and the digits of the recording.
+fn chaptered(name: &[u8]) -> Option<(&'static [u8], Chapter, Range<usize>)> {
+    let (letters, first) = match name.get(..2)? {
+        b"GH" => (&b"GH"[..], 1),
+        b"GX" => (&b"GX"[..], 1),
+        b"GL" => (&b"GL"[..], 1),
+        b"GP" => (&b"GOPR"[..], 0),
+        b"GO" if name.starts_with(b"GOPR") => (&b"GOPR"[..], 0),
+        _ => return None,
+    };
+    let digits = &name[name.iter().position(u8::is_ascii_digit)?..];
+    let digits = &digits[..digits.iter().take_while(|b| b.is_ascii_digit()).count()];
+    let at = name.len() - name.iter().skip_while(|b| !b.is_ascii_digit()).count();
+    let (number, skipped) = match (digits.len(), at) {
+        (6, 2) => (value(&digits[..2]), 2),
+        (4, 4) => (0, 0),
+        _ => return None,
+    };
+    let chapter = Chapter { number, first };
+    Some((letters, chapter, at + skipped..at + digits.len()))
 }
 
 fn parse(path: &SourcePath) -> Option<Name<'_>> {
@@ -80,6 +113,18 @@ fn parse(path: &SourcePath) -> Option<Name<'_>> {
         .map(|(l, b)| (l.clone(), b.to_vec()))?;
     if last.start < name_at || last.len() > DIGITS_MAX {
         return None;
+    }
+    if let Some((letters, chapter, run)) = chaptered(&whole[name_at..stem_end]) {
+        let run = run.start + name_at..run.end + name_at;
+        return Some(Name {
+            folder: &whole[..name_at],
+            prefix: Cow::Borrowed(letters),
+            digits: &whole[run.clone()],
+            suffix: &whole[run.end..],
+            number: value(&whole[run]),
+            chapter: Some(chapter),
+            may_be_time_of_day: false,
+        });
     }
     let digits = &whole[last.clone()];
     let number = value(digits);
@@ -106,6 +151,7 @@ fn parse(path: &SourcePath) -> Option<Name<'_>> {
         digits,
         suffix: &whole[last.end..],
         number,
+        chapter: None,
         may_be_time_of_day: stamped.is_some_and(|(_, behind)| time_of_day(digits, behind))
             || date(whole, std::slice::from_ref(&last)).is_some(),
     })
@@ -200,7 +246,9 @@ pub(super) fn missing<'a>(
         }
     }
     let mut holes = Vec::new();
+    let mut chapters = Vec::new();
     for members in series.values_mut() {
+        chapters.extend(missing_chapters(members));
         if members.iter().all(|file| file.name.may_be_time_of_day) {
             continue;
         }
@@ -210,7 +258,7 @@ pub(super) fn missing<'a>(
         }
     }
     if holes.is_empty() {
-        return Vec::new();
+        return chapters;
     }
     let mut by_number: HashMap<u64, Vec<&NumberedFile<'a>>> = HashMap::new();
     for file in &files {
@@ -219,7 +267,43 @@ pub(super) fn missing<'a>(
     holes
         .iter()
         .flat_map(|(before, after)| left(before, after, &by_number))
+        .chain(chapters)
         .collect()
+}
+
+/// The chapters that are missing before others of the same recording.
+fn missing_chapters(members: &[&NumberedFile<'_>]) -> Vec<Missing> {
+    let mut split: BTreeMap<(u64, Chapter), &NumberedFile<'_>> = BTreeMap::new();
+    for file in members {
+        if let Some(chapter) = file.name.chapter {
+            split.entry((file.name.number, chapter)).or_insert(*file);
+        }
+    }
+    let mut found = Vec::new();
+    let mut before: Option<(u64, u64, &NumberedFile<'_>)> = None;
+    for ((recording, chapter), file) in split {
+        let previous = before.filter(|(number, ..)| *number == recording);
+        let next = previous.map_or(chapter.first, |(_, last, _)| last + 1);
+        if next < chapter.number {
+            let name = &file.name;
+            let series = [name.folder, &name.prefix, b"#", name.digits].concat();
+            found.push(Missing {
+                series: Escaped(&series).to_string(),
+                from: next,
+                to: chapter.number - 1,
+                width: 2,
+                before: previous.map_or_else(
+                    || "the beginning of the recording".to_owned(),
+                    |(_, _, file)| file.path.to_string(),
+                ),
+                after: file.path.to_string(),
+                since: file.at,
+                session: file.session,
+            });
+        }
+        before = Some((recording, chapter.number, file));
+    }
+    found
 }
 
 /// Cuts a series, sorted by time, where the counter was reset.
@@ -227,7 +311,7 @@ fn runs<'a, 'f>(members: &[&'f NumberedFile<'a>]) -> Vec<BTreeMap<u64, &'f Numbe
     let mut runs: Vec<BTreeMap<u64, &'f NumberedFile<'a>>> = Vec::new();
     let mut names = BTreeSet::new();
     for file in members {
-        let (number, suffix) = (file.name.number, file.name.suffix);
+        let (number, suffix) = (file.name.number, (file.name.chapter, file.name.suffix));
         let reset = runs.last().is_none_or(|run| {
             let highest = run.last_key_value().map_or(0, |(highest, _)| *highest);
             // Two lenses may share a number, but one name cannot occur twice.
@@ -252,10 +336,24 @@ fn steps<'a, 'f>(
     let pairs = run.values().copied().zip(run.values().copied().skip(1));
     let (by_one, wide): (Vec<_>, Vec<_>) =
         pairs.partition(|(a, b)| a.name.number + 1 == b.name.number);
-    if run.len() < 3 || by_one.len() < wide.len() {
+    let counts = by_one.len() >= wide.len() || !by_one.is_empty() && is_dense(run);
+    if run.len() < 3 || !counts {
         return Vec::new();
     }
     wide
+}
+
+/// Whether so many of the numbers between the first and the last are there that only a counter can have made them, though
+/// more are missing than not.
+fn is_dense(run: &BTreeMap<u64, &NumberedFile<'_>>) -> bool {
+    let (Some((first, _)), Some((last, _))) = (run.first_key_value(), run.last_key_value()) else {
+        return false;
+    };
+    let padded = run
+        .values()
+        .any(|file| file.name.digits.first() == Some(&b'0'));
+    let sparsest = if padded { 100 } else { 10 };
+    (last - first) / run.len().max(1) as u64 <= sparsest
 }
 
 /// What is missing of a hole after other files with its numbers have filled it.

@@ -66,36 +66,64 @@ impl Listing {
         gaps: &mut Vec<Gap>,
     ) -> anyhow::Result<()> {
         let key = &stored.key;
-        let found = match self.objects.get(key) {
-            Some(size) => Some(*size),
-            // LoggedObject since the listing was taken, or covered by a delete marker.
-            None => self.bucket.head(key, None)?.map(|head| head.size),
-        };
-        let (code, word, what) = match found {
+        if self.objects.get(key) == Some(&stored.size) {
+            return self.lock(id, stored, name, gaps);
+        }
+        // It was stored after the listing was taken, or something lies over it: the recorded version tells.
+        let recorded = self.bucket.head(key, stored.version.as_deref())?;
+        let same = recorded
+            .as_ref()
+            .is_some_and(|head| head.size == stored.size);
+        let latest = self.bucket.head(key, None)?;
+        let on_top = stored.version.is_none()
+            || latest.is_some_and(|latest| latest.version_id == stored.version);
+        let (code, word, what) = match recorded {
+            Some(_) if same && on_top => return self.lock(id, stored, name, gaps),
+            Some(_) if same => (
+                GapKind::GapObjectCovered,
+                "covered",
+                format!(
+                    "{name} is in the store, but a newer version or a delete marker covers {key}"
+                ),
+            ),
+            Some(head) => (
+                GapKind::GapObjectSize,
+                "size",
+                format!(
+                    "{name} has {} sealed bytes in the store, {} in the log",
+                    head.size, stored.size
+                ),
+            ),
             None => (
                 GapKind::GapObjectMissing,
                 "missing",
                 format!("{name} is stored according to the log, but the store does not have {key}"),
             ),
-            Some(size) if size != stored.size => (
-                GapKind::GapObjectSize,
-                "size",
-                format!(
-                    "{name} has {size} sealed bytes in the store, {} in the log",
-                    stored.size
-                ),
-            ),
-            Some(_) => {
-                let version = stored.version.as_deref();
-                let lock = stored.lock.as_ref();
-                let Some(problem) = self.bucket.lock_problem(key, version, lock)? else {
-                    return Ok(());
-                };
-                let what = format!("{name} is {problem}");
-                (GapKind::GapObjectUnlocked, "unlocked", what)
-            }
         };
         gaps.push(gap(code, word, key, Some(id), Some(stored), what));
+        Ok(())
+    }
+
+    /// Whether an object that is there is locked as the log says.
+    fn lock(
+        &self,
+        id: EvidenceId,
+        stored: &LoggedObject,
+        name: &str,
+        gaps: &mut Vec<Gap>,
+    ) -> anyhow::Result<()> {
+        let (version, lock) = (stored.version.as_deref(), stored.lock.as_ref());
+        if let Some(problem) = self.bucket.lock_problem(&stored.key, version, lock)? {
+            let what = format!("{name} is {problem}");
+            gaps.push(gap(
+                GapKind::GapObjectUnlocked,
+                "unlocked",
+                &stored.key,
+                Some(id),
+                Some(stored),
+                what,
+            ));
+        }
         Ok(())
     }
 

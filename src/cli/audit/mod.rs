@@ -14,7 +14,7 @@ use self::listing::Listing;
 use self::report::GapReport;
 use super::bucket::Bucket;
 use super::orders::{Signature, send};
-use super::verify::{self, ReportedFinding};
+use super::verify::{self, Anchors, ReportedFinding};
 use super::{Outcome, load_config};
 use crate::audit::{DirSource, GapRules, LogHistory, LogSource, VerifierKey, verify_log};
 use crate::config::{Config, Roster};
@@ -23,8 +23,8 @@ use crate::model::{CameraId, Entry, Officer};
 use crate::station::Order;
 
 /// The limits of the daily audit, which the metrics and the evidence page show.
-const UNSEEN_DAYS: u16 = 14;
-const WAITING_HOURS: u16 = 24;
+const UNSEEN_DAYS: u16 = GapRules::UNSEEN_DAYS;
+const WAITING_HOURS: u16 = GapRules::WAITING_HOURS;
 
 /// Finds what is missing between cameras, custody log and store.
 #[derive(clap::Args)]
@@ -101,6 +101,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
 fn gaps(config: &Config, args: &GapsArgs) -> anyhow::Result<Outcome> {
     let key = verify::verifier_key(config, args.log_key.as_deref())?;
     let local = DirSource::new(config.files.log_dir());
+    let published = verify::published(config);
     // The store is listed before the log is read, so that a running station's newest objects are in the log.
     let bucket = if args.no_store {
         None
@@ -109,16 +110,21 @@ fn gaps(config: &Config, args: &GapsArgs) -> anyhow::Result<Outcome> {
     };
     let mut wrong = Vec::new();
     let mut copies = None;
-    let book = match &bucket {
-        Some(listing) if args.bucket => read(&listing.bucket, &key, &mut wrong)?,
-        Some(listing) => {
+    let mut anchors = Anchors::default();
+    if let Some(listing) = &bucket {
+        if !args.bucket {
             let (text, found) = verify::compare_copies(&local, &listing.bucket, &key)?;
             copies = Some(text);
             wrong.extend(found);
-            read(&local, &key, &mut wrong)?
         }
-        None => read(&local, &key, &mut wrong)?,
+        wrong.extend(verify::older(&listing.bucket, &key, published)?);
+        anchors.locked(&listing.bucket, &key)?;
+    }
+    let source: &(dyn LogSource + Sync) = match &bucket {
+        Some(listing) if args.bucket => &listing.bucket,
+        _ => &local,
     };
+    let book = read(source, &key, anchors, &mut wrong)?;
     let rules = GapRules {
         now: Timestamp::now(),
         patience: SignedDuration::from_hours(args.waiting_hours.into()),
@@ -153,6 +159,7 @@ fn roster(config: &Config) -> anyhow::Result<Vec<(CameraId, Officer)>> {
 fn read(
     source: &(dyn LogSource + Sync),
     key: &VerifierKey,
+    mut anchors: Anchors,
     wrong: &mut Vec<ReportedFinding>,
 ) -> anyhow::Result<LogHistory> {
     let mut book = LogHistory::default();
@@ -167,5 +174,7 @@ fn read(
         None,
     )?;
     wrong.extend(report.findings.iter().map(ReportedFinding::of_log));
+    anchors.compare(source, &report, key)?;
+    wrong.append(&mut anchors.findings);
     Ok(book)
 }

@@ -6,9 +6,9 @@ use std::io::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::audit::{Accepted, Gap, GapKind, LogHistory};
+use crate::audit::{Accepted, ClockStep, Gap, GapKind, LogHistory};
 use crate::cli::Outcome;
-use crate::cli::verify::ReportedFinding;
+use crate::cli::verify::{ReportedFinding, TIME_BACKWARDS};
 use crate::model::Completeness;
 
 /// Gaps of one kind in the text; JSON has all of them.
@@ -35,6 +35,8 @@ pub struct GapReport {
     /// How the station's copy of the log compares with the bucket's.
     copies: Option<String>,
     store_compared: bool,
+    /// Runs of entries that are dated before an earlier one: no finding, because clocks are set.
+    clock_steps: Vec<ClockStep>,
     /// Findings about the log itself.
     findings: Vec<ReportedFinding>,
     gaps: Vec<OpenGap>,
@@ -54,12 +56,13 @@ impl GapReport {
             log_entries: book.entries(),
             copies,
             store_compared,
+            clock_steps: book.clock_steps().to_vec(),
             findings,
             gaps: Vec::new(),
             accepted: Vec::new(),
         };
         for gap in gaps {
-            match book.accepted(&gap.gap).cloned() {
+            match book.accepted(&gap).cloned() {
                 // An explanation cannot settle a contradiction.
                 Some(accepted) if !gap.code.is_contradiction() => {
                     report.accepted.push(ExplainedGap { gap, accepted });
@@ -126,6 +129,12 @@ impl GapReport {
         if !self.store_compared {
             writeln!(out, "store:       not compared")?;
         }
+        for step in &self.clock_steps {
+            writeln!(
+                out,
+                "NOTE ({TIME_BACKWARDS}): {step}: the station's clock was set back, or they were entered late"
+            )?;
+        }
         for found in &self.findings {
             writeln!(
                 out,
@@ -190,6 +199,7 @@ impl GapReport {
 
 const fn title(kind: GapKind) -> &'static str {
     match kind {
+        GapKind::GapObjectCovered => "Covered in the store by something newer",
         GapKind::GapObjectMissing => "Not in the store, though the log says so",
         GapKind::GapObjectUnknown => "In the store, and unknown to the log",
         GapKind::GapObjectSize => "Of another size in the store than in the log",

@@ -11,7 +11,7 @@ use self::preview::previewed;
 use super::verify::verifier_key;
 use super::{Outcome, load_config};
 use crate::audit::{DirSource, verify_log};
-use crate::model::{CameraWiped, Entry, Event, EvidenceId, SessionId, WipeStage};
+use crate::model::{CameraWiped, Entry, Event, EvidenceId, OperatorAction, SessionId, WipeStage};
 
 /// Shows one item's whole custody in order, from the verified custody log.
 #[derive(clap::Args)]
@@ -40,7 +40,10 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
                 return;
             };
             match &entry.event {
-                Event::CameraDocked(_) | Event::CameraUndocked(_) | Event::StationStarted(_) => {
+                Event::CameraDocked(_)
+                | Event::CameraUndocked(_)
+                | Event::SessionEnded(_)
+                | Event::StationStarted(_) => {
                     kept.push((index, entry));
                 }
                 event if concerns(event, args.id) => {
@@ -68,7 +71,9 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         .map(|(i, _)| *i);
     kept.retain(|(index, entry)| match &entry.event {
         Event::StationStarted(_) => Some(*index) == started,
-        Event::CameraDocked(_) | Event::CameraUndocked(_) => entry.session == Some(session),
+        Event::CameraDocked(_) | Event::CameraUndocked(_) | Event::SessionEnded(_) => {
+            entry.session == Some(session)
+        }
         _ => true,
     });
     let mut out = std::io::stdout().lock();
@@ -152,6 +157,25 @@ fn wiped(entry: &CameraWiped, id: EvidenceId) -> String {
     }
 }
 
+/// What somebody did. The name is what was typed or the token's; only what a person wrote stands in quotation marks.
+fn acted(e: &OperatorAction) -> String {
+    let peer = e.peer.as_ref().map_or(String::new(), |p| format!(" [{p}]"));
+    let by = format!("under the name {:?}{peer}", e.operator);
+    let reason = format!("with the reason {:?}", e.reason);
+    let officer = e.officer.as_ref().map_or("", |o| o.0.as_str());
+    match e.action.as_str() {
+        "quarantine.accept" => format!("It was accepted as evidence {by}, {reason}."),
+        "quarantine.reject" => format!("It was rejected as evidence {by}, {reason}."),
+        "officer.reassign" => {
+            format!("It was assigned to officer {officer} {by}, {reason}.")
+        }
+        "evidence.viewed" => format!("It was looked at on the page {by} ({}).", e.reason),
+        "evidence.listed" => format!("It was listed on the page {by} ({}).", e.reason),
+        "evidence.exported" => format!("It was exported from the page {by} ({}).", e.reason),
+        action => format!("{action} was ordered {by}, {reason}."),
+    }
+}
+
 /// One entry in plain words.
 fn sentence(event: &Event, id: EvidenceId) -> String {
     match event {
@@ -178,10 +202,14 @@ fn sentence(event: &Event, id: EvidenceId) -> String {
             } else {
                 "not synchronised"
             };
-            let mut text = format!(
-                "{camera} ({officer}) was docked in bay {}. The station's clock was {clock}.",
-                e.bay
-            );
+            let docked = if e.at_start {
+                "was found in bay {} when the station started"
+            } else {
+                "was docked in bay {}"
+            };
+            let docked = docked.replace("{}", e.bay.as_str());
+            let mut text =
+                format!("{camera} ({officer}) {docked}. The station's clock was {clock}.");
             if let Some(reason) = &e.quarantine {
                 text.push_str(&format!(" Everything on it is quarantined: {reason}."));
             }
@@ -225,17 +253,7 @@ fn sentence(event: &Event, id: EvidenceId) -> String {
         Event::ItemPreviewed(e) => previewed(e),
         Event::CameraWiped(e) => wiped(e, id),
         Event::ItemFailed(e) => format!("It could not be taken: {} ({}).", e.reason, e.code),
-        Event::OperatorAction(e) => {
-            let officer = e
-                .officer
-                .as_ref()
-                .map_or(String::new(), |o| format!(" to officer {o}"));
-            let peer = e.peer.as_ref().map_or(String::new(), |p| format!(" [{p}]"));
-            format!(
-                "{}{peer} did: {}{officer}. Reason given: {}.",
-                e.operator, e.action, e.reason
-            )
-        }
+        Event::OperatorAction(e) => acted(e),
         Event::CameraUndocked(e) if e.complete => format!(
             "The camera left bay {} ({}); nothing on it was missing.",
             e.bay, e.reason
@@ -244,6 +262,16 @@ fn sentence(event: &Event, id: EvidenceId) -> String {
             format!(
                 "The camera left bay {} ({}) before all was secured: {} files were missing.",
                 e.bay, e.reason, e.missing_count
+            )
+        }
+        Event::SessionEnded(e) => {
+            let left = match e.missing_count {
+                _ if e.complete => "everything seen on it was secured".to_owned(),
+                n => format!("{n} files were not secured yet"),
+            };
+            format!(
+                "The dock session in bay {} ended because the station stopped watching ({}); {left}. The camera was not seen to leave.",
+                e.bay, e.reason
             )
         }
         other => other.name().to_owned(),

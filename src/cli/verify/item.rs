@@ -23,13 +23,25 @@ pub struct ItemCheck<'a> {
 
 pub type ItemProblem = (&'static str, String);
 
-/// What was checked of an item.
-#[derive(Debug, Default, Clone, Copy)]
+/// What was checked of an item, or of several.
+#[derive(Debug, Default, Clone)]
 pub struct ItemChecked {
+    /// Every byte of its footage was read back.
+    pub read: usize,
     /// Its footage was opened as well.
-    pub opened: bool,
+    pub opened: usize,
     /// How many of storyboard and preview video are logged.
     pub previews: usize,
+    /// The receipt as it lies in the store.
+    pub receipt: Option<bytes::Bytes>,
+}
+
+impl ItemChecked {
+    pub fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.opened += other.opened;
+        self.previews += other.previews;
+    }
 }
 
 /// One sealed object according to the log.
@@ -53,7 +65,21 @@ fn unreadable(name: &str) -> impl Fn(anyhow::Error) -> ItemProblem {
 }
 
 impl ItemCheck<'_> {
-    pub fn run(&self) -> Result<ItemChecked, ItemProblem> {
+    /// Everything that is wrong: one problem must not hide another.
+    pub fn run(&self) -> (ItemChecked, Vec<ItemProblem>) {
+        let (mut checked, mut problems) = (ItemChecked::default(), Vec::new());
+        if let Err(problem) = self.check(&mut checked, &mut problems) {
+            problems.push(problem);
+        }
+        (checked, problems)
+    }
+
+    /// An error is a problem after which nothing more can be said of the item.
+    fn check(
+        &self,
+        checked: &mut ItemChecked,
+        problems: &mut Vec<ItemProblem>,
+    ) -> Result<(), ItemProblem> {
         let (stored, stored_entry) = &self.items.stored[&self.id];
         let Some((sealed, manifest)) = self.items.sealed.get(&self.id) else {
             return Err((
@@ -83,53 +109,86 @@ impl ItemCheck<'_> {
             plain: sealed.size,
             name: name.clone(),
         };
-        self.object(&original)?;
-        let small = |object: &str| {
+        let companions = self.companions(&name, manifest, stored_entry, stored.unverified);
+        problems.extend(companions.1);
+        checked.receipt = companions.0;
+        if self.sound(&original, problems) {
+            checked.read = 1;
+            checked.opened = usize::from(self.recipient.is_some());
+        }
+        for part in [Part::Storyboard, Part::Preview] {
+            if let Some(made) = self.items.previews.get(&(self.id, part.as_str())) {
+                self.sound(&preview_object(part, made, &name), problems);
+                checked.previews += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks one object, and reads it if that is due; `true` if all of it was read and is as it should be.
+    fn sound(&self, object: &ObjectToCheck<'_>, problems: &mut Vec<ItemProblem>) -> bool {
+        if let Err(problem) = self.object(object) {
+            // What lies over the recorded version does not keep us from reading that version.
+            let covered = problem.0 == "object_covered";
+            problems.push(problem);
+            if !covered {
+                return false;
+            }
+        }
+        let read = self.deep.then(|| self.read(object));
+        match read {
+            None => false,
+            Some(Ok(())) => true,
+            Some(Err(problem)) => {
+                problems.push(problem);
+                false
+            }
+        }
+    }
+
+    /// The small objects beside the footage; returns the receipt, too.
+    fn companions(
+        &self,
+        name: &str,
+        manifest: &[u8],
+        stored_entry: &[u8],
+        keyless: bool,
+    ) -> (Option<bytes::Bytes>, Vec<ItemProblem>) {
+        let mut problems = Vec::new();
+        let mut small = |object: &str| {
             let found = self
                 .bucket
                 .get(&self.bucket.layout().object(self.id, object), 1 << 20)
-                .map_err(unreadable(&name))?;
-            found.ok_or((
-                "object_missing",
-                format!("{name} has no {object} in the store"),
-            ))
+                .map_err(unreadable(name))
+                .and_then(|found| {
+                    found.ok_or((
+                        "object_missing",
+                        format!("{name} has no {object} in the store"),
+                    ))
+                });
+            found.map_err(|problem| problems.push(problem)).ok()
         };
-        if small("manifest.json")? != manifest[..] {
-            return Err((
+        let theirs = small("manifest.json");
+        let receipt = small("receipt");
+        if !keyless {
+            small("item-key");
+        }
+        if theirs.is_some_and(|theirs| theirs != manifest) {
+            problems.push((
                 "manifest_altered",
                 format!("{name} has a manifest that is not the log's entry"),
             ));
         }
-        let receipt = small("receipt")?;
-        let text = String::from_utf8_lossy(&receipt);
-        if let Err(error) = verify_receipt(&text, stored_entry, self.key) {
-            return Err((
-                "receipt_wrong",
-                format!("{name} has a receipt that does not hold: {error}"),
-            ));
-        }
-        if !stored.unverified {
-            small("item-key")?;
-        }
-        if self.deep {
-            self.read(&original)?;
-        }
-        let mut checked = ItemChecked {
-            opened: self.deep && self.recipient.is_some(),
-            previews: 0,
-        };
-        for part in [Part::Storyboard, Part::Preview] {
-            let Some(made) = self.items.previews.get(&(self.id, part.as_str())) else {
-                continue;
-            };
-            let preview = preview_object(part, made, &name);
-            self.object(&preview)?;
-            if self.deep {
-                self.read(&preview)?;
+        if let Some(receipt) = &receipt {
+            let text = String::from_utf8_lossy(receipt);
+            if let Err(error) = verify_receipt(&text, stored_entry, self.key) {
+                problems.push((
+                    "receipt_wrong",
+                    format!("{name} has a receipt that does not hold: {error}"),
+                ));
             }
-            checked.previews += 1;
         }
-        Ok(checked)
+        (receipt, problems)
     }
 
     /// The object exists with the size and the checksum in the log, and no newer version covers it.
@@ -218,6 +277,8 @@ impl ItemCheck<'_> {
                         ),
                     ));
                 }
+                // An answer that did not come says nothing of the footage.
+                Err(SealError::Read(error)) => return Err(failed(error.into())),
                 Err(SealError::NoKey) => {
                     return Err(("no_key", format!("{name} is not sealed to the given key")));
                 }

@@ -1,48 +1,56 @@
-//! `camdock verify`: checks the log itself, compares its two copies, and checks every item in the store.
+//! `camdock verify`: checks the log itself, compares it with its other copy and with every checkpoint that the station cannot
+//! take back, and checks every item in the store.
 
 mod affected;
+mod anchors;
 mod item;
+mod objects;
+mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressStyle};
-use parking_lot::Mutex;
-use serde::Serialize;
+use anyhow::{Context as _, bail};
 
 use self::affected::LogCopies;
-use self::item::ItemCheck;
+pub(super) use self::anchors::Anchors;
 pub(super) use self::item::PartHasher;
+use self::report::VerifyReport;
+pub(super) use self::report::{ReportedFinding, TIME_BACKWARDS};
 use super::bucket::Bucket;
-use super::{Outcome, load_config, usage};
-use crate::audit::{DirSource, LogFinding, LogSource, Standing, VerifierKey, compare, verify_log};
+use super::{Outcome, usage};
+use crate::audit::{
+    ClockSteps, DirSource, LogReport, LogSource, Standing, VerifierKey, compare, verify_log,
+};
 use crate::config::Config;
 use crate::durable;
+use crate::ingest::PUBLISHED;
+use crate::journal::Journal;
 use crate::model::{
     Entry, Event, EvidenceId, ItemSealed, ItemStored, PreviewMade, PreviewOutcome, Verification,
 };
 use crate::seal::RecipientKey;
-use crate::upload::UploadError;
 
 /// Checks the custody log with the station's public key alone, then every item against the store.
 #[derive(clap::Args)]
 #[command(after_help = "\
   camdock verify                                   the station's own copy, the bucket's, and every item
   camdock verify --deep --key evidence.key.pem     also opens every item and compares its SHA-256
+  camdock verify --since kept.txt --keep kept.txt  also compares with the log of last time, and keeps this one
   camdock verify --log FOLDER --log-key 'NAME+ID+KEY'
                                                    only a copy of a log: needs no station
-Exit code 0: everything is there and unaltered. 1: something is wrong; each finding is named.")]
+Exit code 0: nothing that was looked at is wrong; the last line says what that was. 1: something is wrong; each finding is named. 4: something could not be looked at.")]
 pub struct Args {
     /// Download and check every object's bytes; with --key, open them as well
-    #[arg(long)]
+    #[arg(long, conflicts_with = "log")]
     deep: bool,
     /// A recipient's private key for --deep
     #[arg(long, value_name = "FILE", requires = "deep")]
     key: Option<PathBuf>,
+    /// Read back a share of the items, so that each is read once in this many weeks
+    #[arg(long, value_name = "WEEKS", conflicts_with_all = ["deep", "log"], value_parser = clap::value_parser!(u16).range(1..))]
+    rolling: Option<u16>,
     /// Verify only this copy of a log, below FOLDER
     #[arg(long, value_name = "FOLDER")]
     log: Option<PathBuf>,
@@ -52,47 +60,15 @@ pub struct Args {
     /// Take the log from the bucket, not from this station
     #[arg(long, conflicts_with = "log")]
     bucket: bool,
+    /// A signed checkpoint that somebody kept: the log must go on from it
+    #[arg(long, value_name = "FILE")]
+    since: Option<PathBuf>,
+    /// If nothing is wrong, keep the log's signed checkpoint in this file, for --since
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
     /// One JSON object for machines
     #[arg(long)]
     json: bool,
-}
-
-/// What was verified, and every finding.
-#[derive(Debug, Default, Serialize)]
-struct VerifyReport {
-    log_entries: u64,
-    /// How the station's copy of the log compares with the bucket's.
-    copies: Option<String>,
-    items_sealed: usize,
-    items_stored: usize,
-    /// Sealed on the station, not yet in the store.
-    items_waiting: usize,
-    items_opened: usize,
-    /// Storyboards and preview videos in the store.
-    previews: usize,
-    findings: Vec<ReportedFinding>,
-    /// Findings of the log beyond those listed.
-    more: u64,
-}
-
-#[derive(Debug, Clone, Serialize, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ReportedFinding {
-    pub code: String,
-    pub evidence: Option<EvidenceId>,
-    pub what: String,
-    pub next_step: String,
-}
-
-impl ReportedFinding {
-    /// A finding about the log itself.
-    pub(super) fn of_log(finding: &LogFinding) -> Self {
-        Self {
-            code: finding.label().to_owned(),
-            evidence: None,
-            what: finding.to_string(),
-            next_step: finding.next_step().to_owned(),
-        }
-    }
 }
 
 #[derive(Default)]
@@ -103,54 +79,118 @@ struct LoggedItems {
     damaged: BTreeSet<EvidenceId>,
     /// By item and part.
     previews: BTreeMap<(EvidenceId, &'static str), PreviewMade>,
+    clock: ClockSteps,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let mut verified = VerifyReport::default();
+    let mut items = LoggedItems::default();
+    let mut anchors = Anchors::default();
     if let Some(dir) = &args.log {
         let key = args
             .log_key
             .as_deref()
             .ok_or_else(|| usage("--log needs --log-key: the station's public log key"))?;
-        check_log(
-            &DirSource::new(dir),
-            &parse_key(key)?,
-            None,
-            &mut LoggedItems::default(),
-            &mut verified,
-        )?;
-        return print(&verified, &args);
+        let key = parse_key(key)?;
+        let source = DirSource::new(dir);
+        verified.log_only = true;
+        let report = check_log(&source, &key, None, &mut items, &mut verified)?;
+        return finish(&source, &key, report, anchors, verified, &args, None);
     }
-    let config = load_config(config)?;
+    let config = Config::load_to_read(config)?;
     let key = verifier_key(&config, args.log_key.as_deref())?;
     let recipient = args.key.as_deref().map(read_recipient).transpose()?;
     let bucket = Arc::new(Bucket::open(&config)?);
-    let mut items = LoggedItems::default();
     let local = DirSource::new(config.files.log_dir());
-    if args.bucket {
-        check_log(&*bucket, &key, Some(&local), &mut items, &mut verified)?;
-    } else {
-        check_log(&local, &key, Some(&*bucket), &mut items, &mut verified)?;
-        let (text, found) = compare_copies(&local, &bucket, &key)?;
-        verified.copies = Some(text);
-        verified.findings.extend(found);
-    }
-    check_items(
-        &bucket,
+    let published = published(&config);
+    // Before the log is read: a running station's newest objects are in the log by then.
+    let listed = objects::Listed::take(&bucket);
+    let source: &(dyn LogSource + Sync) = if args.bucket { &*bucket } else { &local };
+    let other: &dyn LogSource = if args.bucket { &local } else { &*bucket };
+    let report = check_log(source, &key, Some(other), &mut items, &mut verified)?;
+    // What the store does not answer must not hide what was found of the log.
+    let asked = (|| {
+        if !args.bucket {
+            let (text, found) = compare_copies(&local, &bucket, &key)?;
+            verified.copies = Some(text);
+            verified.findings.extend(found);
+        }
+        verified.findings.extend(older(&bucket, &key, published)?);
+        let check = objects::ObjectsCheck {
+            bucket: &bucket,
+            key: &key,
+            items: &items,
+            recipient: recipient.as_ref(),
+            deep: args.deep,
+            rolling: args.rolling,
+            quiet: args.json,
+        };
+        check.run(listed, &mut verified, &mut anchors)?;
+        anchors.locked(&bucket, &key)
+    })();
+    let away = asked.err();
+    finish(
+        source,
         &key,
-        &items,
+        report,
+        anchors,
+        verified,
         &args,
-        recipient.as_ref(),
-        &mut verified,
-    )?;
-    let done = Verification {
-        time: jiff::Timestamp::now(),
-        ok: verified.findings.is_empty(),
-        findings: verified.findings.len() as u64 + verified.more,
-    };
-    // For the station's metrics. A user without write permission there still gets the report.
-    let _ = durable::write_unsynced(&config.files.verification(), &serde_json::to_vec(&done)?);
-    print(&verified, &args)
+        Some((&config, away)),
+    )
+}
+
+/// Compares the anchors, keeps what was asked for, and reports.
+fn finish(
+    source: &dyn LogSource,
+    key: &VerifierKey,
+    report: LogReport,
+    mut anchors: Anchors,
+    mut verified: VerifyReport,
+    args: &Args,
+    station: Option<(&Config, Option<anyhow::Error>)>,
+) -> anyhow::Result<Outcome> {
+    if let Some(path) = &args.since {
+        anchors.kept(path, key)?;
+    }
+    anchors.compare(source, &report, key)?;
+    let wrong = !(anchors.findings.is_empty() && verified.findings.is_empty());
+    if let (Some(path), Some((_, note)), false) = (&args.keep, &report.signed, wrong) {
+        durable::write_atomic(path, note.as_bytes())
+            .with_context(|| format!("cannot keep the checkpoint in {}", path.display()))?;
+    }
+    verified.anchors = anchors.counts;
+    // What is wrong with the log itself comes first.
+    verified.findings.splice(0..0, anchors.findings);
+    let (config, away) = station.map_or((None, None), |(config, away)| (Some(config), away));
+    // A verification that could not look is none.
+    let looked = away.is_none() && verified.unchecked.is_empty() || !verified.findings.is_empty();
+    if let Some(config) = config.filter(|_| looked) {
+        let done = Verification {
+            time: jiff::Timestamp::now(),
+            ok: verified.findings.is_empty(),
+            findings: verified.findings.len() as u64 + verified.more,
+        };
+        // For the station's metrics. A user without write permission there still gets the report.
+        let _ = durable::write_unsynced(&config.files.verification(), &serde_json::to_vec(&done)?);
+    }
+    if let Some(error) = &away {
+        verified.unchecked.push(ReportedFinding {
+            code: "store_error".into(),
+            evidence: None,
+            what: format!("the store could not be looked at, nor any item in it: {error:#}"),
+            next_step: super::next_step(error)
+                .unwrap_or_else(|| "Check the network and the store, then verify again.".into()),
+        });
+    }
+    let unchecked = verified.unchecked.len();
+    match (verified.print(args.json)?, away) {
+        (Outcome::Fine, Some(error)) => Err(error.context("not everything was verified")),
+        (Outcome::Fine, None) if unchecked > 0 => {
+            bail!("{unchecked} items could not be looked at; nothing is known of them")
+        }
+        (outcome, _) => Ok(outcome),
+    }
 }
 
 fn parse_key(text: &str) -> anyhow::Result<VerifierKey> {
@@ -180,40 +220,27 @@ fn read_recipient(path: &Path) -> anyhow::Result<RecipientKey> {
     RecipientKey::from_pem(&text).with_context(|| format!("the key {}", path.display()))
 }
 
+/// Verifies one copy of the log and gathers its items.
 fn check_log(
     source: &(dyn LogSource + Sync),
     key: &VerifierKey,
     other: Option<&dyn LogSource>,
     items: &mut LoggedItems,
     verified: &mut VerifyReport,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<LogReport> {
     let report = verify_log(
         source,
         key,
-        &mut |_, bytes| match serde_json::from_slice::<Entry>(bytes).map(|e| e.event) {
-            Ok(Event::ItemSealed(sealed)) => {
-                items
-                    .sealed
-                    .insert(sealed.evidence, (sealed, bytes.to_vec()));
+        &mut |index, bytes| {
+            if let Ok(entry) = serde_json::from_slice::<Entry>(bytes) {
+                items.enter(index, entry, bytes);
             }
-            Ok(Event::ItemStored(stored)) => {
-                items
-                    .stored
-                    .insert(stored.evidence, (stored, bytes.to_vec()));
-            }
-            Ok(Event::ItemFailed(failed)) => items.damaged.extend(failed.evidence),
-            Ok(Event::ItemPreviewed(previewed)) => {
-                if let PreviewOutcome::Made(made) = previewed.outcome {
-                    let key = (previewed.evidence, previewed.part.as_str());
-                    items.previews.insert(key, *made);
-                }
-            }
-            _ => {}
         },
         None,
     )?;
     verified.log_entries = report.size;
     verified.more = report.more;
+    verified.clock_steps = items.clock.steps().to_vec();
     let copies = LogCopies {
         here: source,
         size: report.size,
@@ -227,7 +254,64 @@ fn check_log(
             found.what.push_str(&words);
             ReportedFinding { evidence, ..found }
         }));
-    Ok(())
+    Ok(report)
+}
+
+impl LoggedItems {
+    fn enter(&mut self, index: u64, entry: Entry, bytes: &[u8]) {
+        self.clock.see(index, entry.time);
+        match entry.event {
+            Event::ItemSealed(sealed) => {
+                self.sealed
+                    .insert(sealed.evidence, (sealed, bytes.to_vec()));
+            }
+            Event::ItemStored(stored) => {
+                self.stored
+                    .insert(stored.evidence, (stored, bytes.to_vec()));
+            }
+            Event::ItemFailed(failed) => self.damaged.extend(failed.evidence),
+            Event::ItemPreviewed(previewed) => {
+                if let PreviewOutcome::Made(made) = previewed.outcome {
+                    let key = (previewed.evidence, previewed.part.as_str());
+                    self.previews.insert(key, *made);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How much of its log the station published, as its journal has it. It has to be read before the bucket is.
+pub(super) fn published(config: &Config) -> Option<u64> {
+    let journal = Journal::open_read_only(&config.files.journal()).ok()?;
+    journal.number(PUBLISHED).ok()?
+}
+
+/// The finding that the bucket holds an older checkpoint than this station put there.
+pub(super) fn older(
+    bucket: &Bucket,
+    key: &VerifierKey,
+    published: Option<u64>,
+) -> anyhow::Result<Option<ReportedFinding>> {
+    let Some(published) = published.filter(|size| *size > 0) else {
+        return Ok(None);
+    };
+    let there = match bucket.read("checkpoint")? {
+        Some(note) => match key.open(&String::from_utf8_lossy(&note)) {
+            Ok(checkpoint) => checkpoint.size,
+            // Comparing the copies reports it.
+            Err(_) => return Ok(None),
+        },
+        None => 0,
+    };
+    Ok((there < published).then(|| ReportedFinding {
+        code: "bucket_log_older".into(),
+        evidence: None,
+        what: format!(
+            "the bucket's copy of the log ends at {there} entries, but this station published {published}: an older copy was put there, or it was emptied"
+        ),
+        next_step: "Change nothing in the bucket, find out who else may write there, and call the evidence manager.".into(),
+    }))
 }
 
 /// How the station's copy of the log compares with the bucket's, and the finding if they contradict each other.
@@ -242,12 +326,13 @@ pub(super) fn compare_copies(
     let note = String::from_utf8_lossy(&note).into_owned();
     let (text, wrong) = match compare(local, &note, key) {
         Ok(Standing::Same) => (
-            "the station's copy and the bucket's are the same".to_owned(),
+            "its signed checkpoint is the bucket's, too; of the bucket's copy only that was read"
+                .to_owned(),
             false,
         ),
         Ok(Standing::Ahead { local, other }) => (
             format!(
-                "the station's copy goes on from the bucket's ({local} entries, {other} there)"
+                "it goes on from the bucket's signed checkpoint ({local} entries, {other} there)"
             ),
             false,
         ),
@@ -275,218 +360,4 @@ pub(super) fn compare_copies(
         next_step: "Keep both copies; verify the bucket's with `camdock verify --bucket`, and find out who changed what.".into(),
     });
     Ok((text, found))
-}
-
-fn check_items(
-    bucket: &Arc<Bucket>,
-    key: &VerifierKey,
-    items: &LoggedItems,
-    args: &Args,
-    recipient: Option<&RecipientKey>,
-    verified: &mut VerifyReport,
-) -> anyhow::Result<()> {
-    verified.items_sealed = items.sealed.len();
-    verified.items_stored = items.stored.len();
-    verified.items_waiting = items
-        .sealed
-        .keys()
-        .filter(|id| !items.stored.contains_key(id) && !items.damaged.contains(id))
-        .count();
-    may_read(bucket, items)?;
-    verified.findings.extend(not_taken_again(items));
-    let findings = Mutex::new(Vec::new());
-    let opened = AtomicUsize::new(0);
-    let previews = AtomicUsize::new(0);
-    let stored: Vec<&EvidenceId> = items.stored.keys().collect();
-    let bar = progress(stored.len() as u64, args.json);
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..if args.deep { 2 } else { 8 } {
-            scope.spawn(|| {
-                while let Some(id) = stored.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let item = ItemCheck {
-                        bucket,
-                        key,
-                        id: **id,
-                        items,
-                        recipient,
-                        deep: args.deep,
-                    };
-                    match item.run() {
-                        Ok(checked) => {
-                            opened.fetch_add(usize::from(checked.opened), Ordering::Relaxed);
-                            previews.fetch_add(checked.previews, Ordering::Relaxed);
-                        }
-                        Err((code, what)) => findings.lock().push(ReportedFinding {
-                            code: code.to_owned(),
-                            evidence: Some(**id),
-                            what,
-                            next_step: next_step(code, **id),
-                        }),
-                    }
-                    bar.inc(1);
-                }
-            });
-        }
-    });
-    bar.finish_and_clear();
-    verified.items_opened = opened.into_inner();
-    verified.previews = previews.into_inner();
-    let mut findings = findings.into_inner();
-    let known: BTreeSet<EvidenceId> = items.sealed.keys().copied().collect();
-    let folder = bucket.layout().evidence_folder();
-    for listed in bucket.evidence()? {
-        let id = listed
-            .key
-            .strip_prefix(&folder)
-            .and_then(|rest| rest.split('/').next()?.parse::<EvidenceId>().ok());
-        if id.is_none_or(|id| !known.contains(&id)) {
-            findings.push(ReportedFinding {
-                code: "unknown_object".into(),
-                evidence: id,
-                what: format!(
-                    "the store holds {}, which this station's log does not know",
-                    listed.key.escape_debug()
-                ),
-                next_step:
-                    "Find out who put it there: only this station's credentials should be able to."
-                        .into(),
-            });
-        }
-    }
-    findings.sort();
-    verified.findings.extend(findings);
-    Ok(())
-}
-
-fn next_step(code: &str, id: EvidenceId) -> String {
-    match code {
-        "store_error" => "Check the network, the store and its credentials, then verify again: nothing is known of this item.".into(),
-        "no_key" => {
-            format!("Give --key the private key of one of the recipients: `camdock show {id}` names them.")
-        }
-        _ => format!(
-            "Run `camdock show {id}`, keep the object as it is, call the evidence manager, and dock the camera again if it still holds the file."
-        ),
-    }
-}
-
-/// Items that were damaged on the station and whose recording was not stored as another item either.
-fn not_taken_again(items: &LoggedItems) -> impl Iterator<Item = ReportedFinding> {
-    let lost = items
-        .damaged
-        .iter()
-        .filter(|id| !items.stored.contains_key(id))
-        .filter_map(|id| Some((id, &items.sealed.get(id)?.0)));
-    lost.filter(|(_, sealed)| {
-        !items.stored.keys().any(|other| {
-            items.sealed.get(other).is_some_and(|(again, _)| {
-                (&again.camera, &again.path, again.sha256)
-                    == (&sealed.camera, &sealed.path, sealed.sha256)
-            })
-        })
-    })
-    .map(|(id, sealed)| ReportedFinding {
-        code: "item_damaged".into(),
-        evidence: Some(*id),
-        what: format!(
-            "item {id} ({}) was damaged on the station before it was stored, and was not taken again",
-            sealed.path
-        ),
-        next_step: "Dock its camera again; if the camera no longer has it, keep the station's spool folder and call the evidence manager.".into(),
-    })
-}
-
-/// Credentials that may not read evidence cannot verify it: that is an error, not a finding about an item.
-fn may_read(bucket: &Bucket, items: &LoggedItems) -> anyhow::Result<()> {
-    let Some((stored, _)) = items.stored.values().next() else {
-        return Ok(());
-    };
-    let asked = bucket.head(&stored.key, stored.version_id.as_deref());
-    let Err(error) = asked else { return Ok(()) };
-    let refused = error
-        .chain()
-        .any(|e| matches!(e.downcast_ref(), Some(UploadError::Forbidden { .. })));
-    if refused {
-        return Err(error.context(
-            "these store credentials may not read evidence, so the items were not verified: give `verify_credentials_file` in \
-             [store] credentials with the permissions of config/verify-policy.json, or verify on another machine",
-        ));
-    }
-    Ok(())
-}
-
-fn progress(items: u64, quiet: bool) -> ProgressBar {
-    let bar = if quiet {
-        ProgressBar::hidden()
-    } else {
-        ProgressBar::new(items)
-    };
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} items, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
-}
-
-fn print(verified: &VerifyReport, args: &Args) -> anyhow::Result<Outcome> {
-    let fine = verified.findings.is_empty();
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(verified)?)?;
-    } else {
-        writeln!(out, "custody log: {} entries", verified.log_entries)?;
-        if let Some(copies) = &verified.copies {
-            writeln!(out, "             {copies}")?;
-        }
-        if args.log.is_none() {
-            writeln!(
-                out,
-                "items:       {} sealed, {} stored, {} waiting for the store; {} previews",
-                verified.items_sealed,
-                verified.items_stored,
-                verified.items_waiting,
-                verified.previews
-            )?;
-        }
-        if args.deep {
-            match args.key {
-                Some(_) => writeln!(
-                    out,
-                    "             {} opened; each has the SHA-256 that the log names",
-                    verified.items_opened
-                )?,
-                None => {
-                    writeln!(
-                        out,
-                        "             every stored byte was read; give --key to open them too"
-                    )?;
-                }
-            }
-        }
-        for found in &verified.findings {
-            writeln!(
-                out,
-                "WRONG ({}): {}\n    next: {}",
-                found.code, found.what, found.next_step
-            )?;
-        }
-        if verified.more > 0 {
-            writeln!(out, "… and {} more findings", verified.more)?;
-        }
-        writeln!(
-            out,
-            "{}",
-            match (fine, args.log.is_none()) {
-                (true, true) => "verified: everything is there and unaltered",
-                (true, false) =>
-                    "verified: this copy of the log is whole and unaltered; items are checked where the store can be reached",
-                (false, _) => "NOT verified: see above",
-            }
-        )?;
-    }
-    Ok(if fine {
-        Outcome::Fine
-    } else {
-        Outcome::VerificationFailed
-    })
 }

@@ -28,6 +28,8 @@ use crate::model::{Sha256Digest, StationName};
 
 const PEM_BYTES_MAX: u64 = 64 << 10;
 const RECIPIENTS_MAX: usize = 32;
+/// Without these, nothing in the store can be found.
+const NEEDED_TO_READ: [&str; 2] = ["name", "bucket"];
 const YEAR_SECONDS: f64 = 365.0 * 86_400.0;
 
 /// Collects errors with their lines.
@@ -35,6 +37,8 @@ struct Check<'a> {
     path: &'a Path,
     text: &'a str,
     problems: Vec<ConfigError>,
+    /// Nothing is to be taken, only the store read.
+    reading: bool,
 }
 
 impl Check<'_> {
@@ -55,6 +59,9 @@ impl Check<'_> {
     }
 
     fn missing(&mut self, key: &'static str, fix: &'static str) {
+        if self.reading && !NEEDED_TO_READ.contains(&key) {
+            return;
+        }
         self.problems.push(ConfigError::Missing {
             file: self.path.to_owned(),
             key,
@@ -121,10 +128,12 @@ pub(super) fn config(
     text: &str,
     merged: Merged,
     warnings: &mut Vec<String>,
+    reading: bool,
 ) -> Result<Config, ConfigError> {
     let mut check = Check {
         path,
         text,
+        reading,
         problems: Vec::new(),
     };
     let files = StationFiles::new(

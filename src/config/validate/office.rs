@@ -23,6 +23,7 @@ pub fn office(
     let mut check = Check {
         path,
         text,
+        reading: false,
         problems: Vec::new(),
     };
     let raw = &merged.office;

@@ -7,7 +7,7 @@ use super::bay_display::BayDisplay;
 use crate::durable;
 use crate::failpoint::reached;
 use crate::ingest::control::JobControl;
-use crate::ingest::events::{session_docked, session_undocked};
+use crate::ingest::events::{EndReason, session_docked};
 use crate::ingest::{IngestError, Shared, now};
 use crate::journal::{InventoryCounts, SessionEnd, SessionRow, StalePull};
 use crate::metrics;
@@ -22,6 +22,8 @@ pub(super) struct DockSession {
     pub control: Arc<JobControl>,
     /// See [`super::Job::anonymous`].
     pub anonymous: bool,
+    /// See [`super::Job::at_start`].
+    pub at_start: bool,
 }
 
 impl DockSession {
@@ -76,7 +78,7 @@ impl DockSession {
                 self.shared.journal.begin_session(&self.row)?;
                 noted = true;
             }
-            self.log(session_docked(&self.row, condition.clone()))
+            self.log(session_docked(&self.row, condition.clone(), self.at_start))
         })?;
         reached!("session: docked");
         tracing::info!(
@@ -120,16 +122,16 @@ impl DockSession {
     pub fn end(
         &self,
         display: &BayDisplay,
-        reason: &str,
+        reason: &EndReason,
         complete: bool,
         missing_count: u64,
     ) -> Result<(), IngestError> {
         let missing = self.shared.journal.missing(self.row.id, 100)?;
-        let undocked = session_undocked(&self.row, complete, reason, missing, missing_count);
+        let ended = reason.event(&self.row, complete, missing, missing_count);
         let mut logged = false;
         self.insist(display, || {
             if !logged {
-                self.log(undocked.clone())?;
+                self.log(ended.clone())?;
                 logged = true;
             }
             reached!("session: undocked");
@@ -147,8 +149,8 @@ impl DockSession {
     }
 
     /// Why the session ends.
-    pub fn reason(&self) -> String {
-        let left = self.control.left();
-        left.unwrap_or_else(|| "the station stops".into())
+    pub fn reason(&self) -> EndReason {
+        let stopped = || EndReason::Unwatched("the station stops".into());
+        self.control.left().map_or_else(stopped, EndReason::Left)
     }
 }

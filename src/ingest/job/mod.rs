@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::control::{JobControl, JobEnd};
+use super::events::EndReason;
 use super::pull::PullTools;
 use super::state::{EMPTY_NEXT_STEP, Phase, Silence};
 use super::wiping::Wiping;
@@ -37,6 +38,9 @@ const RESCAN: Duration = Duration::from_secs(30);
 /// So many failures in a row are no passing trouble.
 const FAILURES_LAST: u32 = 3;
 
+/// A camera whose own access says that it is gone.
+const REMOVED: &str = "the camera was removed";
+
 pub struct Job {
     pub shared: Arc<Shared>,
     pub session: SessionRow,
@@ -44,6 +48,8 @@ pub struct Job {
     pub control: Arc<JobControl>,
     /// Another docked camera claims the same serial, or there is none: match nothing with what is held.
     pub anonymous: bool,
+    /// It was docked already when the station started: nobody saw when it was docked.
+    pub at_start: bool,
     /// `None`: nothing is ever deleted from this camera.
     pub wiping: Option<Wiping>,
 }
@@ -77,6 +83,9 @@ impl Job {
                 StepEnd::Over => break,
             }
         }
+        if !camera.still_there() {
+            run.session.control.leave(REMOVED);
+        }
         run.end()
     }
 
@@ -90,6 +99,7 @@ impl Job {
             row: self.session,
             control: self.control,
             anonymous: self.anonymous,
+            at_start: self.at_start,
         });
         let run = Run {
             intake: Intake::new(Arc::clone(&session)),
@@ -142,7 +152,7 @@ impl Run {
         };
         if !camera.still_there() {
             self.session.wait(Duration::from_secs(3));
-            self.session.control.leave("the camera was removed");
+            self.session.control.leave(REMOVED);
             return StepEnd::Over;
         }
         self.failures += 1;
@@ -294,7 +304,7 @@ impl Run {
         let complete = missing == 0 && settled && !silent;
         let mut reason = self.session.reason();
         if silent {
-            reason.push_str("; it showed no files, which may not be true");
+            reason.add("; it showed no files, which may not be true");
         }
         self.session
             .end(&self.display, &reason, complete, missing)?;
@@ -313,7 +323,19 @@ impl Run {
     }
 }
 
-fn report_end(reason: &str, settled: bool, complete: bool, missing: u64) {
+fn report_end(reason: &EndReason, settled: bool, complete: bool, missing: u64) {
+    let reason = match reason {
+        EndReason::Left(reason) => reason,
+        EndReason::Unwatched(reason) => {
+            tracing::info!(
+                reason,
+                complete,
+                missing,
+                "the session ends while its camera is docked"
+            );
+            return;
+        }
+    };
     if complete {
         tracing::info!(reason, "camera left; nothing is missing");
     } else if settled && missing == 0 {

@@ -30,6 +30,12 @@ pub(super) const CODES: &[Code] = &[
         "Ask the officer whether recordings were deleted or taken elsewhere, and explain the gap with `camdock audit accept`.",
     ),
     code(
+        "gap_object_covered",
+        EvidenceManager,
+        "The store has an object as the custody log says, but a newer version or a delete marker covers it.",
+        "Change nothing in the bucket, run `camdock verify --deep`, keep its output, and call the evidence manager.",
+    ),
+    code(
         "gap_object_missing",
         EvidenceManager,
         "The custody log says that an object was stored, but the store does not have it.",

@@ -18,6 +18,12 @@ pub(super) const CODES: &[Code] = &[
         VERIFY,
     ),
     code(
+        "anchor_covered",
+        EvidenceManager,
+        "Something lies over a checkpoint that was written once, or it was deleted.",
+        "Change nothing in the bucket, and call the evidence manager.",
+    ),
+    code(
         "bad_signature",
         EvidenceManager,
         "The signature of the custody log's checkpoint is wrong.",
@@ -28,6 +34,12 @@ pub(super) const CODES: &[Code] = &[
         EvidenceManager,
         "The bucket no longer holds this station's log, so all of it is published again.",
         "Find out who emptied the bucket, and run `camdock verify`: it names every item that is gone.",
+    ),
+    code(
+        "bucket_log_older",
+        EvidenceManager,
+        "The bucket's copy of this station's log is older than what the station published.",
+        "Find out who put an old copy there, run `camdock verify`, and keep its output.",
     ),
     code(
         "copies_differ",
@@ -166,5 +178,11 @@ pub(super) const CODES: &[Code] = &[
         EvidenceManager,
         "The custody log was cut short.",
         VERIFY,
+    ),
+    code(
+        "time_backwards",
+        EvidenceManager,
+        "Entries of the custody log are dated before an earlier one.",
+        "Find out whether the station's clock was set back then; `camera.docked` says whether it was synchronised.",
     ),
 ];

@@ -21,6 +21,12 @@ pub(super) const CODES: &[Code] = &[
         CHANGE_NOTHING,
     ),
     code(
+        "item_cut",
+        EvidenceManager,
+        "The store holds a receipt that this station signed, and the log does not name its item.",
+        "Keep both the log and the bucket as they are, and call the evidence manager.",
+    ),
+    code(
         "manifest_altered",
         EvidenceManager,
         "An item's manifest differs from its entry in the custody log.",

@@ -8,13 +8,13 @@ mod session;
 mod unlock;
 mod unlock_retry;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::camera::unlock::Attempts;
 use crate::config::{AcceptUnknown, Config, Profiles, Roster};
-use crate::dock::Target;
+use crate::dock::{LeftReason, Target};
 use crate::ingest::{JobControl, Shared, WipeMeans};
 use crate::metrics;
 use crate::model::{BayName, BayStatus, BayView, CameraRefused, Event, Explain as _, UsbDevice};
@@ -46,8 +46,8 @@ pub struct Docking {
     jobs: HashMap<BayName, CameraThread>,
     /// Of cameras that have left.
     ending: Vec<JoinHandle<()>>,
-    /// Bays whose camera is being mounted or unlocked.
-    awaited: HashSet<BayName>,
+    /// Bays whose camera is being mounted or unlocked, and whether it was there when the station started.
+    awaited: HashMap<BayName, bool>,
     pending_unlocks: Arc<PendingUnlocks>,
     /// Passwords that cameras have refused.
     attempts: Arc<Attempts>,
@@ -61,7 +61,7 @@ impl Docking {
             shared,
             jobs: HashMap::new(),
             ending: Vec::new(),
-            awaited: HashSet::new(),
+            awaited: HashMap::new(),
             pending_unlocks: Arc::default(),
             attempts: Arc::default(),
             refusals: Arc::default(),
@@ -70,20 +70,27 @@ impl Docking {
     }
 
     /// A USB disk that is still being mounted.
-    pub fn plugged(&mut self, bay: BayName) {
-        self.end(&bay, "another camera took its place");
+    pub fn plugged(&mut self, bay: BayName, at_start: bool) {
+        self.end(&bay, LeftReason::Replaced);
         show_reading(&self.shared, &bay);
-        self.awaited.insert(bay);
+        self.awaited.insert(bay, at_start);
     }
 
     /// A locked camera: unlocks it. It then comes back in the same bay as a camera that can be read, or leaves.
-    pub fn locked(&mut self, bay: BayName, device: UsbDevice, profile: &str, rules: IntakeRules) {
-        self.end(&bay, "another camera took its place");
+    pub fn locked(
+        &mut self,
+        bay: BayName,
+        device: UsbDevice,
+        profile: &str,
+        at_start: bool,
+        rules: IntakeRules,
+    ) {
+        self.end(&bay, LeftReason::Replaced);
         let Some(profile) = rules.profiles.get(profile).map(Arc::clone) else {
             return;
         };
         show_reading(&self.shared, &bay);
-        self.awaited.insert(bay.clone());
+        self.awaited.insert(bay.clone(), at_start);
         let number = self.pending_unlocks.expect(&bay);
         let (shared, pending_unlocks, attempts, refusals) = (
             Arc::clone(&self.shared),
@@ -115,9 +122,16 @@ impl Docking {
         });
     }
 
-    pub fn arrived(&mut self, bay: BayName, target: Target, profile: String, rules: IntakeRules) {
-        self.end(&bay, "another camera took its place");
-        self.awaited.remove(&bay);
+    pub fn arrived(
+        &mut self,
+        bay: BayName,
+        target: Target,
+        profile: String,
+        at_start: bool,
+        rules: IntakeRules,
+    ) {
+        self.end(&bay, LeftReason::Replaced);
+        let at_start = self.awaited.remove(&bay).unwrap_or(at_start);
         let control = Arc::new(JobControl::default());
         let (shared, session_control, name) =
             (Arc::clone(&self.shared), Arc::clone(&control), bay.clone());
@@ -129,6 +143,7 @@ impl Docking {
                 target: &target,
                 profile: &profile,
                 unlocked,
+                at_start,
             };
             session::run(
                 &shared,
@@ -171,15 +186,15 @@ impl Docking {
         }
     }
 
-    pub fn left(&mut self, bay: &BayName, reason: &str) {
+    pub fn left(&mut self, bay: &BayName, reason: LeftReason) {
         self.awaited.remove(bay);
         self.pending_unlocks.take(bay);
         self.end(bay, reason);
     }
 
-    fn end(&mut self, bay: &BayName, reason: &str) {
+    fn end(&mut self, bay: &BayName, reason: LeftReason) {
         if let Some(camera) = self.jobs.remove(bay) {
-            camera.control.leave(reason);
+            camera.control.leave(&reason.to_string());
             self.ending.push(camera.thread);
         }
         self.shared.bays.clear(bay);
@@ -187,7 +202,7 @@ impl Docking {
 
     pub fn refused(&mut self, bay: &BayName, reason: &str) {
         self.awaited.remove(bay);
-        self.end(bay, "it was refused");
+        self.end(bay, LeftReason::Replaced);
         refuse(
             &self.shared,
             &self.refusals,
@@ -220,7 +235,7 @@ impl Docking {
                 || camera.thread.is_finished()
                 || given_up(bay)
         });
-        jobs && self.awaited.iter().all(given_up)
+        jobs && self.awaited.keys().all(given_up)
     }
 
     /// A docked camera waits for room in the spool, or for a person.
@@ -239,10 +254,12 @@ impl Docking {
             .any(|camera| camera.control.to_wipe() && !camera.thread.is_finished())
     }
 
-    /// Ends every session and waits for the threads. Blocks.
-    pub fn stop(&mut self, reason: &str) {
+    /// Ends every session and waits for the threads; [`Shared::stop`] is set already. Blocks.
+    ///
+    /// No camera is told that it left: nobody saw that.
+    pub fn stop(&mut self) {
         for (_, camera) in self.jobs.drain() {
-            camera.control.leave(reason);
+            camera.control.touch();
             self.ending.push(camera.thread);
         }
         for thread in self.ending.drain(..) {

@@ -20,6 +20,8 @@ pub(super) struct Arrival<'a> {
     pub profile: &'a str,
     /// Facts from the unlock step, if there was one.
     pub unlocked: Option<UnlockReport>,
+    /// It was docked already when the station started.
+    pub at_start: bool,
 }
 
 /// Recognises the camera, then runs its session to the end. Blocks.
@@ -102,6 +104,7 @@ pub(super) fn run(
         camera,
         control,
         anonymous,
+        at_start: arrival.at_start,
         wiping,
     };
     if let Err(error) = job.run() {

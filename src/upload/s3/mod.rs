@@ -8,6 +8,7 @@ mod failure;
 mod locking;
 mod reading;
 mod server_clock;
+mod versions;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -10,6 +10,9 @@ function preferredLanguage() {
     return [requested, kept, document.documentElement.lang, "en"].find((l) => l in LANGUAGES);
 }
 
+// The reader's own way to write numbers and dates within the page's language: `en-GB` for a British browser.
+export const locale = () => navigator.languages.find((l) => l.split("-")[0] === language) ?? language;
+
 function lookUp(key) {
     let at = texts;
     for (const part of key.split(".")) at = at && typeof at === "object" ? at[part] : undefined;
@@ -73,13 +76,13 @@ export async function languages(then) {
     await choose(preferredLanguage(), false);
 }
 
-export const number = (n) => new Intl.NumberFormat(language).format(n);
+export const number = (n) => new Intl.NumberFormat(locale()).format(n);
 
 export function bytes(n) {
     let unit = 0;
     while (n >= 1000 && unit < 5) { n /= 1000; unit += 1; }
     const digits = unit > 0 && n < 100 ? 1 : 0;
-    const shown = new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(n);
+    const shown = new Intl.NumberFormat(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(n);
     return `${shown} ${["B", "kB", "MB", "GB", "TB", "PB"][unit]}`;
 }
 

@@ -1,5 +1,5 @@
 // The evidence managers' page. It changes nothing. The search is in the page's address, so it can be bookmarked and shared.
-import { bytes, element, language, languages, number, text, translated } from "./common.js";
+import { bytes, element, languages, locale, number, text, translated } from "./common.js";
 
 const $ = (id) => document.getElementById(id);
 const form = $("form");
@@ -11,7 +11,10 @@ let problems = null;
 let counted = null;
 let opened = null;
 
-const time = (given) => (given ? new Date(given).toLocaleString(language, { dateStyle: "medium", timeStyle: "medium" }) : "–");
+const time = (given) => (given ? new Date(given).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "medium" }) : "–");
+
+// Days are those of UTC.
+const dayOf = (day) => new Date(`${day}T00:00:00Z`).toLocaleDateString(locale(), { dateStyle: "medium", timeZone: "UTC" });
 
 async function ask(path) {
     try {
@@ -59,15 +62,36 @@ function mark(item) {
     return item.state === "pulling" ? "reading" : "secured";
 }
 
-function row(item) {
-    const kind = mark(item);
-    const open = element("button", { type: "button" }, item.path);
+function opener(item) {
+    const open = element("button", { type: "button", "data-open": item.evidence }, item.path);
     open.addEventListener("click", () => show(item.evidence));
+    return open;
+}
+
+// Camera, docking and name without its ending: what a recording has in common with its sidecars.
+const recordingOf = (item) => JSON.stringify([item.camera, item.docked, item.path.replace(/\.[^./]*$/, "")]);
+
+// Each recording with the sidecars that are shown, too; a sidecar that is in another state of decision stands alone.
+function recordings(items) {
+    const leads = new Map(items.filter((item) => item.kind === "video").map((item) => [recordingOf(item), { item, sidecars: [] }]));
+    const rows = [];
+    for (const item of items) {
+        const lead = leads.get(recordingOf(item));
+        if (item.kind === "sidecar" && lead && mark(lead.item) === mark(item) && lead.item.decision === item.decision) lead.sidecars.push(item);
+        else rows.push(lead?.item === item ? lead : { item, sidecars: [] });
+    }
+    return rows;
+}
+
+function row({ item, sidecars }) {
+    const kind = mark(item);
+    const open = opener(item);
+    const flag = item.flagged ? element("span", { class: "flag" }, `⚑ ${text("evidence.flagged")}`) : null;
     const states = [element("span", { class: "mark", "data-mark": kind }, text(`evidence.states.${kind}`))];
     if (item.decision) states.push(element("div", {}, text(`evidence.decision.${item.decision}`)));
     return element("tr", { "data-evidence": item.evidence },
         element("td", {}, ...states),
-        element("td", {}, open, item.quarantine && !item.decision ? element("div", {}, quarantine(item.quarantine)) : null),
+        element("td", {}, open, flag, ...sidecars.map((sidecar) => element("div", { class: "sidecar" }, opener(sidecar))), item.quarantine && !item.decision ? element("div", {}, quarantine(item.quarantine)) : null),
         element("td", { class: "number" }, bytes(item.bytes)),
         element("td", {}, time(item.camera_time)),
         element("td", {}, item.officer ?? "–"),
@@ -75,7 +99,7 @@ function row(item) {
 }
 
 function draw() {
-    $("rows").replaceChildren(...shown.map(row));
+    $("rows").replaceChildren(...recordings(shown).map(row));
     $("more").hidden = !next;
     if (counted) {
         $("count").textContent = text(counted.more ? "evidence.count_more" : "evidence.count", { n: number(counted.n), shown: number(shown.length) });
@@ -112,7 +136,8 @@ function describe(entry) {
     const { what, english } = wiped?.reason ? { english: wiped.reason } : reasonOf(entry);
     const values = { ...data, code: data.code ?? wiped?.code, reason: what, camera, officer, size: bytes(data.size ?? 0), count: number(data.missing_count ?? 0), modified: time(data.modified) };
     let key = entry.event;
-    if (key === "camera.undocked") key += data.complete ? ".complete" : ".early";
+    if (key === "camera.undocked" || key === "session.ended") key += data.complete ? ".complete" : ".early";
+    if (key === "camera.docked" && data.at_start) key = "camera.found";
     if (key === "item.previewed") key += `.${data.outcome}.${data.part}`;
     if (key === "camera.wiped") key += data.stage === "begun" ? ".begun" : !wiped ? ".other" : wiped.wiped ? ".deleted" : ".left";
     if (key === "operator.action") key += `.${data.action}`;
@@ -136,7 +161,7 @@ function reasonOf(entry) {
 }
 
 function moment(entry) {
-    const bad = ["item.quarantined", "item.failed"].includes(entry.event) || (entry.event === "camera.undocked" && !entry.data.complete);
+    const bad = ["item.quarantined", "item.failed"].includes(entry.event) || (["camera.undocked", "session.ended"].includes(entry.event) && !entry.data.complete);
     return element("li", { class: bad ? "bad" : "" },
         element("time", { datetime: entry.time }, `${time(entry.time)} · ${text("evidence.entry", { n: number(entry.entry) })}`),
         ...describe(entry),
@@ -161,6 +186,7 @@ function drawItem() {
     fact("state", text(`evidence.states.${mark(item)}`));
     if (item.quarantine) fact("quarantine", element("div", {}, quarantine(item.quarantine), ...logged(translated(null, item.quarantine).english)));
     fact("decided", item.decision && text(`evidence.decision.${item.decision}`));
+    fact("flagged", item.flagged && text("evidence.flagged"));
     fact("officer", item.officer);
     fact("camera", item.camera ?? text("evidence.unknown_camera"));
     fact("bay", item.bay);
@@ -206,7 +232,7 @@ function drawDays() {
             const bad = ["missing", "interrupted"].includes(name) && day[name] > 0;
             return element("td", bad ? { class: "bad" } : {}, bad ? `⚠ ${number(day[name])}` : number(day[name]));
         });
-        return element("tr", {}, element("td", {}, day.day), element("td", {}, day.camera ?? text("evidence.unknown_camera")), element("td", {}, day.officers || "–"), ...cells);
+        return element("tr", {}, element("td", {}, dayOf(day.day)), element("td", {}, day.camera ?? text("evidence.unknown_camera")), element("td", {}, day.officers || "–"), ...cells);
     }));
     const range = new URLSearchParams(new FormData($("day-form")));
     for (const format of ["csv", "json"]) $(`days-${format}`).href = `/export/completeness?${new URLSearchParams([...range, ["format", format]])}`;

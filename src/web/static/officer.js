@@ -1,5 +1,5 @@
 // The officers' page. It never shows a state that the station has not confirmed within the last seconds.
-import { bytes, element, has, icon, language, languages, number, text } from "./common.js";
+import { bytes, element, has, icon, language, languages, locale, number, text } from "./common.js";
 
 const SILENCE = 4000; // milliseconds; the station sends something at least every 1.5 s
 const main = document.getElementById("bays");
@@ -18,7 +18,7 @@ function left(seconds) {
     if (seconds < 90) return text("officer.left_soon");
     const minutes = Math.round(seconds / 60);
     if (minutes < 90) return text("officer.left_minutes", { n: number(minutes) });
-    return text("officer.left_hours", { n: new Intl.NumberFormat(language, { maximumFractionDigits: 1 }).format(minutes / 60) });
+    return text("officer.left_hours", { n: new Intl.NumberFormat(locale(), { maximumFractionDigits: 1 }).format(minutes / 60) });
 }
 
 // The station describes the exact problem in English; other languages have one text for each code.
@@ -30,15 +30,18 @@ function problem(bay, kind) {
 
 function tile(bay) {
     const state = fresh ? bay.state : "unknown";
+    // Everything on it was taken; what is left to decide is no matter of the officer who waits.
+    const free = state === "needs_attention" && bay.code === "quarantine";
+    const headline = free ? "in_quarantine" : state;
     const id = `bay-${encodeURIComponent(bay.bay)}`;
     const people = [];
     if (bay.officer) people.push(text("officer.officer", { name: bay.officer }));
     if (bay.camera) people.push(bay.camera.split("/").slice(1).join("/"));
-    const node = element("article", { class: "tile", "data-state": state, "aria-labelledby": `${id}-name ${id}-state`, "data-bay": bay.bay },
+    const node = element("article", { class: "tile", "data-state": state, "aria-labelledby": `${id}-name ${id}-state`, "data-bay": bay.bay, ...(free ? { "data-free": "" } : {}) },
         element("div", { class: "who" },
             element("h2", { class: "bay", id: `${id}-name` }, element("span", { class: "off-screen" }, `${text("officer.bay")} `), bay.bay),
             element("div", { class: "person" }, people.join(" · "))),
-        element("div", { class: "state" }, icon(state), element("span", { id: `${id}-state` }, text(`state.${state}`))));
+        element("div", { class: "state" }, icon(free ? "safe_to_remove" : state), element("span", { id: `${id}-state` }, text(`state.${headline}`))));
     const add = (kind, words) => words && node.append(element("p", { class: kind }, words));
     if (state === "reading") {
         const listing = bay.files_total === 0;
@@ -169,7 +172,7 @@ setInterval(() => {
         lastMessage = performance.now();
         if (texts) listen();
     }
-    document.getElementById("clock").textContent = new Date().toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
+    document.getElementById("clock").textContent = new Date().toLocaleTimeString(locale(), { hour: "2-digit", minute: "2-digit" });
 }, 500);
 document.getElementById("full").addEventListener("click", () => {
     if (document.fullscreenElement) document.exitFullscreen();

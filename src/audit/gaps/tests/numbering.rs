@@ -197,3 +197,43 @@ fn an_absurdly_wide_gap_costs_nothing() {
     let names = ["D/A1.MP4", "D/A2.MP4", "D/A3.MP4", "D/A999999999999.MP4"];
     assert_eq!(missing(&names), ["D/A#:4-999999999998"]);
 }
+
+#[test]
+fn the_more_is_missing_the_more_is_said() {
+    let of = |numbers: &[u32]| {
+        let names: Vec<String> = numbers.iter().map(|n| format!("D/A{n:04}.MP4")).collect();
+        missing(&names.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    assert_eq!(of(&[1, 2, 5]), ["D/A#:0003-0004"]);
+    assert_eq!(of(&[1, 2, 5, 10]), ["D/A#:0003-0004", "D/A#:0006-0009"]);
+    assert_eq!(of(&[1, 2, 50, 90, 120]).len(), 3);
+}
+
+#[test]
+fn chapters_of_one_recording_are_not_recordings() {
+    let whole = [
+        "D/GX010044.MP4",
+        "D/GX010045.MP4",
+        "D/GX020045.MP4",
+        "D/GX030045.MP4",
+        "D/GX010046.MP4",
+    ];
+    assert_eq!(missing(&whole), [""; 0]);
+    let holes = [
+        "D/GX010044.MP4",
+        "D/GX010045.MP4",
+        "D/GX030045.MP4",
+        "D/GX010047.MP4",
+        "D/GX020048.MP4",
+    ];
+    let found = ["D/GX#0045:02", "D/GX#0048:01", "D/GX#:0046"];
+    assert_eq!(missing(&holes), found);
+    let older = [
+        "D/GOPR0001.MP4",
+        "D/GP010001.MP4",
+        "D/GP020001.MP4",
+        "D/GOPR0002.MP4",
+        "D/GOPR0004.MP4",
+    ];
+    assert_eq!(missing(&older), ["D/GOPR#:0003"]);
+}

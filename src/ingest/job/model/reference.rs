@@ -8,7 +8,7 @@ use super::store::MemoryStore;
 use crate::durable;
 use crate::ingest::Spool;
 use crate::model::{
-    BayStatus, BayView, CameraId, CameraUndocked, Entry, Event, EvidenceId, HeldFile, ItemSealed,
+    BayStatus, BayView, CameraId, DockSessionEnd, Entry, Event, EvidenceId, HeldFile, ItemSealed,
     SessionId, Sha256Digest, SourcePath,
 };
 
@@ -140,7 +140,15 @@ impl Reference {
                         "another camera docked"
                     );
                 }
-                Event::CameraUndocked(undocked) => self.undocked(session, undocked)?,
+                Event::CameraUndocked(end) => {
+                    let device = self.docked(session)?.device;
+                    promise!(
+                        !devices[device].present,
+                        "a camera that is docked is said to have left"
+                    );
+                    self.session_ended(session, end)?;
+                }
+                Event::SessionEnded(end) => self.session_ended(session, end)?,
                 Event::InventoryTaken(taken) => {
                     let docked = self.docked(session)?;
                     for file in taken.files {
@@ -240,28 +248,28 @@ impl Reference {
         found.map(|(evidence, _)| *evidence)
     }
 
-    fn undocked(&mut self, id: SessionId, undocked: CameraUndocked) -> Verdict {
+    fn session_ended(&mut self, id: SessionId, end: DockSessionEnd) -> Verdict {
         let docked = self.docked(id)?;
         let (named, failed) = (docked.named.clone(), docked.failed.clone());
-        let count = undocked.missing_count;
+        let count = end.missing_count;
         promise!(
-            count >= undocked.missing.len() as u64 && undocked.complete <= (count == 0),
+            count >= end.missing.len() as u64 && end.complete <= (count == 0),
             "a session ends complete, with {count} files missing"
         );
         for (path, version) in named {
             let taken = self.held_by(id, &path, version).is_some();
             promise!(
-                taken || undocked.missing.contains(&path),
-                "{path} is neither taken nor called missing when its camera leaves"
+                taken || end.missing.contains(&path),
+                "{path} is neither taken nor called missing when its session ends"
             );
             promise!(
-                taken || !undocked.complete,
+                taken || !end.complete,
                 "a session is called complete without {path}, {failed:?}"
             );
         }
         let docked = self.docked(id)?;
         docked.ended = true;
-        docked.missing = undocked.missing;
+        docked.missing = end.missing;
         Ok(())
     }
 

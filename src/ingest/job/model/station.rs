@@ -359,6 +359,7 @@ impl<'a> Station<'a> {
             camera: self.harness.borrow().cameras.camera(device),
             control: Arc::new(JobControl::default()),
             wiping: None,
+            at_start: false,
         };
         let (mut run, mut camera) = job.open();
         // Only a stop ends the attempts, and then the session.

@@ -1,0 +1,191 @@
+//! The report of `camdock verify`: what was looked at, what was not, and what is wrong.
+
+use std::io::Write as _;
+
+use serde::Serialize;
+
+use crate::audit::{ClockStep, LogFinding};
+use crate::cli::Outcome;
+use crate::model::EvidenceId;
+
+/// The code of entries that are dated before an earlier one.
+pub const TIME_BACKWARDS: &str = "time_backwards";
+
+/// What was verified, and every finding.
+#[derive(Debug, Default, Serialize)]
+pub struct VerifyReport {
+    pub log_entries: u64,
+    /// How the station's copy of the log compares with the bucket's.
+    pub copies: Option<String>,
+    pub anchors: AnchorCounts,
+    /// Runs of entries that are dated before an earlier one: no finding, because clocks are set.
+    pub clock_steps: Vec<ClockStep>,
+    /// Only a copy of the log was verified, and no store asked.
+    pub log_only: bool,
+    pub items_sealed: usize,
+    pub items_stored: usize,
+    /// Sealed on the station, not yet in the store.
+    pub items_waiting: usize,
+    /// Every byte of them was read back from the store.
+    pub items_read: usize,
+    pub items_opened: usize,
+    /// Storyboards and preview videos in the store.
+    pub previews: usize,
+    pub findings: Vec<ReportedFinding>,
+    /// Findings of the log beyond those listed.
+    pub more: u64,
+    /// What could not be looked at. An absent answer is no finding.
+    pub unchecked: Vec<ReportedFinding>,
+}
+
+/// How many signed checkpoints outside of the log were compared with it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct AnchorCounts {
+    /// Given with `--since`.
+    pub kept: usize,
+    /// Below `checkpoints/` in the bucket.
+    pub locked: usize,
+    /// In the items' receipts.
+    pub receipts: usize,
+}
+
+impl AnchorCounts {
+    pub const fn total(self) -> usize {
+        self.kept + self.locked + self.receipts
+    }
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReportedFinding {
+    pub code: String,
+    pub evidence: Option<EvidenceId>,
+    pub what: String,
+    pub next_step: String,
+}
+
+impl ReportedFinding {
+    /// A finding about the log itself.
+    pub fn of_log(finding: &LogFinding) -> Self {
+        Self {
+            code: finding.label().to_owned(),
+            evidence: None,
+            what: finding.to_string(),
+            next_step: finding.next_step().to_owned(),
+        }
+    }
+}
+
+impl VerifyReport {
+    pub fn print(&self, json: bool) -> anyhow::Result<Outcome> {
+        let mut out = std::io::stdout().lock();
+        if json {
+            writeln!(out, "{}", serde_json::to_string_pretty(self)?)?;
+        } else {
+            self.print_text(&mut out)?;
+        }
+        Ok(if self.findings.is_empty() {
+            Outcome::Fine
+        } else {
+            Outcome::VerificationFailed
+        })
+    }
+
+    fn print_text(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        writeln!(
+            out,
+            "custody log: {} entries, each of them read",
+            self.log_entries
+        )?;
+        if let Some(copies) = &self.copies {
+            writeln!(out, "             {copies}")?;
+        }
+        let AnchorCounts {
+            kept,
+            locked,
+            receipts,
+        } = self.anchors;
+        writeln!(
+            out,
+            "anchors:     {} signed checkpoints were compared with it: {locked} locked ones in the bucket, {receipts} in receipts, {kept} kept elsewhere",
+            self.anchors.total()
+        )?;
+        if !self.log_only {
+            writeln!(
+                out,
+                "items:       {} sealed, {} stored, {} waiting for the store; {} previews",
+                self.items_sealed, self.items_stored, self.items_waiting, self.previews
+            )?;
+            writeln!(
+                out,
+                "             {} read back whole, {} opened",
+                self.items_read, self.items_opened
+            )?;
+        }
+        for step in &self.clock_steps {
+            writeln!(
+                out,
+                "NOTE ({TIME_BACKWARDS}): {step}: the station's clock was set back, or they were entered late"
+            )?;
+        }
+        for found in &self.findings {
+            writeln!(
+                out,
+                "WRONG ({}): {}\n    next: {}",
+                found.code, found.what, found.next_step
+            )?;
+        }
+        if self.more > 0 {
+            writeln!(out, "… and {} more findings", self.more)?;
+        }
+        for missed in &self.unchecked {
+            writeln!(
+                out,
+                "NOT CHECKED ({}): {}\n    next: {}",
+                missed.code, missed.what, missed.next_step
+            )?;
+        }
+        writeln!(out, "{}", self.verdict())
+    }
+
+    /// Says no more than what was looked at.
+    fn verdict(&self) -> String {
+        if !self.findings.is_empty() {
+            return "NOT verified: see above".into();
+        }
+        let mut said = vec![match self.anchors.total() {
+            0 => "the log is whole and as it was signed last; no older checkpoint was there to compare it with".to_owned(),
+            _ => "the log is whole, and goes on from every checkpoint that was found".to_owned(),
+        }];
+        if self.log_only {
+            said.push("no store was asked, so no item was looked at".into());
+        } else if !self.unchecked.is_empty() {
+            said.push("NOT everything could be looked at: see above".into());
+        } else if self.items_stored == 0 {
+            said.push("nothing is stored yet, so no item was looked at".into());
+        } else {
+            said.push(format!(
+                "each of the {} stored items is in the store with the size and the checksum of the log",
+                self.items_stored
+            ));
+            if self.items_read < self.items_stored {
+                said.push(format!(
+                    "the store says so of {}, whose bytes were not read (--deep does)",
+                    self.items_stored - self.items_read
+                ));
+            }
+            if self.items_opened > 0 {
+                said.push(format!(
+                    "{} were opened and have the SHA-256 of the log",
+                    self.items_opened
+                ));
+            }
+        }
+        if self.items_waiting > 0 {
+            said.push(format!(
+                "{} items wait on the station and were not looked at",
+                self.items_waiting
+            ));
+        }
+        format!("verified: {}", said.join("; "))
+    }
+}
