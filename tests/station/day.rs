@@ -235,7 +235,7 @@ impl Day {
                 Event::ItemQuarantined(item) => panic!("in quarantine: {item:?}"),
                 Event::ItemFailed(item) => panic!("failed: {item:?}"),
                 Event::CameraUndocked(left) | Event::SessionEnded(left) => {
-                    named.extend(left.camera.map(|c| c.to_string()))
+                    named.extend(left.camera.map(|c| c.to_string()));
                 }
                 _ => {}
             }
