@@ -48,7 +48,7 @@ pub use verify::{Standing, compare, verify_log};
 #[cfg(test)]
 pub(crate) use wipe::proof_desk;
 pub use wipe::{WipeTrust, prove};
-pub use witness::{AddCheckpoint, Growth, WitnessKey, growth, has_grown};
+pub use witness::{AddCheckpoint, LogGrowth, WitnessKey, growth, has_grown};
 pub use writer::{Committed, LogHandle};
 
 /// Whether `key` is a tile or an entry bundle that never changes any more.

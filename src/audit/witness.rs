@@ -157,7 +157,7 @@ pub fn has_grown(old: Option<&Checkpoint>, new: &Checkpoint, proof: &[Hash]) -> 
 
 /// How a log stands to an older signed checkpoint of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Growth {
+pub enum LogGrowth {
     /// It begins with the older one; the proof shows it.
     Grown(Vec<Hash>),
     /// It does not: both checkpoints are signed, and they cannot both be true.
@@ -171,7 +171,7 @@ pub fn growth(
     source: &dyn LogSource,
     old: &Checkpoint,
     new: &Checkpoint,
-) -> Result<Growth, AuditError> {
+) -> Result<LogGrowth, AuditError> {
     let tree = TileTree::new(source, new.size);
     let beginning = match old.size {
         0 => empty_root(),
@@ -181,11 +181,11 @@ pub fn growth(
     // The proof ties the beginning to the signed root. Only then does another root of that size contradict it.
     Ok(
         if !consistency_holds((old.size, &beginning), (new.size, &new.root.0), &proof) {
-            Growth::TilesUnfit
+            LogGrowth::TilesUnfit
         } else if beginning == old.root.0 {
-            Growth::Grown(proof)
+            LogGrowth::Grown(proof)
         } else {
-            Growth::Rewritten
+            LogGrowth::Rewritten
         },
     )
 }
@@ -275,14 +275,14 @@ mod tests {
         // Sizes that are powers of two and others.
         for old in &grown[1..] {
             match growth(&source, old, new).unwrap() {
-                Growth::Grown(proof) => assert!(has_grown(Some(old), new, &proof)),
+                LogGrowth::Grown(proof) => assert!(has_grown(Some(old), new, &proof)),
                 other => panic!("{}: {other:?}", old.size),
             }
             let told = growth(&rewritten, old, new_rewritten).unwrap();
-            assert_eq!(told, Growth::Rewritten, "{}", old.size);
+            assert_eq!(told, LogGrowth::Rewritten, "{}", old.size);
             // The tiles of one log under the checkpoint of another prove nothing.
             let told = growth(&rewritten, old, new).unwrap();
-            assert_eq!(told, Growth::TilesUnfit, "{}", old.size);
+            assert_eq!(told, LogGrowth::TilesUnfit, "{}", old.size);
         }
         assert!(has_grown(None, new, &[]));
         assert!(!has_grown(Some(&grown[4]), new, &[]));

@@ -19,11 +19,11 @@ use crate::model::{FileFacts, Sha256Digest, UsbDevice};
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: CameraVerb,
 }
 
 #[derive(clap::Subcommand)]
-enum Verb {
+enum CameraVerb {
     /// Print as JSON what an MTP or PTP camera reports about itself, and its files
     ///
     /// Without --bus and --address it reads the only MTP or PTP camera that is plugged in. The service must not read the
@@ -48,7 +48,7 @@ struct ProbeArgs {
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
-    let Verb::Probe(probe) = args.verb;
+    let CameraVerb::Probe(probe) = args.verb;
     // The built-in profiles do where there is no configuration.
     let profiles = match Config::load(config) {
         Ok(loaded) => loaded.profiles,

@@ -51,7 +51,7 @@ fn parse_state(text: &str) -> Result<ItemState, String> {
 }
 
 #[derive(Serialize)]
-struct Line {
+struct ItemLine {
     evidence: String,
     camera: Option<String>,
     officer: Option<String>,
@@ -94,7 +94,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         for item in found {
             items += 1;
             bytes += item.size;
-            output.item(item.needs_decision(), &Line::from(item))?;
+            output.item(item.needs_decision(), &ItemLine::from(item))?;
         }
     }
     output.end(items, bytes)?;
@@ -135,7 +135,7 @@ impl<W: Write> Output<W> {
         Ok(Self::Csv(Box::new(rows)))
     }
 
-    fn item(&mut self, undecided: bool, line: &Line) -> anyhow::Result<()> {
+    fn item(&mut self, undecided: bool, line: &ItemLine) -> anyhow::Result<()> {
         match self {
             Self::Json(out) => writeln!(out, "{}", serde_json::to_string(line)?)?,
             Self::Csv(rows) => rows.row(line)?,
@@ -154,7 +154,7 @@ impl<W: Write> Output<W> {
     }
 }
 
-fn text_line(out: &mut impl Write, undecided: bool, line: &Line) -> std::io::Result<()> {
+fn text_line(out: &mut impl Write, undecided: bool, line: &ItemLine) -> std::io::Result<()> {
     let officer = line.officer.as_deref().unwrap_or("-");
     let camera = line.camera.as_deref().unwrap_or("unknown");
     let note = match &line.decision {
@@ -170,7 +170,7 @@ fn text_line(out: &mut impl Write, undecided: bool, line: &Line) -> std::io::Res
     )
 }
 
-impl From<FoundItem> for Line {
+impl From<FoundItem> for ItemLine {
     fn from(item: FoundItem) -> Self {
         Self {
             evidence: item.id.to_string(),

@@ -22,11 +22,11 @@ use crate::seal::{Curve, ItemKey, Recipient, keygen_recipient};
 Without the private recipient keys nobody can open stored footage: keep at least two recipients.")]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    what: KeygenVerb,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum KeygenVerb {
     /// Make a recipient's key pair: its private key opens all footage that is sealed to it
     Recipient {
         /// The files are NAME.key.pem and NAME.pub.pem
@@ -57,7 +57,7 @@ enum CurveName {
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     match args.what {
-        What::Recipient { out, curve } => {
+        KeygenVerb::Recipient { out, curve } => {
             let curve = match curve {
                 CurveName::P384 => Curve::P384,
                 CurveName::P256 => Curve::P256,
@@ -77,7 +77,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
                 Recipient::from_pem(&std::fs::read_to_string(&public)?)?.fingerprint()
             );
         }
-        What::Confirmer { name, out } => {
+        KeygenVerb::Confirmer { name, out } => {
             let (private, public) = (beside(&out, ".key"), beside(&out, ".pub"));
             let verifier = confirmer(&private, &public, &name)?;
             println!(
@@ -89,7 +89,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
                 "Name the public key as one of `confirmer_keys` in each station's /etc/camdock/wipe.toml."
             );
         }
-        What::Station => {
+        KeygenVerb::Station => {
             let config = load_config(config)?;
             let key = station(&config.files, &config.station.log_origin)?;
             println!(

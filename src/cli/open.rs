@@ -59,7 +59,7 @@ fn parse_part(text: &str) -> Result<Part, String> {
     .ok_or_else(|| "use original, preview, storyboard or item-key".into())
 }
 
-enum Key {
+enum OpeningKey {
     Recipient(RecipientKey),
     Item(ItemKey),
 }
@@ -73,13 +73,13 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     }
     let key = read_key(&args)?;
     let source = match &key {
-        Key::Recipient(key) => KeySource::Recipient(key),
-        Key::Item(key) => KeySource::Item(key),
+        OpeningKey::Recipient(key) => KeySource::Recipient(key),
+        OpeningKey::Item(key) => KeySource::Item(key),
     };
     if let Ok(id) = args.item.parse::<EvidenceId>() {
         let config = Config::load_to_read(config)?;
         let bucket = Arc::new(Bucket::open(&config)?);
-        let record = Record::find(&config, &bucket, &args, id)?;
+        let record = ItemRecord::find(&config, &bucket, &args, id)?;
         let object =
             ObjectReader::version(Arc::clone(&bucket), record.key, record.version.clone())?;
         let expected = ExpectedMessage {
@@ -126,14 +126,14 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn read_key(args: &Args) -> anyhow::Result<Key> {
+fn read_key(args: &Args) -> anyhow::Result<OpeningKey> {
     let bytes = Zeroizing::new(
         std::fs::read(&args.key)
             .with_context(|| format!("cannot read the key {}", args.key.display()))?,
     );
     if args.item_key {
         return match ItemKey::from_bytes(&bytes) {
-            Some(key) => Ok(Key::Item(key)),
+            Some(key) => Ok(OpeningKey::Item(key)),
             None => Err(usage(format!(
                 "{} is not the 32 bytes of an item key",
                 args.key.display()
@@ -142,13 +142,13 @@ fn read_key(args: &Args) -> anyhow::Result<Key> {
     }
     let text = std::str::from_utf8(&bytes)
         .map_err(|_| usage(format!("{} is not a PEM file", args.key.display())))?;
-    Ok(Key::Recipient(RecipientKey::from_pem(text).with_context(
-        || format!("the key {}", args.key.display()),
-    )?))
+    Ok(OpeningKey::Recipient(
+        RecipientKey::from_pem(text).with_context(|| format!("the key {}", args.key.display()))?,
+    ))
 }
 
 /// Where the log says that the object is, and what it must contain.
-struct Record {
+struct ItemRecord {
     key: String,
     /// What was laid over this version later is not what was stored.
     version: Option<String>,
@@ -157,7 +157,7 @@ struct Record {
     proven: bool,
 }
 
-impl Record {
+impl ItemRecord {
     fn find(config: &Config, bucket: &Bucket, args: &Args, id: EvidenceId) -> anyhow::Result<Self> {
         let key = match &args.log_key {
             None if !config.files.log_public_key().exists() => None,
@@ -184,7 +184,7 @@ fn original(
     bucket: &Bucket,
     key: Option<&VerifierKey>,
     id: EvidenceId,
-) -> anyhow::Result<Record> {
+) -> anyhow::Result<ItemRecord> {
     let Some(manifest) = bucket.get(&bucket.layout().object(id, "manifest.json"), 1 << 17)? else {
         bail!("the store holds no item {id}; `camdock items` lists what there is");
     };
@@ -205,7 +205,7 @@ fn original(
     let Some(stored) = stored else {
         bail!("the custody log does not say that {id} was stored; run `camdock verify`");
     };
-    Ok(Record {
+    Ok(ItemRecord {
         key: stored.key,
         version: stored.version_id,
         sha256: Some(sha256),
@@ -250,7 +250,7 @@ fn preview(
     key: Option<&VerifierKey>,
     id: EvidenceId,
     part: Part,
-) -> anyhow::Result<Record> {
+) -> anyhow::Result<ItemRecord> {
     let mut found = None;
     each_entry(config, bucket, key, &mut |event| match event {
         Event::ItemPreviewed(entry) if entry.evidence == id && entry.part == part => {
@@ -259,7 +259,7 @@ fn preview(
         _ => {}
     })?;
     match found {
-        Some(PreviewOutcome::Made(made)) => Ok(Record {
+        Some(PreviewOutcome::Made(made)) => Ok(ItemRecord {
             key: made.key,
             version: made.version_id,
             sha256: Some(made.sha256),

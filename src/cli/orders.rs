@@ -13,7 +13,7 @@ use crate::station::{CommandReply, OperatorCommand, Order};
 
 // Not a doc comment: clap would show it as the help of each verb that takes these arguments.
 #[derive(clap::Args)]
-pub struct Signature {
+pub struct OrderSignature {
     /// Your name, for the custody log
     #[arg(long, value_name = "NAME")]
     operator: String,
@@ -27,7 +27,7 @@ pub fn send(
     config: &Config,
     order: Order,
     evidence: Vec<EvidenceId>,
-    signature: Signature,
+    signature: OrderSignature,
 ) -> anyhow::Result<Outcome> {
     let path = config.files.command_socket();
     let mut stream = UnixStream::connect(&path).with_context(|| {

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::orders::{Signature, send};
+use super::orders::{OrderSignature, send};
 use super::{Outcome, load_config, usage};
 use crate::config::Config;
 use crate::journal::{FoundItem, Journal, Search};
@@ -19,11 +19,11 @@ use crate::station::Order;
 Each decision is entered in the custody log with the operator's name, the reason, and the user who gave the command.")]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    what: QuarantineVerb,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum QuarantineVerb {
     /// List the items that wait for a decision
     List {
         /// One JSON object a line
@@ -37,7 +37,7 @@ enum What {
         #[command(flatten)]
         items: Selection,
         #[command(flatten)]
-        signature: Signature,
+        signature: OrderSignature,
     },
 }
 
@@ -94,8 +94,8 @@ impl Selection {
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let config = load_config(config)?;
     match args.what {
-        What::List { json } => list(&config, json),
-        What::Decide {
+        QuarantineVerb::List { json } => list(&config, json),
+        QuarantineVerb::Decide {
             decision,
             items,
             signature,

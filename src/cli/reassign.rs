@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::orders::{Signature, send};
+use super::orders::{OrderSignature, send};
 use super::{Outcome, load_config};
 use crate::model::{EvidenceId, Officer};
 use crate::station::Order;
@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(long, value_name = "BADGE")]
     officer: String,
     #[command(flatten)]
-    signature: Signature,
+    signature: OrderSignature,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {

@@ -52,7 +52,7 @@ pub(crate) use {disk, reached, step};
 
 #[cfg(debug_assertions)]
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Action {
+enum FaultAction {
     List,
     Stop,
     Fail(rustix::io::Errno),
@@ -62,7 +62,7 @@ enum Action {
 
 #[cfg(debug_assertions)]
 struct Plan {
-    action: Action,
+    action: FaultAction,
     name: String,
     /// For points on files: a part of the file's path.
     file: Option<String>,
@@ -76,12 +76,12 @@ impl Plan {
     fn parse(text: &str) -> Option<Self> {
         let (action, rest) = text.split_once(':').unwrap_or((text, ""));
         let action = match action {
-            "list" => Action::List,
-            "stop" => Action::Stop,
-            "hold" => Action::Hold,
-            "crawl" => Action::Crawl,
-            "eio" => Action::Fail(rustix::io::Errno::IO),
-            "enospc" => Action::Fail(rustix::io::Errno::NOSPC),
+            "list" => FaultAction::List,
+            "stop" => FaultAction::Stop,
+            "hold" => FaultAction::Hold,
+            "crawl" => FaultAction::Crawl,
+            "eio" => FaultAction::Fail(rustix::io::Errno::IO),
+            "enospc" => FaultAction::Fail(rustix::io::Errno::NOSPC),
             _ => return None,
         };
         let (name, at) = rest.rsplit_once('@').unwrap_or((rest, "1"));
@@ -135,12 +135,12 @@ pub fn pass(name: &str) {
     hook::pass(name);
     let Some(plan) = plan() else { return };
     match plan.action {
-        Action::List => eprintln!("failpoint {name}"),
-        Action::Stop if plan.is_now(name) => {
+        FaultAction::List => eprintln!("failpoint {name}"),
+        FaultAction::Stop if plan.is_now(name) => {
             eprintln!("failpoint {name}: stopped");
             std::process::abort();
         }
-        Action::Hold if plan.name == name && while_file_exists() => {
+        FaultAction::Hold if plan.name == name && while_file_exists() => {
             eprintln!("failpoint {name}: held");
             while while_file_exists() {
                 std::thread::sleep(std::time::Duration::from_millis(10));
@@ -163,7 +163,7 @@ pub fn camera<'b>(path: &[u8], buffer: &'b mut [u8]) -> io::Result<&'b mut [u8]>
     fails("read camera", path)?;
     match plan() {
         Some(plan)
-            if plan.action == Action::Crawl
+            if plan.action == FaultAction::Crawl
                 && !buffer.is_empty()
                 && plan.applies_to(path)
                 && plan.is_now("read camera")
@@ -182,7 +182,7 @@ pub fn fails(name: &str, path: &Path) -> io::Result<()> {
     #[cfg(test)]
     hook::fails(name, path)?;
     let Some(plan) = plan() else { return Ok(()) };
-    let Action::Fail(errno) = plan.action else {
+    let FaultAction::Fail(errno) = plan.action else {
         return Ok(());
     };
     if plan.applies_to(path) && plan.is_now(name) {

@@ -12,12 +12,12 @@ const LOOK: Duration = Duration::from_millis(50);
 pub struct CameraSlots {
     /// `None`: all that are docked.
     limit: Option<usize>,
-    queue: Mutex<Line>,
+    queue: Mutex<WaitingCameras>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Line {
+struct WaitingCameras {
     reading: usize,
     next: u64,
     waiting: VecDeque<u64>,
@@ -56,13 +56,13 @@ impl CameraSlots {
         Some(self.begin(&mut queue))
     }
 
-    fn begin(&self, queue: &mut Line) -> CameraSlot<'_> {
+    fn begin(&self, queue: &mut WaitingCameras) -> CameraSlot<'_> {
         queue.reading += 1;
         self.changed.notify_all();
         CameraSlot(self)
     }
 
-    fn lock(&self) -> parking_lot::MutexGuard<'_, Line> {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, WaitingCameras> {
         self.queue.lock()
     }
 }

@@ -23,13 +23,13 @@ pub(super) struct KeySlots {
 
 #[derive(Default)]
 struct Slots {
-    keys: HashMap<EvidenceId, Slot>,
+    keys: HashMap<EvidenceId, KeySlot>,
     /// Slots without a key below `end`.
     free: BTreeSet<u64>,
     end: u64,
 }
 
-struct Slot {
+struct KeySlot {
     number: u64,
     wrapped: Vec<u8>,
 }
@@ -61,7 +61,7 @@ impl KeySlots {
             slots.end = number + 1;
             match parse(slot) {
                 Some((id, wrapped)) => {
-                    slots.keys.insert(id, Slot { number, wrapped });
+                    slots.keys.insert(id, KeySlot { number, wrapped });
                 }
                 None => {
                     slots.free.insert(number);
@@ -104,7 +104,7 @@ impl KeySlots {
         slots.free.remove(&number);
         slots.end = slots.end.max(number + 1);
         let wrapped = wrapped.to_vec();
-        slots.keys.insert(id, Slot { number, wrapped });
+        slots.keys.insert(id, KeySlot { number, wrapped });
         Ok(())
     }
 

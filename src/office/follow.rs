@@ -8,10 +8,10 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::bucket_log::BucketLog;
-use super::standing::Standing;
-use super::witness::{Cosigned, Refusal, Witness, WitnessedLog};
+use super::standing::LogStanding;
+use super::witness::{CosignRefusal, Cosigned, Witness, WitnessedLog};
 use super::{OfficeError, station_key};
-use crate::audit::{AddCheckpoint, AuditError, Checkpoint, Growth, LogSource as _, growth};
+use crate::audit::{AddCheckpoint, AuditError, Checkpoint, LogGrowth, LogSource as _, growth};
 use crate::config::{FollowedStation, OfficeConfig};
 use crate::metrics;
 use crate::model::Explain as _;
@@ -186,7 +186,7 @@ impl Follower {
         self.logged = code;
         let Some(log) = self.log() else { return };
         let latest = log.latest();
-        let standing = Standing {
+        let standing = LogStanding {
             station: self.station.name.clone(),
             looked_at: Timestamp::now(),
             cosigned_entries: latest.as_ref().map_or(0, |latest| latest.checkpoint.size),
@@ -242,20 +242,20 @@ fn look(witness: &Witness, log: &WitnessedLog, source: &BucketLog) -> Result<(),
             return Err(shorter(log, source, known, &now, &note)?);
         }
         Some(known) => match growth(source, known, &now)? {
-            Growth::Grown(proof) => proof,
-            Growth::Rewritten => {
+            LogGrowth::Grown(proof) => proof,
+            LogGrowth::Rewritten => {
                 log.keep_contradiction(&note)?;
                 return Err(rewritten(known));
             }
-            Growth::TilesUnfit => return Err(OfficeError::TilesUnfit { station: station() }),
+            LogGrowth::TilesUnfit => return Err(OfficeError::TilesUnfit { station: station() }),
         },
     };
     let old = known.map_or(0, |known| known.size);
     match witness.answer(&AddCheckpoint::body(old, &proof, &note), Timestamp::now()) {
         // Or somebody else brought a newer checkpoint meanwhile: the next look compares with that.
-        Ok(_) | Err(Refusal::OtherSize(_)) => Ok(()),
-        Err(Refusal::Record(error)) => Err(error),
-        Err(Refusal::Malformed(error) | Refusal::Unsigned(error)) => Err(error.into()),
+        Ok(_) | Err(CosignRefusal::OtherSize(_)) => Ok(()),
+        Err(CosignRefusal::Record(error)) => Err(error),
+        Err(CosignRefusal::Malformed(error) | CosignRefusal::Unsigned(error)) => Err(error.into()),
         Err(_) => Err(OfficeError::TilesUnfit { station: station() }),
     }
 }
@@ -269,7 +269,7 @@ fn shorter(
     note: &str,
 ) -> Result<OfficeError, OfficeError> {
     // The tiles of the longer log may be gone with it; then nothing but the roll-back can be said.
-    if matches!(growth(source, now, known), Ok(Growth::Rewritten)) {
+    if matches!(growth(source, now, known), Ok(LogGrowth::Rewritten)) {
         log.keep_contradiction(note)?;
         return Ok(OfficeError::Rewritten {
             station: log.station.clone(),

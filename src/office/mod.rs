@@ -27,7 +27,7 @@ use crate::metrics;
 use crate::upload::{S3Store, Store, StoreConfig};
 
 pub use error::OfficeError;
-pub use standing::{Standing, standings};
+pub use standing::{LogStanding, standings};
 
 use follow::Follower;
 use witness::{Witness, WitnessedLog};

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinSet;
 
-use super::witness::{Refusal, Witness, WitnessedLog};
+use super::witness::{CosignRefusal, Witness, WitnessedLog};
 use crate::config::OfficeConfig;
 use crate::model::Explain as _;
 use crate::web;
@@ -59,20 +59,20 @@ async fn add_checkpoint(State(witness): State<Arc<Witness>>, body: String) -> Re
     }
 }
 
-fn refused(refusal: &Refusal) -> Response {
+fn refused(refusal: &CosignRefusal) -> Response {
     let status = match refusal {
-        Refusal::Malformed(_) | Refusal::OldTooLarge => StatusCode::BAD_REQUEST,
-        Refusal::UnknownLog => StatusCode::NOT_FOUND,
-        Refusal::Unsigned(_) => StatusCode::FORBIDDEN,
-        Refusal::OtherSize(size) => {
+        CosignRefusal::Malformed(_) | CosignRefusal::OldTooLarge => StatusCode::BAD_REQUEST,
+        CosignRefusal::UnknownLog => StatusCode::NOT_FOUND,
+        CosignRefusal::Unsigned(_) => StatusCode::FORBIDDEN,
+        CosignRefusal::OtherSize(size) => {
             let kind = HeaderValue::from_static("text/x.tlog.size");
             let body = format!("{size}\n");
             return (StatusCode::CONFLICT, [(header::CONTENT_TYPE, kind)], body).into_response();
         }
-        Refusal::NotGrown | Refusal::Contradiction | Refusal::Frozen => {
+        CosignRefusal::NotGrown | CosignRefusal::Contradiction | CosignRefusal::Frozen => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
-        Refusal::Record(error) => {
+        CosignRefusal::Record(error) => {
             tracing::error!(
                 code = error.label(),
                 error = error as &dyn std::error::Error,

@@ -16,7 +16,7 @@ const FILE: &str = "standing.json";
 
 /// What the office saw when it last looked at a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct LogStanding {
     pub station: StationName,
     pub looked_at: Timestamp,
     /// Entries in the checkpoint that was cosigned last; 0 before the first.
@@ -27,7 +27,7 @@ pub struct Standing {
     pub problem: Option<String>,
 }
 
-impl Standing {
+impl LogStanding {
     /// Keeps it and shows it in the metrics. It is made again at each look, so no sync is needed.
     pub fn keep(&self, log: &WitnessedLog) -> Result<(), OfficeError> {
         metrics::followed_log(
@@ -45,7 +45,7 @@ impl Standing {
 /// What was last seen of each configured station; `None` for one that was never looked at.
 pub fn standings(
     config: &OfficeConfig,
-) -> Result<Vec<(StationName, Option<Standing>)>, OfficeError> {
+) -> Result<Vec<(StationName, Option<LogStanding>)>, OfficeError> {
     let read = |station: &crate::config::FollowedStation| {
         let origin = super::station_key(station)?;
         let hash = Sha256Digest::of(origin.name().as_bytes()).to_string();

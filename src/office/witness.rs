@@ -33,11 +33,11 @@ pub struct WitnessedLog {
     pub station: StationName,
     pub verifier: VerifierKey,
     dir: PathBuf,
-    record: Mutex<Record>,
+    record: Mutex<WitnessRecord>,
 }
 
 #[derive(Default)]
-struct Record {
+struct WitnessRecord {
     latest: Option<Cosigned>,
     /// The log was rewritten: nothing of it is cosigned until a person has decided.
     frozen: bool,
@@ -53,7 +53,7 @@ pub struct Cosigned {
 
 /// Why a checkpoint is not cosigned.
 #[derive(Debug, Error)]
-pub enum Refusal {
+pub enum CosignRefusal {
     #[error("the request is malformed")]
     Malformed(#[source] AuditError),
     #[error("no log of this origin is witnessed here")]
@@ -109,32 +109,35 @@ impl Witness {
     }
 
     /// Answers a request of C2SP tlog-witness: the signature line, once the checkpoint is durably kept.
-    pub fn answer(&self, body: &str, now: Timestamp) -> Result<String, Refusal> {
-        let request = AddCheckpoint::parse(body).map_err(Refusal::Malformed)?;
+    pub fn answer(&self, body: &str, now: Timestamp) -> Result<String, CosignRefusal> {
+        let request = AddCheckpoint::parse(body).map_err(CosignRefusal::Malformed)?;
         let origin = request.note.lines().next().unwrap_or_default();
-        let log = self.logs.get(origin).ok_or(Refusal::UnknownLog)?;
-        let checkpoint = log.verifier.open(request.note).map_err(Refusal::Unsigned)?;
+        let log = self.logs.get(origin).ok_or(CosignRefusal::UnknownLog)?;
+        let checkpoint = log
+            .verifier
+            .open(request.note)
+            .map_err(CosignRefusal::Unsigned)?;
         if request.old > checkpoint.size {
-            return Err(Refusal::OldTooLarge);
+            return Err(CosignRefusal::OldTooLarge);
         }
         let mut record = log.record.lock();
         let known = record.latest.as_ref().map(|latest| &latest.checkpoint);
         if record.frozen {
-            return Err(Refusal::Frozen);
+            return Err(CosignRefusal::Frozen);
         }
         let size = known.map_or(0, |known| known.size);
         if request.old != size {
-            return Err(Refusal::OtherSize(size));
+            return Err(CosignRefusal::OtherSize(size));
         }
         if let Some(known) = known
             && known.size == checkpoint.size
             && known.root != checkpoint.root
         {
             log.freeze(&mut record, request.note)?;
-            return Err(Refusal::Contradiction);
+            return Err(CosignRefusal::Contradiction);
         }
         if !has_grown(known, &checkpoint, &request.proof) {
-            return Err(Refusal::NotGrown);
+            return Err(CosignRefusal::NotGrown);
         }
         let cosigned = self.cosign(log, &mut record, request.note, checkpoint, now)?;
         let line = cosigned.note.lines().last().unwrap_or_default();
@@ -145,7 +148,7 @@ impl Witness {
     fn cosign(
         &self,
         log: &WitnessedLog,
-        record: &mut Record,
+        record: &mut WitnessRecord,
         note: &str,
         checkpoint: Checkpoint,
         now: Timestamp,
@@ -182,7 +185,7 @@ impl WitnessedLog {
         };
         let kept = log.kept(LATEST)?;
         let latest = kept.map(|note| log.read(note, own)).transpose()?;
-        *log.record.lock() = Record {
+        *log.record.lock() = WitnessRecord {
             latest,
             frozen: log.kept(LATER)?.is_some(),
         };
@@ -246,7 +249,7 @@ impl WitnessedLog {
         self.freeze(&mut self.record.lock(), note)
     }
 
-    fn freeze(&self, record: &mut Record, note: &str) -> Result<(), OfficeError> {
+    fn freeze(&self, record: &mut WitnessRecord, note: &str) -> Result<(), OfficeError> {
         if record.frozen {
             return Ok(());
         }

@@ -25,7 +25,7 @@ const WORDS_MAX: usize = 120;
 const OWN: &str = "camdock::left_out";
 
 #[derive(PartialEq, Eq, Hash)]
-struct Key {
+struct LineKind {
     kind: Option<Identifier>,
     bay: Option<Arc<str>>,
 }
@@ -38,7 +38,7 @@ struct Kind {
 }
 
 /// What was left out of one kind of line.
-struct LeftOut {
+struct LinesLeftOut {
     words: String,
     code: Option<String>,
     bay: Option<Arc<str>>,
@@ -47,7 +47,7 @@ struct LeftOut {
 
 /// A filter for whichever layer writes the log. Copies share their counts.
 #[derive(Clone, Default)]
-pub struct LogLimit(Arc<Mutex<HashMap<Key, Kind>>>);
+pub struct LogLimit(Arc<Mutex<HashMap<LineKind, Kind>>>);
 
 static INSTALLED: OnceLock<LogLimit> = OnceLock::new();
 
@@ -75,20 +75,20 @@ pub fn tell_left_out(all: bool) {
 }
 
 impl LogLimit {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Kind>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<LineKind, Kind>> {
         self.0.lock()
     }
 
     fn admits(&self, kind: Identifier, said: Said, bay: Option<Arc<str>>, now: Instant) -> bool {
         let mut kinds = self.lock();
-        let mut key = Key {
+        let mut key = LineKind {
             kind: Some(kind),
             bay,
         };
         if kinds.len() >= KINDS_MAX && !kinds.contains_key(&key) {
             kinds.retain(|_, k| k.seen > LINES || now.saturating_duration_since(k.since) < WHILE);
             if kinds.len() >= KINDS_MAX {
-                key = Key {
+                key = LineKind {
                     kind: None,
                     bay: None,
                 };
@@ -108,12 +108,12 @@ impl LogLimit {
         kind.seen <= LINES
     }
 
-    fn left_out(&self, now: Instant, all: bool) -> Vec<LeftOut> {
+    fn left_out(&self, now: Instant, all: bool) -> Vec<LinesLeftOut> {
         let mut told = Vec::new();
         for (key, kind) in self.lock().iter_mut() {
             let over = all || now.saturating_duration_since(kind.since) >= WHILE;
             if over && kind.seen > LINES {
-                told.push(LeftOut {
+                told.push(LinesLeftOut {
                     words: kind.words.clone(),
                     code: kind.code.clone(),
                     bay: key.bay.clone(),

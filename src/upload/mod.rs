@@ -34,7 +34,7 @@ pub use pacer::{Clock, PaceError, PaceRule, Pacer, SystemClock};
 pub use part_memory::{Lease, PartMemory};
 pub use part_source::PartSource;
 pub use plan::{MAX_OBJECT, MAX_PARTS, PartPlan, plan_parts};
-pub use probe::{Trial, Tried, try_store};
+pub use probe::{ProbeAnswer, Trial, try_store};
 pub use s3::S3Store;
 pub use store::{
     Body, BucketAnswer, BucketFacts, Completed, DonePart, Head, ListPage, ListedObject, ListedPart,

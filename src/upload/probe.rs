@@ -32,7 +32,7 @@ pub enum Trial {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tried {
+pub struct ProbeAnswer {
     pub what: &'static str,
     pub trial: Trial,
 }
@@ -42,9 +42,9 @@ pub async fn try_store(
     store: &S3Store,
     layout: &BucketLayout,
     mode: Option<LockMode>,
-) -> Result<Vec<Tried>, UploadError> {
+) -> Result<Vec<ProbeAnswer>, UploadError> {
     let name = EvidenceId::new();
-    let mut probe = Probe {
+    let mut probe = StoreProbe {
         store,
         layout,
         name: name.to_string(),
@@ -66,21 +66,21 @@ fn whole_second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-struct Probe<'a> {
+struct StoreProbe<'a> {
     store: &'a S3Store,
     layout: &'a BucketLayout,
     name: String,
     lock: Option<Retention>,
-    tried: Vec<Tried>,
+    tried: Vec<ProbeAnswer>,
 }
 
-impl Probe<'_> {
+impl StoreProbe<'_> {
     fn key(&self, object: &str) -> String {
         self.layout.probe(&format!("{}/{object}", self.name))
     }
 
     fn note(&mut self, what: &'static str, trial: Trial) {
-        self.tried.push(Tried { what, trial });
+        self.tried.push(ProbeAnswer { what, trial });
     }
 
     /// An error that does not pass says what is lacking.

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use camdock::audit::{AddCheckpoint, DirSource, Growth, growth};
+use camdock::audit::{AddCheckpoint, DirSource, LogGrowth, growth};
 
 use crate::bed::{Bed, station};
 
@@ -56,7 +56,7 @@ fn any_log_gets_the_answers_that_the_specification_names() {
 
     let second = one.append(&["d", "e"]);
     let (old, new) = (one.checkpoint(&first), one.checkpoint(&second));
-    let Growth::Grown(proof) = growth(&DirSource::new(one.dir()), &old, &new).unwrap() else {
+    let LogGrowth::Grown(proof) = growth(&DirSource::new(one.dir()), &old, &new).unwrap() else {
         panic!("the log has grown");
     };
     // Another old size than was cosigned: it says which.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::history::{CameraFiles, CameraKey, DockSession, FileFate, FileState, LogHistory};
+use super::history::{CameraFiles, CameraKey, FileFate, FileState, LogHistory, LoggedStay};
 use super::{Gap, GapKind, GapRules, numbering};
 use crate::model::{CameraId, SessionId};
 
@@ -122,12 +122,12 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    fn stay(&self, session: SessionId) -> Option<&DockSession> {
+    fn stay(&self, session: SessionId) -> Option<&LoggedStay> {
         self.history.stays.get(&session)
     }
 
     /// The camera is still docked, and not yet longer than the patience allows.
-    fn at_work(&self, stay: &DockSession) -> bool {
+    fn at_work(&self, stay: &LoggedStay) -> bool {
         stay.ended.is_none() && stay.docked + self.rules.patience >= self.rules.now
     }
 

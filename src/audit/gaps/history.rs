@@ -77,7 +77,7 @@ pub(super) struct SessionEnding {
 }
 
 #[derive(Debug)]
-pub(super) struct DockSession {
+pub(super) struct LoggedStay {
     pub whose: CameraKey,
     pub officer: Option<Officer>,
     pub docked: Timestamp,
@@ -142,7 +142,7 @@ impl Acceptance {
 #[derive(Debug, Default)]
 pub struct LogHistory {
     pub(super) cameras: BTreeMap<CameraKey, CameraFiles>,
-    pub(super) stays: HashMap<SessionId, DockSession>,
+    pub(super) stays: HashMap<SessionId, LoggedStay>,
     pub(super) items: BTreeMap<EvidenceId, ItemHistory>,
     pub(super) began: Option<Timestamp>,
     accepted: Vec<Acceptance>,
@@ -165,7 +165,7 @@ impl LogHistory {
                 };
                 let camera = self.cameras.entry(whose.clone()).or_default();
                 camera.stays.push(session);
-                let stay = DockSession {
+                let stay = LoggedStay {
                     whose,
                     officer: docked.officer.clone(),
                     docked: at,

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::listing::Listing;
 use self::report::GapReport;
 use super::bucket::Bucket;
-use super::orders::{Signature, send};
+use super::orders::{OrderSignature, send};
 use super::verify::{self, Anchors, ReportedFinding};
 use super::{Outcome, load_config};
 use crate::audit::{DirSource, GapRules, LogHistory, LogSource, VerifierKey, verify_log};
@@ -30,11 +30,11 @@ const WAITING_HOURS: u16 = GapRules::WAITING_HOURS;
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    what: AuditVerb,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum AuditVerb {
     /// Name every file that was seen but is not stored, and what should have been seen
     Gaps(GapsArgs),
     /// Explain gaps, so that they are not reported any more
@@ -43,7 +43,7 @@ enum What {
         #[arg(required = true, value_name = "GAP")]
         gaps: Vec<String>,
         #[command(flatten)]
-        signature: Signature,
+        signature: OrderSignature,
     },
 }
 
@@ -91,8 +91,8 @@ struct GapsArgs {
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let config = load_config(config)?;
     match args.what {
-        What::Gaps(args) => gaps(&config, &args),
-        What::Accept { gaps, signature } => {
+        AuditVerb::Gaps(args) => gaps(&config, &args),
+        AuditVerb::Accept { gaps, signature } => {
             send(&config, Order::AcceptGaps { gaps }, Vec::new(), signature)
         }
     }

@@ -22,7 +22,7 @@ enum StepState {
 }
 
 #[derive(Serialize)]
-struct Step {
+struct SetupStep {
     #[serde(rename = "step")]
     number: usize,
     what: &'static str,
@@ -287,7 +287,7 @@ fn write(out: &mut impl Write, known: Vec<StepFacts>, json: bool) -> anyhow::Res
             _ => StepState::Next,
         };
         waiting |= state == StepState::Next;
-        steps.push(Step {
+        steps.push(SetupStep {
             number,
             what: known.what,
             state,
@@ -306,7 +306,7 @@ fn write(out: &mut impl Write, known: Vec<StepFacts>, json: bool) -> anyhow::Res
         return Ok(());
     }
     writeln!(out, "\nSetting up, step by step:")?;
-    for Step {
+    for SetupStep {
         number,
         what,
         state,

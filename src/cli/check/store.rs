@@ -3,7 +3,7 @@
 use super::diagnosis::{Diagnosis, bad, failed, fine};
 use crate::config::{Config, Secrets};
 use crate::station::parts;
-use crate::upload::{BucketAnswer, Store as _, Trial, Tried, try_store};
+use crate::upload::{BucketAnswer, ProbeAnswer, Store as _, Trial, try_store};
 
 pub fn store(config: &Config, try_it: bool, diagnoses: &mut Vec<Diagnosis>) {
     let asked = (|| -> anyhow::Result<_> {
@@ -44,7 +44,7 @@ pub fn store(config: &Config, try_it: bool, diagnoses: &mut Vec<Diagnosis>) {
             "Synchronise both clocks; the store refuses requests from about 15 minutes on.",
         ));
     }
-    for Tried { what, trial } in tried.unwrap_or_default() {
+    for ProbeAnswer { what, trial } in tried.unwrap_or_default() {
         diagnoses.push(match trial {
             Trial::Works(found) | Trial::Replaced(found) => fine(what, found),
             Trial::NotTried(why) => fine(what, format!("not tried: {why}")),

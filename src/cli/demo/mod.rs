@@ -52,10 +52,10 @@ struct Demo {
     config: PathBuf,
     program: PathBuf,
     /// The pages of a demo that stays up.
-    pages: Option<Pages>,
+    pages: Option<DemoPages>,
 }
 
-struct Pages {
+struct DemoPages {
     address: String,
     /// Opens the evidence page.
     token: String,
@@ -90,7 +90,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         config: dir.join("camdock.toml"),
         program: std::env::current_exe()?,
         dir,
-        pages: stays.then(Pages::new).transpose()?,
+        pages: stays.then(DemoPages::new).transpose()?,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -109,7 +109,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     result
 }
 
-impl Pages {
+impl DemoPages {
     fn new() -> anyhow::Result<Self> {
         let [port] = seaweed::free_ports()?;
         Ok(Self {
@@ -232,7 +232,7 @@ impl Demo {
     }
 
     /// The commands that show most, each ready to be copied into a second terminal.
-    fn tell_what_to_try(&self, pages: &Pages) -> anyhow::Result<()> {
+    fn tell_what_to_try(&self, pages: &DemoPages) -> anyhow::Result<()> {
         let (program, config) = (self.program.display(), self.config.display());
         let docked = self.dir.join("docked");
         let mut bays = fs::read_dir(&docked)?

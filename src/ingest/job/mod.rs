@@ -29,7 +29,7 @@ use bay_display::BayDisplay;
 use dock_session::DockSession;
 use file_history::FileHistory;
 use intake::Intake;
-use store_watch::{StoreProgress, StoreWatch};
+use store_watch::{StoreWait, StoreWatch};
 use wipe::Wiper;
 
 /// Between looks at a camera that has been settled, when nothing hinted at a change.
@@ -279,9 +279,9 @@ impl Run {
     /// `true`: there is something to take or to wipe.
     fn look_again(&mut self) -> bool {
         match self.store.look(&self.session, &self.display) {
-            StoreProgress::Pending => true,
-            StoreProgress::Unfinished => false,
-            StoreProgress::AllStored => self.wiper.as_ref().is_some_and(Wiper::is_due),
+            StoreWait::Pending => true,
+            StoreWait::Unfinished => false,
+            StoreWait::AllStored => self.wiper.as_ref().is_some_and(Wiper::is_due),
         }
     }
 

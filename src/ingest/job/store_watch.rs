@@ -13,7 +13,7 @@ pub(super) struct StoreWatch {
 
 /// The state of the uploads at a look into the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StoreProgress {
+pub(super) enum StoreWait {
     /// Something is to be taken again.
     Pending,
     /// Some files are on their way, or the journal could not be asked.
@@ -23,7 +23,7 @@ pub(super) enum StoreProgress {
 
 impl StoreWatch {
     /// Shows what the uploads changed.
-    pub fn look(&mut self, session: &DockSession, display: &BayDisplay) -> StoreProgress {
+    pub fn look(&mut self, session: &DockSession, display: &BayDisplay) -> StoreWait {
         let journal = &session.shared.journal;
         if self.poll.is_due(journal.changes(), self.unstored.is_none()) {
             // What was damaged on this station before it was stored is taken again, and nothing is safe until then.
@@ -32,7 +32,7 @@ impl StoreWatch {
             {
                 session.control.set_settled(false);
                 display.show_pulling(counts);
-                return StoreProgress::Pending;
+                return StoreWait::Pending;
             }
             self.unstored = journal.unstored_of(session.row.id).ok();
             if let Some(unstored) = self.unstored {
@@ -41,9 +41,9 @@ impl StoreWatch {
             }
         }
         if self.unstored == Some(0) {
-            StoreProgress::AllStored
+            StoreWait::AllStored
         } else {
-            StoreProgress::Unfinished
+            StoreWait::Unfinished
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::sys;
 #[derive(clap::Parser)]
 #[command(name = "camdock-mount", version)]
 struct Args {
-    action: Action,
+    action: MountVerb,
     /// The kernel's name of a disk or partition, such as sdb1
     node: String,
     /// The user that may read what is mounted
@@ -32,7 +32,7 @@ struct Args {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Action {
+enum MountVerb {
     /// Write-protect a device that is not in use (from the udev rule)
     Protect,
     Mount,
@@ -52,11 +52,11 @@ fn run(args: &Args) -> anyhow::Result<()> {
     }
     let sysfs = Sysfs::new("/sys");
     match args.action {
-        Action::Protect => protect(&Path::new("/dev").join(&args.node)),
+        MountVerb::Protect => protect(&Path::new("/dev").join(&args.node)),
         // At a shutdown everything may be gone already.
-        Action::Unmount if !args.media.exists() => Ok(()),
-        Action::Unmount => Media::open(&args.media)?.remove(&args.node),
-        Action::Mount => mount(args, &sysfs),
+        MountVerb::Unmount if !args.media.exists() => Ok(()),
+        MountVerb::Unmount => Media::open(&args.media)?.remove(&args.node),
+        MountVerb::Mount => mount(args, &sysfs),
     }
 }
 
@@ -290,7 +290,7 @@ mod tests {
     fn names_that_are_no_block_devices_are_refused_before_anything_is_opened() {
         for node in ["", "../sda", "sda/1", "sd a", &"s".repeat(33)] {
             let args = Args {
-                action: Action::Unmount,
+                action: MountVerb::Unmount,
                 node: node.into(),
                 owner: "root".into(),
                 media: "/nonexistent".into(),

@@ -29,7 +29,7 @@ use window::Window;
 #[command(name = "camdock-wipe", version)]
 struct Args {
     #[arg(default_value = "serve")]
-    action: Action,
+    action: WipeVerb,
     /// Root's own file that says what may be wiped
     #[arg(long, default_value = "/etc/camdock/wipe.toml")]
     policy: PathBuf,
@@ -41,7 +41,7 @@ struct Args {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Action {
+enum WipeVerb {
     /// Answer one request: a line of JSON on standard input
     Serve,
     /// Make every mounted medium read-only again, after a helper that was killed
@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
 fn run(args: &Args) -> anyhow::Result<()> {
     let media = Media::open(&args.media)?;
     let sysfs = Sysfs::new(&args.sysfs);
-    if args.action == Action::Restore {
+    if args.action == WipeVerb::Restore {
         return window::restore(&media, &sysfs);
     }
     let answer = match read_request() {

@@ -191,7 +191,7 @@ fn without_roots_own_word_nothing_is_done_and_a_folder_is_no_medium() {
     let place = Place::new();
     let policy = place.dir.path().join("wipe.toml");
     let args = Args {
-        action: Action::Serve,
+        action: WipeVerb::Serve,
         policy: policy.clone(),
         media: place.dir.path().join("media"),
         sysfs: place.tree.path(""),

@@ -16,7 +16,7 @@ const PASSWORD_INTERVAL: Duration = Duration::from_secs(2);
 const STEP: Duration = Duration::from_millis(100);
 
 /// Code, reason and next step.
-pub type Failure = (&'static str, String, String);
+pub type UnlockRefusal = (&'static str, String, String);
 
 /// A camera that shows no footage until it is logged in to.
 pub struct LockedCamera<'a> {
@@ -27,7 +27,7 @@ pub struct LockedCamera<'a> {
     /// It left, or the service stops.
     pub stop: &'a dyn Fn() -> bool,
     /// Shows each refusal to people.
-    pub refused: &'a dyn Fn(Failure),
+    pub refused: &'a dyn Fn(UnlockRefusal),
     pub again: &'a dyn Fn(),
 }
 
@@ -39,9 +39,9 @@ impl LockedCamera<'_> {
 }
 
 impl UnlockTarget for LockedCamera<'_> {
-    type Failure = Failure;
+    type Failure = UnlockRefusal;
 
-    fn attempt(&mut self) -> Result<UnlockReport, Failure> {
+    fn attempt(&mut self) -> Result<UnlockReport, UnlockRefusal> {
         unlock(self.device, self.profile, self.config, self.attempts)
     }
 
@@ -51,7 +51,7 @@ impl UnlockTarget for LockedCamera<'_> {
         Some(Sha256Digest::of(secret.ok()?.as_bytes()))
     }
 
-    fn refused(&mut self, failure: Failure) {
+    fn refused(&mut self, failure: UnlockRefusal) {
         (self.refused)(failure);
     }
 
@@ -83,7 +83,7 @@ fn unlock(
     profile: &Arc<Profile>,
     config: &Config,
     attempts: &Attempts,
-) -> Result<UnlockReport, Failure> {
+) -> Result<UnlockReport, UnlockRefusal> {
     let explained = |error: UnlockError| {
         metrics::error(error.label());
         (

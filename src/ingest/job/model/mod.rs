@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use proptest::strategy::Strategy as _;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
-use scenario::{Fault, Scenario, Step, scenario};
-use station::{Station, Stock};
+use scenario::{Fault, ModelStep, Scenario, scenario};
+use station::{ModelStation, Stock};
 
 /// Steps of one run; `CAMDOCK_MODEL_STEPS` asks for another number.
 const STEPS: u64 = 100_000;
@@ -45,7 +45,7 @@ fn folder() -> tempfile::TempDir {
 
 /// Runs one scenario; returns its steps, or the promise that was broken, and where.
 fn run(dir: &Path, scenario: &Scenario, stock: &mut Stock) -> Result<u64, String> {
-    let mut station = Station::new(dir, scenario, stock)?;
+    let mut station = ModelStation::new(dir, scenario, stock)?;
     for (n, step) in scenario.steps.iter().enumerate() {
         station
             .step(*step)
@@ -121,22 +121,22 @@ fn whatever_happens_to_a_station_its_promises_are_kept() {
 #[test]
 fn what_once_broke_a_promise_does_so_at_no_point_any_more() {
     let (camera, bay) = (0, 0);
-    let record = |file| Step::Record {
+    let record = |file| ModelStep::Record {
         camera,
         file,
         size: 1,
         time: 0,
         growing: false,
     };
-    let (dock, turn) = (Step::Dock { camera, bay }, Step::Turn { bay });
-    let taken = [record(0), dock, turn, turn, Step::Damage { nth: 0 }];
-    let upload = Step::Upload { items: 1 };
-    let scenarios: [(&[Step], Fault, &[Step]); 6] = [
+    let (dock, turn) = (ModelStep::Dock { camera, bay }, ModelStep::Turn { bay });
+    let taken = [record(0), dock, turn, turn, ModelStep::Damage { nth: 0 }];
+    let upload = ModelStep::Upload { items: 1 };
+    let scenarios: [(&[ModelStep], Fault, &[ModelStep]); 6] = [
         // Sealed, in the committer's hands, and pulled again after another file's failure.
         (&[record(0), record(1), dock], Fault::DiskError, &[turn]),
         // An entry that could not be named was never named again, and the bay said that all was stored.
         (
-            &[Step::Odd { camera }, dock],
+            &[ModelStep::Odd { camera }, dock],
             Fault::LogFull { times: 1 },
             &[turn, turn],
         ),
@@ -148,7 +148,7 @@ fn what_once_broke_a_promise_does_so_at_no_point_any_more() {
         (
             &[record(0), dock],
             Fault::LogFull { times: 1 },
-            &[turn, Step::Restart],
+            &[turn, ModelStep::Restart],
         ),
         // In the log as stored, which the journal did not learn, and stored once more.
         (
@@ -162,7 +162,7 @@ fn what_once_broke_a_promise_does_so_at_no_point_any_more() {
     for (before, what, after) in scenarios {
         for points in 0..100 {
             let mut steps = before.to_vec();
-            steps.push(Step::Soon { points, what });
+            steps.push(ModelStep::Soon { points, what });
             steps.extend(after);
             let scenario = Scenario {
                 keeps: true,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::cameras::{self, Device, Version, content};
-use super::station::layout;
+use super::station::{Verdict, layout};
 use super::store::MemoryStore;
 use crate::durable;
 use crate::ingest::Spool;
@@ -11,8 +11,6 @@ use crate::model::{
     BayStatus, BayView, CameraId, DockSessionEnd, Entry, Event, EvidenceId, HeldFile, ItemSealed,
     SessionId, Sha256Digest, SourcePath,
 };
-
-type Verdict = Result<(), String>;
 
 /// `Err` with the text unless it holds.
 macro_rules! promise {
@@ -23,7 +21,7 @@ macro_rules! promise {
     };
 }
 
-pub struct Item {
+pub struct ModelItem {
     camera: Option<CameraId>,
     session: SessionId,
     path: SourcePath,
@@ -48,7 +46,7 @@ pub struct Session {
 #[derive(Default)]
 pub struct Reference {
     read: u64,
-    pub items: HashMap<EvidenceId, Item>,
+    pub items: HashMap<EvidenceId, ModelItem>,
     sessions: HashMap<SessionId, Session>,
     /// Items that a bay showed as safe.
     shown_safe: HashSet<EvidenceId>,
@@ -218,7 +216,7 @@ impl Reference {
             same && camera.is_some() && item.camera == camera && version.1.is_some()
         });
         promise!(!again, "{path} is sealed twice");
-        let item = Item {
+        let item = ModelItem {
             camera,
             session,
             path,
@@ -377,7 +375,7 @@ impl Reference {
     }
 
     /// Files of ended sessions that must still be known as missing.
-    pub fn missing(&self) -> impl Iterator<Item = (SessionId, &SourcePath)> {
+    pub fn missing(&self) -> impl Iterator<ModelItem = (SessionId, &SourcePath)> {
         self.sessions.iter().flat_map(move |(id, session)| {
             let camera = cameras::id(session.device);
             let open = session.missing.iter().filter(move |path| {

@@ -13,7 +13,7 @@ const LENGTH: usize = 160;
 
 /// One step of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum ModelStep {
     Dock {
         camera: usize,
         bay: usize,
@@ -111,30 +111,30 @@ fn fault() -> impl Strategy<Value = Fault> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = ModelStep> {
     let (camera, bay, file) = (0..CAMERAS, 0..BAYS, 0..FILES);
     let of = (camera.clone(), file);
     prop_oneof![
-        12 => (camera.clone(), bay.clone()).prop_map(|(camera, bay)| Step::Dock { camera, bay }),
-        3 => bay.clone().prop_map(|bay| Step::Undock { bay }),
-        2 => bay.clone().prop_map(|bay| Step::TornOut { bay }),
-        34 => bay.clone().prop_map(|bay| Step::Turn { bay }),
-        12 => bay.prop_map(|bay| Step::Idle { bay }),
+        12 => (camera.clone(), bay.clone()).prop_map(|(camera, bay)| ModelStep::Dock { camera, bay }),
+        3 => bay.clone().prop_map(|bay| ModelStep::Undock { bay }),
+        2 => bay.clone().prop_map(|bay| ModelStep::TornOut { bay }),
+        34 => bay.clone().prop_map(|bay| ModelStep::Turn { bay }),
+        12 => bay.prop_map(|bay| ModelStep::Idle { bay }),
         8 => (of.clone(), 0..6usize, 0..8usize, prop::bool::weighted(0.1)).prop_map(
-            |((camera, file), size, time, growing)| Step::Record { camera, file, size: size.min(3), time: [0, 1, 0, 1, 0, 1, 0, 2][time], growing }),
-        3 => of.clone().prop_map(|(camera, file)| Step::Finish { camera, file }),
-        1 => of.clone().prop_map(|(camera, file)| Step::Remove { camera, file }),
-        1 => camera.clone().prop_map(|camera| Step::Odd { camera }),
+            |((camera, file), size, time, growing)| ModelStep::Record { camera, file, size: size.min(3), time: [0, 1, 0, 1, 0, 1, 0, 2][time], growing }),
+        3 => of.clone().prop_map(|(camera, file)| ModelStep::Finish { camera, file }),
+        1 => of.clone().prop_map(|(camera, file)| ModelStep::Remove { camera, file }),
+        1 => camera.clone().prop_map(|camera| ModelStep::Odd { camera }),
         6 => (of.clone(), 1..4u8, prop_oneof![Just(0u64), Just(70), 65..190u64]).prop_map(
-            |((camera, file), times, at)| Step::ReadFails { camera, file, times, at }),
-        1 => of.prop_map(|(camera, file)| Step::Touched { camera, file }),
-        1 => (camera, 1..3u8).prop_map(|(camera, times)| Step::ListFails { camera, times }),
-        8 => (1..4usize).prop_map(|items| Step::Upload { items }),
-        2 => (1..4u8, any::<bool>()).prop_map(|(calls, answer_lost)| Step::StoreFails { calls, answer_lost }),
-        1 => (0..4usize).prop_map(|nth| Step::Damage { nth }),
-        9 => (0..120u16, fault()).prop_map(|(points, what)| Step::Soon { points, what }),
-        2 => Just(Step::Restart),
-        2 => Just(Step::PowerCut),
+            |((camera, file), times, at)| ModelStep::ReadFails { camera, file, times, at }),
+        1 => of.prop_map(|(camera, file)| ModelStep::Touched { camera, file }),
+        1 => (camera, 1..3u8).prop_map(|(camera, times)| ModelStep::ListFails { camera, times }),
+        8 => (1..4usize).prop_map(|items| ModelStep::Upload { items }),
+        2 => (1..4u8, any::<bool>()).prop_map(|(calls, answer_lost)| ModelStep::StoreFails { calls, answer_lost }),
+        1 => (0..4usize).prop_map(|nth| ModelStep::Damage { nth }),
+        9 => (0..120u16, fault()).prop_map(|(points, what)| ModelStep::Soon { points, what }),
+        2 => Just(ModelStep::Restart),
+        2 => Just(ModelStep::PowerCut),
     ]
 }
 
@@ -144,7 +144,7 @@ pub struct Scenario {
     pub keeps: bool,
     /// Files that may still be growing are waited for, longer than any scenario lasts.
     pub waits: bool,
-    pub steps: Vec<Step>,
+    pub steps: Vec<ModelStep>,
 }
 
 pub fn scenario() -> impl Strategy<Value = Scenario> {
@@ -177,7 +177,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for ModelStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Dock { camera, bay } => write!(f, "dock {} in bay {bay}", letter(camera)),

@@ -40,15 +40,15 @@ const SCALE: Scale = Scale {
 /// Starts after which nothing is in the way of one any more.
 const ENOUGH: usize = 40;
 
-pub struct Keys {
+pub struct ModelKeys {
     recipient: String,
     verifier: VerifierKey,
     pub runtime: Runtime,
 }
 
-pub fn keys() -> &'static Keys {
-    static KEYS: OnceLock<Keys> = OnceLock::new();
-    KEYS.get_or_init(|| Keys {
+pub fn keys() -> &'static ModelKeys {
+    static KEYS: OnceLock<ModelKeys> = OnceLock::new();
+    KEYS.get_or_init(|| ModelKeys {
         recipient: keygen_recipient(Curve::P256).unwrap().1,
         verifier: LogKey::generate().unwrap().0.verifier("model").unwrap(),
         runtime: tokio::runtime::Builder::new_multi_thread()
@@ -67,7 +67,7 @@ pub fn layout() -> BucketLayout {
 #[derive(Default)]
 pub struct Stock(pub [Option<PullTools>; CAMERAS]);
 
-pub struct Docked {
+pub struct DockedJob {
     pub device: usize,
     pub run: Run,
     pub camera: Box<dyn Camera>,
@@ -79,10 +79,10 @@ pub struct Service {
     pub shared: Arc<Shared>,
     pub outbound: Outbound,
     pub failures: Failures,
-    pub sessions: [Option<Docked>; BAYS],
+    pub sessions: [Option<DockedJob>; BAYS],
 }
 
-pub struct Station<'a> {
+pub struct ModelStation<'a> {
     dir: PathBuf,
     name: String,
     pub scenario: Scenario,
@@ -96,7 +96,7 @@ pub struct Station<'a> {
 
 pub type Verdict = Result<(), String>;
 
-impl<'a> Station<'a> {
+impl<'a> ModelStation<'a> {
     pub fn new(dir: &Path, scenario: &Scenario, stock: &'a mut Stock) -> Result<Self, String> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!("scenario{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -364,7 +364,7 @@ impl<'a> Station<'a> {
         let (mut run, mut camera) = job.open();
         // Only a stop ends the attempts, and then the session.
         if run.begin(&camera.condition()).is_ok() {
-            service.sessions[bay] = Some(Docked {
+            service.sessions[bay] = Some(DockedJob {
                 device,
                 run,
                 camera,
@@ -394,7 +394,7 @@ impl<'a> Station<'a> {
     }
 }
 
-impl Drop for Station<'_> {
+impl Drop for ModelStation<'_> {
     fn drop(&mut self) {
         self.service = None;
         hook::set(None);

@@ -3,8 +3,8 @@
 use tokio::sync::watch;
 
 use super::cameras::{self, CardFile};
-use super::scenario::{BAYS, Step};
-use super::station::{FRAME, Station, Verdict, keys};
+use super::scenario::{BAYS, ModelStep};
+use super::station::{FRAME, ModelStation, Verdict, keys};
 use crate::ingest::job::StepEnd;
 use crate::ingest::pull::PullTools;
 use crate::ingest::queue::{self, WorkId};
@@ -13,7 +13,7 @@ use crate::model::{BayStatus, ItemState};
 /// Turns after which everything docked has settled, with nothing in its way.
 const ENOUGH: usize = 40;
 
-impl Station<'_> {
+impl ModelStation<'_> {
     fn turn(&mut self, bay: usize) {
         let Some(service) = &mut self.service else {
             return;
@@ -74,7 +74,7 @@ impl Station<'_> {
         there
     }
 
-    pub fn step(&mut self, step: Step) -> Verdict {
+    pub fn step(&mut self, step: ModelStep) -> Verdict {
         if self.happens(step)? {
             self.steps.set(self.steps.get() + 1);
         }
@@ -82,13 +82,13 @@ impl Station<'_> {
     }
 
     /// `false`: it cannot happen now.
-    fn happens(&mut self, step: Step) -> Result<bool, String> {
+    fn happens(&mut self, step: ModelStep) -> Result<bool, String> {
         let has = |station: &Self, bay: usize| {
             let service = station.service.as_ref();
             service.is_some_and(|service| service.sessions[bay].is_some())
         };
         match step {
-            Step::Dock { camera, bay } => {
+            ModelStep::Dock { camera, bay } => {
                 let docked = self.harness.borrow().docked;
                 let free = docked[bay].is_none() && !docked.contains(&Some(camera));
                 if free {
@@ -96,8 +96,8 @@ impl Station<'_> {
                 }
                 Ok(free)
             }
-            Step::Undock { bay } if has(self, bay) => self.undock(bay).map(|()| true),
-            Step::TornOut { bay } => {
+            ModelStep::Undock { bay } if has(self, bay) => self.undock(bay).map(|()| true),
+            ModelStep::TornOut { bay } => {
                 let mut harness = self.harness.borrow_mut();
                 let torn = harness.docked[bay].take();
                 if let Some(device) = torn {
@@ -105,13 +105,13 @@ impl Station<'_> {
                 }
                 Ok(torn.is_some())
             }
-            Step::Turn { bay } if has(self, bay) => self
+            ModelStep::Turn { bay } if has(self, bay) => self
                 .during(|station| {
                     station.turn(bay);
                     Ok(())
                 })
                 .map(|()| true),
-            Step::Idle { bay } if has(self, bay) => {
+            ModelStep::Idle { bay } if has(self, bay) => {
                 let mut looked = false;
                 self.during(|station| {
                     looked = station.idle(bay);
@@ -119,11 +119,11 @@ impl Station<'_> {
                 })?;
                 Ok(looked)
             }
-            Step::Upload { items } => self.during(|s| s.upload(items)).map(|()| true),
-            Step::Restart => self.restart().map(|()| true),
-            Step::PowerCut => self.power_cut().map(|()| true),
-            Step::Undock { .. } | Step::Turn { .. } | Step::Idle { .. } => Ok(false),
-            Step::Record {
+            ModelStep::Upload { items } => self.during(|s| s.upload(items)).map(|()| true),
+            ModelStep::Restart => self.restart().map(|()| true),
+            ModelStep::PowerCut => self.power_cut().map(|()| true),
+            ModelStep::Undock { .. } | ModelStep::Turn { .. } | ModelStep::Idle { .. } => Ok(false),
+            ModelStep::Record {
                 camera,
                 file,
                 size,
@@ -142,34 +142,38 @@ impl Station<'_> {
                 device.files.insert(file, on_card);
                 Ok(true)
             }
-            Step::Finish { camera, file } => Ok(self.file(camera, file, |l| l.growing = false)),
-            Step::Remove { camera, file } => {
+            ModelStep::Finish { camera, file } => {
+                Ok(self.file(camera, file, |l| l.growing = false))
+            }
+            ModelStep::Remove { camera, file } => {
                 let harness = self.harness.borrow();
                 let gone = harness.cameras.lock()[camera].files.remove(&file);
                 Ok(gone.is_some())
             }
-            Step::Odd { camera } => {
+            ModelStep::Odd { camera } => {
                 self.harness.borrow().cameras.lock()[camera].odd = true;
                 Ok(true)
             }
-            Step::ReadFails {
+            ModelStep::ReadFails {
                 camera,
                 file,
                 times,
                 at,
             } => Ok(self.file(camera, file, |l| (l.fails, l.fails_at) = (times, at))),
-            Step::Touched { camera, file } => Ok(self.file(camera, file, |l| l.touched = true)),
-            Step::ListFails { camera, times } => {
+            ModelStep::Touched { camera, file } => {
+                Ok(self.file(camera, file, |l| l.touched = true))
+            }
+            ModelStep::ListFails { camera, times } => {
                 self.harness.borrow().cameras.lock()[camera].list_fails = times;
                 Ok(true)
             }
-            Step::StoreFails { calls, answer_lost } => {
+            ModelStep::StoreFails { calls, answer_lost } => {
                 let harness = self.harness.borrow();
                 let mut store = harness.store.lock();
                 (store.fails, store.answer_lost) = (calls, answer_lost);
                 Ok(true)
             }
-            Step::Damage { nth } => {
+            ModelStep::Damage { nth } => {
                 let Some(service) = &self.service else {
                     return Ok(false);
                 };
@@ -179,7 +183,7 @@ impl Station<'_> {
                     .damage(nth, &service.shared.spool)
                     .is_some())
             }
-            Step::Soon { points, what } => {
+            ModelStep::Soon { points, what } => {
                 self.harness.borrow_mut().armed = Some((points, what));
                 Ok(true)
             }
@@ -202,11 +206,11 @@ impl Station<'_> {
         for turn in 0..ENOUGH {
             let mut busy = false;
             for bay in 0..BAYS {
-                self.happens(Step::Turn { bay })?;
+                self.happens(ModelStep::Turn { bay })?;
                 let service = self.service.as_ref().ok_or("no service")?;
                 busy |= service.sessions[bay].as_ref().is_some_and(|d| !d.settled);
             }
-            self.happens(Step::Upload { items: 64 })?;
+            self.happens(ModelStep::Upload { items: 64 })?;
             busy |= self
                 .harness
                 .borrow()
@@ -219,7 +223,7 @@ impl Station<'_> {
             }
         }
         for bay in 0..BAYS {
-            self.happens(Step::Idle { bay })?;
+            self.happens(ModelStep::Idle { bay })?;
             self.ended_well(bay)?;
         }
         self.no_leftovers()?;
