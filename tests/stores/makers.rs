@@ -7,7 +7,7 @@ use camdock::upload::{Body, S3Store, Store as _, StoreConfig};
 use crate::ceph::Ceph;
 use crate::moto;
 use crate::process::create_bucket;
-use crate::round::{PART, client, lock_in_head, small, upload, versions};
+use crate::round::{PART, client, seen_lock, small, upload, versions};
 use crate::support::{MemoryLedger, SeaweedFs, SeededSource};
 
 /// What a maker's store does.
@@ -41,7 +41,7 @@ async fn round(config: &StoreConfig, client: &Client, expected: &Expected) {
         for stored in [&one, &two] {
             assert_eq!(stored.already_there, n > 0, "{}", stored.key);
             assert_eq!(stored.confirmed_by, expected.confirmed_by);
-            let (mode, until) = lock_in_head(client, &stored.key).await;
+            let (mode, until) = seen_lock(client, &stored.key).await;
             let logged = stored.retention.as_ref().unwrap();
             assert_eq!(
                 (mode, until),
