@@ -375,7 +375,7 @@ impl Reference {
     }
 
     /// Files of ended sessions that must still be known as missing.
-    pub fn missing(&self) -> impl Iterator<ModelItem = (SessionId, &SourcePath)> {
+    pub fn missing(&self) -> impl Iterator<Item = (SessionId, &SourcePath)> {
         self.sessions.iter().flat_map(move |(id, session)| {
             let camera = cameras::id(session.device);
             let open = session.missing.iter().filter(move |path| {
