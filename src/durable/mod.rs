@@ -314,7 +314,7 @@ impl AppendFile {
     /// Whether all that was written since the file was opened could be written out. Behind a [`sync_filesystem`] it is
     /// durable, too.
     fn check_written(&self) -> Result<(), DurableError> {
-        disk!("sync appended", &self.path, at("sync", &self.path));
+        disk!("ask written", &self.path, at("sync", &self.path));
         sys::wait_written_out(&self.file).map_err(at("sync", &self.path))
     }
 

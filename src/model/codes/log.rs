@@ -174,15 +174,15 @@ pub(super) const CODES: &[Code] = &[
         VERIFY,
     ),
     code(
-        "truncated",
-        EvidenceManager,
-        "The custody log was cut short.",
-        VERIFY,
-    ),
-    code(
         "time_backwards",
         EvidenceManager,
         "Entries of the custody log are dated before an earlier one.",
         "Find out whether the station's clock was set back then; `camera.docked` says whether it was synchronised.",
+    ),
+    code(
+        "truncated",
+        EvidenceManager,
+        "The custody log was cut short.",
+        VERIFY,
     ),
 ];

@@ -31,7 +31,7 @@ pub struct Unsynced {
 impl Unsynced {
     fn see(&mut self, name: &str, path: &Path) {
         match name {
-            "sync appended" => {
+            "sync appended" | "ask written" => {
                 self.contents.remove(path);
             }
             "remove" => {
