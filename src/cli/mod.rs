@@ -44,8 +44,8 @@ Start here: `camdock demo` runs a whole station on this machine; `camdock check`
 Exit codes: 0 fine · 1 verification failed · 2 wrong usage or configuration · 3 needs attention · 4 could not run"
 )]
 pub struct Cli {
-    /// The station's configuration; roster.toml and profiles/ lie beside it [default: /etc/camdock/camdock.toml]. For
-    /// `camdock office` the office's [default: /etc/camdock-office/office.toml]
+    /// The configuration; roster.toml and profiles/ lie beside it [default: /etc/camdock/camdock.toml; of `camdock office`
+    /// /etc/camdock-office/office.toml]
     #[arg(
         long,
         short,

@@ -21,7 +21,11 @@ pub struct ItemCheck<'a> {
     pub deep: bool,
 }
 
+/// A code of `docs/codes.md`, and in words what was seen.
 pub type ItemProblem = (&'static str, String);
+
+/// The code of objects that the store does not have; all of an item are told together, so that a loss of many items stays readable.
+const MISSING: &str = "object_missing";
 
 /// What was checked of an item, or of several.
 #[derive(Debug, Default, Clone)]
@@ -70,6 +74,21 @@ impl ItemCheck<'_> {
         let (mut checked, mut problems) = (ItemChecked::default(), Vec::new());
         if let Err(problem) = self.check(&mut checked, &mut problems) {
             problems.push(problem);
+        }
+        let missing: Vec<_> = problems
+            .extract_if(.., |problem| problem.0 == MISSING)
+            .map(|(_, object)| object)
+            .collect();
+        if !missing.is_empty() {
+            let path = self
+                .items
+                .sealed
+                .get(&self.id)
+                .map(|(sealed, _)| &sealed.path);
+            let name = path.map_or_else(String::new, |path| format!(" ({path})"));
+            let id = self.id;
+            let what = format!("item {id}{name} lacks in the store: {}", missing.join(", "));
+            problems.insert(0, (MISSING, what));
         }
         (checked, problems)
     }
@@ -160,12 +179,7 @@ impl ItemCheck<'_> {
                 .bucket
                 .get(&self.bucket.layout().object(self.id, object), 1 << 20)
                 .map_err(unreadable(name))
-                .and_then(|found| {
-                    found.ok_or((
-                        "object_missing",
-                        format!("{name} has no {object} in the store"),
-                    ))
-                });
+                .and_then(|found| found.ok_or((MISSING, object.to_owned())));
             found.map_err(|problem| problems.push(problem)).ok()
         };
         let theirs = small("manifest.json");
@@ -200,10 +214,7 @@ impl ItemCheck<'_> {
             .head(object.key, object.version)
             .map_err(&failed)?
         else {
-            return Err((
-                "object_missing",
-                format!("{name} is not in the store at {}", object.key),
-            ));
+            return Err((MISSING, object.part.as_str().to_owned()));
         };
         if head.size != object.size {
             return Err((

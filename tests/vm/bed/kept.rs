@@ -15,9 +15,10 @@ use crate::support::tool;
 
 pub const BOOT_LIMIT: Duration = Duration::from_mins(4);
 
-/// The right to run a guest; there is one on a machine. The kernel releases it when the process ends.
+/// The right to run a guest from what is kept. Several cases may hold it; whoever makes or removes something that is kept
+/// does so alone. The kernel releases it when the process ends.
 pub struct Turn {
-    _file: File,
+    lock: File,
     dir: PathBuf,
 }
 
@@ -36,9 +37,9 @@ impl Turn {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         let dir = target.join("vm");
         fs::create_dir_all(&dir).unwrap();
-        let file = File::create(dir.join("lock")).unwrap();
-        file.lock().unwrap();
-        Self { _file: file, dir }
+        let lock = File::create(dir.join("lock")).unwrap();
+        lock.lock_shared().unwrap();
+        Self { lock, dir }
     }
 
     /// `vmlinuz`, `initrd`, `disk.raw` and `store.raw`, made by `guest/make_image.sh`.
@@ -137,6 +138,19 @@ impl Turn {
         if path.is_dir() {
             return path;
         }
+        // Another may come first between the two locks.
+        self.lock.unlock().unwrap();
+        self.lock.lock().unwrap();
+        if !path.is_dir() {
+            self.make(kind, &path, make);
+        }
+        self.lock.unlock().unwrap();
+        self.lock.lock_shared().unwrap();
+        path
+    }
+
+    /// Makes the folder `path` while no guest runs.
+    fn make(&self, kind: &str, path: &Path, make: impl FnOnce(&Path)) {
         let began = Instant::now();
         for old in fs::read_dir(&self.dir).unwrap() {
             let old = old.unwrap();
@@ -151,9 +165,8 @@ impl Turn {
         let making = self.dir.join(format!("{kind}-making"));
         fs::create_dir(&making).unwrap();
         make(&making);
-        fs::rename(&making, &path).unwrap();
+        fs::rename(&making, path).unwrap();
         println!("{kind}: made in {:.1} s", began.elapsed().as_secs_f64());
-        path
     }
 }
 
