@@ -5,13 +5,14 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::{IngestError, Shared, blocking};
+use super::{IngestError, Shared, WITNESSED, blocking};
 use crate::audit::{
     AuditError, Checkpoint, DirSource, Standing, VerifierKey, compare, is_full_tile, log_files,
     verify_log,
 };
 use crate::durable::{self, DurableError};
 use crate::failpoint::{reached, step};
+use crate::journal::JournalError;
 use crate::metrics;
 use crate::model::StationName;
 use crate::upload::{Body, RetentionPolicy, Store, UploadError, put_small_once};
@@ -95,13 +96,7 @@ pub async fn check_bucket_log(
     prefix: &str,
     key: &VerifierKey,
 ) -> Result<Option<Checkpoint>, IngestError> {
-    let Some(note) = store
-        .get(
-            &log_key(prefix, &shared.station, "checkpoint"),
-            CHECKPOINT_MAX,
-        )
-        .await?
-    else {
+    let Some(note) = published_checkpoint(store, prefix, &shared.station).await? else {
         if blocking(|| shared.journal.number(PUBLISHED))?.is_some_and(|n| n > 0) {
             metrics::error("bucket_log_missing");
             tracing::error!(
@@ -109,7 +104,7 @@ pub async fn check_bucket_log(
                 next_step = "find out who emptied the bucket, and run `camdock verify`: it names every item that is gone",
                 "the bucket no longer holds this station's log; all of it is published again"
             );
-            blocking(|| shared.journal.set_number(PUBLISHED, 0))?;
+            blocking(|| publish_again_from(shared, 0))?;
         }
         return Ok(None);
     };
@@ -136,13 +131,42 @@ pub async fn check_bucket_log(
             "the bucket's copy of the log is older than what this station published; what is missing is published again"
         );
     }
-    blocking(|| shared.journal.set_number(PUBLISHED, theirs.size))?;
+    blocking(|| publish_again_from(shared, theirs.size))?;
     metrics::log_published(theirs.size);
     Ok(Some(theirs))
 }
 
-/// Fetches the log into `dir`, which has none, once it is verified; returns its size. `witnessed`: receipts may name a log of
-/// this size, so that a shorter one must never be continued.
+/// The bucket holds this much. What it held before is not forgotten: a shorter log must never be continued.
+fn publish_again_from(shared: &Shared, size: u64) -> Result<(), JournalError> {
+    let published = shared.journal.number(PUBLISHED)?;
+    if published.is_some_and(|published| published > size) {
+        let witnessed = shared.journal.number(WITNESSED)?.max(published);
+        shared
+            .journal
+            .set_number(WITNESSED, witnessed.unwrap_or(0))?;
+    }
+    shared.journal.set_number(PUBLISHED, size)
+}
+
+/// The bucket's checkpoint; `None` when there is none. Keys that may not list the bucket are told that a missing object is
+/// forbidden (AWS, Ceph): then the versions of that key are asked for, which is a right of its own.
+async fn published_checkpoint(
+    store: &dyn Store,
+    prefix: &str,
+    station: &StationName,
+) -> Result<Option<Bytes>, UploadError> {
+    let key = log_key(prefix, station, "checkpoint");
+    match store.get(&key, CHECKPOINT_MAX).await {
+        Err(forbidden @ UploadError::Forbidden { .. }) => match store.newest(&key).await {
+            Ok(None) => Ok(None),
+            _ => Err(forbidden),
+        },
+        answer => answer,
+    }
+}
+
+/// Fetches the log into `dir`, which has none, once it is verified; returns its size. `witnessed`: receipts or locked
+/// checkpoints in the bucket may name a log of this size, so that a shorter one must never be continued.
 pub async fn fetch_log(
     store: &dyn Store,
     prefix: &str,

@@ -46,7 +46,7 @@ pub enum IngestError {
     )]
     LogFork { size: u64 },
     #[error(
-        "the bucket's copy of the custody log ends at {bucket} entries, but receipts name a log of {witnessed}"
+        "the bucket's copy of the custody log ends at {bucket} entries, but receipts or earlier copies name a log of {witnessed}"
     )]
     LogLost { bucket: u64, witnessed: u64 },
     #[error("the bucket's copy of the custody log does not verify: {0}")]

@@ -17,7 +17,8 @@ use crate::seal::SealError;
 
 /// Log entries before this were in line with the journal at an earlier start.
 const RECONCILED: &str = "reconciled";
-/// The largest log that a receipt names. [`Journal::mark_stored`] keeps it.
+/// The largest log that others may have seen: a receipt names it, as [`Journal::mark_stored`] keeps it, or the bucket held it
+/// before its copy became older.
 ///
 /// [`Journal::mark_stored`]: crate::journal::Journal::mark_stored
 pub const WITNESSED: &str = "witnessed";

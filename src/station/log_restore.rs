@@ -42,7 +42,7 @@ pub async fn restore_if_lost(config: &Config, secrets: &Secrets) -> anyhow::Resu
         &config.station.name,
         &key,
         &dir,
-        witnessed.unwrap_or(0),
+        published.max(witnessed).unwrap_or(0),
     )
     .await
     .context("the custody log's folder is gone and cannot be fetched from the bucket")?;

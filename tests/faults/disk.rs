@@ -331,8 +331,21 @@ fn a_lost_log_folder_comes_back_from_the_bucket_if_the_bucket_has_all_that_was_w
     assert!(witnessed > 5);
     let set = "UPDATE numbers SET value = ?1 WHERE name = 'witnessed'";
     journal.execute(set, [100_000]).unwrap();
-    place.drain().ends(4).says("receipts name a log of 100000");
+    place.drain().ends(4).says("name a log of 100000");
     journal.execute(set, [witnessed]).unwrap();
+
+    // It also remembers that it has published more than the bucket shows now.
+    let published: i64 = journal
+        .query_row(
+            "SELECT value FROM numbers WHERE name = 'published'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    let set = "UPDATE numbers SET value = ?1 WHERE name = 'published'";
+    journal.execute(set, [200_000]).unwrap();
+    place.drain().ends(4).says("name a log of 200000");
+    journal.execute(set, [published]).unwrap();
     drop(journal);
     place.drain().ends(0);
 

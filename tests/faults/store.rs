@@ -260,6 +260,17 @@ fn work_that_needed_a_person_goes_on_without_a_restart() {
     spoilt.is_whole().unwrap();
 }
 
+/// AWS and Ceph answer so to keys that may not list the bucket.
+#[test]
+fn a_store_that_calls_a_missing_log_forbidden_gets_the_log() {
+    let base = Place::new(&[]);
+    let spoilt = Spoilt::new(&base, "hidden");
+    let denied = Fault::Answer(403, "AccessDenied", None, 0);
+    spoilt.proxy.spoil(Call::GetCheckpoint, denied, 0, 100_000);
+    spoilt.place.drain().ends(0);
+    spoilt.is_whole().unwrap();
+}
+
 #[test]
 fn a_store_that_names_another_checksum_is_not_believed_and_one_that_lies_is_found_by_verifying() {
     let base = Place::new(&[]);

@@ -110,7 +110,7 @@ pub(super) const CODES: &[Code] = &[
     code(
         "log_lost",
         Operations,
-        "The custody log's folder is gone, and the bucket's copy is older than a receipt that exists.",
+        "The custody log's folder is gone, and the bucket's copy is older than a receipt or an earlier copy that existed.",
         "Restore the log folder from a backup of this very disk. If there is none, give the station a new name and new keys.",
     ),
     code(
