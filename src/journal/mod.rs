@@ -56,6 +56,8 @@ pub enum JournalError {
     Corrupt(String),
     #[error("the item keys cannot be read or written")]
     Keys(#[from] DurableError),
+    #[error("the journal has no tables: its making was interrupted")]
+    NotMade,
     #[error("the journal was written by a newer CamDock (schema {found}, this one knows {known})")]
     TooNew { found: i64, known: i64 },
     #[error("the journal was written by an older CamDock (schema {found}, this one reads {known})")]
@@ -114,7 +116,7 @@ impl Explain for JournalError {
         match self {
             _ if self.disk_full() => "disk_full",
             _ if self.broken() => "journal_corrupt",
-            Self::Sqlite(_) | Self::Corrupt(_) | Self::Keys(_) => "journal_error",
+            Self::Sqlite(_) | Self::Corrupt(_) | Self::Keys(_) | Self::NotMade => "journal_error",
             Self::TooNew { .. } => "journal_too_new",
             Self::TooOld { .. } => "journal_too_old",
             Self::IllegalStep { .. } => "journal_illegal_step",
@@ -130,6 +132,7 @@ impl Explain for JournalError {
             Self::Sqlite(_) | Self::Corrupt(_) | Self::Keys(_) => {
                 "Check the disk and the rights of the state folder, then restart the service.".into()
             }
+            Self::NotMade => "Start the service: it makes the tables when it starts.".into(),
             Self::TooNew { .. } => "Install the CamDock version that last ran on this station, or a newer one.".into(),
             Self::TooOld { .. } => "Finish with the CamDock version that wrote it (`camdock run --drain`), then move journal.db, journal.db-wal and journal.db-shm aside and start this one: the journal is rebuilt from the custody log.".into(),
             Self::IllegalStep { .. } => "This is a defect: report it with the log lines around it. No footage is lost.".into(),
@@ -221,7 +224,7 @@ impl Journal {
         let connection =
             Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
-        schema::check(&connection)?;
+        schema::check_made(&connection)?;
         Ok(Self {
             connection: Mutex::new(connection),
             keys: None,

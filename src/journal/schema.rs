@@ -1,6 +1,7 @@
 //! The journal's tables.
 
 use std::cmp::Ordering;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -10,6 +11,9 @@ use super::JournalError;
 
 /// Grows whenever the tables change. A journal of another version is refused: it can be rebuilt from the custody log.
 const VERSION: i64 = 8;
+
+/// The file is there a moment before its tables are.
+const MADE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Times are RFC 3339 text, ids 16-byte blobs, sizes bytes. `stored_entry` and `stored_receipt` are kept until the log and
 /// the store have them. `ends` has digests of the first and the last bytes of an item's content; an item may have none.
@@ -108,7 +112,19 @@ pub fn create(connection: &Connection) -> Result<(), JournalError> {
     Ok(())
 }
 
-pub fn check(connection: &Connection) -> Result<(), JournalError> {
+/// For readers: waits until a service that starts has made the tables.
+pub fn check_made(connection: &Connection) -> Result<(), JournalError> {
+    let limit = Instant::now() + MADE_WITHIN;
+    while version(connection)? == 0 {
+        if Instant::now() > limit {
+            return Err(JournalError::NotMade);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    check(connection)
+}
+
+fn check(connection: &Connection) -> Result<(), JournalError> {
     let (found, known) = (version(connection)?, VERSION);
     match found.cmp(&known) {
         Ordering::Less => Err(JournalError::TooOld { found, known }),
@@ -124,6 +140,22 @@ fn version(connection: &Connection) -> Result<i64, JournalError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_waits_for_a_journal_that_is_being_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let maker = Connection::open(&path).unwrap();
+        maker.pragma_update(None, "journal_mode", "WAL").unwrap();
+        let reader = std::thread::spawn({
+            let path = path.clone();
+            move || crate::journal::Journal::open_read_only(&path).map(drop)
+        });
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!reader.is_finished());
+        create(&maker).unwrap();
+        reader.join().unwrap().unwrap();
+    }
 
     #[test]
     fn a_journal_of_another_version_is_refused() {
