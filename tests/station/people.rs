@@ -136,5 +136,5 @@ fn a_reassigned_item_is_its_new_officers_everywhere_and_its_custody_names_both()
         .camdock(&["show", &lent])
         .ends(0)
         .says("officer 4711")
-        .says("officer.reassign to officer 4799");
+        .says("It was assigned to officer 4799 under the name \"M. Shah\"");
 }
