@@ -20,6 +20,7 @@ struct Expected {
 async fn round(config: &StoreConfig, client: &Client, expected: &Expected) {
     let (whole, parts) = ("evidence/st/1/receipt", "evidence/st/1/original");
     let made = SeededSource::new(7, 2 * PART + 99);
+    let writer = crate::round::client(config);
     for n in 0..3 {
         let store = S3Store::new(config).unwrap();
         if n > 0 {
@@ -41,7 +42,7 @@ async fn round(config: &StoreConfig, client: &Client, expected: &Expected) {
         for stored in [&one, &two] {
             assert_eq!(stored.already_there, n > 0, "{}", stored.key);
             assert_eq!(stored.confirmed_by, expected.confirmed_by);
-            let (mode, until) = seen_lock(client, &stored.key).await;
+            let (mode, until) = seen_lock(&writer, &stored.key).await;
             let logged = stored.retention.as_ref().unwrap();
             assert_eq!(
                 (mode, until),

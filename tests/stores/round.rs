@@ -72,7 +72,8 @@ pub async fn versions(client: &Client, key: &str) -> Vec<ObjectVersion> {
     listed.send().await.unwrap().versions.unwrap_or_default()
 }
 
-/// Mode and end of an object's lock. moto tells it only in the answer to HEAD; Ceph answers that to the object's owner only.
+/// Mode and end of an object's lock, asked as the one who wrote it: Ceph answers nobody else. moto tells it only in the answer
+/// to HEAD.
 pub async fn seen_lock(client: &Client, key: &str) -> (String, i64) {
     if let Some(lock) = lock(client, key).await {
         let until = lock.retain_until_date.unwrap().secs();
