@@ -13,8 +13,9 @@ vm_log=$target/test-vm.log
 closing=$target/test.closing-line
 locked=()
 if [ -n "${CI:-}" ]; then locked=(--locked); fi
-# No more than there are cores: preview workers run at the lowest priority, and would wait behind the other tests.
-threads=$(nproc)
+# One more than there are cores, as many tests mostly wait. Not more: preview workers run at the lowest priority, and would
+# wait behind the other tests.
+threads=$(($(nproc) + 1))
 
 mode=${1:-all}
 case $mode in
@@ -39,13 +40,13 @@ if [ "${CAMDOCK_RUNNER:-}" != cargo ] && cargo nextest --version >/dev/null 2>&1
         | tee "$log" || status=$?
 else
     runner=cargo
-    which=(--test-threads "$threads" --skip vm_)
+    which=(--test-threads "$(nproc)" --skip vm_)
     vm=
     if [ "$mode" = fast ]; then
         which+=(--skip over_4_gib --skip browser_)
     else
-        # Virtual machines run one after another, beside all other tests: cargo runs one test program at a time.
-        cargo test "${locked[@]}" --no-fail-fast --test vm -- --test-threads 1 >"$vm_log" 2>&1 </dev/null &
+        # Virtual machines run beside all other tests: cargo runs one test program at a time.
+        cargo test "${locked[@]}" --no-fail-fast --test vm -- --test-threads 2 >"$vm_log" 2>&1 </dev/null &
         vm=$!
     fi
     cargo test "${locked[@]}" --no-fail-fast -- "${which[@]}" 2>&1 </dev/null | tee "$log" || status=$?

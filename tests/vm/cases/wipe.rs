@@ -15,8 +15,8 @@ const ALLOW: &str = "printf 'level = \"stored\"\\nlog_keys = [\"%s\"]\\n' \"$(ca
     chmod 0644 /etc/camdock/wipe.toml
     systemctl enable --now camdock-wipe.socket";
 
-/// Sectors from the beginning of a file to a place that docking does not compare.
-const MIDDLE: u64 = 6_000;
+/// Where a sector begins that docking does not compare.
+const MIDDLE: usize = 6_000 * 512;
 
 /// The last result that the log has for each file of a wipe.
 pub fn results(guest: &mut Guest) -> BTreeMap<String, Option<String>> {
@@ -90,8 +90,8 @@ fn wiped_way(layout: Layout) {
 
     // While it is away, one file changes in its middle, with the same size, time, beginning and end: docking calls it held.
     let changed = "DCIM/100MEDIA/X8123_20250314_221003_0001.MP4";
-    let sector = medium.sector_of(&footage.bytes(changed));
-    change_sector(&medium, sector + MIDDLE);
+    let sector = medium.sector_of(&footage.bytes(changed)[MIDDLE..]);
+    change_sector(&medium, sector);
 
     guest.shell(ALLOW).ends(0);
     guest.plug(2, "X81234567", &medium, &Media::Good);
@@ -135,8 +135,8 @@ fn wiped_way(layout: Layout) {
         );
     }
     let mut bytes = footage.bytes(changed);
-    bytes[usize::try_from(MIDDLE).unwrap() * 512 + 7] ^= 1;
-    assert_eq!(medium.sector_of(&bytes), sector);
+    bytes[MIDDLE + 7] ^= 1;
+    assert_eq!(medium.sector_of(&bytes[MIDDLE..]), sector);
     // What was deleted from the camera is in the store.
     guest.verify(stored);
 }
