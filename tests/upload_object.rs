@@ -216,7 +216,16 @@ async fn after_a_kill_of_our_side_only_the_missing_parts_are_sent() {
     let noted = ledger.resume.as_ref().unwrap().parts.len();
     assert!((3..8).contains(&noted));
     let sent = store.calls(Op::UploadPart);
-    let read = made.read.load(Ordering::SeqCst);
+    // A read that was under way at the kill ends by itself.
+    let mut read = made.read.load(Ordering::SeqCst);
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let now = made.read.load(Ordering::SeqCst);
+        if now == read {
+            break;
+        }
+        read = now;
+    }
 
     let first_told = AtomicU64::new(u64::MAX);
     let progress = |bytes| {
