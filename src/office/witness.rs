@@ -10,11 +10,12 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::OfficeError;
+use super::acts::{Released, Ruling};
 use crate::audit::{
     AddCheckpoint, AuditError, Checkpoint, LogKey, VerifierKey, WitnessKey, has_grown,
 };
 use crate::durable;
-use crate::model::{Sha256Digest, StationName};
+use crate::model::{Contradiction, Sha256Digest, StationName};
 
 /// The latest cosigned checkpoint.
 const LATEST: &str = "checkpoint";
@@ -41,6 +42,8 @@ struct WitnessRecord {
     latest: Option<Cosigned>,
     /// The log was rewritten: nothing of it is cosigned until a person has decided.
     frozen: bool,
+    /// The log was retired: nothing that is added to it is cosigned.
+    closed: bool,
 }
 
 /// A checkpoint with this witness's cosignature.
@@ -72,6 +75,8 @@ pub enum CosignRefusal {
     Contradiction,
     #[error("this log was rewritten and is not cosigned until a person has decided")]
     Frozen,
+    #[error("this log was closed: nothing that is added to it is cosigned")]
+    Closed,
     #[error("the witness cannot keep what it has seen")]
     Record(#[from] OfficeError),
 }
@@ -124,6 +129,9 @@ impl Witness {
         let known = record.latest.as_ref().map(|latest| &latest.checkpoint);
         if record.frozen {
             return Err(CosignRefusal::Frozen);
+        }
+        if record.closed {
+            return Err(CosignRefusal::Closed);
         }
         let size = known.map_or(0, |known| known.size);
         if request.old != size {
@@ -188,6 +196,7 @@ impl WitnessedLog {
         *log.record.lock() = WitnessRecord {
             latest,
             frozen: log.kept(LATER)?.is_some(),
+            closed: false,
         };
         Ok(log)
     }
@@ -232,6 +241,19 @@ impl WitnessedLog {
         self.record.lock().frozen
     }
 
+    pub fn closed(&self) -> bool {
+        self.record.lock().closed
+    }
+
+    /// The checkpoints that contradict each other, while the log is frozen.
+    pub fn contradiction(&self) -> Result<Option<Contradiction>, OfficeError> {
+        let both = (self.kept(EARLIER)?, self.kept(LATER)?);
+        Ok(match both {
+            (Some(earlier), Some(later)) => Some(Contradiction { earlier, later }),
+            _ => None,
+        })
+    }
+
     /// Takes back what this witness had cosigned before it lost its own record. It never goes back to less.
     pub fn take_back(&self, cosigned: Cosigned) -> Result<(), OfficeError> {
         let mut record = self.record.lock();
@@ -258,6 +280,83 @@ impl WitnessedLog {
         durable::write_atomic(&self.dir.join(EARLIER), earlier.as_bytes())?;
         durable::write_atomic(&self.dir.join(LATER), note.as_bytes())?;
         record.frozen = true;
+        Ok(())
+    }
+
+    /// Brings the record in line with the acts that are in effect. Each is carried out once, also after a lost disk.
+    pub fn obey(&self, witness: &Witness, ruling: &Ruling) -> Result<(), OfficeError> {
+        let mut record = self.record.lock();
+        if let Some(released) = &ruling.released {
+            self.release(witness, &mut record, released, ruling.before.as_ref())?;
+        }
+        // A release that was carried out holds, even where it is not known any more that it was published.
+        let carried_out = match ruling.pending {
+            Some(index) => self.kept(&format!("released-{index}-later"))?.is_some(),
+            None => false,
+        };
+        if let Some((_, proof)) = &ruling.frozen
+            && !record.frozen
+            && !carried_out
+        {
+            let proof = proof.as_ref();
+            durable::create_dir(&self.dir)?;
+            for (name, note) in [
+                (EARLIER, proof.map_or("", |proof| &proof.earlier)),
+                (LATER, proof.map_or("", |proof| &proof.later)),
+            ] {
+                durable::write_atomic(&self.dir.join(name), note.as_bytes())?;
+            }
+            record.frozen = true;
+        }
+        record.closed = ruling.closed.is_some();
+        Ok(())
+    }
+
+    /// The log is believed again from the checkpoint that the act names. Both contradicting ones stay, under other names.
+    fn release(
+        &self,
+        witness: &Witness,
+        record: &mut WitnessRecord,
+        released: &Released,
+        before: Option<&Contradiction>,
+    ) -> Result<(), OfficeError> {
+        let name = |which| format!("released-{}-{which}", released.index);
+        let later_name = name("later");
+        if self.kept(&later_name)?.is_some() {
+            return Ok(());
+        }
+        let from = &released.act.from;
+        let is_it =
+            |checkpoint: &Checkpoint| checkpoint.size == from.size && checkpoint.root == from.root;
+        let (earlier, later) = match (record.frozen, self.contradiction()?, before) {
+            (true, Some(both), _) => (both.earlier, both.later),
+            (_, _, Some(both)) => (both.earlier.clone(), both.later.clone()),
+            _ => (String::new(), String::new()),
+        };
+        // A record that was lost may have come back with what was cosigned after the release.
+        let since =
+            |latest: &Cosigned| !record.frozen && latest.at.as_second() >= released.at.as_second();
+        let latest = record.latest.as_ref();
+        if from.size > 0 && !latest.is_some_and(|l| is_it(&l.checkpoint) || since(l)) {
+            let signed = self.verifier.open(&later).ok().filter(is_it);
+            let signed = signed.ok_or_else(|| OfficeError::OwnRecord {
+                station: self.station.clone(),
+                what: format!(
+                    "the act {} names a checkpoint of {} entries, and it is not kept here",
+                    released.index, from.size
+                ),
+            })?;
+            witness.cosign(self, record, &later, signed, Timestamp::now())?;
+        }
+        durable::create_dir(&self.dir)?;
+        durable::write_atomic(&self.dir.join(name("earlier")), earlier.as_bytes())?;
+        if record.frozen {
+            durable::rename_new(&self.dir.join(LATER), &self.dir.join(later_name))?;
+            durable::remove(&self.dir.join(EARLIER))?;
+            record.frozen = false;
+        } else {
+            durable::write_atomic(&self.dir.join(later_name), later.as_bytes())?;
+        }
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use camdock::audit::{AddCheckpoint, DirSource, LogGrowth, growth};
 use crate::bed::{Bed, station};
 
 /// Status, headers and body.
-fn ask(port: u16, method: &str, path: &str, body: &str) -> (u16, String, String) {
+pub fn ask(port: u16, method: &str, path: &str, body: &str) -> (u16, String, String) {
     let began = Instant::now();
     let mut stream = loop {
         match TcpStream::connect(("127.0.0.1", port)) {
