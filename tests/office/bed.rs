@@ -18,7 +18,7 @@ use crate::support::{SeaweedFs, Station as Identity};
 
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 11] = [
+const BUCKETS: [&str; 12] = [
     "office-acts",
     "office-away",
     "office-close",

@@ -1,6 +1,6 @@
 //! What the office's own log says of each log that the office follows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,7 +24,7 @@ struct LogActs {
     last: Option<(Option<String>, Timestamp)>,
     alarms: HashMap<String, Timestamp>,
     frozen: BTreeMap<u64, Option<Contradiction>>,
-    closed: BTreeMap<u64, ()>,
+    closed: BTreeSet<u64>,
     released: BTreeMap<u64, (Timestamp, LogReleased)>,
 }
 
@@ -65,7 +65,7 @@ impl ActsHistory {
                 }
             }
             Event::LogClosed(act) => {
-                self.of(&act.key).closed.insert(index, ());
+                self.of(&act.key).closed.insert(index);
             }
             Event::LogReleased(act) => {
                 let release = (at, (**act).clone());
@@ -96,7 +96,7 @@ impl ActsHistory {
         let before = log.frozen.range(..since).next_back();
         let pending = log.released.range(published..).next_back();
         Ruling {
-            closed: closed.map(|(index, ())| *index),
+            closed: closed.copied(),
             released,
             frozen: frozen.map(|(index, proof)| (*index, proof.clone())),
             before: before.and_then(|(_, proof)| proof.clone()),
