@@ -51,6 +51,8 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     let store: Arc<dyn Store> = Arc::new(open_store(&config)?);
     let (acts, publisher) = acts::open(&config, &store).await?;
     acts.enter(started(&config, &witness, &acts)).await?;
+    // Before anybody may ask for a cosignature.
+    witness.close_ruled(|key| acts.ruling(key).closed.is_some());
     let (stop, stopped) = watch::channel(false);
     let (end_log, log_ended) = watch::channel(false);
     let (contradiction, mut contradicted) = mpsc::channel(1);

@@ -219,27 +219,28 @@ impl Bed {
     /// The office's verified acts, as `camdock office acts` tells them.
     #[track_caller]
     pub fn acts(&self) -> Vec<Value> {
-        let ran = self.camdock(&["office", "acts", "--json"]);
-        let (told, said) = (
-            String::from_utf8(ran.stdout).unwrap(),
-            String::from_utf8_lossy(&ran.stderr),
-        );
-        assert!(ran.status.success(), "{told}\n{said}");
-        let lines = told.lines();
-        lines.map(|l| serde_json::from_str(l).unwrap()).collect()
+        self.verified_acts().unwrap()
     }
 
-    /// Waits until there are such acts; returns them all.
+    /// Or what is wrong with them.
+    fn verified_acts(&self) -> Result<Vec<Value>, String> {
+        let ran = self.camdock(&["office", "acts", "--json"]);
+        let told = String::from_utf8(ran.stdout).unwrap();
+        if !ran.status.success() {
+            return Err(told + &String::from_utf8_lossy(&ran.stderr));
+        }
+        let lines = told.lines();
+        Ok(lines.map(|l| serde_json::from_str(l).unwrap()).collect())
+    }
+
+    /// Waits until there are such acts, in a log that verifies; returns them.
     #[track_caller]
     pub fn until_acts(&self, event: &str, count: usize) -> Vec<Value> {
         let began = Instant::now();
         loop {
-            let acts = self.acts();
-            let found: Vec<Value> = acts
-                .iter()
-                .filter(|a| a["event"] == event)
-                .cloned()
-                .collect();
+            let acts = self.verified_acts();
+            let all = acts.iter().flatten();
+            let found: Vec<Value> = all.filter(|a| a["event"] == event).cloned().collect();
             if found.len() >= count {
                 assert_eq!(found.len(), count, "{acts:#?}");
                 return found;

@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+/// How often a waiting connection looks whether the link is cut.
+const LOOKS: Duration = Duration::from_millis(100);
+
 pub struct Link {
     port: u16,
     cut: Arc<AtomicBool>,
@@ -36,8 +39,10 @@ impl Link {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Nothing passes any more when this returns.
     pub fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
+        thread::sleep(3 * LOOKS);
     }
 
     pub fn mend(&self) {
@@ -49,8 +54,7 @@ impl Link {
 fn pass(from: &TcpStream, to: &TcpStream, cut: &Arc<AtomicBool>) {
     let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
     let cut = Arc::clone(cut);
-    from.set_read_timeout(Some(Duration::from_millis(100)))
-        .unwrap();
+    from.set_read_timeout(Some(LOOKS)).unwrap();
     thread::spawn(move || {
         let mut bytes = vec![0; 64 << 10];
         while !cut.load(Ordering::SeqCst) {
