@@ -101,6 +101,15 @@ impl Follower {
         self.witness.log(&self.origin)
     }
 
+    /// The station's log in the bucket.
+    fn source(&self) -> BucketLog {
+        BucketLog {
+            store: Arc::clone(&self.store),
+            prefix: self.log_prefix.clone(),
+            runtime: Handle::current(),
+        }
+    }
+
     async fn round(&mut self) -> Result<(), OfficeError> {
         self.ruling = self.acts.ruling(&self.key);
         if !self.recalled {
@@ -108,13 +117,10 @@ impl Follower {
             self.recalled = true;
         }
         if let Some(log) = self.log() {
+            log.set_recalled();
             log.obey(&self.witness, &self.ruling)?;
         }
-        let source = BucketLog {
-            store: Arc::clone(&self.store),
-            prefix: self.log_prefix.clone(),
-            runtime: Handle::current(),
-        };
+        let source = self.source();
         let (witness, origin) = (Arc::clone(&self.witness), self.origin.clone());
         let looked = tokio::task::spawn_blocking(move || {
             let log = witness.log(&origin);
@@ -150,8 +156,31 @@ impl Follower {
                     || (checkpoint.size, checkpoint.root) == (from.size, from.root)
             });
             if believed {
-                return log.take_back(cosigned);
+                return self.take_back(cosigned).await;
             }
+        }
+        Ok(())
+    }
+
+    /// Takes it over, unless what this witness remembers contradicts it: then both are kept as proof.
+    async fn take_back(&self, recalled: Cosigned) -> Result<(), OfficeError> {
+        let Some(log) = self.log() else { return Ok(()) };
+        let known = log.latest().map(|latest| latest.checkpoint);
+        let older = known.filter(|known| known.size >= recalled.checkpoint.size);
+        let Some(known) = older.filter(|known| *known != recalled.checkpoint) else {
+            return log.take_back(recalled);
+        };
+        let source = self.source();
+        let checkpoint = recalled.checkpoint.clone();
+        let contradicts = tokio::task::spawn_blocking(move || {
+            known.size == checkpoint.size
+                || matches!(
+                    growth(&source, &checkpoint, &known),
+                    Ok(LogGrowth::Rewritten)
+                )
+        });
+        if contradicts.await.map_err(|_| AuditError::Closed)? {
+            log.keep_contradiction(&recalled.note)?;
         }
         Ok(())
     }
@@ -184,8 +213,8 @@ impl Follower {
         if self.ruling.closed.is_some() {
             return Ok(());
         }
-        let latest = self.log().and_then(WitnessedLog::latest);
-        let since = latest.map(|latest| Timestamp::now().duration_since(latest.at));
+        let grown = self.log().and_then(WitnessedLog::grown_at);
+        let since = grown.map(|grown| Timestamp::now().duration_since(grown));
         match since.and_then(|since| Duration::try_from(since).ok()) {
             Some(since) if since > self.station.silence => Err(OfficeError::Silent {
                 station: self.station.name.clone(),
@@ -338,7 +367,7 @@ fn look(witness: &Witness, log: &WitnessedLog, source: &BucketLog) -> Result<(),
         Timestamp::now(),
     ) {
         // Or somebody else brought a newer checkpoint meanwhile: the next look compares with that.
-        Ok(_) | Err(CosignRefusal::OtherSize(_)) => Ok(()),
+        Ok(_) | Err(CosignRefusal::OtherSize(_) | CosignRefusal::NotRecalled) => Ok(()),
         Err(CosignRefusal::Record(error)) => Err(error),
         Err(CosignRefusal::Malformed(error) | CosignRefusal::Unsigned(error)) => Err(error.into()),
         Err(_) => Err(OfficeError::TilesUnfit { station: station() }),

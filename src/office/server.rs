@@ -73,6 +73,7 @@ fn refused(refusal: &CosignRefusal) -> Response {
         | CosignRefusal::Contradiction
         | CosignRefusal::Frozen
         | CosignRefusal::Closed => StatusCode::UNPROCESSABLE_ENTITY,
+        CosignRefusal::NotRecalled => StatusCode::SERVICE_UNAVAILABLE,
         CosignRefusal::Record(error) => {
             tracing::error!(
                 code = error.label(),

@@ -19,6 +19,8 @@ use crate::model::{Contradiction, Sha256Digest, StationName};
 
 /// The latest cosigned checkpoint.
 const LATEST: &str = "checkpoint";
+/// When the log last grew, in RFC 3339. A cosignature's own time is renewed whenever somebody asks for the same checkpoint again.
+const GROWN: &str = "grown";
 /// The two signed checkpoints that contradict each other: the proof that a log was rewritten.
 const EARLIER: &str = "rewritten-earlier";
 const LATER: &str = "rewritten-later";
@@ -44,6 +46,10 @@ struct WitnessRecord {
     frozen: bool,
     /// The log was retired: nothing that is added to it is cosigned.
     closed: bool,
+    /// The bucket was asked for what this witness had cosigned before. Without a record of its own, it cosigns nothing sooner:
+    /// a lost record must not make it trust anew.
+    recalled: bool,
+    grown_at: Option<Timestamp>,
 }
 
 /// A checkpoint with this witness's cosignature.
@@ -77,6 +83,8 @@ pub enum CosignRefusal {
     Frozen,
     #[error("this log was closed: nothing that is added to it is cosigned")]
     Closed,
+    #[error("the bucket has not yet told what this witness had cosigned of the log before")]
+    NotRecalled,
     #[error("the witness cannot keep what it has seen")]
     Record(#[from] OfficeError),
 }
@@ -140,6 +148,9 @@ impl Witness {
         if record.closed {
             return Err(CosignRefusal::Closed);
         }
+        if known.is_none() && !record.recalled {
+            return Err(CosignRefusal::NotRecalled);
+        }
         let size = known.map_or(0, |known| known.size);
         if request.old != size {
             return Err(CosignRefusal::OtherSize(size));
@@ -177,6 +188,11 @@ impl Witness {
             at: now,
         };
         durable::create_dir(&log.dir)?;
+        let before = record.latest.as_ref().map(|latest| latest.checkpoint.size);
+        if before != Some(cosigned.checkpoint.size) {
+            durable::write_atomic(&log.dir.join(GROWN), now.to_string().as_bytes())?;
+            record.grown_at = Some(now);
+        }
         durable::write_atomic(&log.dir.join(LATEST), cosigned.note.as_bytes())?;
         record.latest = Some(cosigned.clone());
         Ok(cosigned)
@@ -200,10 +216,17 @@ impl WitnessedLog {
         };
         let kept = log.kept(LATEST)?;
         let latest = kept.map(|note| log.read(note, own)).transpose()?;
+        let grown = log.kept(GROWN)?.and_then(|text| text.parse().ok());
+        // A time that has not come yet, as of a clock that was wrong, must not hold off the alarm of silence.
+        let grown_at = grown
+            .or(latest.as_ref().map(|latest| latest.at))
+            .map(|at| at.min(Timestamp::now()));
         *log.record.lock() = WitnessRecord {
             latest,
             frozen: log.kept(LATER)?.is_some(),
             closed: false,
+            recalled: false,
+            grown_at,
         };
         Ok(log)
     }
@@ -244,6 +267,16 @@ impl WitnessedLog {
         self.record.lock().latest.clone()
     }
 
+    /// When the log last grew; `None` before its first checkpoint.
+    pub fn grown_at(&self) -> Option<Timestamp> {
+        self.record.lock().grown_at
+    }
+
+    /// The bucket has told what this witness had cosigned before, be it nothing.
+    pub fn set_recalled(&self) {
+        self.record.lock().recalled = true;
+    }
+
     pub fn frozen(&self) -> bool {
         self.record.lock().frozen
     }
@@ -269,6 +302,7 @@ impl WitnessedLog {
         }
         durable::create_dir(&self.dir)?;
         durable::write_atomic(&self.dir.join(LATEST), cosigned.note.as_bytes())?;
+        record.grown_at = Some(cosigned.at.min(Timestamp::now()));
         record.latest = Some(cosigned);
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::support::{SeaweedFs, Station as Identity};
 
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 12] = [
+const BUCKETS: [&str; 14] = [
     "office-acts",
     "office-away",
     "office-close",
@@ -28,8 +28,10 @@ const BUCKETS: [&str; 12] = [
     "office-interface",
     "office-keys",
     "office-lost",
+    "office-recall",
     "office-recover",
     "office-release",
+    "office-silent",
     "office-two",
 ];
 /// A second office's identity, in the bucket of two.
