@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod model;
 pub mod office;
 pub mod preview;
+pub mod publish;
 pub mod root;
 pub mod seal;
 pub mod station;

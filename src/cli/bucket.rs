@@ -39,6 +39,11 @@ pub struct Bucket {
 impl Bucket {
     pub fn open(config: &Config) -> anyhow::Result<Self> {
         let store = parts::store_to_read(config, &Secrets::from_environment())?;
+        Self::of(store, config.bucket_layout())
+    }
+
+    /// The part of a store with these names.
+    pub fn of(store: S3Store, layout: BucketLayout) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -46,7 +51,7 @@ impl Bucket {
         Ok(Self {
             runtime,
             store,
-            layout: config.bucket_layout(),
+            layout,
         })
     }
 

@@ -213,6 +213,7 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
     }
     error.chain().find_map(|error| {
         known::<crate::ingest::IngestError>(error)
+            .or_else(|| known::<crate::publish::PublishError>(error))
             .or_else(|| known::<crate::config::ConfigError>(error))
             .or_else(|| known::<crate::upload::UploadError>(error))
             .or_else(|| known::<crate::audit::AuditError>(error))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{ConfigError, LogSettings, StoreSettings, file, raw, validate};
-use crate::model::StationName;
+use crate::model::{BucketLayout, StationName};
 
 /// The office's configuration file, unless the command line names another.
 pub const OFFICE_PATH: &str = "/etc/camdock-office/office.toml";
@@ -60,6 +60,36 @@ impl OfficeConfig {
         self.state_dir.join("keys").join(WITNESS_KEY)
     }
 
+    /// The key that signs the office's own log.
+    pub fn office_log_key(&self) -> PathBuf {
+        self.state_dir.join("keys").join(OFFICE_LOG_KEY)
+    }
+
+    /// The public half of that key.
+    pub fn log_public_key(&self) -> PathBuf {
+        self.state_dir.join("keys").join("log.pub")
+    }
+
+    /// The office's own log.
+    pub fn log_dir(&self) -> PathBuf {
+        self.state_dir.join("log")
+    }
+
+    /// How much of that log is published.
+    pub fn published_mark(&self) -> PathBuf {
+        self.state_dir.join("published")
+    }
+
+    /// The origin of the office's own log, like a station's.
+    pub fn log_origin(&self) -> String {
+        format!("camdock/{}", self.name)
+    }
+
+    /// The names of the office's own objects in the bucket.
+    pub fn bucket_layout(&self) -> BucketLayout {
+        BucketLayout::new(self.store.prefix.clone(), self.name.clone())
+    }
+
     /// What was cosigned, a folder for each log.
     pub fn witness_dir(&self) -> PathBuf {
         self.state_dir.join("witness")
@@ -68,3 +98,5 @@ impl OfficeConfig {
 
 /// The name of the witness's private key, as a file and as a systemd credential.
 pub(super) const WITNESS_KEY: &str = "witness.key";
+/// The same of the key of the office's own log.
+pub(super) const OFFICE_LOG_KEY: &str = "office-log.key";

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use super::office::WITNESS_KEY;
+use super::office::{OFFICE_LOG_KEY, WITNESS_KEY};
 use super::station_files::{STATION_KEY, WRAP_KEY};
 use super::{Config, ConfigError, OfficeConfig, StoreSettings};
 
@@ -82,6 +82,17 @@ impl Secrets {
             file.display()
         );
         self.load(WITNESS_KEY, &file, &how).map(|(bytes, _)| bytes)
+    }
+
+    /// The key that signs an office's own log, PKCS#8 DER: the credential `office-log.key`, else the file in its state folder.
+    pub fn office_log_key(&self, config: &OfficeConfig) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+        let file = config.office_log_key();
+        let how = format!(
+            "Run `camdock office keygen` once, which writes {}",
+            file.display()
+        );
+        self.load(OFFICE_LOG_KEY, &file, &how)
+            .map(|(bytes, _)| bytes)
     }
 
     /// The key of the pages' certificate, PEM: the credential `web-tls.key`, else `file`, which `[web] tls_key` names.

@@ -37,22 +37,6 @@ pub enum IngestError {
     Stopped,
     #[error("the thread that secures files has ended: nothing more can be secured")]
     CommitterGone,
-    #[error(
-        "the custody log of this station is behind the one in the bucket: {local} entries here, {bucket} there"
-    )]
-    LogBehind { local: u64, bucket: u64 },
-    #[error(
-        "the custody log of this station and the one in the bucket contradict each other at {size} entries"
-    )]
-    LogFork { size: u64 },
-    #[error(
-        "the bucket's copy of the custody log ends at {bucket} entries, but receipts or earlier copies name a log of {witnessed}"
-    )]
-    LogLost { bucket: u64, witnessed: u64 },
-    #[error("the bucket's copy of the custody log does not verify: {0}")]
-    LogCopyWrong(String),
-    #[error("the bucket holds a checkpoint that this station's key did not sign")]
-    LogForeign(#[source] AuditError),
 }
 
 impl Explain for IngestError {
@@ -66,12 +50,7 @@ impl Explain for IngestError {
             Self::Upload(e) => e.retry_class(),
             Self::Preview(e) => e.retry_class(),
             Self::Changed(_) | Self::Stopped | Self::Thread(_) => RetryClass::Later,
-            Self::CommitterGone
-            | Self::LogBehind { .. }
-            | Self::LogFork { .. }
-            | Self::LogLost { .. }
-            | Self::LogCopyWrong(_)
-            | Self::LogForeign(_) => RetryClass::Operator,
+            Self::CommitterGone => RetryClass::Operator,
         }
     }
 
@@ -88,11 +67,6 @@ impl Explain for IngestError {
             Self::Thread(_) => "no_thread",
             Self::Stopped => "stopped",
             Self::CommitterGone => "committer_gone",
-            Self::LogBehind { .. } => "log_behind_bucket",
-            Self::LogFork { .. } => "log_fork",
-            Self::LogForeign(_) => "log_foreign",
-            Self::LogLost { .. } => "log_lost",
-            Self::LogCopyWrong(_) => "log_copy_wrong",
         }
     }
 
@@ -109,21 +83,6 @@ impl Explain for IngestError {
             Self::Thread(_) => "Free memory, or raise TasksMax of the service; it is tried again.".into(),
             Self::Stopped => "Nothing to do: the work goes on at the next start.".into(),
             Self::CommitterGone => "Restart the service and report the log lines before this one.".into(),
-            Self::LogBehind { .. } => {
-                "This station was restored from an old copy, or its log was cut. Move the log folder aside, deleting nothing: a \
-                 station that still has its journal fetches the newer log from the bucket at the next start and verifies it. If that \
-                 does not help, call the evidence manager, and give the station a new name and new keys."
-                    .into()
-            }
-            Self::LogLost { .. } => {
-                "Restore the log folder from a backup of this very disk. If there is none, keep the bucket as it is and give the \
-                 station a new name and new keys: going on from the older copy would contradict receipts that exist.".into()
-            }
-            Self::LogFork { .. } | Self::LogForeign(_) | Self::LogCopyWrong(_) => {
-                "Do not go on: another machine signs under this station's name, or a log was rewritten. Keep both copies, run \
-                 `camdock verify` and `camdock verify --bucket`, and call the evidence manager."
-                    .into()
-            }
         }
     }
 }

@@ -4,7 +4,6 @@
 //! every file is durable and in the signed log.
 
 mod bays;
-mod bucket_log;
 mod camera_reader;
 mod commit;
 mod control;
@@ -45,7 +44,6 @@ use crate::model::{Entry, Event, SessionId, StationName};
 use crate::seal::{ItemKey, Recipient, StationWrapKey};
 
 pub use bays::{Bays, REMOVED_EARLY};
-pub use bucket_log::{ANCHORS, LogCopy, PUBLISHED, check_bucket_log, fetch_log};
 pub use commit::{CommitQueue, Committer, run as run_committer};
 pub use control::{JobControl, JobEnd};
 pub use damage::DAMAGED;
@@ -55,7 +53,7 @@ pub use job::Job;
 pub use outbound::Outbound;
 pub use previews::{PreviewOrder, PreviewRules, Previews, preview_worker_main, sweep_previews};
 pub use recent_entries::RecentEntries;
-pub use recover::{Recovered, WITNESSED, recover};
+pub use recover::{PUBLISHED, Recovered, WITNESSED, recover};
 pub use slots::CameraSlots;
 pub use spool::Spool;
 pub use wiping::{WipeMeans, Wiping};

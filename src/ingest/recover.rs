@@ -17,6 +17,8 @@ use crate::seal::SealError;
 
 /// Log entries before this were in line with the journal at an earlier start.
 const RECONCILED: &str = "reconciled";
+/// How much of the log the bucket is known to hold.
+pub const PUBLISHED: &str = "published";
 /// The largest log that others may have seen: a receipt names it, as [`Journal::mark_stored`] keeps it, or the bucket held it
 /// before its copy became older.
 ///

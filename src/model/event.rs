@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BayName, CameraId, EvidenceId, ItemKind, ItemPreviewed, Officer, SessionId, Sha256Digest,
-    SourcePath, StationName, WipeLevel, WipeResult,
+    BayName, CameraId, EvidenceId, ItemKind, ItemPreviewed, LogAlarm, LogClosed, LogReleased,
+    LogWitnessed, OfficeStarted, OfficeStopped, Officer, SessionId, Sha256Digest, SourcePath,
+    StationName, WipeLevel, WipeResult,
 };
 
 /// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
@@ -15,6 +16,7 @@ pub struct Entry {
     pub v: u8,
     /// The station's clock when the fact was established, UTC.
     pub time: Timestamp,
+    /// Or the office, in its own log.
     pub station: StationName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
@@ -57,6 +59,18 @@ pub enum Event {
     CameraWiped(CameraWiped),
     #[serde(rename = "operator.action")]
     OperatorAction(OperatorAction),
+    #[serde(rename = "office.started")]
+    OfficeStarted(OfficeStarted),
+    #[serde(rename = "office.stopped")]
+    OfficeStopped(OfficeStopped),
+    #[serde(rename = "log.witnessed")]
+    LogWitnessed(LogWitnessed),
+    #[serde(rename = "log.alarm")]
+    LogAlarm(Box<LogAlarm>),
+    #[serde(rename = "log.closed")]
+    LogClosed(Box<LogClosed>),
+    #[serde(rename = "log.released")]
+    LogReleased(Box<LogReleased>),
 }
 
 impl Event {
@@ -78,6 +92,12 @@ impl Event {
             Self::ItemPreviewed(_) => "item.previewed",
             Self::CameraWiped(_) => "camera.wiped",
             Self::OperatorAction(_) => "operator.action",
+            Self::OfficeStarted(_) => "office.started",
+            Self::OfficeStopped(_) => "office.stopped",
+            Self::LogWitnessed(_) => "log.witnessed",
+            Self::LogAlarm(_) => "log.alarm",
+            Self::LogClosed(_) => "log.closed",
+            Self::LogReleased(_) => "log.released",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! No I/O, no clocks, no randomness beyond making an identifier. Everything that comes from a camera is
 //! checked here once, when it becomes one of these types, and is bounded from then on.
 
+mod act;
 mod bay;
 mod bucket_layout;
 mod camera;
@@ -20,6 +21,7 @@ mod status;
 mod usb;
 mod wipe;
 
+pub use act::*;
 pub use bay::{BayName, BayStatus, BayView};
 pub use bucket_layout::BucketLayout;
 pub use camera::{CameraId, CameraIdentity, Condition, FileTimes, Officer, SERIAL_MAX};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use crate::audit::{AuditError, LogSource};
-use crate::upload::Store;
+use crate::upload::{Store, UploadError};
 
 /// A checkpoint or a tile of hashes is far smaller. A hostile bucket fills no memory.
 const BYTES_MAX: u64 = 64 << 10;
@@ -23,6 +23,10 @@ impl LogSource for BucketLog {
         let key = format!("{}{key}", self.prefix);
         match self.runtime.block_on(self.store.get(&key, BYTES_MAX)) {
             Ok(found) => Ok(found.map(|bytes| bytes.to_vec())),
+            // A log that cannot be one is its writer's doing, not the store's.
+            Err(UploadError::Oversized { .. }) => Err(AuditError::Corrupt {
+                what: format!("{key} is longer than a log's file can be"),
+            }),
             Err(error) => Err(AuditError::Read {
                 key,
                 source: io::Error::other(error),

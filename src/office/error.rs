@@ -1,10 +1,12 @@
 use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
 use crate::audit::AuditError;
 use crate::durable::DurableError;
 use crate::model::{Explain, RetryClass, StationName};
+use crate::publish::PublishError;
 use crate::upload::UploadError;
 
 /// What the office finds wrong with a station's log, and what keeps it from its own work.
@@ -40,6 +42,22 @@ pub enum OfficeError {
     TilesUnfit { station: StationName },
     #[error("the log of {station} has not grown for {hours} hours")]
     Silent { station: StationName, hours: u64 },
+    #[error(
+        "the log of {station} was closed with {cosigned} entries, and the bucket shows {size} now"
+    )]
+    GrewAfterClose {
+        station: StationName,
+        cosigned: u64,
+        size: u64,
+    },
+    #[error("this system gives no randomness")]
+    NoRandomness,
+    #[error("the reasons that wait in {path} cannot be read")]
+    Texts {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("the witness's own record of the log of {station} is damaged: {what}")]
     OwnRecord { station: StationName, what: String },
     #[error("the witness's own record of the log of {station} cannot be read")]
@@ -54,12 +72,52 @@ pub enum OfficeError {
     Durable(#[from] DurableError),
     #[error(transparent)]
     Store(#[from] UploadError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+impl OfficeError {
+    /// It is about the followed log itself, and not about the store or this machine.
+    pub const fn is_alarm(&self) -> bool {
+        match self {
+            Self::NoLog { .. }
+            | Self::Rewritten { .. }
+            | Self::RolledBack { .. }
+            | Self::TilesUnfit { .. }
+            | Self::Silent { .. }
+            | Self::GrewAfterClose { .. } => true,
+            Self::Log(error) => matches!(
+                error,
+                AuditError::Note(_)
+                    | AuditError::ForeignKey { .. }
+                    | AuditError::BadSignature { .. }
+                    | AuditError::Missing { .. }
+                    | AuditError::Corrupt { .. }
+                    | AuditError::Proof(_)
+            ),
+            _ => false,
+        }
+    }
+
+    /// Entries that the followed log claims, where that is the point.
+    pub const fn claimed(&self) -> Option<u64> {
+        match self {
+            Self::Rewritten { size, .. }
+            | Self::RolledBack { size, .. }
+            | Self::GrewAfterClose { size, .. } => Some(*size),
+            _ => None,
+        }
+    }
 }
 
 impl Explain for OfficeError {
     fn retry_class(&self) -> RetryClass {
         match self {
-            Self::NoLog { .. } | Self::TilesUnfit { .. } | Self::Silent { .. } => RetryClass::Later,
+            Self::NoLog { .. }
+            | Self::TilesUnfit { .. }
+            | Self::Silent { .. }
+            | Self::NoRandomness => RetryClass::Later,
+            Self::Publish(inner) => inner.retry_class(),
             Self::Log(inner) => inner.retry_class(),
             Self::Durable(inner) => inner.retry_class(),
             Self::Store(inner) => inner.retry_class(),
@@ -75,7 +133,10 @@ impl Explain for OfficeError {
             Self::RolledBack { .. } => "office_log_rolled_back",
             Self::TilesUnfit { .. } => "office_log_tiles",
             Self::Silent { .. } => "office_log_silent",
+            Self::GrewAfterClose { .. } => "office_log_after_close",
             Self::OwnRecord { .. } | Self::ReadRecord { .. } => "office_record",
+            Self::NoRandomness | Self::Texts { .. } => "office_text",
+            Self::Publish(inner) => inner.label(),
             Self::Log(inner) => inner.label(),
             Self::Durable(inner) => inner.label(),
             Self::Store(inner) => inner.label(),
@@ -87,6 +148,7 @@ impl Explain for OfficeError {
             Self::Log(inner) => inner.next_step(),
             Self::Durable(inner) => inner.next_step(),
             Self::Store(inner) => inner.next_step(),
+            Self::Publish(inner) => inner.next_step(),
             _ => crate::model::codes::find(self.label())
                 .map_or_else(String::new, |code| code.next_step.to_owned()),
         }

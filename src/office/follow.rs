@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::acts::{Acts, REWRITTEN, Ruling, proof};
 use super::bucket_log::BucketLog;
 use super::standing::LogStanding;
 use super::witness::{CosignRefusal, Cosigned, Witness, WitnessedLog};
@@ -14,7 +15,7 @@ use super::{OfficeError, station_key};
 use crate::audit::{AddCheckpoint, AuditError, Checkpoint, LogGrowth, LogSource as _, growth};
 use crate::config::{FollowedStation, OfficeConfig};
 use crate::metrics;
-use crate::model::Explain as _;
+use crate::model::{Event, Explain as _, LogAlarm, LogWitnessed};
 use crate::upload::{Backoff, Body, RetentionPolicy, Store, list_all};
 
 /// Cosigned checkpoints that are looked through after a lost record.
@@ -24,7 +25,12 @@ const NOTE_MAX: u64 = 64 << 10;
 pub struct Follower {
     store: Arc<dyn Store>,
     witness: Arc<Witness>,
+    acts: Arc<Acts>,
     station: FollowedStation,
+    /// Of the station's log, as the office's own log names it.
+    key: String,
+    /// What holds for the log in this round.
+    ruling: Ruling,
     origin: String,
     /// Of the station's log in the bucket.
     log_prefix: String,
@@ -46,12 +52,17 @@ impl Follower {
         station: &FollowedStation,
         store: &Arc<dyn Store>,
         witness: &Arc<Witness>,
+        acts: &Arc<Acts>,
     ) -> Result<Self, OfficeError> {
         let prefix = &config.store.prefix;
+        let key = station_key(station)?;
         Ok(Self {
             store: Arc::clone(store),
             witness: Arc::clone(witness),
-            origin: station_key(station)?.name().to_owned(),
+            acts: Arc::clone(acts),
+            ruling: Ruling::default(),
+            origin: key.name().to_owned(),
+            key: key.to_string(),
             log_prefix: format!("{prefix}log/{}/", station.name),
             kept_prefix: format!("{prefix}witness/{}/{}/", config.name, station.name),
             station: station.clone(),
@@ -74,6 +85,7 @@ impl Follower {
             };
             let found = round.and_then(|()| self.silence());
             self.tell(found.as_ref().err());
+            self.enter(found.as_ref().err()).await;
             let pause = if let Err(OfficeError::Store(_)) = &found {
                 failures += 1;
                 backoff.delay(failures, failures.wrapping_mul(2_654_435_761), None)
@@ -89,16 +101,26 @@ impl Follower {
         self.witness.log(&self.origin)
     }
 
+    /// The station's log in the bucket.
+    fn source(&self) -> BucketLog {
+        BucketLog {
+            store: Arc::clone(&self.store),
+            prefix: self.log_prefix.clone(),
+            runtime: Handle::current(),
+        }
+    }
+
     async fn round(&mut self) -> Result<(), OfficeError> {
+        self.ruling = self.acts.ruling(&self.key);
         if !self.recalled {
             self.recall().await?;
             self.recalled = true;
         }
-        let source = BucketLog {
-            store: Arc::clone(&self.store),
-            prefix: self.log_prefix.clone(),
-            runtime: Handle::current(),
-        };
+        if let Some(log) = self.log() {
+            log.set_recalled();
+            log.obey(&self.witness, &self.ruling)?;
+        }
+        let source = self.source();
         let (witness, origin) = (Arc::clone(&self.witness), self.origin.clone());
         let looked = tokio::task::spawn_blocking(move || {
             let log = witness.log(&origin);
@@ -116,15 +138,49 @@ impl Follower {
             let name = key.strip_prefix(&self.kept_prefix)?;
             name.split('-').next()?.parse().ok()
         };
-        let newest = kept
-            .iter()
-            .filter_map(|object| Some((size(&object.key)?, &object.key)));
-        let Some((_, key)) = newest.max() else {
-            return Ok(());
-        };
-        if let Some(bytes) = self.store.get(key, NOTE_MAX).await? {
+        let mut named: Vec<(u64, &str)> = (kept.iter())
+            .filter_map(|object| Some((size(&object.key)?, object.key.as_str())))
+            .collect();
+        named.sort_unstable();
+        for (_, key) in named.into_iter().rev() {
+            let Some(bytes) = self.store.get(key, NOTE_MAX).await? else {
+                continue;
+            };
             let note = String::from_utf8_lossy(&bytes).into_owned();
-            log.take_back(log.read(note, self.witness.public())?)?;
+            let cosigned = log.read(note, self.witness.public())?;
+            // What was cosigned before a person's release may be of the log that nobody believes any more.
+            let believed = self.ruling.released.as_ref().is_none_or(|released| {
+                let from = &released.act.from;
+                let checkpoint = &cosigned.checkpoint;
+                cosigned.at.as_second() >= released.at.as_second()
+                    || (checkpoint.size, checkpoint.root) == (from.size, from.root)
+            });
+            if believed {
+                return self.take_back(cosigned).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes it over, unless what this witness remembers contradicts it: then both are kept as proof.
+    async fn take_back(&self, recalled: Cosigned) -> Result<(), OfficeError> {
+        let Some(log) = self.log() else { return Ok(()) };
+        let known = log.latest().map(|latest| latest.checkpoint);
+        let older = known.filter(|known| known.size >= recalled.checkpoint.size);
+        let Some(known) = older.filter(|known| *known != recalled.checkpoint) else {
+            return log.take_back(recalled);
+        };
+        let source = self.source();
+        let checkpoint = recalled.checkpoint.clone();
+        let contradicts = tokio::task::spawn_blocking(move || {
+            known.size == checkpoint.size
+                || matches!(
+                    growth(&source, &checkpoint, &known),
+                    Ok(LogGrowth::Rewritten)
+                )
+        });
+        if contradicts.await.map_err(|_| AuditError::Closed)? {
+            log.keep_contradiction(&recalled.note)?;
         }
         Ok(())
     }
@@ -154,14 +210,56 @@ impl Follower {
     }
 
     fn silence(&self) -> Result<(), OfficeError> {
-        let latest = self.log().and_then(WitnessedLog::latest);
-        let since = latest.map(|latest| Timestamp::now().duration_since(latest.at));
+        if self.ruling.closed.is_some() {
+            return Ok(());
+        }
+        let grown = self.log().and_then(WitnessedLog::grown_at);
+        let since = grown.map(|grown| Timestamp::now().duration_since(grown));
         match since.and_then(|since| Duration::try_from(since).ok()) {
             Some(since) if since > self.station.silence => Err(OfficeError::Silent {
                 station: self.station.name.clone(),
                 hours: since.as_secs() / 3600,
             }),
             _ => Ok(()),
+        }
+    }
+
+    /// Enters how the log stands in the office's own log, when that changes and once a day.
+    async fn enter(&self, problem: Option<&OfficeError>) {
+        let Some(log) = self.log() else { return };
+        let code = problem.map(OfficeError::label);
+        let due = match code {
+            // The alarm that freezes a log is entered once; what ends it is a person's act.
+            Some(REWRITTEN) => self.ruling.frozen.is_none(),
+            None if self.ruling.closed.is_some() => false,
+            code => self.acts.is_due(&self.key, code),
+        };
+        let (latest, station) = (log.latest(), &self.station.name);
+        let event = match (problem, latest) {
+            _ if !due => return,
+            (None, Some(latest)) => Event::LogWitnessed(LogWitnessed {
+                log: station.clone(),
+                key: self.key.clone(),
+                size: latest.checkpoint.size,
+                root: latest.checkpoint.root,
+                cosigned_at: latest.at,
+            }),
+            (Some(problem), latest) if problem.is_alarm() => Event::LogAlarm(Box::new(LogAlarm {
+                log: station.clone(),
+                key: self.key.clone(),
+                code: problem.label().to_owned(),
+                cosigned: latest.map_or(0, |latest| latest.checkpoint.size),
+                size: problem.claimed(),
+                contradiction: match problem {
+                    OfficeError::Rewritten { .. } => proof(log.contradiction().ok().flatten()),
+                    _ => None,
+                },
+            })),
+            // What is wrong with the store or with this machine says nothing of the log.
+            _ => return,
+        };
+        if let Err(error) = self.acts.enter(event).await {
+            super::warn(&error, "how a log stands could not be entered");
         }
     }
 
@@ -193,6 +291,7 @@ impl Follower {
             cosigned_at: latest.map(|latest| latest.at),
             code: code.map(str::to_owned),
             problem: problem.map(described),
+            closed: self.ruling.closed.is_some(),
         };
         if let Err(error) = standing.keep(log) {
             tracing::warn!(code = error.label(), %error, next_step = error.next_step(), "how a log stands could not be kept");
@@ -226,10 +325,23 @@ fn look(witness: &Witness, log: &WitnessedLog, source: &BucketLog) -> Result<(),
         size: now.size,
     };
     let known = log.latest().map(|latest| latest.checkpoint);
+    let cosigned = known.as_ref().map_or(0, |known| known.size);
+    if log.closed() && now.size > cosigned && !is_later(log, &now)? {
+        return Err(OfficeError::GrewAfterClose {
+            station: station(),
+            cosigned,
+            size: now.size,
+        });
+    }
     if let Some(known) = &known
         && log.frozen()
     {
-        return Err(rewritten(known));
+        // Who closed it knew what was wrong with it.
+        return if log.closed() {
+            Ok(())
+        } else {
+            Err(rewritten(known))
+        };
     }
     let proof = match &known {
         None => Vec::new(),
@@ -250,14 +362,26 @@ fn look(witness: &Witness, log: &WitnessedLog, source: &BucketLog) -> Result<(),
             LogGrowth::TilesUnfit => return Err(OfficeError::TilesUnfit { station: station() }),
         },
     };
-    let old = known.map_or(0, |known| known.size);
-    match witness.answer(&AddCheckpoint::body(old, &proof, &note), Timestamp::now()) {
+    match witness.answer(
+        &AddCheckpoint::body(cosigned, &proof, &note),
+        Timestamp::now(),
+    ) {
         // Or somebody else brought a newer checkpoint meanwhile: the next look compares with that.
-        Ok(_) | Err(CosignRefusal::OtherSize(_)) => Ok(()),
+        Ok(_) | Err(CosignRefusal::OtherSize(_) | CosignRefusal::NotRecalled) => Ok(()),
         Err(CosignRefusal::Record(error)) => Err(error),
         Err(CosignRefusal::Malformed(error) | CosignRefusal::Unsigned(error)) => Err(error.into()),
         Err(_) => Err(OfficeError::TilesUnfit { station: station() }),
     }
+}
+
+/// Whether this is the checkpoint by which a log was found to be rewritten.
+fn is_later(log: &WitnessedLog, now: &Checkpoint) -> Result<bool, OfficeError> {
+    let both = log.contradiction()?;
+    Ok(both.is_some_and(|both| {
+        log.verifier
+            .open(&both.later)
+            .is_ok_and(|later| later == *now)
+    }))
 }
 
 /// A shorter log than was cosigned: put back to an older state, or another log.

@@ -2,9 +2,11 @@
 //!
 //! Keeps promise 11: a log that no longer contains what was signed before is found, named and never cosigned. It believes no
 //! station: a cosignature says that a log only grew, and nothing of its entries. It never reads footage and holds no key that
-//! opens any.
+//! opens any. What it sees and what people decide is in a log of its own.
 
+mod acts;
 mod bucket_log;
+mod commands;
 mod error;
 mod follow;
 mod server;
@@ -13,51 +15,111 @@ mod witness;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::audit::{LogKey, VerifierKey, WitnessKey};
 use crate::config::{OfficeConfig, Secrets};
 use crate::durable;
 use crate::metrics;
+use crate::model::{Event, Explain as _, OfficeStarted, OfficeStopped};
+use crate::publish::PublishError;
+use crate::sys;
 use crate::upload::{S3Store, Store, StoreConfig};
 
+pub use acts::{TEXTS, log_verifier};
+pub use commands::{OfficeOrder, OfficeReply, OfficeVerdict, WhichCheckpoint, socket_path};
 pub use error::OfficeError;
 pub use standing::{LogStanding, standings};
 
+use acts::Acts;
 use follow::Follower;
 use witness::{Witness, WitnessedLog};
 
-/// Follows and witnesses until SIGTERM or Ctrl-C.
+/// How long a stop waits for a command that is being carried out.
+const LAST_COMMAND: Duration = Duration::from_secs(1);
+
+/// Follows and witnesses until SIGTERM or Ctrl-C, or until its own log contradicts the bucket's copy.
 pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     let figures = metrics::install().context("cannot set up the metrics")?;
     let witness = Arc::new(open_witness(&config)?);
     let store: Arc<dyn Store> = Arc::new(open_store(&config)?);
+    let (acts, publisher) = acts::open(&config, &store).await?;
+    acts.enter(started(&config, &witness, &acts)).await?;
+    // Before anybody may ask for a cosignature.
+    witness.close_ruled(|key| acts.ruling(key).closed.is_some());
     let (stop, stopped) = watch::channel(false);
+    let (end_log, log_ended) = watch::channel(false);
+    let (contradiction, mut contradicted) = mpsc::channel(1);
+    let publishing = tokio::spawn(publisher.run(log_ended, contradiction));
     let mut tasks = JoinSet::new();
     for station in &config.stations {
-        let follower = Follower::new(&config, station, &store, &witness)?;
+        let follower = Follower::new(&config, station, &store, &witness, &acts)?;
         tasks.spawn(follower.run(stopped.clone()));
     }
+    tasks.spawn(Arc::clone(&acts).publish_texts(stopped.clone()));
     let mut servers = JoinSet::new();
     server::start(&config, &witness, figures, &mut servers);
+    let mut commands = commands::open(&config, &witness, &acts)?;
     let (mut end, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
     tracing::info!(office = %config.name, witness = %witness.public(), stations = config.stations.len(), "the office follows its stations");
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    tokio::select! { _ = end.recv() => {}, _ = interrupt.recv() => {} }
+    let (reason, fatal): (&str, Option<PublishError>) = tokio::select! {
+        _ = end.recv() => ("SIGTERM", None),
+        _ = interrupt.recv() => ("SIGINT", None),
+        Some(error) = contradicted.recv() => ("the bucket's copy of this log contradicts it", Some(error)),
+    };
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    commands.stop(LAST_COMMAND).await;
+    commands.remove();
     let _ = stop.send(true);
     servers.shutdown().await;
     while tasks.join_next().await.is_some() {}
+    let reason = reason.to_owned();
+    let stopped = acts.enter(Event::OfficeStopped(OfficeStopped { reason }));
+    if let Err(error) = stopped.await {
+        warn(&error, "the office's stop could not be entered in its log");
+    }
+    let _ = end_log.send(true);
+    let _ = publishing.await;
+    tokio::task::block_in_place(|| acts.close())?;
+    if let Some(error) = fatal {
+        return Err(error).context("this office must not go on");
+    }
     tracing::info!("the office has stopped");
     Ok(())
+}
+
+fn started(config: &OfficeConfig, witness: &Witness, acts: &Acts) -> Event {
+    let clock = sys::clock_state();
+    metrics::clock(clock.synchronised);
+    Event::OfficeStarted(OfficeStarted {
+        version: env!("CARGO_PKG_VERSION").into(),
+        clock,
+        log_size: acts.size(),
+        log_key: acts.verifier().to_string(),
+        witness_key: witness.public().to_string(),
+        stations: config.stations.len() as u64,
+    })
+}
+
+/// A problem that does not keep the office from going on.
+fn warn(error: &OfficeError, what: &str) {
+    metrics::error(error.label());
+    tracing::warn!(
+        code = error.label(),
+        error = error as &dyn std::error::Error,
+        next_step = error.next_step(),
+        "{what}"
+    );
 }
 
 /// The store's client, with the office's own credentials.
@@ -104,17 +166,33 @@ pub fn station_key(station: &crate::config::FollowedStation) -> Result<VerifierK
         })
 }
 
-/// Makes the witness's key pair; never replaces one.
-pub fn make_key(config: &OfficeConfig) -> anyhow::Result<WitnessKey> {
-    let path = config.witness_key();
-    if path.exists() {
+/// The public keys of an office.
+pub struct OfficeKeys {
+    pub witness: WitnessKey,
+    pub log: VerifierKey,
+}
+
+/// Makes the key pairs that are not there yet: one cosigns, one signs the office's own log. It never replaces one.
+pub fn make_keys(config: &OfficeConfig) -> anyhow::Result<OfficeKeys> {
+    let (witness, log) = (config.witness_key(), config.office_log_key());
+    if witness.exists() && log.exists() {
         anyhow::bail!(
-            "{} exists already; a witness's key is never replaced",
-            path.display()
+            "{} and {} exist already; an office's keys are never replaced",
+            witness.display(),
+            log.display()
         );
     }
-    durable::create_dir(path.parent().unwrap_or(Path::new("/")))?;
-    let (key, pkcs8) = LogKey::generate()?;
-    durable::write_atomic(&path, &pkcs8)?;
-    Ok(key.witness(&config.witness_name)?)
+    durable::create_dir(witness.parent().unwrap_or(Path::new("/")))?;
+    for path in [&witness, &log] {
+        if !path.exists() {
+            durable::write_atomic(path, &LogKey::generate()?.1)?;
+        }
+    }
+    let keys = OfficeKeys {
+        witness: witness_public(config)?,
+        log: log_verifier(config)?,
+    };
+    let public = format!("{}\n", keys.log);
+    durable::write_atomic(&config.log_public_key(), public.as_bytes())?;
+    Ok(keys)
 }

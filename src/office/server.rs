@@ -69,9 +69,11 @@ fn refused(refusal: &CosignRefusal) -> Response {
             let body = format!("{size}\n");
             return (StatusCode::CONFLICT, [(header::CONTENT_TYPE, kind)], body).into_response();
         }
-        CosignRefusal::NotGrown | CosignRefusal::Contradiction | CosignRefusal::Frozen => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        CosignRefusal::NotGrown
+        | CosignRefusal::Contradiction
+        | CosignRefusal::Frozen
+        | CosignRefusal::Closed => StatusCode::UNPROCESSABLE_ENTITY,
+        CosignRefusal::NotRecalled => StatusCode::SERVICE_UNAVAILABLE,
         CosignRefusal::Record(error) => {
             tracing::error!(
                 code = error.label(),

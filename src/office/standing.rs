@@ -25,6 +25,9 @@ pub struct LogStanding {
     /// The problem's code, and in words what was seen.
     pub code: Option<String>,
     pub problem: Option<String>,
+    /// A person retired it: its silence is in order.
+    #[serde(default)]
+    pub closed: bool,
 }
 
 impl LogStanding {

@@ -10,14 +10,17 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::OfficeError;
+use super::acts::{Released, Ruling};
 use crate::audit::{
     AddCheckpoint, AuditError, Checkpoint, LogKey, VerifierKey, WitnessKey, has_grown,
 };
 use crate::durable;
-use crate::model::{Sha256Digest, StationName};
+use crate::model::{Contradiction, Sha256Digest, StationName};
 
 /// The latest cosigned checkpoint.
 const LATEST: &str = "checkpoint";
+/// When the log last grew, in RFC 3339. A cosignature's own time is renewed whenever somebody asks for the same checkpoint again.
+const GROWN: &str = "grown";
 /// The two signed checkpoints that contradict each other: the proof that a log was rewritten.
 const EARLIER: &str = "rewritten-earlier";
 const LATER: &str = "rewritten-later";
@@ -41,6 +44,12 @@ struct WitnessRecord {
     latest: Option<Cosigned>,
     /// The log was rewritten: nothing of it is cosigned until a person has decided.
     frozen: bool,
+    /// The log was retired: nothing that is added to it is cosigned.
+    closed: bool,
+    /// The bucket was asked for what this witness had cosigned before. Without a record of its own, it cosigns nothing sooner:
+    /// a lost record must not make it trust anew.
+    recalled: bool,
+    grown_at: Option<Timestamp>,
 }
 
 /// A checkpoint with this witness's cosignature.
@@ -72,6 +81,10 @@ pub enum CosignRefusal {
     Contradiction,
     #[error("this log was rewritten and is not cosigned until a person has decided")]
     Frozen,
+    #[error("this log was closed: nothing that is added to it is cosigned")]
+    Closed,
+    #[error("the bucket has not yet told what this witness had cosigned of the log before")]
+    NotRecalled,
     #[error("the witness cannot keep what it has seen")]
     Record(#[from] OfficeError),
 }
@@ -90,6 +103,13 @@ impl Witness {
         match self.logs.insert(origin.clone(), log) {
             None => Ok(()),
             Some(_) => Err(OfficeError::SameOrigin { origin }),
+        }
+    }
+
+    /// Cosigns nothing that is added to logs whose key `is_closed`.
+    pub fn close_ruled(&self, is_closed: impl Fn(&str) -> bool) {
+        for log in self.logs.values() {
+            log.record.lock().closed = is_closed(&log.verifier.to_string());
         }
     }
 
@@ -124,6 +144,12 @@ impl Witness {
         let known = record.latest.as_ref().map(|latest| &latest.checkpoint);
         if record.frozen {
             return Err(CosignRefusal::Frozen);
+        }
+        if record.closed {
+            return Err(CosignRefusal::Closed);
+        }
+        if known.is_none() && !record.recalled {
+            return Err(CosignRefusal::NotRecalled);
         }
         let size = known.map_or(0, |known| known.size);
         if request.old != size {
@@ -162,6 +188,11 @@ impl Witness {
             at: now,
         };
         durable::create_dir(&log.dir)?;
+        let before = record.latest.as_ref().map(|latest| latest.checkpoint.size);
+        if before != Some(cosigned.checkpoint.size) {
+            durable::write_atomic(&log.dir.join(GROWN), now.to_string().as_bytes())?;
+            record.grown_at = Some(now);
+        }
         durable::write_atomic(&log.dir.join(LATEST), cosigned.note.as_bytes())?;
         record.latest = Some(cosigned.clone());
         Ok(cosigned)
@@ -185,9 +216,17 @@ impl WitnessedLog {
         };
         let kept = log.kept(LATEST)?;
         let latest = kept.map(|note| log.read(note, own)).transpose()?;
+        let grown = log.kept(GROWN)?.and_then(|text| text.parse().ok());
+        // A time that has not come yet, as of a clock that was wrong, must not hold off the alarm of silence.
+        let grown_at = grown
+            .or(latest.as_ref().map(|latest| latest.at))
+            .map(|at| at.min(Timestamp::now()));
         *log.record.lock() = WitnessRecord {
             latest,
             frozen: log.kept(LATER)?.is_some(),
+            closed: false,
+            recalled: false,
+            grown_at,
         };
         Ok(log)
     }
@@ -228,8 +267,31 @@ impl WitnessedLog {
         self.record.lock().latest.clone()
     }
 
+    /// When the log last grew; `None` before its first checkpoint.
+    pub fn grown_at(&self) -> Option<Timestamp> {
+        self.record.lock().grown_at
+    }
+
+    /// The bucket has told what this witness had cosigned before, be it nothing.
+    pub fn set_recalled(&self) {
+        self.record.lock().recalled = true;
+    }
+
     pub fn frozen(&self) -> bool {
         self.record.lock().frozen
+    }
+
+    pub fn closed(&self) -> bool {
+        self.record.lock().closed
+    }
+
+    /// The checkpoints that contradict each other, while the log is frozen.
+    pub fn contradiction(&self) -> Result<Option<Contradiction>, OfficeError> {
+        let both = (self.kept(EARLIER)?, self.kept(LATER)?);
+        Ok(match both {
+            (Some(earlier), Some(later)) => Some(Contradiction { earlier, later }),
+            _ => None,
+        })
     }
 
     /// Takes back what this witness had cosigned before it lost its own record. It never goes back to less.
@@ -240,6 +302,7 @@ impl WitnessedLog {
         }
         durable::create_dir(&self.dir)?;
         durable::write_atomic(&self.dir.join(LATEST), cosigned.note.as_bytes())?;
+        record.grown_at = Some(cosigned.at.min(Timestamp::now()));
         record.latest = Some(cosigned);
         Ok(())
     }
@@ -258,6 +321,83 @@ impl WitnessedLog {
         durable::write_atomic(&self.dir.join(EARLIER), earlier.as_bytes())?;
         durable::write_atomic(&self.dir.join(LATER), note.as_bytes())?;
         record.frozen = true;
+        Ok(())
+    }
+
+    /// Brings the record in line with the acts that are in effect. Each is carried out once, also after a lost disk.
+    pub fn obey(&self, witness: &Witness, ruling: &Ruling) -> Result<(), OfficeError> {
+        let mut record = self.record.lock();
+        if let Some(released) = &ruling.released {
+            self.release(witness, &mut record, released, ruling.before.as_ref())?;
+        }
+        // A release that was carried out holds, even where it is not known any more that it was published.
+        let carried_out = match ruling.pending {
+            Some(index) => self.kept(&format!("released-{index}-later"))?.is_some(),
+            None => false,
+        };
+        if let Some((_, proof)) = &ruling.frozen
+            && !record.frozen
+            && !carried_out
+        {
+            let proof = proof.as_ref();
+            durable::create_dir(&self.dir)?;
+            for (name, note) in [
+                (EARLIER, proof.map_or("", |proof| &proof.earlier)),
+                (LATER, proof.map_or("", |proof| &proof.later)),
+            ] {
+                durable::write_atomic(&self.dir.join(name), note.as_bytes())?;
+            }
+            record.frozen = true;
+        }
+        record.closed = ruling.closed.is_some();
+        Ok(())
+    }
+
+    /// The log is believed again from the checkpoint that the act names. Both contradicting ones stay, under other names.
+    fn release(
+        &self,
+        witness: &Witness,
+        record: &mut WitnessRecord,
+        released: &Released,
+        before: Option<&Contradiction>,
+    ) -> Result<(), OfficeError> {
+        let name = |which| format!("released-{}-{which}", released.index);
+        let later_name = name("later");
+        if self.kept(&later_name)?.is_some() {
+            return Ok(());
+        }
+        let from = &released.act.from;
+        let is_it =
+            |checkpoint: &Checkpoint| checkpoint.size == from.size && checkpoint.root == from.root;
+        let (earlier, later) = match (record.frozen, self.contradiction()?, before) {
+            (true, Some(both), _) => (both.earlier, both.later),
+            (_, _, Some(both)) => (both.earlier.clone(), both.later.clone()),
+            _ => (String::new(), String::new()),
+        };
+        // A record that was lost may have come back with what was cosigned after the release.
+        let since =
+            |latest: &Cosigned| !record.frozen && latest.at.as_second() >= released.at.as_second();
+        let latest = record.latest.as_ref();
+        if from.size > 0 && !latest.is_some_and(|l| is_it(&l.checkpoint) || since(l)) {
+            let signed = self.verifier.open(&later).ok().filter(is_it);
+            let signed = signed.ok_or_else(|| OfficeError::OwnRecord {
+                station: self.station.clone(),
+                what: format!(
+                    "the act {} names a checkpoint of {} entries, and it is not kept here",
+                    released.index, from.size
+                ),
+            })?;
+            witness.cosign(self, record, &later, signed, Timestamp::now())?;
+        }
+        durable::create_dir(&self.dir)?;
+        durable::write_atomic(&self.dir.join(name("earlier")), earlier.as_bytes())?;
+        if record.frozen {
+            durable::rename_new(&self.dir.join(LATER), &self.dir.join(later_name))?;
+            durable::remove(&self.dir.join(EARLIER))?;
+            record.frozen = false;
+        } else {
+            durable::write_atomic(&self.dir.join(later_name), later.as_bytes())?;
+        }
         Ok(())
     }
 

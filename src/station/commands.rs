@@ -6,17 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
-use super::socket::Socket;
 use crate::audit::GapKind;
 use crate::ingest::Shared;
 use crate::model::{Event, EvidenceId, Officer, OperatorAction};
+use crate::web::{Socket, answer_line};
 
 const ACCEPTED: &str = "accepted";
 const REJECTED: &str = "rejected";
-const LINE_MAX: u64 = 1 << 20;
 const WITHIN: Duration = Duration::from_secs(30);
 /// At a time; further ones are turned away.
 const CONNECTIONS: usize = 8;
@@ -95,7 +93,7 @@ impl CommandReply {
 }
 
 /// Opens the socket.
-pub fn open(path: PathBuf, shared: Arc<Shared>) -> anyhow::Result<Socket> {
+pub fn open(path: PathBuf, shared: Arc<Shared>) -> std::io::Result<Socket> {
     Socket::open(path, CONNECTIONS, move |stream| {
         let shared = Arc::clone(&shared);
         async move {
@@ -107,36 +105,12 @@ pub fn open(path: PathBuf, shared: Arc<Shared>) -> anyhow::Result<Socket> {
     })
 }
 
-async fn serve(mut stream: UnixStream, shared: &Shared) -> anyhow::Result<()> {
-    let credentials = stream.peer_cred()?;
-    let peer = peer(credentials.uid());
-    let mut line = String::new();
-    let (from, mut to) = stream.split();
-    BufReader::new(from.take(LINE_MAX))
-        .read_line(&mut line)
-        .await?;
-    let reply = match serde_json::from_str::<OperatorCommand>(&line) {
+async fn serve(stream: UnixStream, shared: &Shared) -> std::io::Result<()> {
+    answer_line(stream, async |request, peer| match request {
         Ok(command) => tokio::task::block_in_place(|| carry_out(shared, &command, &peer)),
         Err(error) => CommandReply::refusal(format!("this is not a request: {error}")),
-    };
-    let mut line = serde_json::to_vec(&reply)?;
-    line.push(b'\n');
-    to.write_all(&line).await?;
-    Ok(())
-}
-
-/// The account of the asking process as the kernel knows it; the process itself is not asked.
-fn peer(uid: u32) -> String {
-    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = accounts.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
-    });
-    name.map_or_else(
-        || format!("uid {uid}"),
-        |name| format!("uid {uid} ({name})"),
-    )
+    })
+    .await
 }
 
 /// Enters each decision in the log before the journal: nothing takes effect that the log does not have.

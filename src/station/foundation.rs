@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::publisher::{Publisher, is_fatal};
 use super::state_lock::{self, StateLock};
 use super::{log_restore, parts, store_trial};
 use crate::config::{Config, Secrets};
-use crate::ingest::{CommitQueue, Recovered, Shared, recover, run_committer};
+use crate::ingest::{CommitQueue, PUBLISHED, Recovered, Shared, WITNESSED, recover, run_committer};
 use crate::model::{Event, Explain as _, StationStarted};
+use crate::publish::{LogCopy, PublishError, PublishedMark, Publisher};
 use crate::upload::Store;
 use crate::{durable, metrics, sys};
 
@@ -44,17 +44,17 @@ impl Foundation {
         let recovered = recover_state(&shared)?;
         let s3 = parts::store(&config, &secrets)?;
         let store: Arc<dyn Store> = Arc::new(s3.clone());
-        let mut publisher = Publisher::new(
-            Arc::clone(&shared),
+        let mut publisher = Publisher::new(LogCopy {
+            log: shared.log.clone(),
             store,
-            config.store.prefix.clone(),
-            opened.verifier,
-            parts::retention(&config),
-        );
+            folder: config.bucket_layout().log(""),
+            retention: parts::retention(&config),
+            mark: Box::new(JournalMark(Arc::clone(&shared))),
+        });
         if compare_with_bucket(&mut publisher).await? {
             store_trial::at_first_start(&config, &shared, &s3, BUCKET_WITHIN).await?;
         }
-        let log_key = publisher.verifier.to_string();
+        let log_key = shared.log.verifier().to_string();
         tokio::task::block_in_place(|| log_start(&shared, log_key, recovered.in_flight))?;
         let foundation = Self {
             config,
@@ -64,6 +64,29 @@ impl Foundation {
             _lock: lock,
         };
         Ok((foundation, publisher))
+    }
+}
+
+/// The journal remembers how much of the log was published.
+struct JournalMark(Arc<Shared>);
+
+impl PublishedMark for JournalMark {
+    fn get(&self) -> Result<Option<u64>, PublishError> {
+        Ok(self.0.journal.number(PUBLISHED)?)
+    }
+
+    fn set(&self, size: u64) -> Result<(), PublishError> {
+        Ok(self.0.journal.set_number(PUBLISHED, size)?)
+    }
+
+    fn publish_again_from(&self, size: u64) -> Result<(), PublishError> {
+        let journal = &self.0.journal;
+        let published = journal.number(PUBLISHED)?;
+        if published.is_some_and(|published| published > size) {
+            let witnessed = journal.number(WITNESSED)?.max(published);
+            journal.set_number(WITNESSED, witnessed.unwrap_or(0))?;
+        }
+        self.set(size)
     }
 }
 
@@ -90,7 +113,7 @@ fn recover_state(shared: &Arc<Shared>) -> anyhow::Result<Recovered> {
 async fn compare_with_bucket(publisher: &mut Publisher) -> anyhow::Result<bool> {
     match tokio::time::timeout(BUCKET_WITHIN, publisher.check()).await {
         Ok(Ok(())) => return Ok(true),
-        Ok(Err(error)) if is_fatal(&error) => {
+        Ok(Err(error)) if error.is_contradiction() => {
             return Err(error).context("this station must not go on");
         }
         Ok(Err(error)) => tracing::warn!(

@@ -10,14 +10,13 @@ use tokio::task::JoinHandle;
 
 use super::foundation::Foundation;
 use super::page_backend::{Heartbeat, PageBackend};
-use super::socket::Socket;
 use super::{commands, entry_indexer, joined, status};
 use crate::config::{Config, Secrets};
 use crate::ingest::{Outbound, Shared};
 use crate::journal::{EntryIndex, Journal};
 use crate::metrics;
 use crate::model::Explain as _;
-use crate::web::{Archive, Pages};
+use crate::web::{Archive, Pages, Socket};
 
 /// How long a stop waits for a command that is being carried out: its answer should still reach the operator.
 const LAST_COMMAND: Duration = Duration::from_secs(1);

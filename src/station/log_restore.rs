@@ -4,8 +4,9 @@ use anyhow::Context as _;
 
 use super::parts;
 use crate::config::{Config, Secrets};
-use crate::ingest::{PUBLISHED, WITNESSED, fetch_log};
+use crate::ingest::{PUBLISHED, WITNESSED};
 use crate::journal::Journal;
+use crate::publish::fetch_log;
 
 /// Fetches the log from the bucket if it was lost here. A station without journal and log counts as new here; if the bucket
 /// has its log, the comparison at the start finds that out.
@@ -35,11 +36,9 @@ pub async fn restore_if_lost(config: &Config, secrets: &Secrets) -> anyhow::Resu
     );
     let key = parts::log_key(config, secrets)?.verifier(&config.station.log_origin)?;
     let store = parts::store(config, secrets)?;
-    let prefix = &config.store.prefix;
     let entries = fetch_log(
         &store,
-        prefix,
-        &config.station.name,
+        &config.bucket_layout().log(""),
         &key,
         &dir,
         published.max(witnessed).unwrap_or(0),

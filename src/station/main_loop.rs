@@ -14,7 +14,8 @@ use super::service::{Ended, Station};
 use crate::audit::AuditError;
 use crate::config::Changed;
 use crate::dock::DockEvent;
-use crate::ingest::{IngestError, Shared};
+use crate::ingest::Shared;
+use crate::publish::PublishError;
 use crate::sys;
 
 /// The watchdog is fed at least this often.
@@ -36,7 +37,7 @@ enum Wakeup {
     /// `None`: the watch has ended.
     Dock(Option<DockEvent>),
     ConfigEdited(Changed),
-    Contradiction(IngestError),
+    Contradiction(PublishError),
     Hangup,
     Stop,
     /// A bay changed, or time has passed.

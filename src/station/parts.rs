@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::audit::{LogHandle, LogKey, VerifierKey};
+use crate::audit::{LogHandle, LogKey};
 use crate::config::{Config, Profiles, Secrets, StoreCredentials};
 use crate::durable::{self, SetAside};
 use crate::ingest::{
@@ -152,7 +152,6 @@ const LOG_ROOM: u64 = 8 << 20;
 /// What every job shares, and the receiving end of the committing thread.
 pub struct OpenedParts {
     pub shared: Arc<Shared>,
-    pub verifier: VerifierKey,
     pub commits: CommitQueue,
 }
 
@@ -161,7 +160,6 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<OpenedParts> {
     let recipients = recipients(config)?;
     durable::create_dir(config.files.state_dir())?;
     let key = log_key(config, secrets)?;
-    let verifier = key.verifier(&config.station.log_origin)?;
     let log = LogHandle::open(&config.files.log_dir(), key, &config.station.log_origin)
         .context("cannot open the custody log")?;
     let journal = Journal::open(&config.files.journal()).context("cannot open the journal")?;
@@ -190,7 +188,6 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<OpenedParts> {
     };
     Ok(OpenedParts {
         shared: Arc::new(shared),
-        verifier,
         commits,
     })
 }

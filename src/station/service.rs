@@ -90,7 +90,7 @@ impl Station {
         let outbound = Arc::new(parts::outbound(
             config,
             shared,
-            Arc::clone(&publisher.store),
+            Arc::clone(&publisher.copy.store),
         )?);
         let (stop, stopped) = watch::channel(false);
         let heartbeat = Arc::new(Heartbeat::default());

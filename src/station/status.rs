@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 
-use super::socket::Socket;
 use crate::ingest::{Outbound, Shared, now};
 use crate::model::StatusView;
 use crate::sys;
+use crate::web::Socket;
 
 /// Readers at a time; further ones are turned away.
 const READERS: usize = 32;
@@ -32,7 +32,11 @@ pub fn take(shared: &Shared, outbound: &Outbound) -> anyhow::Result<StatusView> 
 }
 
 /// Opens the socket.
-pub fn open(path: PathBuf, shared: Arc<Shared>, outbound: Arc<Outbound>) -> anyhow::Result<Socket> {
+pub fn open(
+    path: PathBuf,
+    shared: Arc<Shared>,
+    outbound: Arc<Outbound>,
+) -> std::io::Result<Socket> {
     Socket::open(path, READERS, move |stream| {
         let (shared, outbound) = (Arc::clone(&shared), Arc::clone(&outbound));
         async move {

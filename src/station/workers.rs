@@ -6,9 +6,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::joined;
-use super::publisher::Publisher;
 use crate::config::Profiles;
-use crate::ingest::{IngestError, Outbound, Previews};
+use crate::ingest::{Outbound, Previews};
+use crate::publish::{PublishError, Publisher};
 
 /// Owns these tasks.
 pub struct Workers {
@@ -16,7 +16,7 @@ pub struct Workers {
     previews: Option<(Arc<Previews>, JoinHandle<()>)>,
     publishing: JoinHandle<()>,
     /// The bucket's copy of the log contradicts ours: the station must not go on.
-    contradictions: mpsc::Receiver<IngestError>,
+    contradictions: mpsc::Receiver<PublishError>,
 }
 
 impl Workers {
@@ -51,7 +51,7 @@ impl Workers {
     }
 
     /// Why this station must not go on; never returns while it may.
-    pub async fn contradiction(&mut self) -> IngestError {
+    pub async fn contradiction(&mut self) -> PublishError {
         match self.contradictions.recv().await {
             Some(error) => error,
             // The publisher ends without one when it is stopped.

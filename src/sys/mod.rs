@@ -1,5 +1,6 @@
 //! The only room with `unsafe`: thin, checked calls into the kernel and ffmpeg. It makes no decisions.
 
+mod account;
 mod block;
 mod clock;
 mod core_dumps;
@@ -10,6 +11,7 @@ mod process;
 mod sandbox;
 mod writeback;
 
+pub use account::account;
 pub use block::{allow_writes, is_write_protected, write_protect};
 pub use clock::clock_state;
 pub use core_dumps::forbid_core_dumps;

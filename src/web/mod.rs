@@ -21,6 +21,7 @@ mod request_checks;
 mod routes;
 mod server;
 mod sessions;
+mod socket;
 mod state;
 mod tls;
 mod tokens;
@@ -41,6 +42,8 @@ pub use error::WebError;
 pub use health::{Health, Need};
 pub use listener::listen;
 pub use server::{Bound, Pages};
+pub use socket::{Socket, answer_line};
+pub(crate) use tokens::random_secret;
 pub use tokens::{TOKEN_PREFIX, hash_of, new_token};
 
 /// The running station as the pages see it; the floor above implements it. Its methods may block.

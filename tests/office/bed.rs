@@ -8,33 +8,51 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use camdock::audit::{Checkpoint, Log, LogKey, VerifierKey, WitnessKey, log_files};
-use camdock::upload::{Body, S3Store, Store as _};
+use camdock::upload::{Body, S3Store, Store as _, list_all};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::link::Link;
 use crate::support::{SeaweedFs, Station as Identity};
 
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 5] = [
+const BUCKETS: [&str; 14] = [
+    "office-acts",
+    "office-away",
+    "office-close",
     "office-follow",
     "office-fork",
     "office-hostile",
     "office-interface",
+    "office-keys",
     "office-lost",
+    "office-recall",
+    "office-recover",
+    "office-release",
+    "office-silent",
+    "office-two",
 ];
+/// A second office's identity, in the bucket of two.
+const SECOND: (&str, &str, &str) = ("office-second", "office-two", "office-2");
 static STORE: LazyLock<SeaweedFs> = LazyLock::new(|| {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/office-policy.json");
     let policy = fs::read_to_string(file).unwrap();
-    let identities = BUCKETS.map(|bucket| {
-        let own = policy
-            .replace("BUCKET", bucket)
-            .replace("OFFICE", "office-1");
-        Identity {
+    let own = |bucket: &str, office: &str| {
+        let own = policy.replace("BUCKET", bucket).replace("OFFICE", office);
+        serde_json::from_str(&own).unwrap()
+    };
+    let mut identities: Vec<Identity> = BUCKETS
+        .map(|bucket| Identity {
             name: bucket,
-            policy: serde_json::from_str(&own).unwrap(),
-        }
+            policy: own(bucket, "office-1"),
+        })
+        .into();
+    let (name, bucket, office) = SECOND;
+    identities.push(Identity {
+        name,
+        policy: own(bucket, office),
     });
     SeaweedFs::start_with(&identities)
 });
@@ -98,8 +116,46 @@ pub struct Bed {
 impl Bed {
     /// An office that follows `stations`, not running yet.
     pub fn new(bucket: &str, stations: &[&Station], dir: TempDir) -> Self {
+        let followed = stations.iter().map(|s| (s.name, s.verifier()));
+        let followed: Vec<_> = followed.collect();
+        Self::of(
+            (bucket, bucket, "office-1"),
+            &STORE.endpoint(),
+            &followed,
+            dir,
+        )
+    }
+
+    /// The same, with its store at the other end of `link`.
+    pub fn behind(link: &Link, bucket: &str, stations: &[&Station], dir: TempDir) -> Self {
+        let followed = stations.iter().map(|s| (s.name, s.verifier()));
+        let followed: Vec<_> = followed.collect();
+        Self::of(
+            (bucket, bucket, "office-1"),
+            &link.endpoint(),
+            &followed,
+            dir,
+        )
+    }
+
+    /// Another office in the bucket of two, which follows the first one's log.
+    pub fn second(first: &Self, dir: TempDir) -> Self {
+        let followed = [("office-1", first.log_key())];
+        Self::of(SECOND, &STORE.endpoint(), &followed, dir)
+    }
+
+    /// `who`: identity, bucket, name.
+    fn of(
+        who: (&str, &str, &str),
+        endpoint: &str,
+        followed: &[(&str, VerifierKey)],
+        dir: TempDir,
+    ) -> Self {
+        let (identity, bucket, office) = who;
         let runtime = Runtime::new().unwrap();
-        runtime.block_on(STORE.create_bucket_with_object_lock(bucket));
+        if identity == bucket {
+            runtime.block_on(STORE.create_bucket_with_object_lock(bucket));
+        }
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -112,20 +168,18 @@ impl Bed {
             office: None,
             dir,
         };
-        let credentials =
-            format!("access_key_id = \"{bucket}key\"\nsecret_access_key = \"{bucket}secret\"\n");
+        let credentials = format!(
+            "access_key_id = \"{identity}key\"\nsecret_access_key = \"{identity}secret\"\n"
+        );
         private(&bed.path("credentials.toml"), &credentials);
         let mut text = format!(
-            "[office]\nname = \"office-1\"\nstate_dir = \"state\"\nfollow_seconds = 1\n[witness]\nlisten = \"127.0.0.1:{port}\"\n\
-             [metrics]\nlisten = \"\"\n[store]\nendpoint = \"{}\"\nbucket = \"{bucket}\"\nretention_days = 1\n\
-             credentials_file = \"credentials.toml\"\n",
-            STORE.endpoint()
+            "[office]\nname = \"{office}\"\nstate_dir = \"state\"\nfollow_seconds = 1\n[witness]\nlisten = \"127.0.0.1:{port}\"\n\
+             [metrics]\nlisten = \"\"\n[store]\nendpoint = \"{endpoint}\"\nbucket = \"{bucket}\"\nretention_days = 1\n\
+             credentials_file = \"credentials.toml\"\n"
         );
-        for station in stations {
+        for (name, key) in followed {
             text += &format!(
-                "[[stations]]\nname = \"{}\"\nlog_key = \"{}\"\n",
-                station.name,
-                station.verifier()
+                "[[stations]]\nname = \"{name}\"\nlog_key = \"{key}\"\nsilent_hours = 1\n"
             );
         }
         fs::write(bed.path("office.toml"), text).unwrap();
@@ -156,6 +210,106 @@ impl Bed {
             .map(|l| serde_json::from_str::<Value>(l).unwrap());
         let line = lines.find(|line| line["what"] == "witness key").unwrap();
         line["detail"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The public key of the office's own log.
+    pub fn log_key(&self) -> VerifierKey {
+        let text = fs::read_to_string(self.path("state/keys/log.pub")).unwrap();
+        text.parse().unwrap()
+    }
+
+    /// The office's verified acts, as `camdock office acts` tells them.
+    #[track_caller]
+    pub fn acts(&self) -> Vec<Value> {
+        self.verified_acts().unwrap()
+    }
+
+    /// Or what is wrong with them.
+    fn verified_acts(&self) -> Result<Vec<Value>, String> {
+        let ran = self.camdock(&["office", "acts", "--json"]);
+        let told = String::from_utf8(ran.stdout).unwrap();
+        if !ran.status.success() {
+            return Err(told + &String::from_utf8_lossy(&ran.stderr));
+        }
+        let lines = told.lines();
+        Ok(lines.map(|l| serde_json::from_str(l).unwrap()).collect())
+    }
+
+    /// Waits until there are such acts, in a log that verifies; returns them.
+    #[track_caller]
+    pub fn until_acts(&self, event: &str, count: usize) -> Vec<Value> {
+        let began = Instant::now();
+        loop {
+            let acts = self.verified_acts();
+            let all = acts.iter().flatten();
+            let found: Vec<Value> = all.filter(|a| a["event"] == event).cloned().collect();
+            if found.len() >= count {
+                assert_eq!(found.len(), count, "{acts:#?}");
+                return found;
+            }
+            assert!(began.elapsed() < LIMIT, "{acts:#?}\n{}", self.said());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// A person's order: exit code and everything it says.
+    pub fn decide(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let by = [
+            "--operator",
+            "M. Shah",
+            "--reason",
+            "Superintendent Byrne asked for it",
+        ];
+        let ran = self.camdock(&[&["office"], arguments, &by].concat());
+        let said = [ran.stdout, ran.stderr].concat();
+        (ran.status.code(), String::from_utf8(said).unwrap())
+    }
+
+    /// Waits until an office that cannot run has ended; returns its exit code and what it said.
+    #[track_caller]
+    pub fn refuses(&mut self) -> (Option<i32>, String) {
+        self.run();
+        let mut office = self.office.take().unwrap();
+        let began = Instant::now();
+        loop {
+            if let Some(ended) = office.try_wait().unwrap() {
+                return (ended.code(), self.said());
+            }
+            if began.elapsed() > LIMIT {
+                office.kill().unwrap();
+                office.wait().unwrap();
+                panic!("it goes on\n{}", self.said());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Every key below `prefix`.
+    pub fn keys(&self, prefix: &str) -> Vec<String> {
+        let listed = list_all(&self.store, prefix, 10_000);
+        let listed = self.runtime.block_on(listed).unwrap();
+        listed.into_iter().map(|object| object.key).collect()
+    }
+
+    pub fn is_locked(&self, key: &str) -> bool {
+        let lock = self.store.retention(key, None);
+        self.runtime.block_on(lock).unwrap().is_some()
+    }
+
+    /// A copy of a log in the bucket.
+    pub fn fetched(&self, log: &str) -> TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let prefix = format!("log/{log}/");
+        for key in self.keys(&prefix) {
+            let bytes = self
+                .runtime
+                .block_on(self.store.get(&key, 1 << 20))
+                .unwrap();
+            let path = dir.path().join(key.strip_prefix(&prefix).unwrap());
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes.unwrap()).unwrap();
+        }
+        dir
     }
 
     pub fn put(&self, key: &str, bytes: Vec<u8>) {
@@ -256,6 +410,11 @@ impl Drop for Bed {
             let _ = office.wait();
         }
     }
+}
+
+/// A link to the store that can be cut.
+pub fn link() -> Link {
+    Link::to(STORE.s3_port())
 }
 
 pub fn station(dir: &TempDir, name: &'static str) -> Station {

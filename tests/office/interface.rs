@@ -9,7 +9,7 @@ use camdock::audit::{AddCheckpoint, DirSource, LogGrowth, growth};
 use crate::bed::{Bed, station};
 
 /// Status, headers and body.
-fn ask(port: u16, method: &str, path: &str, body: &str) -> (u16, String, String) {
+pub fn ask(port: u16, method: &str, path: &str, body: &str) -> (u16, String, String) {
     let began = Instant::now();
     let mut stream = loop {
         match TcpStream::connect(("127.0.0.1", port)) {
@@ -34,6 +34,76 @@ fn ask(port: u16, method: &str, path: &str, body: &str) -> (u16, String, String)
     (status, head.to_lowercase(), body.to_owned())
 }
 
+/// The first answer that is not 503.
+fn until_recalled(add: impl Fn() -> (u16, String, String)) -> (u16, String, String) {
+    let began = Instant::now();
+    loop {
+        let answer = add();
+        if answer.0 != 503 || began.elapsed() > Duration::from_secs(20) {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_witness_that_lost_its_record_cosigns_nothing_before_the_bucket_was_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = station(&dir, "one");
+    let link = crate::bed::link();
+    let mut bed = Bed::behind(&link, "office-recall", &[&one], dir);
+    let honest = one.append(&["a", "b", "c"]);
+    bed.publish(&one, &honest);
+    bed.run();
+    bed.cosigns("one", 3);
+    bed.kill();
+    std::fs::remove_dir_all(bed.path("state/witness")).unwrap();
+    link.cut();
+    bed.run();
+    let fork = one.forked();
+    let forged = fork.append(&["a", "X", "c", "d", "e"]);
+    let add = |body: &str| ask(bed.port, "POST", "/add-checkpoint", body);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(3) {
+        let (status, _, said) = add(&AddCheckpoint::body(0, &[], &forged));
+        assert_eq!(status, 503, "{said}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    link.mend();
+    let (status, _, said) = until_recalled(|| add(&AddCheckpoint::body(0, &[], &forged)));
+    assert_eq!((status, said.as_str()), (409, "3\n"));
+    bed.publish(&fork, &forged);
+    bed.alarms("one", "office_log_rewritten");
+    bed.stop();
+}
+
+#[test]
+fn a_log_that_is_asked_about_again_and_again_without_growing_is_silent() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = station(&dir, "one");
+    let mut bed = Bed::new("office-silent", &[&one], dir);
+    let note = one.append(&["a"]);
+    bed.publish(&one, &note);
+    bed.run();
+    bed.cosigns("one", 1);
+    bed.stop();
+    let hash = camdock::model::Sha256Digest::of(one.origin().as_bytes()).to_string();
+    let grown = bed.path("state/witness").join(hash).join("grown");
+    let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(2);
+    std::fs::write(grown, long_ago.to_string()).unwrap();
+    bed.run();
+    bed.alarms("one", "office_log_silent");
+    let again = AddCheckpoint::body(1, &[], &note);
+    assert_eq!(ask(bed.port, "POST", "/add-checkpoint", &again).0, 200);
+    let asked = jiff::Timestamp::now();
+    bed.until("one", |found| {
+        let looked: jiff::Timestamp = found["looked_at"].as_str().unwrap().parse().unwrap();
+        looked > asked
+    });
+    assert_eq!(bed.standing("one").0["code"], "office_log_silent");
+    bed.stop();
+}
+
 #[test]
 fn any_log_gets_the_answers_that_the_specification_names() {
     let dir = tempfile::tempdir().unwrap();
@@ -42,7 +112,8 @@ fn any_log_gets_the_answers_that_the_specification_names() {
     bed.run();
     let add = |body: &str| ask(bed.port, "POST", "/add-checkpoint", body);
     let first = one.append(&["a", "b", "c"]);
-    let (status, _, line) = add(&AddCheckpoint::body(0, &[], &first));
+    // The witness asks the bucket first what it had cosigned before.
+    let (status, _, line) = until_recalled(|| add(&AddCheckpoint::body(0, &[], &first)));
     assert_eq!(status, 200, "{line}");
     let witness = bed.witness();
     assert!(

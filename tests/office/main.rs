@@ -4,6 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acts;
 mod bed;
+mod decisions;
 mod follow;
 mod interface;
+mod link;

@@ -11,7 +11,7 @@ use crate::audit::{
 };
 use crate::cli::bucket::Bucket;
 use crate::cli::usage;
-use crate::ingest::ANCHORS;
+use crate::publish::ANCHORS;
 use crate::upload::ListedVersion;
 
 /// No checkpoint and no receipt is longer.

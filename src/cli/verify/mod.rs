@@ -315,7 +315,7 @@ pub(super) fn older(
 }
 
 /// How the station's copy of the log compares with the bucket's, and the finding if they contradict each other.
-pub(super) fn compare_copies(
+pub(in crate::cli) fn compare_copies(
     local: &DirSource,
     bucket: &Bucket,
     key: &VerifierKey,

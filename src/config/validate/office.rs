@@ -120,6 +120,13 @@ fn stations(check: &mut Check<'_>, merged: &OfficeMerged) -> Vec<FollowedStation
             NAME,
         );
         check.ensure(
+            raw.name != merged.office.name.value,
+            Some(&span),
+            "stations",
+            "has the office's own name",
+            "An office and a station write logs of their own names below `log/` in the bucket: give the office another name.",
+        );
+        check.ensure(
             names.insert(raw.name.clone()) && keys.insert(raw.log_key.clone()),
             Some(&span),
             "stations",

@@ -32,13 +32,13 @@ pub(super) const CODES: &[Code] = &[
     code(
         "bucket_log_missing",
         EvidenceManager,
-        "The bucket no longer holds this station's log, so all of it is published again.",
+        "The bucket no longer holds this station's or office's log, so all of it is published again.",
         "Find out who emptied the bucket, and run `camdock verify`: it names every item that is gone.",
     ),
     code(
         "bucket_log_older",
         EvidenceManager,
-        "The bucket's copy of this station's log is older than what the station published.",
+        "The bucket's copy of this station's or office's log is older than what was published.",
         "Find out who put an old copy there, run `camdock verify`, and keep its output.",
     ),
     code(
@@ -62,8 +62,8 @@ pub(super) const CODES: &[Code] = &[
     code(
         "log_behind_bucket",
         Operations,
-        "This station's custody log is behind its copy in the bucket.",
-        "The station was restored from an old copy, or its log was cut. Move the log folder aside without deleting anything, and start the station again. If its journal is still there, it fetches the newer log from the bucket; otherwise call the evidence manager.",
+        "This station's or office's log is behind its copy in the bucket.",
+        "The machine was restored from an old copy, or its log was cut. Move the log folder aside without deleting anything, and start the service again. An office, or a station that has its journal, fetches the newer log from the bucket; otherwise call the evidence manager.",
     ),
     code(
         "log_copy_wrong",
@@ -92,7 +92,7 @@ pub(super) const CODES: &[Code] = &[
     code(
         "log_foreign",
         EvidenceManager,
-        "The bucket holds a log under this station's name that this station did not sign.",
+        "The bucket holds a log under this station's or office's name, and the key here did not sign it.",
         STOP,
     ),
     code(
@@ -111,7 +111,7 @@ pub(super) const CODES: &[Code] = &[
         "log_lost",
         Operations,
         "The custody log's folder is gone, and the bucket's copy is older than a receipt or an earlier copy that existed.",
-        "Restore the log folder from a backup of this very disk. If there is none, give the station a new name and new keys.",
+        "Restore the log folder from a backup of this very disk. If there is none, give the station or office a new name and new keys.",
     ),
     code(
         "log_proof",

@@ -12,10 +12,16 @@ pub(super) const CODES: &[Code] = &[
         "Check the station's name and prefix in office.toml, and that the station runs and reaches the store.",
     ),
     code(
+        "office_log_after_close",
+        EvidenceManager,
+        "A station's log has grown although it was closed.",
+        "Find out who uses the station or its key. If it was closed by mistake, run `camdock office release STATION` with your name and the reason.",
+    ),
+    code(
         "office_log_rewritten",
         EvidenceManager,
         "A station's log was rewritten: it no longer begins with what the office has cosigned. Nothing of it is cosigned any more.",
-        "Keep the two signed checkpoints in the office's witness folder: they prove it. Stop the station, keep its disk, and find out who had access.",
+        "The office keeps the two signed checkpoints, here and in its own log: they prove it. Stop the station, keep its disk, and find out who had access. Then decide: `camdock office release` or `camdock office close`.",
     ),
     code(
         "office_log_rolled_back",
@@ -46,5 +52,11 @@ pub(super) const CODES: &[Code] = &[
         Operations,
         "A station's log key in office.toml is missing, wrong or used twice.",
         "On the station, run `cat /var/lib/camdock/keys/log.pub`, and bring the line here by a way that you trust.",
+    ),
+    code(
+        "office_text",
+        Operations,
+        "A reason cannot be kept beside the office's log.",
+        "Check the disk and the rights of the office's state folder; it is tried again.",
     ),
 ];

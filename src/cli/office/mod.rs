@@ -1,23 +1,32 @@
+mod acts;
+mod check;
+mod decide;
+
 use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use clap::Subcommand;
 
-use super::check::diagnosis::{Diagnosis, bad, failed, fine};
+use super::orders::OrderSignature;
 use super::{Outcome, logs};
-use crate::config::{FollowedStation, OfficeConfig};
-use crate::office;
+use crate::config::OfficeConfig;
+use crate::model::StationName;
+use crate::office::{self, OfficeVerdict, WhichCheckpoint};
 use crate::sys;
-use crate::upload::Store;
 
 /// Runs the evidence office: it follows the stations' logs in the bucket and witnesses them.
 #[derive(clap::Args)]
 #[command(after_help = "\
   camdock office check      says what the office still needs, with the fix for each finding; start here
-  camdock office keygen     makes the key that cosigns the stations' logs
+  camdock office keygen     makes the key that cosigns the stations' logs, and the key of the office's own log
   camdock office run        the service
   camdock office status     how each station's log stands; exit code 3 when one needs attention
+  camdock office acts       verifies the office's own log, and tells what the office saw and what people decided
+  camdock office close leeds-north-1 --operator NAME --reason TEXT
+                            that station or its key is retired: it may fall silent, and nothing may be added to its log
+  camdock office release leeds-north-1 --from earlier --operator NAME --reason TEXT
+                            a log that was rewritten or closed is believed again
 A cosignature means that a log only grew since the one before. It says nothing of what the entries say.")]
 pub struct Args {
     #[command(subcommand)]
@@ -40,22 +49,74 @@ enum OfficeVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Make the witness's key pair; it never replaces one
+    /// Make the office's key pairs, those that are not there yet; it never replaces one
     Keygen,
+    /// Verify the office's own log, and tell what the office saw and what people decided
+    Acts {
+        /// The log's entries, one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Close the log of a station that was retired, or whose key was: its silence is in order, and anything added to it is an alarm
+    Close {
+        station: StationName,
+        #[command(flatten)]
+        signature: OrderSignature,
+    },
+    /// Believe a log again that was rewritten or closed
+    Release {
+        station: StationName,
+        /// For a rewritten log: from which of its two contradicting checkpoints it is believed
+        #[arg(long, value_enum)]
+        from: Option<FromCheckpoint>,
+        #[command(flatten)]
+        signature: OrderSignature,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum FromCheckpoint {
+    /// The one that was cosigned
+    Earlier,
+    /// The one by which the log was found to be rewritten
+    Later,
+}
+
+impl From<FromCheckpoint> for WhichCheckpoint {
+    fn from(from: FromCheckpoint) -> Self {
+        match from {
+            FromCheckpoint::Earlier => Self::Earlier,
+            FromCheckpoint::Later => Self::Later,
+        }
+    }
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let (config, warnings) = OfficeConfig::load(config)?;
     match args.verb {
         OfficeVerb::Run => serve(config, warnings),
-        OfficeVerb::Check { json } => check(&config, warnings, json),
+        OfficeVerb::Check { json } => check::run(&config, warnings, json),
         OfficeVerb::Status { json } => status(&config, json),
+        OfficeVerb::Acts { json } => acts::run(&config, json),
+        OfficeVerb::Close { station, signature } => {
+            decide::send(&config, station, OfficeVerdict::Close, signature)
+        }
+        OfficeVerb::Release {
+            station,
+            from,
+            signature,
+        } => {
+            let from = from.map(WhichCheckpoint::from);
+            decide::send(&config, station, OfficeVerdict::Release { from }, signature)
+        }
         OfficeVerb::Keygen => {
-            let public = office::make_key(&config)?;
-            println!("private key: {}", config.witness_key().display());
-            println!("public key:  {public}");
+            let keys = office::make_keys(&config)?;
+            println!("private keys: {}", config.witness_key().display());
+            println!("              {}", config.office_log_key().display());
+            println!("cosigns with: {}", keys.witness);
+            println!("its own log:  {}", keys.log);
             println!(
-                "Give the public key to everyone who is to verify these cosignatures, by a way that you trust."
+                "Give both public keys to everyone who is to verify cosignatures or the office's log, by a way that you trust, and keep a copy of the private ones where no station and no store can reach it."
             );
             Ok(Outcome::Fine)
         }
@@ -82,63 +143,6 @@ fn serve(config: OfficeConfig, warnings: Vec<String>) -> anyhow::Result<Outcome>
     Ok(Outcome::Fine)
 }
 
-fn check(config: &OfficeConfig, warnings: Vec<String>, json: bool) -> anyhow::Result<Outcome> {
-    let mut found = vec![fine("configuration", format!("the office {}", config.name))];
-    let unwise = |w| bad("configuration", w, "Edit office.toml.");
-    found.extend(warnings.into_iter().map(unwise));
-    found.push(match office::witness_public(config) {
-        Ok(key) => fine("witness key", key.to_string()),
-        Err(error) => failed("witness key", &error),
-    });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    match office::open_store(config) {
-        Ok(store) => {
-            for station in &config.stations {
-                found.push(runtime.block_on(log_of(&store, config, station)));
-            }
-        }
-        Err(error) => found.push(failed("store", &error)),
-    }
-    let mut out = std::io::stdout().lock();
-    for diagnosis in &found {
-        diagnosis.print(&mut out, json)?;
-    }
-    Ok(if found.iter().all(|diagnosis| diagnosis.ok) {
-        Outcome::Fine
-    } else {
-        Outcome::NeedsAttention
-    })
-}
-
-/// Whether the bucket has the station's log, signed by the key that office.toml names.
-async fn log_of(store: &dyn Store, config: &OfficeConfig, station: &FollowedStation) -> Diagnosis {
-    const WHAT: &str = "station";
-    let name = &station.name;
-    let key = match office::station_key(station) {
-        Ok(key) => key,
-        Err(error) => return failed(WHAT, &error.into()),
-    };
-    let path = format!("{}log/{name}/checkpoint", config.store.prefix);
-    let note = match store.get(&path, 64 << 10).await {
-        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-        Ok(None) => {
-            let station = name.clone();
-            return failed(WHAT, &office::OfficeError::NoLog { station }.into());
-        }
-        Err(error) => return failed(WHAT, &error.into()),
-    };
-    match key.open(&note) {
-        Ok(checkpoint) => fine(WHAT, format!("{name}: {} entries", checkpoint.size)),
-        Err(error) => bad(
-            WHAT,
-            format!("{name}: {error}"),
-            "If the station has new keys, see docs/security.md. Else its key in office.toml is another station's, or somebody else wrote the log: on the station, run `cat /var/lib/camdock/keys/log.pub` and compare.",
-        ),
-    }
-}
-
 fn status(config: &OfficeConfig, json: bool) -> anyhow::Result<Outcome> {
     let mut out = std::io::stdout().lock();
     let mut attention = false;
@@ -162,9 +166,10 @@ fn status(config: &OfficeConfig, json: bool) -> anyhow::Result<Outcome> {
         let since = standing
             .cosigned_at
             .map_or_else(|| "never".to_owned(), |at| at.to_string());
+        let closed = if standing.closed { ", closed" } else { "" };
         writeln!(
             out,
-            "{station:<24} {:>10} entries cosigned, last {since}",
+            "{station:<24} {:>10} entries cosigned, last {since}{closed}",
             standing.cosigned_entries
         )?;
         if let (Some(code), Some(problem)) = (&standing.code, &standing.problem) {

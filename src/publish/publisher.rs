@@ -1,33 +1,27 @@
-//! Keeps the bucket's copy of the custody log up to date, after making sure that both are one log.
+//! Keeps the bucket's copy of a log up to date, after making sure that both are one log.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::audit::VerifierKey;
-use crate::ingest::{IngestError, LogCopy, Shared, check_bucket_log};
+use super::{LogCopy, PublishError};
 use crate::metrics;
 use crate::model::{Explain as _, RetryClass};
-use crate::upload::{Backoff, RetentionPolicy, Store};
+use crate::upload::Backoff;
 
 /// A store that comes back with other content, or none, is noticed after a failure or after this time.
 const CHECK_AGAIN: Duration = Duration::from_mins(10);
 
-/// While the log grows, its checkpoint is left at least this often where this station cannot take it back.
+/// While the log grows, its checkpoint is left at least this often where its writer cannot take it back.
 const ANCHOR_EVERY: Duration = Duration::from_mins(30);
 /// Between rounds, so that many entries share one checkpoint in the bucket.
 const PAUSE: Duration = Duration::from_millis(500);
-/// For the last round of a station that stops, well within the unit's deadline. The next start publishes the rest.
+/// For the last round of a service that stops, well within the unit's deadline. The next start publishes the rest.
 const LAST_ROUND: Duration = Duration::from_secs(15);
 
 pub struct Publisher {
-    shared: Arc<Shared>,
-    pub store: Arc<dyn Store>,
-    prefix: String,
-    pub verifier: VerifierKey,
-    retention: Option<RetentionPolicy>,
+    pub copy: LogCopy,
     /// When the bucket's copy was last compared with ours.
     checked: Option<Instant>,
     anchored: Anchored,
@@ -49,54 +43,35 @@ impl Anchored {
     }
 }
 
-/// True for what must stop the station: the two copies of the log contradict each other.
-pub fn is_fatal(error: &IngestError) -> bool {
-    matches!(
-        error,
-        IngestError::LogBehind { .. } | IngestError::LogFork { .. } | IngestError::LogForeign(_)
-    )
-}
-
 impl Publisher {
-    pub fn new(
-        shared: Arc<Shared>,
-        store: Arc<dyn Store>,
-        prefix: String,
-        verifier: VerifierKey,
-        retention: Option<RetentionPolicy>,
-    ) -> Self {
+    pub fn new(copy: LogCopy) -> Self {
         Self {
-            shared,
-            store,
-            prefix,
-            verifier,
-            retention,
+            copy,
             checked: None,
             anchored: Anchored::default(),
         }
     }
 
-    pub async fn check(&mut self) -> Result<(), IngestError> {
-        check_bucket_log(&self.shared, &*self.store, &self.prefix, &self.verifier).await?;
+    /// Compares the two copies of the log.
+    pub async fn check(&mut self) -> Result<(), PublishError> {
+        self.copy.check().await?;
         self.checked = Some(Instant::now());
         Ok(())
     }
 
-    async fn round(&mut self, last: bool) -> Result<(), IngestError> {
+    fn log_size(&self) -> u64 {
+        *self.copy.log.watch().borrow()
+    }
+
+    async fn round(&mut self, last: bool) -> Result<(), PublishError> {
         if self.checked.is_none_or(|at| at.elapsed() > CHECK_AGAIN) {
             self.check().await?;
         }
         let now = Instant::now();
-        let size = self.shared.log_size();
+        let size = self.log_size();
         let due = self.anchored.due(now, size);
         let anchor = due.is_some_and(|due| last || due <= now);
-        let copy = LogCopy {
-            shared: &self.shared,
-            store: &*self.store,
-            prefix: &self.prefix,
-            retention: self.retention,
-        };
-        let published = copy.publish(anchor).await;
+        let published = self.copy.publish(anchor).await;
         match published {
             Ok(published) if anchor && published >= size => {
                 self.anchored = Anchored(Some((now, published)));
@@ -109,7 +84,7 @@ impl Publisher {
 
     /// Ends when an anchor is due without the log having grown again.
     async fn anchor_due(&self) {
-        let due = self.anchored.due(Instant::now(), self.shared.log_size());
+        let due = self.anchored.due(Instant::now(), self.log_size());
         match due {
             Some(due) => tokio::time::sleep_until(due).await,
             None => std::future::pending().await,
@@ -117,8 +92,8 @@ impl Publisher {
     }
 
     /// Publishes until `stop` is true, then once more; a contradiction goes to `fatal`.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>, fatal: mpsc::Sender<IngestError>) {
-        let mut size = self.shared.log.watch();
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>, fatal: mpsc::Sender<PublishError>) {
+        let mut size = self.copy.log.watch();
         let backoff = Backoff::default();
         let mut failures = 0;
         while !*stop.borrow() {
@@ -130,7 +105,7 @@ impl Publisher {
             };
             match round {
                 Ok(()) => failures = 0,
-                Err(error) if is_fatal(&error) => {
+                Err(error) if error.is_contradiction() => {
                     let _ = fatal.send(error).await;
                     return;
                 }

@@ -1,14 +1,20 @@
-//! A Unix socket of the station, open to the service's user and group only.
+//! A Unix socket, open to the service's user and group only.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::joined;
+use crate::sys;
+
+/// Bytes of a request.
+const LINE_MAX: u64 = 1 << 20;
 
 /// Owns the task that accepts connections, which owns the connections.
 pub struct Socket {
@@ -19,7 +25,7 @@ pub struct Socket {
 
 impl Socket {
     /// Listens and hands each connection to `serve`; connections beyond `connections_max` are closed at once.
-    pub fn open<S, F>(path: PathBuf, connections_max: usize, serve: S) -> anyhow::Result<Self>
+    pub fn open<S, F>(path: PathBuf, connections_max: usize, serve: S) -> io::Result<Self>
     where
         S: Fn(UnixStream) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
@@ -37,7 +43,14 @@ impl Socket {
     pub async fn stop(&mut self, grace: Duration) {
         if let Some((accepting, stop)) = self.running.take() {
             let _ = stop.send(grace);
-            joined("a socket", accepting).await;
+            if let Err(error) = accepting.await {
+                tracing::error!(
+                    code = "part_crashed",
+                    error = &error as &dyn std::error::Error,
+                    next_step = "report this with the log lines before it",
+                    "a socket's task panicked"
+                );
+            }
         }
     }
 
@@ -46,11 +59,38 @@ impl Socket {
     }
 }
 
-fn listen(path: &Path) -> anyhow::Result<UnixListener> {
+/// Reads a request, one line of JSON, and writes the answer of `serve` in the same way. `serve` also gets the asking account as
+/// the kernel knows it; the process itself is not asked.
+pub async fn answer_line<Q, A, F>(
+    mut stream: UnixStream,
+    serve: impl FnOnce(Result<Q, serde_json::Error>, String) -> F,
+) -> io::Result<()>
+where
+    Q: DeserializeOwned,
+    A: Serialize,
+    F: Future<Output = A>,
+{
+    let peer = sys::account(stream.peer_cred()?.uid());
+    let mut line = String::new();
+    let (from, mut to) = stream.split();
+    BufReader::new(from.take(LINE_MAX))
+        .read_line(&mut line)
+        .await?;
+    let answer = serve(serde_json::from_str(&line), peer).await;
+    let mut line = serde_json::to_vec(&answer)?;
+    line.push(b'\n');
+    to.write_all(&line).await
+}
+
+fn listen(path: &Path) -> io::Result<UnixListener> {
     use std::os::unix::fs::PermissionsExt as _;
     let _ = std::fs::remove_file(path);
-    let listener =
-        UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    let listener = UnixListener::bind(path).map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on {}: {error}", path.display()),
+        )
+    })?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
     Ok(listener)
 }
@@ -87,8 +127,6 @@ async fn accept<S, F>(
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]

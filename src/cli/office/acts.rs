@@ -1,0 +1,175 @@
+//! `camdock office acts`: the office's own log, verified and in words.
+
+use std::io::Write as _;
+
+use crate::audit::{DirSource, verify_log};
+use crate::cli::Outcome;
+use crate::cli::bucket::Bucket;
+use crate::cli::verify::{Anchors, ReportedFinding, compare_copies};
+use crate::config::OfficeConfig;
+use crate::model::{CosignedState, Decider, Entry, Event, SaltedText, Sha256Digest};
+use crate::office::{self, TEXTS};
+
+/// Far longer than any reason with its salt.
+const TEXT_MAX: u64 = 64 << 10;
+
+pub fn run(config: &OfficeConfig, json: bool) -> anyhow::Result<Outcome> {
+    let key = office::log_verifier(config)?;
+    let source = DirSource::new(config.log_dir());
+    let mut acts: Vec<(u64, Vec<u8>)> = Vec::new();
+    let mut see = |index, bytes: &[u8]| acts.push((index, bytes.to_vec()));
+    let report = verify_log(&source, &key, &mut see, None)?;
+    let bucket = Bucket::of(office::open_store(config)?, config.bucket_layout())?;
+    let mut findings: Vec<ReportedFinding> = report
+        .findings
+        .iter()
+        .map(ReportedFinding::of_log)
+        .collect();
+    let mut anchors = Anchors::default();
+    let asked = (|| {
+        let (text, found) = compare_copies(&source, &bucket, &key)?;
+        findings.extend(found);
+        anchors.locked(&bucket, &key)?;
+        anyhow::Ok(text)
+    })();
+    anchors.compare(&source, &report, &key)?;
+    findings.append(&mut anchors.findings);
+
+    let mut out = std::io::stdout().lock();
+    for (index, bytes) in &acts {
+        let Ok(entry) = serde_json::from_slice::<Entry>(bytes) else {
+            writeln!(out, "{}", unknown(*index, bytes, json))?;
+            continue;
+        };
+        let reason = decider(&entry.event).map(|by| reason(config, &bucket, by));
+        if json {
+            let mut value = serde_json::to_value(&entry)?;
+            value["entry"] = (*index).into();
+            value["reason"] = reason.into();
+            writeln!(out, "{value}")?;
+            continue;
+        }
+        writeln!(
+            out,
+            "{}  (entry {index})\n    {}",
+            entry.time,
+            sentence(&entry.event)
+        )?;
+        if let Some(reason) = reason {
+            writeln!(out, "    The reason: {reason}")?;
+        }
+    }
+    if !json {
+        writeln!(
+            out,
+            "\nThe log has {} entries under the key {key}; {} locked checkpoints were compared with it.",
+            report.size, anchors.counts.locked
+        )?;
+        match &asked {
+            Ok(copies) => writeln!(out, "The copy here: {copies}.")?,
+            Err(error) => writeln!(out, "The bucket's copy could not be looked at: {error:#}.")?,
+        }
+    }
+    for finding in &findings {
+        eprintln!(
+            "WRONG ({}): {}\n    next: {}",
+            finding.code, finding.what, finding.next_step
+        );
+    }
+    if !findings.is_empty() || !report.is_clean() {
+        return Ok(Outcome::VerificationFailed);
+    }
+    asked.map(|_| Outcome::Fine)
+}
+
+/// An entry of a kind that this version does not understand: it is kept, and that is said.
+fn unknown(index: u64, bytes: &[u8], json: bool) -> String {
+    match serde_json::from_slice::<serde_json::Value>(bytes) {
+        Ok(mut value) if json => {
+            value["entry"] = index.into();
+            value.to_string()
+        }
+        _ => format!(
+            "(entry {index})\n    This version does not understand it: {}",
+            String::from_utf8_lossy(bytes).escape_debug()
+        ),
+    }
+}
+
+const fn decider(event: &Event) -> Option<&Decider> {
+    match event {
+        Event::LogClosed(act) => Some(&act.by),
+        Event::LogReleased(act) => Some(&act.by),
+        _ => None,
+    }
+}
+
+/// The text that the act is bound to, if it is there and is the one.
+fn reason(config: &OfficeConfig, bucket: &Bucket, by: &Decider) -> String {
+    let digest = by.reason_sha256;
+    let here = std::fs::read(config.state_dir.join("texts").join(digest.to_string())).ok();
+    let there = || bucket.get(&bucket.layout().log(&format!("{TEXTS}{digest}")), TEXT_MAX);
+    let bytes = match here
+        .map(Into::into)
+        .map_or_else(there, |bytes| Ok(Some(bytes)))
+    {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return "(its text is not in the store; it may have been disposed of)".into(),
+        Err(error) => return format!("(its text cannot be read: {error:#})"),
+    };
+    if Sha256Digest::of(&bytes) != digest {
+        return "(the text in the store is NOT the one of this act)".into();
+    }
+    match serde_json::from_slice::<SaltedText>(&bytes) {
+        Ok(salted) => format!("{:?}", salted.text),
+        Err(_) => "(its text is of a form that this version does not understand)".into(),
+    }
+}
+
+/// One act in plain words. Only what a person wrote stands in quotation marks.
+fn sentence(event: &Event) -> String {
+    let by = |by: &Decider| format!("under the name {:?} [{}]", by.operator, by.peer);
+    let state = |s: &CosignedState| format!("{} entries and the root {}", s.size, s.root);
+    match event {
+        Event::OfficeStarted(e) => format!(
+            "The office started (CamDock {}) and follows {} logs. It cosigns with {}.",
+            e.version, e.stations, e.witness_key
+        ),
+        Event::OfficeStopped(e) => format!("The office stopped ({}).", e.reason),
+        Event::LogWitnessed(e) => format!(
+            "The log of {} only grew, up to the {} entries that were cosigned at {}.",
+            e.log, e.size, e.cosigned_at
+        ),
+        Event::LogAlarm(e) => {
+            let claims = e
+                .size
+                .map_or_else(String::new, |size| format!("; it claims {size} now"));
+            let proof = if e.contradiction.is_some() {
+                ". Both signed checkpoints are in the entry"
+            } else {
+                ""
+            };
+            format!(
+                "The log of {} needs attention: {}. {} entries were cosigned{claims}{proof}.",
+                e.log, e.code, e.cosigned
+            )
+        }
+        Event::LogClosed(e) => format!(
+            "The log of {} was closed {}, with {}.",
+            e.log,
+            by(&e.by),
+            e.cosigned
+                .as_ref()
+                .map_or_else(|| "nothing cosigned".into(), state)
+        ),
+        Event::LogReleased(e) => format!(
+            "The log of {} was released {}, from the checkpoint of {}. This ends what entry {} of {} said.",
+            e.log,
+            by(&e.by),
+            state(&e.from),
+            e.supersedes.index,
+            e.supersedes.log
+        ),
+        other => other.name().to_owned(),
+    }
+}

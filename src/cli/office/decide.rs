@@ -1,0 +1,41 @@
+//! What a person decides about a followed log, as an order to the running office, which alone writes its log.
+
+use anyhow::bail;
+
+use crate::cli::Outcome;
+use crate::cli::orders::{OrderSignature, ask};
+use crate::config::OfficeConfig;
+use crate::model::StationName;
+use crate::office::{OfficeOrder, OfficeReply, OfficeVerdict, socket_path};
+
+const NO_OFFICE: &str = "no office takes commands at {}; it must be running, and you must be root or the user camdock-office";
+
+pub fn send(
+    config: &OfficeConfig,
+    station: StationName,
+    verdict: OfficeVerdict,
+    signature: OrderSignature,
+) -> anyhow::Result<Outcome> {
+    let order = OfficeOrder {
+        station,
+        verdict,
+        operator: signature.operator,
+        reason: signature.reason,
+    };
+    match ask(&socket_path(config), &order, NO_OFFICE)? {
+        OfficeReply::Entered {
+            index,
+            published: true,
+        } => {
+            println!("done: entry {index} of the office's log; the next look at this log heeds it");
+            Ok(Outcome::Fine)
+        }
+        OfficeReply::Entered { index, .. } => {
+            println!(
+                "entered as entry {index} of the office's log; it takes effect once the store can be reached and has it"
+            );
+            Ok(Outcome::NeedsAttention)
+        }
+        OfficeReply::Refused(reason) => bail!("refused: {reason}"),
+    }
+}

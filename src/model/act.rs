@@ -1,0 +1,117 @@
+//! The acts of an office, as its own log has them (docs/formats.md). Field names are part of the format: never rename one, only
+//! add optional ones.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ClockState, Sha256Digest, StationName};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfficeStarted {
+    pub version: String,
+    pub clock: ClockState,
+    /// Entries in the office's log before this one.
+    pub log_size: u64,
+    /// The key of the office's log, `name+keyid+key`.
+    pub log_key: String,
+    /// The key that cosigns the logs of others.
+    pub witness_key: String,
+    /// How many logs are followed.
+    pub stations: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfficeStopped {
+    pub reason: String,
+}
+
+/// A log is in order: it only grew, as far as it was cosigned. It says nothing of what its entries say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogWitnessed {
+    pub log: StationName,
+    /// The log's key, as the office's configuration has it.
+    pub key: String,
+    pub size: u64,
+    pub root: Sha256Digest,
+    pub cosigned_at: Timestamp,
+}
+
+/// Something is wrong with a log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogAlarm {
+    pub log: StationName,
+    pub key: String,
+    /// Stable label of what was seen.
+    pub code: String,
+    /// Entries in the checkpoint that was cosigned last.
+    pub cosigned: u64,
+    /// Entries that the log claims now, where it claims any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Where the log was rewritten: both signed checkpoints, which cannot both be true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contradiction: Option<Contradiction>,
+}
+
+/// Two checkpoints that one key signed, of logs that contradict each other. The signed notes are the proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contradiction {
+    pub earlier: String,
+    pub later: String,
+}
+
+/// A person retired a station or its key in order. Nothing may be added to the log any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogClosed {
+    pub log: StationName,
+    pub key: String,
+    /// What was cosigned of it; absent when nothing ever was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cosigned: Option<CosignedState>,
+    #[serde(flatten)]
+    pub by: Decider,
+}
+
+/// A person decided from which checkpoint a frozen or closed log is believed again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogReleased {
+    pub log: StationName,
+    pub key: String,
+    pub from: CosignedState,
+    /// The alarm or the closing that this ends.
+    pub supersedes: ActReference,
+    #[serde(flatten)]
+    pub by: Decider,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CosignedState {
+    pub size: u64,
+    pub root: Sha256Digest,
+}
+
+/// Who decided, and why. The reason itself is an object of its own, since it may name people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decider {
+    /// As typed.
+    pub operator: String,
+    /// What the kernel says of the command's user: `uid 1000 (shah)`.
+    pub peer: String,
+    /// SHA-256 of the object that holds the reason with its salt.
+    pub reason_sha256: Sha256Digest,
+}
+
+/// An entry of a log of acts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActReference {
+    pub log: StationName,
+    pub index: u64,
+}
+
+/// A reason as it lies in the bucket: its salt keeps the commitment from being guessed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaltedText {
+    /// 256 random bits, base64 for URLs.
+    pub salt: String,
+    pub text: String,
+}

@@ -1,0 +1,130 @@
+//! The office's own log: what it saw and what people decided, in a log like a station's, published and anchored like one.
+//!
+//! Keeps promise 11 on the office itself: others follow and witness its log. A person's decision takes effect once it is
+//! published.
+
+mod history;
+mod opening;
+mod text;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{Timestamp, TimestampRound, Unit};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::OfficeError;
+use crate::audit::{LogHandle, VerifierKey};
+use crate::model::{Contradiction, Entry, Event, Sha256Digest, StationName};
+
+pub use history::{REWRITTEN, Released, Ruling};
+pub use opening::{log_verifier, open};
+pub use text::TEXTS;
+
+use history::ActsHistory;
+use text::Texts;
+
+pub struct Acts {
+    office: StationName,
+    log: LogHandle,
+    texts: Texts,
+    history: Mutex<ActsHistory>,
+    /// Entries that are or once were in the bucket: what took effect stays in effect.
+    published: watch::Receiver<u64>,
+}
+
+impl Acts {
+    /// Enters an act; it is durable under a signed checkpoint when this returns its index.
+    pub async fn enter(&self, event: Event) -> Result<u64, OfficeError> {
+        let entry = Entry {
+            v: 1,
+            time: now(),
+            station: self.office.clone(),
+            session: None,
+            event,
+        };
+        let committed = self.log.append(vec![entry.clone()]).await?;
+        let index = committed.first().map_or(0, |committed| committed.index);
+        self.history.lock().see(index, &entry);
+        Ok(index)
+    }
+
+    /// Keeps a reason; an act names it by what this returns.
+    pub fn keep_text(&self, text: &str) -> Result<Sha256Digest, OfficeError> {
+        self.texts.keep(text)
+    }
+
+    /// What holds for the log with this key.
+    pub fn ruling(&self, key: &str) -> Ruling {
+        let published = *self.published.borrow();
+        self.history.lock().ruling(key, published)
+    }
+
+    /// Whether the standing of a log has to be entered.
+    pub fn is_due(&self, key: &str, code: Option<&str>) -> bool {
+        self.history.lock().is_due(key, code, now())
+    }
+
+    /// Waits until the entry is in the bucket; `false` when it is not after `limit`.
+    pub async fn is_published(&self, index: u64, limit: Duration) -> bool {
+        let mut published = self.published.clone();
+        let there = published.wait_for(|size| *size > index);
+        matches!(tokio::time::timeout(limit, there).await, Ok(Ok(_)))
+    }
+
+    /// Entries in the log, all durable.
+    pub fn size(&self) -> u64 {
+        *self.log.watch().borrow()
+    }
+
+    pub fn verifier(&self) -> &VerifierKey {
+        self.log.verifier()
+    }
+
+    pub fn office(&self) -> &StationName {
+        &self.office
+    }
+
+    /// Puts reasons into the bucket until `stop` is true.
+    pub async fn publish_texts(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut size = self.log.watch();
+        while !*stop.borrow() {
+            size.mark_unchanged();
+            let published = tokio::select! {
+                published = self.texts.publish() => published,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            let pause = match published {
+                Ok(()) => Duration::from_hours(1),
+                Err(error) => {
+                    super::warn(&error, "a reason waits for the store");
+                    Duration::from_secs(30)
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {},
+                _ = size.changed() => {},
+                _ = stop.changed() => {},
+            }
+        }
+    }
+
+    /// Ends the log's thread once everything is synced. Blocks.
+    pub fn close(&self) -> Result<(), OfficeError> {
+        Ok(self.log.close()?)
+    }
+}
+
+/// Both notes, if an entry has room for them; they are kept in the office's state folder in any case.
+pub fn proof(contradiction: Option<Contradiction>) -> Option<Contradiction> {
+    const ROOM: usize = 32 << 10;
+    contradiction.filter(|both| both.earlier.len() + both.later.len() <= ROOM)
+}
+
+/// The office's clock to the millisecond.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    now.round(TimestampRound::new().smallest(Unit::Millisecond))
+        .unwrap_or(now)
+}

@@ -1,0 +1,221 @@
+//! The command socket: what people decide about followed logs. A request is one line of JSON, and so is its reply. A decision is
+//! an act with name and reason, and takes effect once it is published.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixStream;
+
+use super::OfficeError;
+use super::acts::Acts;
+use super::witness::{Witness, WitnessedLog};
+use crate::audit::VerifierKey;
+use crate::config::OfficeConfig;
+use crate::model::{
+    ActReference, CosignedState, Decider, Event, LogClosed, LogReleased, Sha256Digest, StationName,
+};
+use crate::web::{Socket, answer_line};
+
+const WITHIN: Duration = Duration::from_secs(30);
+/// A reply waits so long for the store.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(15);
+/// At a time; further ones are turned away.
+const CONNECTIONS: usize = 8;
+/// Characters of a name or a reason.
+const TEXT_MAX: usize = 500;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfficeOrder {
+    pub station: StationName,
+    pub verdict: OfficeVerdict,
+    pub operator: String,
+    pub reason: String,
+}
+
+/// What is decided about a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfficeVerdict {
+    /// The station or its key is retired: nothing may be added any more.
+    Close,
+    /// A frozen or closed log is believed again.
+    Release { from: Option<WhichCheckpoint> },
+}
+
+/// One of the two signed checkpoints that contradict each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhichCheckpoint {
+    /// The one that was cosigned.
+    Earlier,
+    /// The one by which the log was found to be rewritten.
+    Later,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfficeReply {
+    Entered {
+        index: u64,
+        /// It is in the bucket, and so in effect.
+        published: bool,
+    },
+    /// With the reason why not.
+    Refused(String),
+}
+
+pub fn socket_path(config: &OfficeConfig) -> PathBuf {
+    config.state_dir.join("commands")
+}
+
+struct Desk {
+    config: OfficeConfig,
+    witness: Arc<Witness>,
+    acts: Arc<Acts>,
+}
+
+/// Opens the socket.
+pub fn open(
+    config: &OfficeConfig,
+    witness: &Arc<Witness>,
+    acts: &Arc<Acts>,
+) -> std::io::Result<Socket> {
+    let desk = Arc::new(Desk {
+        config: config.clone(),
+        witness: Arc::clone(witness),
+        acts: Arc::clone(acts),
+    });
+    Socket::open(socket_path(config), CONNECTIONS, move |stream| {
+        let desk = Arc::clone(&desk);
+        async move {
+            if let Ok(Err(error)) = tokio::time::timeout(WITHIN, serve(stream, &desk)).await {
+                tracing::debug!(%error, "a command could not be answered");
+            }
+        }
+    })
+}
+
+async fn serve(stream: UnixStream, desk: &Desk) -> std::io::Result<()> {
+    answer_line(
+        stream,
+        async |request: Result<OfficeOrder, _>, peer| match request {
+            Ok(order) => {
+                let decided = desk.decide(&order, peer).await;
+                decided.unwrap_or_else(OfficeReply::Refused)
+            }
+            Err(error) => OfficeReply::Refused(format!("this is not a request: {error}")),
+        },
+    )
+    .await
+}
+
+impl Desk {
+    async fn decide(&self, order: &OfficeOrder, peer: String) -> Result<OfficeReply, String> {
+        for (what, words) in [("operator", &order.operator), ("reason", &order.reason)] {
+            let count = words.trim().chars().count();
+            if count == 0 || count > TEXT_MAX || words.chars().any(char::is_control) {
+                return Err(format!("the {what} is empty, too long or not one line"));
+            }
+        }
+        let station = &order.station;
+        let mut followed = self.config.stations.iter();
+        let followed = followed
+            .find(|followed| followed.name == *station)
+            .ok_or_else(|| format!("this office follows no station {station}"))?;
+        let key = super::station_key(followed).map_err(|e| e.to_string())?;
+        let log = self.witness.log(key.name());
+        let log = log.ok_or_else(|| format!("no log of {station} is witnessed here"))?;
+        let ruled = self.ruled(order.verdict, log, &key)?;
+        let kept = |e: OfficeError| format!("the reason cannot be kept: {e}");
+        let by = Decider {
+            operator: order.operator.trim().to_owned(),
+            peer,
+            reason_sha256: self.acts.keep_text(order.reason.trim()).map_err(kept)?,
+        };
+        let (station, key) = (station.clone(), key.to_string());
+        let event = match ruled {
+            Ruled::Closed(cosigned) => Event::LogClosed(Box::new(LogClosed {
+                log: station,
+                key,
+                cosigned,
+                by,
+            })),
+            Ruled::Released(from, supersedes) => Event::LogReleased(Box::new(LogReleased {
+                log: station,
+                key,
+                from,
+                supersedes: ActReference {
+                    log: self.acts.office().clone(),
+                    index: supersedes,
+                },
+                by,
+            })),
+        };
+        let entered = self.acts.enter(event).await;
+        let index = entered.map_err(|e| format!("it could not be entered in the log: {e}"))?;
+        tracing::info!(operator = order.operator, station = %order.station, index, "a person decided about a log");
+        let published = self.acts.is_published(index, PUBLISHED_WITHIN).await;
+        Ok(OfficeReply::Entered { index, published })
+    }
+
+    /// What the act says, if it can be said of this log now.
+    fn ruled(
+        &self,
+        verdict: OfficeVerdict,
+        log: &WitnessedLog,
+        key: &VerifierKey,
+    ) -> Result<Ruled, String> {
+        let ruling = self.acts.ruling(&key.to_string());
+        let latest = log.latest().map(|latest| CosignedState {
+            size: latest.checkpoint.size,
+            root: latest.checkpoint.root,
+        });
+        let which = match verdict {
+            OfficeVerdict::Close => {
+                return match ruling.closed {
+                    Some(index) => Err(format!("it is closed already, by the act {index}")),
+                    None => Ok(Ruled::Closed(latest)),
+                };
+            }
+            OfficeVerdict::Release { from } => from,
+        };
+        if let Some((index, _)) = ruling.frozen {
+            let both = log.contradiction().map_err(|e| e.to_string())?;
+            let both = both.ok_or("the contradicting checkpoints are not kept here")?;
+            let note = match which {
+                Some(WhichCheckpoint::Earlier) => both.earlier,
+                Some(WhichCheckpoint::Later) => both.later,
+                None => {
+                    return Err(format!(
+                        "this log was rewritten; say from which checkpoint it is believed, `--from earlier` or `--from later`:\n\n{}\n{}",
+                        both.earlier, both.later
+                    ));
+                }
+            };
+            let checkpoint = key.open(&note).map_err(|e| e.to_string())?;
+            let from = CosignedState {
+                size: checkpoint.size,
+                root: checkpoint.root,
+            };
+            return Ok(Ruled::Released(from, ruling.closed.unwrap_or(index)));
+        }
+        if log.frozen() {
+            return Err("the alarm is not in the office's log yet; give the command again".into());
+        }
+        let closing = ruling.closed.ok_or("it is neither frozen nor closed")?;
+        let nothing = CosignedState {
+            size: 0,
+            root: Sha256Digest::of(b""),
+        };
+        Ok(Ruled::Released(latest.unwrap_or(nothing), closing))
+    }
+}
+
+enum Ruled {
+    /// With what was cosigned.
+    Closed(Option<CosignedState>),
+    /// From there; what it supersedes.
+    Released(CosignedState, u64),
+}
