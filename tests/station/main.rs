@@ -22,6 +22,7 @@ mod previews;
 mod ready;
 mod rewritten;
 mod safe;
+mod sealed_again;
 mod setup;
 mod stolen;
 mod store;

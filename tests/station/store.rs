@@ -12,11 +12,12 @@ fn original(evidence: &str) -> String {
     format!("evidence/test-1/{evidence}/original")
 }
 
-pub fn put(place: &Place, key: &str, bytes: &[u8]) {
+/// Returns the new version.
+pub fn put(place: &Place, key: &str, bytes: &[u8]) -> Option<String> {
     let client = place.weed.client();
     let put = client.put_object().bucket("evidence").key(key);
     let put = put.body(ByteStream::from(bytes.to_vec()));
-    Place::block_on(put.send()).unwrap();
+    Place::block_on(put.send()).unwrap().version_id
 }
 
 fn copy(from: &std::path::Path, to: &std::path::Path) {

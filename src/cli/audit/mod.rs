@@ -174,7 +174,12 @@ fn read(
         None,
     )?;
     wrong.extend(report.findings.iter().map(ReportedFinding::of_log));
-    anchors.compare(source, &report, key)?;
+    let twice = book.first_entries().twice().iter();
+    wrong.extend(twice.map(ReportedFinding::of_item_twice));
+    let compared = anchors.compare(source, &report, key);
     wrong.append(&mut anchors.findings);
+    if wrong.is_empty() {
+        compared?;
+    }
     Ok(book)
 }

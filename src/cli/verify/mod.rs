@@ -6,6 +6,7 @@ mod anchors;
 mod item;
 mod objects;
 mod report;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,14 +22,16 @@ pub(super) use self::report::{ReportedFinding, TIME_BACKWARDS};
 use super::bucket::Bucket;
 use super::{Outcome, usage};
 use crate::audit::{
-    ClockSteps, DirSource, LogReport, LogSource, Standing, VerifierKey, compare, verify_log,
+    ClockSteps, DirSource, FirstEntries, LogReport, LogSource, Standing, VerifierKey, compare,
+    verify_log,
 };
 use crate::config::Config;
 use crate::durable;
 use crate::ingest::PUBLISHED;
 use crate::journal::Journal;
 use crate::model::{
-    Entry, Event, EvidenceId, ItemSealed, ItemStored, PreviewMade, PreviewOutcome, Verification,
+    Entry, Event, EvidenceId, ItemSealed, ItemStored, Part, PreviewMade, PreviewOutcome,
+    Verification,
 };
 use crate::seal::RecipientKey;
 
@@ -80,6 +83,7 @@ struct LoggedItems {
     /// By item and part.
     previews: BTreeMap<(EvidenceId, &'static str), PreviewMade>,
     clock: ClockSteps,
+    first: FirstEntries,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
@@ -104,7 +108,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let local = DirSource::new(config.files.log_dir());
     let published = published(&config);
     // Before the log is read: a running station's newest objects are in the log by then.
-    let listed = objects::Listed::take(&bucket);
+    let listed = versions::Listed::take(&bucket, &bucket.layout().evidence_folder());
     let source: &(dyn LogSource + Sync) = if args.bucket { &*bucket } else { &local };
     let other: &dyn LogSource = if args.bucket { &local } else { &*bucket };
     let report = check_log(source, &key, Some(other), &mut items, &mut verified)?;
@@ -142,7 +146,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
 
 /// Compares the anchors, keeps what was asked for, and reports.
 fn finish(
-    source: &dyn LogSource,
+    source: &(dyn LogSource + Sync),
     key: &VerifierKey,
     report: LogReport,
     mut anchors: Anchors,
@@ -153,11 +157,31 @@ fn finish(
     if let Some(path) = &args.since {
         anchors.kept(path, key)?;
     }
-    anchors.compare(source, &report, key)?;
-    let wrong = !(anchors.findings.is_empty() && verified.findings.is_empty());
-    if let (Some(path), Some((_, note)), false) = (&args.keep, &report.signed, wrong) {
+    // What is kept replaces what was kept there before, which must be a beginning of it.
+    if let Some(path) = args
+        .keep
+        .as_ref()
+        .filter(|path| Some(*path) != args.since.as_ref())
+        && std::fs::read_to_string(path).is_ok_and(|note| key.open(&note).is_ok())
+    {
+        anchors.kept(path, key)?;
+    }
+    let compared = anchors.compare(source, &report, key);
+    let right = compared.is_ok() && anchors.findings.is_empty() && verified.findings.is_empty();
+    if let (Some(path), Some((_, note)), true) = (&args.keep, &report.signed, right) {
         durable::write_atomic(path, note.as_bytes())
             .with_context(|| format!("cannot keep the checkpoint in {}", path.display()))?;
+    }
+    if let Err(error) = compared {
+        verified.unchecked.push(ReportedFinding {
+            code: "store_error".into(),
+            evidence: None,
+            what: format!(
+                "the log could not be compared with every checkpoint that was found: {error:#}"
+            ),
+            next_step: super::next_step(&error)
+                .unwrap_or_else(|| "Check the network and the store, then verify again.".into()),
+        });
     }
     verified.anchors = anchors.counts;
     // What is wrong with the log itself comes first.
@@ -187,7 +211,7 @@ fn finish(
     match (verified.print(args.json)?, away) {
         (Outcome::Fine, Some(error)) => Err(error.context("not everything was verified")),
         (Outcome::Fine, None) if unchecked > 0 => {
-            bail!("{unchecked} items could not be looked at; nothing is known of them")
+            bail!("{unchecked} things could not be looked at; nothing is known of them")
         }
         (outcome, _) => Ok(outcome),
     }
@@ -239,7 +263,7 @@ fn check_log(
         None,
     )?;
     verified.log_entries = report.size;
-    verified.more = report.more;
+    verified.more = report.more + items.first.more();
     verified.clock_steps = items.clock.steps().to_vec();
     let copies = LogCopies {
         here: source,
@@ -254,12 +278,29 @@ fn check_log(
             found.what.push_str(&words);
             ReportedFinding { evidence, ..found }
         }));
+    let twice = items.first.twice().iter();
+    verified
+        .findings
+        .extend(twice.map(ReportedFinding::of_item_twice));
     Ok(report)
 }
 
 impl LoggedItems {
+    /// Key and version of each object of an item that the log has a version of.
+    fn recorded(&self, id: EvidenceId) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let stored = self.stored.get(&id).into_iter();
+        let original = stored.map(|(stored, _)| (&*stored.key, stored.version_id.as_deref()));
+        let previews = [Part::Storyboard, Part::Preview]
+            .into_iter()
+            .filter_map(move |part| self.previews.get(&(id, part.as_str())));
+        original.chain(previews.map(|made| (&*made.key, made.version_id.as_deref())))
+    }
+
     fn enter(&mut self, index: u64, entry: Entry, bytes: &[u8]) {
         self.clock.see(index, entry.time);
+        if !self.first.see(index, &entry.event) {
+            return;
+        }
         match entry.event {
             Event::ItemSealed(sealed) => {
                 self.sealed

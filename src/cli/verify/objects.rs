@@ -8,9 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
 use super::LoggedItems;
-use super::anchors::{Anchors, versions};
+use super::anchors::Anchors;
 use super::item::{ItemCheck, ItemChecked};
 use super::report::{ReportedFinding, VerifyReport};
+use super::versions::Listed;
 use crate::audit::VerifierKey;
 use crate::cli::bucket::Bucket;
 use crate::model::{EvidenceId, Sha256Digest};
@@ -22,19 +23,6 @@ const RECEIPT: &str = "receipt";
 const RECEIPT_MAX: u64 = 1 << 20;
 /// What one finding names of a foreign item's objects.
 const NAMED_MAX: usize = 8;
-
-/// What lay in the store before the log was read: all of it was in the log by then.
-pub struct Listed {
-    versions: Vec<ListedVersion>,
-}
-
-impl Listed {
-    pub fn take(bucket: &Bucket) -> anyhow::Result<Self> {
-        Ok(Self {
-            versions: versions(bucket, &bucket.layout().evidence_folder())?,
-        })
-    }
-}
 
 pub struct ObjectsCheck<'a> {
     pub bucket: &'a Arc<Bucket>,
@@ -48,6 +36,7 @@ pub struct ObjectsCheck<'a> {
 }
 
 impl ObjectsCheck<'_> {
+    /// `listed`: what lay in the store before the log was read; all of it was in the log by then.
     pub fn run(
         &self,
         listed: anyhow::Result<Listed>,
@@ -65,7 +54,9 @@ impl ObjectsCheck<'_> {
         may_read(self.bucket, items)?;
         verified.findings.extend(not_taken_again(items));
         let mut findings = self.stored(verified, anchors);
-        findings.extend(self.unexplained(&listed?, anchors)?);
+        let listed = listed?;
+        findings.extend(self.unexplained(&listed, anchors)?);
+        findings.extend(listed.several(self.bucket, items)?);
         findings.sort();
         let (unchecked, findings): (Vec<_>, Vec<_>) = findings
             .into_iter()

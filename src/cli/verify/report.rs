@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-use crate::audit::{ClockStep, LogFinding};
+use crate::audit::{ClockStep, ItemTwice, LogFinding};
 use crate::cli::Outcome;
 use crate::model::EvidenceId;
 
@@ -71,6 +71,15 @@ impl ReportedFinding {
             evidence: None,
             what: finding.to_string(),
             next_step: finding.next_step().to_owned(),
+        }
+    }
+
+    pub fn of_item_twice(twice: &ItemTwice) -> Self {
+        Self {
+            code: ItemTwice::CODE.to_owned(),
+            evidence: Some(twice.evidence),
+            what: twice.to_string(),
+            next_step: ItemTwice::NEXT_STEP.to_owned(),
         }
     }
 }

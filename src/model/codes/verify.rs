@@ -27,6 +27,12 @@ pub(super) const CODES: &[Code] = &[
         "Keep both the log and the bucket as they are, and call the evidence manager.",
     ),
     code(
+        "item_twice",
+        EvidenceManager,
+        "The custody log enters an item a second time, with other content.",
+        "Keep both the log and the bucket as they are, and call the evidence manager.",
+    ),
+    code(
         "manifest_altered",
         EvidenceManager,
         "An item's manifest differs from its entry in the custody log.",
@@ -72,6 +78,12 @@ pub(super) const CODES: &[Code] = &[
         "receipt_wrong",
         EvidenceManager,
         "An item's receipt does not prove its entry.",
+        CHANGE_NOTHING,
+    ),
+    code(
+        "several_versions",
+        EvidenceManager,
+        "An object that is written once has more than one version in the bucket.",
         CHANGE_NOTHING,
     ),
     code(
