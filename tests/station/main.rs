@@ -2,6 +2,7 @@
 
 mod changing;
 mod confirm;
+mod covered;
 mod day;
 mod decisions;
 mod demo;

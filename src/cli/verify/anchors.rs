@@ -4,15 +4,16 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use super::locks::LoggedLocks;
 use super::report::{AnchorCounts, ReportedFinding};
 use super::versions::Listed;
 use crate::audit::{
     Anchor, AuditError, LogFinding, LogReport, LogSource, VerifierKey, check_anchors,
     signed_checkpoints, verify_log,
 };
-use crate::cli::bucket::Bucket;
+use crate::cli::bucket::{Bucket, is_oversized};
 use crate::cli::usage;
-use crate::ingest::ANCHORS;
+use crate::ingest::{ANCHORS, now};
 
 /// No checkpoint and no receipt is longer.
 const NOTE_MAX: u64 = 128 << 10;
@@ -24,6 +25,8 @@ pub struct Anchors {
     kept: u64,
     pub counts: AnchorCounts,
     pub findings: Vec<ReportedFinding>,
+    /// What could not be looked at.
+    pub unchecked: Option<ReportedFinding>,
 }
 
 impl Anchors {
@@ -56,10 +59,17 @@ impl Anchors {
         }
     }
 
-    /// Every version of the checkpoints that were written once.
-    pub fn locked(&mut self, bucket: &Bucket, key: &VerifierKey) -> anyhow::Result<()> {
+    /// Every version of the checkpoints that were written once; each must be locked as the items of its time are.
+    pub fn locked(
+        &mut self,
+        bucket: &Bucket,
+        key: &VerifierKey,
+        locks: &LoggedLocks,
+    ) -> anyhow::Result<()> {
         let prefix = bucket.layout().log(ANCHORS);
-        for object in Listed::take(bucket, &prefix)?.versions {
+        let listed = Listed::take(bucket, &prefix)?;
+        self.unchecked = listed.unseen();
+        for object in listed.versions {
             let place = object.key.escape_debug().to_string();
             if object.size.is_none() {
                 self.add(
@@ -68,11 +78,43 @@ impl Anchors {
                 );
                 continue;
             }
-            let note = bucket.get_version(&object.key, object.version_id.as_deref(), NOTE_MAX)?;
-            let Some(note) = note else { continue };
+            let version = object.version_id.as_deref();
+            let note = match bucket.get_version(&object.key, version, NOTE_MAX) {
+                Ok(Some(note)) => note,
+                Ok(None) => {
+                    let what = format!("{place} is listed, but the store does not have it");
+                    self.add("anchor_covered", what);
+                    continue;
+                }
+                Err(error) if is_oversized(&error) => {
+                    let what =
+                        format!("{place} is larger than anything that the station left there");
+                    self.add("anchor_covered", what);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             match key.open(&String::from_utf8_lossy(&note)) {
                 Ok(checkpoint) => {
-                    self.counts.locked += 1;
+                    let lock = bucket.lock(&object.key, version)?;
+                    if lock.as_ref().is_some_and(|lock| lock.until > now()) {
+                        self.counts.locked += 1;
+                    } else {
+                        self.counts.unlocked += 1;
+                    }
+                    let wanted = locks.of_checkpoint(checkpoint.size);
+                    if let Some(wanted) = wanted.filter(|wanted| wanted.until > now())
+                        && !wanted.is_held_by(lock.as_ref())
+                    {
+                        let seen = lock.map_or_else(
+                            || "not locked".to_owned(),
+                            |lock| format!("locked {lock}"),
+                        );
+                        let what = format!(
+                            "{place} is {seen}, unlike the items of its time: whoever may write there can delete it"
+                        );
+                        self.add("anchor_unlocked", what);
+                    }
                     self.list.push(Anchor { checkpoint, place });
                 }
                 Err(error) => {

@@ -3,7 +3,9 @@
 
 mod affected;
 mod anchors;
+mod companions;
 mod item;
+mod locks;
 mod objects;
 mod report;
 mod versions;
@@ -17,6 +19,7 @@ use anyhow::{Context as _, bail};
 use self::affected::LogCopies;
 pub(super) use self::anchors::Anchors;
 pub(super) use self::item::PartHasher;
+pub(super) use self::locks::LoggedLocks;
 use self::report::VerifyReport;
 pub(super) use self::report::{ReportedFinding, TIME_BACKWARDS};
 use super::bucket::Bucket;
@@ -84,6 +87,7 @@ struct LoggedItems {
     previews: BTreeMap<(EvidenceId, &'static str), PreviewMade>,
     clock: ClockSteps,
     first: FirstEntries,
+    locks: LoggedLocks,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
@@ -130,7 +134,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             quiet: args.json,
         };
         check.run(listed, &mut verified, &mut anchors)?;
-        anchors.locked(&bucket, &key)
+        anchors.locked(&bucket, &key, &items.locks)
     })();
     let away = asked.err();
     finish(
@@ -183,6 +187,9 @@ fn finish(
                 .unwrap_or_else(|| "Check the network and the store, then verify again.".into()),
         });
     }
+    let unseen = anchors.unchecked.take();
+    let new = unseen.filter(|unseen| !verified.unchecked.contains(unseen));
+    verified.unchecked.extend(new);
     verified.anchors = anchors.counts;
     // What is wrong with the log itself comes first.
     verified.findings.splice(0..0, anchors.findings);
@@ -307,6 +314,8 @@ impl LoggedItems {
                     .insert(sealed.evidence, (sealed, bytes.to_vec()));
             }
             Event::ItemStored(stored) => {
+                let lock = stored.retention.as_ref();
+                self.locks.see(index, entry.time, lock);
                 self.stored
                     .insert(stored.evidence, (stored, bytes.to_vec()));
             }

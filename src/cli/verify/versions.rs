@@ -6,18 +6,23 @@ use super::LoggedItems;
 use super::report::ReportedFinding;
 use crate::cli::bucket::Bucket;
 use crate::model::EvidenceId;
-use crate::upload::ListedVersion;
+use crate::upload::{Head, ListedVersion};
 
 /// All that lies below a prefix.
 pub struct Listed {
     pub versions: Vec<ListedVersion>,
+    /// Only what is newest was told.
+    pub newest_only: bool,
 }
 
 impl Listed {
     /// Every version, or, where the store or the credentials do not tell of versions, every object.
     pub fn take(bucket: &Bucket, prefix: &str) -> anyhow::Result<Self> {
         if let Some(versions) = bucket.versions(prefix)? {
-            return Ok(Self { versions });
+            return Ok(Self {
+                versions,
+                newest_only: false,
+            });
         }
         let listed = bucket.list(prefix)?.into_iter();
         let versions = listed.map(|object| ListedVersion {
@@ -28,6 +33,17 @@ impl Listed {
         });
         Ok(Self {
             versions: versions.collect(),
+            newest_only: true,
+        })
+    }
+
+    /// That deletions and older versions were not looked at, if so.
+    pub fn unseen(&self) -> Option<ReportedFinding> {
+        self.newest_only.then(|| ReportedFinding {
+            code: "versions_hidden".into(),
+            evidence: None,
+            what: "the store does not tell these credentials of older versions, so deletions, and anchors and receipts that lie under something else, were not looked at".into(),
+            next_step: "Give the credentials that verify the right s3:ListBucketVersions, as in config/verify-policy.json.".into(),
         })
     }
 
@@ -90,19 +106,22 @@ fn is_covered<'a>(
 
 /// A store that forgot its answer may have been given the same bytes again.
 fn same_bytes(bucket: &Bucket, versions: &[&ListedVersion]) -> anyhow::Result<bool> {
-    let mut first = None;
+    let mut heads = Vec::new();
     for version in versions {
-        let Some(size) = version.size else {
-            return Ok(false);
+        let head = match version.size {
+            Some(_) => bucket.head(&version.key, version.version_id.as_deref())?,
+            None => None,
         };
-        let head = bucket.head(&version.key, version.version_id.as_deref())?;
-        let Some(content) = head.and_then(|head| head.checksum.or(head.etag)) else {
-            return Ok(false);
-        };
-        let content = (size, content);
-        if *first.get_or_insert_with(|| content.clone()) != content {
-            return Ok(false);
+        match head {
+            Some(head) => heads.push(head),
+            None => return Ok(false),
         }
     }
-    Ok(true)
+    let same = |content: fn(&Head) -> Option<&str>| {
+        heads.iter().all(|head| content(head).is_some())
+            && heads
+                .windows(2)
+                .all(|two| two[0].size == two[1].size && content(&two[0]) == content(&two[1]))
+    };
+    Ok(same(|head| head.checksum.as_deref()) || same(|head| head.etag.as_deref()))
 }

@@ -27,6 +27,12 @@ pub(super) const CODES: &[Code] = &[
         "Keep both the log and the bucket as they are, and call the evidence manager.",
     ),
     code(
+        "item_key_wrong",
+        EvidenceManager,
+        "An item's key message is not the one that was sealed with the item.",
+        CHANGE_NOTHING,
+    ),
+    code(
         "item_twice",
         EvidenceManager,
         "The custody log enters an item a second time, with other content.",
@@ -103,5 +109,11 @@ pub(super) const CODES: &[Code] = &[
         EvidenceManager,
         "The bucket holds an object that the custody log does not name.",
         "Find out who put it there: the station's credentials are for the station alone.",
+    ),
+    code(
+        "versions_hidden",
+        Operations,
+        "The store does not tell the credentials of older versions, so deletions and covered objects were not looked at.",
+        "Give the credentials that verify the right `s3:ListBucketVersions`, as in `config/verify-policy.json`.",
     ),
 ];
