@@ -31,7 +31,7 @@ impl Again {
             Recipient::from_pem(&pem).unwrap()
         });
         let item = ItemKey::generate().unwrap();
-        let seal = |part: Part, item_key, bytes: &[u8]| {
+        let seal = |part: Part, item_key: Option<&ItemKey>, bytes: &[u8]| {
             let spec = SealSpec {
                 recipients: &recipients,
                 item_key,
