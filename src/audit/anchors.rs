@@ -19,13 +19,13 @@ pub struct Anchor {
 /// Compares the log of `size` entries with `anchors`. Of those that a log contradicts in one way, one is named: the longest
 /// that is cut off, and the shortest that differs.
 ///
-/// An error means that the tiles could not be read or are not there; verifying the log names those.
+/// An error means that the tiles could not be read or are not there; what was found before stays in `found`.
 pub fn check_anchors(
     source: &dyn LogSource,
     size: u64,
     anchors: &[Anchor],
-) -> Result<Vec<LogFinding>, AuditError> {
-    let mut found = Vec::new();
+    found: &mut Vec<LogFinding>,
+) -> Result<(), AuditError> {
     let mut by_size: BTreeMap<u64, &Anchor> = BTreeMap::new();
     for anchor in anchors {
         let first = *by_size.entry(anchor.checkpoint.size).or_insert(anchor);
@@ -62,7 +62,7 @@ pub fn check_anchors(
             place: first.place.clone(),
         });
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The log's root at each of these sizes, in one pass over its lowest tiles.
@@ -141,6 +141,27 @@ mod tests {
         anchors
     }
 
+    fn compared(source: &dyn LogSource, size: u64, anchors: &[Anchor]) -> Vec<LogFinding> {
+        let mut found = Vec::new();
+        check_anchors(source, size, anchors, &mut found).unwrap();
+        found
+    }
+
+    #[test]
+    fn what_the_checkpoints_say_of_each_other_is_found_without_any_tile() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, key) = LogKey::generate().unwrap();
+        let entries: Vec<String> = (0..20).map(|n| format!("{{\"n\":{n}}}")).collect();
+        let mut anchors = log(&dir.path().join("one"), &key, &entries);
+        anchors.extend(log(&dir.path().join("other"), &key, &entries[1..15]));
+        let empty = DirSource::new(dir.path().join("empty"));
+        let mut found = Vec::new();
+        let error = check_anchors(&empty, 10, &anchors, &mut found).unwrap_err();
+        assert!(matches!(error, AuditError::Missing { .. }), "{error}");
+        let labels: BTreeSet<_> = found.iter().map(LogFinding::label).collect();
+        assert_eq!(labels, BTreeSet::from(["fork", "truncated"]), "{found:?}");
+    }
+
     #[test]
     fn an_anchor_of_every_size_holds_and_each_rewriting_is_placed() {
         let dir = tempfile::tempdir().unwrap();
@@ -148,25 +169,25 @@ mod tests {
         let entries: Vec<String> = (0..700).map(|n| format!("{{\"n\":{n}}}")).collect();
         let good = log(&dir.path().join("good"), &key, &entries);
         let source = DirSource::new(dir.path().join("good"));
-        assert_eq!(check_anchors(&source, 700, &good).unwrap(), []);
+        assert_eq!(compared(&source, 700, &good), []);
         for at in [0, 255, 256, 511, 600] {
             let name = dir.path().join(format!("edited-{at}"));
             let mut edited = entries.clone();
             edited[at] = "{}".into();
             let theirs = log(&name, &key, &edited);
             let few: Vec<Anchor> = good.iter().step_by(50).cloned().collect();
-            let found = check_anchors(&DirSource::new(&name), 700, &few).unwrap();
+            let found = compared(&DirSource::new(&name), 700, &few);
             let [LogFinding::Rewritten { first, last, .. }] = &found[..] else {
                 panic!("{at}: {found:?}");
             };
             assert!((*first..=*last).contains(&(at as u64)), "{at}: {found:?}");
             let both = [good[at].clone(), theirs[at].clone()];
-            let found = check_anchors(&source, 700, &both).unwrap();
+            let found = compared(&source, 700, &both);
             assert!(matches!(&found[0], LogFinding::SignedTwice { .. }));
         }
         let name = dir.path().join("cut");
         log(&name, &key, &entries[..400]);
-        let found = check_anchors(&DirSource::new(&name), 400, &good).unwrap();
+        let found = compared(&DirSource::new(&name), 400, &good);
         let [LogFinding::CutOff { had, has, .. }] = &found[..] else {
             panic!("{found:?}");
         };

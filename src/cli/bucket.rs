@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
+use jiff::{SignedDuration, Timestamp};
 use tokio::runtime::Runtime;
 
 use crate::audit::{AuditError, LogSource};
@@ -23,6 +24,11 @@ use crate::upload::{
 const STEP: u64 = 8 << 20;
 /// Objects that a listing may hold in memory.
 const OBJECTS_MAX: usize = 10_000_000;
+pub const RECEIPT: &str = "receipt";
+/// A receipt that is put later than this after the entry about its item is missing.
+pub const RECEIPT_PATIENCE: SignedDuration = SignedDuration::from_hours(24);
+/// The clock here may be behind the station's by this much.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_hours(1);
 /// A range that fails is fetched again after these pauses.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(200),
@@ -74,11 +80,12 @@ impl Bucket {
         if version.is_none() {
             return self.get(key, limit);
         }
-        if self
-            .head(key, version)?
-            .is_none_or(|head| head.size > limit)
-        {
+        let Some(head) = self.head(key, version)? else {
             return Ok(None);
+        };
+        if head.size > limit {
+            let key = key.to_owned();
+            return Err(UploadError::Oversized { key, limit }.into());
         }
         Ok(Some(
             self.wait(self.store.get_range(key, version, 0, limit))?,
@@ -109,15 +116,53 @@ impl Bucket {
         version: Option<&str>,
         logged: Option<&Retention>,
     ) -> anyhow::Result<Option<String>> {
-        let Some(logged) = logged.filter(|lock| lock.until > now()) else {
+        let Some(logged) = logged else {
             return Ok(None);
         };
-        let seen = self.wait(self.store.retention(key, version))?;
-        Ok((!logged.is_held_by(seen.as_ref())).then(|| {
-            let seen =
-                seen.map_or_else(|| "not locked".to_owned(), |lock| format!("locked {lock}"));
-            format!("{seen} in the store, locked {logged} in the log")
-        }))
+        let seen = self.lock_short(key, version, logged)?;
+        Ok(seen.map(|seen| format!("{seen} in the store, locked {logged} in the log")))
+    }
+
+    /// What the store says of the lock of a version, if that falls short of `wanted`.
+    pub fn lock_short(
+        &self,
+        key: &str,
+        version: Option<&str>,
+        wanted: &Retention,
+    ) -> anyhow::Result<Option<String>> {
+        if wanted.until <= now() {
+            return Ok(None);
+        }
+        let seen = self.lock(key, version)?;
+        Ok((!wanted.is_held_by(seen.as_ref()))
+            .then(|| seen.map_or_else(|| "not locked".to_owned(), |lock| format!("locked {lock}"))))
+    }
+
+    /// How the store says that a version is locked.
+    pub fn lock(&self, key: &str, version: Option<&str>) -> anyhow::Result<Option<Retention>> {
+        Ok(self.wait(self.store.retention(key, version))?)
+    }
+
+    /// The first bytes of an object; it must have as many.
+    pub fn beginning(
+        &self,
+        key: &str,
+        version: Option<&str>,
+        length: u64,
+    ) -> anyhow::Result<Bytes> {
+        Ok(self.wait(self.store.get_range(key, version, 0, length))?)
+    }
+
+    /// Whether the receipt of an item that was logged as stored at `stored` may still be on its way: it is put after the entry.
+    pub fn receipt_waits(&self, id: EvidenceId, stored: Timestamp) -> anyhow::Result<bool> {
+        let age = now().duration_since(stored);
+        if age > RECEIPT_PATIENCE || age < -CLOCKS_APART {
+            return Ok(false);
+        }
+        // A receipt that was deleted has been there.
+        let key = self.layout.object(id, RECEIPT);
+        let versions = self.versions(&key)?.unwrap_or_default();
+        Ok(!versions.iter().any(|version| version.key == key))
     }
 
     /// Every object in the station's folder of items.
@@ -165,6 +210,13 @@ impl LogSource for Bucket {
             }),
         }
     }
+}
+
+/// Whether the object is larger than anything that may be there.
+pub fn is_oversized(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|e| matches!(e.downcast_ref(), Some(UploadError::Oversized { .. })))
 }
 
 /// One object from its beginning to its end, a few MiB at a time.

@@ -7,15 +7,18 @@ use anyhow::{Context as _, bail};
 use zeroize::Zeroizing;
 
 use super::bucket::{Bucket, ObjectReader};
-use super::verify::verifier_key;
+use super::verify::{PartHasher, verifier_key};
 use super::{Outcome, usage};
 use crate::audit::{
-    DirSource, LogSource, VerifierKey, claimed_indices, claimed_size, entries_from, entry_at,
-    verify_log, verify_receipt,
+    DirSource, FirstEntries, LogSource, VerifierKey, claimed_indices, claimed_size, entries_from,
+    entry_at, verify_log, verify_receipt,
 };
 use crate::config::Config;
 use crate::durable::{self, AppendFile};
-use crate::model::{Entry, Event, EvidenceId, ItemStored, Part, PreviewOutcome, Sha256Digest};
+use crate::model::{
+    Entry, Event, EvidenceId, ItemSealed, ItemStored, Part, PreviewMade, PreviewOutcome,
+    Sha256Digest,
+};
 use crate::seal::{ExpectedMessage, ItemKey, KeySource, RecipientKey, open_to};
 
 /// Decrypts sealed footage and checks it against the custody log. OUT exists only if all of it verified.
@@ -87,24 +90,38 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             part: args.part,
             sha256: record.sha256,
         };
+        let content = record.content.as_ref();
+        let reader = PartHasher::new(object, content.and_then(|content| content.part_size));
         open(
-            BufReader::with_capacity(4 << 20, object),
+            BufReader::with_capacity(4 << 20, reader),
             &source,
             Some(&expected),
             &args.out,
+            |mut reader| {
+                std::io::copy(&mut reader, &mut std::io::sink())?;
+                let checksum = reader.into_inner().finish();
+                match content {
+                    Some(content) if content.checksum != checksum => bail!(
+                        "its bytes in the store have the checksum {checksum}, but {} was stored; run `camdock verify --deep`",
+                        content.checksum
+                    ),
+                    _ => Ok(()),
+                }
+            },
         )?;
         println!("opened {id} ({}) to {}", args.part, args.out.display());
-        if let Some(version) = &record.version {
-            println!("it is the version {version} of the store, which the custody log names");
-        }
-        match record.sha256 {
-            Some(digest) if record.proven => {
-                println!("its SHA-256 is {digest}, as the custody log says");
-            }
-            Some(digest) => println!(
-                "its SHA-256 is {digest}, as its record in the store says; the log's signature was not checked, for want of its public key (--log-key)"
+        let (names, says) = match record.unproven {
+            None => ("the custody log names", "the custody log says".to_owned()),
+            Some(why) => (
+                "its record in the store names",
+                format!("its record in the store says; {why}"),
             ),
-            None => {}
+        };
+        if let Some(version) = &record.version {
+            println!("it is the version {version} of the store, which {names}");
+        }
+        if let Some(digest) = record.sha256 {
+            println!("its SHA-256 is {digest}, as {says}");
         }
     } else {
         let path = Path::new(&args.item);
@@ -119,6 +136,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             &source,
             None,
             &args.out,
+            |_| Ok(()),
         )?;
         println!("opened {} to {}", path.display(), args.out.display());
         println!("its SHA-256 is {digest}: compare it with the item's manifest");
@@ -147,14 +165,26 @@ fn read_key(args: &Args) -> anyhow::Result<OpeningKey> {
     ))
 }
 
+const NO_KEY: &str = "the log's signature was not checked, for want of its public key (--log-key)";
+const BROKEN: &str =
+    "the log proves nothing of it, because it does not verify: run `camdock verify`";
+
 /// Where the log says that the object is, and what it must contain.
 struct ItemRecord {
     key: String,
     /// What was laid over this version later is not what was stored.
     version: Option<String>,
+    /// Of the opened footage.
     sha256: Option<Sha256Digest>,
-    /// The log's signature was checked.
-    proven: bool,
+    content: Option<SealedContent>,
+    /// Why the signed log does not prove all of this; `None` if it does.
+    unproven: Option<&'static str>,
+}
+
+/// The sealed bytes that were stored.
+struct SealedContent {
+    part_size: Option<u64>,
+    checksum: String,
 }
 
 impl ItemRecord {
@@ -164,52 +194,76 @@ impl ItemRecord {
             given => Some(verifier_key(config, given.as_deref())?),
         };
         match args.part {
-            Part::Original => original(config, bucket, key.as_ref(), id),
+            Part::Original => Self::original(config, bucket, key.as_ref(), id),
             Part::Preview | Part::Storyboard => {
-                preview(config, bucket, key.as_ref(), id, args.part)
+                let made = preview(config, bucket, key.as_ref(), id, args.part)?;
+                Ok(Self {
+                    key: made.key,
+                    version: made.version_id,
+                    sha256: Some(made.sha256),
+                    content: Some(SealedContent {
+                        part_size: made.part_size,
+                        checksum: made.checksum,
+                    }),
+                    unproven: key.is_none().then_some(NO_KEY),
+                })
             }
             // Its version is in no entry.
             Part::ItemKey => Ok(Self {
                 key: bucket.layout().object(id, Part::ItemKey.as_str()),
                 version: None,
                 sha256: None,
-                proven: false,
+                content: None,
+                unproven: None,
             }),
         }
     }
-}
 
-fn original(
-    config: &Config,
-    bucket: &Bucket,
-    key: Option<&VerifierKey>,
-    id: EvidenceId,
-) -> anyhow::Result<ItemRecord> {
-    let Some(manifest) = bucket.get(&bucket.layout().object(id, "manifest.json"), 1 << 17)? else {
-        bail!("the store holds no item {id}; `camdock items` lists what there is");
-    };
-    let entry: Entry =
-        serde_json::from_slice(&manifest).context("the item's manifest is damaged")?;
-    let sha256 = match entry.event {
-        Event::ItemSealed(sealed) if sealed.evidence == id => sealed.sha256,
-        _ => bail!("the manifest of {id} is that of something else; run `camdock verify`"),
-    };
-    let mut stored = receipted(config, bucket, key, id)?;
-    if stored.is_none() {
-        // Its receipt does not help: the whole log does.
-        each_entry(config, bucket, key, &mut |event| match event {
+    fn original(
+        config: &Config,
+        bucket: &Bucket,
+        key: Option<&VerifierKey>,
+        id: EvidenceId,
+    ) -> anyhow::Result<Self> {
+        let (mut sealed, mut stored) = (None, None);
+        let read = each_entry(config, bucket, key, &mut |event| match event {
+            Event::ItemSealed(entry) if entry.evidence == id => sealed = Some(entry),
             Event::ItemStored(entry) if entry.evidence == id => stored = Some(entry),
             _ => {}
-        })?;
+        });
+        let (sealed, stored, unproven) = match (read, sealed, stored) {
+            (Ok(()), Some(sealed), Some(stored)) => {
+                (sealed, stored, key.is_none().then_some(NO_KEY))
+            }
+            (Ok(()), ..) => bail!(
+                "the custody log does not say that {id} was stored; `camdock items` lists what there is"
+            ),
+            // A damaged log keeps nobody from the footage, but it proves nothing of it.
+            (Err(error), ..) => match (manifest(bucket, id)?, receipted(config, bucket, key, id)) {
+                (Some(sealed), Ok(Some(stored))) => (sealed, stored, Some(BROKEN)),
+                _ => return Err(error),
+            },
+        };
+        Ok(Self {
+            key: stored.key,
+            version: stored.version_id,
+            sha256: Some(sealed.sha256),
+            content: Some(SealedContent {
+                part_size: stored.part_size,
+                checksum: stored.checksum,
+            }),
+            unproven,
+        })
     }
-    let Some(stored) = stored else {
-        bail!("the custody log does not say that {id} was stored; run `camdock verify`");
-    };
-    Ok(ItemRecord {
-        key: stored.key,
-        version: stored.version_id,
-        sha256: Some(sha256),
-        proven: key.is_some(),
+}
+
+/// The entry about the sealing as it lies beside the item: whoever may write there may have replaced it.
+fn manifest(bucket: &Bucket, id: EvidenceId) -> anyhow::Result<Option<ItemSealed>> {
+    let bytes = bucket.get(&bucket.layout().object(id, "manifest.json"), 1 << 17)?;
+    let entry = bytes.and_then(|bytes| serde_json::from_slice::<Entry>(&bytes).ok());
+    Ok(match entry.map(|entry| entry.event) {
+        Some(Event::ItemSealed(sealed)) if sealed.evidence == id => Some(sealed),
+        _ => None,
     })
 }
 
@@ -250,7 +304,7 @@ fn preview(
     key: Option<&VerifierKey>,
     id: EvidenceId,
     part: Part,
-) -> anyhow::Result<ItemRecord> {
+) -> anyhow::Result<PreviewMade> {
     let mut found = None;
     each_entry(config, bucket, key, &mut |event| match event {
         Event::ItemPreviewed(entry) if entry.evidence == id && entry.part == part => {
@@ -259,12 +313,7 @@ fn preview(
         _ => {}
     })?;
     match found {
-        Some(PreviewOutcome::Made(made)) => Ok(ItemRecord {
-            key: made.key,
-            version: made.version_id,
-            sha256: Some(made.sha256),
-            proven: key.is_some(),
-        }),
+        Some(PreviewOutcome::Made(made)) => Ok(*made),
         Some(PreviewOutcome::Failed { reason, .. }) => {
             bail!("the {part} of {id} could not be made: {reason}; open the original")
         }
@@ -289,21 +338,24 @@ fn with_log<T>(
     }
 }
 
-/// Shows every entry of the log, which is verified where its key is known.
+/// Shows every entry of the log that counts. The log is verified where its key is known; then the entries hold if this returns.
 fn each_entry(
     config: &Config,
     bucket: &Bucket,
     key: Option<&VerifierKey>,
     see: &mut dyn FnMut(Event),
 ) -> anyhow::Result<()> {
-    let mut look = |bytes: &[u8]| {
-        if let Ok(entry) = serde_json::from_slice::<Entry>(bytes) {
+    let mut first = FirstEntries::default();
+    let mut look = |index: u64, bytes: &[u8]| {
+        if let Ok(entry) = serde_json::from_slice::<Entry>(bytes)
+            && first.see(index, &entry.event)
+        {
             see(entry.event);
         }
     };
     with_log(config, bucket, |source| {
         if let Some(key) = key {
-            let report = verify_log(source, key, &mut |_, bytes| look(bytes), None)?;
+            let report = verify_log(source, key, &mut look, None)?;
             if !report.is_clean() {
                 bail!("the custody log does not verify; run `camdock verify`");
             }
@@ -315,21 +367,23 @@ fn each_entry(
             if entries.is_empty() {
                 break;
             }
-            at += entries.len() as u64;
-            for bytes in &entries {
-                look(bytes);
+            for (index, bytes) in (at..).zip(&entries) {
+                look(index, bytes);
             }
+            at += entries.len() as u64;
         }
         Ok(())
     })
 }
 
-/// Writes to a hidden file beside OUT, which is renamed only when everything verified.
-fn open(
-    reader: impl Read,
+/// Writes to a hidden file beside OUT, which is renamed only when everything verified, and `check` with it: it gets the reader
+/// when the footage was opened.
+fn open<R: Read>(
+    mut reader: R,
     key: &KeySource<'_>,
     expected: Option<&ExpectedMessage>,
     out: &Path,
+    check: impl FnOnce(R) -> anyhow::Result<()>,
 ) -> anyhow::Result<Sha256Digest> {
     let mut name = std::ffi::OsString::from(".");
     name.push(out.file_name().context("OUT has no file name")?);
@@ -337,10 +391,11 @@ fn open(
     let temporary = out.with_file_name(name);
     let result = (|| -> anyhow::Result<_> {
         let mut file = AppendFile::create(&temporary)?;
-        let (digest, _) = open_to(reader, key, expected, |bytes| {
+        let (digest, _) = open_to(&mut reader, key, expected, |bytes| {
             file.append(bytes).map_err(std::io::Error::other)
         })
         .context("it was not opened")?;
+        check(reader).context("it was not opened")?;
         file.sync()?;
         durable::rename_new(&temporary, out)?;
         Ok(digest)

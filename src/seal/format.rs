@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::SealError;
+use crate::model::{EvidenceId, Part};
 
 pub const SUITE: [u8; 2] = [0x04, 0x78];
 pub const TAG: usize = 16;
@@ -96,6 +97,23 @@ pub struct MessageHeader {
 }
 
 impl MessageHeader {
+    /// Whether the message says that it is this part of this item.
+    pub fn expect(&self, evidence: EvidenceId, part: Part) -> Result<(), SealError> {
+        let context = &self.context;
+        let (id, name) = (
+            context.get("camdock:evidence-id"),
+            context.get("camdock:part"),
+        );
+        if id == Some(evidence.to_string().as_str()) && name == Some(part.as_str()) {
+            return Ok(());
+        }
+        Err(SealError::OtherObject(format!(
+            "{} of {}",
+            name.unwrap_or("nothing named"),
+            id.unwrap_or("no item")
+        )))
+    }
+
     /// The body, without its tag.
     pub fn body(&self) -> Result<Vec<u8>, SealError> {
         let mut out = vec![0x02];

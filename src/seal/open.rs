@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::SealError;
 use super::format::{
-    Context, END_MARK, FINAL_OVERHEAD, FRAME_OVERHEAD, IV, MessageHeader, TAG, frame_aad, frame_iv,
+    END_MARK, FINAL_OVERHEAD, FRAME_OVERHEAD, IV, MessageHeader, TAG, frame_aad, frame_iv,
     read_exact,
 };
 use super::keys::{ItemKey, KeyBytes, RecipientKey, same};
@@ -61,19 +61,7 @@ impl UnlockedMessage {
 
     /// Refuses the message of another item or of another part of it.
     pub fn expect(&self, evidence: EvidenceId, part: Part) -> Result<(), SealError> {
-        let context: &Context = &self.header.context;
-        let (id, name) = (
-            context.get("camdock:evidence-id"),
-            context.get("camdock:part"),
-        );
-        if id == Some(evidence.to_string().as_str()) && name == Some(part.as_str()) {
-            return Ok(());
-        }
-        Err(SealError::OtherObject(format!(
-            "{} of {}",
-            name.unwrap_or("nothing named"),
-            id.unwrap_or("no item")
-        )))
+        self.header.expect(evidence, part)
     }
 
     /// Opens one frame's ciphertext and tag in place; returns its plaintext.

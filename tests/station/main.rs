@@ -2,6 +2,7 @@
 
 mod changing;
 mod confirm;
+mod covered;
 mod day;
 mod decisions;
 mod demo;
@@ -22,6 +23,7 @@ mod previews;
 mod ready;
 mod rewritten;
 mod safe;
+mod sealed_again;
 mod setup;
 mod stolen;
 mod store;

@@ -8,7 +8,7 @@ use camdock::audit::{DirSource, Log, LogKey, VerifierKey, verify_log};
 use crate::place::{Place, Ran};
 use crate::store::put;
 
-fn raw_entries(place: &Place) -> Vec<String> {
+pub fn raw_entries(place: &Place) -> Vec<String> {
     let source = DirSource::new(place.path("state/log"));
     let mut entries = Vec::new();
     let mut see = |_, bytes: &[u8]| entries.push(String::from_utf8(bytes.to_vec()).unwrap());
@@ -16,13 +16,13 @@ fn raw_entries(place: &Place) -> Vec<String> {
     entries
 }
 
-fn log_key(place: &Place) -> VerifierKey {
+pub fn log_key(place: &Place) -> VerifierKey {
     let text = fs::read_to_string(place.path("state/keys/log.pub")).unwrap();
     text.trim().parse().unwrap()
 }
 
 /// Replaces the log by one with other entries, under the station's own signature, here and in the bucket.
-fn forge(place: &Place, entries: &[String]) {
+pub fn forge(place: &Place, entries: &[String]) {
     let forged = place.path("forged");
     let key = fs::read(place.path("state/keys/station.key")).unwrap();
     let key = LogKey::from_pkcs8(&key).unwrap();
@@ -53,7 +53,7 @@ fn publish(place: &Place, folder: &Path, name: &str) {
 }
 
 /// A station that took one file and stopped; somebody kept the checkpoint in `kept`.
-fn station() -> Place {
+pub fn station() -> Place {
     let place = Place::new(&[]);
     place.film("X0000001", "A.MP4", 1, 300_000);
     place.drain().ends(0);
@@ -139,6 +139,20 @@ fn items_whose_entries_were_cut_off_are_named_as_items() {
     let ran = ran.says("WRONG (truncated)").says("WRONG (item_cut)");
     assert_eq!(ran.out.matches("WRONG (item_cut)").count(), 1, "{ran:?}");
     assert!(!ran.out.contains("unknown_object"), "{ran:?}");
+}
+
+#[test]
+fn a_longer_checkpoint_that_was_kept_is_never_replaced_by_a_shorter_one() {
+    let place = station();
+    let entries = raw_entries(&place);
+    let kept = fs::read(place.path("kept")).unwrap();
+    forge(&place, &entries[..entries.len() - 1]);
+    let (log, file) = (place.path("state/log"), place.path("kept"));
+    let key = log_key(&place).to_string();
+    let (log, file) = (log.to_str().unwrap(), file.to_str().unwrap());
+    let keep = ["verify", "--log", log, "--log-key", &key, "--keep", file];
+    place.camdock(&keep).ends(1).says("WRONG (truncated)");
+    assert_eq!(fs::read(place.path("kept")).unwrap(), kept);
 }
 
 #[test]

@@ -12,11 +12,24 @@ fn original(evidence: &str) -> String {
     format!("evidence/test-1/{evidence}/original")
 }
 
-pub fn put(place: &Place, key: &str, bytes: &[u8]) {
+/// With a lock of two days, longer than the station's.
+pub fn put_locked(place: &Place, key: &str, bytes: &[u8]) {
+    let until = jiff::Timestamp::now().as_second() + 2 * 86_400;
+    let client = place.weed.client();
+    let put = client.put_object().bucket("evidence").key(key);
+    let put = put
+        .object_lock_mode(aws_sdk_s3::types::ObjectLockMode::Compliance)
+        .object_lock_retain_until_date(aws_sdk_s3::primitives::DateTime::from_secs(until))
+        .body(ByteStream::from(bytes.to_vec()));
+    Place::block_on(put.send()).unwrap();
+}
+
+/// Returns the new version.
+pub fn put(place: &Place, key: &str, bytes: &[u8]) -> Option<String> {
     let client = place.weed.client();
     let put = client.put_object().bucket("evidence").key(key);
     let put = put.body(ByteStream::from(bytes.to_vec()));
-    Place::block_on(put.send()).unwrap();
+    Place::block_on(put.send()).unwrap().version_id
 }
 
 fn copy(from: &std::path::Path, to: &std::path::Path) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::{Accepted, Gap, GapKind, GapRules};
-use crate::audit::{ClockStep, ClockSteps};
+use crate::audit::{ClockStep, ClockSteps, FirstEntries};
 use crate::model::{
     CameraId, Entry, Event, EvidenceId, InventoryFile, ItemFailed, ItemStored, Officer, Part,
     PreviewOutcome, Retention, SessionId, SourcePath,
@@ -147,6 +147,7 @@ pub struct LogHistory {
     pub(super) began: Option<Timestamp>,
     accepted: Vec<Acceptance>,
     clock: ClockSteps,
+    first: FirstEntries,
     entries: u64,
 }
 
@@ -154,8 +155,12 @@ impl LogHistory {
     /// Adds the next entry.
     pub fn enter(&mut self, entry: &Entry) {
         self.clock.see(self.entries, entry.time);
+        let counts = self.first.see(self.entries, &entry.event);
         self.entries += 1;
         self.began.get_or_insert(entry.time);
+        if !counts {
+            return;
+        }
         let at = entry.time;
         match (&entry.event, entry.session) {
             (Event::CameraDocked(docked), Some(session)) => {
@@ -261,6 +266,11 @@ impl LogHistory {
 
     pub const fn entries(&self) -> u64 {
         self.entries
+    }
+
+    /// What the log enters twice of items; only the first is compared with anything.
+    pub const fn first_entries(&self) -> &FirstEntries {
+        &self.first
     }
 
     /// Runs of entries that are dated before an earlier one.

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audit::{Gap, GapKind, LogHistory, LoggedObject};
-use crate::cli::bucket::Bucket;
+use crate::cli::bucket::{Bucket, RECEIPT};
 use crate::model::{Escaped, EvidenceId, Part};
 
 /// Objects that every stored item has besides its footage.
-const COMPANIONS: [&str; 2] = ["manifest.json", "receipt"];
+const COMPANIONS: [&str; 2] = ["manifest.json", RECEIPT];
 const ITEM_KEY: &str = "item-key";
 
 pub struct Listing {
@@ -23,8 +23,9 @@ impl Listing {
         Ok(Self { bucket, objects })
     }
 
-    pub fn compare(&self, book: &LogHistory) -> anyhow::Result<Vec<Gap>> {
-        let mut gaps = Vec::new();
+    /// Also counts the items that were stored so recently that their receipts may still be on their way.
+    pub fn compare(&self, book: &LogHistory) -> anyhow::Result<(Vec<Gap>, u64)> {
+        let (mut gaps, mut waiting) = (Vec::new(), 0);
         for (id, path, stored, previews) in book.stored() {
             let name = format!("item {id} ({path})");
             self.object(id, stored, &name, &mut gaps)?;
@@ -37,6 +38,10 @@ impl Listing {
             for object in companions {
                 let key = self.bucket.layout().object(id, object);
                 if !self.there(&key)? {
+                    if *object == RECEIPT && self.bucket.receipt_waits(id, stored.at)? {
+                        waiting += 1;
+                        continue;
+                    }
                     let what = format!("{name} has no {object} in the store");
                     gaps.push(gap(
                         GapKind::GapObjectMissing,
@@ -55,7 +60,7 @@ impl Listing {
                 (gap.camera, gap.officer) = book.whose(id);
             }
         }
-        Ok(gaps)
+        Ok((gaps, waiting))
     }
 
     fn object(

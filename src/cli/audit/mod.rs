@@ -14,7 +14,7 @@ use self::listing::Listing;
 use self::report::GapReport;
 use super::bucket::Bucket;
 use super::orders::{OrderSignature, send};
-use super::verify::{self, Anchors, ReportedFinding};
+use super::verify::{self, Anchors, LoggedLocks, ReportedFinding};
 use super::{Outcome, load_config};
 use crate::audit::{DirSource, GapRules, LogHistory, LogSource, VerifierKey, verify_log};
 use crate::config::{Config, Roster};
@@ -118,7 +118,7 @@ fn gaps(config: &Config, args: &GapsArgs) -> anyhow::Result<Outcome> {
             wrong.extend(found);
         }
         wrong.extend(verify::older(&listing.bucket, &key, published)?);
-        anchors.locked(&listing.bucket, &key)?;
+        anchors.locked(&listing.bucket, &key, &LoggedLocks::default())?;
     }
     let source: &(dyn LogSource + Sync) = match &bucket {
         Some(listing) if args.bucket => &listing.bucket,
@@ -132,12 +132,16 @@ fn gaps(config: &Config, args: &GapsArgs) -> anyhow::Result<Outcome> {
         roster: roster(config)?,
     };
     let mut gaps = book.gaps(&rules);
+    let mut receipts_waiting = 0;
     if let Some(listing) = &bucket {
-        gaps.extend(listing.compare(&book)?);
+        let (found, waiting) = listing.compare(&book)?;
+        gaps.extend(found);
+        receipts_waiting = waiting;
     }
     gaps.sort_by(|a, b| (a.code, &a.gap).cmp(&(b.code, &b.gap)));
     gaps.dedup_by(|a, b| a.gap == b.gap);
-    let report = GapReport::new(&book, gaps, wrong, copies, bucket.is_some());
+    let mut report = GapReport::new(&book, gaps, wrong, copies, bucket.is_some());
+    report.receipts_waiting = receipts_waiting;
     if bucket.is_some() && (args.unseen_days, args.waiting_hours) == (UNSEEN_DAYS, WAITING_HOURS) {
         // For the station's metrics. A user without write permission there still gets the report.
         let done = serde_json::to_vec(&report.completeness())?;
@@ -174,7 +178,12 @@ fn read(
         None,
     )?;
     wrong.extend(report.findings.iter().map(ReportedFinding::of_log));
-    anchors.compare(source, &report, key)?;
+    let twice = book.first_entries().twice().iter();
+    wrong.extend(twice.map(ReportedFinding::of_item_twice));
+    let compared = anchors.compare(source, &report, key);
     wrong.append(&mut anchors.findings);
+    if wrong.is_empty() {
+        compared?;
+    }
     Ok(book)
 }

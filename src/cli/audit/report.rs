@@ -35,6 +35,8 @@ pub struct GapReport {
     /// How the station's copy of the log compares with the bucket's.
     copies: Option<String>,
     store_compared: bool,
+    /// Stored so recently that their receipts may still be on their way.
+    pub receipts_waiting: u64,
     /// Runs of entries that are dated before an earlier one: no finding, because clocks are set.
     clock_steps: Vec<ClockStep>,
     /// Findings about the log itself.
@@ -56,6 +58,7 @@ impl GapReport {
             log_entries: book.entries(),
             copies,
             store_compared,
+            receipts_waiting: 0,
             clock_steps: book.clock_steps().to_vec(),
             findings,
             gaps: Vec::new(),
@@ -128,6 +131,13 @@ impl GapReport {
         }
         if !self.store_compared {
             writeln!(out, "store:       not compared")?;
+        }
+        if self.receipts_waiting > 0 {
+            writeln!(
+                out,
+                "waiting:     {} receipts are not in the store yet, of items that were stored within a day",
+                self.receipts_waiting
+            )?;
         }
         for step in &self.clock_steps {
             writeln!(

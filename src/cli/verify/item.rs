@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::bucket::{Bucket, ObjectReader};
 use super::LoggedItems;
-use crate::audit::{VerifierKey, verify_receipt};
+use crate::audit::VerifierKey;
 use crate::model::{
     EvidenceId, Part, PreviewMade, Retention, Sha256Digest, composite_checksum, same_checksum,
 };
@@ -25,7 +25,7 @@ pub struct ItemCheck<'a> {
 pub type ItemProblem = (&'static str, String);
 
 /// The code of objects that the store does not have; all of an item are told together, so that a loss of many items stays readable.
-const MISSING: &str = "object_missing";
+pub(super) const MISSING: &str = "object_missing";
 
 /// What was checked of an item, or of several.
 #[derive(Debug, Default, Clone)]
@@ -36,6 +36,10 @@ pub struct ItemChecked {
     pub opened: usize,
     /// How many of storyboard and preview video are logged.
     pub previews: usize,
+    /// Stored so recently that the receipt may still be on its way.
+    pub receipts_waiting: usize,
+    /// The store locked nothing of it when it was stored.
+    pub without_lock: usize,
     /// The receipt as it lies in the store.
     pub receipt: Option<bytes::Bytes>,
 }
@@ -45,6 +49,8 @@ impl ItemChecked {
         self.read += other.read;
         self.opened += other.opened;
         self.previews += other.previews;
+        self.receipts_waiting += other.receipts_waiting;
+        self.without_lock += other.without_lock;
     }
 }
 
@@ -64,7 +70,7 @@ struct ObjectToCheck<'a> {
     name: String,
 }
 
-fn unreadable(name: &str) -> impl Fn(anyhow::Error) -> ItemProblem {
+pub(super) fn unreadable(name: &str) -> impl Fn(anyhow::Error) -> ItemProblem {
     move |e| ("store_error", format!("{name} could not be checked: {e:#}"))
 }
 
@@ -128,12 +134,20 @@ impl ItemCheck<'_> {
             plain: sealed.size,
             name: name.clone(),
         };
-        let companions = self.companions(&name, manifest, stored_entry, stored.unverified);
-        problems.extend(companions.1);
-        checked.receipt = companions.0;
+        let companions = self.companions(&name, manifest, stored_entry, stored);
+        problems.extend(companions.problems);
+        checked.receipt = companions.receipt;
+        checked.receipts_waiting = usize::from(companions.receipt_waits);
+        checked.without_lock = usize::from(stored.retention.is_none());
         if self.sound(&original, problems) {
             checked.read = 1;
-            checked.opened = usize::from(self.recipient.is_some());
+            if let Some(recipient) = self.recipient {
+                checked.opened = 1;
+                if let Some(item_key) = companions.item_key {
+                    let opened = self.opens_with(&item_key, recipient, stored, &name);
+                    problems.extend(opened.err());
+                }
+            }
         }
         for part in [Part::Storyboard, Part::Preview] {
             if let Some(made) = self.items.previews.get(&(self.id, part.as_str())) {
@@ -163,46 +177,6 @@ impl ItemCheck<'_> {
                 false
             }
         }
-    }
-
-    /// The small objects beside the footage; returns the receipt, too.
-    fn companions(
-        &self,
-        name: &str,
-        manifest: &[u8],
-        stored_entry: &[u8],
-        keyless: bool,
-    ) -> (Option<bytes::Bytes>, Vec<ItemProblem>) {
-        let mut problems = Vec::new();
-        let mut small = |object: &str| {
-            let found = self
-                .bucket
-                .get(&self.bucket.layout().object(self.id, object), 1 << 20)
-                .map_err(unreadable(name))
-                .and_then(|found| found.ok_or((MISSING, object.to_owned())));
-            found.map_err(|problem| problems.push(problem)).ok()
-        };
-        let theirs = small("manifest.json");
-        let receipt = small("receipt");
-        if !keyless {
-            small("item-key");
-        }
-        if theirs.is_some_and(|theirs| theirs != manifest) {
-            problems.push((
-                "manifest_altered",
-                format!("{name} has a manifest that is not the log's entry"),
-            ));
-        }
-        if let Some(receipt) = &receipt {
-            let text = String::from_utf8_lossy(receipt);
-            if let Err(error) = verify_receipt(&text, stored_entry, self.key) {
-                problems.push((
-                    "receipt_wrong",
-                    format!("{name} has a receipt that does not hold: {error}"),
-                ));
-            }
-        }
-        (receipt, problems)
     }
 
     /// The object exists with the size and the checksum in the log, and no newer version covers it.

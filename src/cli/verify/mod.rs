@@ -3,9 +3,12 @@
 
 mod affected;
 mod anchors;
+mod companions;
 mod item;
+mod locks;
 mod objects;
 mod report;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,19 +19,22 @@ use anyhow::{Context as _, bail};
 use self::affected::LogCopies;
 pub(super) use self::anchors::Anchors;
 pub(super) use self::item::PartHasher;
+pub(super) use self::locks::LoggedLocks;
 use self::report::VerifyReport;
 pub(super) use self::report::{ReportedFinding, TIME_BACKWARDS};
 use super::bucket::Bucket;
 use super::{Outcome, usage};
 use crate::audit::{
-    ClockSteps, DirSource, LogReport, LogSource, Standing, VerifierKey, compare, verify_log,
+    ClockSteps, DirSource, FirstEntries, LogReport, LogSource, Standing, VerifierKey, compare,
+    verify_log,
 };
 use crate::config::Config;
 use crate::durable;
 use crate::ingest::PUBLISHED;
 use crate::journal::Journal;
 use crate::model::{
-    Entry, Event, EvidenceId, ItemSealed, ItemStored, PreviewMade, PreviewOutcome, Verification,
+    Entry, Event, EvidenceId, ItemSealed, ItemStored, Part, PreviewMade, PreviewOutcome,
+    Verification,
 };
 use crate::seal::RecipientKey;
 
@@ -80,6 +86,8 @@ struct LoggedItems {
     /// By item and part.
     previews: BTreeMap<(EvidenceId, &'static str), PreviewMade>,
     clock: ClockSteps,
+    first: FirstEntries,
+    locks: LoggedLocks,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
@@ -104,7 +112,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let local = DirSource::new(config.files.log_dir());
     let published = published(&config);
     // Before the log is read: a running station's newest objects are in the log by then.
-    let listed = objects::Listed::take(&bucket);
+    let listed = versions::Listed::take(&bucket, &bucket.layout().evidence_folder());
     let source: &(dyn LogSource + Sync) = if args.bucket { &*bucket } else { &local };
     let other: &dyn LogSource = if args.bucket { &local } else { &*bucket };
     let report = check_log(source, &key, Some(other), &mut items, &mut verified)?;
@@ -126,7 +134,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             quiet: args.json,
         };
         check.run(listed, &mut verified, &mut anchors)?;
-        anchors.locked(&bucket, &key)
+        anchors.locked(&bucket, &key, &items.locks)
     })();
     let away = asked.err();
     finish(
@@ -142,7 +150,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
 
 /// Compares the anchors, keeps what was asked for, and reports.
 fn finish(
-    source: &dyn LogSource,
+    source: &(dyn LogSource + Sync),
     key: &VerifierKey,
     report: LogReport,
     mut anchors: Anchors,
@@ -153,12 +161,35 @@ fn finish(
     if let Some(path) = &args.since {
         anchors.kept(path, key)?;
     }
-    anchors.compare(source, &report, key)?;
-    let wrong = !(anchors.findings.is_empty() && verified.findings.is_empty());
-    if let (Some(path), Some((_, note)), false) = (&args.keep, &report.signed, wrong) {
+    // What is kept replaces what was kept there before, which must be a beginning of it.
+    if let Some(path) = args
+        .keep
+        .as_ref()
+        .filter(|path| Some(*path) != args.since.as_ref())
+        && std::fs::read_to_string(path).is_ok_and(|note| key.open(&note).is_ok())
+    {
+        anchors.kept(path, key)?;
+    }
+    let compared = anchors.compare(source, &report, key);
+    let right = compared.is_ok() && anchors.findings.is_empty() && verified.findings.is_empty();
+    if let (Some(path), Some((_, note)), true) = (&args.keep, &report.signed, right) {
         durable::write_atomic(path, note.as_bytes())
             .with_context(|| format!("cannot keep the checkpoint in {}", path.display()))?;
     }
+    if let Err(error) = compared {
+        verified.unchecked.push(ReportedFinding {
+            code: "store_error".into(),
+            evidence: None,
+            what: format!(
+                "the log could not be compared with every checkpoint that was found: {error:#}"
+            ),
+            next_step: super::next_step(&error)
+                .unwrap_or_else(|| "Check the network and the store, then verify again.".into()),
+        });
+    }
+    let unseen = anchors.unchecked.take();
+    let new = unseen.filter(|unseen| !verified.unchecked.contains(unseen));
+    verified.unchecked.extend(new);
     verified.anchors = anchors.counts;
     // What is wrong with the log itself comes first.
     verified.findings.splice(0..0, anchors.findings);
@@ -187,7 +218,7 @@ fn finish(
     match (verified.print(args.json)?, away) {
         (Outcome::Fine, Some(error)) => Err(error.context("not everything was verified")),
         (Outcome::Fine, None) if unchecked > 0 => {
-            bail!("{unchecked} items could not be looked at; nothing is known of them")
+            bail!("{unchecked} things could not be looked at; nothing is known of them")
         }
         (outcome, _) => Ok(outcome),
     }
@@ -239,7 +270,7 @@ fn check_log(
         None,
     )?;
     verified.log_entries = report.size;
-    verified.more = report.more;
+    verified.more = report.more + items.first.more();
     verified.clock_steps = items.clock.steps().to_vec();
     let copies = LogCopies {
         here: source,
@@ -254,18 +285,37 @@ fn check_log(
             found.what.push_str(&words);
             ReportedFinding { evidence, ..found }
         }));
+    let twice = items.first.twice().iter();
+    verified
+        .findings
+        .extend(twice.map(ReportedFinding::of_item_twice));
     Ok(report)
 }
 
 impl LoggedItems {
+    /// Key and version of each object of an item that the log has a version of.
+    fn recorded(&self, id: EvidenceId) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let stored = self.stored.get(&id).into_iter();
+        let original = stored.map(|(stored, _)| (&*stored.key, stored.version_id.as_deref()));
+        let previews = [Part::Storyboard, Part::Preview]
+            .into_iter()
+            .filter_map(move |part| self.previews.get(&(id, part.as_str())));
+        original.chain(previews.map(|made| (&*made.key, made.version_id.as_deref())))
+    }
+
     fn enter(&mut self, index: u64, entry: Entry, bytes: &[u8]) {
         self.clock.see(index, entry.time);
+        if !self.first.see(index, &entry.event) {
+            return;
+        }
         match entry.event {
             Event::ItemSealed(sealed) => {
                 self.sealed
                     .insert(sealed.evidence, (sealed, bytes.to_vec()));
             }
             Event::ItemStored(stored) => {
+                let lock = stored.retention.as_ref();
+                self.locks.see(index, entry.time, lock);
                 self.stored
                     .insert(stored.evidence, (stored, bytes.to_vec()));
             }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-use crate::audit::{ClockStep, LogFinding};
+use crate::audit::{ClockStep, ItemTwice, LogFinding};
 use crate::cli::Outcome;
 use crate::model::EvidenceId;
 
@@ -26,6 +26,10 @@ pub struct VerifyReport {
     pub items_stored: usize,
     /// Sealed on the station, not yet in the store.
     pub items_waiting: usize,
+    /// Stored so recently that their receipts may still be on their way.
+    pub receipts_waiting: usize,
+    /// Logged without a lock.
+    pub items_without_lock: usize,
     /// Every byte of them was read back from the store.
     pub items_read: usize,
     pub items_opened: usize,
@@ -43,15 +47,17 @@ pub struct VerifyReport {
 pub struct AnchorCounts {
     /// Given with `--since`.
     pub kept: usize,
-    /// Below `checkpoints/` in the bucket.
+    /// Below `checkpoints/` in the bucket, with a lock that has not ended.
     pub locked: usize,
+    /// The same without.
+    pub unlocked: usize,
     /// In the items' receipts.
     pub receipts: usize,
 }
 
 impl AnchorCounts {
     pub const fn total(self) -> usize {
-        self.kept + self.locked + self.receipts
+        self.kept + self.locked + self.unlocked + self.receipts
     }
 }
 
@@ -71,6 +77,15 @@ impl ReportedFinding {
             evidence: None,
             what: finding.to_string(),
             next_step: finding.next_step().to_owned(),
+        }
+    }
+
+    pub fn of_item_twice(twice: &ItemTwice) -> Self {
+        Self {
+            code: ItemTwice::CODE.to_owned(),
+            evidence: Some(twice.evidence),
+            what: twice.to_string(),
+            next_step: ItemTwice::NEXT_STEP.to_owned(),
         }
     }
 }
@@ -102,11 +117,12 @@ impl VerifyReport {
         let AnchorCounts {
             kept,
             locked,
+            unlocked,
             receipts,
         } = self.anchors;
         writeln!(
             out,
-            "anchors:     {} signed checkpoints were compared with it: {locked} locked ones in the bucket, {receipts} in receipts, {kept} kept elsewhere",
+            "anchors:     {} signed checkpoints were compared with it: {locked} locked ones and {unlocked} without a lock in the bucket, {receipts} in receipts, {kept} kept elsewhere",
             self.anchors.total()
         )?;
         if !self.log_only {
@@ -179,6 +195,18 @@ impl VerifyReport {
                     self.items_opened
                 ));
             }
+        }
+        if self.items_without_lock > 0 {
+            said.push(format!(
+                "{} were stored without a lock, as the log says",
+                self.items_without_lock
+            ));
+        }
+        if self.receipts_waiting > 0 {
+            said.push(format!(
+                "{} receipts are not in the store yet, of items that were stored within a day",
+                self.receipts_waiting
+            ));
         }
         if self.items_waiting > 0 {
             said.push(format!(

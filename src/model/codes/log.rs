@@ -24,6 +24,12 @@ pub(super) const CODES: &[Code] = &[
         "Change nothing in the bucket, and call the evidence manager.",
     ),
     code(
+        "anchor_unlocked",
+        EvidenceManager,
+        "A checkpoint that was written once is not locked, though the items of its time are.",
+        "Lock that version again, and find out who changed its lock. Keep the output of `camdock verify`.",
+    ),
+    code(
         "bad_signature",
         EvidenceManager,
         "The signature of the custody log's checkpoint is wrong.",

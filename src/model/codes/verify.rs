@@ -27,6 +27,18 @@ pub(super) const CODES: &[Code] = &[
         "Keep both the log and the bucket as they are, and call the evidence manager.",
     ),
     code(
+        "item_key_wrong",
+        EvidenceManager,
+        "An item's key message is not the one that was sealed with the item.",
+        CHANGE_NOTHING,
+    ),
+    code(
+        "item_twice",
+        EvidenceManager,
+        "The custody log enters an item a second time, with other content.",
+        "Keep both the log and the bucket as they are, and call the evidence manager.",
+    ),
+    code(
         "manifest_altered",
         EvidenceManager,
         "An item's manifest differs from its entry in the custody log.",
@@ -75,6 +87,12 @@ pub(super) const CODES: &[Code] = &[
         CHANGE_NOTHING,
     ),
     code(
+        "several_versions",
+        EvidenceManager,
+        "An object that is written once has more than one version in the bucket.",
+        CHANGE_NOTHING,
+    ),
+    code(
         "store_error",
         Operations,
         "An object in the store could not be checked.",
@@ -91,5 +109,11 @@ pub(super) const CODES: &[Code] = &[
         EvidenceManager,
         "The bucket holds an object that the custody log does not name.",
         "Find out who put it there: the station's credentials are for the station alone.",
+    ),
+    code(
+        "versions_hidden",
+        Operations,
+        "The store does not tell the credentials of older versions, so deletions and covered objects were not looked at.",
+        "Give the credentials that verify the right `s3:ListBucketVersions`, as in `config/verify-policy.json`.",
     ),
 ];
