@@ -55,7 +55,7 @@ impl LogHistory {
 
     fn waiting(&self, rules: &GapRules, gaps: &mut Vec<Gap>) {
         for (id, item) in &self.items {
-            let late = item.sealed + rules.patience < rules.now;
+            let late = rules.now.duration_since(item.sealed) > rules.patience;
             if item.stored.is_some() || item.damaged || !late {
                 continue;
             }
@@ -90,7 +90,7 @@ impl LogHistory {
             let Some(since) = seen.or(self.began) else {
                 continue;
             };
-            if since + rules.unseen >= rules.now {
+            if rules.now.duration_since(since) <= rules.unseen {
                 continue;
             }
             let what = match seen {
@@ -128,7 +128,7 @@ impl Finder<'_> {
 
     /// The camera is still docked, and not yet longer than the patience allows.
     fn at_work(&self, stay: &LoggedStay) -> bool {
-        stay.ended.is_none() && stay.docked + self.rules.patience >= self.rules.now
+        stay.ended.is_none() && self.rules.now.duration_since(stay.docked) <= self.rules.patience
     }
 
     fn gap(&self, gap: String, code: GapKind, session: SessionId, what: String) -> Gap {

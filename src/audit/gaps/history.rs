@@ -133,7 +133,7 @@ impl Acceptance {
         let begin = self.decision.gap.trim_end_matches('*');
         let was = gap
             .since
-            .is_some_and(|since| since + GapRules::usual_unseen() < self.decision.at);
+            .is_some_and(|since| self.decision.at.duration_since(since) > GapRules::usual_unseen());
         was && gap.gap.starts_with(begin)
     }
 }

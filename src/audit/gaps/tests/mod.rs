@@ -27,7 +27,8 @@ impl LogScript {
     }
 
     fn says(&mut self, session: &str, event: &str, data: &Value) {
-        self.now += SignedDuration::from_mins(1);
+        let minute = SignedDuration::from_mins(1);
+        self.now = self.now.checked_add(minute).unwrap_or(Timestamp::MAX);
         let entry = json!({"v": 1, "time": self.now, "station": "leeds-1", "session": session, "event": event, "data": data});
         let entry: Entry = serde_json::from_value(entry).unwrap();
         self.history.enter(&entry);
@@ -269,6 +270,41 @@ fn a_camera_that_stays_away_is_missed_and_one_that_never_came_too() {
         said[1].contains("acme/X2 of the roster was never docked here"),
         "{said:?}"
     );
+}
+
+#[test]
+fn entries_of_the_last_and_the_first_time_there_is_are_judged_as_any_other() {
+    for (extreme, found) in [
+        ("9999-12-30T21:59:59Z", &[][..]),
+        (
+            "-009999-01-02T01:59:59Z",
+            &[
+                GapKind::GapNeverTaken,
+                GapKind::GapWaiting,
+                GapKind::GapSession,
+                GapKind::GapCamera,
+            ],
+        ),
+    ] {
+        let mut story = LogScript::new();
+        let usual = story.now;
+        story.now = extreme.parse().unwrap();
+        story.docked(S1, Some("acme/X1"));
+        story.lists(S1, &[("A.MP4", 5, 1), ("B.MP4", 5, 2)]);
+        story.seals(S1, E1, ("A.MP4", 5, 1));
+        story.now = usual;
+        story.accepts("camera:*");
+        let mut rules = story.rules(SignedDuration::from_mins(1));
+        let camera = CameraId::new("acme", "X1").unwrap();
+        rules.roster.push((camera, Officer("4711".into())));
+        let gaps = story.history.gaps(&rules);
+        let kinds: Vec<_> = gaps.iter().map(|gap| gap.code).collect();
+        assert_eq!(kinds, found, "{extreme}");
+        for gap in &gaps {
+            let explained = story.history.accepted(gap).is_some();
+            assert_eq!(explained, gap.code == GapKind::GapCamera, "{gap:?}");
+        }
+    }
 }
 
 #[test]
