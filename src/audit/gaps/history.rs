@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Accepted, Gap, GapKind, GapRules};
 use crate::audit::{ClockStep, ClockSteps};
@@ -10,6 +10,9 @@ use crate::model::{
     CameraId, Entry, Event, EvidenceId, InventoryFile, ItemFailed, ItemStored, Officer, Part,
     PreviewOutcome, Retention, SessionId, SourcePath,
 };
+
+/// A file was still being written when it was listed if it was changed this short a time before or after. Clocks differ.
+const BEING_WRITTEN: SignedDuration = SignedDuration::from_mins(2);
 
 /// Which camera files belong to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,18 +33,32 @@ pub(super) enum FileFate {
     Superseded,
 }
 
-/// One state of one file, as an inventory listed it.
+/// One state of one file, as an inventory listed it, or as `item.failed` named it.
 #[derive(Debug)]
 pub(super) struct FileState {
     pub size: u64,
     pub modified: Option<Timestamp>,
     pub fate: FileFate,
     pub first: Timestamp,
+    /// When an inventory listed it last; `None` if none did.
+    pub listed: Option<Timestamp>,
     /// The last session whose inventory listed it.
     pub session: SessionId,
 }
 
 impl FileState {
+    /// Whether the file can have become this other state of it by a later session. A camera may also give the name to another
+    /// recording, and the first one is lost then.
+    fn may_become(&self, size: u64, modified: Option<Timestamp>) -> bool {
+        let grew = size >= self.size && modified >= self.modified;
+        let Some(listed) = self.listed else {
+            return grew;
+        };
+        grew && self.modified.is_some_and(|before| {
+            modified == Some(before) || listed.duration_since(before).abs() <= BEING_WRITTEN
+        })
+    }
+
     fn is(&self, size: u64, modified: Option<Timestamp>) -> bool {
         self.size == size && self.modified == modified
     }
@@ -357,6 +374,7 @@ impl LogHistory {
                         modified: None,
                         fate,
                         first: at,
+                        listed: None,
                         session,
                     }),
                 }
@@ -380,12 +398,16 @@ impl CameraFiles {
         let states = self.files.entry(file.path.clone()).or_default();
         let known = states.iter_mut().find(|s| s.is(file.size, file.modified));
         match known {
-            Some(seen) => seen.session = session,
+            Some(seen) => {
+                seen.session = session;
+                seen.listed = Some(at);
+            }
             None => states.push(FileState {
                 size: file.size,
                 modified: file.modified,
                 fate: FileFate::Pending,
                 first: at,
+                listed: Some(at),
                 session,
             }),
         }
@@ -403,8 +425,8 @@ impl CameraFiles {
         let states = self.files.entry(path.clone()).or_default();
         for seen in states.iter_mut().filter(|s| s.open()) {
             // The file changed or grew while it was docked, or kept growing until it was docked again.
-            let grew = size >= seen.size && modified >= seen.modified;
-            if !seen.is(size, modified) && (seen.session == session || grew) {
+            let same = seen.session == session || seen.may_become(size, modified);
+            if !seen.is(size, modified) && same {
                 seen.fate = FileFate::Superseded;
             }
         }
@@ -418,6 +440,7 @@ impl CameraFiles {
                 modified,
                 fate,
                 first: at,
+                listed: None,
                 session,
             }),
         }

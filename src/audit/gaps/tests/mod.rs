@@ -179,6 +179,56 @@ fn a_file_that_grew_is_not_missing_but_another_one_of_that_name_is() {
     assert_eq!(story.kinds(), []);
 }
 
+/// A camera that lists one file of 100 bytes, leaves, and comes back with a larger one of that name. Times of entries begin at
+/// 08:00.
+fn a_name_that_comes_back_larger(was: Option<&str>, is: Option<&str>) -> Vec<GapKind> {
+    let mut story = LogScript::new();
+    let named = |size: u64, modified: Option<&str>| {
+        let mut data = json!({"path": "A.MP4", "size": size});
+        if let Some(modified) = modified {
+            data["modified"] = json!(modified);
+        }
+        data
+    };
+    for (session, size, modified) in [(S1, 100, was), (S2, 2_000_000_000, is)] {
+        story.docked(session, Some("acme/X1"));
+        let data = json!({"page": 1, "last": true, "total_files": 1, "total_bytes": size,
+            "files": [named(size, modified)]});
+        story.says(session, "inventory.taken", &data);
+        if session == S2 {
+            let mut held = named(size, modified);
+            held["evidence"] = json!(E1);
+            story.says(session, "item.held", &held);
+        }
+        story.undocked(session, u64::from(session == S1));
+    }
+    story.kinds()
+}
+
+#[test]
+fn a_recording_that_was_lost_is_missing_although_its_name_is_used_again() {
+    let lost = [GapKind::GapNeverTaken];
+    let next_day = Some("2026-03-02T10:00:00Z");
+    let came_back = |was| a_name_that_comes_back_larger(was, next_day);
+    assert_eq!(came_back(Some("2026-02-28T10:00:00Z")), lost);
+    assert_eq!(came_back(Some("2026-03-01T07:55:00Z")), lost);
+    // Nobody knows when it was written.
+    assert_eq!(came_back(None), lost);
+    assert_eq!(a_name_that_comes_back_larger(None, None), lost);
+}
+
+#[test]
+fn a_file_that_was_being_written_when_the_camera_left_is_not_missing() {
+    let at = Some("2026-03-01T08:01:30Z");
+    assert_eq!(
+        a_name_that_comes_back_larger(at, Some("2026-03-01T08:20:00Z")),
+        []
+    );
+    // Some cameras give the time when a recording began.
+    let began = Some("2026-03-01T07:30:00Z");
+    assert_eq!(a_name_that_comes_back_larger(began, began), []);
+}
+
 #[test]
 fn what_could_not_be_taken_stays_named_with_its_reason() {
     let mut story = LogScript::new();
