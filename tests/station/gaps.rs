@@ -121,8 +121,12 @@ fn a_missing_number_is_reported_by_timer_metrics_and_page_until_it_is_explained(
         .says("1 gap");
     assert_eq!(metric(numbers), Some(1.0));
     assert_eq!(metric("camdock_gaps{kind=\"gap_session\"}"), Some(0.0));
-    let gap = "number:folder/X0000001:DCIM/VID_#:0004";
-    assert_eq!(gaps(&place, 3), [("gap_number".to_owned(), gap.to_owned())]);
+    let found = gaps(&place, 3);
+    assert_eq!(kinds(&found), ["gap_number"]);
+    let gap = found[0].1.as_str();
+    let (name, day) = gap.rsplit_once(':').unwrap();
+    assert_eq!(name, "number:folder/X0000001:DCIM/VID_#:0004");
+    assert!(day.parse::<jiff::civil::Date>().is_ok(), "{gap}");
 
     let accept = |gap: &str| -> Ran {
         let who = [

@@ -134,20 +134,19 @@ pub struct LoggedObject {
 #[derive(Debug)]
 struct Acceptance {
     decision: Accepted,
-    /// With a `*`: the gaps that there were.
-    names: Option<HashSet<String>>,
+    /// The gaps that there were, of those that it names.
+    names: HashSet<String>,
 }
 
 impl Acceptance {
     fn covers(&self, gap: &Gap) -> bool {
-        let Some(names) = &self.names else {
+        if gap.code != GapKind::GapCamera {
+            return self.names.contains(&gap.gap);
+        }
+        // Which cameras are missed does not stand in the log, but since when this one was. A whole name says that itself.
+        let Some(begin) = self.decision.gap.strip_suffix('*') else {
             return self.decision.gap == gap.gap;
         };
-        if gap.code != GapKind::GapCamera {
-            return names.contains(&gap.gap);
-        }
-        // Which cameras are missed does not stand in the log, but since when this one was.
-        let begin = self.decision.gap.trim_end_matches('*');
         let was = gap
             .since
             .is_some_and(|since| self.decision.at.duration_since(since) > GapRules::usual_unseen());
@@ -268,7 +267,7 @@ impl LogHistory {
                         reason: action.reason.clone(),
                         at,
                     };
-                    let names = gap.strip_suffix('*').map(|begin| self.names(begin, at));
+                    let names = self.names(gap, at);
                     self.accepted.push(Acceptance { decision, names });
                 }
             }
@@ -291,12 +290,23 @@ impl LogHistory {
         found.map(|acceptance| &acceptance.decision)
     }
 
-    /// The gaps that there were at a time, by the beginning of their names.
-    fn names(&self, begin: &str, at: Timestamp) -> HashSet<String> {
-        let gaps = self.gaps(&GapRules::usual(at)).into_iter();
-        gaps.map(|gap| gap.gap)
-            .filter(|name| name.starts_with(begin))
-            .collect()
+    /// The gaps that there were at a time, of those that an acceptance names.
+    fn names(&self, accepted: &str, at: Timestamp) -> HashSet<String> {
+        let mut rules = GapRules::usual(at);
+        let begin = accepted.strip_suffix('*');
+        if begin.is_none() && accepted.starts_with("waiting:") {
+            // Somebody may have lost patience sooner; what is said of one sealed item holds for as long as it waits.
+            rules.patience = SignedDuration::ZERO;
+        }
+        let gaps = self
+            .gaps_named(begin.unwrap_or(accepted), &rules)
+            .into_iter();
+        gaps.filter(|gap| match begin {
+            Some(begin) => gap.gap.starts_with(begin),
+            None => gap.gap == accepted || gap.name_without_day() == Some(accepted),
+        })
+        .map(|gap| gap.gap)
+        .collect()
     }
 
     /// Every item that the log calls stored: its object, and its previews as they were logged.
