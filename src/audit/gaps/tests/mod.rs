@@ -333,7 +333,7 @@ fn entries_of_the_last_and_the_first_time_there_is_are_judged_as_any_other() {
                 GapKind::GapWaiting,
                 GapKind::GapSession,
                 GapKind::GapCamera,
-            ],
+            ][..],
         ),
     ] {
         let mut story = LogScript::new();
