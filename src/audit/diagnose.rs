@@ -5,11 +5,18 @@
 use std::collections::HashMap;
 
 use super::proof::TileTree;
-use super::report::{LogFinding, LogReport};
+use super::report::{FINDINGS_MAX, LogFinding, LogReport};
 use super::source::{Entries, LogSource, read_hashes, read_tile};
 use super::tiles::{TILE_WIDTH, Tile, count_at};
 use super::tree::{Hash, fold, leaf_hash};
 use super::{AuditError, Checkpoint};
+
+/// Bundles looked for behind a missing one.
+const LOOK_AHEAD: u64 = 64;
+/// A size is only a number, which costs a hostile station nothing: after this many missing bundles the rest is not looked at.
+const MISSING_MAX: u64 = 1024;
+/// Nor is it after this many findings, so that there is room to say so.
+const FOUND_MAX: u64 = FINDINGS_MAX as u64 - 100;
 
 pub fn diagnose(
     source: &dyn LogSource,
@@ -30,12 +37,34 @@ pub fn diagnose(
             key: "One of the unfinished tiles".into(),
         });
     }
-    let mut number = 0;
+    let (mut number, mut missing) = (0, 0);
+    let found_before = report.count();
     while let Some(bundle) = Tile::of_size(None, number, size) {
-        if !check_bundle(&mut chain, bundle, report)? {
+        let first = number * TILE_WIDTH;
+        if missing >= MISSING_MAX || report.count() - found_before >= FOUND_MAX {
+            report.add(LogFinding::NotSearched {
+                first,
+                last: size - 1,
+            });
             break;
         }
-        number += 1;
+        if check_bundle(&mut chain, bundle, report)? {
+            number += 1;
+            continue;
+        }
+        let Some(next) = next_after(source, number, size)? else {
+            report.add(LogFinding::Truncated {
+                had: size,
+                has: first,
+            });
+            break;
+        };
+        report.add(LogFinding::Removed {
+            first,
+            last: next * TILE_WIDTH - 1,
+        });
+        missing += next - number;
+        number = next;
     }
     let named = report.findings[before..].iter();
     let only_tiles = named.clone().all(|f| f.label() == "tile_mismatch");
@@ -57,7 +86,7 @@ fn present<T>(read: Result<T, AuditError>) -> Result<Option<T>, AuditError> {
     }
 }
 
-/// Returns `false` when no bundle follows.
+/// Returns `false` if the bundle is missing.
 fn check_bundle(
     chain: &mut Chain,
     bundle: Tile,
@@ -66,17 +95,7 @@ fn check_bundle(
     let (first, source) = (bundle.index * TILE_WIDTH, chain.source);
     let last = first + u64::from(bundle.width) - 1;
     let Some(bytes) = present(read_tile(source, bundle))? else {
-        let finding = if anything_after(source, bundle.index, chain.size)? {
-            LogFinding::Removed { first, last }
-        } else {
-            LogFinding::Truncated {
-                had: chain.size,
-                has: first,
-            }
-        };
-        let goes_on = matches!(finding, LogFinding::Removed { .. });
-        report.add(finding);
-        return Ok(goes_on);
+        return Ok(false);
     };
     let leaves: Vec<Hash> = Entries(&bytes).flatten().map(leaf_hash).collect();
     let tile = Tile {
@@ -98,20 +117,23 @@ fn check_bundle(
     Ok(true)
 }
 
-/// Whether one of the next bundles or the last one is there.
-fn anything_after(source: &dyn LogSource, index: u64, size: u64) -> Result<bool, AuditError> {
+/// The bundle at which the search goes on behind a missing one, all between them being missing too; `None` if neither one of
+/// the next bundles nor the last one is there.
+fn next_after(source: &dyn LogSource, index: u64, size: u64) -> Result<Option<u64>, AuditError> {
     let last = (size - 1) / TILE_WIDTH;
-    for later in (index + 1..=last)
-        .take(64)
-        .chain((last > index).then_some(last))
-    {
-        if let Some(tile) = Tile::of_size(None, later, size)
-            && present(read_tile(source, tile))?.is_some()
-        {
-            return Ok(true);
+    let there = |later: u64| -> Result<bool, AuditError> {
+        let tile = Tile::of_size(None, later, size);
+        let read = tile.map(|tile| present(read_tile(source, tile)));
+        Ok(read.transpose()?.flatten().is_some())
+    };
+    let mut next = index + 1;
+    while next <= last && next - index <= LOOK_AHEAD {
+        if there(next)? {
+            return Ok(Some(next));
         }
+        next += 1;
     }
-    Ok(false)
+    Ok((next <= last && there(last)?).then_some(next))
 }
 
 /// Reports how `leaves` differ from what was signed.
@@ -234,5 +256,105 @@ impl Chain<'_> {
             Some(hashes) if fold(&hashes) == *root => TileState::Believed(hashes),
             _ => TileState::Expected(*root),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::model::Sha256Digest;
+
+    /// Answers with the same bytes for each bundle that `there` names, and fails when it is asked too often.
+    struct Endless<F> {
+        there: F,
+        left: Cell<u32>,
+    }
+
+    impl<F: Fn(u64) -> bool> LogSource for Endless<F> {
+        fn read(&self, key: &str) -> Result<Option<Vec<u8>>, AuditError> {
+            let left = self.left.get().checked_sub(1).ok_or(AuditError::Closed)?;
+            self.left.set(left);
+            let bundle = Tile::parse(key).filter(|tile| tile.level.is_none());
+            let there = bundle.is_some_and(|tile| (self.there)(tile.index));
+            Ok(there.then(|| b"\0\x02{}".repeat(200)))
+        }
+    }
+
+    fn findings(size: u64, there: impl Fn(u64) -> bool) -> LogReport {
+        let checkpoint = Checkpoint {
+            origin: "example.org/leeds-1".into(),
+            size,
+            root: Sha256Digest([7; 32]),
+        };
+        let mut report = LogReport {
+            size,
+            findings: Vec::new(),
+            more: 0,
+            signed: None,
+        };
+        let source = Endless {
+            there,
+            left: Cell::new(20_000),
+        };
+        diagnose(&source, &checkpoint, &mut report).unwrap();
+        report
+    }
+
+    #[test]
+    fn a_size_that_was_only_signed_is_not_walked() {
+        let size = 1 << 40;
+        let last = (size - 1) / TILE_WIDTH;
+        // The first bundle and the last, with nothing between them.
+        let report = findings(size, |index| index == 0 || index == last);
+        let removed = |f: &&LogFinding| matches!(f, LogFinding::Removed { .. });
+        let removed: Vec<_> = report.findings.iter().filter(removed).collect();
+        assert_eq!(
+            removed[0],
+            &LogFinding::Removed {
+                first: 256,
+                last: 66 * 256 - 1
+            }
+        );
+        let searched = match removed.last() {
+            Some(LogFinding::Removed { last, .. }) => last + 1,
+            other => panic!("{other:?}"),
+        };
+        assert!(searched >= MISSING_MAX * TILE_WIDTH, "{searched}");
+        let rest = LogFinding::NotSearched {
+            first: searched,
+            last: size - 1,
+        };
+        assert_eq!(report.findings.last(), Some(&rest));
+        // Every other one, and all of them wrong.
+        for step in [2, 1] {
+            let report = findings(size, |index| index % step == 0);
+            let last = report.findings.last();
+            assert!(
+                matches!(last, Some(LogFinding::NotSearched { .. })),
+                "{last:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn missing_bundles_in_a_row_are_one_finding() {
+        let report = findings(256 * 10, |index| !(3..7).contains(&index));
+        let gone = LogFinding::Removed {
+            first: 3 * 256,
+            last: 7 * 256 - 1,
+        };
+        let removed = |f: &&LogFinding| matches!(f, LogFinding::Removed { .. });
+        assert_eq!(
+            report.findings.iter().filter(removed).collect::<Vec<_>>(),
+            [&gone]
+        );
+        let ends = findings(256 * 10, |index| index < 3);
+        let cut = LogFinding::Truncated {
+            had: 2560,
+            has: 768,
+        };
+        assert_eq!(ends.findings.last(), Some(&cut));
     }
 }

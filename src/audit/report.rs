@@ -23,6 +23,11 @@ impl LogReport {
         self.findings.is_empty()
     }
 
+    /// Findings, listed or not.
+    pub(super) const fn count(&self) -> u64 {
+        self.findings.len() as u64 + self.more
+    }
+
     pub(super) fn add(&mut self, finding: LogFinding) {
         if self.findings.contains(&finding) {
             return;
@@ -44,6 +49,8 @@ pub enum LogFinding {
     EditedWithin { first: u64, last: u64 },
     /// Entries are gone, or the whole file that held them.
     Removed { first: u64, last: u64 },
+    /// Too much before `first` is missing or wrong, so the rest was not looked at.
+    NotSearched { first: u64, last: u64 },
     /// An entry that was never signed stands after `index`.
     Added { index: u64 },
     /// The entries of one bundle are the signed ones in another order.
@@ -81,7 +88,7 @@ impl LogFinding {
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Edited { .. } | Self::EditedWithin { .. } => "edited",
-            Self::Removed { .. } => "removed",
+            Self::Removed { .. } | Self::NotSearched { .. } => "removed",
             Self::Added { .. } => "added",
             Self::Reordered { .. } => "reordered",
             Self::Truncated { .. } | Self::CutOff { .. } => "truncated",
@@ -99,6 +106,7 @@ impl LogFinding {
             Self::Edited { .. }
             | Self::EditedWithin { .. }
             | Self::Removed { .. }
+            | Self::NotSearched { .. }
             | Self::Added { .. }
             | Self::Reordered { .. } => {
                 "Keep this copy as it is, verify the other one (`camdock verify`, `camdock verify --bucket`), and call the evidence manager."
@@ -139,6 +147,10 @@ impl fmt::Display for LogFinding {
             Self::Removed { first, last } => {
                 write!(f, "Entries {first} to {last} were removed.")?;
             }
+            Self::NotSearched { first, last } => write!(
+                f,
+                "Entries {first} to {last} were not looked at: too much before them is missing or wrong."
+            )?,
             Self::Added { index } => {
                 write!(f, "An entry that was never signed was added at {index}.")?;
             }

@@ -43,8 +43,10 @@ pub struct Limits {
     pub cpu_seconds: u64,
     /// Of the sealed preview.
     pub output_bytes: u64,
-    /// The longest time without a sign of progress.
+    /// The longest time without progress in the footage.
     pub silence_seconds: u64,
+    /// The longest time in all, without that in which it is stopped.
+    pub wall_seconds: u64,
 }
 
 /// One line of a worker's output.

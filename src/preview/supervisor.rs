@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,10 @@ use crate::sys;
 const LINE_MAX: u64 = 256 << 10;
 /// The bytes of its standard error that are kept.
 const COMPLAINT_MAX: u64 = 4096;
+/// Lines that wait to be heeded; a worker that says more has to wait itself.
+const LINES_AHEAD: usize = 16;
+/// A storyboard takes up to four readings of the footage, whose own times may fall.
+const READINGS_MAX: u32 = 16;
 const TICK: Duration = Duration::from_millis(100);
 
 /// One worker to run.
@@ -87,9 +91,19 @@ pub fn supervise(job: WorkerJob<'_>) -> Result<WorkerAnswer, PreviewError> {
     let mut missing = None;
     let (mut silent_since, mut stopped) = (Instant::now(), false);
     let silence = Duration::from_secs(job.limits.silence_seconds.max(1));
+    let (mut looked, mut worked) = (Instant::now(), Duration::ZERO);
+    let wall = Duration::from_secs(job.limits.wall_seconds.max(1));
+    let mut course = Course::default();
     let report = loop {
         if (job.stopped)() {
             return Err(PreviewError::Stopped);
+        }
+        let passed = std::mem::replace(&mut looked, Instant::now()).elapsed();
+        if !stopped {
+            worked += passed;
+        }
+        if worked > wall {
+            return Err(PreviewError::Limit("total time"));
         }
         let pause = (job.paused)();
         if pause != stopped {
@@ -102,14 +116,21 @@ pub fn supervise(job: WorkerJob<'_>) -> Result<WorkerAnswer, PreviewError> {
             return Err(PreviewError::Hung(job.limits.silence_seconds));
         }
         match running.said.recv_timeout(TICK) {
-            Ok(WorkerLine::Said(said)) => {
-                silent_since = Instant::now();
-                match *said {
-                    WorkerMessage::Confined { missing: layers } => missing = Some(layers),
-                    WorkerMessage::Progress(ms) => (job.progress)(ms),
-                    WorkerMessage::Ended(report) => break *report,
+            Ok(WorkerLine::Said(said)) => match *said {
+                WorkerMessage::Confined { missing: layers } => {
+                    if missing.is_none() {
+                        silent_since = Instant::now();
+                    }
+                    missing = Some(layers);
                 }
-            }
+                WorkerMessage::Progress(ms) => {
+                    if course.moves(ms) {
+                        silent_since = Instant::now();
+                    }
+                    (job.progress)(ms);
+                }
+                WorkerMessage::Ended(report) => break *report,
+            },
             Ok(WorkerLine::Nonsense(what)) => return Err(PreviewError::Nonsense(what)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -136,6 +157,25 @@ pub fn supervise(job: WorkerJob<'_>) -> Result<WorkerAnswer, PreviewError> {
     }
 }
 
+/// How far a worker says it is. Talk is no progress: only what lies further on in the footage is, or another reading of it.
+#[derive(Default)]
+struct Course {
+    at: Option<u64>,
+    begun_anew: u32,
+}
+
+impl Course {
+    fn moves(&mut self, ms: u64) -> bool {
+        let anew = Some(ms) < self.at && self.begun_anew < READINGS_MAX;
+        self.begun_anew += u32::from(anew);
+        let moves = anew || Some(ms) > self.at;
+        if moves {
+            self.at = Some(ms);
+        }
+        moves
+    }
+}
+
 enum WorkerLine {
     Said(Box<WorkerMessage>),
     Nonsense(&'static str),
@@ -152,7 +192,7 @@ struct WorkerProcess {
 impl WorkerProcess {
     fn new(mut child: Child) -> Result<Self, PreviewError> {
         let (out, err) = (child.stdout.take(), child.stderr.take());
-        let (sender, said) = channel();
+        let (sender, said) = sync_channel(LINES_AHEAD);
         let mut running = Self {
             child,
             said,
@@ -221,6 +261,8 @@ impl Drop for WorkerProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Whoever waits to pass a line on ends with this.
+        self.said = sync_channel(0).1;
         for thread in [self.listening.take()].into_iter().flatten() {
             let _ = thread.join();
         }

@@ -126,6 +126,8 @@ pub fn previews(
         cpu_seconds: preview.cpu.as_secs(),
         output_bytes: PREVIEW_BYTES,
         silence_seconds: 120,
+        // It gives way to everything else, so it may get a fraction of a core only.
+        wall_seconds: preview.cpu.as_secs().saturating_mul(6),
     };
     let rules = PreviewRules {
         program: preview::worker_program().context("cannot find this program's own file")?,

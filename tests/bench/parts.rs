@@ -26,6 +26,7 @@ const LIMITS: Limits = Limits {
     cpu_seconds: 36_000,
     output_bytes: 16 << 30,
     silence_seconds: 120,
+    wall_seconds: 36_000,
 };
 
 type Done<T> = Result<T, Box<dyn Error>>;

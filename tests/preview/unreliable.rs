@@ -118,6 +118,7 @@ fn run(part: Part, footage: Unreliable) -> Ending {
             cpu_seconds: 0,
             output_bytes: 0,
             silence_seconds: 0,
+            wall_seconds: 0,
         },
     };
     work(

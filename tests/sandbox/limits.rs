@@ -101,6 +101,26 @@ pub fn a_worker_that_hangs_is_ended() {
     assert!(began.elapsed() < Duration::from_secs(20));
 }
 
+pub fn a_worker_that_only_talks_or_never_ends_is_ended() {
+    let began = Instant::now();
+    let silent = Limits {
+        silence_seconds: 2,
+        ..LIMITS
+    };
+    let ended = ending(Misdeed::Chatter, silent);
+    assert!(matches!(ended, Err(PreviewError::Hung(2))), "{ended:?}");
+    let short = Limits {
+        wall_seconds: 4,
+        ..LIMITS
+    };
+    let ended = ending(Misdeed::Creep, short);
+    assert!(
+        matches!(ended, Err(PreviewError::Limit("total time"))),
+        "{ended:?}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(40));
+}
+
 pub fn crashes_panics_and_nonsense_are_told_apart() {
     // A worker that ends before it is confined has read no footage: another version of the program, for example.
     let stage = WorkerStage::new(std::path::Path::new("/bin/false"));

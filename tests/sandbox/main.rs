@@ -21,7 +21,7 @@ fn main() {
         let _ = preview_worker_main(&move |_, _, sink, say| misdeed.commit(sink, say));
         return;
     }
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 7] = [
         (
             "what_libraries_ask_in_vain_is_refused_and_the_worker_lives_on",
             limits::what_libraries_ask_in_vain_is_refused_and_the_worker_lives_on,
@@ -37,6 +37,10 @@ fn main() {
         (
             "a_worker_that_hangs_is_ended",
             limits::a_worker_that_hangs_is_ended,
+        ),
+        (
+            "a_worker_that_only_talks_or_never_ends_is_ended",
+            limits::a_worker_that_only_talks_or_never_ends_is_ended,
         ),
         (
             "crashes_panics_and_nonsense_are_told_apart",

@@ -29,13 +29,15 @@ pub enum Misdeed {
     Descriptors,
     Spin,
     Sleep,
+    Chatter,
+    Creep,
     Flood,
     Crash,
     Panic,
     Babble,
 }
 
-const NAMES: [(&str, Misdeed); 14] = [
+const NAMES: [(&str, Misdeed); 16] = [
     ("open_file", Misdeed::OpenFile),
     ("write_file", Misdeed::WriteFile),
     ("socket", Misdeed::Socket),
@@ -46,6 +48,8 @@ const NAMES: [(&str, Misdeed); 14] = [
     ("descriptors", Misdeed::Descriptors),
     ("spin", Misdeed::Spin),
     ("sleep", Misdeed::Sleep),
+    ("chatter", Misdeed::Chatter),
+    ("creep", Misdeed::Creep),
     ("flood", Misdeed::Flood),
     ("crash", Misdeed::Crash),
     ("panic", Misdeed::Panic),
@@ -117,6 +121,21 @@ impl Misdeed {
             Self::Sleep => loop {
                 std::thread::sleep(Duration::from_secs(1));
             },
+            Self::Chatter => loop {
+                say(WorkerMessage::Progress(2));
+                say(WorkerMessage::Progress(1));
+                say(WorkerMessage::Confined {
+                    missing: Vec::new(),
+                });
+                std::thread::sleep(Duration::from_millis(100));
+            },
+            Self::Creep => {
+                for ms in 0.. {
+                    say(WorkerMessage::Progress(ms));
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                Ok(())
+            }
             Self::Flood => {
                 let chunk = vec![7; 1 << 20];
                 loop {

@@ -21,6 +21,7 @@ pub const LIMITS: Limits = Limits {
     cpu_seconds: 120,
     output_bytes: 1 << 30,
     silence_seconds: 60,
+    wall_seconds: 600,
 };
 
 pub struct WorkerStage {

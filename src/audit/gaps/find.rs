@@ -35,7 +35,17 @@ impl CameraKey {
 impl LogHistory {
     /// Every gap that the log alone shows, the gravest kind first, including those that an operator has explained.
     pub fn gaps(&self, rules: &GapRules) -> Vec<Gap> {
+        let mut gaps = self.gaps_named("", rules);
+        self.unseen(rules, &mut gaps);
+        gaps.sort_by(|a, b| (a.code, &a.gap).cmp(&(b.code, &b.gap)));
+        gaps
+    }
+
+    /// At least those gaps whose names begin so, except of cameras that stay away. Looks at nothing that can have no such gap:
+    /// a log may hold many explanations.
+    pub(super) fn gaps_named(&self, begin: &str, rules: &GapRules) -> Vec<Gap> {
         let mut gaps = Vec::new();
+        let meant = |name: &str| begin.starts_with(name) || name.starts_with(begin);
         for (whose, camera) in &self.cameras {
             let finder = Finder {
                 history: self,
@@ -43,19 +53,26 @@ impl LogHistory {
                 whose,
                 camera,
             };
-            finder.files(&mut gaps);
-            finder.stays(&mut gaps);
-            finder.numbers(&mut gaps);
+            let of_camera = |kind: &str| meant(&format!("{kind}:{}:", whose.name()));
+            if of_camera("never-taken") || of_camera("not-taken") {
+                finder.files(&mut gaps);
+            }
+            if (camera.stays.last()).is_some_and(|last| meant(&format!("session:{last}"))) {
+                finder.stays(&mut gaps);
+            }
+            if of_camera("number") {
+                finder.numbers(&mut gaps);
+            }
         }
-        self.waiting(rules, &mut gaps);
-        self.unseen(rules, &mut gaps);
-        gaps.sort_by(|a, b| (a.code, &a.gap).cmp(&(b.code, &b.gap)));
+        if meant("waiting:") {
+            self.waiting(rules, &mut gaps);
+        }
         gaps
     }
 
     fn waiting(&self, rules: &GapRules, gaps: &mut Vec<Gap>) {
         for (id, item) in &self.items {
-            let late = item.sealed + rules.patience < rules.now;
+            let late = rules.now.duration_since(item.sealed) > rules.patience;
             if item.stored.is_some() || item.damaged || !late {
                 continue;
             }
@@ -90,7 +107,7 @@ impl LogHistory {
             let Some(since) = seen.or(self.began) else {
                 continue;
             };
-            if since + rules.unseen >= rules.now {
+            if rules.now.duration_since(since) <= rules.unseen {
                 continue;
             }
             let what = match seen {
@@ -128,7 +145,7 @@ impl Finder<'_> {
 
     /// The camera is still docked, and not yet longer than the patience allows.
     fn at_work(&self, stay: &LoggedStay) -> bool {
-        stay.ended.is_none() && stay.docked + self.rules.patience >= self.rules.now
+        stay.ended.is_none() && self.rules.now.duration_since(stay.docked) <= self.rules.patience
     }
 
     fn gap(&self, gap: String, code: GapKind, session: SessionId, what: String) -> Gap {
@@ -263,7 +280,13 @@ impl Finder<'_> {
             last.map(move |seen| (path, seen.modified.unwrap_or(seen.first), seen.session))
         });
         for missing in numbering::missing(files) {
-            let gap = format!("number:{camera}:{}:{}", missing.series, missing.numbers());
+            // A counter that begins anew comes to the same numbers again; the day tells the runs apart.
+            let gap = format!(
+                "number:{camera}:{}:{}:{}",
+                missing.series,
+                missing.numbers(),
+                day(missing.since)
+            );
             let what = format!(
                 "camera {camera} numbers its recordings, and {} is missing between {} and {}",
                 missing.names(),

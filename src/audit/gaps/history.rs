@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Accepted, Gap, GapKind, GapRules};
 use crate::audit::{ClockStep, ClockSteps, FirstEntries};
@@ -10,6 +10,9 @@ use crate::model::{
     CameraId, Entry, Event, EvidenceId, InventoryFile, ItemFailed, ItemStored, Officer, Part,
     PreviewOutcome, Retention, SessionId, SourcePath,
 };
+
+/// A file was still being written when it was listed if it was changed this short a time before or after. Clocks differ.
+const BEING_WRITTEN: SignedDuration = SignedDuration::from_mins(2);
 
 /// Which camera files belong to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,18 +33,32 @@ pub(super) enum FileFate {
     Superseded,
 }
 
-/// One state of one file, as an inventory listed it.
+/// One state of one file, as an inventory listed it, or as `item.failed` named it.
 #[derive(Debug)]
 pub(super) struct FileState {
     pub size: u64,
     pub modified: Option<Timestamp>,
     pub fate: FileFate,
     pub first: Timestamp,
+    /// When an inventory listed it last; `None` if none did.
+    pub listed: Option<Timestamp>,
     /// The last session whose inventory listed it.
     pub session: SessionId,
 }
 
 impl FileState {
+    /// Whether the file can have become this other state of it by a later session. A camera may also give the name to another
+    /// recording, and the first one is lost then.
+    fn may_become(&self, size: u64, modified: Option<Timestamp>) -> bool {
+        let grew = size >= self.size && modified >= self.modified;
+        let Some(listed) = self.listed else {
+            return grew;
+        };
+        grew && self.modified.is_some_and(|before| {
+            modified == Some(before) || listed.duration_since(before).abs() <= BEING_WRITTEN
+        })
+    }
+
     fn is(&self, size: u64, modified: Option<Timestamp>) -> bool {
         self.size == size && self.modified == modified
     }
@@ -117,23 +134,22 @@ pub struct LoggedObject {
 #[derive(Debug)]
 struct Acceptance {
     decision: Accepted,
-    /// With a `*`: the gaps that there were.
-    names: Option<HashSet<String>>,
+    /// The gaps that there were, of those that it names.
+    names: HashSet<String>,
 }
 
 impl Acceptance {
     fn covers(&self, gap: &Gap) -> bool {
-        let Some(names) = &self.names else {
+        if gap.code != GapKind::GapCamera {
+            return self.names.contains(&gap.gap);
+        }
+        // Which cameras are missed does not stand in the log, but since when this one was. A whole name says that itself.
+        let Some(begin) = self.decision.gap.strip_suffix('*') else {
             return self.decision.gap == gap.gap;
         };
-        if gap.code != GapKind::GapCamera {
-            return names.contains(&gap.gap);
-        }
-        // Which cameras are missed does not stand in the log, but since when this one was.
-        let begin = self.decision.gap.trim_end_matches('*');
         let was = gap
             .since
-            .is_some_and(|since| since + GapRules::usual_unseen() < self.decision.at);
+            .is_some_and(|since| self.decision.at.duration_since(since) > GapRules::usual_unseen());
         was && gap.gap.starts_with(begin)
     }
 }
@@ -256,7 +272,7 @@ impl LogHistory {
                         reason: action.reason.clone(),
                         at,
                     };
-                    let names = gap.strip_suffix('*').map(|begin| self.names(begin, at));
+                    let names = self.names(gap, at);
                     self.accepted.push(Acceptance { decision, names });
                 }
             }
@@ -284,12 +300,23 @@ impl LogHistory {
         found.map(|acceptance| &acceptance.decision)
     }
 
-    /// The gaps that there were at a time, by the beginning of their names.
-    fn names(&self, begin: &str, at: Timestamp) -> HashSet<String> {
-        let gaps = self.gaps(&GapRules::usual(at)).into_iter();
-        gaps.map(|gap| gap.gap)
-            .filter(|name| name.starts_with(begin))
-            .collect()
+    /// The gaps that there were at a time, of those that an acceptance names.
+    fn names(&self, accepted: &str, at: Timestamp) -> HashSet<String> {
+        let mut rules = GapRules::usual(at);
+        let begin = accepted.strip_suffix('*');
+        if begin.is_none() && accepted.starts_with("waiting:") {
+            // Somebody may have lost patience sooner; what is said of one sealed item holds for as long as it waits.
+            rules.patience = SignedDuration::ZERO;
+        }
+        let gaps = self
+            .gaps_named(begin.unwrap_or(accepted), &rules)
+            .into_iter();
+        gaps.filter(|gap| match begin {
+            Some(begin) => gap.gap.starts_with(begin),
+            None => gap.gap == accepted || gap.name_without_day() == Some(accepted),
+        })
+        .map(|gap| gap.gap)
+        .collect()
     }
 
     /// Every item that the log calls stored: its object, and its previews as they were logged.
@@ -367,6 +394,7 @@ impl LogHistory {
                         modified: None,
                         fate,
                         first: at,
+                        listed: None,
                         session,
                     }),
                 }
@@ -390,12 +418,16 @@ impl CameraFiles {
         let states = self.files.entry(file.path.clone()).or_default();
         let known = states.iter_mut().find(|s| s.is(file.size, file.modified));
         match known {
-            Some(seen) => seen.session = session,
+            Some(seen) => {
+                seen.session = session;
+                seen.listed = Some(at);
+            }
             None => states.push(FileState {
                 size: file.size,
                 modified: file.modified,
                 fate: FileFate::Pending,
                 first: at,
+                listed: Some(at),
                 session,
             }),
         }
@@ -413,8 +445,8 @@ impl CameraFiles {
         let states = self.files.entry(path.clone()).or_default();
         for seen in states.iter_mut().filter(|s| s.open()) {
             // The file changed or grew while it was docked, or kept growing until it was docked again.
-            let grew = size >= seen.size && modified >= seen.modified;
-            if !seen.is(size, modified) && (seen.session == session || grew) {
+            let same = seen.session == session || seen.may_become(size, modified);
+            if !seen.is(size, modified) && same {
                 seen.fate = FileFate::Superseded;
             }
         }
@@ -428,6 +460,7 @@ impl CameraFiles {
                 modified,
                 fate,
                 first: at,
+                listed: None,
                 session,
             }),
         }

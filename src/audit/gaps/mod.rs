@@ -152,6 +152,14 @@ pub struct Gap {
     pub what: String,
 }
 
+impl Gap {
+    /// The name of a number gap without its day, as logs of older stations have it.
+    fn name_without_day(&self) -> Option<&str> {
+        let (name, _) = self.gap.rsplit_once(':')?;
+        (self.code == GapKind::GapNumber).then_some(name)
+    }
+}
+
 /// What counts as a gap.
 #[derive(Debug, Clone)]
 pub struct GapRules {

@@ -364,7 +364,9 @@ fn left(
 ) -> Vec<Missing> {
     let (first, last) = (before.at.min(after.at), before.at.max(after.at));
     let fills = |file: &NumberedFile<'_>| {
-        let around = file.at + NEIGHBOUR_WINDOW >= first && file.at - NEIGHBOUR_WINDOW <= last;
+        // A camera may name any time there is, so no time is moved: it could fall outside the years that there are.
+        let around = first.duration_since(file.at) <= NEIGHBOUR_WINDOW
+            && file.at.duration_since(last) <= NEIGHBOUR_WINDOW;
         file.name.folder == before.name.folder || (file.name.prefix == before.name.prefix && around)
     };
     let (from, to) = (before.name.number + 1, after.name.number - 1);

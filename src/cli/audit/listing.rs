@@ -14,13 +14,24 @@ pub struct Listing {
     pub bucket: Bucket,
     /// Sizes by key.
     objects: BTreeMap<String, u64>,
+    /// The version on top by key; `None` if the store or the credentials do not allow that question.
+    latest: Option<BTreeMap<String, Option<String>>>,
 }
 
 impl Listing {
     pub fn take(bucket: Bucket) -> anyhow::Result<Self> {
         let listed = bucket.evidence()?;
         let objects = listed.into_iter().map(|o| (o.key, o.size)).collect();
-        Ok(Self { bucket, objects })
+        let versions = bucket.versions(&bucket.layout().evidence_folder())?;
+        let latest = versions.map(|versions| {
+            let latest = versions.into_iter().filter(|listed| listed.latest);
+            latest.map(|l| (l.key, l.version_id)).collect()
+        });
+        Ok(Self {
+            bucket,
+            objects,
+            latest,
+        })
     }
 
     /// Also counts the items that were stored so recently that their receipts may still be on their way.
@@ -71,17 +82,24 @@ impl Listing {
         gaps: &mut Vec<Gap>,
     ) -> anyhow::Result<()> {
         let key = &stored.key;
-        if self.objects.get(key) == Some(&stored.size) {
+        // Something of the same size may lie over it, so the version on top must be the one that was logged.
+        let on_top = stored.version.is_none()
+            || (self.latest.as_ref()).is_some_and(|l| l.get(key) == Some(&stored.version));
+        if on_top && self.objects.get(key) == Some(&stored.size) {
             return self.lock(id, stored, name, gaps);
         }
         // It was stored after the listing was taken, or something lies over it: the recorded version tells.
-        let recorded = self.bucket.head(key, stored.version.as_deref())?;
+        let latest = self.bucket.head(key, None)?;
+        let on_top = stored.version.is_none()
+            || (latest.as_ref()).is_some_and(|latest| latest.version_id == stored.version);
+        let recorded = if on_top {
+            latest
+        } else {
+            self.bucket.head(key, stored.version.as_deref())?
+        };
         let same = recorded
             .as_ref()
             .is_some_and(|head| head.size == stored.size);
-        let latest = self.bucket.head(key, None)?;
-        let on_top = stored.version.is_none()
-            || latest.is_some_and(|latest| latest.version_id == stored.version);
         let (code, word, what) = match recorded {
             Some(_) if same && on_top => return self.lock(id, stored, name, gaps),
             Some(_) if same => (

@@ -60,7 +60,7 @@ pub(super) const CODES: &[Code] = &[
     code(
         "preview_limit",
         Operations,
-        "A preview needs more memory or processor time than it may have.",
+        "A preview needs more memory or time than it may have.",
         "The original is safe. Raise `memory_mib` or `cpu_minutes` in [preview] if such footage is common.",
     ),
     code(

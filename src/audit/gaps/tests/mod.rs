@@ -27,7 +27,8 @@ impl LogScript {
     }
 
     fn says(&mut self, session: &str, event: &str, data: &Value) {
-        self.now += SignedDuration::from_mins(1);
+        let minute = SignedDuration::from_mins(1);
+        self.now = self.now.checked_add(minute).unwrap_or(Timestamp::MAX);
         let entry = json!({"v": 1, "time": self.now, "station": "leeds-1", "session": session, "event": event, "data": data});
         let entry: Entry = serde_json::from_value(entry).unwrap();
         self.history.enter(&entry);
@@ -178,6 +179,56 @@ fn a_file_that_grew_is_not_missing_but_another_one_of_that_name_is() {
     assert_eq!(story.kinds(), []);
 }
 
+/// A camera that lists one file of 100 bytes, leaves, and comes back with a larger one of that name. Times of entries begin at
+/// 08:00.
+fn a_name_that_comes_back_larger(was: Option<&str>, is: Option<&str>) -> Vec<GapKind> {
+    let mut story = LogScript::new();
+    let named = |size: u64, modified: Option<&str>| {
+        let mut data = json!({"path": "A.MP4", "size": size});
+        if let Some(modified) = modified {
+            data["modified"] = json!(modified);
+        }
+        data
+    };
+    for (session, size, modified) in [(S1, 100, was), (S2, 2_000_000_000, is)] {
+        story.docked(session, Some("acme/X1"));
+        let data = json!({"page": 1, "last": true, "total_files": 1, "total_bytes": size,
+            "files": [named(size, modified)]});
+        story.says(session, "inventory.taken", &data);
+        if session == S2 {
+            let mut held = named(size, modified);
+            held["evidence"] = json!(E1);
+            story.says(session, "item.held", &held);
+        }
+        story.undocked(session, u64::from(session == S1));
+    }
+    story.kinds()
+}
+
+#[test]
+fn a_recording_that_was_lost_is_missing_although_its_name_is_used_again() {
+    let lost = [GapKind::GapNeverTaken];
+    let next_day = Some("2026-03-02T10:00:00Z");
+    let came_back = |was| a_name_that_comes_back_larger(was, next_day);
+    assert_eq!(came_back(Some("2026-02-28T10:00:00Z")), lost);
+    assert_eq!(came_back(Some("2026-03-01T07:55:00Z")), lost);
+    // Nobody knows when it was written.
+    assert_eq!(came_back(None), lost);
+    assert_eq!(a_name_that_comes_back_larger(None, None), lost);
+}
+
+#[test]
+fn a_file_that_was_being_written_when_the_camera_left_is_not_missing() {
+    let at = Some("2026-03-01T08:01:30Z");
+    assert_eq!(
+        a_name_that_comes_back_larger(at, Some("2026-03-01T08:20:00Z")),
+        []
+    );
+    // Some cameras give the time when a recording began.
+    let began = Some("2026-03-01T07:30:00Z");
+    assert_eq!(a_name_that_comes_back_larger(began, began), []);
+}
+
 #[test]
 fn what_could_not_be_taken_stays_named_with_its_reason() {
     let mut story = LogScript::new();
@@ -272,6 +323,41 @@ fn a_camera_that_stays_away_is_missed_and_one_that_never_came_too() {
 }
 
 #[test]
+fn entries_of_the_last_and_the_first_time_there_is_are_judged_as_any_other() {
+    for (extreme, found) in [
+        ("9999-12-30T21:59:59Z", &[][..]),
+        (
+            "-009999-01-02T01:59:59Z",
+            &[
+                GapKind::GapNeverTaken,
+                GapKind::GapWaiting,
+                GapKind::GapSession,
+                GapKind::GapCamera,
+            ][..],
+        ),
+    ] {
+        let mut story = LogScript::new();
+        let usual = story.now;
+        story.now = extreme.parse().unwrap();
+        story.docked(S1, Some("acme/X1"));
+        story.lists(S1, &[("A.MP4", 5, 1), ("B.MP4", 5, 2)]);
+        story.seals(S1, E1, ("A.MP4", 5, 1));
+        story.now = usual;
+        story.accepts("camera:*");
+        let mut rules = story.rules(SignedDuration::from_mins(1));
+        let camera = CameraId::new("acme", "X1").unwrap();
+        rules.roster.push((camera, Officer("4711".into())));
+        let gaps = story.history.gaps(&rules);
+        let kinds: Vec<_> = gaps.iter().map(|gap| gap.code).collect();
+        assert_eq!(kinds, found, "{extreme}");
+        for gap in &gaps {
+            let explained = story.history.accepted(gap).is_some();
+            assert_eq!(explained, gap.code == GapKind::GapCamera, "{gap:?}");
+        }
+    }
+}
+
+#[test]
 fn an_accepted_gap_is_known_by_its_name() {
     let mut story = LogScript::new();
     story.docked(S1, Some("acme/X1"));
@@ -306,13 +392,91 @@ fn an_explanation_of_all_gaps_with_a_beginning_covers_those_that_there_were() {
     ];
     story.lists(S1, &files);
     story.accepts("number:acme/X1:*");
-    assert!(number(&story, "number:acme/X1:D/A#:0003"));
+    assert!(number(&story, "number:acme/X1:D/A#:0003:2026-02-28"));
     // What is lost later was explained by nobody.
     story.lists(S1, &[("D/A0005.MP4", 5, 5), ("D/A0007.MP4", 5, 7)]);
-    assert!(number(&story, "number:acme/X1:D/A#:0003"));
-    assert!(!number(&story, "number:acme/X1:D/A#:0006"));
+    assert!(number(&story, "number:acme/X1:D/A#:0003:2026-02-28"));
+    assert!(!number(&story, "number:acme/X1:D/A#:0006:2026-02-28"));
     story.accepts("number:acme/X1:*");
-    assert!(number(&story, "number:acme/X1:D/A#:0006"));
+    assert!(number(&story, "number:acme/X1:D/A#:0006:2026-02-28"));
+}
+
+/// Recordings of one day that are all held, so that only their numbers count.
+fn holds(story: &mut LogScript, day: &str, numbers: &[u8]) {
+    let files: Vec<_> = numbers
+        .iter()
+        .map(|n| {
+            json!({"path": format!("D/A{n:04}.MP4"), "size": 5,
+                "modified": format!("{day}T{n:02}:00:00Z"), "evidence": E1})
+        })
+        .collect();
+    let data = json!({"page": 1, "last": true, "total_files": files.len(), "total_bytes": 0, "files": files});
+    story.says(S1, "inventory.taken", &data);
+    for file in &files {
+        story.says(S1, "item.held", file);
+    }
+}
+
+/// The gaps without an explanation.
+fn unexplained(story: &LogScript) -> Vec<String> {
+    let gaps = story.gaps().into_iter();
+    gaps.filter(|gap| story.history.accepted(gap).is_none())
+        .map(|gap| gap.gap)
+        .collect()
+}
+
+#[test]
+fn an_explanation_given_before_the_loss_explains_nothing() {
+    let mut story = LogScript::new();
+    story.docked(S1, Some("acme/X1"));
+    holds(&mut story, "2026-02-20", &[1, 2, 3]);
+    let gap = "number:acme/X1:D/A#:0004:2026-02-21";
+    let other = "never-taken:acme/X1:B.MP4:5:2026-02-28T01:00:00Z";
+    for name in [gap, "number:acme/X1:D/A#:0004", other] {
+        story.accepts(name);
+    }
+    story.accepts(&format!("session:{S1}"));
+    holds(&mut story, "2026-02-21", &[5, 6]);
+    story.lists(S1, &[("B.MP4", 5, 1)]);
+    story.undocked(S1, 1);
+    let session = format!("session:{S1}");
+    assert_eq!(unexplained(&story), [other, &session, gap]);
+    for name in [gap, other, &session] {
+        story.accepts(name);
+    }
+    assert_eq!(unexplained(&story), [""; 0]);
+}
+
+#[test]
+fn the_same_number_missing_anew_is_another_gap() {
+    for name in [
+        "number:acme/X1:D/A#:0003:2026-02-20",
+        // As older stations named it.
+        "number:acme/X1:D/A#:0003",
+    ] {
+        let mut story = LogScript::new();
+        story.docked(S1, Some("acme/X1"));
+        holds(&mut story, "2026-02-20", &[1, 2, 4]);
+        story.accepts(name);
+        assert_eq!(unexplained(&story), [""; 0]);
+        // The counter begins anew.
+        holds(&mut story, "2026-02-24", &[1, 2, 4]);
+        assert_eq!(unexplained(&story), ["number:acme/X1:D/A#:0003:2026-02-24"]);
+    }
+}
+
+#[test]
+fn what_waits_can_be_explained_before_the_usual_patience_ends() {
+    let mut story = LogScript::new();
+    story.docked(S1, Some("acme/X1"));
+    story.seals(S1, E1, ("A.MP4", 5, 1));
+    story.undocked(S1, 0);
+    story.accepts(&format!("waiting:{E1}"));
+    let late = story
+        .history
+        .gaps(&story.rules(SignedDuration::from_hours(25)));
+    assert_eq!(late.len(), 1);
+    assert!(story.history.accepted(&late[0]).is_some());
 }
 
 #[test]

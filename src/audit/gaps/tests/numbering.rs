@@ -29,7 +29,8 @@ fn missing(names: &[&str]) -> Vec<String> {
     gaps.into_iter()
         .map(|gap| {
             assert_eq!(gap.code, GapKind::GapNumber, "{gap:?}");
-            gap.gap.strip_prefix("number:acme/X1:").unwrap().to_owned()
+            let name = gap.gap.strip_prefix("number:acme/X1:").unwrap();
+            name.strip_suffix(":2026-02-28").unwrap().to_owned()
         })
         .collect()
 }
@@ -196,6 +197,33 @@ fn names_that_do_not_count_make_no_gaps() {
 fn an_absurdly_wide_gap_costs_nothing() {
     let names = ["D/A1.MP4", "D/A2.MP4", "D/A3.MP4", "D/A999999999999.MP4"];
     assert_eq!(missing(&names), ["D/A#:4-999999999998"]);
+}
+
+#[test]
+fn the_last_and_the_first_time_there_is_count_as_any_other() {
+    for extreme in ["9999-12-30T21:59:59Z", "-009999-01-02T01:59:59Z"] {
+        let mut story = LogScript::new();
+        story.docked(S1, Some("acme/X1"));
+        let mut files: Vec<_> = [
+            ("D/A0001.MP4", 5, 1),
+            ("D/A0002.MP4", 5, 2),
+            ("D/A0003.MP4", 5, 3),
+            ("D/A0005.MP4", 5, 5),
+            ("E/A0004.MP4", 5, 4),
+        ]
+        .iter()
+        .map(file)
+        .collect();
+        files[4]["modified"] = json!(extreme);
+        let data =
+            json!({"page": 1, "last": true, "total_files": 5, "total_bytes": 0, "files": files});
+        story.says(S1, "inventory.taken", &data);
+        let gaps = story.gaps();
+        let numbers = gaps.iter().filter(|gap| gap.code == GapKind::GapNumber);
+        let names: Vec<_> = numbers.map(|gap| gap.gap.as_str()).collect();
+        // So far from its neighbours, the file of the other folder fills nothing.
+        assert_eq!(names, ["number:acme/X1:D/A#:0004:2026-02-28"]);
+    }
 }
 
 #[test]
