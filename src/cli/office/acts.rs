@@ -5,7 +5,7 @@ use std::io::Write as _;
 use crate::audit::{DirSource, verify_log};
 use crate::cli::Outcome;
 use crate::cli::bucket::Bucket;
-use crate::cli::verify::{Anchors, ReportedFinding, compare_copies};
+use crate::cli::verify::{Anchors, LoggedLocks, ReportedFinding, compare_copies};
 use crate::config::OfficeConfig;
 use crate::model::{CosignedState, Decider, Entry, Event, SaltedText, Sha256Digest};
 use crate::office::{self, TEXTS};
@@ -29,7 +29,7 @@ pub fn run(config: &OfficeConfig, json: bool) -> anyhow::Result<Outcome> {
     let asked = (|| {
         let (text, found) = compare_copies(&source, &bucket, &key)?;
         findings.extend(found);
-        anchors.locked(&bucket, &key)?;
+        anchors.locked(&bucket, &key, &LoggedLocks::default())?;
         anyhow::Ok(text)
     })();
     anchors.compare(&source, &report, &key)?;
