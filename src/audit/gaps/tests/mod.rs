@@ -11,6 +11,7 @@ use crate::model::{CameraId, Entry, Officer};
 const S1: &str = "0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9b01";
 const S2: &str = "0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9b02";
 const E1: &str = "0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9be1";
+const E2: &str = "0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9be2";
 
 /// A log that is written as one reads it; time passes by a minute an entry.
 struct LogScript {
@@ -174,7 +175,7 @@ fn a_file_that_grew_is_not_missing_but_another_one_of_that_name_is() {
     story.undocked(S2, 0);
     assert_eq!(story.kinds(), [GapKind::GapNeverTaken]);
     story.docked(S1, Some("acme/X1"));
-    story.seals(S1, E1, ("A.MP4", 9, 9));
+    story.seals(S1, E2, ("A.MP4", 9, 9));
     story.undocked(S1, 0);
     assert_eq!(story.kinds(), []);
 }
