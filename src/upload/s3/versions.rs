@@ -119,7 +119,7 @@ mod tests {
         config.path_style = true;
         let store = S3Store::new(&config).unwrap();
         let listing = store.list_versions("evidence/", 5000);
-        let ended = tokio::time::timeout(Duration::from_secs(60), listing).await;
+        let ended = tokio::time::timeout(Duration::from_mins(1), listing).await;
         (
             ended.expect("the listing ends"),
             asked.load(Ordering::Relaxed),
