@@ -202,7 +202,7 @@ mod tests {
             let bad = path(count - 2);
             let failing = bad.clone();
             hook::set(Some(Box::new(move |name, at| {
-                if name == "ask written" && at == Some(&failing) {
+                if matches!(name, "sync appended" | "ask written") && at == Some(&failing) {
                     Act::Fail(Errno::IO)
                 } else {
                     Act::Pass
