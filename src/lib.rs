@@ -22,3 +22,4 @@ pub mod station;
 pub mod sys;
 pub mod upload;
 pub mod web;
+pub mod witnessing;

@@ -31,6 +31,8 @@ pub const SPOOL_RESERVE: &str = "camdock_spool_reserve_bytes";
 pub const SPOOL_FULL_IN: &str = "camdock_spool_full_in_seconds";
 pub const LOG_ENTRIES: &str = "camdock_log_entries";
 pub const LOG_PUBLISHED: &str = "camdock_log_published_entries";
+pub const WITNESSED_ENTRIES: &str = "camdock_witnessed_entries";
+pub const WITNESS_BEHIND: &str = "camdock_witness_behind_seconds";
 pub const CLOCK_SYNCHRONISED: &str = "camdock_clock_synchronised";
 pub const CLOCK_ERROR: &str = "camdock_clock_error_seconds";
 pub const VERIFIED_OK: &str = "camdock_verification_ok";
@@ -79,7 +81,7 @@ pub const ALL: &[Metric] = &[
     metric(BYTES, Counter, Bytes, "Plaintext bytes by outcome, as for files."),
     metric(SESSIONS, Counter, Count, "Dock sessions by end: complete, interrupted, refused."),
     metric(ERRORS, Counter, Count, "Errors by problem code, as `camdock explain` explains them."),
-    metric(SECURED_SECONDS, Histogram, Seconds, "From docking to safe to remove."),
+    metric(SECURED_SECONDS, Histogram, Seconds, "From docking until everything on the camera is secured here."),
     metric(STORED_SECONDS, Histogram, Seconds, "From docking until everything of the session is in the store."),
     metric(COMMIT_SECONDS, Histogram, Seconds, "One group commit: spool sync, journal, log."),
     metric(BAYS, Gauge, Count, "Bays by the state that they show."),
@@ -97,6 +99,8 @@ pub const ALL: &[Metric] = &[
     metric(SPOOL_FULL_IN, Gauge, Seconds, "Time until the spool is full at the rate of the last hour; +Inf while it does not fill."),
     metric(LOG_ENTRIES, Gauge, Count, "Entries in the custody log."),
     metric(LOG_PUBLISHED, Gauge, Count, "Entries of the custody log that the bucket is known to hold."),
+    metric(WITNESSED_ENTRIES, Gauge, Count, "Entries of the custody log that the witnesses' quorum has cosigned; absent without witnesses."),
+    metric(WITNESS_BEHIND, Gauge, Seconds, "For how long at least entries have waited for the witnesses' quorum; 0 when none do, absent without witnesses."),
     metric(PREVIEWS, Counter, Count, "Previews by part (storyboard, preview) and outcome: stored, failed, skipped."),
     metric(CLOCK_SYNCHRONISED, Gauge, Count, "1 when the kernel calls the station's clock synchronised."),
     metric(CLOCK_ERROR, Gauge, Seconds, "The kernel's estimate of the clock's error; +Inf when it gives none."),
@@ -206,6 +210,12 @@ pub fn log_size(entries: u64) {
     gauge!(LOG_ENTRIES).set(entries as f64);
 }
 
+/// `behind` in seconds.
+pub fn witnessed(entries: u64, behind: f64) {
+    gauge!(WITNESSED_ENTRIES).set(entries as f64);
+    gauge!(WITNESS_BEHIND).set(behind);
+}
+
 pub fn log_published(entries: u64) {
     gauge!(LOG_PUBLISHED).set(entries as f64);
 }
@@ -313,6 +323,7 @@ mod tests {
         session("complete");
         log_size(1);
         log_published(1);
+        witnessed(1, 1.0);
         spool(Some(1), 1, f64::INFINITY);
         clock(true);
         clock_error(None);

@@ -89,6 +89,24 @@ const CASES: &[Case] = &[
         "11m",
     ),
     case(
+        "CamDockWitnessesBehind",
+        &[("camdock_witness_behind_seconds", "", "0x10 0+60x60")],
+        "1m",
+        "40m",
+        "42m",
+    ),
+    case(
+        "CamDockWitnessContradicts",
+        &[(
+            "camdock_errors_total",
+            "label=\"witness_contradicts\"",
+            "0x10 1x10",
+        )],
+        "1m",
+        "10m",
+        "11m",
+    ),
+    case(
         "CamDockClockUnsynchronised",
         &[("camdock_clock_synchronised", "", "1x10 0x60")],
         "1m",
@@ -264,6 +282,7 @@ fn a_verified_station_that_answers_raises_nothing() {
         ("camdock_verification_timestamp_seconds", "0+3600x300"),
         ("camdock_gaps_timestamp_seconds", "0+3600x300"),
         ("camdock_alarms", "0x300"),
+        ("camdock_witness_behind_seconds", "0x300"),
         ("camdock_spool_free_bytes", "100x300"),
         ("camdock_spool_reserve_bytes", "10x300"),
     ];

@@ -23,6 +23,12 @@ pub enum AuditError {
     ForeignKey { expected: String, found: String },
     #[error("the signature by {name} of the custody log's checkpoint is wrong")]
     BadSignature { name: String },
+    #[error("line {line} of the witness policy {what}")]
+    Policy {
+        line: usize,
+        what: String,
+        fix: &'static str,
+    },
     #[error("cannot write the custody log")]
     Durable(#[from] DurableError),
     #[error("cannot read {key} of the custody log")]
@@ -67,6 +73,7 @@ impl Explain for AuditError {
             Self::TooLarge { .. } | Self::Encode(_) => "log_entry",
             Self::Key(_) | Self::ForeignKey { .. } => "log_key",
             Self::Note(_) | Self::BadSignature { .. } => "log_signature",
+            Self::Policy { .. } => "witness_policy",
             Self::Durable(inner) => inner.label(),
             Self::Append(inner) => inner.label(),
             Self::Read { .. } | Self::Missing { .. } => "log_unreadable",
@@ -93,6 +100,7 @@ impl Explain for AuditError {
                 "Run `camdock verify` and `camdock verify --bucket`, and call the evidence manager. If the bucket's copy is whole, stop the service and move the log folder aside, deleting nothing: the next start fetches it from the bucket."
                     .into()
             }
+            Self::Policy { fix, .. } => (*fix).into(),
             Self::Durable(inner) => inner.next_step(),
             Self::Append(inner) => inner.next_step(),
             Self::Read { .. } => "Check the disk and the rights of the log folder, then try again.".into(),

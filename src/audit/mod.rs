@@ -18,6 +18,7 @@ mod log;
 #[cfg(test)]
 mod memory;
 mod note;
+mod policy;
 mod proof;
 mod receipt;
 mod recovery;
@@ -43,6 +44,7 @@ pub use keys::{LogKey, VerifierKey};
 pub use log::Log;
 #[cfg(test)]
 pub use memory::MemoryLog;
+pub use policy::{PolicyWitness, WitnessPolicy};
 pub use receipt::{claimed_indices, claimed_size, entries_from, entry_at, verify_receipt};
 pub use report::{LogFinding, LogReport};
 pub use source::{DirSource, LogSource};
@@ -50,7 +52,7 @@ pub use verify::{Standing, compare, verify_log};
 #[cfg(test)]
 pub(crate) use wipe::proof_desk;
 pub use wipe::{WipeTrust, prove};
-pub use witness::{AddCheckpoint, LogGrowth, WitnessKey, growth, has_grown};
+pub use witness::{AddCheckpoint, LogGrowth, WitnessKey, consistency_proof, growth, has_grown};
 pub use writer::{Committed, LogHandle};
 
 /// Whether `key` is a tile or an entry bundle that never changes any more.

@@ -89,6 +89,25 @@ impl WitnessKey {
         let time = i64::try_from(time).map_err(|_| wrong())?;
         Timestamp::from_second(time).map(Some).map_err(|_| wrong())
     }
+
+    /// The signed note with this witness's cosignature out of an answer's signature lines, and when it was made. `None`: no
+    /// line is by this key. What others signed is left out.
+    pub fn take_cosignature(
+        &self,
+        signed: &str,
+        answer: &str,
+    ) -> Result<Option<(String, Timestamp)>, AuditError> {
+        let all = format!("{signed}{answer}");
+        let id = self.id();
+        let mut lines = note::parse(&all)?.signatures.into_iter();
+        let Some(ours) = lines.find(|s| s.name == self.name && s.key_id == id) else {
+            return Ok(None);
+        };
+        // Checked with the note as it was sent: the answer may hold another text.
+        let cosigned = signed.to_owned() + &note::line(&self.name, id, &ours.bytes);
+        let at = self.cosigned(&cosigned)?;
+        Ok(at.map(|at| (cosigned, at)))
+    }
 }
 
 impl fmt::Display for WitnessKey {
@@ -153,6 +172,15 @@ pub fn has_grown(old: Option<&Checkpoint>, new: &Checkpoint, proof: &[Hash]) -> 
     let empty = empty_root();
     let old = old.map_or((0, &empty), |old| (old.size, &old.root.0));
     consistency_holds(old, (new.size, &new.root.0), proof)
+}
+
+/// Shows that the log of `new` goes on from its own first `old` entries.
+pub fn consistency_proof(
+    source: &dyn LogSource,
+    old: u64,
+    new: &Checkpoint,
+) -> Result<Vec<Hash>, AuditError> {
+    TileTree::new(source, new.size).consistency(old)
 }
 
 /// How a log stands to an older signed checkpoint of it.
@@ -240,6 +268,48 @@ mod tests {
         // A log's key and a witness's key are told apart by their type.
         let log_key = key.verifier("office.example").unwrap().to_string();
         assert!(log_key.parse::<WitnessKey>().is_err());
+    }
+
+    #[test]
+    fn a_cosignature_is_taken_out_of_an_answer_only_when_it_is_for_the_note_that_was_sent() {
+        let checkpoint = |size| Checkpoint {
+            origin: ORIGIN.into(),
+            size,
+            root: Sha256Digest::of(b"root"),
+        };
+        let log = LogKey::generate().unwrap().0;
+        let (sent, other) = (
+            log.sign(&checkpoint(7)).unwrap(),
+            log.sign(&checkpoint(8)).unwrap(),
+        );
+        let key = LogKey::generate().unwrap().0;
+        let witness = key.witness("w").unwrap();
+        let stranger = LogKey::generate().unwrap().0;
+        let time = Timestamp::from_second(1_800_000_000).unwrap();
+        let line = |key: &LogKey, note: &str| key.cosign("w", note, time).unwrap();
+        let (ours, theirs) = (line(&key, &sent), line(&stranger, &sent));
+        let expected = Some((format!("{sent}{ours}"), time));
+        for answer in [ours.clone(), format!("{theirs}{ours}")] {
+            assert_eq!(witness.take_cosignature(&sent, &answer).unwrap(), expected);
+        }
+        for answer in ["", &theirs] {
+            assert_eq!(witness.take_cosignature(&sent, answer).unwrap(), None);
+        }
+        // A longer text that it did sign is not the note that was sent.
+        let longer = format!("{sent}\nmore\n\n");
+        let smuggled = format!("\nmore\n\n{}", line(&key, &format!("{longer}{ours}")));
+        for answer in [
+            "\n",
+            "nonsense\n",
+            ours.trim_end(),
+            &line(&key, &other),
+            &smuggled,
+        ] {
+            assert!(
+                witness.take_cosignature(&sent, answer).is_err(),
+                "{answer:?}"
+            );
+        }
     }
 
     #[test]

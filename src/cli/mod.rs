@@ -216,6 +216,7 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
             .or_else(|| known::<crate::publish::PublishError>(error))
             .or_else(|| known::<crate::config::ConfigError>(error))
             .or_else(|| known::<crate::upload::UploadError>(error))
+            .or_else(|| known::<crate::witnessing::WitnessError>(error))
             .or_else(|| known::<crate::audit::AuditError>(error))
             .or_else(|| known::<crate::seal::SealError>(error))
             .or_else(|| known::<crate::journal::JournalError>(error))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::{Outcome, load_config};
-use crate::model::{BayStatus, BayView, StatusView};
+use crate::model::{BayStatus, BayView, StatusView, WitnessingView};
 
 /// Shows bays, uploads and problems of the running station.
 #[derive(clap::Args)]
@@ -83,6 +83,9 @@ fn text(view: &StatusView) -> String {
             total.bytes
         ));
     }
+    if let Some(witnessing) = &view.witnessing {
+        out.push_str(&witnessing_text(witnessing, view.log_entries));
+    }
     for upload in view.outbound.at_work.values() {
         let bar = bar(upload.bytes_done, upload.bytes_total);
         out.push_str(&format!("  uploading {bar} {}\n", upload.file));
@@ -97,7 +100,8 @@ fn text(view: &StatusView) -> String {
         .iter()
         .chain(&view.outbound.previews.problem)
         .chain(view.outbound.alarms.values())
-        .chain(view.wiping.values());
+        .chain(view.wiping.values())
+        .chain(view.witnessing.iter().flat_map(WitnessingView::problems));
     for problem in problems {
         out.push_str(&format!(
             "! {} ({}) since {}\n  next: {}\n",
@@ -109,6 +113,26 @@ fn text(view: &StatusView) -> String {
     }
     if view.needs_person() {
         out.push_str("`camdock explain CODE` explains the codes in brackets\n");
+    }
+    out
+}
+
+fn witnessing_text(view: &WitnessingView, entries: u64) -> String {
+    let behind = match view.behind_seconds {
+        0 => String::new(),
+        seconds => format!(", behind for {seconds} s"),
+    };
+    let mut out = format!(
+        "witnesses  {} of {entries} entries cosigned by the quorum{behind}\n",
+        view.quorum_entries
+    );
+    for witness in &view.witnesses {
+        let at = (witness.cosigned_at).map_or_else(|| "never".to_owned(), |at| at.to_string());
+        out.push_str(&format!(
+            "  {:<16} {} entries, {at}\n",
+            witness.name.escape_debug().to_string(),
+            witness.cosigned_entries
+        ));
     }
     out
 }
@@ -144,6 +168,9 @@ fn bay_text(bay: &BayView) -> String {
                 "[>] READING - LEAVE DOCKED {} {files_done}/{files_total} files{left}",
                 bar(*bytes_done, *bytes_total)
             )
+        }
+        BayStatus::WaitingForWitness { files, .. } => {
+            format!("[>] SECURED HERE - WAITING FOR WITNESS - LEAVE DOCKED - {files} files")
         }
         BayStatus::SafeToRemove {
             files,

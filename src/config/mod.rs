@@ -35,7 +35,7 @@ pub use settings::{
     AcceptUnknown, Bay, Config, DockFolder, DockSettings, IngestSettings, LANGUAGES, LogFormat,
     LogSettings, MetricsSettings, PaceSettings, PaceWindow, PreviewSettings, RecipientFile,
     RetentionMode, Role, SealSettings, SpoolSettings, StationSettings, StoreSettings, Tls, Token,
-    UploadSettings, WebSettings,
+    UploadSettings, WebSettings, WitnessSettings,
 };
 pub use station_files::StationFiles;
 pub use watch::{Changed, ConfigWatch, watch};

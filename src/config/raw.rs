@@ -122,6 +122,12 @@ section!(RawWeb => WebSection {
 section!(RawMetrics => MetricsSection {
     listen: String = "127.0.0.1:9480".into(),
 });
+section!(RawWitnesses => WitnessesSection {
+    policy_file: String = String::new(),
+    before_safe: bool = false,
+    every_seconds: f64 = 2.0,
+    answer_seconds: u32 = 10,
+});
 section!(RawLog => LogSection {
     format: LogFormat = LogFormat::Auto,
     level: String = "info".into(),
@@ -281,6 +287,7 @@ sections!(
     ingest: RawIngest => IngestSection,
     preview: RawPreview => PreviewSection,
     web: RawWeb => WebSection,
+    witness: RawWitnesses => WitnessesSection,
     metrics: RawMetrics => MetricsSection,
     log: RawLog => LogSection,
 );

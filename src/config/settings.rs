@@ -32,6 +32,8 @@ pub struct Config {
     pub ingest: IngestSettings,
     pub preview: PreviewSettings,
     pub web: WebSettings,
+    /// `None`: the log is sent to no witness.
+    pub witness: Option<WitnessSettings>,
     pub metrics: MetricsSettings,
     pub log: LogSettings,
 }
@@ -266,6 +268,20 @@ pub struct PreviewSettings {
     pub cpu: Duration,
     /// How long a stored item's spool file and key wait for its previews at most.
     pub hold: Duration,
+}
+
+/// Who cosigns the custody log.
+#[derive(Debug, Clone)]
+pub struct WitnessSettings {
+    pub policy_file: PathBuf,
+    /// A C2SP tlog-policy; the audit room parses it.
+    pub policy: String,
+    /// A bay is safe only once the quorum has cosigned the entries that make it so.
+    pub before_safe: bool,
+    /// The least time between two checkpoints that are sent to one witness.
+    pub every: Duration,
+    /// The longest wait for one whole answer.
+    pub answer: Duration,
 }
 
 #[derive(Debug, Clone)]

@@ -35,6 +35,11 @@ impl StationFiles {
         self.state_dir.join("log")
     }
 
+    /// The newest checkpoint that each witness has cosigned.
+    pub fn witnesses_dir(&self) -> PathBuf {
+        self.state_dir.join("witnesses")
+    }
+
     pub fn journal(&self) -> PathBuf {
         self.state_dir.join("journal.db")
     }

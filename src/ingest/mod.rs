@@ -30,12 +30,12 @@ mod state;
 mod wiping;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::{Timestamp, TimestampRound, Unit};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::audit::{LogHandle, encode_entry};
 use crate::durable::SetAside;
@@ -85,6 +85,10 @@ pub struct Shared {
     pub scale: Scale,
     /// `None` once the committing thread was told to end.
     pub commit: Mutex<Option<Arc<dyn Committer>>>,
+    /// One behind the last entry that was acknowledged. The log's shown size lags behind while a full disk keeps its files back.
+    pub entered: AtomicU64,
+    /// The size of the log that the witnesses' quorum has cosigned; `None` where a bay is safe without it.
+    pub awaited_quorum: Option<watch::Receiver<u64>>,
 }
 
 /// Sizes and times that are smaller in the model check than on a real station.
@@ -157,9 +161,22 @@ impl Shared {
         *self.log.watch().borrow()
     }
 
+    /// The size of a log that has every entry acknowledged so far.
+    fn covering_size(&self) -> u64 {
+        self.entered.load(Ordering::Acquire).max(self.log_size())
+    }
+
+    /// What the witnesses' quorum has cosigned; `None` where a bay is safe without it.
+    fn witnessed_size(&self) -> Option<u64> {
+        self.awaited_quorum.as_ref().map(|quorum| *quorum.borrow())
+    }
+
     /// Enters encoded entries next to each other; returns the first one's index. Blocks.
     fn append(&self, entries: Vec<Vec<u8>>) -> Result<u64, IngestError> {
         let committed = self.log.append_encoded_blocking(entries)?;
+        if let Some(last) = committed.last() {
+            self.entered.fetch_max(last.index + 1, Ordering::AcqRel);
+        }
         Ok(committed
             .first()
             .map_or_else(|| self.log_size(), |c| c.index))

@@ -62,6 +62,12 @@ pub enum BayStatus {
         bytes_total: u64,
         seconds_left: Option<u64>,
     },
+    /// As safe to remove, but the witnesses' quorum has not cosigned the log so far, and the configuration waits for it.
+    WaitingForWitness {
+        files: u64,
+        bytes: u64,
+        waiting_for_store: u64,
+    },
     /// Every recording of the camera is durable on this station and entered in the signed log.
     SafeToRemove {
         files: u64,
@@ -88,10 +94,11 @@ pub enum BayStatus {
 
 impl BayStatus {
     /// All states, in the order of the metrics.
-    pub const STATES: [&'static str; 7] = [
+    pub const STATES: [&'static str; 8] = [
         "empty",
         "not_recognised",
         "reading",
+        "waiting_for_witness",
         "safe_to_remove",
         "wiping",
         "all_stored",
@@ -104,6 +111,7 @@ impl BayStatus {
             Self::Empty => "empty",
             Self::NotRecognised { .. } => "not_recognised",
             Self::Reading { .. } => "reading",
+            Self::WaitingForWitness { .. } => "waiting_for_witness",
             Self::SafeToRemove { .. } => "safe_to_remove",
             Self::Wiping { .. } => "wiping",
             Self::AllStored { .. } => "all_stored",

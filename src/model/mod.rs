@@ -37,7 +37,7 @@ pub use preview::*;
 pub use remark::{Remark, RemarkCode};
 pub use status::{
     Completeness, OutboundView, PreviewProgress, PreviewView, Problem, StateTotal, StatusView,
-    UploadProgress, Verification,
+    UploadProgress, Verification, WitnessView, WitnessingView,
 };
 pub use usb::{Mounted, MountedStorage, StorageState, UsbDevice, UsbEndpoint, UsbInterface};
 pub use wipe::{Left, Proven, WipeAnswer, WipeLevel, WipeProof, WipeRequest, WipeResult};

@@ -20,6 +20,39 @@ pub struct StatusView {
     /// By bay: why a camera whose footage is all stored could not be wiped. No matter of the evidence.
     #[serde(default)]
     pub wiping: BTreeMap<String, Problem>,
+    /// How the log stands with its witnesses; `None` where none are configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witnessing: Option<WitnessingView>,
+}
+
+/// How a log stands with the witnesses of its policy.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WitnessingView {
+    /// A bay is safe only once the quorum has cosigned.
+    pub before_safe: bool,
+    /// The size of the log that the quorum has cosigned.
+    pub quorum_entries: u64,
+    /// For how long at least entries have waited for the quorum.
+    pub behind_seconds: u64,
+    pub witnesses: Vec<WitnessView>,
+}
+
+/// How one witness stands to the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WitnessView {
+    /// In the policy.
+    pub name: String,
+    /// The size that it has cosigned last; 0: none.
+    pub cosigned_entries: u64,
+    /// As the witness says.
+    pub cosigned_at: Option<Timestamp>,
+    pub problem: Option<Problem>,
+}
+
+impl WitnessingView {
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.witnesses.iter().filter_map(|w| w.problem.as_ref())
+    }
 }
 
 /// The items that are in one state.
@@ -39,6 +72,7 @@ impl StatusView {
             || !self.outbound.alarms.is_empty()
             || self.outbound.previews.problem.is_some()
             || !self.wiping.is_empty()
+            || (self.witnessing.iter()).any(|w| w.problems().any(|problem| problem.needs_person))
     }
 }
 

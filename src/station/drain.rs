@@ -2,16 +2,23 @@
 
 use super::service::Ended;
 use crate::ingest::{DAMAGED, Outbound, Shared};
-use crate::model::{BayStatus, ItemState, Problem};
+use crate::model::{BayStatus, BayView, ItemState, Problem};
+use crate::witnessing::Witnesses;
 
-/// How a run ends when nothing is left to store.
-pub(super) fn secured(shared: &Shared) -> Ended {
+/// How a run ends when nothing is left to store; `None` while a bay waits for witnesses that may still cosign.
+pub(super) fn secured(shared: &Shared, witnesses: Option<&Witnesses>) -> Option<Ended> {
     let bays = shared.bays.all();
-    if bays.iter().any(|bay| bay.status.needs_person()) {
+    let waits = |bay: &BayView| matches!(bay.status, BayStatus::WaitingForWitness { .. });
+    if bays.iter().any(waits) {
+        // Waiting for what needs a person would never end.
+        let blocked = witnesses.is_none_or(Witnesses::blocked);
+        return blocked.then_some(Ended::NeedsAttention);
+    }
+    Some(if bays.iter().any(|bay| bay.status.needs_person()) {
         Ended::NeedsAttention
     } else {
         Ended::AllStored
-    }
+    })
 }
 
 /// Items that are not in the store with their receipts.
@@ -26,6 +33,7 @@ fn waiting(shared: &Shared) -> anyhow::Result<u64> {
 pub(super) fn drained(
     shared: &Shared,
     outbound: &Outbound,
+    witnesses: Option<&Witnesses>,
     stuck: bool,
 ) -> anyhow::Result<Option<Ended>> {
     let waiting = waiting(shared)?;
@@ -44,12 +52,11 @@ pub(super) fn drained(
     }
     if waiting == 0 {
         let fine = shared.journal.damaged()?.is_empty() && view.alarms.is_empty();
-        let done = if fine {
-            secured(shared)
+        return Ok(if fine {
+            secured(shared, witnesses)
         } else {
-            Ended::NeedsAttention
-        };
-        return Ok(Some(done));
+            Some(Ended::NeedsAttention)
+        });
     }
     // Waiting for what needs a person would never end.
     let blocked = view.alarms.values();
@@ -60,7 +67,11 @@ pub(super) fn drained(
 }
 
 /// Says what a person has to do before the rest can be stored.
-pub(super) fn report_unfinished(shared: &Shared, outbound: &Outbound) -> anyhow::Result<()> {
+pub(super) fn report_unfinished(
+    shared: &Shared,
+    outbound: &Outbound,
+    witnesses: Option<&Witnesses>,
+) -> anyhow::Result<()> {
     for bay in shared.bays.all() {
         if let BayStatus::NeedsAttention {
             code,
@@ -90,7 +101,9 @@ pub(super) fn report_unfinished(shared: &Shared, outbound: &Outbound) -> anyhow:
     {
         tracing::warn!(evidence, code, reason, next_step, "left to do for an item");
     }
-    for problem in view.problem.iter().chain(&view.previews.problem) {
+    let of_witnesses = witnesses.map_or(Vec::new(), Witnesses::problems);
+    let problems = view.problem.iter().chain(&view.previews.problem);
+    for problem in problems.chain(&of_witnesses) {
         let Problem {
             code,
             reason,

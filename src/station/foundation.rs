@@ -14,6 +14,7 @@ use crate::ingest::{CommitQueue, PUBLISHED, Recovered, Shared, WITNESSED, recove
 use crate::model::{Event, Explain as _, StationStarted};
 use crate::publish::{LogCopy, PublishError, PublishedMark, Publisher};
 use crate::upload::Store;
+use crate::witnessing::Witnesses;
 use crate::{durable, metrics, sys};
 
 /// A store that does not answer within this time does not hold up the start.
@@ -26,6 +27,8 @@ pub struct Foundation {
     pub shared: Arc<Shared>,
     /// Commits sealed files; ends when [`Shared::commit`] is taken away.
     pub committer: JoinHandle<()>,
+    /// Who cosigns the log; `None` where nobody does.
+    pub witnesses: Option<Arc<Witnesses>>,
     /// Last, so that it is released last.
     _lock: StateLock,
 }
@@ -61,6 +64,7 @@ impl Foundation {
             secrets,
             shared,
             committer,
+            witnesses: opened.witnesses,
             _lock: lock,
         };
         Ok((foundation, publisher))

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::foundation::Foundation;
 use super::page_backend::{Heartbeat, PageBackend};
+use super::status::StatusSources;
 use super::{commands, entry_indexer, joined, status};
 use crate::config::{Config, Secrets};
 use crate::ingest::{Outbound, Shared};
@@ -38,17 +39,13 @@ impl Interfaces {
         stopped: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         let (config, shared) = (&foundation.config, &foundation.shared);
-        let status = status::open(
-            config.files.status_socket(),
-            Arc::clone(shared),
-            Arc::clone(outbound),
-        )?;
-        let backend = PageBackend::new(
-            Arc::clone(shared),
-            Arc::clone(outbound),
-            Arc::clone(heartbeat),
-            config,
-        );
+        let sources = StatusSources {
+            shared: Arc::clone(shared),
+            outbound: Arc::clone(outbound),
+            witnesses: foundation.witnesses.clone(),
+        };
+        let status = status::open(config.files.status_socket(), sources.clone())?;
+        let backend = PageBackend::new(sources, Arc::clone(heartbeat), config);
         let index = entry_indexer::open(&config.files.entry_index());
         let archive = archive(config, shared, index.clone());
         let pages = start_pages(config, &foundation.secrets, backend, archive, figures);

@@ -173,11 +173,12 @@ impl Station {
             return Ok(None);
         }
         let shared = &self.foundation.shared;
+        let witnesses = self.foundation.witnesses.as_deref();
         let stuck = self.docking.any_stuck();
         let ended = if self.options.until_secured {
-            Some(secured(shared))
+            secured(shared, witnesses)
         } else {
-            tokio::task::block_in_place(|| drained(shared, &self.outbound, stuck))?
+            tokio::task::block_in_place(|| drained(shared, &self.outbound, witnesses, stuck))?
         };
         let ended = ended.filter(|ended| !(*ended == Ended::AllStored && self.docking.to_wipe()));
         if stuck {
@@ -187,7 +188,7 @@ impl Station {
             }
         }
         if ended == Some(Ended::NeedsAttention) {
-            tokio::task::block_in_place(|| report_unfinished(shared, &self.outbound))?;
+            tokio::task::block_in_place(|| report_unfinished(shared, &self.outbound, witnesses))?;
         }
         Ok(ended)
     }

@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 use rustix::fs::Access;
 use tokio::sync::watch;
 
-use super::status;
+use super::status::{self, StatusSources};
 use crate::audit::GapKind;
 use crate::config::Config;
-use crate::ingest::{Outbound, Shared, now};
+use crate::ingest::now;
 use crate::model::{
     BayName, BayStatus, BayView, Completeness, Event, Explain as _, ItemState, OperatorAction,
     StatusView, Verification,
@@ -66,8 +66,7 @@ struct SampleState {
 }
 
 pub struct PageBackend {
-    shared: Arc<Shared>,
-    outbound: Arc<Outbound>,
+    sources: StatusSources,
     heartbeat: Arc<Heartbeat>,
     docked_folders: Vec<PathBuf>,
     verification_file: PathBuf,
@@ -76,16 +75,10 @@ pub struct PageBackend {
 }
 
 impl PageBackend {
-    pub fn new(
-        shared: Arc<Shared>,
-        outbound: Arc<Outbound>,
-        heartbeat: Arc<Heartbeat>,
-        config: &Config,
-    ) -> Self {
+    pub fn new(sources: StatusSources, heartbeat: Arc<Heartbeat>, config: &Config) -> Self {
         let folders = config.dock.folders.iter();
         Self {
-            shared,
-            outbound,
+            sources,
             heartbeat,
             docked_folders: folders.map(|folder| folder.path.clone()).collect(),
             verification_file: config.files.verification(),
@@ -109,7 +102,7 @@ impl PageBackend {
             metrics::items(name, items, bytes);
         }
         metrics::bay_stalled(stalled(&view.bays, &mut sampled.progress));
-        let reserve = self.shared.spool.reserve();
+        let reserve = self.sources.shared.spool.reserve();
         let full_in = full_in(view.spool_free_bytes, reserve, &mut sampled.free);
         metrics::spool(view.spool_free_bytes, reserve, full_in);
         metrics::log_size(view.log_entries);
@@ -121,15 +114,15 @@ impl PageBackend {
 
 impl Backend for PageBackend {
     fn bays(&self) -> Vec<BayView> {
-        self.shared.bays.all()
+        self.sources.shared.bays.all()
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
-        self.shared.bays.changes()
+        self.sources.shared.bays.changes()
     }
 
     fn status(&self) -> Result<StatusView, String> {
-        status::take(&self.shared, &self.outbound).map_err(|e| format!("{e:#}"))
+        status::take(&self.sources).map_err(|e| format!("{e:#}"))
     }
 
     fn alive(&self) -> bool {
@@ -149,20 +142,25 @@ impl Backend for PageBackend {
                 next_step,
             });
         };
-        let journal = self.shared.journal.state_totals().err();
+        let journal = self.sources.shared.journal.state_totals().err();
         need(
             "journal",
             true,
             journal.map(|e| (e.to_string(), e.next_step())),
         );
-        let log = self.shared.log.writable().err();
+        let log = self.sources.shared.log.writable().err();
         need(
             "custody log",
             true,
             log.map(|e| (e.to_string(), e.next_step())),
         );
-        let reserve = self.shared.spool.reserve();
-        let full = self.shared.spool.free().is_some_and(|free| free <= reserve);
+        let reserve = self.sources.shared.spool.reserve();
+        let full = self
+            .sources
+            .shared
+            .spool
+            .free()
+            .is_some_and(|free| free <= reserve);
         need(
             "spool",
             true,
@@ -173,7 +171,7 @@ impl Backend for PageBackend {
                 )
             })
             .or_else(|| {
-                let refused = rustix::fs::access(self.shared.spool.dir(), Access::WRITE_OK).err()?;
+                let refused = rustix::fs::access(self.sources.shared.spool.dir(), Access::WRITE_OK).err()?;
                 Some((
                     format!("cannot be written to: {}", std::io::Error::from(refused)),
                     "Check the spool's disk (`dmesg`, `mount`): the kernel may have made it read-only after an error.".to_owned(),
@@ -191,12 +189,16 @@ impl Backend for PageBackend {
                 )
             }),
         );
-        let outbound = self.outbound.snapshot();
+        let outbound = self.sources.outbound.snapshot();
         need(
             "store",
             false,
             outbound.problem.map(|p| (p.reason, p.next_step)),
         );
+        if let Some(witnesses) = &self.sources.witnesses {
+            let problem = witnesses.problems().into_iter().next();
+            need("witnesses", false, problem.map(|p| (p.reason, p.next_step)));
+        }
         let unsynchronised = !sys::clock_state().synchronised;
         need(
             "clock",
@@ -230,7 +232,8 @@ impl Backend for PageBackend {
     }
 
     fn record(&self, action: OperatorAction) -> Result<(), String> {
-        self.shared
+        self.sources
+            .shared
             .log_event(None, Event::OperatorAction(action))
             .map(drop)
             .map_err(|e| e.to_string())
@@ -252,11 +255,11 @@ impl Backend for PageBackend {
                 .map(|(kind, count)| (kind.as_str(), *count));
             metrics::gaps(found, last.time.as_second() as f64);
         }
-        match status::take(&self.shared, &self.outbound) {
+        match status::take(&self.sources) {
             Ok(view) => {
                 self.gauges(&view, &mut sampled);
                 let alarms = view.outbound.alarms.len() as u64;
-                match self.shared.journal.overview(now()) {
+                match self.sources.shared.journal.overview(now()) {
                     Ok(o) => {
                         let age = o.oldest_unstored.and_then(|id| age(id.made()?));
                         metrics::attention(

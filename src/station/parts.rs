@@ -1,7 +1,7 @@
 //! The parts of a station, opened in order from a validated configuration.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use parking_lot::Mutex;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::audit::{LogHandle, LogKey};
-use crate::config::{Config, Profiles, Secrets, StoreCredentials};
+use crate::config::{Config, Profiles, Secrets, StoreCredentials, WitnessSettings};
 use crate::durable::{self, SetAside};
 use crate::ingest::{
     Bays, CameraSlots, CommitQueue, Outbound, PreviewRules, Previews, RecentEntries, Scale, Shared,
@@ -23,6 +23,7 @@ use crate::upload::{
     LockMode, PaceRule, Pacer, PartMemory, RetentionPolicy, S3Store, Store, StoreConfig,
     SystemClock,
 };
+use crate::witnessing::Witnesses;
 
 pub fn log_key(config: &Config, secrets: &Secrets) -> anyhow::Result<LogKey> {
     let pkcs8 = secrets.station_key(config)?;
@@ -155,6 +156,17 @@ const LOG_ROOM: u64 = 8 << 20;
 pub struct OpenedParts {
     pub shared: Arc<Shared>,
     pub commits: CommitQueue,
+    pub witnesses: Option<Arc<Witnesses>>,
+}
+
+fn witnesses(config: &Config, log: &LogHandle) -> anyhow::Result<Option<Arc<Witnesses>>> {
+    let open = |settings: &WitnessSettings| {
+        let dir = config.files.witnesses_dir();
+        let witnesses = Witnesses::open(settings, log.clone(), dir);
+        let witnesses = witnesses.with_context(|| settings.policy_file.display().to_string())?;
+        Ok(Arc::new(witnesses))
+    };
+    config.witness.as_ref().map(open).transpose()
 }
 
 /// Opens log, journal, spool and keys. Nothing is changed except what opening itself recovers.
@@ -164,6 +176,7 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<OpenedParts> {
     let key = log_key(config, secrets)?;
     let log = LogHandle::open(&config.files.log_dir(), key, &config.station.log_origin)
         .context("cannot open the custody log")?;
+    let witnesses = witnesses(config, &log)?;
     let journal = Journal::open(&config.files.journal()).context("cannot open the journal")?;
     let spool = Spool::open(&config.spool.dir, config.spool.reserve_bytes)?;
     let log_room = SetAside::open(&config.files.log_room(), LOG_ROOM)?;
@@ -187,9 +200,14 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<OpenedParts> {
         stop: AtomicBool::new(false),
         scale: Scale::default(),
         commit: Mutex::new(Some(committer)),
+        entered: AtomicU64::new(0),
+        awaited_quorum: (witnesses.as_ref())
+            .filter(|witnesses| witnesses.before_safe())
+            .map(|witnesses| witnesses.quorum()),
     };
     Ok(OpenedParts {
         shared: Arc::new(shared),
         commits,
+        witnesses,
     })
 }

@@ -99,7 +99,14 @@ impl Station {
         let profiles = Arc::new(profiles);
         let previews = parts::previews(config, shared, &outbound, &profiles)?;
         let uploads = !options.until_secured;
-        let workers = Workers::start(&outbound, previews, publisher, uploads, &stopped);
+        let workers = Workers::start(
+            &outbound,
+            previews,
+            publisher,
+            foundation.witnesses.clone(),
+            uploads,
+            &stopped,
+        );
         let rules = IntakeRules {
             roster: Arc::new(roster),
             profiles: Arc::clone(&profiles),

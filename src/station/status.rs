@@ -11,12 +11,26 @@ use crate::ingest::{Outbound, Shared, now};
 use crate::model::StatusView;
 use crate::sys;
 use crate::web::Socket;
+use crate::witnessing::Witnesses;
 
 /// Readers at a time; further ones are turned away.
 const READERS: usize = 32;
 
+/// What the running station's account of itself is made of.
+#[derive(Clone)]
+pub struct StatusSources {
+    pub shared: Arc<Shared>,
+    pub outbound: Arc<Outbound>,
+    pub witnesses: Option<Arc<Witnesses>>,
+}
+
 /// The running station as it is now. Blocks.
-pub fn take(shared: &Shared, outbound: &Outbound) -> anyhow::Result<StatusView> {
+pub fn take(sources: &StatusSources) -> anyhow::Result<StatusView> {
+    let StatusSources {
+        shared,
+        outbound,
+        witnesses,
+    } = sources;
     Ok(StatusView {
         station: shared.station.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -28,34 +42,27 @@ pub fn take(shared: &Shared, outbound: &Outbound) -> anyhow::Result<StatusView> 
         spool_free_bytes: shared.spool.free(),
         clock: sys::clock_state(),
         wiping: shared.bays.problems(),
+        witnessing: witnesses.as_ref().map(|witnesses| witnesses.view()),
     })
 }
 
 /// Opens the socket.
-pub fn open(
-    path: PathBuf,
-    shared: Arc<Shared>,
-    outbound: Arc<Outbound>,
-) -> std::io::Result<Socket> {
+pub fn open(path: PathBuf, sources: StatusSources) -> std::io::Result<Socket> {
     Socket::open(path, READERS, move |stream| {
-        let (shared, outbound) = (Arc::clone(&shared), Arc::clone(&outbound));
+        let sources = sources.clone();
         async move {
-            if let Err(error) = report(stream, &shared, &outbound).await {
+            if let Err(error) = report(stream, &sources).await {
                 tracing::debug!(%error, "a status reader left");
             }
         }
     })
 }
 
-async fn report(
-    mut stream: UnixStream,
-    shared: &Shared,
-    outbound: &Outbound,
-) -> anyhow::Result<()> {
-    let mut changes = shared.bays.changes();
+async fn report(mut stream: UnixStream, sources: &StatusSources) -> anyhow::Result<()> {
+    let mut changes = sources.shared.bays.changes();
     loop {
         changes.mark_unchanged();
-        let view = tokio::task::block_in_place(|| take(shared, outbound))?;
+        let view = tokio::task::block_in_place(|| take(sources))?;
         let mut line = serde_json::to_vec(&view)?;
         line.push(b'\n');
         // A reader that does not read is disconnected.

@@ -1,4 +1,5 @@
-//! The tasks that work on what is secured here: uploads, previews, and publishing the custody log.
+//! The tasks that work on what is secured here: uploads, previews, publishing the custody log, and having it
+//! cosigned.
 
 use std::sync::Arc;
 
@@ -9,22 +10,26 @@ use super::joined;
 use crate::config::Profiles;
 use crate::ingest::{Outbound, Previews};
 use crate::publish::{PublishError, Publisher};
+use crate::witnessing::Witnesses;
 
 /// Owns these tasks.
 pub struct Workers {
     uploading: Option<JoinHandle<()>>,
     previews: Option<(Arc<Previews>, JoinHandle<()>)>,
     publishing: JoinHandle<()>,
+    witnessing: Option<JoinHandle<()>>,
     /// The bucket's copy of the log contradicts ours: the station must not go on.
     contradictions: mpsc::Receiver<PublishError>,
 }
 
 impl Workers {
-    /// `previews` and uploads start only when `uploads` says so; the log is published always.
+    /// `previews` and uploads start only when `uploads` says so; the log is published and sent to its witnesses
+    /// always.
     pub fn start(
         outbound: &Arc<Outbound>,
         previews: Option<Previews>,
         publisher: Publisher,
+        witnesses: Option<Arc<Witnesses>>,
         uploads: bool,
         stopped: &watch::Receiver<bool>,
     ) -> Self {
@@ -36,10 +41,12 @@ impl Workers {
         });
         let (contradiction, contradictions) = mpsc::channel(1);
         let publishing = tokio::spawn(publisher.run(stopped.clone(), contradiction));
+        let witnessing = witnesses.map(|witnesses| tokio::spawn(witnesses.run(stopped.clone())));
         Self {
             uploading,
             previews,
             publishing,
+            witnessing,
             contradictions,
         }
     }
@@ -68,5 +75,8 @@ impl Workers {
             joined("making previews", making).await;
         }
         joined("publishing the custody log", self.publishing).await;
+        if let Some(witnessing) = self.witnessing {
+            joined("asking the witnesses", witnessing).await;
+        }
     }
 }

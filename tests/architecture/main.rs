@@ -19,7 +19,7 @@ const FLOORS: [(u8, &[&str]); 8] = [
     (1, &["metrics"]),
     (2, &["journal", "config"]),
     (3, &["dock", "camera", "seal", "preview", "upload", "audit"]),
-    (4, &["web", "ingest", "publish"]),
+    (4, &["web", "ingest", "publish", "witnessing"]),
     (5, &["station", "office", "root"]),
     (6, &["cli"]),
     (7, &["main", "bin"]),

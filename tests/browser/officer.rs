@@ -174,6 +174,37 @@ fn browser_a_page_that_never_heard_its_station_says_so_and_not_that_nothing_is_d
 }
 
 #[test]
+fn browser_a_bay_that_waits_for_its_witness_says_so_and_is_not_called_safe() {
+    let place = place(&[
+        ("witness", "policy_file = \"policy\""),
+        ("witness", "before_safe = true"),
+    ]);
+    // Nobody answers there.
+    let key = camdock::audit::LogKey::generate().unwrap().0;
+    let key = key.witness("office").unwrap();
+    let policy = format!("witness office {key} http://127.0.0.1:9\nquorum office\n");
+    fs::write(place.path("policy"), policy).unwrap();
+    place.film("X0000001", "A.MP4", 1, 1_000_000);
+    let running = place.start(&["run"]);
+    let browser = Browser::start(1280, 800);
+    browser.open(&url(&running));
+    browser.until("it waits", &tile("X0000001", "waiting_for_witness"));
+    let text = browser.text("[data-bay=X0000001]");
+    assert!(
+        text.contains("Secured here – waiting for witness") && text.contains("Leave the camera"),
+        "{text}"
+    );
+    assert!(!text.contains("You may take"), "{text}");
+    browser.shot("officer-waiting-for-witness");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.click("button[lang=de]");
+    browser.until(
+        "German",
+        "document.querySelector('main').innerText.includes('Hier gesichert – wartet auf Zeugen')",
+    );
+}
+
+#[test]
 fn browser_the_page_speaks_two_languages_and_loads_nothing_from_elsewhere() {
     let place = place(&[("web", "language = \"de\"")]);
     place.film("X0000001", "A.MP4", 1, 1_000_000);

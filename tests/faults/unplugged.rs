@@ -44,8 +44,8 @@ fn moments(status: &BayStatus) -> &'static [Moment] {
         BayStatus::Reading { .. } => &[Moment::Listing, Moment::InMidFile],
         BayStatus::SafeToRemove { .. } => &[Moment::StoreDown],
         BayStatus::AllStored { .. } => &[Moment::Stored],
-        // Only USB disks are wiped: see the virtual machine's cases.
-        BayStatus::Wiping { .. } => &[],
+        // No witness is asked here. Only USB disks are wiped: see the virtual machine's cases.
+        BayStatus::WaitingForWitness { .. } | BayStatus::Wiping { .. } => &[],
         BayStatus::NeedsAttention { .. } => &[
             Moment::Crawling,
             Moment::SpoolFull,

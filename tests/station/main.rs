@@ -31,3 +31,4 @@ mod store;
 mod support;
 mod usb;
 mod verified;
+mod witness;

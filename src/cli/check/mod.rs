@@ -9,6 +9,7 @@ mod steps;
 mod store;
 mod usb;
 mod wipe;
+mod witness;
 
 use std::path::Path;
 
@@ -67,6 +68,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         machine::preview_worker(&mut diagnoses);
     }
     store::store(&config, args.store, &mut diagnoses);
+    witness::witnesses(&config, own.as_ref(), &mut diagnoses);
     for diagnosis in &diagnoses {
         diagnosis.print(&mut out, args.json)?;
     }

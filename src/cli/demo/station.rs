@@ -150,6 +150,7 @@ const fn state(status: &BayStatus) -> &'static str {
         BayStatus::Empty => "empty",
         BayStatus::NotRecognised { .. } => "not recognised",
         BayStatus::Reading { .. } => "reading, leave docked",
+        BayStatus::WaitingForWitness { .. } => "secured here, waiting for witness",
         BayStatus::SafeToRemove { .. } => "safe to remove",
         BayStatus::Wiping { .. } => "emptying, leave docked",
         BayStatus::AllStored { .. } => "all stored",

@@ -5,16 +5,19 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::locks::LoggedLocks;
-use super::report::{AnchorCounts, ReportedFinding};
+use super::report::{AnchorCounts, CosignedBy, ReportedFinding, VerifyReport};
 use super::versions::Listed;
 use crate::audit::{
-    Anchor, AuditError, LogFinding, LogReport, LogSource, VerifierKey, check_anchors,
-    signed_checkpoints, verify_log,
+    Anchor, AuditError, LogFinding, LogReport, LogSource, VerifierKey, WitnessPolicy,
+    check_anchors, signed_checkpoints, verify_log,
 };
 use crate::cli::bucket::{Bucket, is_oversized};
 use crate::cli::usage;
+use crate::config::Config;
 use crate::ingest::now;
+use crate::model::Explain;
 use crate::publish::ANCHORS;
+use crate::witnessing::read_kept;
 
 /// No checkpoint and no receipt is longer.
 const NOTE_MAX: u64 = 128 << 10;
@@ -57,6 +60,42 @@ impl Anchors {
                 "{} is no checkpoint of this log: {error}",
                 path.display()
             ))),
+        }
+    }
+
+    /// The newest checkpoint that each witness cosigned, as the station has kept it.
+    pub fn cosigned(&mut self, config: &Config, key: &VerifierKey, verified: &mut VerifyReport) {
+        let Some(settings) = &config.witness else {
+            return;
+        };
+        let policy = match WitnessPolicy::parse(&settings.policy) {
+            Ok(policy) => policy,
+            Err(error) => {
+                let what = format!("the witnesses' cosignatures: {error}");
+                return verified.unchecked.push(unread(&error, what));
+            }
+        };
+        for witness in policy.witnesses() {
+            match read_kept(&config.files.witnesses_dir(), key, &witness.key) {
+                Ok(None) => {}
+                Ok(Some(kept)) => {
+                    self.counts.cosigned += 1;
+                    verified.witnesses.push(CosignedBy {
+                        witness: witness.name.clone(),
+                        key: witness.key.to_string(),
+                        entries: kept.checkpoint.size,
+                        at: kept.at,
+                    });
+                    self.list.push(Anchor {
+                        checkpoint: kept.checkpoint,
+                        place: format!("the checkpoint cosigned by {:?}", witness.name),
+                    });
+                }
+                Err(error) => {
+                    let what = format!("the cosignature of {:?}: {error}", witness.name);
+                    verified.unchecked.push(unread(&error, what));
+                }
+            }
         }
     }
 
@@ -200,6 +239,15 @@ impl Anchors {
             Err(AuditError::Missing { .. } | AuditError::Corrupt { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+fn unread(error: &impl Explain, what: String) -> ReportedFinding {
+    ReportedFinding {
+        code: error.label().into(),
+        evidence: None,
+        what,
+        next_step: error.next_step(),
     }
 }
 

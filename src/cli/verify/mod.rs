@@ -136,6 +136,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         check.run(listed, &mut verified, &mut anchors)?;
         anchors.locked(&bucket, &key, &items.locks)
     })();
+    anchors.cosigned(&config, &key, &mut verified);
     let away = asked.err();
     finish(
         source,

@@ -18,6 +18,8 @@ pub struct VerifyReport {
     /// How the station's copy of the log compares with the bucket's.
     pub copies: Option<String>,
     pub anchors: AnchorCounts,
+    /// The newest checkpoint that each witness of the policy is known to have cosigned.
+    pub witnesses: Vec<CosignedBy>,
     /// Runs of entries that are dated before an earlier one: no finding, because clocks are set.
     pub clock_steps: Vec<ClockStep>,
     /// Only a copy of the log was verified, and no store asked.
@@ -53,11 +55,24 @@ pub struct AnchorCounts {
     pub unlocked: usize,
     /// In the items' receipts.
     pub receipts: usize,
+    /// Cosigned by a witness and kept on the station.
+    pub cosigned: usize,
+}
+
+/// What one witness has cosigned, by a signature that was verified.
+#[derive(Debug, Clone, Serialize)]
+pub struct CosignedBy {
+    /// In the policy.
+    pub witness: String,
+    pub key: String,
+    pub entries: u64,
+    /// As the witness says.
+    pub at: jiff::Timestamp,
 }
 
 impl AnchorCounts {
     pub const fn total(self) -> usize {
-        self.kept + self.locked + self.unlocked + self.receipts
+        self.kept + self.locked + self.unlocked + self.receipts + self.cosigned
     }
 }
 
@@ -119,12 +134,26 @@ impl VerifyReport {
             locked,
             unlocked,
             receipts,
+            cosigned,
         } = self.anchors;
         writeln!(
             out,
-            "anchors:     {} signed checkpoints were compared with it: {locked} locked ones and {unlocked} without a lock in the bucket, {receipts} in receipts, {kept} kept elsewhere",
+            "anchors:     {} signed checkpoints were compared with it: {locked} locked ones and {unlocked} without a lock in the bucket, {receipts} in receipts, {cosigned} cosigned by witnesses, {kept} kept elsewhere",
             self.anchors.total()
         )?;
+        for CosignedBy {
+            witness,
+            key,
+            entries,
+            at,
+        } in &self.witnesses
+        {
+            let name = witness.escape_debug();
+            writeln!(
+                out,
+                "witness:     {name} cosigned {entries} entries at {at}, with {key}"
+            )?;
+        }
         if !self.log_only {
             writeln!(
                 out,

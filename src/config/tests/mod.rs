@@ -1,6 +1,7 @@
 mod profiles;
 mod secrets;
 mod web;
+mod witness;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ fn good(section: &str, line: &str) -> String {
         ("store", "bucket = \"evidence\"\nretention_days = 1"),
         ("upload", ""),
         ("ingest", ""),
+        ("witness", ""),
         ("log", ""),
     ] {
         let key = line.split_inclusive('=').next().unwrap_or("=");

@@ -16,6 +16,7 @@ mod preview;
 mod store;
 mod upload;
 mod web;
+mod witness;
 
 use super::raw::{LogSection, Merged, Setting};
 use super::settings::{
@@ -154,6 +155,7 @@ pub(super) fn config(
     );
     let preview = preview::section(&mut check, &merged);
     let (web, metrics) = web::sections(&mut check, &merged);
+    let witness = witness::section(&mut check, &merged.witness);
     let log = log(&mut check, &merged.log);
     let (Some(station), true) = (station, check.problems.is_empty()) else {
         return Err(all_of(path, check.problems));
@@ -184,6 +186,7 @@ pub(super) fn config(
         ingest,
         preview,
         web,
+        witness,
         metrics,
         log,
     })

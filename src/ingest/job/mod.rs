@@ -226,8 +226,12 @@ impl Run {
         let counts = session.counts()?;
         let uncommitted = self.intake.uncommitted();
         let silent = self.silence(&counts, camera)?;
+        // Everything that makes it safe was acknowledged before.
+        let covering = session.shared.covering_size();
         let settled = {
             let mut state = self.display.state();
+            state.covered_by(covering, &counts);
+            state.witnessed(session.shared.witnessed_size());
             state.silent(silent);
             state.settled(counts, uncommitted, unstored)
         };
@@ -289,11 +293,12 @@ impl Run {
     fn end(self) -> Result<JobEnd, IngestError> {
         self.intake.wait_committed();
         let counts = self.session.counts()?;
-        let (missing, settled, silent) = {
+        let (missing, settled, silent, unwitnessed) = {
             let mut state = self.display.state();
             state.counted(counts);
             let settled = *state.phase() == Phase::Settled;
-            (state.left_behind(), settled, state.is_silent())
+            let unwitnessed = settled && state.waits_for_witness();
+            (state.left_behind(), settled, state.is_silent(), unwitnessed)
         };
         if self.session.has_unlogged()? {
             return Ok(JobEnd {
@@ -305,6 +310,9 @@ impl Run {
         let mut reason = self.session.reason();
         if silent {
             reason.add("; it showed no files, which may not be true");
+        }
+        if unwitnessed {
+            reason.add("; the witnesses had not cosigned its entries yet");
         }
         self.session
             .end(&self.display, &reason, complete, missing)?;

@@ -16,7 +16,7 @@ pub(super) struct StoreWatch {
 pub(super) enum StoreWait {
     /// Something is to be taken again.
     Pending,
-    /// Some files are on their way, or the journal could not be asked.
+    /// Some files are on their way, the witnesses have not cosigned, or the journal could not be asked.
     Unfinished,
     AllStored,
 }
@@ -25,6 +25,9 @@ impl StoreWatch {
     /// Shows what the uploads changed.
     pub fn look(&mut self, session: &DockSession, display: &BayDisplay) -> StoreWait {
         let journal = &session.shared.journal;
+        if display.state().witnessed(session.shared.witnessed_size()) {
+            display.show(None);
+        }
         if self.poll.is_due(journal.changes(), self.unstored.is_none()) {
             // What was damaged on this station before it was stored is taken again, and nothing is safe until then.
             if let Ok(counts) = session.counts()
@@ -40,7 +43,7 @@ impl StoreWatch {
                 display.show(None);
             }
         }
-        if self.unstored == Some(0) {
+        if self.unstored == Some(0) && !display.state().waits_for_witness() {
             StoreWait::AllStored
         } else {
             StoreWait::Unfinished

@@ -18,6 +18,7 @@ mod store;
 mod unlock;
 mod verify;
 mod wipe;
+mod witness;
 
 use std::fmt;
 
@@ -96,6 +97,10 @@ pub const TOPICS: &[Topic] = &[
     Topic {
         title: "The custody log",
         codes: log::CODES,
+    },
+    Topic {
+        title: "Witnesses of the custody log",
+        codes: witness::CODES,
     },
     Topic {
         title: "Verifying stored items",

@@ -55,6 +55,9 @@ function tile(bay) {
             done: number(bay.files_done), total: number(bay.files_total), bytes: bytes(bay.bytes_done), of: bytes(bay.bytes_total),
         }));
         if (!listing) add("hint", left(bay.seconds_left));
+    } else if (state === "waiting_for_witness") {
+        add("hint", text("officer.witness_hint"));
+        add("counts", text("officer.witness_counts", { files: number(bay.files), bytes: bytes(bay.bytes) }));
     } else if (state === "safe_to_remove") {
         add("hint", text("officer.safe_hint"));
         add("counts", text("officer.safe_counts", { files: number(bay.files), bytes: bytes(bay.bytes), waiting: number(bay.waiting_for_store) }));

@@ -136,6 +136,8 @@ impl<'a> ModelStation<'a> {
         let log_room = SetAside::open(&self.dir.join("log.room"), 0).map_err(|e| e.to_string())?;
         let recipient = Recipient::from_pem(&keys().recipient).map_err(|e| e.to_string())?;
         let shared = Arc::new_cyclic(|shared| Shared {
+            entered: AtomicU64::new(0),
+            awaited_quorum: None,
             station,
             journal,
             log: LogHandle::in_memory(log, keys().verifier.clone()),

@@ -1,5 +1,8 @@
 //! The pure state of a dock session. What the bay may show follows from it and from nothing else (promise 2).
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use super::bays::REMOVED_EARLY;
@@ -60,6 +63,11 @@ pub struct SessionState {
     quarantine: Option<String>,
     /// The camera shows nothing at all, and that may be no answer.
     silent: Option<Silence>,
+    /// The size of the log that has every entry of what was settled, and how much had been seen on the camera then. It stays
+    /// while nothing new is seen.
+    covering: Option<(u64, u64)>,
+    /// The size of the log that the witnesses' quorum has cosigned, where safe waits for it.
+    witnessed: Option<u64>,
 }
 
 /// Why a camera that shows no file may not be called empty.
@@ -85,6 +93,8 @@ impl SessionState {
             unstored: 0,
             quarantine,
             silent: None,
+            covering: None,
+            witnessed: None,
         }
     }
 
@@ -102,6 +112,7 @@ impl SessionState {
         self.counts = counts;
         self.taken = FileTotals::default();
         self.in_file = 0;
+        self.covering = None;
         self.phase = Phase::Pulling;
     }
 
@@ -148,6 +159,7 @@ impl SessionState {
         unstored: u64,
     ) -> Result<(), NotSettled> {
         if counts.pending.files > 0 || uncommitted > 0 {
+            self.covering = None;
             return Err(NotSettled {
                 pending: counts.pending.files,
                 uncommitted,
@@ -161,6 +173,27 @@ impl SessionState {
         Ok(())
     }
 
+    /// Says which size of the log covers what is settled now, unless it is known already.
+    pub fn covered_by(&mut self, size: u64, counts: &InventoryCounts) {
+        let seen = counts.files() + self.refused;
+        if self.covering.is_none_or(|(_, before)| before != seen) {
+            self.covering = Some((size, seen));
+        }
+    }
+
+    /// Sets what the witnesses' quorum has cosigned; `true` when the bay shows something else by that.
+    pub fn witnessed(&mut self, size: Option<u64>) -> bool {
+        let before = self.waits_for_witness();
+        self.witnessed = size;
+        before != self.waits_for_witness()
+    }
+
+    /// Where safe waits for the witnesses, and what is settled is not covered, or nobody said by which size it is.
+    pub fn waits_for_witness(&self) -> bool {
+        let covered = |witnessed| self.covering.is_some_and(|(size, _)| size <= witnessed);
+        self.witnessed.is_some_and(|witnessed| !covered(witnessed))
+    }
+
     /// Only out of "all stored": refused, and nothing is deleted, while anything is not secured, not stored, not taken or
     /// in quarantine.
     pub fn wiping(&mut self) -> bool {
@@ -168,6 +201,7 @@ impl SessionState {
             && self.left_behind() == 0
             && self.unstored == 0
             && self.silent.is_none()
+            && !self.waits_for_witness()
             && self.quarantine.is_none();
         if all {
             self.phase = Phase::Wiping;
@@ -288,6 +322,11 @@ impl SessionState {
                 files_done: files,
                 files_total: files,
             },
+            _ if self.waits_for_witness() => BayStatus::WaitingForWitness {
+                files,
+                bytes,
+                waiting_for_store: self.unstored,
+            },
             Some(reason) => BayStatus::NeedsAttention {
                 code: "quarantine".into(),
                 reason: format!("Everything was taken, in quarantine: {reason}"),
@@ -330,157 +369,5 @@ pub fn removed_early(counts: &InventoryCounts, missing: u64) -> BayStatus {
         next_step: "Dock this camera again, in any bay: it goes on where it stopped.".into(),
         files_done: counts.secured.files + counts.held.files,
         files_total: counts.files(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn counts(pending: u64, secured: u64, failed: u64) -> InventoryCounts {
-        let totals = |files| FileTotals {
-            files,
-            bytes: files * 10,
-        };
-        InventoryCounts {
-            pending: totals(pending),
-            secured: totals(secured),
-            failed: totals(failed),
-            ..InventoryCounts::default()
-        }
-    }
-
-    #[test]
-    fn safe_is_never_shown_while_a_file_is_pending_or_uncommitted() {
-        let mut state = SessionState::new(None);
-        assert!(matches!(state.status(), BayStatus::Reading { .. }));
-        state.pulling(counts(1, 1, 0));
-        assert_eq!(
-            state.settled(counts(1, 1, 0), 0, 0),
-            Err(NotSettled {
-                pending: 1,
-                uncommitted: 0
-            })
-        );
-        assert_eq!(
-            state.settled(counts(0, 2, 0), 1, 0),
-            Err(NotSettled {
-                pending: 0,
-                uncommitted: 1
-            })
-        );
-        assert!(matches!(state.status(), BayStatus::Reading { .. }));
-        state.settled(counts(0, 2, 0), 0, 2).unwrap();
-        assert_eq!(
-            state.status(),
-            BayStatus::SafeToRemove {
-                files: 2,
-                bytes: 20,
-                waiting_for_store: 2
-            }
-        );
-        state.unstored(0);
-        assert_eq!(
-            state.status(),
-            BayStatus::AllStored {
-                files: 2,
-                bytes: 20
-            }
-        );
-        state.pulling(counts(1, 2, 0));
-        assert!(matches!(
-            state.status(),
-            BayStatus::Reading {
-                files_done: 2,
-                files_total: 3,
-                ..
-            }
-        ));
-    }
-
-    #[test]
-    fn each_file_that_was_taken_counts_at_once() {
-        let mut state = SessionState::new(None);
-        state.pulling(counts(4, 0, 0));
-        state.progress(5, 5, Duration::from_secs(1));
-        for done in 1..=3 {
-            state.took(10, done * 10, Duration::from_secs(done));
-            let expected = BayStatus::Reading {
-                files_done: done,
-                files_total: 4,
-                bytes_done: done * 10,
-                bytes_total: 40,
-                seconds_left: Some(4 - done),
-            };
-            assert_eq!(state.status(), expected);
-        }
-        // Counted again: one of them could not be committed.
-        state.pulling(counts(2, 2, 0));
-        assert!(matches!(
-            state.status(),
-            BayStatus::Reading {
-                files_done: 2,
-                bytes_done: 20,
-                ..
-            }
-        ));
-    }
-
-    #[test]
-    fn an_entry_that_cannot_be_taken_needs_attention_even_when_all_files_are_safe() {
-        let mut state = SessionState::new(None);
-        state.refused(1);
-        state.settled(counts(0, 2, 0), 0, 0).unwrap();
-        assert!(state.status().needs_person());
-        assert_eq!(state.left_behind(), 1);
-    }
-
-    #[test]
-    fn a_camera_that_shows_nothing_is_not_called_stored_while_that_may_be_no_answer() {
-        for silence in [Silence::HeldBefore(3), Silence::EmptyFolder] {
-            let mut state = SessionState::new(Some("not in the roster".into()));
-            state.silent(Some(silence));
-            state.settled(counts(0, 0, 0), 0, 0).unwrap();
-            let BayStatus::NeedsAttention { code, .. } = state.status() else {
-                panic!("{:?}", state.status());
-            };
-            assert_eq!(code, "camera_empty");
-            assert!(!state.wiping());
-        }
-    }
-
-    #[test]
-    fn wiping_begins_only_when_everything_is_stored_and_ends_as_all_stored() {
-        let mut state = SessionState::new(None);
-        assert!(!state.wiping());
-        state.settled(counts(0, 2, 0), 0, 1).unwrap();
-        assert!(!state.wiping(), "one is not stored");
-        state.unstored(0);
-        assert!(state.wiping());
-        assert_eq!(state.status(), BayStatus::Wiping { files: 2 });
-        assert!(!state.wiping(), "once at a time");
-        state.wiped();
-        assert!(matches!(state.status(), BayStatus::AllStored { .. }));
-        for (quarantine, failed, refused) in [(Some("x".into()), 0, 0), (None, 1, 0), (None, 0, 1)]
-        {
-            let mut state = SessionState::new(quarantine);
-            state.refused(refused);
-            state.settled(counts(0, 2, failed), 0, 0).unwrap();
-            assert!(!state.wiping());
-        }
-    }
-
-    #[test]
-    fn a_failed_file_needs_attention_even_when_all_else_is_safe() {
-        let mut state = SessionState::new(None);
-        state.settled(counts(0, 2, 1), 0, 0).unwrap();
-        assert!(matches!(
-            state.status(),
-            BayStatus::NeedsAttention {
-                files_done: 2,
-                files_total: 3,
-                ..
-            }
-        ));
     }
 }
