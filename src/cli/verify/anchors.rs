@@ -153,7 +153,12 @@ impl Anchors {
                         let what = format!(
                             "{place} is {seen}, unlike the items of its time: whoever may write there can delete it"
                         );
-                        self.add("anchor_unlocked", what);
+                        self.findings.push(ReportedFinding {
+                            code: "anchor_unlocked".into(),
+                            evidence: None,
+                            what,
+                            next_step: "Lock that version again, and find out who changed its lock. Keep this output.".into(),
+                        });
                     }
                     self.list.push(Anchor { checkpoint, place });
                 }
