@@ -1,10 +1,10 @@
-//! When a run with `--drain` has nothing left to do, and how it ends.
+//! Decides when a run with `--drain` has nothing left to do, and how it ends.
 
 use super::service::Ended;
 use crate::ingest::{DAMAGED, Outbound, Shared};
 use crate::model::{BayStatus, ItemState, Problem};
 
-/// How a run ends when nothing is left to store.
+/// Decides how a run ends when nothing is left to store.
 pub(super) fn secured(shared: &Shared) -> Ended {
     let bays = shared.bays.all();
     if bays.iter().any(|bay| bay.status.needs_person()) {
@@ -22,7 +22,8 @@ fn waiting(shared: &Shared) -> anyhow::Result<u64> {
     Ok(totals.map(|total| total.items).sum::<u64>() + shared.journal.unreceipted()?)
 }
 
-/// How the run ends, once everything that can be done without a person is done. `stuck`: a docked camera cannot go on.
+/// Decides how the run ends, once everything that can be done without a person is done. `stuck`: a docked camera cannot
+/// continue.
 pub(super) fn drained(
     shared: &Shared,
     outbound: &Outbound,

@@ -1,4 +1,4 @@
-//! What the station stands on: state folder, keys, log, journal and spool, recovered and compared with the bucket before
+//! The station's foundation: state folder, keys, log, journal and spool, recovered and compared with the bucket before
 //! anything else may start.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Stores and networks that fail in every way: nothing is lost, nothing is called stored that is not, people are told.
+//! Stores and networks that fail in every way: nothing is lost, nothing is called stored that is not, and people learn of it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the log says became of each file of each camera, gathered entry by entry.
+//! Gathers the fate of each file of each camera from the log, entry by entry.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -85,7 +85,7 @@ pub(super) struct NamelessFile {
     pub session: SessionId,
 }
 
-/// How a session ended.
+/// The end of a session.
 #[derive(Debug)]
 pub(super) struct SessionEnding {
     /// Everything was secured.
@@ -130,7 +130,7 @@ pub struct LoggedObject {
     pub keyless: bool,
 }
 
-/// An explanation, and what it can explain: nobody has explained a loss that came later.
+/// An explanation, and the gaps that it covers: a loss that came later is not among them.
 #[derive(Debug)]
 struct Acceptance {
     decision: Accepted,
@@ -154,7 +154,7 @@ impl Acceptance {
     }
 }
 
-/// What the log says of cameras, files and items.
+/// The log's statements about cameras, files and items.
 #[derive(Debug, Default)]
 pub struct LogHistory {
     pub(super) cameras: BTreeMap<CameraKey, CameraFiles>,

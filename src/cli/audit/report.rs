@@ -32,7 +32,7 @@ struct OpenGap {
 pub struct GapReport {
     time: Timestamp,
     log_entries: u64,
-    /// How the station's copy of the log compares with the bucket's.
+    /// The result of comparing the station's copy of the log with the bucket's.
     copies: Option<String>,
     store_compared: bool,
     /// Stored so recently that their receipts may still be on their way.

@@ -1,4 +1,4 @@
-//! Each kind of gap, and what only looks like one, told entry by entry.
+//! Each kind of gap, and what only looks like one, built up entry by entry.
 
 mod numbering;
 
@@ -382,7 +382,7 @@ fn an_explanation_of_all_gaps_with_a_beginning_covers_those_that_there_were() {
     let number = |story: &LogScript, name: &str| -> bool {
         let gaps = story.gaps();
         let gap = gaps.iter().find(|gap| gap.gap == name);
-        let gap = gap.unwrap_or_else(|| panic!("{name} is no gap: {gaps:?}"));
+        let gap = gap.unwrap_or_else(|| panic!("{name} is not among the gaps: {gaps:?}"));
         story.history.accepted(gap).is_some()
     };
     story.docked(S1, Some("acme/X1"));
