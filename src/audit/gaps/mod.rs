@@ -160,7 +160,7 @@ impl Gap {
     }
 }
 
-/// What counts as a gap.
+/// The limits that make something a gap.
 #[derive(Debug, Clone)]
 pub struct GapRules {
     pub now: Timestamp,

@@ -37,7 +37,7 @@ pub struct GapReport {
     store_compared: bool,
     /// Stored so recently that their receipts may still be on their way.
     pub receipts_waiting: u64,
-    /// Runs of entries that are dated before an earlier one: no finding, because clocks are set.
+    /// Runs of entries that are dated before an earlier one: not a finding, because clocks get adjusted.
     clock_steps: Vec<ClockStep>,
     /// Findings about the log itself.
     findings: Vec<ReportedFinding>,

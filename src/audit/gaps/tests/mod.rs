@@ -394,7 +394,7 @@ fn an_explanation_of_all_gaps_with_a_beginning_covers_those_that_there_were() {
     story.lists(S1, &files);
     story.accepts("number:acme/X1:*");
     assert!(number(&story, "number:acme/X1:D/A#:0003:2026-02-28"));
-    // What is lost later was explained by nobody.
+    // The explanation does not cover a later loss.
     story.lists(S1, &[("D/A0005.MP4", 5, 5), ("D/A0007.MP4", 5, 7)]);
     assert!(number(&story, "number:acme/X1:D/A#:0003:2026-02-28"));
     assert!(!number(&story, "number:acme/X1:D/A#:0006:2026-02-28"));
