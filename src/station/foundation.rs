@@ -114,7 +114,7 @@ async fn compare_with_bucket(publisher: &mut Publisher) -> anyhow::Result<bool> 
     match tokio::time::timeout(BUCKET_WITHIN, publisher.check()).await {
         Ok(Ok(())) => return Ok(true),
         Ok(Err(error)) if error.is_contradiction() => {
-            return Err(error).context("this station must not go on");
+            return Err(error).context("this station must not continue");
         }
         Ok(Err(error)) => tracing::warn!(
             code = error.label(),
