@@ -1,6 +1,7 @@
 //! Every metric's name, unit and help in one place. Prefix `camdock_`, base units.
 //!
-//! Other rooms call the functions below and name no metric. A test checks the table in docs/operations.md and `config/` against [`ALL`].
+//! Other rooms call the functions below and name no metric. A test checks the table in docs/operations.md and `config/` against
+//! [`ALL`].
 
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
@@ -196,7 +197,7 @@ pub fn preview(part: &'static str, outcome: &'static str) {
     counter!(PREVIEWS, "part" => part, "outcome" => outcome).increment(1);
 }
 
-/// How the office sees the log of a station.
+/// The office's view of a station's log.
 pub fn followed_log(station: &str, cosigned: u64, at: Option<i64>, problem: bool) {
     let station = station.to_owned();
     gauge!(COSIGNED_ENTRIES, "station" => station.clone()).set(cosigned as f64);

@@ -213,7 +213,7 @@ fn labelled(name: &str, labels: &str) -> String {
     }
 }
 
-/// How many alerts of a name fire at a time.
+/// The number of alerts of a name that fire at a time.
 fn firing(alert: &str, at: &str, count: u32) -> Value {
     let counted = format!(
         "count(ALERTS{{alertname=\"{alert}\",alertstate=\"firing\",instance=\"a\"}}) or vector(0)"

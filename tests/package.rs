@@ -184,7 +184,7 @@ fn programs_that_run_as_root_link_the_c_library_alone_and_hold_no_s3_client() {
             assert!(!symbols.contains(foreign), "{program} holds {foreign}");
         }
     }
-    // What is looked for above is found where it is.
+    // The search above finds what is really there.
     assert!(run(Command::new("nm").arg(env!("CARGO_BIN_EXE_camdock"))).contains("aws_sdk_s3"));
 }
 

@@ -1,4 +1,4 @@
-//! What CamDock seals opens with the official AWS Encryption SDK for Python, and the other way round.
+//! The official AWS Encryption SDK for Python opens CamDock's messages, and the other way round.
 
 #[path = "support/tools.rs"]
 mod tools;

@@ -163,7 +163,7 @@ fn every_language_has_a_text_for_every_remark() {
     }
 }
 
-/// What stands in quotes, on one line each.
+/// The text in quotes, on one line each.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .flat_map(|line| line.split('"').skip(1).step_by(2))

@@ -1,4 +1,4 @@
-//! Signed checkpoints that were found outside of the log. The station cannot take them back, so each must be a beginning of
+//! Signed checkpoints that were found outside the log. The station cannot take them back, so each must be a beginning of
 //! the log, and no two of one size may differ.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,14 +9,14 @@ use super::tiles::{TILE_WIDTH, Tile};
 use super::tree::{Edge, Hash, fold};
 use super::{AuditError, Checkpoint, VerifierKey};
 
-/// A checkpoint that the log's key signed, with the place where it was found, as people call it.
+/// A checkpoint that the log's key signed, and a name for people of the place where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anchor {
     pub checkpoint: Checkpoint,
     pub place: String,
 }
 
-/// Compares the log of `size` entries with `anchors`. Of those that a log contradicts in one way, one is named: the longest
+/// Compares the log of `size` entries with `anchors`. Of those that the log contradicts in the same way, one is named: the longest
 /// that is cut off, and the shortest that differs.
 ///
 /// An error means that the tiles could not be read or are not there; what was found before stays in `found`.

@@ -5,7 +5,7 @@ use crate::model::Sha256Digest;
 
 use super::AuditError;
 
-/// What a log says of itself at one size (C2SP tlog-checkpoint).
+/// A log's statement about itself at one size (C2SP tlog-checkpoint).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     pub origin: String,

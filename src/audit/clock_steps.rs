@@ -1,5 +1,5 @@
-//! Entries that are dated before an earlier one. The clock of a station may be set back, so this alone proves nothing, and
-//! people should know of it.
+//! Entries that are dated before an earlier one. The clock of a station may be set back, so this alone proves nothing, but
+//! people should know about it.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub struct ClockStep {
     pub last: u64,
     /// The earlier entry with the latest time since the last step before this one.
     pub after: u64,
-    /// How far the first of them is dated before it.
+    /// The time by which the first of them is dated before it.
     pub seconds: i64,
 }
 

@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::durable::DurableError;
 use crate::model::{Explain, RetryClass};
 
-/// What can go wrong with the custody log.
+/// Errors of the custody log.
 #[derive(Debug, Error)]
 pub enum AuditError {
     #[error("a log entry has {size} bytes, more than the 65,535 that the format allows")]
@@ -109,7 +109,7 @@ impl Explain for AuditError {
                 "Fetch the receipt again; if it still does not hold, treat the item as unproven and run `camdock verify`.".into()
             }
             Self::Poisoned | Self::Closed | Self::Thread(_) => {
-                "Check the disk, then restart the service: it goes on from the last durable entry.".into()
+                "Check the disk, then restart the service: it continues after the last durable entry.".into()
             }
         }
     }

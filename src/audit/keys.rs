@@ -42,7 +42,7 @@ impl LogKey {
         self.sign_text(&checkpoint.text(), &checkpoint.origin)
     }
 
-    /// The public half, as other rooms' keys are made of it.
+    /// The 32 bytes of the public half.
     pub(super) fn public(&self) -> [u8; 32] {
         let mut public = [0; 32];
         public.copy_from_slice(self.0.public_key().as_ref());

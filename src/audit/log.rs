@@ -49,7 +49,7 @@ impl Log {
     /// Opens the log in `dir`, or begins one there. One process at a time.
     ///
     /// Reads the right edge of the tree and the write-ahead file, whatever the size of the log. Fails rather than
-    /// going on when the files contradict each other or were signed by another key.
+    /// continuing when the files contradict each other or were signed by another key.
     pub fn open(dir: &Path, key: LogKey, origin: &str) -> Result<Self, AuditError> {
         recovery::open(dir, key, origin)
     }

@@ -5,7 +5,7 @@ use super::Checkpoint;
 /// Findings beyond this number are counted but not listed.
 pub(super) const FINDINGS_MAX: usize = 1000;
 
-/// What the verification of a log found.
+/// The result of verifying a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogReport {
     /// Entries according to the signed checkpoint; 0 when none could be trusted.
@@ -100,7 +100,7 @@ impl LogFinding {
         }
     }
 
-    /// What the person who reads the finding should do.
+    /// Advice for the person who reads the finding.
     pub const fn next_step(&self) -> &'static str {
         match self {
             Self::Edited { .. }

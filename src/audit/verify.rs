@@ -136,7 +136,7 @@ fn read_all(
         }
         let proven = edge.root() == checkpoint.root.0;
         if !proven {
-            // Only the signed root tells whether the entry or the tile is wrong; the diagnosis uses it.
+            // Only the signed root shows whether the entry or the tile is wrong; the diagnosis uses it.
             report
                 .findings
                 .retain(|f| !matches!(f, LogFinding::TileMismatch { .. }));
@@ -232,7 +232,7 @@ fn check_remembered(
     }
 }
 
-/// How this station's log compares with a checkpoint that somebody else holds, such as the bucket.
+/// The result of comparing this station's log with a checkpoint that somebody else holds, such as the bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     Same,

@@ -52,7 +52,7 @@ pub fn encode(start: u64, entries: &[Vec<u8>], note: &str) -> Vec<u8> {
 
 /// The whole records from the start of the file, and their length in bytes.
 ///
-/// What follows must be one torn record, never acknowledged. A whole record behind a broken one means that the
+/// The bytes after them must be one torn record, never acknowledged. A whole record behind a broken one means that the
 /// disk damaged what was acknowledged: that is an error, and it is never cut off.
 pub fn scan(file: &[u8]) -> Result<(Vec<Record<'_>>, usize), AuditError> {
     let (mut records, mut good) = (Vec::new(), 0);

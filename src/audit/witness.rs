@@ -1,6 +1,6 @@
-//! What a witness does (C2SP tlog-witness, tlog-cosignature with Ed25519): it signs that a log only grew.
+//! A witness (C2SP tlog-witness, tlog-cosignature with Ed25519), which signs that a log only grew.
 //!
-//! A cosignature says nothing of what the entries say.
+//! A cosignature says nothing about the content of the entries.
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,7 +28,7 @@ pub struct WitnessKey {
     public: [u8; 32],
 }
 
-/// What a note's bytes say to a witness: the text that is signed, in `cosignature/v1`.
+/// The text that a witness signs for a note, in `cosignature/v1`.
 fn message(text: &str, time: u64) -> Vec<u8> {
     format!("cosignature/v1\ntime {time}\n{text}").into_bytes()
 }
@@ -174,7 +174,7 @@ pub fn has_grown(old: Option<&Checkpoint>, new: &Checkpoint, proof: &[Hash]) -> 
     consistency_holds(old, (new.size, &new.root.0), proof)
 }
 
-/// Shows that the log of `new` goes on from its own first `old` entries.
+/// Shows that the log of `new` continues from its own first `old` entries.
 pub fn consistency_proof(
     source: &dyn LogSource,
     old: u64,
@@ -183,7 +183,7 @@ pub fn consistency_proof(
     TileTree::new(source, new.size).consistency(old)
 }
 
-/// How a log stands to an older signed checkpoint of it.
+/// The relation of a log to an older signed checkpoint of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogGrowth {
     /// It begins with the older one; the proof shows it.
@@ -265,7 +265,7 @@ mod tests {
             let changed = cosigned.replacen(from, to, 1);
             assert!(public.cosigned(&changed).is_err(), "{changed}");
         }
-        // A log's key and a witness's key are told apart by their type.
+        // The type distinguishes a log's key from a witness's key.
         let log_key = key.verifier("office.example").unwrap().to_string();
         assert!(log_key.parse::<WitnessKey>().is_err());
     }
@@ -348,11 +348,11 @@ mod tests {
                 LogGrowth::Grown(proof) => assert!(has_grown(Some(old), new, &proof)),
                 other => panic!("{}: {other:?}", old.size),
             }
-            let told = growth(&rewritten, old, new_rewritten).unwrap();
-            assert_eq!(told, LogGrowth::Rewritten, "{}", old.size);
+            let compared = growth(&rewritten, old, new_rewritten).unwrap();
+            assert_eq!(compared, LogGrowth::Rewritten, "{}", old.size);
             // The tiles of one log under the checkpoint of another prove nothing.
-            let told = growth(&rewritten, old, new).unwrap();
-            assert_eq!(told, LogGrowth::TilesUnfit, "{}", old.size);
+            let compared = growth(&rewritten, old, new).unwrap();
+            assert_eq!(compared, LogGrowth::TilesUnfit, "{}", old.size);
         }
         assert!(has_grown(None, new, &[]));
         assert!(!has_grown(Some(&grown[4]), new, &[]));

@@ -303,7 +303,7 @@ impl Writer {
             self.log.append(&batch).map(|range| range.start)
         };
         self.stopped.store(self.log.poisoned, Ordering::Relaxed);
-        self.tell();
+        self.publish();
         match appended {
             Ok(start) => {
                 let mut committed = (start..)
@@ -323,7 +323,7 @@ impl Writer {
     }
 
     /// Lets readers see the newest checkpoint whose files are all there.
-    fn tell(&mut self) {
+    fn publish(&mut self) {
         let size = self.log.size();
         if !self.log.is_shown() || *self.size.borrow() == size {
             return;

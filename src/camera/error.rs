@@ -155,7 +155,7 @@ impl Explain for CameraError {
                 root.display()
             ),
             Self::Gone { .. } => {
-                "Dock the camera again; the work goes on where it stopped.".into()
+                "Dock the camera again; the work continues where it stopped.".into()
             }
             Self::StillMounting { .. } => {
                 "Leave the camera docked; if it stays so, see `journalctl -u 'camdock-mount@*'`.".into()

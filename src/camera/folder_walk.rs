@@ -26,7 +26,7 @@ struct OpenFolder {
     flagged: bool,
 }
 
-/// What may be taken of a name in a folder.
+/// An entry of a folder that may be taken or entered.
 enum WalkEntry {
     File(Statx),
     Folder(OpenFolder),

@@ -1,4 +1,4 @@
-//! What every listing shares, whichever way the camera is read: the path that it has reached, its bounds, and the form in
+//! The state that every listing has, however the camera is read: the path that it has reached, its bounds, and the form in
 //! which files and refusals are handed on. Nothing that was seen is skipped without a reason (promise 1).
 
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ const SHOWN_BYTES: usize = 255;
 
 pub(super) type EntrySink<'a> = &'a mut dyn FnMut(CameraEntry) -> ControlFlow<()>;
 
-/// Why an entry can't be taken: a stable code, and one clause for people.
+/// The reason why an entry can't be taken: a stable code, and one clause for people.
 pub(super) type Refusal = (&'static str, String);
 
 /// Facts of one file as its camera gives them.
@@ -29,14 +29,14 @@ pub(super) struct FileEntry<'a> {
     pub folder_flagged: bool,
 }
 
-/// One listing at work.
+/// One listing in progress.
 pub(super) struct ListingCursor<'a> {
     profile: &'a Profile,
     /// `max_files` as it is configured, for the reason that is given.
     limit: u64,
     /// Entries beyond the limit, as far as they were counted.
     pub beyond: u64,
-    /// Of the entry that is being looked at.
+    /// The path of the entry that is being looked at.
     pub path: Vec<u8>,
 }
 
@@ -128,7 +128,7 @@ impl<'a> ListingCursor<'a> {
             ""
         };
         let name = match end {
-            // What has no path is told apart by its reason.
+            // Entries without a path are distinguished by their reason.
             [] => format!("({reason})"),
             end => format!("{cut}{}", Escaped(end)),
         };

@@ -90,7 +90,7 @@ pub trait CameraFile: Read + Send {
     /// Facts of the open file, which may differ from the listing.
     fn facts(&self) -> OpenFacts;
 
-    /// What changed since the file was opened; `None`: nothing. Call it after the last byte: only then is it certain that
+    /// The change since the file was opened; `None`: nothing changed. Call it after the last byte: only then is it certain that
     /// all bytes belong to one state of the file.
     fn recheck(&mut self) -> Result<Option<Change>, CameraError>;
 
@@ -114,7 +114,7 @@ pub struct OpenFacts {
     pub modified: Option<Timestamp>,
 }
 
-/// How a file differs from what it was when it was opened.
+/// The difference between a file now and when it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     Size {

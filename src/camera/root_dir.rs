@@ -153,18 +153,18 @@ fn wanted() -> StatxFlags {
     StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID
 }
 
-/// Of an open descriptor.
+/// Facts of an open descriptor.
 pub(super) fn stat(file: BorrowedFd<'_>) -> io::Result<Statx> {
     Ok(rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, wanted())?)
 }
 
-/// Of one name in a folder, not followed.
+/// Facts of one name in a folder; a link is not followed.
 pub(super) fn stat_at(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<Statx> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     Ok(rustix::fs::statx(dir, name, flags, wanted())?)
 }
 
-/// Of a path of ours, its last name not followed.
+/// Facts of a path of our own; a link as its last name is not followed.
 pub(super) fn stat_path(path: &Path) -> io::Result<Statx> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     Ok(rustix::fs::statx(CWD, path, flags, wanted())?)

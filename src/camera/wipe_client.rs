@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::CameraError;
 use crate::model::{WipeAnswer, WipeRequest};
 
-/// How often `stop` is checked.
+/// The pause between checks of `stop`.
 const STOP_CHECK: Duration = Duration::from_millis(500);
 /// After a stop, the helper may take this long to finish: it deletes the file in hand and hashes no more.
 const ENDING: Duration = Duration::from_secs(30);

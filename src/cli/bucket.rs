@@ -92,7 +92,7 @@ impl Bucket {
         ))
     }
 
-    /// Every version below `prefix`; `None` if the credentials or the store do not allow that question.
+    /// Every version below `prefix`; `None` if the credentials or the store do not allow listing versions.
     pub fn versions(&self, prefix: &str) -> anyhow::Result<Option<Vec<ListedVersion>>> {
         match self.wait(self.store.list_versions(prefix, OBJECTS_MAX)) {
             Ok(versions) => Ok(Some(versions)),
@@ -109,7 +109,7 @@ impl Bucket {
         Ok(self.wait(self.store.head(key, version))?)
     }
 
-    /// How the lock of a version falls short of the one in the log, if it does. A lock that has ended is of no account.
+    /// Compares the lock of a version with the one in the log; `None` if it holds. A lock whose time has passed does not matter.
     pub fn lock_problem(
         &self,
         key: &str,

@@ -26,7 +26,7 @@ const KEY_MAX: u64 = 4096;
 #[command(after_help = "\
   camdock keygen confirmer --name reader.example.org --out reader     once; reader.pub goes into wipe.toml
   camdock confirm --key reader.key --log-key 'NAME+ID+KEY'            as often as you like
-Run it on a machine that is no station, with keys of the store of its own (verify_credentials_file in [store]): they need
+Run it on a machine that is not a station, with its own keys for the store (verify_credentials_file in [store]): they need
 the permissions in config/confirm-policy.json. The log is verified first, from the bucket, with the key that you give.
 Objects that were confirmed before are not read again. Nothing is decrypted.
 Exit code 0: everything stored is confirmed. 1: the log or an object is wrong. 3: an object could not be read.")]

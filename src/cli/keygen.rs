@@ -62,7 +62,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
                 CurveName::P384 => Curve::P384,
                 CurveName::P256 => Curve::P256,
             };
-            let (private, public) = (beside(&out, ".key.pem"), beside(&out, ".pub.pem"));
+            let (private, public) = (with_suffix(&out, ".key.pem"), with_suffix(&out, ".pub.pem"));
             recipient(&private, &public, curve)?;
             println!(
                 "private key: {}   keep it safe and off every station",
@@ -78,7 +78,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             );
         }
         KeygenVerb::Confirmer { name, out } => {
-            let (private, public) = (beside(&out, ".key"), beside(&out, ".pub"));
+            let (private, public) = (with_suffix(&out, ".key"), with_suffix(&out, ".pub"));
             let verifier = confirmer(&private, &public, &name)?;
             println!(
                 "private key: {}   keep it off every station",
@@ -105,7 +105,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn beside(out: &Path, suffix: &str) -> PathBuf {
+fn with_suffix(out: &Path, suffix: &str) -> PathBuf {
     let mut name = out.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -72,7 +72,7 @@ enum Verb {
     Items(items::Args),
     /// Show one item's whole custody, from the camera to the store
     Show(show::Args),
-    /// Verify the custody log, its signatures, and every item against the store
+    /// Verify the custody log, its signatures, and every stored item against the store
     Verify(verify::Args),
     /// Find what is missing between cameras, custody log and store, and explain gaps
     Audit(audit::Args),
@@ -100,7 +100,7 @@ enum Verb {
     Camera(camera::Args),
 }
 
-/// How a verb ended, short of an error.
+/// The result of a verb, short of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Fine,
@@ -204,7 +204,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         .any(|e| e.is::<Usage>() || e.is::<crate::config::ConfigError>())
 }
 
-/// The first of our own errors in the chain, which knows most about what was to be done.
+/// The first of our own errors in the chain, which knows most about the failed step.
 fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
     fn known<'a, E: Explain + 'static>(
         error: &'a (dyn std::error::Error + 'static),

@@ -28,7 +28,7 @@ use crate::seal::{ExpectedMessage, ItemKey, KeySource, RecipientKey, open_to};
   camdock open 0195f2c4-… --part preview --key evidence.key.pem -o preview.mp4
   camdock open 0195f2c4-… --part storyboard --key evidence.key.pem -o sheet.jpg
   camdock open ./original --key evidence.key.pem -o footage.mp4    a sealed file that you have
-A machine that is no station needs only [station] name and [store] in its camdock.toml.
+A machine that is not a station needs only [station] name and [store] in its camdock.toml.
 The public AWS Encryption SDK opens these files, too.")]
 pub struct Args {
     /// An evidence id, or a sealed file
@@ -172,7 +172,7 @@ const BROKEN: &str =
 /// Where the log says that the object is, and what it must contain.
 struct ItemRecord {
     key: String,
-    /// What was laid over this version later is not what was stored.
+    /// The version that was stored. A newer one over it is not what was stored.
     version: Option<String>,
     /// Of the opened footage.
     sha256: Option<Sha256Digest>,

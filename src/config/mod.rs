@@ -87,7 +87,7 @@ impl Config {
         BucketLayout::new(self.store.prefix.clone(), self.station.name.clone())
     }
 
-    /// For a machine that is no station and only reads its store: `[station] name` and `[store]` are enough.
+    /// For a machine that is not a station and only reads its store: `[station] name` and `[store]` are enough.
     pub fn load_to_read(path: &Path) -> Result<Self, ConfigError> {
         Self::parse(path, &mut Vec::new(), true)
     }
@@ -112,6 +112,6 @@ impl Config {
     }
 }
 
-fn beside(path: &Path, name: &str) -> PathBuf {
+fn sibling(path: &Path, name: &str) -> PathBuf {
     path.with_file_name(name)
 }

@@ -12,7 +12,7 @@ use crate::model::{CameraId, Officer, Sha256Digest};
 #[derive(Debug, Clone, Default)]
 pub struct Roster {
     cameras: HashMap<CameraId, RosterEntry>,
-    /// Of the file's bytes; `None` when there is no file.
+    /// The digest of the file's bytes; `None` when there is no file.
     pub sha256: Option<Sha256Digest>,
     pub path: PathBuf,
 }

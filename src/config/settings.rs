@@ -15,7 +15,7 @@ use crate::model::{BayName, Sha256Digest, StationName};
 pub struct Config {
     /// The file it came from, absolute.
     pub path: PathBuf,
-    /// Of the file's bytes, for the `config.changed` event.
+    /// The digest of the file's bytes, for the `config.changed` event.
     pub sha256: Sha256Digest,
     /// `roster.toml` beside the file; it need not exist.
     pub roster_file: PathBuf,
@@ -41,7 +41,7 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct StationSettings {
     pub name: StationName,
-    /// Of the custody log's checkpoints: no space, no `+`. Default `camdock/<name>`.
+    /// The origin of the custody log's checkpoints: no space, no `+`. Default `camdock/<name>`.
     pub log_origin: String,
     /// For pacing and for times shown to people; logs are in UTC.
     pub time_zone: TimeZone,
@@ -94,7 +94,7 @@ pub struct SpoolSettings {
     pub dir: PathBuf,
     /// Pulling stops while less than this is free.
     pub reserve_bytes: u64,
-    /// How long a stored item's sealed file stays on the station.
+    /// The time that a stored item's sealed file stays on the station.
     pub keep: Duration,
 }
 
@@ -266,7 +266,7 @@ pub struct PreviewSettings {
     pub memory_bytes: u64,
     /// Limit of processor time for one worker.
     pub cpu: Duration,
-    /// How long a stored item's spool file and key wait for its previews at most.
+    /// The longest time that a stored item's spool file and key wait for its previews.
     pub hold: Duration,
 }
 

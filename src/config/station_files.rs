@@ -49,12 +49,12 @@ impl StationFiles {
         self.state_dir.join("log.room")
     }
 
-    /// Which USB port has which bay number.
+    /// The bay number of each USB port.
     pub fn bay_numbers(&self) -> PathBuf {
         self.state_dir.join("bays.json")
     }
 
-    /// Which log entries concern which item or camera. Made from the log, so it may be deleted.
+    /// The index of log entries by item and session. Made from the log, so it may be deleted.
     pub fn entry_index(&self) -> PathBuf {
         self.state_dir.join("entries.db")
     }

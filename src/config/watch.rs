@@ -15,7 +15,7 @@ use super::Config;
 const REST: Duration = Duration::from_millis(300);
 const SLOW_CHECK: Duration = Duration::from_secs(10);
 
-/// Which files changed since the last time; at least one is `true`.
+/// The files that changed since the last time; at least one is `true`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Changed {
     /// `camdock.toml` itself: takes effect at the next start.
@@ -53,7 +53,7 @@ impl ConfigWatch {
         drop(self.stop);
         if let Err(error) = self.task.await {
             tracing::error!(code = "part_crashed", %error,
-                next_step = "report this with the log lines before it", "the watch on the configuration ended badly");
+                next_step = "report this with the log lines before it", "the watch on the configuration panicked");
         }
     }
 }

@@ -36,7 +36,7 @@ const fn yes() -> bool {
 impl Config {
     /// The file of this configuration's [`WipePolicy`].
     pub fn wipe_policy_file(&self) -> std::path::PathBuf {
-        super::beside(&self.path, NAME)
+        super::sibling(&self.path, NAME)
     }
 }
 

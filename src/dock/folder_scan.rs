@@ -261,7 +261,7 @@ fn watch_inside(
         return;
     };
     for entry in entries.take(INSIDE_NAMES_MAX).flatten() {
-        // Of the entry itself: links are not followed.
+        // The type is that of the entry itself: links are not followed.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             watch_inside(watcher, &entry.path(), depth - 1, paths);
         }

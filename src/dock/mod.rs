@@ -61,7 +61,7 @@ pub enum DockEvent {
         reason: String,
     },
     /// A hint that something changed inside a docked folder or about its storages, about once a second at most. Hints can
-    /// get lost, so the camera must also be listed now and then without one.
+    /// get lost, so the camera must also be listed from time to time without one.
     Touched {
         bay: BayName,
     },

@@ -20,7 +20,7 @@ const SYNC_ALL_FROM: usize = 8;
 pub struct BulkFile {
     file: AppendFile,
     direct: Option<File>,
-    /// What was appended behind the file's last whole block; always empty without direct writes.
+    /// The bytes that were appended behind the file's last whole block; always empty without direct writes.
     tail: Vec<u8>,
 }
 
@@ -41,7 +41,7 @@ impl BulkFile {
         Self::over(AppendFile::create(path)?, expected)
     }
 
-    /// Opens the file, to go on after `length` bytes (at most what is there). What lies behind them stays until it is written
+    /// Opens the file, to continue after `length` bytes (at most what is there). What lies behind them stays until it is written
     /// over.
     pub fn resume(path: &Path, length: u64, expected: u64) -> Result<Self, DurableError> {
         Self::over(AppendFile::resume(path, length)?, expected)
@@ -168,7 +168,7 @@ impl BulkFile {
 ///
 /// From a few files on, one `syncfs` writes them all, which is cheaper than a write for each. It does not answer for each file:
 /// a failed write that the kernel reported to another descriptor of the filesystem is not reported again to the one that is
-/// opened here. A file's own descriptor, open since before its first byte, is told of every failed write, so it is asked, too:
+/// opened here. A file's own descriptor, open since before its first byte, learns of every failed write, so it is synced, too:
 /// without `fsync`, which would flush the disk once for each file.
 pub fn sync_together(folder: &Path, files: &[&BulkFile]) -> Result<(), DurableError> {
     if files.len() < SYNC_ALL_FROM {

@@ -239,7 +239,7 @@ impl AppendFile {
         })
     }
 
-    /// Opens or creates the file, to go on after `length` bytes (at most what is there). What lies behind them stays until it
+    /// Opens or creates the file, to continue after `length` bytes (at most what is there). What lies behind them stays until it
     /// is written over.
     pub fn resume(path: &Path, length: u64) -> Result<Self, DurableError> {
         let mut file = private()
@@ -291,7 +291,7 @@ impl AppendFile {
         Ok(())
     }
 
-    /// Cuts the file back to `length` and goes on from there.
+    /// Cuts the file back to `length` and continues from there.
     pub fn truncate(&mut self, length: u64) -> Result<(), DurableError> {
         disk!("cut file", &self.path, at("truncate", &self.path));
         self.file

@@ -52,7 +52,7 @@ impl SetAside {
         }
     }
 
-    /// Lets others have the room.
+    /// Gives the room back to others.
     pub fn give_back(&self) -> Result<(), DurableError> {
         disk!("give room back", &self.path, at("truncate", &self.path));
         self.taken.store(false, Ordering::Release);

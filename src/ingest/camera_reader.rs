@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(meter.read(1, second), Some(PaceChange::Crawls(1)));
         assert_eq!(meter.read(1 << 20, second), Some(PaceChange::Recovered));
         assert_eq!(meter.read(1 << 20, WINDOW), None);
-        // As slow as the slowest buses, and a file that ends before its time: no reason to call anybody.
+        // These bytes are as slow as the slowest buses, and a file ends before its time: no reason to call anybody.
         assert_eq!(meter.read(150_000, WINDOW), None);
         assert_eq!(meter.read(10, second), None);
     }

@@ -32,7 +32,7 @@ pub struct SealedFile {
     pub tally: Arc<Tally>,
 }
 
-/// How much of a job's work the committer still has in hand.
+/// The part of a job's work that the committer still has in hand.
 #[derive(Default)]
 pub struct Tally {
     uncommitted: Mutex<u64>,

@@ -7,7 +7,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::Spool;
 
-/// How a session ended.
+/// The end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobEnd {
     pub complete: bool,
@@ -29,7 +29,7 @@ pub struct JobControl {
     twin: AtomicBool,
     /// Bytes of room in the spool that the session waits for; 0: none.
     short_of: AtomicU64,
-    /// Passes fail again and again, for a reason that time does not mend.
+    /// Passes fail repeatedly, for a reason that does not pass by itself.
     failing: AtomicBool,
 }
 
@@ -74,7 +74,7 @@ impl JobControl {
         self.settled.store(settled, Ordering::Release);
     }
 
-    /// The session cannot go on: it waits for room that is not there, or for a person.
+    /// The session cannot continue: it waits for room that is not there, or for a person.
     pub fn is_stuck(&self, spool: &Spool) -> bool {
         let short_of = self.short_of.load(Ordering::Acquire);
         self.failing.load(Ordering::Acquire) || short_of > 0 && !spool.has_room(short_of)

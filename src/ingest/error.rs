@@ -33,7 +33,7 @@ pub enum IngestError {
     Changed(String),
     #[error("this station cannot start another thread")]
     Thread(#[source] std::io::Error),
-    #[error("the station was told to stop before this was done")]
+    #[error("the station stopped before this was done")]
     Stopped,
     #[error("the thread that secures files has ended: nothing more can be secured")]
     CommitterGone,
@@ -81,7 +81,7 @@ impl Explain for IngestError {
             Self::Preview(e) => e.next_step(),
             Self::Changed(_) => "Leave the camera docked: the file is taken again once nothing is written to it any more.".into(),
             Self::Thread(_) => "Free memory, or raise TasksMax of the service; it is tried again.".into(),
-            Self::Stopped => "Nothing to do: the work goes on at the next start.".into(),
+            Self::Stopped => "Nothing to do: the work continues at the next start.".into(),
             Self::CommitterGone => "Restart the service and report the log lines before this one.".into(),
         }
     }

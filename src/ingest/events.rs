@@ -41,7 +41,7 @@ pub fn session_docked(session: &SessionRow, condition: Condition, at_start: bool
     }))
 }
 
-/// Why a dock session ends. The log may call a camera undocked only where the station saw it leave.
+/// The reason for a dock session's end. The log may call a camera undocked only where the station saw it leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndReason {
     /// Holds how the camera left.
@@ -125,7 +125,7 @@ mod tests {
             .map(|n| file(&format!("DCIM/100MEDIA/AXON_VIDEO_{n:08}.MP4")))
             .collect();
         assert_eq!(held(&common).len(), 1);
-        // What JSON makes of control characters is the longest.
+        // The JSON form of control characters is the longest.
         let long: Vec<_> = (0..256)
             .map(|n| file(&format!("{}{n}", "\u{1}".repeat(240))))
             .collect();

@@ -1,5 +1,5 @@
-//! Whether a file on a camera was taken before. Path, size and time only choose the items that it may be; its content decides
-//! (promise 1): a new recording may have all three of an older one, above all where a camera's clock was never set.
+//! Decides whether a file on a camera was taken before. Path, size and time only choose the items that it may be; its content
+//! decides (promise 1): a new recording may have all three of an older one, above all where a camera's clock was never set.
 
 use std::io::Read as _;
 
@@ -36,7 +36,7 @@ impl EndsDigest {
         }
     }
 
-    /// Of the whole content.
+    /// The size of the whole content.
     pub const fn size(&self) -> u64 {
         self.size
     }
@@ -111,7 +111,7 @@ fn try_ends(
     }
 }
 
-/// Whether a file's time tells it from other files: not one that a camera without a set clock gives.
+/// Whether a file's time distinguishes it from other files. A time from a camera whose clock was not set does not.
 pub fn is_plausible(modified: Option<Timestamp>, earliest_year: i16, now: Timestamp) -> bool {
     modified.is_some_and(|modified| {
         let year = TimeZone::UTC.to_datetime(modified).year();
@@ -120,8 +120,8 @@ pub fn is_plausible(modified: Option<Timestamp>, earliest_year: i16, now: Timest
 }
 
 impl Puller<'_> {
-    /// Which of these items the file is. Its ends are compared where they are known and its time is plausible; otherwise
-    /// it is read whole.
+    /// Finds the one of these items that the file is. Its ends are compared where they are known and its time is plausible;
+    /// otherwise it is read whole.
     pub fn find_held(
         &self,
         camera: &mut dyn Camera,

@@ -70,20 +70,20 @@ pub struct Shared {
     pub wrap: StationWrapKey,
     /// Plaintext bytes of a frame.
     pub frame_length: u32,
-    /// The time of a file that is dated before this year tells nothing.
+    /// A file's time before this year says nothing: the camera's clock was not set.
     pub earliest_year: i16,
     /// A file that changed less than this ago may still be growing.
     pub settle: Duration,
     pub bays: Bays,
     pub cores: usize,
-    /// Which cameras are read, where not all are at once.
+    /// The cameras that are read, where not all are at once.
     pub slots: CameraSlots,
     /// Pulls that are reading right now.
     pub pulling: AtomicUsize,
     pub wake_upload: Notify,
     pub stop: AtomicBool,
     pub scale: Scale,
-    /// `None` once the committing thread was told to end.
+    /// `None` once the committing thread has been asked to end.
     pub commit: Mutex<Option<Arc<dyn Committer>>>,
     /// One behind the last entry that was acknowledged. The log's shown size lags behind while a full disk keeps its files back.
     pub entered: AtomicU64,

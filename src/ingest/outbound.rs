@@ -64,7 +64,7 @@ pub struct Outbound {
     pub part_size: u64,
     pub parts_at_once: usize,
     pub memory: Arc<PartMemory>,
-    /// How long a stored item stays in the spool.
+    /// The time that a stored item stays in the spool.
     pub keep: Duration,
     /// Recordings stay until their previews are made or given up.
     pub previews: bool,

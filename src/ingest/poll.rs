@@ -1,11 +1,11 @@
-//! When a loop asks the journal for work: an idle station must not ask the same question again and again.
+//! Decides when a loop asks the journal for work: an idle station must not ask the same question repeatedly.
 
 use std::time::{Duration, Instant};
 
 /// Without any change, what is due only because time has passed is found within this.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// When a loop last asked, and how many changes the journal had counted by then.
+/// The time at which a loop last asked, and the number of changes that the journal had counted by then.
 #[derive(Default)]
 pub struct JournalPoll(Option<(u64, Instant)>);
 

@@ -85,7 +85,7 @@ struct OpenItem {
     wrapped: Vec<u8>,
     file: BulkFile,
     start: PullStart,
-    /// Of what was read by the pull that it resumes.
+    /// The ends of what was read by the pull that it resumes.
     ends: EndsDigest,
 }
 

@@ -16,7 +16,7 @@ use crate::metrics;
 use crate::model::{EvidenceId, Explain as _, Part};
 use crate::upload::Backoff;
 
-/// How long a stop waits for work that has been told to end.
+/// The longest time that a stop waits for running work to end.
 const STOP_MAX: Duration = Duration::from_secs(20);
 
 /// Work is named by the object that it makes or stores.
@@ -51,7 +51,7 @@ impl fmt::Display for WorkId {
 /// The consequence of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// After the back-off, and never sooner than the store asked for.
+    /// After the back-off, which is at least as long as the store asked for, unless [`Failures::hurry`] ends it.
     Later { asked: Option<Duration> },
     /// Not before the next start of the service.
     Never,
@@ -160,7 +160,7 @@ impl<Lane: Copy + PartialEq> Queue<Lane> {
         }
     }
 
-    /// How many rows to ask the journal for, so that what cannot be begun hides nothing that can.
+    /// The number of rows to ask the journal for, so that work that cannot begin does not hide work that can.
     pub fn rows(&self, wanted: u32) -> u32 {
         wanted + u32::try_from(self.running.len() + self.failures.of.len()).unwrap_or(0)
     }

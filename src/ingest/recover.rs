@@ -25,7 +25,7 @@ pub const PUBLISHED: &str = "published";
 /// [`Journal::mark_stored`]: crate::journal::Journal::mark_stored
 pub const WITNESSED: &str = "witnessed";
 
-/// How many things a start found out of line.
+/// Counts of the things that a start found out of line.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Recovered {
     /// Sealed items whose log entry was missing, or was there without the journal knowing.

@@ -1,4 +1,4 @@
-//! How many cameras are read at the same time, where that is bounded: they take turns, file by file, in the order in which
+//! Bounds the number of cameras that are read at the same time: they take turns, file by file, in the order in which
 //! they asked.
 
 use std::collections::VecDeque;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-/// How often a waiting camera looks whether it is to stop.
+/// The pause between a waiting camera's looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
 
 pub struct CameraSlots {

@@ -54,7 +54,7 @@ impl Spool {
         self.dir.join(format!("{id}.sealed"))
     }
 
-    /// What is left of a sealed file that was found damaged.
+    /// The rest of a sealed file that was found damaged.
     pub fn damaged(&self, id: EvidenceId) -> PathBuf {
         self.dir.join(format!("{id}.damaged"))
     }

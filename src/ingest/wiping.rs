@@ -37,7 +37,7 @@ impl WipeMeans {
         Ok(note.map(|note| String::from_utf8_lossy(&note).into_owned()))
     }
 
-    /// How the store locks this object now. Blocks; must not be called from a task.
+    /// The current lock of this object, as the store names it. Blocks; must not be called from a task.
     pub fn lock(&self, stored: &ItemStored) -> Result<Option<Retention>, UploadError> {
         let version = stored.version_id.as_deref();
         self.runtime

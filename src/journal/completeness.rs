@@ -1,4 +1,4 @@
-//! What became of everything that each camera showed, and what is still missing.
+//! Compares everything that each camera showed with what was taken, and names what is still missing.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::sql::Unsigned;
 use super::{Journal, JournalError};
 use crate::model::{SessionId, SourcePath};
 
-/// What became of everything that one camera showed on one day (of docking, UTC).
+/// The outcome for everything that one camera showed on one day (of docking, UTC).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CameraDay {
     pub day: String,

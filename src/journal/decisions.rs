@@ -1,4 +1,4 @@
-//! What people decided about items. The log entry of each decision is durable before it is noted here.
+//! People's decisions about items. The log entry of each decision is durable before it is noted here.
 
 use super::{Journal, JournalError};
 use crate::failpoint::step;

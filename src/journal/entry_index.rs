@@ -1,4 +1,4 @@
-//! Which log entries name an item or a dock session: an index that is made from the log and can be made again at any time.
+//! An index of the log entries that name an item or a dock session. It is made from the log and can be made again at any time.
 
 use std::path::Path;
 
@@ -49,7 +49,7 @@ impl EntryIndex {
         })
     }
 
-    /// How many entries of the log, from the first on, are indexed.
+    /// The number of the log's entries, from the first on, that are indexed.
     pub fn upto(&self) -> Result<u64, JournalError> {
         let connection = self.connection.lock();
         let upto: Option<Unsigned> = connection
@@ -105,7 +105,7 @@ impl EntryIndex {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How many of the log's first `before` entries name one of these.
+    /// The number of the log's first `before` entries that name one of these.
     pub fn count(&self, ids: [&[u8; 16]; 2], before: u64) -> Result<u64, JournalError> {
         let connection = self.connection.lock();
         let count: Unsigned = connection

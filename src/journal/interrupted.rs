@@ -1,4 +1,4 @@
-//! What interrupted work left: pulls that nothing will resume, and sealed items that the log does not have.
+//! The leftovers of interrupted work: pulls that nothing will resume, and sealed items that the log does not have.
 
 use super::{Journal, JournalError};
 use crate::model::{CameraId, EvidenceId, SessionId, SourcePath};

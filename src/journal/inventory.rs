@@ -7,7 +7,7 @@ use super::{Journal, JournalError};
 use crate::failpoint::step;
 use crate::model::{EvidenceId, FileFacts, SessionId, SourcePath, written_as};
 
-/// What became of a file that was seen on a docked camera.
+/// The outcome for a file that was seen on a docked camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileOutcome {
     Pending,
@@ -35,7 +35,7 @@ pub struct InventoryRow {
     pub rank: u8,
 }
 
-/// What became of one file, and the item that it is.
+/// The outcome for one file, and the item that it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InventoryOutcome {
     pub path: SourcePath,

@@ -25,7 +25,7 @@ pub struct ItemRow {
     pub storing: StoreProgress,
 }
 
-/// What is known once an item is sealed.
+/// The facts that are known once an item is sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedFacts {
     pub sha256: Sha256Digest,
@@ -36,7 +36,7 @@ pub struct SealedFacts {
     pub manifest: Vec<u8>,
 }
 
-/// What is known once the store has confirmed an item.
+/// The facts that are known once the store has confirmed an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFacts {
     pub at: Timestamp,
@@ -44,7 +44,7 @@ pub struct StoredFacts {
     pub entry: Vec<u8>,
 }
 
-/// How far the proof that the store has an item has come.
+/// The progress of the proof that the store has an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreProgress {
     /// The store has not confirmed the item.
@@ -66,7 +66,7 @@ impl StoreProgress {
         }
     }
 
-    /// When the store confirmed the item.
+    /// The time at which the store confirmed the item.
     pub const fn at(&self) -> Option<Timestamp> {
         match self {
             Self::Unconfirmed => None,
@@ -99,7 +99,7 @@ pub(super) const TOTALS: &str =
 pub(super) const TO_UPLOAD: &str = "INDEXED BY items_to_upload WHERE state IN ('logged', 'uploading') \
     ORDER BY (sealed_size > 8388608), flagged DESC, id LIMIT ?1";
 
-/// Of one session: what was taken in it, and what it holds from an earlier one.
+/// The files of one session that are not stored: those taken in it, and those that it holds from an earlier one.
 pub(super) const UNSTORED: &str = "SELECT
     (SELECT COUNT(*) FROM listing WHERE session = ?1 AND state IN ('sealed', 'logged', 'uploading'))
     + (SELECT COUNT(*) FROM (SELECT DISTINCT item FROM inventory WHERE session = ?1 AND item IS NOT NULL) v
@@ -170,7 +170,7 @@ impl Journal {
         )
     }
 
-    /// How many of a session's files are not yet in the store: those taken in it, and those held from an earlier one.
+    /// The number of a session's files that are not yet in the store: those taken in it, and those held from an earlier one.
     pub fn unstored_of(&self, session: SessionId) -> Result<u64, JournalError> {
         self.count(UNSTORED, [session])
     }

@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(kept.as_deref(), Some(&key[..]));
         assert_eq!(found(dir.path(), &key[..12]), ["journal.db-keys"]);
         journal.mark_released(row.id).unwrap();
-        // Whatever a kill would leave now is in these files, and nothing has happened since the release.
+        // A kill at this moment would leave these files, and nothing has happened since the release.
         for part in key.chunks(12) {
             assert_eq!(found(dir.path(), part), [""; 0]);
         }

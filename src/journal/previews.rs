@@ -1,4 +1,4 @@
-//! How far the previews of each item have come.
+//! The progress of each item's previews.
 
 use jiff::Timestamp;
 use rusqlite::Row;
@@ -8,13 +8,13 @@ use super::{ItemRow, Journal, JournalError};
 use crate::failpoint::step;
 use crate::model::{EvidenceId, Part, written_as};
 
-/// How far one preview of one item has come.
+/// The progress of one preview of one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreviewRow {
     pub item: EvidenceId,
     pub part: Part,
     pub state: PreviewState,
-    /// How often a worker was started for it.
+    /// The number of times that a worker was started for it.
     pub attempts: u32,
     /// Once made: what the worker reported, as JSON.
     pub report: Option<String>,
@@ -22,7 +22,7 @@ pub struct PreviewRow {
     pub entry: Option<Vec<u8>>,
 }
 
-/// How far a preview has come. One that is not in the journal is still to be made.
+/// The progress of a preview. One that is not in the journal is still to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreviewState {
     /// A worker was started; after a restart it is made again.
@@ -47,7 +47,7 @@ written_as!(
 /// Every item has both once it is done with previews.
 const PARTS: [Part; 2] = [Part::Storyboard, Part::Preview];
 const COLUMNS: &str = "item, part, state, attempts, report, entry";
-/// Of an item: both previews are in the log.
+/// Both previews of the item are in the log.
 const SETTLED: &str =
     "(SELECT COUNT(*) FROM previews WHERE item = items.id AND state = 'done') = 2";
 
@@ -99,7 +99,7 @@ impl Journal {
         )?)
     }
 
-    /// How many previews are still to be made or to be entered in the log.
+    /// The number of previews that are still to be made or to be entered in the log.
     pub fn previews_pending(&self) -> Result<u64, JournalError> {
         self.count(
             "SELECT COALESCE(SUM(2 - (SELECT COUNT(*) FROM previews WHERE item = items.id AND state = 'done')), 0)

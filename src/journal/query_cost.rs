@@ -1,4 +1,4 @@
-//! What the pages, the metrics and the running station ask costs the same whatever the journal's size: counted in SQLite's
+//! The queries of the pages, the metrics and the running station cost the same whatever the journal's size: counted in SQLite's
 //! own steps, not in seconds.
 
 use jiff::Timestamp;
@@ -64,7 +64,7 @@ fn text(text: &str) -> Value {
     Value::Text(text.into())
 }
 
-/// What must not grow with the journal. `items`: as many as there are.
+/// The queries whose cost must not grow with the journal. `items`: as many as there are.
 fn asked(items: u32) -> Vec<(&'static str, String, Vec<Value>)> {
     let search = |change: &dyn Fn(&mut Search)| {
         let mut search = Search::default();

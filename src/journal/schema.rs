@@ -56,7 +56,7 @@ CREATE TABLE previews (
 CREATE INDEX previews_state ON previews (state);
 ";
 
-/// What the pages and the metrics ask for. Triggers keep `totals` and `listing` in line with `items`: a narrow table is
+/// Columns for the pages and the metrics. Triggers keep `totals` and `listing` in line with `items`: a narrow table is
 /// searched instead of rows with manifests and keys in them. `missing` names files that left with their camera unread,
 /// until they are taken after all.
 const SEARCH: &str = "

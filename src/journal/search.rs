@@ -15,7 +15,7 @@ use crate::model::{
 /// Counting stops here: beyond it, a person only wants to know that there are more.
 const COUNT_MAX: u64 = 100_000;
 
-/// What to look for; empty fields match everything.
+/// The criteria of a search; empty fields match everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
     pub officer: Option<String>,
@@ -55,7 +55,7 @@ pub struct FoundItem {
     pub flagged: bool,
     pub state: ItemState,
     pub quarantine: Option<String>,
-    /// What somebody decided about the quarantine.
+    /// The decision about the quarantine, if there is one.
     pub decision: Option<String>,
     pub sha256: Option<Sha256Digest>,
     pub docked: Option<Timestamp>,
@@ -77,7 +77,7 @@ impl FoundItem {
     }
 }
 
-/// Which items to list; `None` is all.
+/// Selects the items to list; `None` is all.
 #[derive(Debug, Clone, Default)]
 pub struct ItemFilter {
     /// `make/serial`, or the serial alone.
@@ -98,7 +98,7 @@ pub struct SearchPage {
     pub next: Option<SearchCursor>,
 }
 
-/// How many items match a search.
+/// The number of items that match a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MatchCount {
     pub items: u64,
@@ -133,7 +133,7 @@ impl Search {
         (sql, values)
     }
 
-    /// How many match, as far as is counted, and its values.
+    /// The number of matches, as far as they are counted, and its values.
     pub(super) fn counting(&self) -> (String, Vec<Value>) {
         let (condition, values) = self.condition();
         let sql = format!(

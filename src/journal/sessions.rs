@@ -22,7 +22,7 @@ pub struct SessionRow {
     pub ended: Option<Timestamp>,
 }
 
-/// How a session ended.
+/// The end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionEnd {
     pub at: Timestamp,

@@ -139,7 +139,7 @@ impl Journal {
         Ok(())
     }
 
-    /// A resumed item belongs to the session that goes on with it.
+    /// A resumed item belongs to the session that continues it.
     pub fn move_to_session(&self, id: EvidenceId, session: SessionId) -> Result<(), JournalError> {
         step!("journal move_to_session");
         self.change(

@@ -1,4 +1,4 @@
-//! Multipart uploads in progress, so that they go on after any interruption.
+//! Multipart uploads in progress, so that they continue after any interruption.
 
 use super::sql::Unsigned;
 use super::{Journal, JournalError};

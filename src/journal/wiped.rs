@@ -1,10 +1,10 @@
-//! Which items were deleted from their cameras, and so what a camera should still show.
+//! The items that were deleted from their cameras, and the files that a camera should therefore still show.
 
 use super::{Journal, JournalError};
 use crate::failpoint::step;
 use crate::model::{CameraId, EvidenceId};
 
-/// Of each path that was taken in the camera's last dock session that took anything, the newest item counts.
+/// For each path that was taken in the camera's last dock session that took anything, the newest item counts.
 const LEFT: &str = "SELECT COUNT(*) FROM (
         SELECT MAX(id), wiped FROM items
         WHERE camera = ?1 AND state NOT IN ('pulling', 'failed') AND session = (
@@ -28,7 +28,7 @@ impl Journal {
         Ok(())
     }
 
-    /// How many of the files that were last taken from this camera the station has not deleted: the camera should show them.
+    /// The number of files that were last taken from this camera and not deleted by the station: the camera should show them.
     pub fn left_on_camera(&self, camera: &CameraId) -> Result<u64, JournalError> {
         self.count(LEFT, [camera])
     }

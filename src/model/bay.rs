@@ -42,7 +42,7 @@ impl fmt::Display for BayName {
     }
 }
 
-/// What a bay shows to people. Colour is never the only cue.
+/// The state of a bay, as people see it. Colour is never the only cue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum BayStatus {

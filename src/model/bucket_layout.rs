@@ -2,8 +2,8 @@ use std::fmt::Display;
 
 use super::{EvidenceId, StationName};
 
-/// The names of one station's objects in the bucket (docs/formats.md, section 2). Everything that belongs to a station lies in folders
-/// with its name, so that a policy can keep stations apart.
+/// The names of one station's objects in the bucket (docs/formats.md, "The bucket"). Everything that belongs to a station lies
+/// in folders with its name, so that a policy can keep stations apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketLayout {
     prefix: String,

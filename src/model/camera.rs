@@ -61,7 +61,7 @@ pub struct CameraIdentity {
     pub id: Option<CameraId>,
     /// Name of the profile that matched.
     pub profile: String,
-    /// How it is read: `folder`, `mass-storage`, `ptp`.
+    /// The access: `folder`, `mass-storage`, `ptp`.
     pub access: String,
 }
 
@@ -72,7 +72,7 @@ impl CameraIdentity {
     }
 }
 
-/// How to read the times of a camera's files. Used only to bound the error of its clock.
+/// The reading of the times of a camera's files. Used only to bound the error of its clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileTimes {
     /// UTC, also where the zone is unknown.
@@ -106,7 +106,7 @@ impl FileTimes {
     }
 }
 
-/// What a camera says about itself apart from its files. Read once, when its session begins.
+/// A camera's description of itself, apart from its files. Read once, when its session begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Condition {
     /// `None`: its clock can't be read.
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(bound.ahead_at_least_seconds, Some(-1800));
         assert_eq!(bound.time_zone.as_deref(), Some("Europe/London"));
         assert_eq!(bound.reads.as_deref(), Some("2026-07-01T12:00:00Z"));
-        // Whatever a camera claims.
+        // A camera can claim anything.
         for wild in [Timestamp::MIN, Timestamp::MAX] {
             let _ = london.bound(wild, now);
             assert!(FileTimes::Utc.bound(wild, now).is_some());

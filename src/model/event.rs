@@ -102,7 +102,7 @@ impl Event {
     }
 }
 
-/// What the kernel says of the station's clock (adjtimex).
+/// The kernel's statement about the station's clock (adjtimex).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockState {
     pub synchronised: bool,
@@ -121,7 +121,7 @@ pub struct StationStarted {
     pub log_key: String,
     /// Fingerprints of the recipients that footage is sealed to.
     pub recipients: Vec<String>,
-    /// Items in flight that this start found and goes on with.
+    /// Items in flight that this start found and continues.
     pub recovered: u64,
 }
 
@@ -150,7 +150,7 @@ pub struct CameraDocked {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub officer: Option<Officer>,
     pub clock: ClockState,
-    /// Why everything of this session is taken but needs a decision.
+    /// The reason why everything of this session is taken but needs a decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<String>,
     /// The camera's own clock, where it can be read.
@@ -160,7 +160,7 @@ pub struct CameraDocked {
     pub battery_percent: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<CameraDevice>,
-    /// What an operator should mend, such as a factory password that works.
+    /// Things that an operator should mend, such as a factory password that works.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// It was in the bay already when the station started: the time of the entry is when it was found.
@@ -168,14 +168,14 @@ pub struct CameraDocked {
     pub at_start: bool,
 }
 
-/// How a camera's clock stands against the station's, whose own state stands in `camera.docked`. Never used to change a
+/// The difference between a camera's clock and the station's, whose own state is in `camera.docked`. Never used to change a
 /// time of the evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CameraClock {
     pub method: ClockMethod,
     /// The station's clock when the camera's was read.
     pub at: Timestamp,
-    /// What the camera's clock said, as it gave it.
+    /// The camera's clock, as the camera gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<String>,
     /// The zone that its reading was taken to be in; `None`: UTC, because nobody said.
@@ -224,7 +224,7 @@ pub struct CameraRefused {
     pub reason: String,
 }
 
-/// How a dock session ended: in `camera.undocked` the station saw the camera leave; in `session.ended` it did not, because
+/// The end of a dock session: in `camera.undocked` the station saw the camera leave; in `session.ended` it did not, because
 /// the station itself stopped while the camera was docked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DockSessionEnd {
@@ -247,7 +247,7 @@ pub struct InventoryTaken {
     pub page: u32,
     /// `true` on the last entry of this inventory.
     pub last: bool,
-    /// Of the whole inventory.
+    /// Totals of the whole inventory.
     pub total_files: u64,
     pub total_bytes: u64,
     pub files: Vec<InventoryFile>,
@@ -276,7 +276,7 @@ pub struct ItemSealed {
     pub modified: Option<Timestamp>,
     pub kind: ItemKind,
     pub flagged: bool,
-    /// Of the plaintext.
+    /// The digest of the plaintext.
     pub sha256: Sha256Digest,
     /// Bytes of the sealed message.
     pub sealed_size: u64,
@@ -360,7 +360,7 @@ pub struct ItemStored {
     pub checksum: String,
     #[serde(default)]
     pub confirmed_by: ConfirmedBy,
-    /// The lock of this version as the store told it afterwards.
+    /// The lock of this version as the store named it afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
     /// `true`: the item's key was lost with the journal, so that it was sent as it lay in the spool, its frames unverified,
@@ -369,7 +369,7 @@ pub struct ItemStored {
     pub unverified: bool,
 }
 
-/// What the store named when it confirmed an object's bytes.
+/// The digest that the store named when it confirmed an object's bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConfirmedBy {
@@ -425,7 +425,7 @@ pub struct CameraWiped {
     pub rehash: bool,
     pub stage: WipeStage,
     pub files: Vec<WipeResult>,
-    /// Why nothing at all could be deleted.
+    /// The reason why nothing at all could be deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
 }
@@ -449,7 +449,8 @@ pub struct OperatorAction {
     /// The officer that an item is assigned to from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub officer: Option<Officer>,
-    /// The gap of `camdock audit gaps` that the reason explains; with a `*` at its end, every gap whose name begins so.
+    /// The gap of `camdock audit gaps` that the reason explains; with a `*` at its end, every gap that
+    /// existed at that time and whose name begins with what stands before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gap: Option<String>,
     /// Where it came from: `web 10.0.0.5`, or what the kernel says of a command's user, `uid 1000 (shah)`.

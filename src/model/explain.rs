@@ -1,6 +1,6 @@
 use std::error::Error;
 
-/// What the central retry loop does with an error.
+/// The central retry loop's reaction to an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryClass {
     /// A passing error: retry with back-off.
@@ -11,7 +11,7 @@ pub enum RetryClass {
     Never,
 }
 
-/// What every room's error tells the retry loop, the metrics and the person who reads it.
+/// Every room's errors explain themselves to the retry loop, the metrics and the person who reads them.
 pub trait Explain: Error {
     fn retry_class(&self) -> RetryClass;
     /// A stable, low-cardinality metric label such as `store_unreachable`.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SourcePath, written_as};
 
-/// What a camera says about one file. `size` and `modified` are claims until the file was read.
+/// A camera's description of one file. `size` and `modified` are claims until the file was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileFacts {
     pub path: SourcePath,
@@ -36,7 +36,7 @@ written_as!(
     Other = "other",
 );
 
-/// How far an item has come; each state leads to the next one.
+/// The progress of an item; each state leads to the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemState {

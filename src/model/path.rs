@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_shown_path_holds_no_character_that_cannot_be_seen() {
-        // Ignorable, a filler letter, a blank symbol, a space of another width, a tag, and a character that is none.
+        // Ignorable, a filler letter, a blank symbol, a space of another width, a tag, and a noncharacter.
         for unseen in [
             '\u{ad}',
             '\u{61c}',

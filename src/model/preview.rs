@@ -1,5 +1,5 @@
-//! What is recorded of a preview: how it was made, what the file claims to be, where the pictures of a sheet lie.
-//! All text in here comes from a camera's file and was bounded by who made the record.
+//! The record of a preview: how it was made, what the file claims to be, and where the pictures of a sheet lie.
+//! All text in here comes from a camera's file and was bounded by the code that made the record.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfirmedBy, EvidenceId, Part, Remark, Retention, Sha256Digest};
 
-/// One preview of an item: made and stored, or why not.
+/// One preview of an item: made and stored, or the reason why it is not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ItemPreviewed {
     pub evidence: EvidenceId,
@@ -42,7 +42,7 @@ pub enum PreviewOutcome {
 /// A preview that the store holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PreviewMade {
-    /// Of the plaintext.
+    /// The digest of the plaintext.
     pub sha256: Sha256Digest,
     /// Plaintext bytes.
     pub size: u64,
@@ -63,17 +63,17 @@ pub struct PreviewMade {
     pub picture: Picture,
 }
 
-/// What a preview shows and how it was made.
+/// A preview's content and how it was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
     /// Pixels.
     pub width: u32,
     pub height: u32,
-    /// Of the footage that it covers.
+    /// The duration of the footage that it covers.
     pub duration_ms: u64,
     /// Encoder and options, by name.
     pub settings: BTreeMap<String, String>,
-    /// Errors that the decoder met and went on from.
+    /// Errors after which the decoder continued.
     pub decode_errors: u64,
     /// Jumps of the recording's clock that were corrected.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -81,10 +81,10 @@ pub struct Picture {
     /// The length of gaps in the recording's clock that were left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out_ms: u64,
-    /// What this preview does not show of the recording, or shows in another way.
+    /// Parts of the recording that this preview leaves out, or shows in another way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<Remark>,
-    /// Of a storyboard: where each picture lies on the sheet.
+    /// For a storyboard: where each picture lies on the sheet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cues: Vec<Cue>,
 }
@@ -135,7 +135,7 @@ fn clock_ms(ms: u64) -> String {
     format!("{h:02}:{m:02}:{s:02}.{:03}", ms % 1000)
 }
 
-/// What the footage claims to be, as far as ffmpeg shows it.
+/// The footage's claims about itself, as far as ffmpeg shows them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// The demuxer's name.
@@ -147,7 +147,7 @@ pub struct Probe {
     pub video: Option<ProbeVideo>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audio: Vec<ProbeAudio>,
-    /// When the camera says it was recorded; never corrected.
+    /// The time of recording that the camera gives; never corrected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
     /// As the file gives it, usually ISO 6709.
@@ -156,7 +156,7 @@ pub struct Probe {
     /// Telemetry, subtitles and other tracks: their four-letter code or codec, and their name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_tracks: Vec<String>,
-    /// What no preview can show of it.
+    /// Facts that no preview can show.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<Remark>,
     /// The file's own tags.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
     pub code: RemarkCode,
-    /// What is counted follows from the code.
+    /// A number; the code decides what it counts.
     pub n: u64,
 }
 
@@ -34,7 +34,7 @@ pub enum RemarkCode {
     MissingPictures,
     /// Pictures that need others which are not there.
     IncompletePictures,
-    /// How often the pictures' size, shape or orientation changes.
+    /// The number of changes of the pictures' size, shape or orientation.
     ShapeChanges,
     /// Milliseconds of sound before the first picture.
     SoundBeforePicture,

@@ -60,7 +60,7 @@ impl WitnessingView {
 pub struct StateTotal {
     pub state: ItemState,
     pub items: u64,
-    /// Of plaintext.
+    /// Bytes of plaintext.
     pub bytes: u64,
 }
 
@@ -76,12 +76,12 @@ impl StatusView {
     }
 }
 
-/// What the uploads are doing.
+/// The state of the uploads.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct OutboundView {
     /// By evidence id.
     pub at_work: BTreeMap<String, UploadProgress>,
-    /// Why the uploads cannot go on, if so.
+    /// The reason why the uploads cannot continue, if so.
     pub problem: Option<Problem>,
     /// Items that need a person, by evidence id.
     pub alarms: BTreeMap<String, Problem>,
@@ -98,7 +98,7 @@ pub struct UploadProgress {
     pub bytes_total: u64,
 }
 
-/// What the previews are doing.
+/// The state of the previews.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct PreviewView {
     /// By evidence id and part.
@@ -125,21 +125,21 @@ pub struct Problem {
     pub needs_person: bool,
 }
 
-/// How the last `camdock verify` of this station ended.
+/// The result of the last `camdock verify` of this station.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     pub time: Timestamp,
     pub ok: bool,
-    /// What was found wrong; 0 also in files of earlier versions.
+    /// The number of findings; 0 also in files of earlier versions.
     #[serde(default)]
     pub findings: u64,
 }
 
-/// What the last `camdock audit gaps` of this station found, without what an operator explained.
+/// The gaps that the last `camdock audit gaps` of this station found, without those that an operator explained.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completeness {
     pub time: Timestamp,
-    /// How many of each kind, by its code; kinds without any are there with 0.
+    /// The number of gaps of each kind, by its code; kinds without any are there with 0.
     pub gaps: BTreeMap<String, u64>,
 }
 

@@ -1,4 +1,4 @@
-//! What a USB device says of itself. All of it is a claim: read from the kernel's copy of its descriptors, bounded there.
+//! A USB device's description of itself. All of it is a claim: read from the kernel's copy of its descriptors, bounded there.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::CameraDevice;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct UsbDevice {
     /// Where it is plugged: controller path and port chain as udev's `ID_PATH` has it, `pci-0000:00:14.0-usb-0:6.4`.
-    /// Of a socket with two paths, USB 2 and USB 3, the one of USB 2.
+    /// If the socket has two paths, USB 2 and USB 3, this is the one of USB 2.
     pub port: String,
     /// The other path of that socket, where it reads differently.
     pub peer_port: Option<String>,
@@ -24,7 +24,7 @@ pub struct UsbDevice {
     pub manufacturer: Option<String>,
     pub product_name: Option<String>,
     pub serial: Option<String>,
-    /// Of every configuration and every alternate setting.
+    /// The interfaces of every configuration and every alternate setting.
     pub interfaces: Vec<UsbInterface>,
 }
 
@@ -46,7 +46,7 @@ pub struct UsbInterface {
 pub struct UsbEndpoint {
     /// Bit 7: towards the host.
     pub address: u8,
-    /// Of the transfer: 0 control, 1 isochronous, 2 bulk, 3 interrupt.
+    /// The transfer type: 0 control, 1 isochronous, 2 bulk, 3 interrupt.
     pub kind: u8,
     /// Bytes.
     pub max_packet: u16,

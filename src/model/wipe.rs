@@ -1,11 +1,12 @@
-//! Wiping a camera: what is asked, what proves it, and what became of each file. Between the service, the root helper and the log.
+//! Requests to wipe a camera, their proofs, and the result for each file, as the service, the root helper and the log exchange
+//! them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{CameraId, EvidenceId, Sha256Digest, SourcePath};
 
-/// How much has to be proven before a file may be deleted from its camera. Ordered: each asks for more than the one before.
+/// The proof required before a file may be deleted from its camera. Ordered: each level asks for more than the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WipeLevel {
@@ -59,7 +60,7 @@ impl WipeRequest {
     pub const FILES_MAX: usize = 128;
 }
 
-/// What both receipts of one file prove together.
+/// The facts that both receipts of one file prove together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proven {
     pub evidence: EvidenceId,
@@ -67,11 +68,11 @@ pub struct Proven {
     pub path: SourcePath,
     pub size: u64,
     pub modified: Option<Timestamp>,
-    /// Of the plaintext.
+    /// The digest of the plaintext.
     pub sha256: Sha256Digest,
 }
 
-/// What became of one file. Field names are part of the log's format.
+/// The result for one file. Field names are part of the log's format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WipeResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,7 +81,7 @@ pub struct WipeResult {
     pub path: Option<SourcePath>,
     /// `false`: it was left as it is.
     pub wiped: bool,
-    /// Why it was left; stable.
+    /// The reason why it was left; stable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,7 +132,7 @@ impl WipeResult {
     }
 }
 
-/// Why a file was left on its camera.
+/// The reason why a file was left on its camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
     /// Stable and of low cardinality.
@@ -152,10 +153,10 @@ impl Left {
 /// The helper's answer: one result for each file of the request, in its order; none at all with `refused`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WipeAnswer {
-    /// Why the whole request was refused; then nothing was deleted.
+    /// The reason why the whole request was refused; then nothing was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
-    /// What an operator should look at although the work was done.
+    /// A fact that an operator should look at although the work was done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -139,7 +139,7 @@ impl Track {
                 self.next = place.clamp(0, rate * 3600);
                 skip = usize::try_from(-place.min(0)).unwrap_or(0);
             } else if gap > rate * GAP_MAX_SECONDS {
-                // The clock of the packets has been corrected, so this time is damaged: the sound goes on without a gap.
+                // The clock of the packets has been corrected, so this time is damaged: the sound continues without a gap.
             } else if gap > rate * FILLED_SECONDS {
                 self.encode(true, out)?;
                 self.next = self.next.max(place);

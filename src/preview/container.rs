@@ -26,7 +26,7 @@ pub struct Structure {
     pub media_bytes: u64,
     /// Bytes that the last part of the file announces and does not have.
     cut_off: u64,
-    /// Of the file and of the zeros at its end.
+    /// Bytes of the file and of the zeros at its end.
     size: u64,
     zeros: u64,
     movie: MovieIndex,
@@ -51,7 +51,7 @@ impl Structure {
             .count() as u64
     }
 
-    /// What no player shows of the file.
+    /// Facts of the file that no player shows.
     pub fn remarks(&self) -> Vec<Remark> {
         let indexed = matches!(self.index, IndexState::AtStart | IndexState::AtEnd);
         let outside = self.media_bytes.saturating_sub(self.movie.sample_bytes());
@@ -97,7 +97,7 @@ pub fn structure(reader: &mut (impl Read + Seek + ?Sized)) -> Structure {
     found
 }
 
-/// How many zeros the file ends with. Most files end with another byte, and are not read any further.
+/// The number of zeros at the file's end. Most files end with another byte, and are not read any further.
 fn zeros_at_end(reader: &mut (impl Read + Seek + ?Sized), size: u64) -> u64 {
     let (mut zeros, mut block) = (0, Vec::new());
     while zeros < size {
@@ -171,7 +171,7 @@ fn boxes_of(
         let Some((name, content, after)) = next_box(reader, offset, end) else {
             break;
         };
-        // Whatever else stands at the end may be no box at all.
+        // Anything else at the end need not be a box.
         if matches!(&name, b"mdat" | b"moov" | b"moof") {
             found.cut_off = after.saturating_sub(end);
         }
@@ -259,7 +259,7 @@ fn matroska(reader: &mut (impl Read + Seek + ?Sized), end: u64) -> IndexState {
             break;
         };
         match id {
-            // The walk goes on inside the segment.
+            // The walk continues inside the segment.
             0x1853_8067 => {
                 offset = content;
                 continue;

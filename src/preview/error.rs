@@ -1,4 +1,4 @@
-//! Why a preview could not be made: [`FootageError`] inside the worker, [`PreviewError`] around it.
+//! Reasons why a preview could not be made: [`FootageError`] inside the worker, [`PreviewError`] around it.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use super::container::Structure;
 use crate::model::{Explain, RetryClass};
 use crate::sys::SandboxError;
 
-/// Why a worker could not make a preview of this footage.
+/// Reasons why a worker could not make a preview of this footage.
 #[derive(Debug, Error)]
 pub enum FootageError {
     #[error("the sealed footage cannot be read")]
@@ -64,7 +64,7 @@ impl FootageError {
     }
 }
 
-/// Why a worker gave no answer, or none that counts.
+/// Reasons why a worker gave no answer, or none that counts.
 #[derive(Debug, Error)]
 pub enum PreviewError {
     #[error("the preview worker cannot be started")]
@@ -119,7 +119,7 @@ impl Explain for PreviewError {
                 "The original is safe; open it with `camdock open` on a machine of its own, and report the file: it may be hostile."
             }
             Self::Killed => "Give the station more memory, or lower [preview] memory_mib and workers.",
-            Self::Stopped => "Nothing to do: the work goes on at the next start.",
+            Self::Stopped => "Nothing to do: the work continues at the next start.",
         }
         .to_owned()
     }

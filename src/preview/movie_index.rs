@@ -1,4 +1,4 @@
-//! What the index of an MP4 says of its tracks that ffmpeg does not pass on: encryption, edit lists and the samples' bytes.
+//! The facts in an MP4's index that ffmpeg does not pass on: encryption, edit lists and the samples' bytes.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -8,17 +8,17 @@ const DEPTH: usize = 8;
 const EDITS_MAX: u32 = 10_000;
 const CHUNK: usize = 64 << 10;
 
-/// What is known of one track.
+/// The facts of one track.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrackIndex {
     pub handler: [u8; 4],
     pub encrypted: bool,
-    /// Of all samples that the index names.
+    /// Bytes of all samples that the index names.
     pub sample_bytes: u64,
     /// Units a second, and the length of the media in them.
     time_scale: u32,
     duration: u64,
-    /// What is shown: the length in the movie's units, and where it begins in the media's.
+    /// The part that is shown: its length in the movie's units, and where it begins in the media's.
     edits: Vec<(u64, u64)>,
 }
 
@@ -145,7 +145,7 @@ impl TrackIndex {
                     let Some((format, _, after)) = next_box(reader, offset, end) else {
                         break;
                     };
-                    // By the common encryption scheme, or by the one of an older shop.
+                    // Encrypted by the common encryption scheme, or by that of an older shop.
                     self.encrypted |= format.starts_with(b"enc") || format.starts_with(b"drm");
                     offset = after;
                 }

@@ -343,7 +343,7 @@ impl ProxyMaker<'_> {
         ticks(time, &self.decoder, self.origin)
     }
 
-    /// What somebody who sees the proxy cannot know.
+    /// Facts that a viewer of the proxy cannot see.
     fn remarks(&self, recording: &Recording, last: i64) -> Vec<Remark> {
         let jumps = recording.clock.jumps();
         let hidden = recording.structure.remarks();

@@ -30,7 +30,7 @@ pub struct Recording {
     pub structure: Structure,
     pub video: Option<usize>,
     pub audio: Option<usize>,
-    /// Of [`Self::read_corrected`].
+    /// The clock of [`Self::read_corrected`].
     pub clock: PacketClock,
     footage: SharedFootage,
 }
@@ -64,7 +64,7 @@ impl Recording {
         self.jump(begin).or_else(|_| sys::rewind(&mut self.input))
     }
 
-    /// How long the sound runs before the first picture, in milliseconds.
+    /// The time that the sound runs before the first picture, in milliseconds.
     pub fn sound_lead_ms(&self) -> i64 {
         let start = |index: Option<usize>| known_start_ms(&self.input.stream(index?)?);
         let starts = start(self.video).zip(start(self.audio));
@@ -81,7 +81,7 @@ impl Recording {
         video.map_or(0, |stream| start_ms(&stream))
     }
 
-    /// How long the index says that the video track is, in milliseconds. Other formats give when it ends, or an estimate.
+    /// The length of the video track by the index, in milliseconds. Other formats give when it ends, or an estimate.
     pub fn video_ms(&self) -> Option<u64> {
         let format = self.input.format();
         let counted = format.name().starts_with("mov") || format.name() == "avi";
@@ -128,7 +128,7 @@ impl Recording {
     }
 }
 
-/// How much of the sound before the first picture is kept, in milliseconds.
+/// The most sound before the first picture that is kept, in milliseconds.
 pub fn kept_lead(ms: i64) -> i64 {
     if (LEAD_LEAST_MS..=LEAD_MOST_MS).contains(&ms) {
         ms
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn errors_of_ffmpeg_have_words() {
         prepare();
-        let told = ffmpeg_next::Error::InvalidData.to_string();
-        assert!(told.contains("Invalid data"), "{told:?}");
+        let said = ffmpeg_next::Error::InvalidData.to_string();
+        assert!(said.contains("Invalid data"), "{said:?}");
     }
 }

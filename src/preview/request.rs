@@ -41,7 +41,7 @@ pub struct Settings {
 pub struct Limits {
     pub memory_bytes: u64,
     pub cpu_seconds: u64,
-    /// Of the sealed preview.
+    /// The most bytes of the sealed preview.
     pub output_bytes: u64,
     /// The longest time without progress in the footage.
     pub silence_seconds: u64,

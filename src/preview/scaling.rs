@@ -76,13 +76,13 @@ fn filling((width, height): (u64, u64), (box_width, box_height): (usize, usize))
     (side(width, box_width), side(height, box_height))
 }
 
-/// How a picture is to be shown.
+/// The shape and orientation in which a picture is to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View {
     /// Pixels as decoded.
     pub width: u32,
     pub height: u32,
-    /// Of one pixel.
+    /// The shape of one pixel.
     pub aspect: Rational,
     pub orientation: Orientation,
 }
@@ -132,7 +132,7 @@ impl Canvas {
         self.size
     }
 
-    /// How often the pictures' size, shape or orientation has changed.
+    /// The number of changes of the pictures' size, shape or orientation.
     pub const fn changes(&self) -> u64 {
         self.changes
     }

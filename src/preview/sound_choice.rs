@@ -1,4 +1,4 @@
-//! Which of several sound tracks is heard: the first one, unless it is silent and another is not.
+//! Chooses the sound track that is heard: the first one, unless it is silent and another is not.
 
 use ffmpeg_next::media::Type;
 use ffmpeg_next::{Discard, Packet, codec, decoder, frame};

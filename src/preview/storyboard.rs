@@ -329,7 +329,7 @@ impl StoryboardMaker<'_> {
     }
 }
 
-/// How many pictures footage of this length should have.
+/// The number of pictures that footage of this length should have.
 fn wanted(duration_ms: u64, most: usize) -> usize {
     let pictures = usize::try_from(duration_ms / SPACING_MS).unwrap_or(most);
     pictures.clamp(4.min(most), most)

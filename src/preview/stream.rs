@@ -36,7 +36,7 @@ pub fn frame_rate(stream: &Stream<'_>) -> Rational {
         .unwrap_or(Rational(0, 1))
 }
 
-/// How a player turns the picture upright: first mirrored, its left side to the right, then turned clockwise.
+/// The steps by which a player turns the picture upright: first mirrored, its left side to the right, then turned clockwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Orientation {
     pub mirrored: bool,

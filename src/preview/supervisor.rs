@@ -1,4 +1,5 @@
-//! Starts a worker, gives it its order, watches it and reads its answer. The answer's form is checked here, its content by the caller.
+//! Starts a worker, gives it its order, watches it and reads its answer. The answer's form is checked here, its content by the
+//! caller.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
@@ -48,7 +49,7 @@ pub struct WorkerJob<'a> {
 }
 
 /// The worker's program: beside this one, as cargo builds it, else where the package installs it. It may be missing: the
-/// station goes on without previews then.
+/// station works without previews then.
 pub fn worker_program() -> io::Result<PathBuf> {
     const NAME: &str = "camdock-preview";
     let own = std::env::current_exe()?;
@@ -136,7 +137,7 @@ pub fn supervise(job: WorkerJob<'_>) -> Result<WorkerAnswer, PreviewError> {
             Err(RecvTimeoutError::Disconnected) => {
                 let ended = running.ended_early(silence);
                 // Until it is confined it has read no footage, which is not to blame if it gives up. One that is
-                // killed counts even then, or it would be started for ever.
+                // killed counts even then, or it would be started forever.
                 return Err(match ended {
                     PreviewError::Crashed(_) if missing.is_none() => {
                         PreviewError::Start(io::Error::other(ended.to_string()))
@@ -283,7 +284,7 @@ fn listen(out: Option<impl Read>, mut pass: impl FnMut(WorkerLine) -> bool) {
         }
         let said = match serde_json::from_slice(&line) {
             Ok(said) => WorkerLine::Said(Box::new(said)),
-            Err(_) => WorkerLine::Nonsense("a line of it is no message"),
+            Err(_) => WorkerLine::Nonsense("one of its lines is not a message"),
         };
         let nonsense = matches!(said, WorkerLine::Nonsense(_));
         if !pass(said) || nonsense {

@@ -100,7 +100,7 @@ impl VideoDecoder {
         }
     }
 
-    /// How a decoded picture is to be shown. The container's word counts for pictures of the size that it gives.
+    /// The way to show a decoded picture. The container's word counts for pictures of the size that it gives.
     /// A message in the video counts until the next one: many cameras write it once.
     pub fn view(&mut self, picture: &frame::Video) -> View {
         self.message = picture_orientation(picture).unwrap_or(self.message);
@@ -140,7 +140,7 @@ impl VideoDecoder {
 
     /// The next decoded picture, if there is one yet.
     pub fn receive(&mut self, frame: &mut frame::Video) -> bool {
-        // A damaged picture is an error of its own; the next call goes on after it.
+        // A damaged picture is an error of its own; the next call continues after it.
         for _ in 0..64 {
             match self.decoder.receive_frame(frame) {
                 Ok(()) => return true,

@@ -58,7 +58,7 @@ impl Media {
         self.dir.join(format!("{port}.camera"))
     }
 
-    /// What the marker of a port says.
+    /// Reads the marker of a port.
     pub fn read(&self, port: &str) -> Option<Mounted> {
         Mounted::parse(&fs::read(self.marker(port)).ok()?)
     }

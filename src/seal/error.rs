@@ -117,7 +117,7 @@ impl Explain for SealError {
     }
 }
 
-/// What stopped a pull: the camera, the disk, the sealing or the caller.
+/// Errors that stop a pull, by their source: the camera, the disk, the sealing or the caller.
 #[derive(Debug, Error)]
 pub enum PipelineError {
     #[error("cannot read from the camera")]

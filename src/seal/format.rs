@@ -1,4 +1,4 @@
-//! The message's header and frames as bytes (FORMATS section 1). Every length is bounded before it is used.
+//! The message's header and frames as bytes (docs/formats.md, "Sealed messages"). Every length is bounded before it is used.
 
 use std::io::Read;
 

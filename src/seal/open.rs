@@ -16,7 +16,7 @@ use super::keys::{ItemKey, KeyBytes, RecipientKey, same};
 use super::sealer::MessageKeys;
 use crate::model::{EvidenceId, Part, Sha256Digest};
 
-/// What may open a message.
+/// The keys that may open a message.
 pub enum KeySource<'a> {
     Item(&'a ItemKey),
     Recipient(&'a RecipientKey),
@@ -267,7 +267,7 @@ impl<R: Read + Seek> Opener<R> {
     }
 }
 
-/// What an opened message must be.
+/// The message that an opened one must be.
 #[derive(Debug, Clone, Copy)]
 pub struct ExpectedMessage {
     pub evidence: EvidenceId,

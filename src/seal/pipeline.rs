@@ -202,7 +202,7 @@ fn read_frame(source: &mut dyn Read, buffer: &mut FrameBuffer) -> Result<bool, P
     Ok(ended)
 }
 
-/// How many frames the hash should have waiting, so that it never waits for a read or a write.
+/// The number of frames that the hash should have waiting, so that it never waits for a read or a write.
 const AHEAD: usize = 3;
 
 struct Feed<'a> {
@@ -227,7 +227,7 @@ struct Lines {
     written: Receiver<FrameBuffer>,
 }
 
-/// How the hash is computed: by a thread of its own, or by the thread that reads.
+/// The place where the hash is computed: a thread of its own, or the thread that reads.
 enum Hashing {
     Beside,
     Here(Sha256),

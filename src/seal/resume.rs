@@ -12,7 +12,7 @@ use super::sealer::Sealer;
 use super::{ItemKey, KeySource, SealError};
 use crate::model::{EvidenceId, Part, Sha256Digest};
 
-/// What can be done with a partial spool file once its source has been seen to have these frames still.
+/// The outcome for a partial spool file, once its source has been seen to have these frames still.
 pub enum Resumed {
     /// Continue after `Start::sealed` bytes of the file, with the source at `Start::plaintext`.
     Partial(Box<Start>, Vec<WholeFrame>),
@@ -23,7 +23,7 @@ pub enum Resumed {
 /// A verified frame of an interrupted pull. Without a comparison, another recording of the same name and size could be
 /// joined to it.
 pub struct WholeFrame {
-    /// Of its first byte in the source.
+    /// The offset of its first byte in the source.
     pub offset: u64,
     pub plaintext: Zeroizing<Vec<u8>>,
 }

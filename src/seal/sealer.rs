@@ -17,7 +17,7 @@ use crate::model::{EvidenceId, Part};
 /// Room before the plaintext for a final frame's end mark, number, IV and length; a regular frame uses the last 16 bytes.
 const HEADROOM: usize = 4 + 4 + IV + 4;
 
-/// What to seal, for which recipients and under which names.
+/// A message to seal: its names and its recipients.
 pub struct SealSpec<'a> {
     pub recipients: &'a [Recipient],
     /// `None` for the `item-key` message, which only recipients may open.

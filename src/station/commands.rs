@@ -24,7 +24,7 @@ const ITEMS_MAX: usize = 10_000;
 /// Bytes of a gap's name.
 const GAP_MAX: usize = 8192;
 
-/// What is decided about each of the items.
+/// The decision about each of the items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub enum Order {
@@ -79,7 +79,7 @@ pub struct CommandReply {
     /// Names of gaps.
     #[serde(default)]
     pub accepted: Vec<String>,
-    /// With the reason why not.
+    /// The refused ones, each with the reason.
     pub refused: Vec<(Option<EvidenceId>, String)>,
 }
 

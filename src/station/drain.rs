@@ -1,11 +1,11 @@
-//! When a run with `--drain` has nothing left to do, and how it ends.
+//! Decides when a run with `--drain` has nothing left to do, and how it ends.
 
 use super::service::Ended;
 use crate::ingest::{DAMAGED, Outbound, Shared};
 use crate::model::{BayStatus, BayView, ItemState, Problem};
 use crate::witnessing::Witnesses;
 
-/// How a run ends when nothing is left to store; `None` while a bay waits for witnesses that may still cosign.
+/// Decides how a run ends when nothing is left to store; `None` while a bay waits for witnesses that may still cosign.
 pub(super) fn secured(shared: &Shared, witnesses: Option<&Witnesses>) -> Option<Ended> {
     let bays = shared.bays.all();
     let waits = |bay: &BayView| matches!(bay.status, BayStatus::WaitingForWitness { .. });
@@ -29,7 +29,8 @@ fn waiting(shared: &Shared) -> anyhow::Result<u64> {
     Ok(totals.map(|total| total.items).sum::<u64>() + shared.journal.unreceipted()?)
 }
 
-/// How the run ends, once everything that can be done without a person is done. `stuck`: a docked camera cannot go on.
+/// Decides how the run ends, once everything that can be done without a person is done. `stuck`: a docked camera cannot
+/// continue.
 pub(super) fn drained(
     shared: &Shared,
     outbound: &Outbound,

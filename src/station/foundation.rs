@@ -1,4 +1,4 @@
-//! What the station stands on: state folder, keys, log, journal and spool, recovered and compared with the bucket before
+//! The station's foundation: state folder, keys, log, journal and spool, recovered and compared with the bucket before
 //! anything else may start.
 
 use std::sync::Arc;
@@ -118,7 +118,7 @@ async fn compare_with_bucket(publisher: &mut Publisher) -> anyhow::Result<bool> 
     match tokio::time::timeout(BUCKET_WITHIN, publisher.check()).await {
         Ok(Ok(())) => return Ok(true),
         Ok(Err(error)) if error.is_contradiction() => {
-            return Err(error).context("this station must not go on");
+            return Err(error).context("this station must not continue");
         }
         Ok(Err(error)) => tracing::warn!(
             code = error.label(),

@@ -1,4 +1,4 @@
-//! What other programs and people reach the station by: the status socket, the pages with the index they read, and the
+//! The ways in which other programs and people reach the station: the status socket, the pages with the index they read, and the
 //! command socket.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::metrics;
 use crate::model::Explain as _;
 use crate::web::{Archive, Pages, Socket};
 
-/// How long a stop waits for a command that is being carried out: its answer should still reach the operator.
+/// The longest time that a stop waits for a command that is being carried out: its answer should still reach the operator.
 const LAST_COMMAND: Duration = Duration::from_secs(1);
 
 /// Owns these listeners and the task that indexes the log for the pages.
@@ -84,7 +84,7 @@ impl Interfaces {
     }
 }
 
-/// What the evidence page reads, over a connection of its own.
+/// The evidence page's sources, over a connection of its own.
 fn archive(config: &Config, shared: &Shared, entries: Option<Arc<EntryIndex>>) -> Option<Archive> {
     let journal = Journal::open_read_only(&config.files.journal())
         .inspect_err(|error| {

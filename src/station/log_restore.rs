@@ -47,7 +47,7 @@ pub async fn restore_if_lost(config: &Config, secrets: &Secrets) -> anyhow::Resu
     .context("the custody log's folder is gone and cannot be fetched from the bucket")?;
     tracing::info!(
         entries,
-        "the custody log is back from the bucket, and verified"
+        "the custody log was restored from the bucket and verified"
     );
     Ok(())
 }

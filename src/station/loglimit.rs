@@ -1,5 +1,5 @@
 //! Keeps anything that repeats from filling the station's log: of each kind of line, for each bay, so many a minute are
-//! written; what was left out is counted and told. It stands before the writer, so no line goes round it.
+//! written; the others are counted and reported. It stands before the writer, so no line passes it by.
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Write as _};
@@ -17,11 +17,11 @@ use tracing_subscriber::registry::LookupSpan;
 /// Lines of one kind and one bay in a [`WHILE`].
 const LINES: u64 = 60;
 const WHILE: Duration = Duration::from_mins(1);
-/// Kinds and bays told apart; what comes beyond shares one place.
+/// The most pairs of kind and bay that are counted separately; all others share one count.
 const KINDS_MAX: usize = 4096;
-/// Of a line's own words in the line that tells of it.
+/// The longest quotation of a line in the line that reports it as left out.
 const WORDS_MAX: usize = 120;
-/// The lines that tell what was left out are bounded by what they tell of.
+/// The target of the lines that report what was left out. They are bounded by the kinds that they report.
 const OWN: &str = "camdock::left_out";
 
 #[derive(PartialEq, Eq, Hash)]
@@ -37,7 +37,7 @@ struct Kind {
     seen: u64,
 }
 
-/// What was left out of one kind of line.
+/// The number of lines of one kind that were left out.
 struct LinesLeftOut {
     words: String,
     code: Option<String>,
@@ -56,17 +56,17 @@ pub fn installed() -> LogLimit {
     INSTALLED.get_or_init(LogLimit::default).clone()
 }
 
-/// Tells what was left out, a while at a time; with `all`, of the while that has not passed either. Cheap: call it often.
-pub fn tell_left_out(all: bool) {
+/// Reports what was left out in each period that has passed; with `all`, in the current one, too. Cheap: call it often.
+pub fn report_left_out(all: bool) {
     if let Some(limit) = INSTALLED.get() {
-        for told in limit.left_out(Instant::now(), all) {
+        for left_out in limit.left_out(Instant::now(), all) {
             tracing::warn!(
                 target: OWN,
                 code = "log_lines_left_out",
-                bay = told.bay.as_deref(),
-                lines = told.lines,
-                of = told.words,
-                of_code = told.code,
+                bay = left_out.bay.as_deref(),
+                lines = left_out.lines,
+                of = left_out.words,
+                of_code = left_out.code,
                 next_step = "the custody log has every file; look at the camera or the cause that these lines name",
                 "lines of one kind came too often and were left out"
             );
@@ -79,7 +79,13 @@ impl LogLimit {
         self.0.lock()
     }
 
-    fn admits(&self, kind: Identifier, said: Said, bay: Option<Arc<str>>, now: Instant) -> bool {
+    fn admits(
+        &self,
+        kind: Identifier,
+        fields: LineFields,
+        bay: Option<Arc<str>>,
+        now: Instant,
+    ) -> bool {
         let mut kinds = self.lock();
         let mut key = LineKind {
             kind: Some(kind),
@@ -95,12 +101,12 @@ impl LogLimit {
             }
         }
         let kind = kinds.entry(key).or_insert_with(|| Kind {
-            words: said.words,
-            code: said.code,
+            words: fields.words,
+            code: fields.code,
             since: now,
             seen: 0,
         });
-        // What has not been told yet is still counted; who tells begins the next while.
+        // Lines that have not been reported yet are still counted; the report begins the next period.
         if kind.seen <= LINES && now.saturating_duration_since(kind.since) >= WHILE {
             (kind.since, kind.seen) = (now, 0);
         }
@@ -109,11 +115,11 @@ impl LogLimit {
     }
 
     fn left_out(&self, now: Instant, all: bool) -> Vec<LinesLeftOut> {
-        let mut told = Vec::new();
+        let mut left_out = Vec::new();
         for (key, kind) in self.lock().iter_mut() {
             let over = all || now.saturating_duration_since(kind.since) >= WHILE;
             if over && kind.seen > LINES {
-                told.push(LinesLeftOut {
+                left_out.push(LinesLeftOut {
                     words: kind.words.clone(),
                     code: kind.code.clone(),
                     bay: key.bay.clone(),
@@ -122,19 +128,19 @@ impl LogLimit {
                 (kind.since, kind.seen) = (now, 0);
             }
         }
-        told
+        left_out
     }
 }
 
 /// The fields that matter here.
 #[derive(Default)]
-struct Said {
+struct LineFields {
     words: String,
     code: Option<String>,
     bay: Option<String>,
 }
 
-impl Visit for Said {
+impl Visit for LineFields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         match field.name() {
             "message" => {
@@ -167,25 +173,25 @@ where
 
     fn event_enabled(&self, event: &Event<'_>, context: &Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        // Who asks for more than the usual wants all of it.
+        // A level beyond the usual one is a request for all lines.
         if *metadata.level() > Level::INFO || metadata.target() == OWN {
             return true;
         }
-        let mut said = Said::default();
-        event.record(&mut said);
-        let bay = said.bay.take().map(Arc::from).or_else(|| {
+        let mut fields = LineFields::default();
+        event.record(&mut fields);
+        let bay = fields.bay.take().map(Arc::from).or_else(|| {
             context.event_scope(event)?.find_map(|span| {
                 let extensions = span.extensions();
                 extensions.get::<BayOf>().map(|bay| Arc::clone(&bay.0))
             })
         });
-        self.admits(metadata.callsite(), said, bay, Instant::now())
+        self.admits(metadata.callsite(), fields, bay, Instant::now())
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut said = Said::default();
-        attributes.record(&mut said);
-        if let (Some(bay), Some(span)) = (said.bay, context.span(id)) {
+        let mut fields = LineFields::default();
+        attributes.record(&mut fields);
+        if let (Some(bay), Some(span)) = (fields.bay, context.span(id)) {
             span.extensions_mut().replace(BayOf(bay.into()));
         }
     }
@@ -251,21 +257,24 @@ mod tests {
             "only who asks for it gets it"
         );
         assert!(limit.left_out(Instant::now(), false).is_empty(), "not yet");
-        let mut told = limit.left_out(Instant::now(), true);
-        told.sort_by(|a, b| a.words.cmp(&b.words));
-        let told: Vec<_> = told
+        let mut reported = limit.left_out(Instant::now(), true);
+        reported.sort_by(|a, b| a.words.cmp(&b.words));
+        let reported: Vec<_> = reported
             .iter()
             .map(|t| (&*t.words, t.code.as_deref(), t.bay.as_deref(), t.lines))
             .collect();
         let left = many - LINES;
         assert_eq!(
-            told,
+            reported,
             [
                 ("camera arrived", None, Some("left"), left),
                 ("not taken", Some("is_a_link"), Some("left"), left)
             ]
         );
-        assert!(limit.left_out(Instant::now(), true).is_empty(), "told once");
+        assert!(
+            limit.left_out(Instant::now(), true).is_empty(),
+            "reported once"
+        );
     }
 
     #[test]
@@ -280,8 +289,8 @@ mod tests {
             }
         }
         static HERE: Here = Here;
-        let said = |at| limit.admits(Identifier(&HERE), Said::default(), None, at);
-        let count = |at, tries| (0..tries).filter(|_| said(at)).count() as u64;
+        let admits = |at| limit.admits(Identifier(&HERE), LineFields::default(), None, at);
+        let count = |at, tries| (0..tries).filter(|_| admits(at)).count() as u64;
         assert_eq!(count(start, 1000), LINES);
         let later = start + WHILE;
         assert_eq!(limit.left_out(later, false)[0].lines, 1000 - LINES);
@@ -290,7 +299,7 @@ mod tests {
         assert!(limit.left_out(later + WHILE * 2, false).is_empty());
         for bay in 0..2 * KINDS_MAX {
             let bay = Some(bay.to_string().into());
-            limit.admits(Identifier(&HERE), Said::default(), bay, start);
+            limit.admits(Identifier(&HERE), LineFields::default(), bay, start);
         }
         assert!(limit.lock().len() <= KINDS_MAX + 1);
     }

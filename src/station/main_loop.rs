@@ -21,10 +21,10 @@ use crate::sys;
 /// The watchdog is fed at least this often.
 const TICK: Duration = Duration::from_millis(500);
 
-/// A camera that cannot go on for this long will not without a person; before that, room may just be about to come.
+/// A camera that cannot continue for this long needs a person; before that, room may just be about to come.
 const STUCK_FOR: Duration = Duration::from_secs(10);
 
-/// What the loop waits for besides the station's own parts.
+/// The events that the loop waits for, besides those of the station's own parts.
 struct LoopInputs {
     terminate: Signal,
     interrupt: Signal,
@@ -57,7 +57,7 @@ impl LoopInputs {
 }
 
 impl Station {
-    /// Runs until a signal, until drained, or until the station must not go on.
+    /// Runs until a signal, until drained, or until the station must not continue.
     pub(super) async fn serve(&mut self) -> anyhow::Result<Ended> {
         let mut inputs = LoopInputs::new(&self.foundation.shared)?;
         self.announce_ready()?;
@@ -69,7 +69,7 @@ impl Station {
                     tokio::task::block_in_place(|| self.reload(changed));
                 }
                 Wakeup::Contradiction(error) => {
-                    return Err(error).context("this station must not go on");
+                    return Err(error).context("this station must not continue");
                 }
                 Wakeup::Hangup => self.reload_all()?,
                 Wakeup::Stop => return Ok(Ended::Stopped),
@@ -78,7 +78,7 @@ impl Station {
             self.check_essential_parts()?;
             self.heartbeat.beat();
             self.foundation.shared.log_room.take();
-            loglimit::tell_left_out(false);
+            loglimit::report_left_out(false);
             sd_notify::notify(&[NotifyState::Watchdog])?;
             if let Some(ended) = self.drained()? {
                 return Ok(ended);
@@ -166,7 +166,7 @@ impl Station {
         Ok(())
     }
 
-    /// How a run with `drain` ends, once it does.
+    /// Decides whether a run with `drain` has ended, and how.
     fn drained(&mut self) -> anyhow::Result<Option<Ended>> {
         if !(self.options.drain && self.first_scan_done && self.docking.all_at_rest()) {
             self.stuck_since = None;

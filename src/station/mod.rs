@@ -1,6 +1,6 @@
 //! The service: opens its parts in order, runs them until a signal or until drained, and closes them in reverse.
 //!
-//! Every task and thread has one owner here that joins it. The station never goes on when its log contradicts the bucket's
+//! Every task and thread has one owner here that joins it. The station never continues when its log contradicts the bucket's
 //! copy, and never stops before every camera's session is logged as ended (promises 2, 6 and 9).
 
 mod commands;
@@ -25,7 +25,7 @@ pub use commands::{CommandReply, OperatorCommand, Order};
 pub use loglimit::installed as log_limit;
 pub use service::{Ended, Options, run};
 
-/// Waits for a task. One that panicked is reported, and the rest of the stop goes on.
+/// Waits for a task. One that panicked is reported, and the stop continues.
 async fn joined(task: &'static str, handle: tokio::task::JoinHandle<()>) {
     if let Err(error) = handle.await {
         tracing::error!(

@@ -1,4 +1,4 @@
-//! What the pages and the metrics read from the running station.
+//! The running station as the pages and the metrics read it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

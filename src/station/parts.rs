@@ -59,7 +59,7 @@ fn client(config: &Config, keys: StoreCredentials) -> anyhow::Result<S3Store> {
     S3Store::new(&StoreConfig::of(&config.store, keys)).context("cannot set up the store's client")
 }
 
-/// How objects are locked; `None`: not at all.
+/// The lock of each object; `None`: no lock.
 pub fn lock_mode(config: &Config) -> Option<LockMode> {
     retention(config).map(|policy| policy.mode)
 }
@@ -152,7 +152,7 @@ pub fn previews(
 /// Log and journal grow by less while what is sealed is stored, and its files make room.
 const LOG_ROOM: u64 = 8 << 20;
 
-/// What every job shares, and the receiving end of the committing thread.
+/// The parts that every job shares, and the receiving end of the committing thread.
 pub struct OpenedParts {
     pub shared: Arc<Shared>,
     pub commits: CommitQueue,

@@ -84,7 +84,7 @@ impl Station {
         }
     }
 
-    /// `problem` is why the edit was refused.
+    /// `problem` is the reason why the edit was refused.
     fn log_edit(&self, file: &Path, problem: Option<String>) {
         match &problem {
             None => tracing::info!(file = %file.display(), "configuration reloaded"),

@@ -1,4 +1,5 @@
-//! The running station: what it owns, the order in which that is opened, and the reverse order in which it is closed.
+//! The running station: the parts that it owns, the order in which they are opened, and the reverse order in which they are
+//! closed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::ingest::{Outbound, WipeMeans};
 use crate::model::{Event, StationStopped};
 use crate::{metrics, sys};
 
-/// How the service is to run.
+/// The options of a run.
 #[derive(Debug, Default)]
 pub struct Options {
     /// Exit once nothing docked is left to do and everything is stored.
@@ -33,7 +34,7 @@ pub struct Options {
     pub sysfs: Option<PathBuf>,
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     AllStored,
@@ -65,9 +66,9 @@ pub(super) struct Station {
     dock: DockWatch,
     pub dock_events: mpsc::Receiver<DockEvent>,
     pub docking: Docking,
-    /// Every docked folder and port was looked at once.
+    /// Every docked folder and port was scanned once.
     pub first_scan_done: bool,
-    /// Since when a docked camera cannot go on and no other is at work.
+    /// Since when a docked camera cannot continue and no other is at work.
     pub stuck_since: Option<Instant>,
     /// Last, because everything above uses it.
     pub foundation: Foundation,
@@ -142,7 +143,7 @@ impl Station {
     async fn close(mut self, ended: anyhow::Result<Ended>) -> anyhow::Result<Ended> {
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         let reason = match &ended {
-            Ok(Ended::Stopped) => "told to stop".to_owned(),
+            Ok(Ended::Stopped) => "asked to stop".to_owned(),
             Ok(_) => "drained".to_owned(),
             Err(error) => format!("{error:#}"),
         };
@@ -161,7 +162,7 @@ impl Station {
         self.workers.join().await;
         self.interfaces.close().await;
         let closed = tokio::task::block_in_place(|| shared.log.close());
-        loglimit::tell_left_out(true);
+        loglimit::report_left_out(true);
         let ended = ended?;
         logged?;
         closed?;

@@ -18,7 +18,7 @@ pub struct Workers {
     previews: Option<(Arc<Previews>, JoinHandle<()>)>,
     publishing: JoinHandle<()>,
     witnessing: Option<JoinHandle<()>>,
-    /// The bucket's copy of the log contradicts ours: the station must not go on.
+    /// The bucket's copy of the log contradicts ours: the station must not continue.
     contradictions: mpsc::Receiver<PublishError>,
 }
 
@@ -57,7 +57,7 @@ impl Workers {
         }
     }
 
-    /// Why this station must not go on; never returns while it may.
+    /// The reason why this station must not continue; never returns while it may.
     pub async fn contradiction(&mut self) -> PublishError {
         match self.contradictions.recv().await {
             Some(error) => error,

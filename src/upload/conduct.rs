@@ -1,4 +1,4 @@
-//! What a store was seen to do, for all who use it: it decides how carefully the next object is put.
+//! The behaviour that was seen of a store, shared by all who use it: it decides how carefully the next object is put.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::store::StoredObject;
 /// More objects than are ever under way at once.
 const MOST_REMEMBERED: usize = 1_000;
 
-/// A fact that nobody has seen yet, or has seen to be so or not.
+/// A fact that has not been observed yet, or has been observed to be true or false.
 #[derive(Debug, Default)]
 struct Fact(AtomicU8);
 

@@ -11,7 +11,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// In place of the store's code, for an answer without the ETag that Complete has to name.
 pub(super) const NO_ETAG: &str = "no ETag";
 
-/// What can go wrong between the spool and the store. `action` is the S3 call, such as `upload part`.
+/// Errors between the spool and the store. `action` is the S3 call, such as `upload part`.
 #[derive(Debug, ThisError)]
 pub enum UploadError {
     #[error("cannot reach the store to {action}")]
@@ -58,7 +58,7 @@ pub enum UploadError {
 
     #[error("the store does not accept these credentials ({code}) at {action}")]
     Credentials { action: &'static str, code: String },
-    #[error("the credentials do not allow to {action} ({code})")]
+    #[error("the credentials lack the right to {action} ({code})")]
     Forbidden { action: &'static str, code: String },
     #[error("the bucket {bucket} does not exist")]
     NoBucket { bucket: String },
@@ -83,7 +83,7 @@ pub enum UploadError {
         code: String,
         message: String,
     },
-    #[error("{key} is in the store already, and the credentials do not allow to see its checksum")]
+    #[error("{key} is in the store already, and the credentials do not allow reading its checksum")]
     ConflictUnknown {
         key: String,
         #[source]
@@ -133,7 +133,7 @@ pub enum UploadError {
 }
 
 impl UploadError {
-    /// How long the store asked us to stay away.
+    /// The pause that the store asked for.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after, .. } | Self::Server { retry_after, .. } => *retry_after,

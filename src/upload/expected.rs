@@ -1,4 +1,4 @@
-//! Finds out whether the store has our object, and how it is locked: by what the store says, never by what was asked for.
+//! Finds out whether the store has our object, and how it is locked. The store's answers decide, never our requests.
 
 use jiff::SignedDuration;
 
@@ -7,7 +7,7 @@ use crate::model::{ConfirmedBy, Explain as _, Retention, RetryClass, same_checks
 use super::store::{Completed, DonePart, Head, Put, Store, StoredObject};
 use super::{BoxError, UploadError};
 
-/// What the object must be, as we computed it.
+/// The object as it must be, by our own computation.
 #[derive(Debug, Clone)]
 pub struct ExpectedObject<'a> {
     pub key: &'a str,
@@ -19,9 +19,9 @@ pub struct ExpectedObject<'a> {
     pub retention: Option<Retention>,
 }
 
-/// What the store has at the key.
+/// The object that the store has at the key.
 pub enum KeyState {
-    /// Our bytes; nobody has looked at the lock.
+    /// Our bytes; the lock has not been looked at.
     Ours(StoredObject),
     Free,
     /// The credentials do not allow us to look.
@@ -225,7 +225,7 @@ impl ExpectedObject<'_> {
         }))
     }
 
-    /// The inner error says why the store cannot tell.
+    /// The inner error says why the store cannot answer.
     async fn lock_of(
         &self,
         store: &dyn Store,
@@ -266,7 +266,7 @@ impl ExpectedObject<'_> {
         }))
     }
 
-    /// An object whose lock nobody has looked at.
+    /// An object whose lock has not been looked at.
     fn object(&self, version_id: Option<String>, confirmed_by: ConfirmedBy) -> StoredObject {
         StoredObject {
             key: self.key.to_owned(),

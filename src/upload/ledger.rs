@@ -1,4 +1,4 @@
-//! What is noted of an upload in progress, so that the next attempt resumes it.
+//! Notes about an upload in progress, from which the next attempt resumes it.
 
 use crate::model::Retention;
 

@@ -1,10 +1,11 @@
-//! MD5, which is no proof against forgery. Stores that name no SHA-256 check each body against its MD5, and name it as the ETag.
+//! MD5, which does not protect against forgery. Stores that name no SHA-256 check each body against its MD5, and name it as
+//! the ETag.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
 
-/// What a store took in, as MD5 names it.
+/// The content that a store took in, as MD5 names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Md5Digest([u8; 16]);
 

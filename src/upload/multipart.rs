@@ -1,4 +1,4 @@
-//! A multipart upload in hand: which parts the store has, and which are still to be sent.
+//! A multipart upload in progress: the parts that the store has, and those that are still to be sent.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(super) struct PartsInHand {
     pub source: Box<dyn PartSource>,
     /// Our parts that the store holds, by number.
     pub done: BTreeMap<u32, DonePart>,
-    /// Of the parts that were read by this attempt while the store was not known to name SHA-256.
+    /// The MD5s of the parts that this attempt read while the store was not known to name SHA-256.
     pub md5s: BTreeMap<u32, Md5Digest>,
     /// Parts that the store lists but the ledger lacks: a part is sent again only if it differs from these.
     listed: BTreeMap<u32, Vec<DonePart>>,
@@ -35,7 +35,7 @@ impl PartsInHand {
         }
     }
 
-    /// Goes on with what the ledger has noted; [`Self::keep_only`] must follow.
+    /// Continues from what the ledger has noted; [`Self::keep_only`] must follow.
     pub fn resumed(resume: Resume, plan: PartPlan, source: Box<dyn PartSource>) -> Self {
         let noted = resume.parts.into_iter();
         let done = noted
@@ -98,7 +98,7 @@ impl PartsInHand {
         self.done.values().cloned().collect()
     }
 
-    /// What the finished object must be. Needs every part in `done`.
+    /// The finished object as it must be. Needs every part in `done`.
     pub fn expected<'k>(&self, key: &'k str) -> ExpectedObject<'k> {
         let digests: Vec<_> = self.done.values().map(|part| part.sha256).collect();
         ExpectedObject {

@@ -184,7 +184,7 @@ impl Upload<'_> {
         }
     }
 
-    /// A conflict that an operator can clear keeps its upload; where other content is, the parts are of no more use.
+    /// A conflict that an operator can clear keeps its upload; where other content is, the parts are of no use any longer.
     async fn not_ours(
         &self,
         error: UploadError,

@@ -76,7 +76,7 @@ pub struct Pacer {
     rules: Vec<PaceRule>,
     zone: TimeZone,
     clock: Box<dyn Clock>,
-    /// When the bytes let through so far fit the rate. The holder of the lock waits; the others queue in order.
+    /// The time at which the bytes let through so far fit the rate. The holder of the lock waits; the others queue in order.
     paid_until: Mutex<Duration>,
 }
 

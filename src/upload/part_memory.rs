@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const UNIT: u64 = 64 << 10;
 /// A buffer that is longer than wanted by more than this is not reused.
 const WASTE_MAX: usize = 8 << 20;
-/// How much longer than its part a buffer may be: the rest of the first and the last frame.
+/// The number of bytes by which a buffer may exceed its part: the rest of the first and the last frame.
 const FRAMES_MAX: u64 = 2 << 20;
 
 pub struct PartMemory {

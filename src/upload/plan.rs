@@ -1,13 +1,13 @@
 use super::UploadError;
 
-/// S3's limits (FORMATS, section 3).
+/// S3's limits for multipart uploads.
 pub const MAX_PARTS: u64 = 10_000;
 pub const MAX_OBJECT: u64 = 5 << 40;
 /// The least size that S3 takes for a part that is not the last.
 pub const LEAST_PART: u64 = 5 << 20;
 const MIB: u64 = 1 << 20;
 
-/// How an object is cut. The same size and least part always give the same plan: the composite checksum
+/// The division of an object into parts. The same size and least part always give the same plan: the composite checksum
 /// depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartPlan {

@@ -17,7 +17,7 @@ use crate::model::{
 const PART: usize = 5 << 20;
 const LOCKED_FOR: SignedDuration = SignedDuration::from_secs(60);
 
-/// What came of one thing that was tried.
+/// The result of one thing that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trial {
     Works(String),
@@ -192,7 +192,7 @@ impl StoreProbe<'_> {
         }
     }
 
-    /// Only keys that may delete can show that a lock stops a deletion. A station's keys should not be such.
+    /// Only keys that may delete can show that a lock stops a deletion. A station's keys should not have that right.
     async fn deletion(&mut self, locked: &StoredObject) -> Result<(), UploadError> {
         const WHAT: &str = "deletion";
         let (Some(version), Some(_)) = (&locked.version_id, &locked.retention) else {

@@ -13,7 +13,7 @@ use super::part_source::{PartSource, ReadPart, SourceInUse, finished, next_read,
 use super::store::DonePart;
 use super::{Upload, UploadError};
 
-/// How sending ended.
+/// The result of sending.
 pub(super) enum Sent {
     All,
     UploadGone,
@@ -163,7 +163,7 @@ impl Upload<'_> {
     }
 }
 
-/// Returns when asked to stop; never when nobody is left who could ask.
+/// Returns when a stop is requested; never returns when its sender is gone.
 pub(super) async fn stop(cancel: &mut watch::Receiver<bool>) {
     if cancel.wait_for(|&stop| stop).await.is_err() {
         std::future::pending::<()>().await;

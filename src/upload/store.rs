@@ -71,7 +71,7 @@ pub struct ListedVersion {
     pub version_id: Option<String>,
     /// `None` for a delete marker.
     pub size: Option<u64>,
-    /// What a reader gets who names no version.
+    /// Whether readers that name no version get this one.
     pub latest: bool,
 }
 
@@ -107,7 +107,7 @@ pub enum BucketAnswer {
     NotAllowedToAsk,
 }
 
-/// What the bucket's settings are. A missing bucket and bad credentials are errors instead.
+/// The bucket's settings. A missing bucket and bad credentials are errors instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketFacts {
     pub object_lock: BucketAnswer,
@@ -125,10 +125,10 @@ pub struct StoredObject {
     pub size: u64,
     /// Bytes of each part but the last. `None` if it was put whole; `checksum` is then the plain SHA-256.
     pub part_size: Option<u64>,
-    /// As we computed it.
+    /// The checksum as we computed it.
     pub checksum: String,
     pub confirmed_by: ConfirmedBy,
-    /// As the store told it afterwards.
+    /// The lock as the store named it afterwards.
     pub retention: Option<Retention>,
     /// The store had it already with this content: an earlier attempt's reply was lost.
     pub already_there: bool,
@@ -139,7 +139,7 @@ pub struct StoredObject {
 pub trait Store: Send + Sync {
     fn bucket(&self) -> &str;
 
-    /// What this store was seen to do.
+    /// The behaviour that was seen of this store.
     fn conduct(&self) -> &StoreConduct;
 
     /// Creates an object, never replaces one: `Ok(None)` when the key is taken. [`s3:PutObject`, `s3:PutObjectRetention`]
@@ -177,7 +177,7 @@ pub trait Store: Send + Sync {
     /// [`s3:ListBucketVersions`]
     fn newest<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Head>>;
 
-    /// How a version is locked; `None` when it is not. [`s3:GetObjectRetention`]
+    /// The lock of a version; `None` when it is not locked. [`s3:GetObjectRetention`]
     fn retention<'a>(
         &'a self,
         key: &'a str,
@@ -238,7 +238,7 @@ pub trait Store: Send + Sync {
     fn check_bucket(&self) -> StoreFuture<'_, BucketFacts>;
 }
 
-/// How Complete ended if not in an error.
+/// The result of Complete, if not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completed {
     Done(Put),

@@ -41,7 +41,7 @@ for rules in "$top"/systemd/*.rules; do
     if [ -e "$rules" ]; then put 0644 "$rules" "usr/lib/udev/rules.d/$(basename "$rules")"; fi
 done
 
-# What the administrator edits: dpkg keeps edits on an upgrade.
+# Files that the administrator edits: dpkg keeps edits on an upgrade.
 put 0640 "$top/config/camdock.toml" etc/camdock/camdock.toml
 put 0640 "$top/config/roster.toml" etc/camdock/roster.toml
 for profile in "$top"/config/profiles/*.toml; do

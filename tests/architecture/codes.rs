@@ -26,6 +26,29 @@ fn after(text: &str, mark: &str, codes: &mut BTreeMap<String, String>, file: &st
     }
 }
 
+/// Adds the code of each pair of a code and its reason that is the value of a block or of an arm: `{ ("no_room", "…") }`.
+fn pairs(text: &str, codes: &mut BTreeMap<String, String>, file: &str) {
+    for (at, _) in text.match_indices('(') {
+        if !text[..at].trim_end().ends_with(['{', '>']) {
+            continue;
+        }
+        let Some((code, rest)) = text[at + 1..]
+            .trim_start()
+            .strip_prefix('"')
+            .and_then(|rest| rest.split_once('"'))
+        else {
+            continue;
+        };
+        let snake = code.contains('_')
+            && code
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if snake && rest.starts_with(',') {
+            codes.insert(code.to_owned(), file.to_owned());
+        }
+    }
+}
+
 /// Every problem code in the source, with a file that uses it: labels of errors, codes of log lines, of bays and of
 /// counted errors.
 fn used() -> BTreeMap<String, String> {
@@ -68,6 +91,10 @@ fn used() -> BTreeMap<String, String> {
                 codes.extend(snake.then(|| (quoted.to_owned(), file.clone())));
             }
         }
+        for mark in ["enter_failure(row, part, "] {
+            after(text, mark, &mut codes, file);
+        }
+        pairs(text, &mut codes, file);
         for mark in ["refuse(", "not_recognised("] {
             for call in text.split(mark).skip(1) {
                 let quoted = call.split(')').next().unwrap().split('"').nth(1);

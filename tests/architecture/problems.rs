@@ -11,7 +11,7 @@ use super::{Finding, read_tree};
 
 const MACROS: [&str; 2] = ["warn!", "error!"];
 
-/// What stands between the bracket that opens at `open` and its own end.
+/// The text between the bracket that opens at `open` and its own end.
 fn inside(code: &str, open: usize) -> Range<usize> {
     let mut depth = 0;
     let length = code.as_bytes()[open..].iter().position(|byte| {
@@ -25,7 +25,7 @@ fn inside(code: &str, open: usize) -> Range<usize> {
     open + 1..open + length.expect("brackets are closed")
 }
 
-/// What is given to a macro, one by one.
+/// The arguments of a macro, one by one.
 fn given(code: &str, body: Range<usize>) -> Vec<Range<usize>> {
     let (mut parts, mut from, mut depth) = (Vec::new(), body.start, 0);
     for at in body.clone() {

@@ -1,4 +1,4 @@
-//! What this machine can do at best, each thing alone: the rates that CamDock's own are compared with.
+//! The best rates of this machine, each measured alone: CamDock's own are compared with them.
 //!
 //! `floor --dir D [--tmpfs D] [--mib N]` prints one JSON object: bytes per second, the best of three runs each.
 
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             "--dir" => dir = Some(PathBuf::from(value()?)),
             "--tmpfs" => tmpfs = PathBuf::from(value()?),
             "--mib" => mib = value()?.parse()?,
-            // What `cargo bench` adds of its own.
+            // Arguments that `cargo bench` adds of its own.
             "--bench" => {}
             other => return Err(format!("unknown argument {other}").into()),
         }

@@ -63,7 +63,7 @@ fn browser_an_evidence_manager_searches_reads_custody_and_exports_and_the_log_sa
         "the items",
         "document.querySelectorAll('#rows tr').length === 3",
     );
-    // What needs a decision comes first, and a hostile name is only text.
+    // Items that need a decision come first, and a hostile name is only text.
     let first = browser.text("#rows tr:first-child");
     assert!(
         first.contains("Quarantine") && first.contains("<img src=x onerror=alert(1)>.MP4"),

@@ -53,7 +53,7 @@ fn one_byte_a_second_is_shown_at_its_bay_while_the_others_are_taken() {
     }));
     assert!(stored.is_ok(), "{last}\n{}", running.said());
     assert_eq!(bay(&place, "X0000001")["code"], "camera_slow");
-    // One is pulled out, one goes on to crawl when the station stops, one recovers: nobody waits for a byte.
+    // One is pulled out, one still crawls when the station stops, one recovers: nobody waits for a byte.
     fs::rename(place.path("docked/X0000001"), place.path("pocket")).unwrap();
     until("it left early", || {
         bay(&place, "X0000001")["code"] == "removed_early"

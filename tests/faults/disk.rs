@@ -1,4 +1,4 @@
-//! Disks that fail, fill up, forget or flip bits: people are told, and nothing is lost that can be taken again.
+//! Disks that fail, fill up, forget or flip bits: people learn of it, and nothing is lost that can be taken again.
 
 use std::fs;
 use std::path::PathBuf;
@@ -119,7 +119,7 @@ fn a_disk_that_fails_once_at_any_step_is_reported_and_nothing_is_lost() {
         }
         failed.fetch_add(usize::from(happened), std::sync::atomic::Ordering::Relaxed);
         if happened && ran.code != Some(0) && !ran.err.contains("next") {
-            return Err(what(format!("nobody was told what to do\n{}", ran.err)));
+            return Err(what(format!("no next step was given\n{}", ran.err)));
         }
         if ![Some(0), Some(3), Some(4)].contains(&ran.code) {
             return Err(what(format!("{:?}\n{}", ran.code, ran.err)));
@@ -457,7 +457,7 @@ fn a_file_that_the_spool_can_never_hold_is_named_as_such_and_a_drain_ends() {
     ] {
         assert!(ran.err.contains(text), "'{text}' is missing in {}", ran.err);
     }
-    // What fits is taken; the other file is missing, not failed.
+    // Files that fit are taken; the other file is missing, not failed.
     place.film(CAMERA, "SMALL.MP4", 2, 1000);
     drain();
     assert_eq!(place.item("SMALL.MP4")["state"], "released");

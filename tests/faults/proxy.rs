@@ -44,6 +44,7 @@ pub enum Call {
     Part,
     ListParts,
     Complete,
+    HeadOriginal,
 }
 
 impl Call {
@@ -59,6 +60,7 @@ impl Call {
             Self::Part => asked.is("PUT", "/original", "partNumber="),
             Self::ListParts => asked.is("GET", "/original", "uploadId="),
             Self::Complete => asked.is("POST", "/original", "uploadId="),
+            Self::HeadOriginal => asked.method == "HEAD" && asked.path.ends_with("/original"),
         }
     }
 }
@@ -82,6 +84,8 @@ pub enum Fault {
     Liar,
     /// The store does it, but names another checksum.
     OtherChecksum,
+    /// The store does it, and names no checksum.
+    NoChecksum,
 }
 
 struct Rule {
@@ -169,7 +173,7 @@ impl Proxy {
         });
     }
 
-    /// How many requests were spoilt.
+    /// The number of requests that were spoilt.
     pub fn spoilt(&self) -> u32 {
         self.rules.0.lock().unwrap().iter().map(|r| r.done).sum()
     }
@@ -260,7 +264,11 @@ fn serve(client: TcpStream, store: u16, rules: &Rules) -> std::io::Result<()> {
         }
         Some(Fault::CutReply) => answer[..answer.len() - answer.len() / 2].to_vec(),
         Some(Fault::Garbage) => garbage(&answer),
-        Some(Fault::OtherChecksum) => other_checksum(&answer),
+        Some(Fault::OtherChecksum) => with_checksum(
+            &answer,
+            Some("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        ),
+        Some(Fault::NoChecksum) => with_checksum(&answer, None),
         _ => answer,
     };
     (&client).write_all(&answer)
@@ -327,7 +335,7 @@ fn garbage(answer: &[u8]) -> Vec<u8> {
     spoilt
 }
 
-fn other_checksum(answer: &[u8]) -> Vec<u8> {
+fn with_checksum(answer: &[u8], checksum: Option<&str>) -> Vec<u8> {
     let (head, body) = split(answer);
     let kept = head.lines().filter(|line| {
         !line.is_empty()
@@ -337,7 +345,10 @@ fn other_checksum(answer: &[u8]) -> Vec<u8> {
     });
     let mut spoilt = kept.collect::<Vec<_>>().join("\r\n");
     spoilt.push_str("\r\n");
-    spoilt.push_str("x-amz-checksum-sha256: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n");
+    if let Some(checksum) = checksum {
+        spoilt.push_str(&format!("x-amz-checksum-sha256: {checksum}\r\n"));
+    }
+    spoilt.push_str("\r\n");
     let mut spoilt = spoilt.into_bytes();
     spoilt.extend_from_slice(body);
     spoilt

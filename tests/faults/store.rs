@@ -1,4 +1,4 @@
-//! Stores and networks that fail in every way: nothing is lost, nothing is called stored that is not, people are told.
+//! Stores and networks that fail in every way: nothing is lost, nothing is called stored that is not, and people learn of it.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ struct Spoilt {
     place: Place,
     proxy: Proxy,
     prefix: String,
-    /// How long the station waits for an answer.
+    /// The time that the station waits for an answer.
     seconds: u32,
 }
 
@@ -133,7 +133,7 @@ fn faults_that_pass_cost_time_and_nothing_else() {
         let spoilt = Spoilt::new(&base, &format!("passing-{number}"));
         spoilt.proxy.spoil(*call, *fault, 0, *times);
         if *call == Call::ListParts {
-            // Asked for only by an upload that goes on.
+            // Only an upload that is resumed asks for it.
             spoilt.proxy.spoil(Call::Part, Fault::Reset, 1, 1);
         }
         let what = |problem: String| format!("{fault:?} at {call:?}: {problem}");
@@ -149,7 +149,36 @@ fn faults_that_pass_cost_time_and_nothing_else() {
     eprintln!("{} faults", cases.len());
 }
 
-/// The code and next step of everything that a station reported when it could not go on.
+#[test]
+fn verify_says_which_objects_were_compared_by_size_only() {
+    let base = Place::new(&[]);
+    let spoilt = Spoilt::new(&base, "nameless");
+    spoilt.place.drain().ends(0);
+    let all =
+        "each of the 3 stored items is in the store with the size and the checksum of the log";
+    spoilt.place.camdock(&["verify"]).ends(0).says(all);
+    spoilt
+        .proxy
+        .spoil(Call::HeadOriginal, Fault::NoChecksum, 0, 1000);
+    let ran = spoilt.place.camdock(&["verify"]).ends(0);
+    assert!(!ran.out.contains("the checksum of the log"), "{}", ran.out);
+    ran.says("each of the 3 stored items is in the store with the size of the log")
+        .says("3 objects were compared by size only, because the store named no SHA-256 for them");
+    let found = spoilt.place.camdock(&["verify", "--json"]).ends(0);
+    let found: serde_json::Value = serde_json::from_str(&found.out).unwrap();
+    assert_eq!(
+        (&found["checksums_named"], &found["by_size_only"]),
+        (&0.into(), &3.into())
+    );
+    // Once every byte is read back, nothing rests on what the store names.
+    spoilt
+        .place
+        .camdock(&["verify", "--deep"])
+        .ends(0)
+        .says(all);
+}
+
+/// The code and next step of everything that a station reported when it could not continue.
 fn advice(ran: &Ran) -> Vec<(String, String)> {
     let field = |line: &str, name: &str| {
         let (_, rest) = line.split_once(&format!(" {name}=\""))?;

@@ -14,7 +14,7 @@ use crate::support::SeededSource;
 /// Enough to be resumed.
 const SIZE: u64 = 9_000_000;
 
-/// How far the pull has come when the other recording is docked.
+/// The progress of the pull when the other recording is docked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cut {
     /// Whole frames, and so many bytes of the next one.

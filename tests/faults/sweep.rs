@@ -284,7 +284,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Stops the station at the point, twice if it gets there again, and lets it go on; returns how often it stopped.
+    /// Stops the station at the point, twice if it gets there again, and lets it continue; returns how often it stopped.
     fn sweep(&self, point: &str, nth: usize) -> Result<u32, String> {
         let failpoint = format!("stop:{point}@{nth}");
         let mut stops = 0;

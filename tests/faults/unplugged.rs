@@ -79,7 +79,7 @@ struct Case {
     code: &'static str,
     /// The entry `camera.undocked` says this; `None`: there was no session.
     complete: Option<bool>,
-    /// The bay goes on to say that the camera left too early.
+    /// The bay still says that the camera left too early.
     early: bool,
     /// The result of the run that empties the camera.
     ends: i32,

@@ -365,7 +365,7 @@ impl Bed {
         fs::read_to_string(self.path("office.log")).unwrap_or_default()
     }
 
-    /// How a station stands, with the exit code of `camdock office status`.
+    /// The state of a station, with the exit code of `camdock office status`.
     pub fn standing(&self, station: &str) -> (Value, Option<i32>) {
         let ran = self.camdock(&["office", "status", "--json"]);
         let lines = String::from_utf8(ran.stdout).unwrap();

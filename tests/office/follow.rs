@@ -1,4 +1,4 @@
-//! What the office makes of logs in the bucket.
+//! The office's judgement of logs in the bucket.
 
 use std::fs;
 
@@ -39,7 +39,8 @@ fn a_log_that_grows_is_cosigned_and_one_that_is_put_back_or_rewritten_never_is()
     assert!(witness.cosigned(&cosigned).unwrap().is_some());
     assert_eq!(honest.checkpoint(&cosigned), honest.checkpoint(&first));
 
-    // The station's root rewrites an entry, signs again, goes on, and publishes; another one's disk and bucket are put back.
+    // The station's root rewrites an entry, signs again, continues the log, and publishes; another one's disk and bucket are
+    // put back.
     let fork = rewritten.forked();
     let forged = fork.append(&["a", "X", "c", "d", "e", "f"]);
     bed.publish(&fork, &forged);

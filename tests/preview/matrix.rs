@@ -182,7 +182,7 @@ fn portrait_footage_is_turned_upright() {
             (width, height),
             "{degrees}"
         );
-        // What ffmpeg itself shows of the original, turned upright and scaled alike, is the same picture.
+        // The original's picture as ffmpeg itself shows it, turned upright and scaled alike, is the same.
         let theirs = stage.like_ffmpeg("turned.mp4", 3.0, (width, height));
         let (_, ours) = stage.grey(&shown.mp4, 3.0);
         let differ = difference(&ours, &theirs, width as usize, 24);
@@ -450,7 +450,7 @@ fn an_mp4_whose_index_was_never_written_is_named_as_such() {
     };
     assert_eq!(code, "preview_no_index");
     assert!(reason.contains("broke off"), "{reason}");
-    // What can be told without it is told.
+    // Everything that does not need it is recorded.
     let probe = answer.report.probe.expect("a record");
     assert_eq!(probe.index, IndexState::Missing);
     assert_eq!(probe.tags["major_brand"], "isom");

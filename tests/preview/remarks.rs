@@ -1,4 +1,4 @@
-//! What nobody can see in a preview is in its record: hidden, lost, encrypted and further footage.
+//! The facts that nobody can see in a preview are in its record: hidden, lost, encrypted and further footage.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ fn film(stage: &Stage, name: &str, args: &str) -> Vec<u8> {
     fs::read(stage.film(name, args)).unwrap()
 }
 
-/// What the record says of the recording, and of this preview of it.
+/// The record's remarks about the recording, and about this preview of it.
 fn remarks(stage: &Stage, part: Part, bytes: &[u8]) -> (Vec<Remark>, Option<FinishedPreview>) {
     let report = stage.answer(part, bytes).report;
     let of_file = report.probe.map_or(Vec::new(), |probe| probe.remarks);

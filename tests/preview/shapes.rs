@@ -25,7 +25,7 @@ fn white(width: usize, grey: &[u8]) -> (usize, usize) {
     )
 }
 
-/// What lies between the labels at the top and the bottom.
+/// The picture between the labels at the top and the bottom.
 fn middle(width: usize, grey: &[u8]) -> &[u8] {
     let height = grey.len() / width;
     &grey[height / 6 * width..height * 5 / 6 * width]

@@ -93,7 +93,7 @@ impl Stage {
         bytes
     }
 
-    /// What ffprobe says of bytes.
+    /// The output of ffprobe for these bytes.
     #[track_caller]
     pub fn ffprobe(&self, name: &str, bytes: &[u8]) -> Value {
         let path = self.path(name);
@@ -136,7 +136,7 @@ impl Stage {
         assert!(out.status.success() && said.is_empty(), "{said}");
     }
 
-    /// How many pictures decode.
+    /// The number of pictures that decode.
     pub fn frames(&self, name: &str) -> u64 {
         let out = Command::new("ffprobe")
             .args([

@@ -22,7 +22,7 @@ fn film() -> &'static [u8] {
     })
 }
 
-/// What goes wrong at the nth call.
+/// The fault at the nth call.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     Error,
@@ -61,10 +61,10 @@ impl Read for Unreliable {
             .min(film.len());
         let length = out.len().min(self.step).min(film.len() - from);
         match fault {
-            Some(Fault::Error) => return Err(io::Error::other("told to fail")),
+            Some(Fault::Error) => return Err(io::Error::other("the test fails this call")),
             Some(Fault::Interrupted) => return Err(io::ErrorKind::Interrupted.into()),
             Some(Fault::EndOfFile) => return Ok(0),
-            Some(Fault::Panic) => panic!("told to panic"),
+            Some(Fault::Panic) => panic!("the test panics in this call"),
             Some(Fault::WrongBytes) => out[..length].fill(0xa5),
             None => out[..length].copy_from_slice(&film[from..from + length]),
         }
@@ -76,8 +76,8 @@ impl Read for Unreliable {
 impl Seek for Unreliable {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match self.fault() {
-            Some(Fault::Panic) => panic!("told to panic"),
-            Some(Fault::Error) => return Err(io::Error::other("told to fail")),
+            Some(Fault::Panic) => panic!("the test panics in this call"),
+            Some(Fault::Error) => return Err(io::Error::other("the test fails this call")),
             _ => {}
         }
         let size = (film().len() as u64).saturating_add_signed(self.lies);

@@ -1,4 +1,4 @@
-//! What a captured worker would try. Each must be ended by the sandbox or by the supervisor.
+//! The misdeeds that a captured worker would try. Each must be ended by the sandbox or by the supervisor.
 #![allow(
     unsafe_code,
     reason = "one misdeed maps memory that is writable and runnable"

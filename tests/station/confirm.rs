@@ -41,14 +41,14 @@ fn another_reader_confirms_each_stored_object_once_with_the_shipped_rights_and_n
     // The station itself may not.
     place.camdock(&confirm).ends(4);
     place.credentials("readerkey", "readersecret");
-    let told = |ran: &str| serde_json::from_str::<serde_json::Value>(ran).unwrap();
-    let first = told(&place.camdock(&confirm).ends(0).out);
+    let parsed = |ran: &str| serde_json::from_str::<serde_json::Value>(ran).unwrap();
+    let first = parsed(&place.camdock(&confirm).ends(0).out);
     assert_eq!(
         (&first["stored"], &first["confirmed"]),
         (&2.into(), &2.into()),
         "{first}"
     );
-    let again = told(&place.camdock(&confirm).ends(0).out);
+    let again = parsed(&place.camdock(&confirm).ends(0).out);
     assert_eq!(
         (&again["confirmed"], &again["confirmed_before"]),
         (&0.into(), &2.into())
@@ -116,7 +116,7 @@ fn nothing_is_confirmed_under_a_wrong_log_key_or_by_the_station_itself_or_of_wha
     place
         .camdock(&["confirm", "--key", &key, "--log-key", &text])
         .ends(2);
-    // Of the same name as the log, and another key.
+    // Another key of the same name as the log.
     let other = place.path("keys/other");
     let name = ["keygen", "confirmer", "--name", "camdock/test-1", "--out"];
     place

@@ -54,7 +54,7 @@ struct Day {
     /// Path and bytes of each camera's files.
     filmed: BTreeMap<usize, BTreeMap<String, u64>>,
     seeds: u64,
-    told: BTreeMap<&'static str, u64>,
+    counts: BTreeMap<&'static str, u64>,
 }
 
 fn serial(camera: usize) -> String {
@@ -74,7 +74,7 @@ impl Day {
             bays: [None; BAYS],
             filmed: BTreeMap::new(),
             seeds: 0,
-            told: BTreeMap::new(),
+            counts: BTreeMap::new(),
         };
         for camera in 0..CAMERAS {
             day.place.camera(&serial(camera));
@@ -141,8 +141,8 @@ impl Day {
         }
     }
 
-    fn tell(&mut self, what: &'static str) {
-        *self.told.entry(what).or_default() += 1;
+    fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
     }
 
     fn step(&mut self) {
@@ -156,14 +156,14 @@ impl Day {
                         self.film(camera);
                     }
                     self.dock(camera, bay);
-                    self.tell("docked");
+                    self.count("docked");
                 }
             }
             8..14 => {
                 let docked = self.which(true);
                 if let Some(bay) = self.dice.one_of(&docked) {
                     self.undock(bay);
-                    self.tell("pulled out");
+                    self.count("pulled out");
                 }
             }
             14..17 => {
@@ -177,7 +177,7 @@ impl Day {
                     self.undock(two);
                     self.dock(first, two);
                     self.dock(second, one);
-                    self.tell("swapped");
+                    self.count("swapped");
                 }
             }
             17 if self.store_down => {
@@ -187,12 +187,12 @@ impl Day {
             17 => {
                 self.place.weed.kill();
                 self.store_down = true;
-                self.tell("store outages");
+                self.count("store outages");
             }
             18 if self.dice.roll(3) == 0 => {
                 self.running.take().unwrap().kill();
                 self.start();
-                self.tell("service killed");
+                self.count("service killed");
             }
             _ => {}
         }
@@ -255,7 +255,7 @@ impl Day {
         assert_eq!(gaps(&self.place, 0), []);
         let spool = fs::read_dir(self.place.path("state/spool")).unwrap();
         assert_eq!(spool.count(), 0, "left in the spool");
-        println!("{} files; {:?}", filmed.len(), self.told);
+        println!("{} files; {:?}", filmed.len(), self.counts);
     }
 }
 

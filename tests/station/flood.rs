@@ -11,7 +11,7 @@ use crate::place::Place;
 const LINES: usize = 60;
 
 #[test]
-fn a_camera_full_of_trouble_is_told_in_few_lines_that_count_the_rest() {
+fn a_camera_full_of_trouble_is_reported_in_few_lines_that_count_the_rest() {
     let place = Place::new(&[("log", "format = \"json\"")]);
     let (links, files) = (700, 130);
     let camera = place.camera("X0000001");
@@ -38,7 +38,7 @@ fn a_camera_full_of_trouble_is_told_in_few_lines_that_count_the_rest() {
     let ended = lines.last().unwrap()["timestamp"].as_str().unwrap();
     let seconds = ended.parse::<jiff::Timestamp>().unwrap().as_second() - began.as_second();
     let most = LINES * usize::try_from(seconds / 60 + 1).unwrap();
-    let told = |message: &str| -> u64 {
+    let left_out = |message: &str| -> u64 {
         let left = lines
             .iter()
             .filter(|l| l["code"] == "log_lines_left_out" && l["of"] == message);
@@ -50,7 +50,7 @@ fn a_camera_full_of_trouble_is_told_in_few_lines_that_count_the_rest() {
     ] {
         let seen = of(message, bay);
         assert!((1..=most).contains(&seen), "{seen} lines of '{message}'");
-        assert_eq!(seen as u64 + told(message), all as u64, "{message}");
+        assert_eq!(seen as u64 + left_out(message), all as u64, "{message}");
     }
     assert_eq!(of("not taken", "X0000002"), 1, "another bay is heard");
     // The custody log has them all.

@@ -1,4 +1,4 @@
-//! `camdock audit gaps` on real stations: what is missing is named, what is not is never made up, what is explained stays so.
+//! `camdock audit gaps` on real stations: what is missing is named, what is not is never invented, what is explained stays so.
 
 use std::fs;
 
@@ -14,8 +14,8 @@ use crate::verified::{by_timer, figure, setting, unit};
 pub fn gaps(place: &Place, code: i32) -> Vec<(String, String)> {
     let running = place.start(&["audit", "gaps", "--json"]);
     let ran = running.wait_at_most(LONG).ends(code);
-    let told: Value = serde_json::from_str(&ran.out).unwrap();
-    let gaps = told["gaps"].as_array().unwrap().iter();
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let gaps = report["gaps"].as_array().unwrap().iter();
     gaps.map(|gap| {
         assert!(!gap["what"].as_str().unwrap().is_empty(), "{gap}");
         assert!(!gap["next_step"].as_str().unwrap().is_empty(), "{gap}");

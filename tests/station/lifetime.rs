@@ -1,4 +1,4 @@
-//! What systemd and operations ask of the service while it runs: notifications, reloading, an end within the unit's deadline.
+//! The service's duties towards systemd and operations while it runs: notifications, reloading, an end within the unit's deadline.
 
 use std::fs;
 use std::net::TcpListener;
@@ -15,10 +15,10 @@ use rustix::process::Signal;
 use crate::people::pages;
 use crate::place::{Place, Running, until};
 
-/// What a service tells systemd, in order.
-struct Told(UnixDatagram);
+/// The service's notifications to systemd, in order.
+struct Notifications(UnixDatagram);
 
-impl Told {
+impl Notifications {
     fn new(path: &Path) -> Self {
         let socket = UnixDatagram::bind(path).unwrap();
         socket
@@ -37,13 +37,13 @@ impl Told {
         )
     }
 
-    /// What was told within this time.
+    /// The notifications within this time.
     fn within(&self, time: Duration) -> Vec<String> {
-        let (until, mut told) = (Instant::now() + time, Vec::new());
+        let (until, mut notifications) = (Instant::now() + time, Vec::new());
         while Instant::now() < until {
-            told.extend(self.next());
+            notifications.extend(self.next());
         }
-        told
+        notifications
     }
 
     /// Waits for a message that begins so; what comes before it is forgotten.
@@ -55,11 +55,11 @@ impl Told {
     }
 }
 
-fn start_notified(place: &Place) -> (Running, Told) {
+fn start_notified(place: &Place) -> (Running, Notifications) {
     let socket = place.path("notify");
-    let told = Told::new(&socket);
+    let notifications = Notifications::new(&socket);
     let running = place.start_with(&["run"], &[("NOTIFY_SOCKET", socket.to_str().unwrap())]);
-    (running, told)
+    (running, notifications)
 }
 
 fn certificate(folder: &Path, name: &str) {
@@ -139,8 +139,8 @@ fn a_hangup_takes_over_tokens_and_a_renewed_certificate_but_no_broken_one() {
     certificate(&folder, "cert.pem");
     fs::copy(folder.join("cert.pem"), folder.join("old.pem")).unwrap();
     place.configure(&[("web", &web(&[&first]))]);
-    let (running, told) = start_notified(&place);
-    told.wait_for("READY=1");
+    let (running, notifications) = start_notified(&place);
+    notifications.wait_for("READY=1");
     let address = tls_address(&running);
     let (old, new) = (folder.join("old.pem"), folder.join("cert.pem"));
     assert_eq!(asked(&address, &old, "/evidence", &first), "200");
@@ -149,8 +149,8 @@ fn a_hangup_takes_over_tokens_and_a_renewed_certificate_but_no_broken_one() {
     // A key that is not this certificate's: refused by name, the pages stay reachable with what they had.
     certificate(&folder, "elsewhere.pem");
     running.signal(Signal::HUP);
-    told.wait_for("RELOADING=1\nMONOTONIC_USEC=");
-    told.wait_for("READY=1");
+    notifications.wait_for("RELOADING=1\nMONOTONIC_USEC=");
+    notifications.wait_for("READY=1");
     let said = running.said();
     assert!(said.contains("web_certificate"), "{said}");
     assert!(said.contains("Correct `tls_certificate`"), "{said}");
@@ -176,12 +176,13 @@ fn a_hangup_takes_over_tokens_and_a_renewed_certificate_but_no_broken_one() {
 fn only_a_main_loop_that_goes_round_feeds_the_watchdog() {
     let place = Place::new(&[]);
     place.configure(&[("metrics", "listen = \"127.0.0.1:0\"")]);
-    let (running, told) = start_notified(&place);
-    told.wait_for("READY=1");
+    let (running, notifications) = start_notified(&place);
+    notifications.wait_for("READY=1");
     let address = pages(&running, "metrics");
-    let fed = |told: Vec<String>| told.iter().filter(|m| *m == "WATCHDOG=1").count();
-    told.wait_for("WATCHDOG=1");
-    told.wait_for("WATCHDOG=1");
+    let fed =
+        |notifications: Vec<String>| notifications.iter().filter(|m| *m == "WATCHDOG=1").count();
+    notifications.wait_for("WATCHDOG=1");
+    notifications.wait_for("WATCHDOG=1");
 
     // The roster lies on a share that hangs: reading it never ends.
     let roster = place.path("roster.toml");
@@ -189,8 +190,8 @@ fn only_a_main_loop_that_goes_round_feeds_the_watchdog() {
     let piped = Command::new("mkfifo").arg(&roster).status().unwrap();
     assert!(piped.success());
     running.signal(Signal::HUP);
-    told.wait_for("RELOADING=1");
-    assert_eq!(fed(told.within(Duration::from_secs(5))), 0);
+    notifications.wait_for("RELOADING=1");
+    assert_eq!(fed(notifications.within(Duration::from_secs(5))), 0);
     until("/healthz says that it is stuck", || {
         let done = Command::new("curl")
             .args([
@@ -218,13 +219,13 @@ fn a_stop_ends_within_the_units_deadline_though_the_store_is_silent() {
     let endpoint = format!("endpoint = \"http://{}\"", silent.local_addr().unwrap());
     place.configure(&[("store", &endpoint)]);
     place.film("X0000001", "A.MP4", 1, 3_000_000);
-    let (running, told) = start_notified(&place);
+    let (running, notifications) = start_notified(&place);
     until("it is safe to remove", || {
         place
             .status()
             .is_some_and(|s| s["bays"][0]["state"] == "safe_to_remove")
     });
-    told.wait_for("WATCHDOG=1");
+    notifications.wait_for("WATCHDOG=1");
     let unit = fs::read_to_string(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/systemd/camdock.service"
@@ -236,7 +237,7 @@ fn a_stop_ends_within_the_units_deadline_though_the_store_is_silent() {
         .unwrap();
     let began = Instant::now();
     running.signal(Signal::TERM);
-    told.wait_for("STOPPING=1");
+    notifications.wait_for("STOPPING=1");
     running.wait().ends(0);
     let (took, deadline) = (
         began.elapsed(),

@@ -111,7 +111,7 @@ fn a_reassigned_item_is_its_new_officers_everywhere_and_its_custody_names_both()
     let days = ask("/api/completeness");
     assert!(days.contains("4711") && days.contains("4799"), "{days}");
 
-    // What it was first stays told: on the page, and by the command.
+    // The page and the command still name its first officer.
     let custody: serde_json::Value =
         serde_json::from_str(&ask(&format!("/api/evidence/{lent}"))).unwrap();
     assert_eq!(custody["item"]["officer"], "4799");

@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_mins(3);
 /// For what takes longer the more files there are.
 pub const LONG: Duration = Duration::from_hours(2);
 
-/// What a run of the program left.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub struct Ran {
     pub code: Option<i32>,
@@ -224,7 +224,7 @@ impl Place {
             ("dock", "folders = [{ path = \"docked\" }]\nusb = false\nsettle_seconds = 0.2\nscan_interval_seconds = 0.3\n".into()),
             ("seal", "recipients = [\"keys/one.pub.pem\", \"keys/two.pub.pem\"]\n".into()),
             ("spool", String::new()),
-            // What is docked here is seldom video; the previews' own tests switch them on.
+            // Few docked files here are video; the previews' own tests switch them on.
             ("preview", "enabled = false\n".into()),
             ("web", "listen = \"\"\n".into()),
             ("metrics", "listen = \"\"\n".into()),
@@ -339,11 +339,11 @@ impl Place {
         self.start_within(&[], args, environment)
     }
 
-    /// As systemd starts it when its standard error goes to the journal: that file's device and inode are told.
+    /// As systemd starts it when its standard error goes to the journal: it names that file's device and inode.
     #[allow(dead_code, reason = "shared with the browser tests")]
     pub fn start_in_journal(&self, args: &[&str]) -> Running {
-        let told = "JOURNAL_STREAM=$(stat -Lc %d:%i /dev/fd/2) exec \"$@\"";
-        let within = ["sh", "-c", told, "sh"].map(str::to_owned);
+        let script = "JOURNAL_STREAM=$(stat -Lc %d:%i /dev/fd/2) exec \"$@\"";
+        let within = ["sh", "-c", script, "sh"].map(str::to_owned);
         self.start_within(&within, args, &[])
     }
 

@@ -257,10 +257,10 @@ struct Watcher {
 impl Watcher {
     fn start(folders: Vec<std::path::PathBuf>, secrets: Vec<Vec<u8>>) -> Self {
         let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let told = std::sync::Arc::clone(&stop);
+        let stopped = std::sync::Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let (mut looks, mut found) = (0, Vec::new());
-            while !told.load(std::sync::atomic::Ordering::Relaxed) {
+            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
                 for folder in &folders {
                     scan(folder, &secrets, &mut found);
                 }
@@ -305,7 +305,7 @@ fn no_plaintext_of_footage_or_previews_ever_reaches_a_disk() {
     let secrets = vec![
         clip[clip.len() / 2..clip.len() / 2 + 32].to_vec(),
         clip[4000..4032].to_vec(),
-        // How our storyboards and previews begin, and the mark that ffmpeg writes into them.
+        // The beginnings of our storyboards and previews, and the mark that ffmpeg writes into them.
         b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec(),
         b"\xff\xd8\xff\xfe\0\x10Lavc".to_vec(),
         b"ftypiso5".to_vec(),
@@ -425,7 +425,7 @@ fn a_video_being_made_stands_still_while_a_camera_is_read_and_goes_on_after() {
     until("the camera is read", || {
         place.items().iter().any(|i| i["path"] == "BULK.LOG")
     });
-    until("the worker goes on", || {
+    until("the worker to continue", || {
         running.children().iter().all(|pid| state(pid) != Some('T'))
     });
     until("the video is stored", || {

@@ -26,12 +26,12 @@ fn a_station_whose_docked_folder_is_gone_is_not_ready_until_it_is_back() {
     let address = pages(&running, "metrics");
     until("it is ready", || readiness(&address).0 == "200");
     fs::rename(place.path("docked"), place.path("elsewhere")).unwrap();
-    let (status, told) = readiness(&address);
-    assert_eq!((status.as_str(), &told["ready"]), ("503", &false.into()));
-    let needs = told["needs"].as_array().unwrap();
+    let (status, answer) = readiness(&address);
+    assert_eq!((status.as_str(), &answer["ready"]), ("503", &false.into()));
+    let needs = answer["needs"].as_array().unwrap();
     let folders = needs.iter().find(|need| need["what"] == "docked folders");
     let folders = folders.unwrap();
-    assert_eq!(folders["ok"], false, "{told}");
+    assert_eq!(folders["ok"], false, "{answer}");
     assert!(folders["next_step"].as_str().unwrap().contains("[dock]"));
     fs::rename(place.path("elsewhere"), place.path("docked")).unwrap();
     assert_eq!(readiness(&address).0, "200");
@@ -49,7 +49,7 @@ fn a_terminal_that_watches_shows_the_bays_and_says_when_the_station_stops() {
             .status()
             .is_some_and(|s| s["bays"][0]["state"] == "all_stored")
     });
-    // It is told of each change within a second.
+    // `status --watch` learns of each change within a second.
     std::thread::sleep(std::time::Duration::from_secs(2));
     running.stop().ends(0);
     let ran = watching.wait();

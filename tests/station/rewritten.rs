@@ -60,7 +60,7 @@ pub fn station() -> Place {
     let kept = place.path("kept");
     let ran = place.camdock(&["verify", "--keep", kept.to_str().unwrap()]);
     let said = ran.ends(0);
-    said.says("goes on from every checkpoint")
+    said.says("continues every checkpoint")
         .says("whose bytes were not read");
     place
 }
@@ -81,7 +81,7 @@ fn named_by_each(place: &Place, code: &str) {
     let alone = ["verify", "--log", log, "--log-key", &key];
     place.camdock(&alone).ends(0).says("no older checkpoint");
     named(place.camdock(&[&alone[..], &["--since", kept]].concat()));
-    // What is wrong is not kept for next time.
+    // A wrong checkpoint is not kept for next time.
     let again = [&alone[..], &["--since", kept, "--keep", kept]].concat();
     let before = fs::read(place.path("kept")).unwrap();
     named(place.camdock(&again));
@@ -105,7 +105,7 @@ fn a_reason_that_was_rewritten_and_signed_again_is_noticed() {
     let mut entries = raw_entries(&place);
     let last = entries.pop().unwrap();
     assert!(last.contains("station.stopped"));
-    entries.push(last.replace("drained", "told to stop"));
+    entries.push(last.replace("drained", "asked to stop"));
     assert_ne!(entries.last(), Some(&last));
     forge(&place, &entries);
     named_by_each(&place, "fork");
@@ -117,7 +117,7 @@ fn a_checkpoint_that_is_laid_over_an_anchor_hides_nothing() {
     let mut entries = raw_entries(&place);
     let size = entries.len();
     let last = entries.pop().unwrap();
-    entries.push(last.replace("drained", "told to stop"));
+    entries.push(last.replace("drained", "asked to stop"));
     forge(&place, &entries);
     let note = fs::read(place.path("state/log/checkpoint")).unwrap();
     put(&place, &format!("log/test-1/checkpoints/{size}"), &note);
@@ -201,7 +201,7 @@ fn what_was_and_what_was_not_looked_at_is_said() {
         .ends(0)
         .says("1 read back whole");
 
-    // Without the store, the log is still told of, and that the rest is not known.
+    // Without the store, the log is still reported on, and the rest as unknown.
     place.weed.kill();
     let ran = place.camdock(&["verify"]).ends(4);
     ran.says("each of them read")

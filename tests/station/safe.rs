@@ -9,7 +9,7 @@ use camdock::model::Event;
 use crate::place::{Place, until};
 
 #[test]
-fn safe_is_told_only_when_log_and_spool_hold_every_file_of_the_camera() {
+fn safe_is_shown_only_when_log_and_spool_hold_every_file_of_the_camera() {
     let place = Place::new(&[]);
     let store = ("store", "endpoint = \"http://127.0.0.1:9\"");
     place.configure(&[("web", "listen = \"127.0.0.1:0\""), store]);
@@ -44,7 +44,7 @@ fn safe_is_told_only_when_log_and_spool_hold_every_file_of_the_camera() {
         .set_read_timeout(Some(std::time::Duration::from_mins(1)))
         .unwrap();
     stream.write_all(request.as_bytes()).unwrap();
-    let mut told = BTreeMap::new();
+    let mut shown = BTreeMap::new();
     for line in BufReader::new(stream).lines() {
         let line = line.unwrap();
         let Some(data) = line.strip_prefix("data: ") else {
@@ -71,18 +71,18 @@ fn safe_is_told_only_when_log_and_spool_hold_every_file_of_the_camera() {
                 .collect();
             assert!(
                 sealed.len() as u64 >= claimed,
-                "{camera}: {claimed} told, {} in the log",
+                "{camera}: {claimed} shown, {} in the log",
                 sealed.len()
             );
             for item in &sealed {
                 let spooled = place.path(&format!("state/spool/{}.sealed", item.evidence));
                 assert_eq!(std::fs::metadata(spooled).unwrap().len(), item.sealed_size);
             }
-            told.insert(camera, claimed);
+            shown.insert(camera, claimed);
         }
-        if told.len() == serials.len() && told.values().all(|claimed| *claimed == files) {
+        if shown.len() == serials.len() && shown.values().all(|claimed| *claimed == files) {
             break;
         }
     }
-    assert_eq!(told.len(), serials.len());
+    assert_eq!(shown.len(), serials.len());
 }

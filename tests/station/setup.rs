@@ -93,7 +93,7 @@ fn a_newcomer_who_types_what_the_check_says_has_a_running_station() {
     assert!(todo[0].contains("[dock] folders"), "{todo:?}");
     fs::create_dir(path("docked")).unwrap();
 
-    // What can wait does not stand in the way, and says how it is done.
+    // Steps that can wait do not stand in the way, and say how they are done.
     let (what, todo) = next(&place, 0);
     assert_eq!(what, "service");
     let all = steps(&place, 0);
@@ -114,18 +114,19 @@ fn a_newcomer_who_types_what_the_check_says_has_a_running_station() {
     let undone: Vec<_> = all.iter().filter(|s| s["state"] != "done").collect();
     assert_eq!(undone.len(), 1, "{undone:#?}");
     assert_eq!(undone[0]["what"], "pages");
-    let told = place.camdock(&["check"]);
-    told.says("Setting up, step by step:")
+    let check = place.camdock(&["check"]);
+    check
+        .says("Setting up, step by step:")
         .says("The station is set up.");
     running.stop().ends(0);
 }
 
 #[test]
-fn the_steps_are_told_to_people_with_one_next_thing_to_do() {
+fn the_steps_are_printed_for_people_with_one_next_thing_to_do() {
     let place = Place::new(&[]);
     fs::remove_dir_all(place.path("state")).unwrap();
-    let told = place.camdock(&["check"]).ends(3);
-    let lines: Vec<_> = told
+    let check = place.camdock(&["check"]).ends(3);
+    let lines: Vec<_> = check
         .out
         .lines()
         .skip_while(|l| !l.starts_with("Setting up"))
@@ -138,5 +139,5 @@ fn the_steps_are_told_to_people_with_one_next_thing_to_do() {
         typed.starts_with("> camdock keygen station --config "),
         "{typed}"
     );
-    told.says("Do the step marked NEXT");
+    check.says("Do the step marked NEXT");
 }

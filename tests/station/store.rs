@@ -38,7 +38,7 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
 }
 
 #[test]
-fn a_store_that_refuses_is_told_apart_and_never_stops_the_taking() {
+fn a_store_that_refuses_is_distinguished_and_never_stops_the_taking() {
     let place = Place::new(&[]);
     place.film("X0000001", "A.MP4", 1, 300_000);
     let (access, secret) = place.weed.admin_keys();
@@ -166,7 +166,7 @@ fn a_restored_old_copy_of_the_station_is_refused() {
     assert!(log.exists());
 }
 
-/// What the refusal tells to do.
+/// The advice that comes with the refusal.
 #[test]
 fn an_old_copy_goes_on_once_its_log_is_moved_aside() {
     let place = put_back_from_an_old_copy();
@@ -256,7 +256,7 @@ fn verify_names_what_was_done_to_the_log() {
         );
         restore();
     }
-    // An edited entry is named with the item that it told of before, as the bucket's copy has it.
+    // An edited entry is named with the item that it named before, as the bucket's copy has it.
     let id = place.item("A.MP4")["evidence"].as_str().unwrap().to_owned();
     for path in files() {
         let text = fs::read(&path).unwrap();
@@ -342,7 +342,7 @@ fn a_lock_that_somebody_shortened_is_named_by_verify_and_is_not_confirmed() {
         .says("in the store, locked");
 }
 
-/// What `camdock check --store` says of one thing.
+/// The line of `camdock check --store` about one thing.
 fn tried(place: &Place, what: &str) -> (bool, String) {
     let ran = place.camdock(&["check", "--store", "--json"]);
     let lines = ran.lines();

@@ -73,10 +73,10 @@ fn the_timers_command_verifies_and_the_metrics_tell_when_and_how_it_ended() {
     by_timer(&place, "camdock-verify.service")
         .ends(0)
         .says("each of the 2 stored items is in the store");
-    let told = metrics();
-    assert_eq!(figure(&told, "camdock_verification_ok"), Some(1.0));
-    assert_eq!(figure(&told, "camdock_verification_findings"), Some(0.0));
-    let at = figure(&told, "camdock_verification_timestamp_seconds").unwrap();
+    let figures = metrics();
+    assert_eq!(figure(&figures, "camdock_verification_ok"), Some(1.0));
+    assert_eq!(figure(&figures, "camdock_verification_findings"), Some(0.0));
+    let at = figure(&figures, "camdock_verification_timestamp_seconds").unwrap();
     assert!(at >= began as f64 && at < began as f64 + 600.0, "{at}");
 
     for path in ["A.MP4", "B.MP4"] {
@@ -90,9 +90,9 @@ fn the_timers_command_verifies_and_the_metrics_tell_when_and_how_it_ended() {
     by_timer(&place, "camdock-verify.service")
         .ends(1)
         .says("object_covered");
-    let told = metrics();
-    assert_eq!(figure(&told, "camdock_verification_ok"), Some(0.0));
-    assert_eq!(figure(&told, "camdock_verification_findings"), Some(2.0));
+    let figures = metrics();
+    assert_eq!(figure(&figures, "camdock_verification_ok"), Some(0.0));
+    assert_eq!(figure(&figures, "camdock_verification_findings"), Some(2.0));
 
     // A verification that could not look is none: the last one stands, and its age tells.
     place.credentials("nobody", "nothing");
@@ -101,7 +101,7 @@ fn the_timers_command_verifies_and_the_metrics_tell_when_and_how_it_ended() {
     let after = metrics();
     for name in ["ok", "findings", "timestamp_seconds"] {
         let name = format!("camdock_verification_{name}");
-        assert_eq!(figure(&after, &name), figure(&told, &name), "{name}");
+        assert_eq!(figure(&after, &name), figure(&figures, &name), "{name}");
     }
     running.stop().ends(0);
 }
@@ -113,7 +113,7 @@ fn the_stations_own_keys_may_not_read_evidence_and_those_of_the_verifier_do_no_m
     place.film("X0000001", "A.MP4", 1, 100_000);
     place.drain().ends(0);
     let ran = by_timer(&place, "camdock-verify.service").says("verify_credentials_file");
-    assert_eq!(ran.code, Some(4), "no finding is made up: {ran:?}");
+    assert_eq!(ran.code, Some(4), "no finding is invented: {ran:?}");
 
     use std::os::unix::fs::PermissionsExt as _;
     let file = place.path("verify.toml");

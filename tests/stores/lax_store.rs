@@ -7,7 +7,7 @@ use camdock::upload::{
     StoreFuture,
 };
 
-/// What is ignored, or left out of the answers.
+/// The requests that are ignored, and the answers that are left out.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Ignores {
     pub lock_at_creation: bool,

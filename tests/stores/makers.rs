@@ -10,7 +10,7 @@ use crate::process::create_bucket;
 use crate::round::{PART, client, seen_lock, small, upload, versions};
 use crate::support::{MemoryLedger, SeaweedFs, SeededSource};
 
-/// What a maker's store does.
+/// The behaviour of a maker's store.
 struct Expected {
     confirmed_by: ConfirmedBy,
     refuses_second: bool,

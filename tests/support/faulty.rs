@@ -58,7 +58,7 @@ impl<S: Store> Faulty<S> {
         self.plan.lock().unwrap().insert((op, so_far + nth), fault);
     }
 
-    /// How often `op` was called, failed calls included.
+    /// The number of calls of `op`, failed calls included.
     pub fn calls(&self, op: Op) -> u32 {
         self.calls.lock().unwrap().get(&op).copied().unwrap_or(0)
     }

@@ -30,7 +30,7 @@ pub struct WorkerStage {
     key: [u8; 32],
     pub evidence: EvidenceId,
     program: PathBuf,
-    /// What comes before the worker's own arguments.
+    /// The arguments before the worker's own.
     before: Vec<String>,
 }
 

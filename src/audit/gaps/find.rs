@@ -1,4 +1,4 @@
-//! Finds the gaps that a [`LogHistory`] shows without a look at the store.
+//! Finds the gaps that a [`LogHistory`] shows on its own, without the store.
 
 use std::collections::BTreeMap;
 
@@ -143,7 +143,7 @@ impl Finder<'_> {
         self.history.stays.get(&session)
     }
 
-    /// The camera is still docked, and not yet longer than the patience allows.
+    /// The camera is still docked, and not for longer than the rules allow.
     fn at_work(&self, stay: &LoggedStay) -> bool {
         stay.ended.is_none() && self.rules.now.duration_since(stay.docked) <= self.rules.patience
     }

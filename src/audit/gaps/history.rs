@@ -1,4 +1,4 @@
-//! What the log says became of each file of each camera, gathered entry by entry.
+//! Gathers the fate of each file of each camera from the log, entry by entry.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,7 +14,7 @@ use crate::model::{
 /// A file was still being written when it was listed if it was changed this short a time before or after. Clocks differ.
 const BEING_WRITTEN: SignedDuration = SignedDuration::from_mins(2);
 
-/// Which camera files belong to.
+/// The camera that files belong to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum CameraKey {
     Known(CameraId),
@@ -85,7 +85,7 @@ pub(super) struct NamelessFile {
     pub session: SessionId,
 }
 
-/// How a session ended.
+/// The end of a session.
 #[derive(Debug)]
 pub(super) struct SessionEnding {
     /// Everything was secured.
@@ -130,11 +130,11 @@ pub struct LoggedObject {
     pub keyless: bool,
 }
 
-/// An explanation, and what it can explain: nobody has explained a loss that came later.
+/// An explanation, and the gaps that it covers: a loss that came later is not among them.
 #[derive(Debug)]
 struct Acceptance {
     decision: Accepted,
-    /// The gaps that there were, of those that it names.
+    /// The gaps that existed at that time, of those that it names.
     names: HashSet<String>,
 }
 
@@ -143,7 +143,8 @@ impl Acceptance {
         if gap.code != GapKind::GapCamera {
             return self.names.contains(&gap.gap);
         }
-        // Which cameras are missed does not stand in the log, but since when this one was. A whole name says that itself.
+        // The log does not say which cameras of a roster were missed, but it does say when this one was docked last. A whole name
+        // says that itself.
         let Some(begin) = self.decision.gap.strip_suffix('*') else {
             return self.decision.gap == gap.gap;
         };
@@ -154,7 +155,7 @@ impl Acceptance {
     }
 }
 
-/// What the log says of cameras, files and items.
+/// The log's statements about cameras, files and items.
 #[derive(Debug, Default)]
 pub struct LogHistory {
     pub(super) cameras: BTreeMap<CameraKey, CameraFiles>,
@@ -300,7 +301,7 @@ impl LogHistory {
         found.map(|acceptance| &acceptance.decision)
     }
 
-    /// The gaps that there were at a time, of those that an acceptance names.
+    /// The gaps that existed at a time, of those that an acceptance names.
     fn names(&self, accepted: &str, at: Timestamp) -> HashSet<String> {
         let mut rules = GapRules::usual(at);
         let begin = accepted.strip_suffix('*');

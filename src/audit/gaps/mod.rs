@@ -160,7 +160,7 @@ impl Gap {
     }
 }
 
-/// What counts as a gap.
+/// The limits that make something a gap.
 #[derive(Debug, Clone)]
 pub struct GapRules {
     pub now: Timestamp,
@@ -177,7 +177,7 @@ impl GapRules {
     pub const UNSEEN_DAYS: u16 = 14;
     pub const WAITING_HOURS: u16 = 24;
 
-    /// What counted at some time according to the log alone, which does not have the roster.
+    /// The usual limits at some time, for a log alone, without the roster.
     pub(super) fn usual(now: Timestamp) -> Self {
         Self {
             now,

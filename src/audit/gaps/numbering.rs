@@ -17,7 +17,7 @@ use crate::model::{Escaped, SessionId, SourcePath};
 const VIDEO: [&str; 12] = [
     "mp4", "mov", "avi", "ts", "mts", "mkv", "m4v", "mpg", "mpeg", "3gp", "asf", "wmv",
 ];
-/// A number with more digits than this is no counter.
+/// A number with more digits than this is not a counter.
 const DIGITS_MAX: usize = 12;
 /// A step back by this much means that the counter was reset.
 const RESET_STEP: u64 = 100;
@@ -67,12 +67,12 @@ struct Name<'a> {
     digits: &'a [u8],
     suffix: &'a [u8],
     number: u64,
-    /// Of a recording that the camera split; cameras count chapters apart from recordings.
+    /// The chapter of a recording that the camera split; cameras count chapters apart from recordings.
     chapter: Option<Chapter>,
     may_be_time_of_day: bool,
 }
 
-/// Which file of a split recording it is.
+/// The position of a file within a split recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Chapter {
     number: u64,
@@ -185,7 +185,7 @@ fn date(text: &[u8], runs: &[Range<usize>]) -> Option<(usize, usize)> {
     let year = |digits: &[u8]| digits.len() == 4 && (1990..2100).contains(&value(digits));
     let found = |at: usize, short: bool| {
         let digits = of(at);
-        // How many runs the date takes up, and how many digits of its last run belong to the time.
+        // The number of runs that the date takes up, and the number of digits of its last run that belong to the time.
         let (taken, over) = match digits.len() {
             8 | 12 | 14 if year(&digits[..4]) && month_day(&digits[4..8]) => (1, digits.len() - 8),
             // A time of day can look like this, too.
@@ -356,7 +356,7 @@ fn is_dense(run: &BTreeMap<u64, &NumberedFile<'_>>) -> bool {
     (last - first) / run.len().max(1) as u64 <= sparsest
 }
 
-/// What is missing of a hole after other files with its numbers have filled it.
+/// The part of a hole that is left after other files with its numbers have filled it.
 fn left(
     before: &NumberedFile<'_>,
     after: &NumberedFile<'_>,

@@ -12,7 +12,7 @@ use crate::model::{
     StationName, WipeLevel, WipeProof,
 };
 
-/// Which keys to trust, and the least proof that is required.
+/// The trusted keys, and the least proof that is required.
 #[derive(Debug, Clone)]
 pub struct WipeTrust {
     level: WipeLevel,
@@ -58,7 +58,7 @@ impl WipeTrust {
     }
 }
 
-/// What the proof proves under `trust` at `now`; a request may ask for more than `trust` does, never for less.
+/// The facts that the proof proves under `trust` at `now`; a request may ask for more than `trust` does, never for less.
 pub fn prove(
     proof: &WipeProof,
     trust: &WipeTrust,
@@ -84,7 +84,8 @@ pub fn prove(
     }
     same_item(sealed, stored, &stored_entry.station)?;
     lasting(stored, now)?;
-    // An ETag is no MD5 where the store encrypts, and MD5 is no proof against forgery: somebody must have read it back.
+    // An ETag is not an MD5 where the store encrypts, and MD5 does not protect against forgery: somebody must have read the
+    // object back.
     let by_md5 = stored.confirmed_by != ConfirmedBy::Sha256;
     if by_md5 || asked.max(trust.level) >= WipeLevel::Confirmed {
         confirmed(proof, stored, log, &trust.confirmers)?;

@@ -120,7 +120,7 @@ pub fn same_facts(proven: &Proven, now: super::OpenFacts, rehash: bool) -> Resul
     if proven.modified.is_none() && !rehash {
         return Err(Left::new(
             "no_time",
-            "it has no time to tell it by; `wipe_rehash` is needed",
+            "it has no time by which it could be recognised; `wipe_rehash` is needed",
         ));
     }
     Ok(())

@@ -92,7 +92,7 @@ fn several_storages_are_one_camera_and_only_the_later_ones_are_prefixed() {
     let marker = place.mark(&[("l0p1", mounted()), ("l1p0", mounted())]);
     place.put("l0p1/DCIM/a.MP4", "inner a");
     place.put("l1p0/DCIM/a.MP4", "card a");
-    // What would look like a file of the other storage.
+    // This folder would look like a file of the other storage.
     place.put("l0p1/l1p0/DCIM/a.MP4", "disguised");
     place.put("l0p1/l1p0x/b.MP4", "b");
     let mut camera = place.camera(marker);

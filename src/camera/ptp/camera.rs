@@ -23,7 +23,7 @@ use crate::model::{
     UsbDevice, WipeAnswer,
 };
 
-/// What is known of a camera before its session is opened.
+/// The facts that are known of a camera before its session is opened.
 #[derive(Debug, Clone)]
 pub struct PtpFacts {
     /// From the device's descriptors.

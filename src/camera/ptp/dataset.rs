@@ -138,7 +138,7 @@ pub struct DeviceStatus {
 }
 
 impl DeviceStatus {
-    /// Of the class request 0x67.
+    /// Parses the answer to the class request 0x67.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = DatasetReader::new(bytes, "device status");
         reader.u16()?; // length

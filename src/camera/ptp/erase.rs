@@ -17,14 +17,14 @@ use crate::camera::erase::{left, same_bytes, same_facts};
 use crate::camera::{CameraEntry, CameraError, CameraFile as _, OpenFacts, WipeOrder};
 use crate::model::{Left, Proven, SourcePath, WipeAnswer, WipeProof, WipeResult};
 
-/// One order at work on a camera.
+/// One order to delete, in progress on a camera.
 pub(super) struct Eraser<'a> {
     camera: &'a mut PtpCamera,
     order: &'a WipeOrder<'a>,
     stop: &'a dyn Fn() -> bool,
 }
 
-/// What the camera shows after a deletion was requested.
+/// The camera's view of a file after its deletion was requested.
 #[derive(Debug)]
 enum AfterDelete {
     Gone,
@@ -281,8 +281,8 @@ mod tests {
             Ok(None)
         );
         for asked in [lost, DeleteAnswer::Answered(rc::GENERAL)] {
-            let told = code(asked, AfterDelete::Gone).unwrap().unwrap();
-            assert!(told.ends_with("it is gone"), "{told}");
+            let remark = code(asked, AfterDelete::Gone).unwrap().unwrap();
+            assert!(remark.ends_with("it is gone"), "{remark}");
         }
         for asked in [
             lost,

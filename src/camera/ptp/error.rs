@@ -124,7 +124,7 @@ impl Explain for PtpError {
     fn next_step(&self) -> String {
         match self {
             Self::Gone | Self::Stopped => {
-                "Dock the camera again; the work goes on where it stopped."
+                "Dock the camera again; the work continues where it stopped."
             }
             Self::Transfer(TransportError::Access) => {
                 "Let the group `camdock` use the device: install the udev rules that come with CamDock, then dock it again."

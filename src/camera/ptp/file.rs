@@ -39,7 +39,7 @@ pub(super) struct PtpFile {
     opened: ObjectFacts,
     /// The size that the device gives.
     size: u64,
-    /// Of the next byte that is handed out.
+    /// The offset of the next byte that is handed out.
     offset: u64,
     piece: Vec<u8>,
     /// Bytes asked for at a time.

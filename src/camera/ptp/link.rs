@@ -1,4 +1,4 @@
-//! Containers over a transport, with the tolerance that devices in the field need (CAMERAS.md, section 2).
+//! Containers over a transport, with the tolerance that devices in the field need (docs/cameras.md, "What goes wrong on the bus").
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ const CHUNK: usize = 256 << 10;
 const CHUNK_MIN: usize = 16 << 10;
 /// No real endpoint has larger packets.
 const PACKET_MAX: usize = 16 << 10;
-/// Transfers in a row that may be something else than what was requested: empty, stray bytes, events, old responses.
+/// Transfers in a row that may be something other than what was requested: empty, stray bytes, events, old responses.
 const STRAYS: usize = 8;
 
 /// Called between transfers: `true` ends the work.
 pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// How long to wait for a device.
+/// The limits for waiting for a device.
 #[derive(Clone)]
 pub struct LinkTiming {
     /// Limit for one answer; devices in the field need up to a minute.

@@ -10,7 +10,7 @@ use super::reader::{DatasetReader, PtpDate, PtpString};
 use super::session::{DATASET_MAX, PtpSession, Query};
 use super::wire::{op, prop};
 
-/// What a device says about one object. Equal facts mean that nothing changed.
+/// A device's description of one object. Equal facts mean that nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ObjectFacts {
     pub storage: u32,
@@ -66,7 +66,7 @@ pub(super) fn modified(modified: &str, created: &str) -> Option<Timestamp> {
     time(modified).or_else(|| time(created))
 }
 
-/// ObjectInfo can't hold sizes of 4 GiB and more: there it says FFFFFFFF, which alone is no size, or with some devices the
+/// ObjectInfo can't hold sizes of 4 GiB and more: there it says FFFFFFFF, which alone is not a size, or with some devices the
 /// lower half of the size; others say 0 for files that they have not measured yet. In any other contradiction ObjectInfo
 /// counts. Whatever is returned is only believed once the file was read to its end.
 fn whole_size(info: u32, property: Option<u64>) -> Option<u64> {

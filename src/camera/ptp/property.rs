@@ -96,7 +96,7 @@ impl PropDesc {
         })
     }
 
-    /// 0 to 100; `None` when the value is no level.
+    /// 0 to 100; `None` when the value is not a level.
     pub fn percent(&self) -> Option<u8> {
         let Value::Number(current) = self.current else {
             return None;

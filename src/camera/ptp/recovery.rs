@@ -58,7 +58,7 @@ pub(super) fn cancel(link: &mut Link, transaction: u32) -> Result<(), PtpError> 
     if dry {
         Ok(())
     } else {
-        Err(PtpError::Protocol("it goes on sending after a cancel"))
+        Err(PtpError::Protocol("it continues to send after a cancel"))
     }
 }
 

@@ -71,7 +71,7 @@ pub mod prop {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContainerHeader {
-    /// Of the whole container, bytes; [`LENGTH_UNKNOWN`] is possible in a data header.
+    /// Bytes of the whole container; [`LENGTH_UNKNOWN`] is possible in a data header.
     pub length: u32,
     pub kind: u16,
     pub code: u16,

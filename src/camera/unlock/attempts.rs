@@ -16,16 +16,16 @@ const KEPT_MAX: usize = 10_000;
 
 /// The passwords that each device has refused since the service started. A corrected password counts as a new one.
 #[derive(Default)]
-pub struct Attempts(Mutex<HashMap<[u8; 32], Tried>>);
+pub struct Attempts(Mutex<HashMap<[u8; 32], DeviceAttempts>>);
 
 #[derive(Clone, Copy)]
-struct Tried {
+struct DeviceAttempts {
     uncertain: u32,
     refused: u32,
     at: Instant,
 }
 
-impl Tried {
+impl DeviceAttempts {
     /// Whether the password must not be sent again. `lasting`: it is certainly the same device.
     const fn spent(self, lasting: bool) -> bool {
         if lasting {
@@ -93,7 +93,7 @@ impl Attempts {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Tried>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], DeviceAttempts>> {
         self.0.lock()
     }
 }
@@ -121,7 +121,7 @@ impl Drop for Attempt<'_> {
         {
             kept.remove(&oldest);
         }
-        let tried = kept.entry(self.key).or_insert(Tried {
+        let tried = kept.entry(self.key).or_insert(DeviceAttempts {
             uncertain: 0,
             refused: 0,
             at: self.at,

@@ -17,7 +17,7 @@ pub enum UnlockError {
     #[error("the camera refuses the password")]
     WrongPassword,
     #[error(
-        "this password was refused here before; it is not sent again, lest the camera locks itself"
+        "this password was refused here before; it is not sent again, so that the camera does not lock itself"
     )]
     NotRepeated,
     #[error("the camera refuses to {0}")]

@@ -28,7 +28,7 @@ use crate::camera::ptp::{BulkTransport, InterfaceClaim, TransportError};
 use crate::config::{Profile, Unlock, UnlockProtocol};
 use crate::model::{CameraClock, CameraId, ClockMethod, UsbDevice};
 
-/// What a camera said about itself while it was unlocked. All of it is a claim.
+/// A camera's description of itself while it was unlocked. All of it is a claim.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnlockReport {
     /// From the serial that the camera gave.

@@ -39,7 +39,7 @@ enum AuditVerb {
     Gaps(GapsArgs),
     /// Explain gaps, so that they are not reported any more
     Accept {
-        /// Names of gaps from `camdock audit gaps`; a * at the end stands for all names that begin with it
+        /// Names of gaps from `camdock audit gaps`; a * at the end stands for all gaps that exist now and whose names begin so
         #[arg(required = true, value_name = "GAP")]
         gaps: Vec<String>,
         #[command(flatten)]

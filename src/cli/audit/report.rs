@@ -32,12 +32,12 @@ struct OpenGap {
 pub struct GapReport {
     time: Timestamp,
     log_entries: u64,
-    /// How the station's copy of the log compares with the bucket's.
+    /// The result of comparing the station's copy of the log with the bucket's.
     copies: Option<String>,
     store_compared: bool,
     /// Stored so recently that their receipts may still be on their way.
     pub receipts_waiting: u64,
-    /// Runs of entries that are dated before an earlier one: no finding, because clocks are set.
+    /// Runs of entries that are dated before an earlier one: not a finding, because clocks get adjusted.
     clock_steps: Vec<ClockStep>,
     /// Findings about the log itself.
     findings: Vec<ReportedFinding>,

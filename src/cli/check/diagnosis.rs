@@ -37,7 +37,7 @@ pub fn bad(what: &'static str, detail: String, fix: &str) -> Diagnosis {
     }
 }
 
-/// Nothing that keeps the station from running, but worth doing.
+/// Worth doing, although the station runs without it.
 pub fn advice(what: &'static str, detail: String, fix: &str) -> Diagnosis {
     Diagnosis {
         ok: true,

@@ -1,4 +1,5 @@
-//! Whether the state folder's disk encrypts what is written to it: only then is an erased key unreadable in old blocks, too.
+//! Finds out whether the state folder's disk encrypts what is written to it: only then is an erased key unreadable in old
+//! blocks, too.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

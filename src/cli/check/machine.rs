@@ -79,12 +79,12 @@ pub fn folders(config: &Config, diagnoses: &mut Vec<Diagnosis>) {
     });
 }
 
-/// As disks are sold.
+/// Decimal gigabytes, which is how disks are sold.
 fn gigabytes(bytes: u64) -> String {
     format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10)
 }
 
-/// The program that makes previews is a file of its own, which an installation by hand may lack.
+/// The program that makes previews is a separate file, which an installation by hand may lack.
 pub fn preview_worker(diagnoses: &mut Vec<Diagnosis>) {
     diagnoses.push(match preview::worker_program() {
         Ok(path) if path.is_file() => fine("preview worker", path.display().to_string()),

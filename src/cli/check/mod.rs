@@ -37,7 +37,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let loaded = Config::load(config).inspect_err(|error| {
         let path = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
         // The error itself is reported even if the steps cannot be printed.
-        let _ = steps::tell_unready(&mut out, &path, error, args.json);
+        let _ = steps::print_unready(&mut out, &path, error, args.json);
     });
     let Loaded {
         config,
@@ -72,7 +72,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     for diagnosis in &diagnoses {
         diagnosis.print(&mut out, args.json)?;
     }
-    steps::tell(&mut out, &config, roster.len(), &diagnoses, args.json)?;
+    steps::print(&mut out, &config, roster.len(), &diagnoses, args.json)?;
     Ok(if diagnoses.iter().all(|diagnosis| diagnosis.ok) {
         Outcome::Fine
     } else {

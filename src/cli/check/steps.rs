@@ -76,7 +76,7 @@ const AFTER_THOSE: [&str; 6] = [
 ];
 
 /// The steps of a station whose configuration does not load.
-pub fn tell_unready(
+pub fn print_unready(
     out: &mut impl Write,
     path: &Path,
     error: &ConfigError,
@@ -101,7 +101,7 @@ pub fn tell_unready(
             false,
             error.to_string(),
             vec![
-                "camdock keygen recipient --out evidence     (on a machine that is no station, twice: footage needs a second key)".into(),
+                "camdock keygen recipient --out evidence     (on a machine that is not a station, twice: footage needs a second key)".into(),
                 format!("copy each .pub.pem beside {} and name it as `recipients` in [seal]", path.display()),
                 check,
             ],
@@ -139,7 +139,7 @@ fn of_recipients(error: &ConfigError, path: &Path) -> bool {
 }
 
 /// The steps of a station whose configuration loads, judged by the diagnoses.
-pub fn tell(
+pub fn print(
     out: &mut impl Write,
     config: &Config,
     cameras: usize,
@@ -339,7 +339,7 @@ fn write(out: &mut impl Write, known: Vec<StepFacts>, json: bool) -> anyhow::Res
     Ok(())
 }
 
-/// How to call the program here: as the service's user, with this configuration.
+/// The command line of the program here: as the service's user, with this configuration.
 struct CommandLine {
     before: &'static str,
     after: String,

@@ -73,7 +73,7 @@ pub fn diagnoses(
         diagnoses.push(bad(
             "usb disks",
             format!(
-                "are mounted below {}, which is no folder of [dock]",
+                "are mounted below {}, which is not a folder of [dock]",
                 media.display()
             ),
             "Add `{ path = \"/run/camdock/media\" }` to `folders` in [dock].",

@@ -37,7 +37,7 @@ pub fn diagnoses(
         diagnoses.push(fine(
             WHAT,
             format!(
-                "by MTP ({mtp}) it is the service itself that deletes: no process of root's checks it once more, as one does for USB disks"
+                "by MTP ({mtp}) the service itself deletes: no process of root's checks again, as one does for USB disks"
             ),
         ));
     }
@@ -74,7 +74,7 @@ fn allowed(
                 "the level `confirmed` is asked for, and {} names nobody who confirms: nothing will be deleted",
                 file.display()
             ),
-            "Run `camdock keygen confirmer` on a machine that is no station, and write its public key into `confirmer_keys`.",
+            "Run `camdock keygen confirmer` on a machine that is not a station, and write its public key into `confirmer_keys`.",
         ));
     } else if let Err(error) = WipeTrust::new(level, &policy.log_keys, &policy.confirmer_keys) {
         diagnoses.push(bad(
@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    fn told(
+    fn diagnosed(
         policy: Result<WipePolicy, ConfigError>,
         profile: &Profile,
         own: &VerifierKey,
@@ -224,7 +224,7 @@ mod tests {
     fn a_policy_that_is_not_there_not_roots_or_not_readable_is_told_with_its_fix() {
         let (keys, disk) = (keys(), profile("mass-storage", WipeLevel::Stored));
         let failed = |kind: io::ErrorKind| {
-            told(
+            diagnosed(
                 Err(ConfigError::Read {
                     file: "/etc/camdock/wipe.toml".into(),
                     source: kind.into(),
@@ -245,7 +245,11 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
         let loaded = WipePolicy::load(&file);
-        one(&told(loaded, &disk, &keys.own), false, "others than root");
+        one(
+            &diagnosed(loaded, &disk, &keys.own),
+            false,
+            "others than root",
+        );
     }
 
     #[test]
@@ -255,11 +259,15 @@ mod tests {
         for asked in [stored, confirmed] {
             let disk = profile("mass-storage", asked);
             let all = policy(confirmed, &keys.own, &[&keys.reader]);
-            one(&told(Ok(all), &disk, &keys.own), true, "level `confirmed`");
+            one(
+                &diagnosed(Ok(all), &disk, &keys.own),
+                true,
+                "level `confirmed`",
+            );
             // Either root's file or the profile may ask for it.
             let none = policy(confirmed, &keys.own, &[]);
             one(
-                &told(Ok(none), &disk, &keys.own),
+                &diagnosed(Ok(none), &disk, &keys.own),
                 false,
                 "nobody who confirms",
             );
@@ -267,22 +275,30 @@ mod tests {
         let asks = profile("mtp", confirmed);
         let none = policy(stored, &keys.own, &[]);
         one(
-            &told(Ok(none), &asks, &keys.own),
+            &diagnosed(Ok(none), &asks, &keys.own),
             false,
             "nobody who confirms",
         );
         let disk = profile("mass-storage", stored);
         let good = policy(stored, &keys.own, &[]);
-        one(&told(Ok(good), &disk, &keys.own), true, "level `stored`");
+        one(
+            &diagnosed(Ok(good), &disk, &keys.own),
+            true,
+            "level `stored`",
+        );
         // The same name with another key.
         let other = policy(stored, &keys.other, &[]);
         one(
-            &told(Ok(other), &disk, &keys.own),
+            &diagnosed(Ok(other), &disk, &keys.own),
             false,
             "pins another key",
         );
         let own_reader = policy(confirmed, &keys.own, &[&keys.own]);
-        one(&told(Ok(own_reader), &disk, &keys.own), false, "same key");
+        one(
+            &diagnosed(Ok(own_reader), &disk, &keys.own),
+            false,
+            "same key",
+        );
     }
 
     #[test]

@@ -70,7 +70,7 @@ struct Programs {
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
     if !args.footage.is_dir() {
         return Err(usage(format!(
-            "{} is no folder; `make demo` makes footage first",
+            "{} is not a folder; `make demo` makes footage first",
             args.footage.display()
         )));
     }
@@ -104,7 +104,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
             "The demo's folder was removed. It is kept without --remove, unless CI=true is set."
         );
     } else if result.is_ok() {
-        demo.tell_places();
+        demo.print_places();
     }
     result
 }
@@ -118,7 +118,7 @@ impl DemoPages {
         })
     }
 
-    fn tell(&self) {
+    fn print_addresses(&self) {
         println!("  officers' page   http://{}/", self.address);
         println!("  evidence page    http://{}/evidence", self.address);
         println!("  its token        {}", self.token);
@@ -154,14 +154,14 @@ impl Demo {
         let mut interrupts = Interrupts::new()?;
         if let Some(pages) = &self.pages {
             println!("Watch the station in a browser; its pages are up in a few seconds:");
-            pages.tell();
+            pages.print_addresses();
         }
         let mut programs = tokio::select! {
             programs = self.play(footage) => programs?,
             () = interrupts.next() => bail!("the demo was interrupted before its checks were done"),
         };
         if let (Some(pages), Some(station)) = (&self.pages, &mut programs.station) {
-            self.tell_what_to_try(pages)?;
+            self.print_things_to_try(pages)?;
             tokio::select! {
                 () = interrupts.next() => println!("\nThe station and its store are stopped."),
                 error = station.ended() => return Err(error),
@@ -231,8 +231,8 @@ impl Demo {
         Ok(programs)
     }
 
-    /// The commands that show most, each ready to be copied into a second terminal.
-    fn tell_what_to_try(&self, pages: &DemoPages) -> anyhow::Result<()> {
+    /// Prints the commands that show most, each ready to be copied into a second terminal.
+    fn print_things_to_try(&self, pages: &DemoPages) -> anyhow::Result<()> {
         let (program, config) = (self.program.display(), self.config.display());
         let docked = self.dir.join("docked");
         let mut bays = fs::read_dir(&docked)?
@@ -243,7 +243,7 @@ impl Demo {
         let (here, away) = (docked.join(bay), self.dir.join("cameras").join(bay));
         let (here, away) = (here.display(), away.display());
         println!("\nThe station stays up:");
-        pages.tell();
+        pages.print_addresses();
         println!("\nThree things to try, in another terminal:");
         println!("  1. Pull a camera: its bay becomes empty.\n       mv {here} {away}");
         println!("  2. Dock it again: no file is read twice.\n       mv {away} {here}");
@@ -257,9 +257,9 @@ impl Demo {
         Ok(())
     }
 
-    /// Where everything is that stays.
-    fn tell_places(&self) {
-        println!("It lies here:");
+    /// Prints where the files of the demo are.
+    fn print_places(&self) {
+        println!("Its files are here:");
         for (what, path) in [
             ("configuration", "camdock.toml"),
             ("recipients' keys", "keys"),

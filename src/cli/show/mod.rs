@@ -129,7 +129,7 @@ fn evidence_of(event: &Event) -> Option<EvidenceId> {
     }
 }
 
-/// What wiping a camera did to one item.
+/// The result of wiping a camera for one item.
 fn wiped(entry: &CameraWiped, id: EvidenceId) -> String {
     if entry.stage == WipeStage::Begun {
         return format!(
@@ -157,7 +157,7 @@ fn wiped(entry: &CameraWiped, id: EvidenceId) -> String {
     }
 }
 
-/// What somebody did. The name is what was typed or the token's; only what a person wrote stands in quotation marks.
+/// A person's action. The name is the token's or what was typed; only what a person wrote stands in quotation marks.
 fn acted(e: &OperatorAction) -> String {
     let peer = e.peer.as_ref().map_or(String::new(), |p| format!(" [{p}]"));
     let by = format!("under the name {:?}{peer}", e.operator);

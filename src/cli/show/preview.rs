@@ -26,7 +26,7 @@ pub fn previewed(entry: &ItemPreviewed) -> String {
             );
             if picture.decode_errors > 0 {
                 text.push_str(&format!(
-                    "\n    The footage is damaged in places: {} errors were gone on from.",
+                    "\n    The footage is damaged in places: the decoder continued after {} errors.",
                     picture.decode_errors
                 ));
             }

@@ -48,7 +48,7 @@ impl Anchors {
                 });
                 Ok(())
             }
-            // The one who kept it knows which station it is of: then the key here is another.
+            // Whoever kept it knows its station, so it is the key here that was replaced.
             Err(AuditError::ForeignKey { found, .. }) => {
                 let finding = LogFinding::ReplacedKey { found };
                 let mut finding = ReportedFinding::of_log(&finding);
@@ -57,7 +57,7 @@ impl Anchors {
                 Ok(())
             }
             Err(error) => Err(usage(format!(
-                "{} is no checkpoint of this log: {error}",
+                "{} is not a checkpoint of this log: {error}",
                 path.display()
             ))),
         }

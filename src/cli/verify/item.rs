@@ -24,22 +24,27 @@ pub struct ItemCheck<'a> {
 /// A code of `docs/codes.md`, and in words what was seen.
 pub type ItemProblem = (&'static str, String);
 
-/// The code of objects that the store does not have; all of an item are told together, so that a loss of many items stays readable.
+/// The code of objects that the store does not have. One finding names all that an item lacks, so that a loss of many items stays
+/// readable.
 pub(super) const MISSING: &str = "object_missing";
 
-/// What was checked of an item, or of several.
+/// The extent of the check of an item, or of several.
 #[derive(Debug, Default, Clone)]
 pub struct ItemChecked {
     /// Every byte of its footage was read back.
     pub read: usize,
     /// Its footage was opened as well.
     pub opened: usize,
-    /// How many of storyboard and preview video are logged.
+    /// The number of storyboards and preview videos that are logged.
     pub previews: usize,
     /// Stored so recently that the receipt may still be on its way.
     pub receipts_waiting: usize,
     /// The store locked nothing of it when it was stored.
     pub without_lock: usize,
+    /// Objects for which the store named the checksum of the log.
+    pub checksums_named: usize,
+    /// Objects for which the store named no checksum, and whose bytes were not read.
+    pub by_size_only: usize,
     /// The receipt as it lies in the store.
     pub receipt: Option<bytes::Bytes>,
 }
@@ -51,6 +56,8 @@ impl ItemChecked {
         self.previews += other.previews;
         self.receipts_waiting += other.receipts_waiting;
         self.without_lock += other.without_lock;
+        self.checksums_named += other.checksums_named;
+        self.by_size_only += other.by_size_only;
     }
 }
 
@@ -64,10 +71,17 @@ struct ObjectToCheck<'a> {
     part_size: Option<u64>,
     checksum: &'a str,
     lock: Option<&'a Retention>,
-    /// Of the plaintext.
+    /// The digest of the plaintext.
     sha256: Sha256Digest,
     plain: u64,
     name: String,
+}
+
+/// The checksum that the store names for an object. One that differs from the log's is a problem.
+enum NamedChecksum {
+    AsLogged,
+    /// The store names no SHA-256.
+    None,
 }
 
 pub(super) fn unreadable(name: &str) -> impl Fn(anyhow::Error) -> ItemProblem {
@@ -139,7 +153,7 @@ impl ItemCheck<'_> {
         checked.receipt = companions.receipt;
         checked.receipts_waiting = usize::from(companions.receipt_waits);
         checked.without_lock = usize::from(stored.retention.is_none());
-        if self.sound(&original, problems) {
+        if self.sound(&original, checked, problems) {
             checked.read = 1;
             if let Some(recipient) = self.recipient {
                 checked.opened = 1;
@@ -151,7 +165,7 @@ impl ItemCheck<'_> {
         }
         for part in [Part::Storyboard, Part::Preview] {
             if let Some(made) = self.items.previews.get(&(self.id, part.as_str())) {
-                self.sound(&preview_object(part, made, &name), problems);
+                self.sound(&preview_object(part, made, &name), checked, problems);
                 checked.previews += 1;
             }
         }
@@ -159,13 +173,23 @@ impl ItemCheck<'_> {
     }
 
     /// Checks one object, and reads it if that is due; `true` if all of it was read and is as it should be.
-    fn sound(&self, object: &ObjectToCheck<'_>, problems: &mut Vec<ItemProblem>) -> bool {
-        if let Err(problem) = self.object(object) {
-            // What lies over the recorded version does not keep us from reading that version.
-            let covered = problem.0 == "object_covered";
-            problems.push(problem);
-            if !covered {
-                return false;
+    fn sound(
+        &self,
+        object: &ObjectToCheck<'_>,
+        checked: &mut ItemChecked,
+        problems: &mut Vec<ItemProblem>,
+    ) -> bool {
+        match self.object(object) {
+            Ok(NamedChecksum::AsLogged) => checked.checksums_named += 1,
+            Ok(NamedChecksum::None) if self.deep => {}
+            Ok(NamedChecksum::None) => checked.by_size_only += 1,
+            Err(problem) => {
+                // An object over the recorded version does not keep us from reading that version.
+                let covered = problem.0 == "object_covered";
+                problems.push(problem);
+                if !covered {
+                    return false;
+                }
             }
         }
         let read = self.deep.then(|| self.read(object));
@@ -179,8 +203,9 @@ impl ItemCheck<'_> {
         }
     }
 
-    /// The object exists with the size and the checksum in the log, and no newer version covers it.
-    fn object(&self, object: &ObjectToCheck<'_>) -> Result<(), ItemProblem> {
+    /// The object exists with the size in the log, the lock in the log and, if the store names one, the checksum in the log;
+    /// and no newer version covers it.
+    fn object(&self, object: &ObjectToCheck<'_>) -> Result<NamedChecksum, ItemProblem> {
         let failed = unreadable(&object.name);
         let name = &object.name;
         let Some(head) = self
@@ -225,7 +250,10 @@ impl ItemCheck<'_> {
                 ));
             }
         }
-        Ok(())
+        Ok(match head.checksum {
+            Some(_) => NamedChecksum::AsLogged,
+            None => NamedChecksum::None,
+        })
     }
 
     /// Reads every byte once: compares the part checksums with the log and, with a key, opens the footage.
@@ -262,7 +290,7 @@ impl ItemCheck<'_> {
                         ),
                     ));
                 }
-                // An answer that did not come says nothing of the footage.
+                // A missing answer says nothing about the footage.
                 Err(SealError::Read(error)) => return Err(failed(error.into())),
                 Err(SealError::NoKey) => {
                     return Err(("no_key", format!("{name} is not sealed to the given key")));

@@ -1,5 +1,5 @@
 //! `camdock verify`: checks the log itself, compares it with its other copy and with every checkpoint that the station cannot
-//! take back, and checks every item in the store.
+//! take back, and checks every stored item.
 
 mod affected;
 mod anchors;
@@ -38,10 +38,10 @@ use crate::model::{
 };
 use crate::seal::RecipientKey;
 
-/// Checks the custody log with the station's public key alone, then every item against the store.
+/// Checks the custody log with the station's public key alone, then every stored item against the store.
 #[derive(clap::Args)]
 #[command(after_help = "\
-  camdock verify                                   the station's own copy, the bucket's, and every item
+  camdock verify                                   the station's own copy, the bucket's, and every stored item
   camdock verify --deep --key evidence.key.pem     also opens every item and compares its SHA-256
   camdock verify --since kept.txt --keep kept.txt  also compares with the log of last time, and keeps this one
   camdock verify --log FOLDER --log-key 'NAME+ID+KEY'
@@ -66,7 +66,7 @@ pub struct Args {
     /// Take the log from the bucket, not from this station
     #[arg(long, conflicts_with = "log")]
     bucket: bool,
-    /// A signed checkpoint that somebody kept: the log must go on from it
+    /// A signed checkpoint that somebody kept: the log must continue it
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
     /// If nothing is wrong, keep the log's signed checkpoint in this file, for --since
@@ -116,7 +116,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let source: &(dyn LogSource + Sync) = if args.bucket { &*bucket } else { &local };
     let other: &dyn LogSource = if args.bucket { &local } else { &*bucket };
     let report = check_log(source, &key, Some(other), &mut items, &mut verified)?;
-    // What the store does not answer must not hide what was found of the log.
+    // A store that does not answer must not hide what was found of the log.
     let asked = (|| {
         if !args.bucket {
             let (text, found) = compare_copies(&local, &bucket, &key)?;
@@ -192,10 +192,10 @@ fn finish(
     let new = unseen.filter(|unseen| !verified.unchecked.contains(unseen));
     verified.unchecked.extend(new);
     verified.anchors = anchors.counts;
-    // What is wrong with the log itself comes first.
+    // Findings about the log itself come first.
     verified.findings.splice(0..0, anchors.findings);
     let (config, away) = station.map_or((None, None), |(config, away)| (Some(config), away));
-    // A verification that could not look is none.
+    // A verification that could not look at everything does not count as one.
     let looked = away.is_none() && verified.unchecked.is_empty() || !verified.findings.is_empty();
     if let Some(config) = config.filter(|_| looked) {
         let done = Verification {
@@ -332,7 +332,7 @@ impl LoggedItems {
     }
 }
 
-/// How much of its log the station published, as its journal has it. It has to be read before the bucket is.
+/// The size of the log that the station published, by its journal. It has to be read before the bucket is.
 pub(super) fn published(config: &Config) -> Option<u64> {
     let journal = Journal::open_read_only(&config.files.journal()).ok()?;
     journal.number(PUBLISHED).ok()?
@@ -377,14 +377,12 @@ pub(in crate::cli) fn compare_copies(
     let note = String::from_utf8_lossy(&note).into_owned();
     let (text, wrong) = match compare(local, &note, key) {
         Ok(Standing::Same) => (
-            "its signed checkpoint is the bucket's, too; of the bucket's copy only that was read"
+            "the bucket's copy has the same signed checkpoint; nothing else of that copy was read"
                 .to_owned(),
             false,
         ),
         Ok(Standing::Ahead { local, other }) => (
-            format!(
-                "it goes on from the bucket's signed checkpoint ({local} entries, {other} there)"
-            ),
+            format!("it continues the bucket's signed checkpoint ({local} entries, {other} there)"),
             false,
         ),
         Ok(Standing::Behind { local, other }) => (

@@ -1,4 +1,4 @@
-//! Checks every item in the store, and looks for objects and receipts that the log does not explain.
+//! Checks every stored item, and looks for objects and receipts that the log does not explain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::upload::{ListedVersion, UploadError};
 
 /// No receipt is longer.
 const RECEIPT_MAX: u64 = 1 << 20;
-/// What one finding names of a foreign item's objects.
+/// The most objects of a foreign item that one finding names.
 const NAMED_MAX: usize = 8;
 
 pub struct ObjectsCheck<'a> {
@@ -122,6 +122,8 @@ impl ObjectsCheck<'_> {
         verified.previews = total.previews;
         verified.receipts_waiting = total.receipts_waiting;
         verified.items_without_lock = total.without_lock;
+        verified.checksums_named = total.checksums_named;
+        verified.by_size_only = total.by_size_only;
         findings.into_inner()
     }
 

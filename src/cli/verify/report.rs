@@ -11,16 +11,16 @@ use crate::model::EvidenceId;
 /// The code of entries that are dated before an earlier one.
 pub const TIME_BACKWARDS: &str = "time_backwards";
 
-/// What was verified, and every finding.
+/// The extent of a verification, and every finding.
 #[derive(Debug, Default, Serialize)]
 pub struct VerifyReport {
     pub log_entries: u64,
-    /// How the station's copy of the log compares with the bucket's.
+    /// The result of comparing the station's copy of the log with the bucket's.
     pub copies: Option<String>,
     pub anchors: AnchorCounts,
     /// The newest checkpoint that each witness of the policy is known to have cosigned.
     pub witnesses: Vec<CosignedBy>,
-    /// Runs of entries that are dated before an earlier one: no finding, because clocks are set.
+    /// Runs of entries that are dated before an earlier one: not a finding, because clocks get adjusted.
     pub clock_steps: Vec<ClockStep>,
     /// Only a copy of the log was verified, and no store asked.
     pub log_only: bool,
@@ -37,14 +37,18 @@ pub struct VerifyReport {
     pub items_opened: usize,
     /// Storyboards and preview videos in the store.
     pub previews: usize,
+    /// Objects for which the store named the checksum of the log.
+    pub checksums_named: usize,
+    /// Objects for which the store named no checksum, and whose bytes were not read.
+    pub by_size_only: usize,
     pub findings: Vec<ReportedFinding>,
     /// Findings of the log beyond those listed.
     pub more: u64,
-    /// What could not be looked at. An absent answer is no finding.
+    /// Items and files that could not be looked at. A missing answer is not a finding.
     pub unchecked: Vec<ReportedFinding>,
 }
 
-/// How many signed checkpoints outside of the log were compared with it.
+/// The number of signed checkpoints outside the log that were compared with it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct AnchorCounts {
     /// Given with `--since`.
@@ -199,7 +203,7 @@ impl VerifyReport {
         }
         let mut said = vec![match self.anchors.total() {
             0 => "the log is whole and as it was signed last; no older checkpoint was there to compare it with".to_owned(),
-            _ => "the log is whole, and goes on from every checkpoint that was found".to_owned(),
+            _ => "the log is whole, and continues every checkpoint that was found".to_owned(),
         }];
         if self.log_only {
             said.push("no store was asked, so no item was looked at".into());
@@ -208,16 +212,7 @@ impl VerifyReport {
         } else if self.items_stored == 0 {
             said.push("nothing is stored yet, so no item was looked at".into());
         } else {
-            said.push(format!(
-                "each of the {} stored items is in the store with the size and the checksum of the log",
-                self.items_stored
-            ));
-            if self.items_read < self.items_stored {
-                said.push(format!(
-                    "the store says so of {}, whose bytes were not read (--deep does)",
-                    self.items_stored - self.items_read
-                ));
-            }
+            self.say_stored(&mut said);
             if self.items_opened > 0 {
                 said.push(format!(
                     "{} were opened and have the SHA-256 of the log",
@@ -244,5 +239,40 @@ impl VerifyReport {
             ));
         }
         format!("verified: {}", said.join("; "))
+    }
+
+    /// Describes the stored items when nothing is wrong with them.
+    fn say_stored(&self, said: &mut Vec<String>) {
+        let (stored, read) = (self.items_stored, self.items_read);
+        if self.by_size_only == 0 {
+            said.push(format!(
+                "each of the {stored} stored items is in the store with the size and the checksum of the log"
+            ));
+            if read < stored {
+                said.push(format!(
+                    "the store says so of {}, whose bytes were not read (--deep does)",
+                    stored - read
+                ));
+            }
+            return;
+        }
+        said.push(format!(
+            "each of the {stored} stored items is in the store with the size of the log"
+        ));
+        said.push(format!(
+            "{} objects were compared by size only, because the store named no SHA-256 for them (--deep reads their bytes)",
+            self.by_size_only
+        ));
+        if self.checksums_named > 0 {
+            said.push(format!(
+                "the store named the checksum of the log for {} objects",
+                self.checksums_named
+            ));
+        }
+        if read > 0 {
+            said.push(format!(
+                "{read} items were read back and have the checksum of the log"
+            ));
+        }
     }
 }

@@ -121,9 +121,9 @@ pub struct PtpQuirks {
 /// The marks of important recordings, which are taken first. One mark is enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlagMarks {
-    /// Of any folder above the file.
+    /// Patterns for the name of any folder above the file.
     pub folders: Patterns,
-    /// Of the file.
+    /// Patterns for the name of the file.
     pub names: Patterns,
     /// No write bit in the file's mode: cameras lock marked files.
     pub read_only: bool,
@@ -164,7 +164,7 @@ impl Profiles {
                 .filter(|(m, _)| m.fits(device))
                 .map(move |(m, locked)| (m.exactness(), profile, locked))
         });
-        // Of two equally specific ones the first by name, so that the choice is stable.
+        // The first by name wins among equally specific ones, so that the choice is stable.
         fitting
             .reduce(|best, next| if next.0 > best.0 { next } else { best })
             .map(|(_, profile, locked)| Matched {

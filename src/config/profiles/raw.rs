@@ -202,7 +202,7 @@ impl RawProfile {
         };
         let unfit = match self.access {
             Access::Folder => Some(
-                "cannot be given for `access = \"folder\"`: a folder is no camera of which it is known what deleting does",
+                "cannot be given for `access = \"folder\"`: nothing is known of what deleting in a folder does to a camera",
             ),
             // The form that is deleted from does not repeat the serial of the unlock step.
             Access::Ptp

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::usb::{RawUsbMatch, UsbMatch};
 
-/// How a camera gets from its locked form to the one that the profile's `usb` matches.
+/// The way from a camera's locked form to the one that the profile's `usb` matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unlock {
     pub protocol: UnlockProtocol,
@@ -25,7 +25,7 @@ pub struct Unlock {
     pub endpoint_in: u8,
     /// Limit for one reply.
     pub reply: Duration,
-    /// How long the camera may take to come back in its other form, on the same port.
+    /// The longest time that the camera may take to come back in its other form, on the same port.
     pub returns: Duration,
     /// Read serial, user and department while the camera is unlocked.
     pub read_identity: bool,

@@ -106,7 +106,7 @@ fn the_stores_keys_come_from_file_then_credentials_then_environment() {
     private(&file, 0o600);
     config.store.credentials_file = Some(file.clone());
     assert_eq!(id(&config).unwrap(), "file-id");
-    // What is configured alone counts: a broken file is never silently replaced by another source.
+    // The configured source counts alone: a broken file is never silently replaced by another source.
     for broken in [
         "access_key_id = \"hunter2\"\n",
         "access_key_id = \"hunter2\"\nsecret_access_key = 5",

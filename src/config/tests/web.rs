@@ -1,4 +1,4 @@
-//! Who may reach the pages.
+//! The addresses, tokens and certificates that decide who may reach the pages.
 
 use super::*;
 

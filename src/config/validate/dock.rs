@@ -79,7 +79,7 @@ fn bays(check: &mut Check<'_>, merged: &Merged) -> Vec<Bay> {
             !raw.ports.is_empty() && raw.ports.len() <= 8 && raw.ports.iter().all(port),
             Some(&span),
             "bays",
-            "has an entry without ports, or with one that is no port path",
+            "has an entry without ports, or with one that is not a port path",
             "Give one or two paths, for example `ports = [\"pci-0000:00:14.0-usb-0:3\"]`; `camdock check` shows those of what is plugged in.",
         );
         let bay = Bay {

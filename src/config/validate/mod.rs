@@ -24,7 +24,7 @@ use super::settings::{
     StationSettings,
 };
 use super::station_files::StationFiles;
-use super::{ConfigError, beside, file};
+use super::{ConfigError, file, sibling};
 use crate::model::{Sha256Digest, StationName};
 
 const PEM_BYTES_MAX: u64 = 64 << 10;
@@ -174,8 +174,8 @@ pub(super) fn config(
     Ok(Config {
         path: path.to_owned(),
         sha256: Sha256Digest::of(text.as_bytes()),
-        roster_file: beside(path, "roster.toml"),
-        profiles_dir: beside(path, "profiles"),
+        roster_file: sibling(path, "roster.toml"),
+        profiles_dir: sibling(path, "profiles"),
         files,
         station,
         dock,

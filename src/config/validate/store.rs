@@ -77,7 +77,7 @@ pub(super) fn section(
                 "contradicts `retention = \"none\"`",
                 "Remove one of the two.",
             );
-            warnings.push("The store is told to keep no retention (`retention = \"none\"`): whoever has rights on the bucket can delete evidence.".into());
+            warnings.push("No retention is asked of the store (`retention = \"none\"`): whoever has rights on the bucket can delete evidence.".into());
         }
         _ if raw.retention_days.at.is_none() => check.missing(
             "retention_days",

@@ -61,7 +61,7 @@ fn the_same_look_twice_gives_no_event() {
     assert!(matches!(&first[1], DockEvent::Refused { bay, .. } if bay.as_str() == "b"));
     assert_eq!(first[2], DockEvent::FirstLookDone);
     assert_eq!(see(&mut docked, 0, look), []);
-    // A symbolic link that goes was never docked.
+    // A symbolic link that is removed was never docked.
     assert_eq!(see(&mut docked, 0, entries(&[("a", folder(1))])), []);
 }
 
@@ -131,7 +131,7 @@ fn no_two_docked_cameras_share_a_bay_name() {
 }
 
 proptest! {
-    /// Whatever is seen in whatever order, the events tell a consumer exactly what is docked.
+    /// After any sequence of scans, the events tell a consumer exactly what is docked.
     #[test]
     fn the_events_alone_tell_what_is_docked(
         looks in proptest::collection::vec((0usize..3, proptest::option::weighted(0.9, proptest::collection::btree_map(
@@ -140,7 +140,7 @@ proptest! {
     ) {
         let paths = ["/m", "/n", "/o"];
         let mut docked = docked(&paths);
-        let mut told: BTreeMap<BayName, PathBuf> = BTreeMap::new();
+        let mut reported: BTreeMap<BayName, PathBuf> = BTreeMap::new();
         let mut truth: Vec<BTreeMap<Vec<u8>, FolderEntry>> = vec![BTreeMap::new(); 3];
         for (root, found, unclear) in looks {
             let look = match found {
@@ -156,9 +156,9 @@ proptest! {
             };
             for event in see(&mut docked, root, look) {
                 match event {
-                    DockEvent::Arrived { bay, target: Target::Folder { root }, .. } => prop_assert_eq!(told.insert(bay, root), None),
-                    DockEvent::Left { bay, .. } => prop_assert!(told.remove(&bay).is_some()),
-                    DockEvent::Refused { bay, .. } => prop_assert!(!told.contains_key(&bay)),
+                    DockEvent::Arrived { bay, target: Target::Folder { root }, .. } => prop_assert_eq!(reported.insert(bay, root), None),
+                    DockEvent::Left { bay, .. } => prop_assert!(reported.remove(&bay).is_some()),
+                    DockEvent::Refused { bay, .. } => prop_assert!(!reported.contains_key(&bay)),
                     _ => {}
                 }
             }
@@ -166,10 +166,10 @@ proptest! {
                 found.iter().filter(|(_, f)| matches!(f, FolderEntry::Folder(_)))
                     .map(move |(name, _)| PathBuf::from(path).join(OsStr::from_bytes(name)))
             }).collect();
-            let mut told: Vec<PathBuf> = told.values().cloned().collect();
+            let mut reported: Vec<PathBuf> = reported.values().cloned().collect();
             expected.sort();
-            told.sort();
-            prop_assert_eq!(told, expected);
+            reported.sort();
+            prop_assert_eq!(reported, expected);
         }
     }
 }

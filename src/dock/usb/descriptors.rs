@@ -15,7 +15,7 @@ const CONFIGURATION: u8 = 2;
 const INTERFACE: u8 = 4;
 const ENDPOINT: u8 = 5;
 
-/// What the device descriptor says.
+/// The fields of the device descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptors {
     pub vendor: u16,
@@ -28,7 +28,7 @@ pub struct Descriptors {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum AbsurdDescriptors {
-    #[error("its device descriptor is cut short or none")]
+    #[error("its device descriptor is cut short or missing")]
     NoDevice,
     #[error("a descriptor has an impossible length")]
     Length,
@@ -38,7 +38,7 @@ pub enum AbsurdDescriptors {
     TooManyInterfaces,
     #[error("an interface has more than {ENDPOINTS_MAX} endpoints")]
     TooManyEndpoints,
-    #[error("an interface or endpoint stands outside of what it belongs to")]
+    #[error("an interface or endpoint lies outside the part that it belongs to")]
     OutOfPlace,
 }
 
@@ -117,7 +117,7 @@ pub fn parse(bytes: &[u8]) -> Result<Descriptors, AbsurdDescriptors> {
             _ => {}
         }
     }
-    // One byte left over is no descriptor.
+    // One byte left over is not a descriptor.
     if rest.is_empty() {
         Ok(found)
     } else {

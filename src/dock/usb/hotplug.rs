@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusb::{Context, Device, Hotplug, HotplugBuilder, UsbContext as _};
 
-/// How long one round of event handling may sleep; a stop interrupts it.
+/// The longest time that one round of event handling may sleep; a stop interrupts it.
 const ROUND: Duration = Duration::from_secs(5);
 const SLOWER: &str = "nothing is missed, only found later; restart the service to try again";
 
@@ -82,7 +82,7 @@ impl HotplugListener {
             tracing::error!(
                 code = "part_crashed",
                 next_step = "report this with the log lines before it",
-                "the thread of hotplug events ended badly"
+                "the thread of hotplug events panicked"
             );
         }
     }

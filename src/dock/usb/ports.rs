@@ -149,10 +149,10 @@ mod tests {
             asked in proptest::collection::vec(0u8..20, 0..60), cut in 0usize..60
         ) {
             let mut ports = ports(&[("bay-3", &["port-1"])], None);
-            let mut told: BTreeMap<u8, BayName> = BTreeMap::new();
+            let mut assigned: BTreeMap<u8, BayName> = BTreeMap::new();
             for (step, port) in asked.into_iter().enumerate() {
                 let bay = ports.bay(&format!("port-{port}"), None);
-                prop_assert_eq!(told.entry(port).or_insert_with(|| bay.clone()), &bay);
+                prop_assert_eq!(assigned.entry(port).or_insert_with(|| bay.clone()), &bay);
                 if step == cut {
                     let saved = ports.take_changed();
                     let bays = [Bay { name: BayName::new("bay-3"), ports: vec!["port-1".into()] }];
@@ -161,8 +161,8 @@ mod tests {
                     }
                 }
             }
-            let names: BTreeSet<_> = told.values().collect();
-            prop_assert_eq!(names.len(), told.len());
+            let names: BTreeSet<_> = assigned.values().collect();
+            prop_assert_eq!(names.len(), assigned.len());
         }
     }
 }

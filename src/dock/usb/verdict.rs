@@ -28,7 +28,7 @@ pub fn judge(device: &UsbDevice, profiles: &Profiles) -> UsbVerdict {
     }
 }
 
-/// Why a device that shows files must not be read as a camera; `None`: no objection.
+/// The reason why a device that shows files must not be read as a camera; `None`: no objection.
 pub fn hostile(device: &UsbDevice) -> Option<String> {
     let wrong = device.interfaces.iter().find_map(forbidden)?;
     Some(format!(

@@ -21,9 +21,9 @@ use crate::model::Explain as _;
 
 /// Events that belong together usually come within this time.
 const COALESCE: Duration = Duration::from_millis(50);
-/// How often hints about changes inside cameras are passed on.
+/// The pause between hints about changes inside cameras.
 const TOUCH_EVERY: Duration = Duration::from_secs(1);
-/// How long a stop waits for a scan that hangs in the kernel.
+/// The longest time that a stop waits for a scan that hangs in the kernel.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 const EVENTS_WAITING: usize = 64;
 /// Pauses between USB scans after a hint, while the kernel and udev still work on the device.
@@ -148,7 +148,7 @@ impl DockWatch {
         if let Some(task) = self.task.take()
             && let Err(error) = task.await
         {
-            tracing::error!(code = "part_crashed", %error, next_step = "report this with the log lines before it", "the dock's classifier ended badly");
+            tracing::error!(code = "part_crashed", %error, next_step = "report this with the log lines before it", "the dock's classifier panicked");
         }
         let deadline = Instant::now() + STOP_WAIT;
         for (_, thread) in self.scanners.drain(..) {
@@ -166,7 +166,7 @@ impl DockWatch {
                 tracing::error!(
                     code = "part_crashed",
                     next_step = "report this with the log lines before it",
-                    "the scan of a docked folder ended badly"
+                    "the scan of a docked folder panicked"
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! The running watch on a made-up sysfs: what the classifier decides comes out as events, quickly enough.
+//! The running watch on a simulated sysfs: the classifier's decisions arrive as events, quickly enough.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What the bay shows of a dock session, and the log lines that go with it.
+//! The bay's display of a dock session, and the log lines that go with it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,7 +56,7 @@ impl BayDisplay {
         });
     }
 
-    /// A failure, the `failures`th in a row, that keeps the session from going on.
+    /// A failure, the `failures`th in a row, that keeps the session from continuing.
     pub fn show_failure(&self, error: &IngestError, failures: u32) {
         metrics::error(error.label());
         tracing::error!(
@@ -64,7 +64,7 @@ impl BayDisplay {
             failures,
             error = error as &dyn std::error::Error,
             next_step = error.next_step(),
-            "the dock session cannot go on; trying again"
+            "the dock session cannot continue; trying again"
         );
         self.state()
             .waiting(error.label(), chain(error), error.next_step());
@@ -84,7 +84,7 @@ impl BayDisplay {
         self.show(Some(file));
     }
 
-    /// How slow a camera is that hardly answers, in bytes a second; `None` when it no longer is.
+    /// Shows the speed of a camera that hardly answers, in bytes a second; `None` when it is slow no longer.
     pub fn show_crawling(&self, file: &FileFacts, speed: Option<u64>) {
         let before = self.state().crawling(speed);
         if let (Some(speed), None) = (speed, before) {

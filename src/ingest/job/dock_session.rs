@@ -1,4 +1,4 @@
-//! One stay of one camera in one bay: its beginning and its end in the journal and the log, and how its job is told to stop.
+//! One stay of one camera in one bay: its beginning and its end in the journal and the log, and the signal that stops its job.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +89,7 @@ impl DockSession {
         Ok(())
     }
 
-    /// Throws away interrupted pulls of files that are no longer on the camera as they were: nothing goes on with them.
+    /// Throws away interrupted pulls of files that are no longer on the camera as they were: nothing can resume them.
     pub fn drop_stale_pulls(&self) -> Result<(), IngestError> {
         let Some(camera) = self.known_camera() else {
             return Ok(());
@@ -148,7 +148,7 @@ impl DockSession {
         Ok(())
     }
 
-    /// Why the session ends.
+    /// The reason for the session's end.
     pub fn reason(&self) -> EndReason {
         let stopped = || EndReason::Unwatched("the station stops".into());
         self.control.left().map_or_else(stopped, EndReason::Left)

@@ -1,4 +1,4 @@
-//! What a dock session remembers of its camera's files from pass to pass: failed reads, changes, growth, and what it refused.
+//! A dock session's memory of its camera's files from pass to pass: failed reads, changes, growth, and what it refused.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -30,7 +30,7 @@ impl FileHistory {
         self.growth.has_ended(file, settle)
     }
 
-    /// Whether the file is known to be none that was taken before: it need not be compared again.
+    /// Whether the file is known to differ from those taken before: it need not be compared again.
     pub fn is_new(&self, file: &FileFacts) -> bool {
         self.new.get(&file.path) == Some(&(file.size, file.modified))
     }
@@ -52,7 +52,7 @@ impl FileHistory {
         *failed < TRIES
     }
 
-    /// Counts a change during a read; `true` when it is written to again and again.
+    /// Counts a change during a read; `true` when it is written to repeatedly.
     pub fn changed(&mut self, path: &SourcePath) -> bool {
         let changes = self.changes.entry(path.clone()).or_default();
         *changes += 1;

@@ -49,7 +49,7 @@ pub(super) struct Intake {
 struct LeftOut {
     later: HashSet<SourcePath>,
     no_room: HashSet<SourcePath>,
-    /// Of those without room.
+    /// The smallest of those without room.
     smallest: Option<FileFacts>,
 }
 
@@ -106,7 +106,7 @@ impl Intake {
             let mut rows = session.shared.journal.next_pending(session.row.id, limit)?;
             rows.retain(|row| !left_out.has(&row.facts.path));
             if rows.is_empty() {
-                // What may still be growing, or is to be read again, is not kept waiting for room.
+                // Files that may still be growing, or are to be read again, are not kept waiting for room.
                 let smallest = left_out.smallest.take();
                 match smallest.filter(|_| left_out.later.is_empty()) {
                     Some(file) if self.wait_for_room(&file, display)? => left_out.no_room.clear(),

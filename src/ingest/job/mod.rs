@@ -35,7 +35,7 @@ use wipe::Wiper;
 /// Between looks at a camera that has been settled, when nothing hinted at a change.
 const RESCAN: Duration = Duration::from_secs(30);
 
-/// So many failures in a row are no passing trouble.
+/// After so many failures in a row, the trouble does not pass by itself.
 const FAILURES_LAST: u32 = 3;
 
 /// A camera whose own access says that it is gone.
@@ -115,7 +115,7 @@ impl Job {
     }
 }
 
-/// How one step of a session ended.
+/// The result of one step of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StepEnd {
     GoOn,
@@ -250,7 +250,7 @@ impl Run {
         Ok(true)
     }
 
-    /// Why a camera that has shown nothing in this session may not be empty.
+    /// The reason why a camera that has shown nothing in this session may not be empty.
     fn silence(
         &self,
         counts: &InventoryCounts,
@@ -360,14 +360,15 @@ fn report_end(reason: &EndReason, settled: bool, complete: bool, missing: u64) {
             code = "files_failed",
             next_step =
                 "tell the evidence manager: the custody log names each file and why (item.failed)",
-            "camera left; all its files are secured but those that could not be taken"
+            "camera left; all its files are secured, except those that could not be taken"
         );
     } else {
         tracing::warn!(
             reason,
             missing,
             code = "removed_early",
-            next_step = "dock this camera again, in any bay: it goes on where it stopped",
+            next_step =
+                "dock this camera again, in any bay: the station continues where it stopped",
             "camera left early"
         );
     }

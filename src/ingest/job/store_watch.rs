@@ -29,7 +29,7 @@ impl StoreWatch {
             display.show(None);
         }
         if self.poll.is_due(journal.changes(), self.unstored.is_none()) {
-            // What was damaged on this station before it was stored is taken again, and nothing is safe until then.
+            // An item that was damaged on this station before it was stored is taken again, and nothing is safe until then.
             if let Ok(counts) = session.counts()
                 && counts.pending.files > 0
             {

@@ -18,7 +18,7 @@ use crate::preview::{
 };
 use crate::seal::{ExpectedMessage, KeySource, Recipient, SealError, open_to};
 
-/// How many times a preview is tried whose worker was killed, or whose station stopped meanwhile.
+/// The number of tries for a preview whose worker was killed, or whose station stopped meanwhile.
 const ATTEMPTS: u32 = 3;
 /// The longest answer of a worker, as JSON: a log entry must be smaller than 64 KiB.
 const REPORT_MAX: usize = 40 << 10;

@@ -13,7 +13,7 @@ use crate::model::BayStatus;
 pub const CRAWLING: &str = "What it delivers is taken for as long as it stays docked. Clean its contacts and dock it in another bay; if it is as \
      slow there, leave it docked and tell operations: the camera or its card may be failing.";
 
-/// The next step for a camera that shows no files, which may be no answer.
+/// The next step for a camera that shows no files, which may be a failure to answer.
 pub const EMPTY_NEXT_STEP: &str = "Unlock the camera or switch it off and on, check its card, and dock it again. If it was emptied on purpose, it \
      may be removed; otherwise call the evidence manager.";
 
@@ -61,7 +61,7 @@ pub struct SessionState {
     /// Entries on the camera that are not files, or cannot be named or reached; the log names each.
     refused: u64,
     quarantine: Option<String>,
-    /// The camera shows nothing at all, and that may be no answer.
+    /// The camera shows nothing at all, which may be a failure to answer.
     silent: Option<Silence>,
     /// The size of the log that has every entry of what was settled, and how much had been seen on the camera then. It stays
     /// while nothing new is seen.
@@ -70,12 +70,12 @@ pub struct SessionState {
     witnessed: Option<u64>,
 }
 
-/// Why a camera that shows no file may not be called empty.
+/// The reason why a camera that shows no file may not be called empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Silence {
     /// Files were taken from it that nobody deleted here.
     HeldBefore(u64),
-    /// What was listed is an empty folder, which may be the place where a card is to be mounted.
+    /// The listing shows an empty folder, which may be the place where a card is to be mounted.
     EmptyFolder,
 }
 
@@ -107,7 +107,7 @@ impl SessionState {
         self.refused = refused;
     }
 
-    /// A listing saw something new or the pulling goes on.
+    /// A listing saw something new, or pulling continues.
     pub fn pulling(&mut self, counts: InventoryCounts) {
         self.counts = counts;
         self.taken = FileTotals::default();
@@ -216,7 +216,7 @@ impl SessionState {
         }
     }
 
-    /// Sets whether the listing that settled the session may be no answer.
+    /// Sets whether the listing that settled the session may be a failure to answer.
     pub fn silent(&mut self, silent: Option<Silence>) {
         self.silent = silent;
     }
@@ -240,7 +240,7 @@ impl SessionState {
         self.unstored = unstored;
     }
 
-    /// What the bay shows (design, section 4).
+    /// The bay's state for people.
     pub fn status(&self) -> BayStatus {
         let counts = &self.counts;
         let files = counts.files();
@@ -310,7 +310,7 @@ impl SessionState {
             _ if self.refused > 0 => BayStatus::NeedsAttention {
                 code: "not_taken".into(),
                 reason: format!(
-                    "{} entries on the camera are no files that can be taken{}",
+                    "{} entries on the camera are not files that can be taken{}",
                     self.refused,
                     match &self.quarantine {
                         Some(reason) => format!("; the rest is in quarantine: {reason}"),
@@ -356,7 +356,7 @@ impl SessionState {
     }
 }
 
-/// What a bay shows after its camera left before everything was secured.
+/// The bay's state after its camera left before everything was secured.
 pub fn removed_early(counts: &InventoryCounts, missing: u64) -> BayStatus {
     let reason = if counts.files() == 0 {
         "The camera was removed before it could be read".to_owned()
@@ -366,7 +366,8 @@ pub fn removed_early(counts: &InventoryCounts, missing: u64) -> BayStatus {
     BayStatus::NeedsAttention {
         code: REMOVED_EARLY.into(),
         reason,
-        next_step: "Dock this camera again, in any bay: it goes on where it stopped.".into(),
+        next_step: "Dock this camera again, in any bay: the station continues where it stopped."
+            .into(),
         files_done: counts.secured.files + counts.held.files,
         files_total: counts.files(),
     }

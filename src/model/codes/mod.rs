@@ -26,7 +26,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Code {
     pub code: &'static str,
-    /// Who has to act.
+    /// The person who has to act.
     pub concerns: Person,
     /// One or two sentences: what has happened.
     pub meaning: &'static str,

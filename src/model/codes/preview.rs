@@ -76,6 +76,12 @@ pub(super) const CODES: &[Code] = &[
         "The original is safe. To play it, repair a copy of it.",
     ),
     code(
+        "preview_no_room",
+        Operations,
+        "A preview video was given up, because the station's disk was needed for new footage.",
+        "The original is safe. Give the spool a larger disk if this happens often. If the preview matters, open the original with `camdock open` on another machine.",
+    ),
+    code(
         "preview_nonsense",
         Operations,
         "The preview worker sent an invalid answer.",
@@ -116,6 +122,12 @@ pub(super) const CODES: &[Code] = &[
         Operations,
         "The preview worker cannot be started.",
         "Check that the service may start processes (TasksMax, memory), then restart it.",
+    ),
+    code(
+        "preview_too_late",
+        Operations,
+        "A preview waited for its turn longer than `hold_hours` in [preview], and was given up.",
+        "The original is safe. Raise `hold_hours` or `workers` in [preview] if this happens often. If the preview matters, open the original with `camdock open` on another machine.",
     ),
     code(
         "preview_unreadable",

@@ -47,7 +47,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let named =
         (1..=32).contains(&args.node.len()) && args.node.bytes().all(|b| b.is_ascii_alphanumeric());
     if !named {
-        let message = format!("{:?} is no name of a block device", args.node);
+        let message = format!("{:?} is not the name of a block device", args.node);
         return Err(BadArguments(message).into());
     }
     let sysfs = Sysfs::new("/sys");
@@ -60,7 +60,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// Sets the kernel's read-only flag, unless somebody uses the device: then it is no camera of ours.
+/// Sets the kernel's read-only flag, unless somebody uses the device: then it is not a docked camera.
 fn protect(device: &Path) -> anyhow::Result<()> {
     match exclusively(device) {
         Ok(file) => Ok(sys::write_protect(&file)?),

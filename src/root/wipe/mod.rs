@@ -82,7 +82,7 @@ fn read_request() -> anyhow::Result<WipeRequest> {
     while !bytes.ends_with(b"\n") {
         let count = input.read(&mut chunk)?;
         if count == 0 {
-            anyhow::bail!("it does not end, or is larger than any");
+            anyhow::bail!("it is cut short, or larger than a request may be");
         }
         bytes.extend_from_slice(&chunk[..count]);
     }
@@ -160,7 +160,7 @@ fn serve(
     })
 }
 
-/// First everything is checked while nothing can be written; then, for as short as it takes, the proven files go.
+/// First everything is checked while nothing can be written; then, for as short a time as possible, the medium is writable and the proven files are deleted.
 fn wipe_storage(
     plugged: &Plugged,
     storage: &str,
@@ -216,7 +216,7 @@ fn wipe_storage(
     }
 }
 
-/// Of a storage that the mount helper has mounted.
+/// Whether the mount helper has mounted the storage.
 const fn is_mounted(state: &StorageState) -> bool {
     matches!(state, StorageState::Mounted { .. })
 }

@@ -1,4 +1,4 @@
-//! What a request claims, and what of it is true: the docked device behind it, and each file's proof.
+//! Separates a request's claims from what is true of them: the docked device behind it, and each file's proof.
 
 use std::collections::HashSet;
 use std::io;
@@ -14,8 +14,7 @@ use crate::model::{CameraId, Left, Mounted, Proven, SourcePath, WipeRequest, Wip
 use crate::root::media::Media;
 
 pub fn parse(bytes: &[u8]) -> anyhow::Result<WipeRequest> {
-    let request: WipeRequest =
-        serde_json::from_slice(bytes).context("it is not as it should be")?;
+    let request: WipeRequest = serde_json::from_slice(bytes).context("it is not a wipe request")?;
     if request.v != 1 {
         bail!("it is of version {}", request.v);
     }
@@ -29,7 +28,7 @@ pub fn parse(bytes: &[u8]) -> anyhow::Result<WipeRequest> {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
     if !named {
-        bail!("its port is none");
+        bail!("its port is not a port name");
     }
     Ok(request)
 }
@@ -38,7 +37,7 @@ pub fn parse(bytes: &[u8]) -> anyhow::Result<WipeRequest> {
 pub struct Plugged {
     pub mounted: Mounted,
     pub folder: PathBuf,
-    /// Of its USB descriptor.
+    /// The serial of its USB descriptor.
     pub serial: String,
     nodes: Vec<BlockNode>,
 }
@@ -59,7 +58,7 @@ impl Plugged {
         }
         let serial =
             serial_of(device.serial.as_deref()).ok_or("the device gives no usable serial")?;
-        // Who has the same name as another cannot be told from it.
+        // A file that has the same name as another cannot be distinguished from it.
         let plugs = sysfs.scan().map_err(|error| error.to_string())?;
         let twins = plugs.iter().filter(|plug| match &plug.state {
             PlugState::Device(other) => {

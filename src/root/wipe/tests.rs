@@ -1,4 +1,4 @@
-//! The helper against a made-up kernel: what it believes, and that no request leads to anything else.
+//! The helper against a simulated kernel: its beliefs, and that no request leads to anything else.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -253,7 +253,7 @@ fn a_request_that_is_not_as_it_should_be_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Whatever the bytes of a request are changed into: what is placed is what was proven before, where it was before.
+    /// A request with any bytes changed places only what was proven before, and where it was before.
     #[test]
     fn no_change_of_a_request_places_any_other_file(
         at in 0.0f64..1.0, new in any::<u8>(), cut in 0usize..3, again in 0.0f64..1.0,

@@ -17,7 +17,7 @@ use crate::dock::usb::{BlockNode, Sysfs};
 use crate::root::media::Media;
 use crate::sys;
 
-/// What is still being let go of keeps a file system from becoming read-only for a moment.
+/// Files that are still being closed keep a file system from becoming read-only for a moment.
 const TRIES: u32 = 50;
 
 pub struct Window {
@@ -25,7 +25,7 @@ pub struct Window {
     devices: Vec<File>,
     /// Let go of before the medium is made read-only again.
     view: Option<Medium>,
-    /// Of the medium; held so that no two helpers open and close it over each other.
+    /// A lock on the medium, so that no two helpers open and close it over each other.
     _lock: File,
     open: bool,
 }
@@ -127,7 +127,7 @@ pub fn restore(media: &Media, sysfs: &Sysfs) -> anyhow::Result<()> {
                 continue;
             }
             let target = media.folder(&mounted.device.port).join(&name);
-            // What is gone needs no window shut.
+            // A device that is gone needs no window closed.
             let Ok(medium) = Medium::mounted(&target, &node.dev) else {
                 continue;
             };

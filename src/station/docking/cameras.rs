@@ -14,7 +14,7 @@ use crate::dock::Target;
 use crate::model::{BayName, CameraIdentity, Condition, SourcePath, WipeAnswer};
 use parking_lot::Mutex;
 
-/// What cameras said while they were unlocked, kept until they come back in the same bay.
+/// Facts that cameras gave while they were unlocked, kept until they come back in the same bay.
 #[derive(Default)]
 pub struct PendingUnlocks(Mutex<HashMap<BayName, PendingUnlock>>);
 

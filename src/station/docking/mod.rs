@@ -24,7 +24,7 @@ use refusal_limit::RefusalLimit;
 use session::Arrival;
 use unlock::LockedCamera;
 
-/// What decides about an arrival: roster and profiles as they are now.
+/// The current roster and profiles, which decide about an arrival.
 #[derive(Clone)]
 pub struct IntakeRules {
     pub roster: Arc<Roster>,
@@ -44,7 +44,7 @@ struct CameraThread {
 pub struct Docking {
     shared: Arc<Shared>,
     jobs: HashMap<BayName, CameraThread>,
-    /// Of cameras that have left.
+    /// Threads of cameras that have left.
     ending: Vec<JoinHandle<()>>,
     /// Bays whose camera is being mounted or unlocked, and whether it was there when the station started.
     awaited: HashMap<BayName, bool>,
@@ -209,7 +209,8 @@ impl Docking {
             bay,
             "not_a_camera",
             reason.to_owned(),
-            "Remove it, and tell operations why it was refused; the other bays go on.".into(),
+            "Remove it, and tell operations why it was refused; the other bays work as before."
+                .into(),
         );
     }
 
@@ -219,7 +220,7 @@ impl Docking {
         }
     }
 
-    /// Every docked camera is settled, was refused, or cannot go on.
+    /// Every docked camera is settled, was refused, or cannot continue.
     pub fn all_at_rest(&self) -> bool {
         // A camera that cannot be unlocked or mounted is shown as such at its bay, and is not waited for.
         let shown = self.shared.bays.all();
@@ -256,7 +257,7 @@ impl Docking {
 
     /// Ends every session and waits for the threads; [`Shared::stop`] is set already. Blocks.
     ///
-    /// No camera is told that it left: nobody saw that.
+    /// No camera is reported as removed, because nobody saw one leave.
     pub fn stop(&mut self) {
         for (_, camera) in self.jobs.drain() {
             camera.control.touch();

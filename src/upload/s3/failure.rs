@@ -114,7 +114,7 @@ impl CallFailure {
     }
 }
 
-/// What the store answered, as far as the class of the error needs it.
+/// The store's answer, as far as the class of the error needs it.
 struct ErrorAnswer<'a> {
     action: &'static str,
     bucket: &'a str,

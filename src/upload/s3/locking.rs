@@ -1,4 +1,4 @@
-//! How versions are locked, and what is known of objects that must not get a second version.
+//! Locks of versions, and facts about objects that must not get a second version.
 
 use aws_sdk_s3::types::{ObjectLockRetention, ObjectLockRetentionMode};
 use jiff::Timestamp;
@@ -71,7 +71,7 @@ impl S3Store {
         }
     }
 
-    /// The lock as the store tells it beside an object's size.
+    /// The lock that the store names together with an object's size.
     async fn lock_in_head(
         &self,
         key: &str,

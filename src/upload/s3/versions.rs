@@ -1,4 +1,4 @@
-//! Lists every version of the objects below a prefix, for those who check whether something was laid over an object.
+//! Lists every version of the objects below a prefix, for checks whether a newer version covers an object.
 
 use std::collections::HashSet;
 

@@ -170,7 +170,7 @@ fn a_file_named_twice_goes_once_and_a_stop_leaves_what_is_not_begun() {
 }
 
 #[test]
-fn a_device_that_cannot_delete_is_told_apart_from_one_that_refuses() {
+fn a_device_that_cannot_delete_is_distinguished_from_one_that_refuses() {
     let (device, files) = filled(Quirks::default());
     let mut docked = Docked::of(device.without(&[op::DELETE_OBJECT]), files);
     let tried = docked

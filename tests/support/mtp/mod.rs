@@ -17,7 +17,7 @@ pub use wire::Wire;
 pub const STORAGE: u32 = 0x0001_0001;
 pub const TOP: u32 = u32::MAX;
 
-/// How a data phase ends whose length is a multiple of the packet.
+/// The end of a data phase whose length is a multiple of the packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
     /// An empty packet, by the standard.
@@ -300,7 +300,7 @@ impl Device {
         self.lock().add(storage, parent, name, size)
     }
 
-    /// How often an operation was received.
+    /// The number of times that an operation was received.
     pub fn count(&self, operation: u16) -> usize {
         let state = self.lock();
         state.asked.iter().filter(|a| a.0 == operation).count()

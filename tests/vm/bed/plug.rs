@@ -11,7 +11,7 @@ use super::guest::Guest;
 use super::medium::Medium;
 use super::redir::{self, Part};
 
-/// How a medium behaves.
+/// The behaviour of a medium.
 pub enum Media {
     Good,
     /// Bytes a second.

@@ -24,7 +24,7 @@ systemctl start camdock
 "#;
 
 #[test]
-fn vm_service_takes_its_secrets_from_systemd_and_reloads_and_stops_as_told() {
+fn vm_service_takes_its_secrets_from_systemd_and_reloads_and_stops_when_asked() {
     let mut guest = Guest::installed();
     guest.shell(CREDENTIALS).ends(0);
     guest.shell("systemctl is-active camdock").ends(0);

@@ -137,7 +137,7 @@ fn wiped_way(layout: Layout) {
     let mut bytes = footage.bytes(changed);
     bytes[MIDDLE + 7] ^= 1;
     assert_eq!(medium.sector_of(&bytes[MIDDLE..]), sector);
-    // What was deleted from the camera is in the store.
+    // The deleted files are in the store.
     guest.verify(stored);
 }
 

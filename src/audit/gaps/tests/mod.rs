@@ -1,4 +1,4 @@
-//! Each kind of gap, and what only looks like one, told entry by entry.
+//! Each kind of gap, and what only looks like one, built up entry by entry.
 
 mod numbering;
 
@@ -382,7 +382,7 @@ fn an_explanation_of_all_gaps_with_a_beginning_covers_those_that_there_were() {
     let number = |story: &LogScript, name: &str| -> bool {
         let gaps = story.gaps();
         let gap = gaps.iter().find(|gap| gap.gap == name);
-        let gap = gap.unwrap_or_else(|| panic!("{name} is no gap: {gaps:?}"));
+        let gap = gap.unwrap_or_else(|| panic!("{name} is not among the gaps: {gaps:?}"));
         story.history.accepted(gap).is_some()
     };
     story.docked(S1, Some("acme/X1"));
@@ -394,7 +394,7 @@ fn an_explanation_of_all_gaps_with_a_beginning_covers_those_that_there_were() {
     story.lists(S1, &files);
     story.accepts("number:acme/X1:*");
     assert!(number(&story, "number:acme/X1:D/A#:0003:2026-02-28"));
-    // What is lost later was explained by nobody.
+    // The explanation does not cover a later loss.
     story.lists(S1, &[("D/A0005.MP4", 5, 5), ("D/A0007.MP4", 5, 7)]);
     assert!(number(&story, "number:acme/X1:D/A#:0003:2026-02-28"));
     assert!(!number(&story, "number:acme/X1:D/A#:0006:2026-02-28"));

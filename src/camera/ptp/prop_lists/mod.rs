@@ -32,7 +32,7 @@ const COLUMNS: [u16; 5] = [
     prop::MODIFIED,
 ];
 
-/// How objects are queried, from the fewest operations to the most.
+/// The ways to query objects, from the fewest operations to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Manner {
     /// All properties of all objects in a folder.
@@ -247,7 +247,7 @@ fn gather(bytes: &[u8], drafts: &mut HashMap<u32, Draft>) -> Result<(), Malforme
     })
 }
 
-/// What lists have given for one object so far.
+/// The facts that lists have given for one object so far.
 #[derive(Default)]
 struct Draft {
     numbers: HashMap<u16, u64>,

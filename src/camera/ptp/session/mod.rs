@@ -32,7 +32,7 @@ pub struct PtpSession {
     quirks: PtpQuirks,
     presence: Presence,
     next: u32,
-    /// Of the current operation.
+    /// The transaction of the current operation.
     transaction: u32,
     open: bool,
     /// A session was opened before; if it is lost, the next operation opens another one.

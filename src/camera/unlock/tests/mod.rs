@@ -74,20 +74,20 @@ fn both_protocols_unlock_and_tell_who_the_camera_is() {
                 small_packets,
                 ..FakeDevice::new(&right)
             };
-            let told = unlock(&mut camera, protocol, Some(&right), &Attempts::default()).unwrap();
+            let facts = unlock(&mut camera, protocol, Some(&right), &Attempts::default()).unwrap();
             assert!(camera.in_storage);
-            assert_eq!((told.warnings.len(), &told.clock), (0, &None));
+            assert_eq!((facts.warnings.len(), &facts.clock), (0, &None));
             assert!(camera.clock.is_empty(), "its clock is left alone");
-            let id = told.id.unwrap().to_string();
+            let id = facts.id.unwrap().to_string();
             match protocol {
                 UnlockProtocol::Control4255 => {
                     assert_eq!(id, "acme/X800012");
-                    assert_eq!(told.user.as_deref(), Some("007 P. Walker"));
-                    assert_eq!(told.department.as_deref(), Some("12 Leeds"));
-                    assert_eq!(told.battery, Some(64));
+                    assert_eq!(facts.user.as_deref(), Some("007 P. Walker"));
+                    assert_eq!(facts.department.as_deref(), Some("12 Leeds"));
+                    assert_eq!(facts.battery, Some(64));
                 }
                 UnlockProtocol::BulkAscii => {
-                    assert_eq!((id.as_str(), told.battery), ("acme/B2000077", None));
+                    assert_eq!((id.as_str(), facts.battery), ("acme/B2000077", None));
                 }
             }
         }
@@ -219,10 +219,10 @@ fn a_factory_password_that_works_is_warned_of() {
         let [_, _, factory] = passwords(protocol);
         for given in [None, Some(factory.as_str())] {
             let mut camera = FakeDevice::new(&factory);
-            let told = unlock(&mut camera, protocol, given, &Attempts::default()).unwrap();
-            assert_eq!(told.warnings.len(), 1);
-            assert!(told.warnings[0].contains("factory password"));
-            assert!(!told.warnings[0].contains(&factory));
+            let facts = unlock(&mut camera, protocol, given, &Attempts::default()).unwrap();
+            assert_eq!(facts.warnings.len(), 1);
+            assert!(facts.warnings[0].contains("factory password"));
+            assert!(!facts.warnings[0].contains(&factory));
         }
     }
 }
@@ -260,7 +260,7 @@ fn the_clock_is_set_only_where_the_profile_says_so() {
         profile.time_zone = Some(TimeZone::get("Europe/London").unwrap());
         let mut camera = FakeDevice::new(&right);
         let password = Zeroizing::new(right);
-        let told = run(
+        let facts = run(
             &mut camera,
             &profile,
             &device(None, "p"),
@@ -268,7 +268,7 @@ fn the_clock_is_set_only_where_the_profile_says_so() {
             &Attempts::default(),
         )
         .unwrap();
-        let clock = told.clock.unwrap();
+        let clock = facts.clock.unwrap();
         assert_eq!(
             (clock.set, clock.method),
             (Some(true), ClockMethod::VendorCommand)
@@ -299,9 +299,9 @@ fn what_a_camera_will_not_tell_does_not_keep_its_footage_locked() {
         junk: Some(vec![0, 0, 0, 0, 0, 0, 0x80]),
         ..FakeDevice::new(&right)
     };
-    let told = unlock(&mut camera, protocol, Some(&right), &Attempts::default()).unwrap();
+    let facts = unlock(&mut camera, protocol, Some(&right), &Attempts::default()).unwrap();
     assert_eq!(
-        (told.id, told.battery, told.warnings.len()),
+        (facts.id, facts.battery, facts.warnings.len()),
         (None, None, 2)
     );
     assert!(camera.in_storage);
@@ -317,11 +317,11 @@ proptest! {
                 junk[6] = 0x80;
             }
             let mut camera = FakeDevice { junk: Some(junk), ..FakeDevice::new(&right) };
-            if let Ok(told) = unlock(&mut camera, protocol, Some(&right), &Attempts::default()) {
-                for text in [told.user, told.department].into_iter().flatten() {
+            if let Ok(facts) = unlock(&mut camera, protocol, Some(&right), &Attempts::default()) {
+                for text in [facts.user, facts.department].into_iter().flatten() {
                     prop_assert!(text.chars().count() <= 129 && !text.contains(char::is_control));
                 }
-                prop_assert!(told.battery.is_none_or(|level| level <= 100));
+                prop_assert!(facts.battery.is_none_or(|level| level <= 100));
             }
         }
     }

@@ -11,9 +11,9 @@ use crate::config::{Access, Profile, Profiles};
 use crate::dock::{DockEvent, LeftReason, Target};
 use crate::model::{BayName, UsbDevice};
 
-/// How long the mount helper may take before a refusal is reported.
+/// The longest time that the mount helper may take before a refusal is reported.
 const MOUNT_WAIT: Duration = Duration::from_secs(20);
-/// How long the kernel may take to configure a device.
+/// The longest time that the kernel may take to configure a device.
 const READY_WAIT: Duration = Duration::from_secs(5);
 /// After more arrivals on one port within [`FLAP_WINDOW`] than this, the next device must stay for [`FLAP_HOLD`] first.
 const FLAPS: usize = 3;
@@ -68,7 +68,7 @@ enum SlotState {
     },
 }
 
-/// What a decision needs besides the scan itself.
+/// The facts that a decision needs besides the scan itself.
 pub struct ScanContext<'a> {
     pub profiles: &'a Arc<Profiles>,
     /// Whether the mount helper's folder of this device was reported as arrived.

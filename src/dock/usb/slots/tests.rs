@@ -8,7 +8,7 @@ use crate::dock::usb::test_tree::{DISK, device};
 const MTP: &[(u8, u8, u8)] = &[(6, 1, 1)];
 const VENDOR: &[(u8, u8, u8)] = &[(0xff, 0, 0)];
 
-/// The classifier with a clock of its own and a mount helper that does as told.
+/// The classifier with a clock of its own and a mount helper that does what the test says.
 struct TestDock {
     plugged: UsbSlots,
     ports: Ports,
@@ -121,7 +121,7 @@ fn a_disk_is_told_at_once_and_its_folder_does_the_rest() {
     dock.mounted.set(true);
     assert_eq!(dock.after(1.0, &disk), NONE);
     assert_eq!(dock.plugged.pending().len(), 0);
-    // The folder tells of the departure.
+    // The folder reports the departure.
     assert_eq!(dock.after(5.0, &[]), NONE);
     // Mounted before it was seen on USB, as at a start of the service.
     assert_eq!(dock.after(60.0, &disk), NONE);
@@ -295,7 +295,7 @@ fn two_devices_in_one_socket_are_two_bays() {
 }
 
 proptest! {
-    /// Whatever comes and goes, each bay's events are told in an order that a consumer can follow, and in the end the
+    /// After any sequence of scans, each bay's events are reported in an order that a consumer can follow, and in the end the
     /// consumer knows of no camera that is not there.
     #[test]
     fn the_events_alone_tell_what_is_plugged_in(
@@ -303,11 +303,11 @@ proptest! {
             (proptest::collection::btree_map(1u8..4, (1u8..4, 0usize..6), 0..4), 0.0f64..40.0, any::<bool>()), 0..40)
     ) {
         let mut dock = TestDock::new().with_locked();
-        let mut told: BTreeMap<String, String> = BTreeMap::new();
+        let mut reported: BTreeMap<String, String> = BTreeMap::new();
         let mut step = |dock: &mut TestDock, seconds: f64, plugs: &[Plug]| {
             for event in dock.after(seconds, plugs) {
                 let (bay, what) = event.split_once(' ').unwrap();
-                let last = told.insert(bay.to_owned(), what.to_owned()).unwrap_or_default();
+                let last = reported.insert(bay.to_owned(), what.to_owned()).unwrap_or_default();
                 let there = !last.is_empty() && !last.starts_with("left");
                 if what.starts_with("left") {
                     prop_assert!(there, "{} was never there", event);
@@ -316,10 +316,10 @@ proptest! {
                     prop_assert!(!there || in_between, "{} after {}", event, last);
                 }
             }
-            // From here on the folder tells.
+            // From here on the folder reports.
             for slot in dock.plugged.slots.values() {
                 if matches!(slot.state, SlotState::Mounted) {
-                    told.insert(slot.bay.to_string(), "left to its folder".into());
+                    reported.insert(slot.bay.to_string(), "left to its folder".into());
                 }
             }
             Ok(())

@@ -24,7 +24,7 @@ pub struct Sysfs {
     root: PathBuf,
 }
 
-/// What is plugged into one port. Hubs are skipped.
+/// The device in one port. Hubs are skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plug {
     /// As [`UsbDevice::port`].

@@ -20,7 +20,7 @@ pub const FILES: usize = 4;
 /// Below and above a frame's length, and above the least size that is resumed.
 const SIZES: [u64; 4] = [0, 40, 64, 200];
 
-/// Size and time: they tell one content from another.
+/// Size and time, which distinguish one content from another.
 pub type Version = (u64, Option<Timestamp>);
 
 #[derive(Clone, Default)]
@@ -52,7 +52,7 @@ impl CardFile {
 pub struct Device {
     pub present: bool,
     pub files: BTreeMap<usize, CardFile>,
-    /// It has an entry that is no file.
+    /// It has an entry that is not a file.
     pub odd: bool,
     pub list_fails: u8,
     /// The last whole listing since it was docked, and whether it had the odd entry.
@@ -240,7 +240,7 @@ impl Read for Open {
                 }
                 most = on_card.fails_at - self.at;
             }
-            // What is read from here on is of another state.
+            // The bytes from here on belong to another state of the file.
             if std::mem::take(&mut on_card.touched) && on_card.time < 2 {
                 on_card.time = 1 - on_card.time;
                 let other = content(self.device, &path(self.file), on_card.version());

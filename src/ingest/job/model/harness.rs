@@ -21,7 +21,7 @@ use crate::ingest::Shared;
 /// Failed writes to a broken log after which somebody restarts the service.
 const PATIENCE: u8 = 3;
 
-/// What a power cut would take.
+/// The files that a power cut would take.
 #[derive(Default)]
 pub struct Unsynced {
     contents: HashSet<PathBuf>,

@@ -36,7 +36,7 @@ pub struct Session {
     device: usize,
     named: BTreeMap<SourcePath, Version>,
     failed: BTreeSet<SourcePath>,
-    /// An entry that is no file.
+    /// An entry that is not a file.
     refused: bool,
     held: BTreeMap<SourcePath, EvidenceId>,
     ended: bool,
@@ -75,7 +75,7 @@ impl Reference {
         self.sessions.insert(session, begun);
     }
 
-    /// Reads on in the log; each entry must be allowed by those before it.
+    /// Reads the log's new entries; each must be allowed by those before it.
     pub fn absorb(
         &mut self,
         entries: &[Vec<u8>],

@@ -200,7 +200,9 @@ impl fmt::Display for ModelStep {
             ),
             Self::Finish { camera, file } => write!(f, "{} ends {}", letter(camera), path(file)),
             Self::Remove { camera, file } => write!(f, "{} deletes {}", letter(camera), path(file)),
-            Self::Odd { camera } => write!(f, "{} gets an entry that is no file", letter(camera)),
+            Self::Odd { camera } => {
+                write!(f, "{} gets an entry that is not a file", letter(camera))
+            }
             Self::ReadFails {
                 camera,
                 file,

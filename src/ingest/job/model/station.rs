@@ -37,7 +37,7 @@ const SCALE: Scale = Scale {
     resumable_from: 128,
     longest_wait: Duration::ZERO,
 };
-/// Starts after which nothing is in the way of one any more.
+/// The number of starts after which nothing can stand in a start's way.
 const ENOUGH: usize = 40;
 
 pub struct ModelKeys {
@@ -210,7 +210,7 @@ impl<'a> ModelStation<'a> {
         Err("the service does not start any more".into())
     }
 
-    /// What a start must have brought about.
+    /// The state that a start must have brought about.
     fn in_line(&self, shared: &Shared) -> Verdict {
         let mut harness = self.harness.borrow_mut();
         harness.read_log()?;
@@ -221,7 +221,7 @@ impl<'a> ModelStation<'a> {
         let failed = |e: crate::journal::JournalError| e.to_string();
         let open = shared.journal.open_sessions().map_err(failed)?;
         if !open.is_empty() {
-            return Err("a session goes on over a restart".into());
+            return Err("a session continues over a restart".into());
         }
         let of = |states: &[ItemState]| -> Result<usize, String> {
             let rows = shared.journal.items_in(states, None, 10_000);
@@ -255,7 +255,7 @@ impl<'a> ModelStation<'a> {
         Ok(())
     }
 
-    /// Something that may be cut off: `None` when the power was.
+    /// Does something that a power cut may end: `None` when it did.
     fn within<T>(&mut self, what: impl FnOnce(&mut Self) -> T) -> Result<Option<T>, String> {
         match catch_unwind(AssertUnwindSafe(|| what(self))) {
             Ok(done) => Ok(Some(done)),

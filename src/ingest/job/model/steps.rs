@@ -231,7 +231,7 @@ impl ModelStation<'_> {
         self.verdict()
     }
 
-    /// Partial files are those of pulls that can be gone on with, and only cameras that are elsewhere have such.
+    /// Partial files belong to pulls that can be resumed, and only cameras that are elsewhere have such pulls.
     fn no_leftovers(&self) -> Verdict {
         let harness = self.harness.borrow();
         let shared = &self.service.as_ref().ok_or("no service")?.shared;
@@ -247,7 +247,7 @@ impl ModelStation<'_> {
             }
         }
         for row in rows {
-            // As long as the file is there as it was, the next docking goes on with it.
+            // As long as the file is there as it was, the next docking resumes it.
             let docked = harness.docked.iter().flatten().any(|device| {
                 let on_it = &harness.cameras.lock()[*device];
                 let there = on_it.files.iter().any(|(file, on_card)| {

@@ -1,5 +1,5 @@
-//! Deletes from a camera what is proven to be stored (promise 3). A failure here does not concern the evidence: the bay goes on
-//! saying that all is stored, and a problem says what to do.
+//! Deletes from a camera what is proven to be stored (promise 3). A failure here does not concern the evidence: the bay still
+//! says that all is stored, and a problem says what to do.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -36,7 +36,7 @@ pub(super) struct Wiper {
     /// Items that were dealt with once in this session, whatever the result.
     settled: HashSet<EvidenceId>,
     notes: HashMap<EvidenceId, String>,
-    /// When to wipe next; `None`: nothing is left to be tried.
+    /// The time of the next wiping; `None`: nothing is left to be tried.
     next: Option<Instant>,
 }
 
