@@ -21,10 +21,27 @@ pub struct OfficeConfig {
     /// Where logs may be sent to be cosigned.
     pub witness_listen: Option<SocketAddr>,
     pub metrics_listen: Option<SocketAddr>,
+    pub reconciling: Reconciling,
     pub store: StoreSettings,
     pub log: LogSettings,
     /// At least one; names and origins differ.
     pub stations: Vec<FollowedStation>,
+}
+
+/// How often the bucket is compared with the logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reconciling {
+    /// Between two listings of a station's folder.
+    pub list_interval: Duration,
+    /// In which every object is looked at by itself.
+    pub sweep_period: Duration,
+}
+
+impl Reconciling {
+    /// The share of the objects that is looked at after each listing.
+    pub fn share(&self) -> f64 {
+        self.list_interval.as_secs_f64() / self.sweep_period.as_secs_f64()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -58,6 +75,11 @@ impl OfficeConfig {
     /// The key that signs cosignatures, and nothing else.
     pub fn witness_key(&self) -> PathBuf {
         self.state_dir.join("keys").join(WITNESS_KEY)
+    }
+
+    /// The index, which can be deleted at any time.
+    pub fn index(&self) -> PathBuf {
+        self.state_dir.join("index.db")
     }
 
     /// What was cosigned, a folder for each log.

@@ -136,6 +136,10 @@ section!(RawWitness => WitnessSection {
     name: String = String::new(),
     listen: String = "127.0.0.1:8485".into(),
 });
+section!(RawReconcile => ReconcileSection {
+    list_seconds: u32 = 1800,
+    sweep_days: u32 = 30,
+});
 section!(RawOfficeMetrics => OfficeMetricsSection {
     listen: String = "127.0.0.1:9485".into(),
 });
@@ -148,6 +152,8 @@ pub(super) struct RawOfficeConfig {
     office: RawOffice,
     #[serde(default)]
     witness: RawWitness,
+    #[serde(default)]
+    reconcile: RawReconcile,
     #[serde(default)]
     store: RawStore,
     #[serde(default)]
@@ -162,6 +168,7 @@ pub(super) fn office_keys() -> Vec<(&'static str, &'static str)> {
     let sections = [
         ("office", OfficeSection::KEYS),
         ("witness", WitnessSection::KEYS),
+        ("reconcile", ReconcileSection::KEYS),
         ("store", StoreSection::KEYS),
         ("metrics", OfficeMetricsSection::KEYS),
         ("log", LogSection::KEYS),
@@ -190,6 +197,7 @@ const fn silent_hours() -> u32 {
 pub(super) struct OfficeMerged {
     pub office: OfficeSection,
     pub witness: WitnessSection,
+    pub reconcile: ReconcileSection,
     pub store: StoreSection,
     pub metrics: OfficeMetricsSection,
     pub log: LogSection,
@@ -201,6 +209,7 @@ impl RawOfficeConfig {
         OfficeMerged {
             office: self.office.merge(),
             witness: self.witness.merge(),
+            reconcile: self.reconcile.merge(),
             store: self.store.merge(),
             metrics: self.metrics.merge(),
             log: self.log.merge(),

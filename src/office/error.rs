@@ -48,6 +48,12 @@ pub enum OfficeError {
         #[source]
         source: io::Error,
     },
+    #[error("the entries of the log of {station} in the bucket do not lead to its signed root")]
+    EntriesUnfit { station: StationName },
+    #[error("the store's answer is no listing of {folder} in the order of its keys")]
+    Listing { folder: String },
+    #[error("the office's index cannot be read or written")]
+    Index(#[from] rusqlite::Error),
     #[error(transparent)]
     Log(#[from] AuditError),
     #[error(transparent)]
@@ -56,10 +62,28 @@ pub enum OfficeError {
     Store(#[from] UploadError),
 }
 
+impl OfficeError {
+    /// The error with its causes.
+    pub fn described(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(inner) = cause {
+            text.push_str(": ");
+            text.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        text
+    }
+}
+
 impl Explain for OfficeError {
     fn retry_class(&self) -> RetryClass {
         match self {
-            Self::NoLog { .. } | Self::TilesUnfit { .. } | Self::Silent { .. } => RetryClass::Later,
+            Self::NoLog { .. }
+            | Self::TilesUnfit { .. }
+            | Self::EntriesUnfit { .. }
+            | Self::Listing { .. }
+            | Self::Silent { .. } => RetryClass::Later,
             Self::Log(inner) => inner.retry_class(),
             Self::Durable(inner) => inner.retry_class(),
             Self::Store(inner) => inner.retry_class(),
@@ -75,6 +99,9 @@ impl Explain for OfficeError {
             Self::RolledBack { .. } => "office_log_rolled_back",
             Self::TilesUnfit { .. } => "office_log_tiles",
             Self::Silent { .. } => "office_log_silent",
+            Self::EntriesUnfit { .. } => "office_entries",
+            Self::Listing { .. } => "office_listing",
+            Self::Index(_) => "office_index",
             Self::OwnRecord { .. } | Self::ReadRecord { .. } => "office_record",
             Self::Log(inner) => inner.label(),
             Self::Durable(inner) => inner.label(),

@@ -7,6 +7,9 @@
 mod bucket_log;
 mod error;
 mod follow;
+mod index;
+mod inspect;
+mod reconcile;
 mod server;
 mod standing;
 mod witness;
@@ -29,7 +32,11 @@ use crate::upload::{S3Store, Store, StoreConfig};
 pub use error::OfficeError;
 pub use standing::{LogStanding, standings};
 
+pub use index::{NamedFinding, StationRow, UNFIT_ENTRIES};
+
 use follow::Follower;
+use index::Index;
+use inspect::{Inspection, Inspector};
 use witness::{Witness, WitnessedLog};
 
 /// Follows and witnesses until SIGTERM or Ctrl-C.
@@ -42,6 +49,12 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     for station in &config.stations {
         let follower = Follower::new(&config, station, &store, &witness)?;
         tasks.spawn(follower.run(stopped.clone()));
+    }
+    let index = Arc::new(Index::open(&config.index())?);
+    let inspection = Inspection::new(index, &store, &witness);
+    for station in &config.stations {
+        let inspector = Inspector::new(&config, station, &inspection, stopped.clone())?;
+        tasks.spawn(inspector.run());
     }
     let mut servers = JoinSet::new();
     server::start(&config, &witness, figures, &mut servers);
@@ -57,6 +70,44 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     servers.shutdown().await;
     while tasks.join_next().await.is_some() {}
     tracing::info!("the office has stopped");
+    Ok(())
+}
+
+/// What was read of a station's log, and what the last looks at the bucket found, at most so many of each kind; `None` before the
+/// office has read anything.
+pub fn station_rows(
+    config: &OfficeConfig,
+    of_each_kind: u32,
+) -> Result<Vec<Option<(StationRow, Vec<NamedFinding>)>>, OfficeError> {
+    let index = Index::open_read_only(&config.index())?;
+    let row = |station: &crate::config::FollowedStation| {
+        let Some(index) = &index else { return Ok(None) };
+        let Some((number, row)) = index.row(&station.name, jiff::Timestamp::now())? else {
+            return Ok(None);
+        };
+        Ok(Some((row, index.findings(number, of_each_kind)?)))
+    };
+    config.stations.iter().map(row).collect()
+}
+
+/// Makes the index anew from the entries below what was cosigned; tells `done` of each station with its entries.
+pub async fn rebuild(config: &OfficeConfig, mut done: impl FnMut(&str, u64)) -> anyhow::Result<()> {
+    let witness = Arc::new(open_witness(config)?);
+    let store: Arc<dyn Store> = Arc::new(open_store(config)?);
+    let index = Arc::new(Index::open(&config.index())?);
+    let inspection = Inspection::new(Arc::clone(&index), &store, &witness);
+    let (_stop, stopped) = watch::channel(false);
+    for station in &config.stations {
+        let number = index.station(&station.name)?;
+        index.forget(number)?;
+        let origin = station_key(station)?.name().to_owned();
+        let inspector = Inspector::new(config, station, &inspection, stopped.clone())?;
+        if let Some(cosigned) = witness.log(&origin).and_then(WitnessedLog::latest) {
+            let read = inspector.read(&cosigned.checkpoint).await;
+            read.with_context(|| format!("cannot read the log of {}", station.name))?;
+        }
+        done(station.name.as_str(), index.prefix(number)?.size());
+    }
     Ok(())
 }
 

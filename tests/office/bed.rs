@@ -13,31 +13,35 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::place::Place;
 use crate::support::{SeaweedFs, Station as Identity};
 
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 5] = [
+const BUCKETS: [&str; 7] = [
+    "office-absurd",
     "office-follow",
     "office-fork",
     "office-hostile",
+    "office-index",
     "office-interface",
     "office-lost",
 ];
-static STORE: LazyLock<SeaweedFs> = LazyLock::new(|| {
+static STORE: LazyLock<SeaweedFs> =
+    LazyLock::new(|| SeaweedFs::start_with(&BUCKETS.map(|bucket| identity(bucket, bucket))));
+
+/// An office's identity in the store, with the rights of the shipped policy in this bucket and no more.
+pub fn identity(name: &'static str, bucket: &str) -> Identity {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/office-policy.json");
     let policy = fs::read_to_string(file).unwrap();
-    let identities = BUCKETS.map(|bucket| {
-        let own = policy
-            .replace("BUCKET", bucket)
-            .replace("OFFICE", "office-1");
-        Identity {
-            name: bucket,
-            policy: serde_json::from_str(&own).unwrap(),
-        }
-    });
-    SeaweedFs::start_with(&identities)
-});
+    let own = policy
+        .replace("BUCKET", bucket)
+        .replace("OFFICE", "office-1");
+    Identity {
+        name,
+        policy: serde_json::from_str(&own).unwrap(),
+    }
+}
 
 /// A station's log in a folder, with the key that its root has, too.
 pub struct Station {
@@ -65,13 +69,25 @@ impl Station {
         }
     }
 
-    /// Appends entries; returns the signed checkpoint.
+    /// Appends entries of a kind that nobody knows; returns the signed checkpoint.
     pub fn append(&self, entries: &[&str]) -> String {
+        let entry = |kind: &&str| self.entry(&format!("test.{kind}"), &serde_json::json!({}));
+        self.append_bytes(&entries.iter().map(entry).collect::<Vec<_>>())
+    }
+
+    /// An entry of this station's log.
+    pub fn entry(&self, event: &str, data: &Value) -> Vec<u8> {
+        let entry = serde_json::json!({"data": data, "event": event, "station": self.name,
+            "time": "2026-01-02T03:04:05Z", "v": 1});
+        entry.to_string().into_bytes()
+    }
+
+    /// Appends whatever it is; returns the signed checkpoint.
+    pub fn append_bytes(&self, entries: &[Vec<u8>]) -> String {
         let key = LogKey::from_pkcs8(&self.key).unwrap();
         let mut log = Log::open(&self.dir, key, &self.origin()).unwrap();
-        for entry in entries {
-            log.append(&[format!("{{\"v\":\"{entry}\"}}").into_bytes()])
-                .unwrap();
+        for some in entries.chunks(1000) {
+            log.append(some).unwrap();
         }
         let note = log.note().to_owned();
         log.close().unwrap();
@@ -92,6 +108,7 @@ pub struct Bed {
     runtime: Runtime,
     store: S3Store,
     pub port: u16,
+    metrics: u16,
     office: Option<Child>,
 }
 
@@ -100,33 +117,61 @@ impl Bed {
     pub fn new(bucket: &str, stations: &[&Station], dir: TempDir) -> Self {
         let runtime = Runtime::new().unwrap();
         runtime.block_on(STORE.create_bucket_with_object_lock(bucket));
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let store = S3Store::new(&STORE.config(bucket)).unwrap();
+        let keys = stations.iter().map(|s| (s.name, s.verifier().to_string()));
+        let keys: Vec<_> = keys.collect();
+        Self::made(
+            dir,
+            runtime,
+            store,
+            &STORE.endpoint(),
+            bucket,
+            bucket,
+            &keys,
+        )
+    }
+
+    /// An office for the real station of a place, with the rights of this identity.
+    pub fn beside(place: &Place, identity: &str, dir: TempDir) -> Self {
+        let store = S3Store::new(&place.weed.config("evidence")).unwrap();
+        let key = fs::read_to_string(place.path("state/keys/log.pub")).unwrap();
+        let (runtime, endpoint) = (Runtime::new().unwrap(), place.weed.endpoint());
+        let keys = [("test-1", key.trim().to_owned())];
+        Self::made(dir, runtime, store, &endpoint, "evidence", identity, &keys)
+    }
+
+    fn made(
+        dir: TempDir,
+        runtime: Runtime,
+        store: S3Store,
+        endpoint: &str,
+        bucket: &str,
+        identity: &str,
+        stations: &[(&str, String)],
+    ) -> Self {
+        let [port, metrics] = [(); 2].map(|()| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().port()
+        });
         let bed = Self {
-            store: S3Store::new(&STORE.config(bucket)).unwrap(),
+            store,
             runtime,
             port,
+            metrics,
             office: None,
             dir,
         };
-        let credentials =
-            format!("access_key_id = \"{bucket}key\"\nsecret_access_key = \"{bucket}secret\"\n");
+        let credentials = format!(
+            "access_key_id = \"{identity}key\"\nsecret_access_key = \"{identity}secret\"\n"
+        );
         private(&bed.path("credentials.toml"), &credentials);
         let mut text = format!(
             "[office]\nname = \"office-1\"\nstate_dir = \"state\"\nfollow_seconds = 1\n[witness]\nlisten = \"127.0.0.1:{port}\"\n\
-             [metrics]\nlisten = \"\"\n[store]\nendpoint = \"{}\"\nbucket = \"{bucket}\"\nretention_days = 1\n\
-             credentials_file = \"credentials.toml\"\n",
-            STORE.endpoint()
+             [metrics]\nlisten = \"127.0.0.1:{metrics}\"\n[reconcile]\nlist_seconds = 1\n[store]\nendpoint = \"{endpoint}\"\n\
+             bucket = \"{bucket}\"\nretention_days = 1\ncredentials_file = \"credentials.toml\"\n",
         );
-        for station in stations {
-            text += &format!(
-                "[[stations]]\nname = \"{}\"\nlog_key = \"{}\"\n",
-                station.name,
-                station.verifier()
-            );
+        for (name, key) in stations {
+            text += &format!("[[stations]]\nname = \"{name}\"\nlog_key = \"{key}\"\n");
         }
         fs::write(bed.path("office.toml"), text).unwrap();
         let made = bed.camdock(&["office", "keygen"]);
@@ -181,11 +226,17 @@ impl Bed {
     }
 
     pub fn run(&mut self) {
+        self.run_with("");
+    }
+
+    /// With what is to happen at a point of its work.
+    pub fn run_with(&mut self, failpoint: &str) {
         let log = fs::File::create(self.path("office.log")).unwrap();
         let office = Command::new(env!("CARGO_BIN_EXE_camdock"))
             .arg("--config")
             .arg(self.path("office.toml"))
             .args(["office", "run"])
+            .env("CAMDOCK_FAILPOINT", failpoint)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -199,6 +250,22 @@ impl Bed {
         let pid = rustix::process::Pid::from_child(&office);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         assert!(office.wait().unwrap().success(), "{}", self.said());
+    }
+
+    /// Waits until it was ended by what was to happen.
+    pub fn dies(&mut self) {
+        let mut office = self.office.take().unwrap();
+        assert!(!office.wait().unwrap().success(), "{}", self.said());
+    }
+
+    /// One metric of a station, by further labels.
+    pub fn metric(&self, name: &str, labels: &str) -> Option<f64> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.metrics);
+        let got = Command::new("curl").args(["-sf", &url]).output().unwrap();
+        let text = String::from_utf8(got.stdout).unwrap();
+        let mut lines = text.lines().filter(|l| l.starts_with(&format!("{name}{{")));
+        let line = lines.find(|line| line.contains(labels))?;
+        line.rsplit(' ').next()?.parse().ok()
     }
 
     pub fn kill(&mut self) {

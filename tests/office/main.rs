@@ -5,5 +5,8 @@
 mod support;
 
 mod bed;
+mod bucket;
 mod follow;
 mod interface;
+#[path = "../station/place.rs"]
+mod place;
