@@ -126,7 +126,7 @@ impl Inspector {
         let read = self.read(&now.checkpoint).await;
         // Entries that cannot be read any more are no reason to overlook what is missing of the others.
         let compared = match self.due().await {
-            Ok(true) => self.reconcile().await,
+            Ok(true) => self.reconcile(read.is_ok()).await,
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
@@ -176,7 +176,7 @@ impl Inspector {
     }
 
     /// Lists the folder to its end, then looks at a share of the objects one by one.
-    async fn reconcile(&self) -> Result<(), OfficeError> {
+    async fn reconcile(&self, whole: bool) -> Result<(), OfficeError> {
         let number = self.number;
         let index = Arc::clone(&self.shared.index);
         let entries = blocking(move || index.prefix(number)).await?.size();
@@ -184,6 +184,7 @@ impl Inspector {
             number,
             &self.layout,
             entries,
+            whole,
             self.reconciling.list_interval,
             Timestamp::now(),
         );

@@ -232,15 +232,13 @@ impl Bed {
     /// With what is to happen at a point of its work.
     pub fn run_with(&mut self, failpoint: &str) {
         let log = fs::File::create(self.path("office.log")).unwrap();
-        let office = Command::new(env!("CARGO_BIN_EXE_camdock"))
-            .arg("--config")
-            .arg(self.path("office.toml"))
-            .args(["office", "run"])
-            .env("CAMDOCK_FAILPOINT", failpoint)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut office = Command::new(env!("CARGO_BIN_EXE_camdock"));
+        office.arg("--config").arg(self.path("office.toml"));
+        if !failpoint.is_empty() {
+            office.env("CAMDOCK_FAILPOINT", failpoint);
+        }
+        let office = office.args(["office", "run"]).stdout(Stdio::null());
+        let office = office.stderr(log).spawn().unwrap();
         self.office = Some(office);
     }
 

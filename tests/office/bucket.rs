@@ -290,7 +290,7 @@ fn absurd_entries_and_names_hurt_their_own_row_alone() {
         "<script>alert(1)<-script>",
         "-",
         "zzz",
-        &format!("{id}/original/../x"),
+        &format!("{id}/other/x"),
     ] {
         bed.put(&format!("evidence/absurd/{name}"), vec![0; 1]);
     }

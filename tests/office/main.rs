@@ -8,5 +8,6 @@ mod bed;
 mod bucket;
 mod follow;
 mod interface;
+#[allow(dead_code, reason = "the station's tests use the rest")]
 #[path = "../station/place.rs"]
 mod place;

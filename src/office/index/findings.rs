@@ -89,6 +89,8 @@ pub struct ListingResult {
     pub began: Timestamp,
     pub ended: Timestamp,
     pub objects: u64,
+    /// Foreign objects could be told.
+    pub whole: bool,
     pub found: Vec<Found>,
     /// Beyond those in `found`, by kind.
     pub unnamed: Vec<(FindingKind, u64)>,
@@ -108,7 +110,8 @@ impl Index {
             enter(&change, station, found, round)?;
         }
         for (kind, name) in FindingKind::NAMES {
-            if kind.by_listing() {
+            let looked_for = listing.whole || *kind != FindingKind::Foreign;
+            if kind.by_listing() && looked_for {
                 change.execute(
                     "DELETE FROM findings WHERE station = ?1 AND kind = ?2 AND round != ?3",
                     params![station.0, name, round],
@@ -179,7 +182,7 @@ impl Index {
             let known: i64 = change
                 .prepare_cached("SELECT count(*) FROM findings WHERE station = ?1 AND kind = ?2")?
                 .query_row(params![station.0, found.kind.as_str()], |row| row.get(0))?;
-            if known < NAMED_MAX.cast_signed() as i64 {
+            if usize::try_from(known).is_ok_and(|known| known < NAMED_MAX) {
                 enter(&change, station, found, round)?;
             }
         }
@@ -259,7 +262,9 @@ fn enter(
     found: &Found,
     round: i64,
 ) -> rusqlite::Result<()> {
-    let patience = found.patience.map(|patience| patience.as_millis() as i64);
+    let patience = found
+        .patience
+        .map(|patience| i64::try_from(patience.as_millis()).unwrap_or(i64::MAX));
     change
         .prepare_cached(
             "INSERT INTO findings (station, kind, key, item, what, since, round, told) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7 IS NULL)

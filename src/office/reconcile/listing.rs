@@ -27,6 +27,8 @@ pub struct Listing {
     /// Entries that had been read when the listing began: whatever they call stored was in the bucket by then.
     entries: u64,
     began: Timestamp,
+    /// All entries below the verified checkpoint had been read by then: only now can an object be foreign.
+    whole: bool,
     /// How long a foreign object or a late receipt may wait for its entry.
     patience: SignedDuration,
     /// The last key that was listed.
@@ -46,6 +48,7 @@ impl Listing {
         station: StationNumber,
         layout: &BucketLayout,
         entries: u64,
+        whole: bool,
         interval: Duration,
         now: Timestamp,
     ) -> Self {
@@ -53,6 +56,7 @@ impl Listing {
             station,
             folder: layout.evidence_folder(),
             entries,
+            whole,
             began: now,
             patience: SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX),
             after: None,
@@ -174,6 +178,9 @@ impl Listing {
     }
 
     fn foreign(&mut self, name: &str) {
+        if !self.whole {
+            return;
+        }
         let item = name.split_once('/').and_then(|(id, _)| id.parse().ok());
         let shown: String = Escaped(name.as_bytes()).to_string();
         let shown = shown.chars().take(KEY_MAX).collect::<String>();
@@ -181,7 +188,7 @@ impl Listing {
             kind: FindingKind::Foreign,
             key: format!("{}{shown}", self.folder),
             item,
-            what: "the bucket lists it, and no entry of the log names it".to_owned(),
+            what: "the bucket lists it, and no proven entry of the log names it".to_owned(),
             patience: Some(self.patience),
         });
     }
@@ -230,6 +237,7 @@ impl Listing {
                 began: self.began,
                 ended: now,
                 objects: self.objects,
+                whole: self.whole,
                 found,
                 unnamed: self.unnamed,
             },
