@@ -128,7 +128,11 @@ impl Index {
             [station.0],
             |row| row.get(0),
         )?;
-        let strangers = unnamed(FindingKind::Foreign);
+        let strangers = if listing.whole {
+            unnamed(FindingKind::Foreign)
+        } else {
+            before.cast_unsigned()
+        };
         let told = |kind: FindingKind, more: u64| -> rusqlite::Result<i64> {
             let named: i64 = change.query_row(
                 "SELECT count(*) FROM findings WHERE station = ?1 AND kind = ?2 AND told",
