@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{ConfigError, LogSettings, StoreSettings, file, raw, validate};
+use super::{ConfigError, LogSettings, StoreSettings, WebSettings, file, raw, validate};
 use crate::model::StationName;
 
 /// The office's configuration file, unless the command line names another.
@@ -22,6 +22,7 @@ pub struct OfficeConfig {
     pub witness_listen: Option<SocketAddr>,
     pub metrics_listen: Option<SocketAddr>,
     pub reconciling: Reconciling,
+    pub pages: WebSettings,
     pub store: StoreSettings,
     pub log: LogSettings,
     /// At least one; names and origins differ.
@@ -80,6 +81,11 @@ impl OfficeConfig {
     /// The index, which can be deleted at any time.
     pub fn index(&self) -> PathBuf {
         self.state_dir.join("index.db")
+    }
+
+    /// Who is signed in at the pages.
+    pub fn web_sessions(&self) -> PathBuf {
+        self.state_dir.join("web-sessions.json")
     }
 
     /// What was cosigned, a folder for each log.

@@ -136,6 +136,13 @@ section!(RawWitness => WitnessSection {
     name: String = String::new(),
     listen: String = "127.0.0.1:8485".into(),
 });
+section!(RawPages => PagesSection {
+    listen: String = String::new(),
+    tls_certificate: String = String::new(),
+    tls_key: String = String::new(),
+    language: String = "en".into(),
+    tokens: Vec<Spanned<RawToken>> = Vec::new(),
+});
 section!(RawReconcile => ReconcileSection {
     list_seconds: u32 = 1800,
     sweep_days: u32 = 30,
@@ -155,6 +162,8 @@ pub(super) struct RawOfficeConfig {
     #[serde(default)]
     reconcile: RawReconcile,
     #[serde(default)]
+    pages: RawPages,
+    #[serde(default)]
     store: RawStore,
     #[serde(default)]
     metrics: RawOfficeMetrics,
@@ -169,6 +178,7 @@ pub(super) fn office_keys() -> Vec<(&'static str, &'static str)> {
         ("office", OfficeSection::KEYS),
         ("witness", WitnessSection::KEYS),
         ("reconcile", ReconcileSection::KEYS),
+        ("pages", PagesSection::KEYS),
         ("store", StoreSection::KEYS),
         ("metrics", OfficeMetricsSection::KEYS),
         ("log", LogSection::KEYS),
@@ -198,6 +208,7 @@ pub(super) struct OfficeMerged {
     pub office: OfficeSection,
     pub witness: WitnessSection,
     pub reconcile: ReconcileSection,
+    pub pages: PagesSection,
     pub store: StoreSection,
     pub metrics: OfficeMetricsSection,
     pub log: LogSection,
@@ -210,6 +221,7 @@ impl RawOfficeConfig {
             office: self.office.merge(),
             witness: self.witness.merge(),
             reconcile: self.reconcile.merge(),
+            pages: self.pages.merge(),
             store: self.store.merge(),
             metrics: self.metrics.merge(),
             log: self.log.merge(),

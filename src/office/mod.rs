@@ -12,6 +12,7 @@ mod inspect;
 mod reconcile;
 mod server;
 mod standing;
+mod today;
 mod witness;
 
 use std::path::Path;
@@ -28,6 +29,7 @@ use crate::config::{OfficeConfig, Secrets};
 use crate::durable;
 use crate::metrics;
 use crate::upload::{S3Store, Store, StoreConfig};
+use crate::web;
 
 pub use error::OfficeError;
 pub use standing::{LogStanding, standings};
@@ -58,6 +60,14 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     }
     let mut servers = JoinSet::new();
     server::start(&config, &witness, figures, &mut servers);
+    web::start_office(
+        &config.pages,
+        &Secrets::from_environment(),
+        config.web_sessions(),
+        Arc::new(config.clone()),
+        &mut servers,
+    )
+    .context("cannot set up the pages")?;
     let (mut end, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,

@@ -7,6 +7,7 @@ mod access_log;
 mod assets;
 mod csv_rows;
 mod custody;
+mod entrance;
 mod error;
 mod evidence;
 mod evidence_search;
@@ -23,6 +24,7 @@ mod server;
 mod sessions;
 mod state;
 mod tls;
+mod today;
 mod tokens;
 
 use std::sync::Arc;
@@ -41,6 +43,7 @@ pub use error::WebError;
 pub use health::{Health, Need};
 pub use listener::listen;
 pub use server::{Bound, Pages};
+pub use today::{Matter, OfficeBackend, Today, start_office};
 pub use tokens::{TOKEN_PREFIX, hash_of, new_token};
 
 /// The running station as the pages see it; the floor above implements it. Its methods may block.

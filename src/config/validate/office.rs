@@ -66,6 +66,19 @@ pub fn office(
         "of [metrics] is reachable from other machines",
         "Listen on a loopback address such as 127.0.0.1:9485, or \"\" for none.",
     );
+    let raw_pages = &merged.pages;
+    let pages = web::pages(
+        &mut check,
+        &web::PageKeys {
+            section: "pages",
+            example: "127.0.0.1:8486",
+            listen: &raw_pages.listen,
+            tls_certificate: &raw_pages.tls_certificate,
+            tls_key: &raw_pages.tls_key,
+            language: &raw_pages.language,
+            tokens: &raw_pages.tokens.value,
+        },
+    );
     let reconcile = &merged.reconcile;
     check.number(
         &reconcile.list_seconds,
@@ -102,6 +115,7 @@ pub fn office(
         witness_listen,
         metrics_listen,
         reconciling,
+        pages,
         store,
         log,
         stations,

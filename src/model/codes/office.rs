@@ -24,6 +24,18 @@ pub(super) const CODES: &[Code] = &[
         "Check the disk and the rights of the office's state folder; then run `camdock office rebuild`.",
     ),
     code(
+        "office_items_undecided",
+        EvidenceManager,
+        "Recordings in quarantine wait for somebody's decision.",
+        "On the station, run `camdock quarantine list`, then `camdock quarantine decide`.",
+    ),
+    code(
+        "office_items_waiting",
+        Operations,
+        "Recordings that a station has sealed more than a day ago are not in the store.",
+        "Run `camdock status` on the station: it says why its uploads wait.",
+    ),
+    code(
         "office_listing",
         Operations,
         "The store's answer is no listing in the order of its keys, so a station's objects cannot be compared with its log.",
