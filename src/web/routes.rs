@@ -57,10 +57,7 @@ pub(super) fn metrics(state: Arc<WebState>) -> Router {
     let routes = if entrance.loopback {
         routes
     } else {
-        routes.route_layer(from_fn_with_state(
-            Arc::clone(&entrance),
-            login::operations,
-        ))
+        routes.route_layer(from_fn_with_state(Arc::clone(&entrance), login::operations))
     };
     finish(routes.with_state(state), entrance)
 }

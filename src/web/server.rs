@@ -7,8 +7,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::listener::listen;
 use super::entrance::Keyring;
+use super::listener::listen;
 use super::state::{SharedParts, WebState};
 use super::tokens::Tokens;
 use super::{Archive, Backend, WebError, feed, routes, tls};

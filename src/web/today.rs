@@ -123,7 +123,12 @@ async fn today(State(state): State<OfficeState>) -> Result<Json<Today>, RefusedR
         Ok(Ok(today)) => Ok(Json(today)),
         Ok(Err((code, why))) => {
             let next_step = codes::find(code).map_or("", |code| code.next_step);
-            tracing::error!(code, why, next_step, "the office's page cannot read the index");
+            tracing::error!(
+                code,
+                why,
+                next_step,
+                "the office's page cannot read the index"
+            );
             let text = format!("{why}: {next_step}\n");
             Err(RefusedRequest::new(StatusCode::SERVICE_UNAVAILABLE, text).coded(code))
         }

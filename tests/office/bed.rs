@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use camdock::audit::{Checkpoint, Log, LogKey, VerifierKey, WitnessKey, log_files};
 use camdock::upload::{Body, S3Store, Store as _};
+use camdock::web::hash_of;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -16,9 +17,11 @@ use tokio::runtime::Runtime;
 use crate::place::Place;
 use crate::support::{SeaweedFs, Station as Identity};
 
+pub const TOKEN: &str = "camdock_manager";
+pub const KIOSK: &str = "camdock_screen";
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 7] = [
+const BUCKETS: [&str; 8] = [
     "office-absurd",
     "office-follow",
     "office-fork",
@@ -26,6 +29,7 @@ const BUCKETS: [&str; 7] = [
     "office-index",
     "office-interface",
     "office-lost",
+    "office-page",
 ];
 static STORE: LazyLock<SeaweedFs> =
     LazyLock::new(|| SeaweedFs::start_with(&BUCKETS.map(|bucket| identity(bucket, bucket))));
@@ -109,6 +113,7 @@ pub struct Bed {
     store: S3Store,
     pub port: u16,
     metrics: u16,
+    pub pages: u16,
     office: Option<Child>,
 }
 
@@ -149,7 +154,7 @@ impl Bed {
         identity: &str,
         stations: &[(&str, String)],
     ) -> Self {
-        let [port, metrics] = [(); 2].map(|()| {
+        let [port, metrics, pages] = [(); 3].map(|()| {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             listener.local_addr().unwrap().port()
         });
@@ -158,6 +163,7 @@ impl Bed {
             runtime,
             port,
             metrics,
+            pages,
             office: None,
             dir,
         };
@@ -167,8 +173,11 @@ impl Bed {
         private(&bed.path("credentials.toml"), &credentials);
         let mut text = format!(
             "[office]\nname = \"office-1\"\nstate_dir = \"state\"\nfollow_seconds = 1\n[witness]\nlisten = \"127.0.0.1:{port}\"\n\
-             [metrics]\nlisten = \"127.0.0.1:{metrics}\"\n[reconcile]\nlist_seconds = 1\n[store]\nendpoint = \"{endpoint}\"\n\
+             [metrics]\nlisten = \"127.0.0.1:{metrics}\"\n[reconcile]\nlist_seconds = 1\n[pages]\nlisten = \"127.0.0.1:{pages}\"\n\
+             tokens = [{{ name = \"M. Shah\", role = \"evidence\", sha256 = \"{}\" }},\n{{ name = \"Screen\", role = \"kiosk\", sha256 = \"{}\" }}]\n[store]\nendpoint = \"{endpoint}\"\n\
              bucket = \"{bucket}\"\nretention_days = 1\ncredentials_file = \"credentials.toml\"\n",
+            hash_of(TOKEN),
+            hash_of(KIOSK),
         );
         for (name, key) in stations {
             text += &format!("[[stations]]\nname = \"{name}\"\nlog_key = \"{key}\"\n");
@@ -254,6 +263,29 @@ impl Bed {
     pub fn dies(&mut self) {
         let mut office = self.office.take().unwrap();
         assert!(!office.wait().unwrap().success(), "{}", self.said());
+    }
+
+    /// What a path of the pages answers to a token: status, headers and body.
+    pub fn page(&self, path: &str, token: Option<&str>) -> (u16, String, String) {
+        let url = format!("http://127.0.0.1:{}{path}", self.pages);
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-i", &url]);
+        if let Some(token) = token {
+            curl.args(["-H", &format!("authorization: Bearer {token}")]);
+        }
+        let got = String::from_utf8(curl.output().unwrap().stdout).unwrap();
+        let (head, body) = got
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("{got}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head.to_lowercase(), body.to_owned())
+    }
+
+    /// What the page shows to an evidence manager.
+    pub fn today(&self) -> Value {
+        let (status, _, body) = self.page("/api/today", Some(TOKEN));
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
     }
 
     /// One metric of a station, by further labels.

@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{ObjectLockRetention, ObjectLockRetentionMode};
 use camdock::model::EvidenceId;
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, Station, identity, station};
+use crate::bed::{Bed, KIOSK, Station, TOKEN, identity, station};
 use crate::place::Place;
 
 /// The keys of a station's findings of one kind.
@@ -148,6 +148,30 @@ fn what_is_deleted_covered_or_unlocked_behind_a_stations_back_is_named() {
     ] {
         assert_eq!(metric(kind), Some(count), "{kind}");
     }
+    let today = bed.today();
+    let matters = today["matters"].as_array().unwrap();
+    let missing = matters
+        .iter()
+        .find(|matter| matter["code"] == "office_object_missing");
+    let missing = missing.unwrap_or_else(|| panic!("{today}"));
+    assert_eq!(
+        (&missing["station"], &missing["count"]),
+        (&json!("test-1"), &json!(3))
+    );
+    assert!(
+        missing["next"]
+            .as_str()
+            .unwrap()
+            .starts_with("Change nothing in the bucket.")
+    );
+    assert!(
+        missing["examples"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|example| example["key"] == b)
+    );
+    assert_eq!(today["stations"][0]["bucket"]["missing"], 3);
     let listed_at = bed.metric("camdock_office_listed_timestamp_seconds", "test-1");
     assert!(listed_at.unwrap() > 1.7e9);
 
@@ -314,5 +338,58 @@ fn absurd_entries_and_names_hurt_their_own_row_alone() {
     // The version is made up, so that the sweep has something to say; the listing has not.
     assert_eq!(keys(&found, "missing"), [""; 0], "{found}");
     assert_eq!(keys(&found, "foreign"), [""; 0], "{found}");
+    bed.stop();
+}
+
+#[test]
+fn the_page_is_for_those_who_may_see_it_and_holds_no_markup_of_a_station() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = station(&dir, "one");
+    let mut bed = Bed::new("office-page", &[&one], dir);
+    let note = one.append_bytes(&[b"<script>alert(1)</script>".to_vec()]);
+    bed.publish(&one, &note);
+    bed.put("evidence/one/<img src=x onerror=alert(1)>", vec![0; 1]);
+    bed.run();
+    let found = bed.until("one", |found| !keys(found, "foreign").is_empty());
+    assert_eq!(bed.page("/api/today", None).0, 401);
+    assert_eq!(bed.page("/api/today", Some(KIOSK)).0, 403);
+    assert_eq!(bed.page("/", Some(KIOSK)).0, 403);
+    let (status, head, page) = bed.page("/", Some(TOKEN));
+    assert_eq!(status, 200);
+    assert!(
+        head.contains("content-security-policy: default-src 'none'; script-src 'self'"),
+        "{head}"
+    );
+    assert!(
+        page.contains("/static/today.js") && !page.contains("onerror"),
+        "{page}"
+    );
+    let (_, head, _) = bed.page("/api/today", Some(TOKEN));
+    assert!(
+        head.contains("content-type: application/json") && head.contains("nosniff"),
+        "{head}"
+    );
+    let today = bed.today();
+    let codes: Vec<_> = today["matters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["code"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        codes,
+        ["office_object_foreign", "office_entries_unfit"],
+        "{found}"
+    );
+    for language in ["en", "de"] {
+        let (_, _, texts) = bed.page(&format!("/text/{language}.json"), None);
+        let texts: Value = serde_json::from_str(&texts).unwrap();
+        for code in &codes {
+            assert!(
+                texts["problem"][code]["next"].is_string(),
+                "{language} {code}"
+            );
+        }
+    }
     bed.stop();
 }
