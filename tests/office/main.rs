@@ -5,7 +5,10 @@
 mod support;
 
 mod bed;
+mod browser;
 mod bucket;
+#[path = "../browser/driver.rs"]
+mod driver;
 mod follow;
 mod interface;
 #[allow(dead_code, reason = "the station's tests use the rest")]

@@ -74,3 +74,5 @@ function show() {
 
 languages(show).then(load);
 setInterval(load, EVERY);
+// Somebody comes back to it.
+addEventListener("focus", load);
