@@ -240,7 +240,8 @@ fn bucket_lines(
     }
     if let Some(note) = &row.unfit_note {
         let many = format!("{} entries make no sense: {note}", row.unfit_entries);
-        problem_lines(out, office::UNFIT_ENTRIES, &many)?;
+        let code = "office_entries_unfit";
+        problem_lines(out, code, &many)?;
     }
     if row.unknown_entries > 0 {
         let known = "of kinds that this version does not know";

@@ -34,7 +34,7 @@ use crate::web;
 pub use error::OfficeError;
 pub use standing::{LogStanding, standings};
 
-pub use index::{NamedFinding, StationRow, UNFIT_ENTRIES};
+pub use index::{NamedFinding, StationRow};
 
 use follow::Follower;
 use index::Index;

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::error::OfficeError;
-use super::index::{NamedFinding, StationRow, UNFIT_ENTRIES};
+use super::index::{NamedFinding, StationRow};
 use super::{LogStanding, standings, station_rows};
 use crate::config::OfficeConfig;
-use crate::model::{Explain as _, StationName};
+use crate::model::{Explain as _, StationName, codes};
 use crate::web::{Matter, OfficeBackend, Today};
 
 /// Findings of each kind that are shown as examples.
@@ -57,35 +57,34 @@ fn of_bucket(
     findings: &[NamedFinding],
     matters: &mut Vec<Matter>,
 ) {
-    for (kind, count) in row.found().into_iter().filter(|(_, count)| *count > 0) {
-        let meaning = crate::model::codes::find(kind.code()).map_or("", |code| code.meaning);
+    for (kind, count) in row.found() {
         let of_kind = findings.iter().filter(|finding| finding.kind == kind);
-        matters.push(Matter {
-            count: Some(count),
-            examples: of_kind
-                .filter_map(|finding| serde_json::to_value(finding).ok())
-                .collect(),
-            ..Matter::new(station, kind.code(), meaning.to_owned())
-        });
+        let examples = of_kind.filter_map(|finding| serde_json::to_value(finding).ok());
+        let examples = examples.collect();
+        let found = counted(station, kind.label(), count);
+        matters.extend(found.map(|matter| Matter { examples, ..matter }));
     }
     if let (Some(code), Some(problem)) = (&row.index_code, &row.index_problem) {
         matters.push(Matter::new(station, code, problem.clone()));
     }
     if let Some(note) = &row.unfit_note {
+        let code = "office_entries_unfit";
         matters.push(Matter {
             count: Some(row.unfit_entries),
-            ..Matter::new(station, UNFIT_ENTRIES, note.clone())
+            ..Matter::new(station, code, note.clone())
         });
     }
-    let waiting = [
-        (row.undecided, "office_items_undecided"),
-        (row.waiting, "office_items_waiting"),
-    ];
-    for (count, code) in waiting.into_iter().filter(|(count, _)| *count > 0) {
-        let meaning = crate::model::codes::find(code).map_or("", |code| code.meaning);
-        matters.push(Matter {
-            count: Some(count),
-            ..Matter::new(station, code, meaning.to_owned())
-        });
-    }
+    let code = "office_items_undecided";
+    matters.extend(counted(station, code, row.undecided));
+    let code = "office_items_waiting";
+    matters.extend(counted(station, code, row.waiting));
+}
+
+/// Something that there is a number of, in the words of its code; `None` if there is none.
+fn counted(station: &StationName, code: &str, count: u64) -> Option<Matter> {
+    let meaning = codes::find(code).map_or("", |code| code.meaning);
+    (count > 0).then(|| Matter {
+        count: Some(count),
+        ..Matter::new(station, code, meaning.to_owned())
+    })
 }

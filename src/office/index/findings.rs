@@ -5,7 +5,7 @@ use rusqlite::{Transaction, params};
 use serde::Serialize;
 
 use super::{Index, StationNumber, millis, time};
-use crate::model::{EvidenceId, written_as};
+use crate::model::{EvidenceId, Explain, RetryClass, codes, written_as};
 use crate::office::OfficeError;
 
 /// Findings of one kind that are named for a station; the others are only counted.
@@ -40,8 +40,18 @@ written_as!(
 );
 
 impl FindingKind {
-    /// Its problem code, by which people get the next step.
-    pub const fn code(self) -> &'static str {
+    /// A listing finds it; the others take a look at the object itself.
+    const fn by_listing(self) -> bool {
+        matches!(self, Self::Missing | Self::Foreign | Self::WrongSize)
+    }
+}
+
+impl Explain for FindingKind {
+    fn retry_class(&self) -> RetryClass {
+        RetryClass::Operator
+    }
+
+    fn label(&self) -> &'static str {
         match self {
             Self::Missing => "office_object_missing",
             Self::Foreign => "office_object_foreign",
@@ -52,9 +62,8 @@ impl FindingKind {
         }
     }
 
-    /// A listing finds it; the others take a look at the object itself.
-    const fn by_listing(self) -> bool {
-        matches!(self, Self::Missing | Self::Foreign | Self::WrongSize)
+    fn next_step(&self) -> String {
+        codes::find(self.label()).map_or_else(String::new, |code| code.next_step.to_owned())
     }
 }
 
@@ -240,7 +249,7 @@ impl Index {
             let rows = statement.query_map(params![station.0, name, of_each_kind], |row| {
                 Ok(NamedFinding {
                     kind: *kind,
-                    code: kind.code(),
+                    code: kind.label(),
                     key: row.get(0)?,
                     evidence: row
                         .get::<_, Option<[u8; 16]>>(1)?

@@ -23,7 +23,7 @@ use crate::model::StationName;
 
 pub use expected::{ExpectedObject, LockedObject, OBJECT_NAMES};
 pub use findings::{FindingKind, Found, ListingResult, NAMED_MAX, NamedFinding};
-pub use standing::{StationRow, UNFIT_ENTRIES};
+pub use standing::StationRow;
 
 /// A station's number in this index alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

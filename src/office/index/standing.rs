@@ -8,9 +8,6 @@ use super::{FindingKind, Index, StationNumber, millis, time};
 use crate::model::StationName;
 use crate::office::OfficeError;
 
-/// The problem code of entries that make no sense.
-pub const UNFIT_ENTRIES: &str = "office_entries_unfit";
-
 /// A station as the index has it, and as `camdock office status --json` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StationRow {
