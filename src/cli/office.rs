@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::check::diagnosis::{Diagnosis, bad, failed, fine};
 use super::{Outcome, logs};
 use crate::config::{FollowedStation, OfficeConfig};
-use crate::model::Escaped;
+use crate::model::{BucketLayout, Escaped};
 use crate::office::{self, NamedFinding, StationRow};
 use crate::sys;
 use crate::upload::Store;
@@ -102,6 +102,7 @@ fn check(config: &OfficeConfig, warnings: Vec<String>, json: bool) -> anyhow::Re
         Ok(store) => {
             for station in &config.stations {
                 found.push(runtime.block_on(log_of(&store, config, station)));
+                found.push(runtime.block_on(objects_of(&store, config, station)));
             }
         }
         Err(error) => found.push(failed("store", &error)),
@@ -141,6 +142,21 @@ async fn log_of(store: &dyn Store, config: &OfficeConfig, station: &FollowedStat
             format!("{name}: {error}"),
             "If the station has new keys, see docs/security.md. Else its key in office.toml is another station's, or somebody else wrote the log: on the station, run `cat /var/lib/camdock/keys/log.pub` and compare.",
         ),
+    }
+}
+
+/// Whether the office may list the station's objects.
+async fn objects_of(
+    store: &dyn Store,
+    config: &OfficeConfig,
+    station: &FollowedStation,
+) -> Diagnosis {
+    const WHAT: &str = "objects";
+    let layout = BucketLayout::new(config.store.prefix.clone(), station.name.clone());
+    match store.list(&layout.evidence_folder(), None).await {
+        Ok(page) if page.objects.is_empty() => fine(WHAT, format!("{}: none", station.name)),
+        Ok(_) => fine(WHAT, format!("{}: they can be listed", station.name)),
+        Err(error) => failed(WHAT, &error.into()),
     }
 }
 

@@ -41,6 +41,9 @@ fn what_is_deleted_covered_or_unlocked_behind_a_stations_back_is_named() {
     }
     place.drain().ends(0);
     let mut bed = Bed::beside(&place, "office", tempfile::tempdir().unwrap());
+    let checked = bed.camdock(&["office", "check"]);
+    let checked = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.contains("test-1: they can be listed"), "{checked}");
     bed.run();
     bed.until("test-1", |found| found["bucket"]["items"] == 5);
     let found = listed(&bed, "test-1");
