@@ -150,32 +150,21 @@ impl Rows<'_> {
         *last = Some(frame.time);
         let data = frame.data.get();
         match &*frame.event {
-            "item.sealed" => self.read(data, |sealed: ItemSealed| {
+            "item.sealed" => read(data, |sealed: ItemSealed| {
                 self.sealed(index, frame.time, &sealed)
             }),
-            "item.stored" => self.read(data, |stored: ItemStored| {
+            "item.stored" => read(data, |stored: ItemStored| {
                 self.stored(index, frame.time, &stored)
             }),
-            "item.previewed" => self.read(data, |previewed: ItemPreviewed| {
+            "item.previewed" => read(data, |previewed: ItemPreviewed| {
                 self.previewed(index, &previewed)
             }),
-            "item.quarantined" => self.read(data, |item: ItemQuarantined| {
+            "item.quarantined" => read(data, |item: ItemQuarantined| {
                 self.change_item(item.evidence, "undecided = 1")
             }),
-            "operator.action" => self.read(data, |action: OperatorAction| self.decided(&action)),
+            "operator.action" => read(data, |action: OperatorAction| self.decided(&action)),
             other if NOT_OF_ITEMS.contains(&other) => Ok(EntryOutcome::Read),
             _ => Ok(EntryOutcome::Unknown),
-        }
-    }
-
-    fn read<'d, T: Deserialize<'d>>(
-        &self,
-        data: &'d str,
-        enter: impl FnOnce(T) -> rusqlite::Result<EntryOutcome>,
-    ) -> rusqlite::Result<EntryOutcome> {
-        match serde_json::from_str(data) {
-            Ok(data) => enter(data),
-            Err(error) => Ok(EntryOutcome::Unfit(error.to_string())),
         }
     }
 
@@ -342,6 +331,17 @@ impl Rows<'_> {
             .prepare_cached(&sql)?
             .execute(params![self.station, id.as_bytes()])?;
         Ok(EntryOutcome::Read)
+    }
+}
+
+/// Reads an entry's data and enters it.
+fn read<'d, T: Deserialize<'d>>(
+    data: &'d str,
+    enter: impl FnOnce(T) -> rusqlite::Result<EntryOutcome>,
+) -> rusqlite::Result<EntryOutcome> {
+    match serde_json::from_str(data) {
+        Ok(data) => enter(data),
+        Err(error) => Ok(EntryOutcome::Unfit(error.to_string())),
     }
 }
 

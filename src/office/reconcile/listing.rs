@@ -151,12 +151,12 @@ impl Listing {
     }
 
     fn present(&mut self, expected: ExpectedObject, size: u64) {
-        match expected.size {
-            Some(logged) if logged != size && expected.required => {
-                let what = format!("the bucket lists {size} bytes, and the log says {logged}");
-                self.find(FindingKind::WrongSize, &expected, what);
-            }
-            _ => {}
+        if let Some(logged) = expected.size
+            && logged != size
+            && expected.required
+        {
+            let what = format!("the bucket lists {size} bytes, and the log says {logged}");
+            self.find(FindingKind::WrongSize, &expected, what);
         }
     }
 
@@ -250,7 +250,7 @@ impl Listing {
             return Ok(false);
         };
         let own = OBJECT_NAMES.iter();
-        let own = own.map(|name| format!("{}{item}/{name}", self.folder));
-        Ok(own.into_iter().any(|key| key == found.key) && index.knows(self.station, item)?)
+        let mut own = own.map(|name| format!("{}{item}/{name}", self.folder));
+        Ok(own.any(|key| key == found.key) && index.knows(self.station, item)?)
     }
 }
