@@ -5,7 +5,7 @@ use rusqlite::{Transaction, params};
 use serde::Serialize;
 
 use super::{Index, StationNumber, millis, time};
-use crate::model::{EvidenceId, Explain, RetryClass, codes, written_as};
+use crate::model::{EvidenceId, written_as};
 use crate::office::OfficeError;
 
 /// Findings of one kind that are named for a station; the others are only counted.
@@ -46,12 +46,13 @@ impl FindingKind {
     }
 }
 
-impl Explain for FindingKind {
-    fn retry_class(&self) -> RetryClass {
-        RetryClass::Operator
-    }
-
-    fn label(&self) -> &'static str {
+impl FindingKind {
+    /// Its problem code, by which people get the next step.
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "labels are asked for in this way everywhere"
+    )]
+    pub const fn label(&self) -> &'static str {
         match self {
             Self::Missing => "office_object_missing",
             Self::Foreign => "office_object_foreign",
@@ -60,10 +61,6 @@ impl Explain for FindingKind {
             Self::Unlocked => "office_object_unlocked",
             Self::Checksum => "office_object_checksum",
         }
-    }
-
-    fn next_step(&self) -> String {
-        codes::find(self.label()).map_or_else(String::new, |code| code.next_step.to_owned())
     }
 }
 
