@@ -18,7 +18,7 @@ pub struct ReadPrefix(Edge);
 #[derive(Debug)]
 pub enum NextEntries {
     /// They belong to the log of the checkpoint, as everything before them does.
-    Proven(ProvenEntries),
+    Proven(Box<ProvenEntries>),
     /// Everything below the checkpoint was read before.
     NoneLeft,
     /// What was read before is not the beginning of this log.
@@ -114,12 +114,12 @@ impl ReadPrefix {
         let prefix = Self(edge);
         let grown = growth(source, &prefix.at(now), now)?;
         Ok(match grown {
-            LogGrowth::Grown(_) => NextEntries::Proven(ProvenEntries {
+            LogGrowth::Grown(_) => NextEntries::Proven(Box::new(ProvenEntries {
                 first,
                 bundles,
                 skip: usize::try_from(first % TILE_WIDTH).unwrap_or(0),
                 prefix,
-            }),
+            })),
             LogGrowth::TilesUnfit => NextEntries::Unfit,
             LogGrowth::Rewritten if self.begins(source, now)? => NextEntries::Unfit,
             LogGrowth::Rewritten => NextEntries::OtherLog,

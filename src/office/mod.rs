@@ -83,12 +83,15 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A station's row, and its findings one by one.
+pub type StationFindings = (StationRow, Vec<NamedFinding>);
+
 /// What was read of a station's log, and what the last looks at the bucket found, at most so many of each kind; `None` before the
 /// office has read anything.
 pub fn station_rows(
     config: &OfficeConfig,
     of_each_kind: u32,
-) -> Result<Vec<Option<(StationRow, Vec<NamedFinding>)>>, OfficeError> {
+) -> Result<Vec<Option<StationFindings>>, OfficeError> {
     let index = Index::open_read_only(&config.index())?;
     let row = |station: &crate::config::FollowedStation| {
         let Some(index) = &index else { return Ok(None) };

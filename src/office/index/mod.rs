@@ -103,13 +103,11 @@ impl Index {
             .query_row(sql, [station.0], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let (entries, edge) = kept.unwrap_or_default();
-        match ReadPrefix::from_bytes(entries.cast_unsigned(), &edge) {
-            Some(prefix) => Ok(prefix),
-            None => {
-                self.forget(station)?;
-                Ok(ReadPrefix::default())
-            }
+        if let Some(prefix) = ReadPrefix::from_bytes(entries.cast_unsigned(), &edge) {
+            return Ok(prefix);
         }
+        self.forget(station)?;
+        Ok(ReadPrefix::default())
     }
 
     /// Forgets all that was read of a station's log and found in its folder.
