@@ -46,6 +46,10 @@ pub const WEB_REFUSED: &str = "camdock_web_refused_total";
 pub const COSIGNED_ENTRIES: &str = "camdock_office_cosigned_entries";
 pub const COSIGNED_AT: &str = "camdock_office_cosigned_timestamp_seconds";
 pub const FOLLOWED_PROBLEM: &str = "camdock_office_log_problem";
+pub const INDEXED_ENTRIES: &str = "camdock_office_indexed_entries";
+pub const SKIPPED_ENTRIES: &str = "camdock_office_skipped_entries";
+pub const OBJECT_FINDINGS: &str = "camdock_office_object_findings";
+pub const LISTED_AT: &str = "camdock_office_listed_timestamp_seconds";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
@@ -115,6 +119,10 @@ pub const ALL: &[Metric] = &[
     metric(COSIGNED_ENTRIES, Gauge, Count, "The office: entries of a station's log that it cosigned last."),
     metric(COSIGNED_AT, Gauge, Seconds, "The office: Unix time at which it cosigned a station's log last; absent before the first."),
     metric(FOLLOWED_PROBLEM, Gauge, Count, "The office: 1 when something is wrong with a station's log, else 0."),
+    metric(INDEXED_ENTRIES, Gauge, Count, "The office: entries of a station's log that its index holds."),
+    metric(SKIPPED_ENTRIES, Gauge, Count, "The office: entries of a station's log that it passed over, because it does not know their kind or they make no sense."),
+    metric(OBJECT_FINDINGS, Gauge, Count, "The office: objects of a station by how they differ from its log: missing, foreign, wrong_size, covered, unlocked, checksum."),
+    metric(LISTED_AT, Gauge, Seconds, "The office: Unix time at which a listing of a station's objects last came to its end; absent before the first."),
 ];
 
 /// Seconds, from one small file to a full shift over a slow bus.
@@ -205,6 +213,25 @@ pub fn followed_log(station: &str, cosigned: u64, at: Option<i64>, problem: bool
         gauge!(COSIGNED_AT, "station" => station.clone()).set(at as f64);
     }
     gauge!(FOLLOWED_PROBLEM, "station" => station).set(f64::from(u8::from(problem)));
+}
+
+/// What the office read of a station's log, and how the bucket differs from it.
+pub fn followed_bucket(
+    station: &str,
+    indexed: u64,
+    skipped: u64,
+    found: impl IntoIterator<Item = (&'static str, u64)>,
+    listed: Option<i64>,
+) {
+    let station = station.to_owned();
+    gauge!(INDEXED_ENTRIES, "station" => station.clone()).set(indexed as f64);
+    gauge!(SKIPPED_ENTRIES, "station" => station.clone()).set(skipped as f64);
+    for (kind, count) in found {
+        gauge!(OBJECT_FINDINGS, "station" => station.clone(), "kind" => kind).set(count as f64);
+    }
+    if let Some(at) = listed {
+        gauge!(LISTED_AT, "station" => station).set(at as f64);
+    }
 }
 
 pub fn log_size(entries: u64) {
@@ -318,6 +345,7 @@ mod tests {
     fn touch_all() {
         begin_station();
         followed_log("leeds-1", 1, Some(1), false);
+        followed_bucket("leeds-1", 1, 0, [("missing", 1)], Some(1));
         gauge!(BUILD, "version" => "0").set(1.0);
         file("sealed", 1);
         error("store_unreachable");

@@ -187,6 +187,31 @@ const CASES: &[Case] = &[
         "20m",
         "30m",
     ),
+    case(
+        "CamDockOfficeFindings",
+        &[(
+            "camdock_office_object_findings",
+            "kind=\"missing\",station=\"leeds-1\"",
+            "0x10 1x10",
+        )],
+        "1m",
+        "10m",
+        "11m",
+    ),
+    case(
+        "CamDockOfficeListingOld",
+        &[("camdock_office_listed_timestamp_seconds", "", "0x60")],
+        "10m",
+        "2h",
+        "2h10m",
+    ),
+    case(
+        "CamDockOfficeNeverListed",
+        &[("camdock_office_cosigned_entries", "", "1x60")],
+        "10m",
+        "1h50m",
+        "2h",
+    ),
 ];
 
 const fn case(

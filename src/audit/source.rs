@@ -9,7 +9,7 @@ use super::tree::{HASH, Hash};
 use super::{AuditError, ENTRY_MAX};
 
 /// The longest bundle there can be; nothing longer is ever read.
-const BUNDLE_MAX: u64 = TILE_WIDTH * (ENTRY_MAX as u64 + 2);
+pub const BUNDLE_MAX: u64 = TILE_WIDTH * (ENTRY_MAX as u64 + 2);
 
 /// Reads the log's files by key: `checkpoint`, `tile/0/000.p/7`, `tile/entries/000`. `None` means that there is no such file.
 pub trait LogSource {

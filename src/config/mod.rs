@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::ConfigError;
 pub use file::digest_of;
-pub use office::{FollowedStation, OFFICE_PATH, OfficeConfig};
+pub use office::{FollowedStation, OFFICE_PATH, OfficeConfig, Reconciling};
 pub use pattern::Patterns;
 pub use profiles::{
     Access, FlagMarks, IdentitySource, InterfaceClass, Matched, Profile, ProfileWipe, Profiles,

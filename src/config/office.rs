@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{ConfigError, LogSettings, StoreSettings, file, raw, validate};
+use super::{ConfigError, LogSettings, StoreSettings, WebSettings, file, raw, validate};
 use crate::model::{BucketLayout, StationName};
 
 /// The office's configuration file, unless the command line names another.
@@ -21,10 +21,28 @@ pub struct OfficeConfig {
     /// Where logs may be sent to be cosigned.
     pub witness_listen: Option<SocketAddr>,
     pub metrics_listen: Option<SocketAddr>,
+    pub reconciling: Reconciling,
+    pub pages: WebSettings,
     pub store: StoreSettings,
     pub log: LogSettings,
     /// At least one; names and origins differ.
     pub stations: Vec<FollowedStation>,
+}
+
+/// How often the bucket is compared with the logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reconciling {
+    /// Between two listings of a station's folder.
+    pub list_interval: Duration,
+    /// In which every object is looked at by itself.
+    pub sweep_period: Duration,
+}
+
+impl Reconciling {
+    /// The share of the objects that is looked at after each listing.
+    pub fn share(&self) -> f64 {
+        self.list_interval.as_secs_f64() / self.sweep_period.as_secs_f64()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -88,6 +106,16 @@ impl OfficeConfig {
     /// The names of the office's own objects in the bucket.
     pub fn bucket_layout(&self) -> BucketLayout {
         BucketLayout::new(self.store.prefix.clone(), self.name.clone())
+    }
+
+    /// The index, which can be deleted at any time.
+    pub fn index(&self) -> PathBuf {
+        self.state_dir.join("index.db")
+    }
+
+    /// Who is signed in at the pages.
+    pub fn web_sessions(&self) -> PathBuf {
+        self.state_dir.join("web-sessions.json")
     }
 
     /// What was cosigned, a folder for each log.

@@ -142,6 +142,17 @@ section!(RawWitness => WitnessSection {
     name: String = String::new(),
     listen: String = "127.0.0.1:8485".into(),
 });
+section!(RawPages => PagesSection {
+    listen: String = String::new(),
+    tls_certificate: String = String::new(),
+    tls_key: String = String::new(),
+    language: String = "en".into(),
+    tokens: Vec<Spanned<RawToken>> = Vec::new(),
+});
+section!(RawReconcile => ReconcileSection {
+    list_seconds: u32 = 1800,
+    sweep_days: u32 = 30,
+});
 section!(RawOfficeMetrics => OfficeMetricsSection {
     listen: String = "127.0.0.1:9485".into(),
 });
@@ -154,6 +165,10 @@ pub(super) struct RawOfficeConfig {
     office: RawOffice,
     #[serde(default)]
     witness: RawWitness,
+    #[serde(default)]
+    reconcile: RawReconcile,
+    #[serde(default)]
+    pages: RawPages,
     #[serde(default)]
     store: RawStore,
     #[serde(default)]
@@ -168,6 +183,8 @@ pub(super) fn office_keys() -> Vec<(&'static str, &'static str)> {
     let sections = [
         ("office", OfficeSection::KEYS),
         ("witness", WitnessSection::KEYS),
+        ("reconcile", ReconcileSection::KEYS),
+        ("pages", PagesSection::KEYS),
         ("store", StoreSection::KEYS),
         ("metrics", OfficeMetricsSection::KEYS),
         ("log", LogSection::KEYS),
@@ -196,6 +213,8 @@ const fn silent_hours() -> u32 {
 pub(super) struct OfficeMerged {
     pub office: OfficeSection,
     pub witness: WitnessSection,
+    pub reconcile: ReconcileSection,
+    pub pages: PagesSection,
     pub store: StoreSection,
     pub metrics: OfficeMetricsSection,
     pub log: LogSection,
@@ -207,6 +226,8 @@ impl RawOfficeConfig {
         OfficeMerged {
             office: self.office.merge(),
             witness: self.witness.merge(),
+            reconcile: self.reconcile.merge(),
+            pages: self.pages.merge(),
             store: self.store.merge(),
             metrics: self.metrics.merge(),
             log: self.log.merge(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use crate::audit::{AuditError, LogSource};
+use crate::audit::{AuditError, BUNDLE_MAX, LogSource};
 use crate::upload::{Store, UploadError};
 
 /// A checkpoint or a tile of hashes is far smaller. A hostile bucket fills no memory.
@@ -20,8 +20,13 @@ pub struct BucketLog {
 
 impl LogSource for BucketLog {
     fn read(&self, key: &str) -> Result<Option<Vec<u8>>, AuditError> {
+        let limit = if key.starts_with("tile/entries/") {
+            BUNDLE_MAX
+        } else {
+            BYTES_MAX
+        };
         let key = format!("{}{key}", self.prefix);
-        match self.runtime.block_on(self.store.get(&key, BYTES_MAX)) {
+        match self.runtime.block_on(self.store.get(&key, limit)) {
             Ok(found) => Ok(found.map(|bytes| bytes.to_vec())),
             // A log that cannot be one is its writer's doing, not the store's.
             Err(UploadError::Oversized { .. }) => Err(AuditError::Corrupt {

@@ -66,6 +66,12 @@ pub enum OfficeError {
         #[source]
         source: io::Error,
     },
+    #[error("the entries of the log of {station} in the bucket do not lead to its signed root")]
+    EntriesUnfit { station: StationName },
+    #[error("the store's answer is no listing of {folder} in the order of its keys")]
+    Listing { folder: String },
+    #[error("the office's index cannot be read or written")]
+    Index(#[from] rusqlite::Error),
     #[error(transparent)]
     Log(#[from] AuditError),
     #[error(transparent)]
@@ -110,11 +116,27 @@ impl OfficeError {
     }
 }
 
+impl OfficeError {
+    /// The error with its causes.
+    pub fn described(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(inner) = cause {
+            text.push_str(": ");
+            text.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        text
+    }
+}
+
 impl Explain for OfficeError {
     fn retry_class(&self) -> RetryClass {
         match self {
             Self::NoLog { .. }
             | Self::TilesUnfit { .. }
+            | Self::EntriesUnfit { .. }
+            | Self::Listing { .. }
             | Self::Silent { .. }
             | Self::NoRandomness => RetryClass::Later,
             Self::Publish(inner) => inner.retry_class(),
@@ -134,6 +156,9 @@ impl Explain for OfficeError {
             Self::TilesUnfit { .. } => "office_log_tiles",
             Self::Silent { .. } => "office_log_silent",
             Self::GrewAfterClose { .. } => "office_log_after_close",
+            Self::EntriesUnfit { .. } => "office_entries",
+            Self::Listing { .. } => "office_listing",
+            Self::Index(_) => "office_index",
             Self::OwnRecord { .. } | Self::ReadRecord { .. } => "office_record",
             Self::NoRandomness | Self::Texts { .. } => "office_text",
             Self::Publish(inner) => inner.label(),

@@ -290,25 +290,13 @@ impl Follower {
             cosigned_entries: latest.as_ref().map_or(0, |latest| latest.checkpoint.size),
             cosigned_at: latest.map(|latest| latest.at),
             code: code.map(str::to_owned),
-            problem: problem.map(described),
+            problem: problem.map(OfficeError::described),
             closed: self.ruling.closed.is_some(),
         };
         if let Err(error) = standing.keep(log) {
             tracing::warn!(code = error.label(), %error, next_step = error.next_step(), "how a log stands could not be kept");
         }
     }
-}
-
-/// An error with its causes.
-fn described(error: &OfficeError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
 
 /// Reads the bucket's checkpoint, compares it with what was cosigned, and has it cosigned if the log only grew.

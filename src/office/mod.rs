@@ -9,8 +9,12 @@ mod bucket_log;
 mod commands;
 mod error;
 mod follow;
+mod index;
+mod inspect;
+mod reconcile;
 mod server;
 mod standing;
+mod today;
 mod witness;
 
 use std::path::Path;
@@ -31,14 +35,19 @@ use crate::model::{Event, Explain as _, OfficeStarted, OfficeStopped};
 use crate::publish::PublishError;
 use crate::sys;
 use crate::upload::{S3Store, Store, StoreConfig};
+use crate::web;
 
 pub use acts::{TEXTS, log_verifier};
 pub use commands::{OfficeOrder, OfficeReply, OfficeVerdict, WhichCheckpoint, socket_path};
 pub use error::OfficeError;
 pub use standing::{LogStanding, standings};
 
+pub use index::{NamedFinding, StationRow};
+
 use acts::Acts;
 use follow::Follower;
+use index::Index;
+use inspect::{Inspection, Inspector};
 use witness::{Witness, WitnessedLog};
 
 /// How long a stop waits for a command that is being carried out.
@@ -63,8 +72,22 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
         tasks.spawn(follower.run(stopped.clone()));
     }
     tasks.spawn(Arc::clone(&acts).publish_texts(stopped.clone()));
+    let index = Arc::new(Index::open(&config.index())?);
+    let inspection = Inspection::new(index, &store, &witness);
+    for station in &config.stations {
+        let inspector = Inspector::new(&config, station, &inspection, stopped.clone())?;
+        tasks.spawn(inspector.run());
+    }
     let mut servers = JoinSet::new();
     server::start(&config, &witness, figures, &mut servers);
+    web::start_office(
+        &config.pages,
+        &Secrets::from_environment(),
+        config.web_sessions(),
+        Arc::new(config.clone()),
+        &mut servers,
+    )
+    .context("cannot set up the pages")?;
     let mut commands = commands::open(&config, &witness, &acts)?;
     let (mut end, mut interrupt) = (
         signal(SignalKind::terminate())?,
@@ -120,6 +143,47 @@ fn warn(error: &OfficeError, what: &str) {
         next_step = error.next_step(),
         "{what}"
     );
+}
+
+/// A station's row, and its findings one by one.
+pub type StationFindings = (StationRow, Vec<NamedFinding>);
+
+/// What was read of a station's log, and what the last looks at the bucket found, at most so many of each kind; `None` before the
+/// office has read anything.
+pub fn station_rows(
+    config: &OfficeConfig,
+    of_each_kind: u32,
+) -> Result<Vec<Option<StationFindings>>, OfficeError> {
+    let index = Index::open_read_only(&config.index())?;
+    let row = |station: &crate::config::FollowedStation| {
+        let Some(index) = &index else { return Ok(None) };
+        let Some((number, row)) = index.row(&station.name, jiff::Timestamp::now())? else {
+            return Ok(None);
+        };
+        Ok(Some((row, index.findings(number, of_each_kind)?)))
+    };
+    config.stations.iter().map(row).collect()
+}
+
+/// Makes the index anew from the entries below what was cosigned; tells `done` of each station with its entries.
+pub async fn rebuild(config: &OfficeConfig, mut done: impl FnMut(&str, u64)) -> anyhow::Result<()> {
+    let witness = Arc::new(open_witness(config)?);
+    let store: Arc<dyn Store> = Arc::new(open_store(config)?);
+    let index = Arc::new(Index::open(&config.index())?);
+    let inspection = Inspection::new(Arc::clone(&index), &store, &witness);
+    let (_stop, stopped) = watch::channel(false);
+    for station in &config.stations {
+        let number = index.station(&station.name)?;
+        index.forget(number)?;
+        let origin = station_key(station)?.name().to_owned();
+        let inspector = Inspector::new(config, station, &inspection, stopped.clone())?;
+        if let Some(cosigned) = witness.log(&origin).and_then(WitnessedLog::latest) {
+            let read = inspector.read(&cosigned.checkpoint).await;
+            read.with_context(|| format!("cannot read the log of {}", station.name))?;
+        }
+        done(station.name.as_str(), index.prefix(number)?.size());
+    }
+    Ok(())
 }
 
 /// The store's client, with the office's own credentials.

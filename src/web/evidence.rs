@@ -25,7 +25,7 @@ const DAYS_MAX: u32 = 5_000;
 type JsonReply = Result<axum::Json<serde_json::Value>, RefusedRequest>;
 
 pub(super) async fn page(State(state): State<Arc<WebState>>) -> Response {
-    assets::page(assets::EVIDENCE, &state.language)
+    assets::page(assets::EVIDENCE, &state.entrance.language)
 }
 
 /// The parameters in the address.

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
-use super::state::WebState;
+use super::entrance::Entrance;
 use super::tokens::{Credential, session_cookie, set_cookie};
 use super::{RefusedRequest, Viewer, sessions};
 use crate::config::Role;
@@ -17,7 +17,7 @@ use crate::metrics;
 
 /// Identifies the viewer by token, else as somebody at this machine where that is enough.
 fn viewer(
-    state: &WebState,
+    state: &Entrance,
     peer: IpAddr,
     headers: &HeaderMap,
 ) -> Result<Option<Viewer>, RefusedRequest> {
@@ -61,7 +61,7 @@ fn wrong_token(from: IpAddr) {
 }
 
 /// Lets a viewer with one of the roles through, and tells the handler who it is.
-async fn only(state: Arc<WebState>, roles: &[Role], mut request: Request, next: Next) -> Response {
+async fn only(state: Arc<Entrance>, roles: &[Role], mut request: Request, next: Next) -> Response {
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
@@ -95,7 +95,7 @@ async fn only(state: Arc<WebState>, roles: &[Role], mut request: Request, next: 
 }
 
 pub(super) async fn any_role(
-    State(state): State<Arc<WebState>>,
+    State(state): State<Arc<Entrance>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -104,7 +104,7 @@ pub(super) async fn any_role(
 }
 
 pub(super) async fn evidence(
-    State(state): State<Arc<WebState>>,
+    State(state): State<Arc<Entrance>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -112,11 +112,19 @@ pub(super) async fn evidence(
 }
 
 pub(super) async fn operations(
-    State(state): State<Arc<WebState>>,
+    State(state): State<Arc<Entrance>>,
     request: Request,
     next: Next,
 ) -> Response {
     only(state, &[Role::Operations], request, next).await
+}
+
+pub(super) async fn evidence_or_operations(
+    State(state): State<Arc<Entrance>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    only(state, &[Role::Evidence, Role::Operations], request, next).await
 }
 
 #[derive(serde::Deserialize)]
@@ -126,7 +134,7 @@ pub(super) struct Login {
 
 /// Begins a session for a known token and sends the browser to the page of its role.
 pub(super) async fn login(
-    State(state): State<Arc<WebState>>,
+    State(state): State<Arc<Entrance>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     axum::Form(login): axum::Form<Login>,
 ) -> Response {
@@ -141,10 +149,7 @@ pub(super) async fn login(
         wrong_token(peer.ip());
         return Redirect::to("/login#wrong").into_response();
     };
-    let to = match viewer.role {
-        Role::Evidence => "/evidence",
-        Role::Kiosk | Role::Operations => "/",
-    };
+    let to = (state.home)(viewer.role);
     let begun = tokio::task::block_in_place(|| state.sessions.begin(token, viewer.role));
     let Some(cookie) = begun else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
@@ -155,7 +160,7 @@ pub(super) async fn login(
 }
 
 /// Ends the session: the cookie is worthless from now on, wherever a copy of it is.
-pub(super) async fn logout(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response {
+pub(super) async fn logout(State(state): State<Arc<Entrance>>, headers: HeaderMap) -> Response {
     if let Some(cookie) = session_cookie(&headers) {
         tokio::task::block_in_place(|| state.sessions.end(cookie));
     }

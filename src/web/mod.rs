@@ -7,6 +7,7 @@ mod access_log;
 mod assets;
 mod csv_rows;
 mod custody;
+mod entrance;
 mod error;
 mod evidence;
 mod evidence_search;
@@ -24,6 +25,7 @@ mod sessions;
 mod socket;
 mod state;
 mod tls;
+mod today;
 mod tokens;
 
 use std::sync::Arc;
@@ -43,6 +45,7 @@ pub use health::{Health, Need};
 pub use listener::listen;
 pub use server::{Bound, Pages};
 pub use socket::{Socket, answer_line};
+pub use today::{Matter, OfficeBackend, Today, start_office};
 pub(crate) use tokens::random_secret;
 pub use tokens::{TOKEN_PREFIX, hash_of, new_token};
 

@@ -23,7 +23,7 @@ use crate::model::BayName;
 const ALIVE: Duration = Duration::from_millis(1500);
 
 pub(super) async fn page(State(state): State<Arc<WebState>>) -> Response {
-    assets::page(assets::OFFICER, &state.language)
+    assets::page(assets::OFFICER, &state.entrance.language)
 }
 
 struct FeedReader {

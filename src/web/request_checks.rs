@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::state::WebState;
+use super::entrance::Entrance;
 use crate::metrics;
 
 const BODY_WITHIN: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ const HEADERS: [(&str, &str); 9] = [
 ];
 
 pub(super) async fn every_request(
-    State(state): State<Arc<WebState>>,
+    State(state): State<Arc<Entrance>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
@@ -67,7 +67,7 @@ pub(super) async fn every_request(
     response
 }
 
-fn refusal(state: &WebState, peer: IpAddr, request: &Request) -> Option<Response> {
+fn refusal(state: &Entrance, peer: IpAddr, request: &Request) -> Option<Response> {
     if !state.requests.take(peer) {
         metrics::web_refused("rate");
         let text = "too many requests; wait a moment\n";

@@ -9,24 +9,21 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 
+use super::entrance::Entrance;
 use super::state::WebState;
 use super::{assets, custody, evidence, export, health, login, officer, request_checks};
 
 const BODY_MAX: usize = 16 << 10;
 
 pub(super) fn pages(state: Arc<WebState>) -> Router {
-    let open = Router::new()
-        .route("/login", get(login_page).post(login::login))
-        .route("/logout", post(login::logout))
-        .route("/static/{name}", get(asset))
-        .route("/text/{name}", get(asset));
+    let entrance = Arc::clone(&state.entrance);
     let officers = Router::new()
         .route("/", get(officer::page))
         .route("/events", get(officer::events))
-        .route_layer(from_fn_with_state(Arc::clone(&state), login::any_role));
+        .route_layer(from_fn_with_state(Arc::clone(&entrance), login::any_role));
     let operations = Router::new()
         .route("/api/status", get(evidence::status))
-        .route_layer(from_fn_with_state(Arc::clone(&state), login::operations));
+        .route_layer(from_fn_with_state(Arc::clone(&entrance), login::operations));
     let managers = Router::new()
         .route("/evidence", get(evidence::page))
         .route("/api/evidence", get(evidence::list))
@@ -35,11 +32,19 @@ pub(super) fn pages(state: Arc<WebState>) -> Router {
         .route("/api/problems", get(evidence::problems))
         .route("/export/evidence", get(export::evidence))
         .route("/export/completeness", get(export::completeness))
-        .route_layer(from_fn_with_state(Arc::clone(&state), login::evidence));
-    finish(
-        open.merge(officers).merge(operations).merge(managers),
-        state,
-    )
+        .route_layer(from_fn_with_state(Arc::clone(&entrance), login::evidence));
+    let own = officers.merge(operations).merge(managers).with_state(state);
+    finish(own.merge(open(&entrance)), entrance)
+}
+
+/// What everybody may see: signing in and out, and the pages' own files.
+pub(super) fn open(entrance: &Arc<Entrance>) -> Router {
+    Router::new()
+        .route("/login", get(login_page).post(login::login))
+        .route("/logout", post(login::logout))
+        .route("/static/{name}", get(asset))
+        .route("/text/{name}", get(asset))
+        .with_state(Arc::clone(entrance))
 }
 
 /// The listener of `/metrics`; other machines need an operations token.
@@ -48,25 +53,23 @@ pub(super) fn metrics(state: Arc<WebState>) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz));
-    let routes = if state.loopback {
+    let entrance = Arc::clone(&state.entrance);
+    let routes = if entrance.loopback {
         routes
     } else {
-        routes.route_layer(from_fn_with_state(Arc::clone(&state), login::operations))
+        routes.route_layer(from_fn_with_state(Arc::clone(&entrance), login::operations))
     };
-    finish(routes, state)
+    finish(routes.with_state(state), entrance)
 }
 
-fn finish(routes: Router<Arc<WebState>>, state: Arc<WebState>) -> Router {
+/// What every request passes and every response gets.
+pub(super) fn finish(routes: Router, entrance: Arc<Entrance>) -> Router {
     routes
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .layer(from_fn_with_state(
-            Arc::clone(&state),
-            request_checks::every_request,
-        ))
-        .with_state(state)
+        .layer(from_fn_with_state(entrance, request_checks::every_request))
 }
 
-async fn login_page(State(state): State<Arc<WebState>>) -> Response {
+async fn login_page(State(state): State<Arc<Entrance>>) -> Response {
     assets::page(assets::LOGIN, &state.language)
 }
 

@@ -7,8 +7,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::entrance::Keyring;
 use super::listener::listen;
-use super::sessions::Sessions;
 use super::state::{SharedParts, WebState};
 use super::tokens::Tokens;
 use super::{Archive, Backend, WebError, feed, routes, tls};
@@ -49,18 +49,16 @@ impl Pages {
         }
         let (bound_to, bound) = watch::channel(Bound::default());
         let bound_to = Arc::new(bound_to);
-        let tokens = Arc::new(Tokens::new(&config.web.tokens));
-        let sessions_file = config.files.web_sessions();
+        let sessions = config.files.web_sessions();
+        let keyring = Keyring::new(&config.web, sessions, identity.is_some());
+        let tokens = Arc::clone(&keyring.tokens);
         let parts = SharedParts {
             archive: archive.map(Arc::new),
             backend,
             station_name: config.station.name.to_string(),
-            language: config.web.language.clone(),
-            tokens: Arc::clone(&tokens),
-            sessions: Arc::new(Sessions::load(sessions_file)),
+            keyring,
             metrics,
             snapshots,
-            tls: identity.is_some(),
         };
         if let Some(address) = config.web.listen {
             let router = routes::pages(WebState::new(parts.clone(), address));

@@ -2,32 +2,23 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use super::access_log::AccessLog;
-use super::rate_limit::RateLimit;
-use super::sessions::Sessions;
-use super::tokens::Tokens;
+use super::entrance::{Entrance, Keyring};
 use super::{Archive, Backend, Health, feed};
+use crate::config::Role;
 
 pub(super) struct WebState {
     /// The only way to evidence metadata.
     pub access_log: AccessLog,
     backend: Arc<dyn Backend>,
     pub station_name: String,
-    pub language: String,
-    pub tokens: Arc<Tokens>,
-    pub sessions: Arc<Sessions>,
+    pub entrance: Arc<Entrance>,
     pub metrics: PrometheusHandle,
     pub snapshots: watch::Receiver<feed::Snapshot>,
-    pub requests: RateLimit,
-    pub wrong_tokens: RateLimit,
-    /// Only this machine reaches the listener.
-    pub loopback: bool,
-    pub tls: bool,
 }
 
 /// The parts of the state that all listeners have in common.
@@ -36,12 +27,16 @@ pub(super) struct SharedParts {
     pub archive: Option<Arc<Archive>>,
     pub backend: Arc<dyn Backend>,
     pub station_name: String,
-    pub language: String,
-    pub tokens: Arc<Tokens>,
-    pub sessions: Arc<Sessions>,
+    pub keyring: Keyring,
     pub metrics: PrometheusHandle,
     pub snapshots: watch::Receiver<feed::Snapshot>,
-    pub tls: bool,
+}
+
+const fn home(role: Role) -> &'static str {
+    match role {
+        Role::Evidence => "/evidence",
+        Role::Kiosk | Role::Operations => "/",
+    }
 }
 
 impl WebState {
@@ -50,15 +45,9 @@ impl WebState {
             access_log: AccessLog::new(Arc::clone(&parts.backend), parts.archive),
             backend: parts.backend,
             station_name: parts.station_name,
-            language: parts.language,
-            tokens: parts.tokens,
-            sessions: parts.sessions,
+            entrance: parts.keyring.entrance(address, home),
             metrics: parts.metrics,
             snapshots: parts.snapshots,
-            requests: RateLimit::new(300, Duration::from_millis(20)),
-            wrong_tokens: RateLimit::new(10, Duration::from_secs(12)),
-            loopback: address.ip().is_loopback(),
-            tls: parts.tls,
         })
     }
 

@@ -9,25 +9,33 @@ use std::time::{Duration, Instant};
 
 use camdock::audit::{Checkpoint, Log, LogKey, VerifierKey, WitnessKey, log_files};
 use camdock::upload::{Body, S3Store, Store as _, list_all};
+use camdock::web::hash_of;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::link::Link;
+use crate::place::Place;
 use crate::support::{SeaweedFs, Station as Identity};
 
+pub const TOKEN: &str = "camdock_manager";
+pub const KIOSK: &str = "camdock_screen";
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 14] = [
+const BUCKETS: [&str; 18] = [
+    "office-absurd",
     "office-acts",
     "office-away",
+    "office-browser",
     "office-close",
     "office-follow",
     "office-fork",
     "office-hostile",
+    "office-index",
     "office-interface",
     "office-keys",
     "office-lost",
+    "office-page",
     "office-recall",
     "office-recover",
     "office-release",
@@ -37,25 +45,24 @@ const BUCKETS: [&str; 14] = [
 /// A second office's identity, in the bucket of two.
 const SECOND: (&str, &str, &str) = ("office-second", "office-two", "office-2");
 static STORE: LazyLock<SeaweedFs> = LazyLock::new(|| {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/office-policy.json");
-    let policy = fs::read_to_string(file).unwrap();
-    let own = |bucket: &str, office: &str| {
-        let own = policy.replace("BUCKET", bucket).replace("OFFICE", office);
-        serde_json::from_str(&own).unwrap()
-    };
     let mut identities: Vec<Identity> = BUCKETS
-        .map(|bucket| Identity {
-            name: bucket,
-            policy: own(bucket, "office-1"),
-        })
+        .map(|bucket| identity(bucket, bucket, "office-1"))
         .into();
     let (name, bucket, office) = SECOND;
-    identities.push(Identity {
-        name,
-        policy: own(bucket, office),
-    });
+    identities.push(identity(name, bucket, office));
     SeaweedFs::start_with(&identities)
 });
+
+/// An office's identity in the store, with the rights of the shipped policy in this bucket and no more.
+pub fn identity(name: &'static str, bucket: &str, office: &str) -> Identity {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/office-policy.json");
+    let policy = fs::read_to_string(file).unwrap();
+    let own = policy.replace("BUCKET", bucket).replace("OFFICE", office);
+    Identity {
+        name,
+        policy: serde_json::from_str(&own).unwrap(),
+    }
+}
 
 /// A station's log in a folder, with the key that its root has, too.
 pub struct Station {
@@ -83,13 +90,25 @@ impl Station {
         }
     }
 
-    /// Appends entries; returns the signed checkpoint.
+    /// Appends entries of a kind that nobody knows; returns the signed checkpoint.
     pub fn append(&self, entries: &[&str]) -> String {
+        let entry = |kind: &&str| self.entry(&format!("test.{kind}"), &serde_json::json!({}));
+        self.append_bytes(&entries.iter().map(entry).collect::<Vec<_>>())
+    }
+
+    /// An entry of this station's log.
+    pub fn entry(&self, event: &str, data: &Value) -> Vec<u8> {
+        let entry = serde_json::json!({"data": data, "event": event, "station": self.name,
+            "time": "2026-01-02T03:04:05Z", "v": 1});
+        entry.to_string().into_bytes()
+    }
+
+    /// Appends whatever it is; returns the signed checkpoint.
+    pub fn append_bytes(&self, entries: &[Vec<u8>]) -> String {
         let key = LogKey::from_pkcs8(&self.key).unwrap();
         let mut log = Log::open(&self.dir, key, &self.origin()).unwrap();
-        for entry in entries {
-            log.append(&[format!("{{\"v\":\"{entry}\"}}").into_bytes()])
-                .unwrap();
+        for some in entries.chunks(1000) {
+            log.append(some).unwrap();
         }
         let note = log.note().to_owned();
         log.close().unwrap();
@@ -110,6 +129,8 @@ pub struct Bed {
     runtime: Runtime,
     store: S3Store,
     pub port: u16,
+    metrics: u16,
+    pub pages: u16,
     office: Option<Child>,
 }
 
@@ -156,15 +177,39 @@ impl Bed {
         if identity == bucket {
             runtime.block_on(STORE.create_bucket_with_object_lock(bucket));
         }
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let store = S3Store::new(&STORE.config(bucket)).unwrap();
+        Self::made(who, dir, runtime, store, endpoint, followed)
+    }
+
+    /// An office for the real station of a place, with the rights of this identity.
+    pub fn beside(place: &Place, identity: &str, dir: TempDir) -> Self {
+        let store = S3Store::new(&place.weed.config("evidence")).unwrap();
+        let key = fs::read_to_string(place.path("state/keys/log.pub")).unwrap();
+        let (runtime, endpoint) = (Runtime::new().unwrap(), place.weed.endpoint());
+        let followed = [("test-1", key.trim().parse().unwrap())];
+        let who = (identity, "evidence", "office-1");
+        Self::made(who, dir, runtime, store, &endpoint, &followed)
+    }
+
+    fn made(
+        who: (&str, &str, &str),
+        dir: TempDir,
+        runtime: Runtime,
+        store: S3Store,
+        endpoint: &str,
+        followed: &[(&str, VerifierKey)],
+    ) -> Self {
+        let (identity, bucket, office) = who;
+        let [port, metrics, pages] = [(); 3].map(|()| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().port()
+        });
         let bed = Self {
-            store: S3Store::new(&STORE.config(bucket)).unwrap(),
+            store,
             runtime,
             port,
+            metrics,
+            pages,
             office: None,
             dir,
         };
@@ -174,8 +219,11 @@ impl Bed {
         private(&bed.path("credentials.toml"), &credentials);
         let mut text = format!(
             "[office]\nname = \"{office}\"\nstate_dir = \"state\"\nfollow_seconds = 1\n[witness]\nlisten = \"127.0.0.1:{port}\"\n\
-             [metrics]\nlisten = \"\"\n[store]\nendpoint = \"{endpoint}\"\nbucket = \"{bucket}\"\nretention_days = 1\n\
-             credentials_file = \"credentials.toml\"\n"
+             [metrics]\nlisten = \"127.0.0.1:{metrics}\"\n[reconcile]\nlist_seconds = 1\n[pages]\nlisten = \"127.0.0.1:{pages}\"\n\
+             tokens = [{{ name = \"M. Shah\", role = \"evidence\", sha256 = \"{}\" }},\n{{ name = \"Screen\", role = \"kiosk\", sha256 = \"{}\" }}]\n[store]\nendpoint = \"{endpoint}\"\n\
+             bucket = \"{bucket}\"\nretention_days = 1\ncredentials_file = \"credentials.toml\"\n",
+            hash_of(TOKEN),
+            hash_of(KIOSK),
         );
         for (name, key) in followed {
             text += &format!(
@@ -335,15 +383,19 @@ impl Bed {
     }
 
     pub fn run(&mut self) {
+        self.run_with("");
+    }
+
+    /// With what is to happen at a point of its work.
+    pub fn run_with(&mut self, failpoint: &str) {
         let log = fs::File::create(self.path("office.log")).unwrap();
-        let office = Command::new(env!("CARGO_BIN_EXE_camdock"))
-            .arg("--config")
-            .arg(self.path("office.toml"))
-            .args(["office", "run"])
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut office = Command::new(env!("CARGO_BIN_EXE_camdock"));
+        office.arg("--config").arg(self.path("office.toml"));
+        if !failpoint.is_empty() {
+            office.env("CAMDOCK_FAILPOINT", failpoint);
+        }
+        let office = office.args(["office", "run"]).stdout(Stdio::null());
+        let office = office.stderr(log).spawn().unwrap();
         self.office = Some(office);
     }
 
@@ -353,6 +405,45 @@ impl Bed {
         let pid = rustix::process::Pid::from_child(&office);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         assert!(office.wait().unwrap().success(), "{}", self.said());
+    }
+
+    /// Waits until it was ended by what was to happen.
+    pub fn dies(&mut self) {
+        let mut office = self.office.take().unwrap();
+        assert!(!office.wait().unwrap().success(), "{}", self.said());
+    }
+
+    /// What a path of the pages answers to a token: status, headers and body.
+    pub fn page(&self, path: &str, token: Option<&str>) -> (u16, String, String) {
+        let url = format!("http://127.0.0.1:{}{path}", self.pages);
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-i", &url]);
+        if let Some(token) = token {
+            curl.args(["-H", &format!("authorization: Bearer {token}")]);
+        }
+        let got = String::from_utf8(curl.output().unwrap().stdout).unwrap();
+        let (head, body) = got
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("{got}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head.to_lowercase(), body.to_owned())
+    }
+
+    /// What the page shows to an evidence manager.
+    pub fn today(&self) -> Value {
+        let (status, _, body) = self.page("/api/today", Some(TOKEN));
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// One metric of a station, by further labels.
+    pub fn metric(&self, name: &str, labels: &str) -> Option<f64> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.metrics);
+        let got = Command::new("curl").args(["-sf", &url]).output().unwrap();
+        let text = String::from_utf8(got.stdout).unwrap();
+        let mut lines = text.lines().filter(|l| l.starts_with(&format!("{name}{{")));
+        let line = lines.find(|line| line.contains(labels))?;
+        line.rsplit(' ').next()?.parse().ok()
     }
 
     pub fn kill(&mut self) {

@@ -6,7 +6,14 @@ mod support;
 
 mod acts;
 mod bed;
+mod browser;
+mod bucket;
 mod decisions;
+#[path = "../browser/driver.rs"]
+mod driver;
 mod follow;
 mod interface;
 mod link;
+#[allow(dead_code, reason = "the station's tests use the rest")]
+#[path = "../station/place.rs"]
+mod place;

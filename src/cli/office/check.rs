@@ -4,6 +4,7 @@ use crate::audit::VerifierKey;
 use crate::cli::Outcome;
 use crate::cli::check::diagnosis::{Diagnosis, advice, bad, failed, fine};
 use crate::config::{FollowedStation, OfficeConfig};
+use crate::model::BucketLayout;
 use crate::office::{self, socket_path};
 use crate::sys;
 use crate::upload::Store;
@@ -34,6 +35,7 @@ pub fn run(config: &OfficeConfig, warnings: Vec<String>, json: bool) -> anyhow::
             }
             for station in &config.stations {
                 found.push(runtime.block_on(log_of(&store, config, station)));
+                found.push(runtime.block_on(objects_of(&store, config, station)));
             }
         }
         Err(error) => found.push(failed("store", &error)),
@@ -113,6 +115,21 @@ async fn log_of(store: &dyn Store, config: &OfficeConfig, station: &FollowedStat
             format!("{name}: {error}"),
             "If the station has new keys, see docs/operations.md. Else its key in office.toml is another station's, or somebody else wrote the log: on the station, run `cat /var/lib/camdock/keys/log.pub` and compare.",
         ),
+    }
+}
+
+/// Whether the office may list the station's objects.
+async fn objects_of(
+    store: &dyn Store,
+    config: &OfficeConfig,
+    station: &FollowedStation,
+) -> Diagnosis {
+    const WHAT: &str = "objects";
+    let layout = BucketLayout::new(config.store.prefix.clone(), station.name.clone());
+    match store.list(&layout.evidence_folder(), None).await {
+        Ok(page) if page.objects.is_empty() => fine(WHAT, format!("{}: none", station.name)),
+        Ok(_) => fine(WHAT, format!("{}: they can be listed", station.name)),
+        Err(error) => failed(WHAT, &error.into()),
     }
 }
 

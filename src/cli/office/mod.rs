@@ -2,7 +2,7 @@ mod acts;
 mod check;
 mod decide;
 
-use std::io::Write as _;
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -11,8 +11,8 @@ use clap::Subcommand;
 use super::orders::OrderSignature;
 use super::{Outcome, logs};
 use crate::config::OfficeConfig;
-use crate::model::StationName;
-use crate::office::{self, OfficeVerdict, WhichCheckpoint};
+use crate::model::{Escaped, StationName};
+use crate::office::{self, NamedFinding, OfficeVerdict, StationRow, WhichCheckpoint};
 use crate::sys;
 
 /// Runs the evidence office: it follows the stations' logs in the bucket and witnesses them.
@@ -21,7 +21,8 @@ use crate::sys;
   camdock office check      says what the office still needs, with the fix for each finding; start here
   camdock office keygen     makes the key that cosigns the stations' logs, and the key of the office's own log
   camdock office run        the service
-  camdock office status     how each station's log stands; exit code 3 when one needs attention
+  camdock office status     how each station's log and objects stand; exit code 3 when one needs attention
+  camdock office rebuild    makes the index of all stations anew from their logs in the bucket
   camdock office acts       verifies the office's own log, and tells what the office saw and what people decided
   camdock office close leeds-north-1 --operator NAME --reason TEXT
                             that station or its key is retired: it may fall silent, and nothing may be added to its log
@@ -43,12 +44,14 @@ enum OfficeVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Show how each station's log stood when the office last looked
+    /// Show how each station's log and its objects in the bucket stood when the office last looked
     Status {
         /// One JSON object a line
         #[arg(long)]
         json: bool,
     },
+    /// Make the index anew from the stations' logs in the bucket; the service may run meanwhile
+    Rebuild,
     /// Make the office's key pairs, those that are not there yet; it never replaces one
     Keygen,
     /// Verify the office's own log, and tell what the office saw and what people decided
@@ -109,6 +112,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             let from = from.map(WhichCheckpoint::from);
             decide::send(&config, station, OfficeVerdict::Release { from }, signature)
         }
+        OfficeVerb::Rebuild => rebuild(&config),
         OfficeVerb::Keygen => {
             let keys = office::make_keys(&config)?;
             println!("private keys: {}", config.witness_key().display());
@@ -143,40 +147,41 @@ fn serve(config: OfficeConfig, warnings: Vec<String>) -> anyhow::Result<Outcome>
     Ok(Outcome::Fine)
 }
 
+fn rebuild(config: &OfficeConfig) -> anyhow::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let told = |station: &str, entries| println!("{station:<24} {entries:>10} entries read");
+    runtime.block_on(office::rebuild(config, told))?;
+    Ok(Outcome::Fine)
+}
+
+/// Findings of each kind that are shown for a station.
+const SHOWN: u32 = 20;
+
 fn status(config: &OfficeConfig, json: bool) -> anyhow::Result<Outcome> {
     let mut out = std::io::stdout().lock();
     let mut attention = false;
-    for (station, standing) in office::standings(config)? {
+    let rows = office::station_rows(config, SHOWN)?;
+    for ((station, standing), row) in office::standings(config)?.into_iter().zip(rows) {
         attention |= standing.as_ref().is_none_or(|s| s.code.is_some());
+        attention |= row.as_ref().is_some_and(|(row, _)| row.needs_somebody());
         if json {
-            let line = match &standing {
+            let mut line = match &standing {
                 Some(standing) => serde_json::to_value(standing)?,
                 None => serde_json::json!({"station": station, "looked_at": null}),
             };
+            if let Some((row, findings)) = row {
+                line["bucket"] = serde_json::to_value(row)?;
+                line["findings"] = serde_json::to_value(findings)?;
+            }
             writeln!(out, "{line}")?;
             continue;
         }
-        let Some(standing) = standing else {
-            writeln!(
-                out,
-                "{station:<24} not looked at yet; is the office running?"
-            )?;
-            continue;
-        };
-        let since = standing
-            .cosigned_at
-            .map_or_else(|| "never".to_owned(), |at| at.to_string());
-        let closed = if standing.closed { ", closed" } else { "" };
-        writeln!(
-            out,
-            "{station:<24} {:>10} entries cosigned, last {since}{closed}",
-            standing.cosigned_entries
-        )?;
-        if let (Some(code), Some(problem)) = (&standing.code, &standing.problem) {
-            writeln!(
-                out,
-                "  ! {problem} ({code})\n    next: camdock explain {code}"
-            )?;
+        log_line(&mut out, station.as_str(), standing.as_ref())?;
+        if let Some((row, findings)) = &row {
+            bucket_lines(&mut out, row, findings)?;
         }
     }
     Ok(if attention {
@@ -184,4 +189,78 @@ fn status(config: &OfficeConfig, json: bool) -> anyhow::Result<Outcome> {
     } else {
         Outcome::Fine
     })
+}
+
+fn log_line(
+    out: &mut impl Write,
+    station: &str,
+    standing: Option<&office::LogStanding>,
+) -> std::io::Result<()> {
+    let Some(standing) = standing else {
+        return writeln!(
+            out,
+            "{station:<24} not looked at yet; is the office running?"
+        );
+    };
+    let since = standing
+        .cosigned_at
+        .map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let closed = if standing.closed { ", closed" } else { "" };
+    writeln!(
+        out,
+        "{station:<24} {:>10} entries cosigned, last {since}{closed}",
+        standing.cosigned_entries
+    )?;
+    match (&standing.code, &standing.problem) {
+        (Some(code), Some(problem)) => problem_lines(out, code, problem),
+        _ => Ok(()),
+    }
+}
+
+fn problem_lines(out: &mut impl Write, code: &str, problem: &str) -> std::io::Result<()> {
+    let problem = Escaped(problem.as_bytes());
+    writeln!(
+        out,
+        "  ! {problem} ({code})\n    next: camdock explain {code}"
+    )
+}
+
+/// What was read of the log and found in the bucket.
+fn bucket_lines(
+    out: &mut impl Write,
+    row: &StationRow,
+    findings: &[NamedFinding],
+) -> std::io::Result<()> {
+    let listed = row
+        .listed
+        .map_or_else(|| "never".to_owned(), |at| at.to_string());
+    writeln!(
+        out,
+        "{:<24} {:>10} entries read, {} items; {} objects listed, last {listed}",
+        "", row.indexed_entries, row.items, row.objects
+    )?;
+    if let (Some(code), Some(problem)) = (&row.index_code, &row.index_problem) {
+        problem_lines(out, code, problem)?;
+    }
+    if let Some(note) = &row.unfit_note {
+        let many = format!("{} entries make no sense: {note}", row.unfit_entries);
+        let code = "office_entries_unfit";
+        problem_lines(out, code, &many)?;
+    }
+    if row.unknown_entries > 0 {
+        let known = "of kinds that this version does not know";
+        writeln!(out, "  {} entries are {known}", row.unknown_entries)?;
+    }
+    for (kind, count) in row.found() {
+        let of_kind = findings.iter().filter(|finding| finding.kind == kind);
+        for finding in of_kind {
+            let key = Escaped(finding.key.as_bytes());
+            problem_lines(out, finding.code, &format!("{key}: {}", finding.what))?;
+        }
+        if count > u64::from(SHOWN) {
+            let kind = kind.as_str();
+            writeln!(out, "  {count} in all are of this kind ({kind})")?;
+        }
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use super::{Check, store, web};
-use crate::config::office::{FollowedStation, OfficeConfig};
+use crate::config::office::{FollowedStation, OfficeConfig, Reconciling};
 use crate::config::raw::OfficeMerged;
 use crate::config::{ConfigError, file};
 use crate::model::StationName;
@@ -66,6 +66,36 @@ pub fn office(
         "of [metrics] is reachable from other machines",
         "Listen on a loopback address such as 127.0.0.1:9485, or \"\" for none.",
     );
+    let raw_pages = &merged.pages;
+    let pages = web::pages(
+        &mut check,
+        &web::PageKeys {
+            section: "pages",
+            example: "127.0.0.1:8486",
+            listen: &raw_pages.listen,
+            tls_certificate: &raw_pages.tls_certificate,
+            tls_key: &raw_pages.tls_key,
+            language: &raw_pages.language,
+            tokens: &raw_pages.tokens.value,
+        },
+    );
+    let reconcile = &merged.reconcile;
+    check.number(
+        &reconcile.list_seconds,
+        1..=3600,
+        "list_seconds",
+        "Use 1 to 3600 seconds, so that a loss is seen within the hour; 1800 suits most.",
+    );
+    check.number(
+        &reconcile.sweep_days,
+        1..=365,
+        "sweep_days",
+        "Use 1 to 365 days; 30 suits most.",
+    );
+    let reconciling = Reconciling {
+        list_interval: Duration::from_secs(reconcile.list_seconds.value.into()),
+        sweep_period: Duration::from_secs(u64::from(reconcile.sweep_days.value) * 24 * 3600),
+    };
     let stations = stations(&mut check, &merged);
     let store = store::section(&mut check, &merged.store, warnings);
     let log = super::log(&mut check, &merged.log);
@@ -84,6 +114,8 @@ pub fn office(
         follow_interval: Duration::from_secs(raw.follow_seconds.value.into()),
         witness_listen,
         metrics_listen,
+        reconciling,
+        pages,
         store,
         log,
         stations,

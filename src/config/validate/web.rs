@@ -10,13 +10,55 @@ use crate::model::Sha256Digest;
 
 const TOKENS_MAX: usize = 256;
 
+/// The settings of pages as they stand in a file.
+pub(super) struct PageKeys<'a> {
+    pub section: &'static str,
+    pub example: &'static str,
+    pub listen: &'a Setting<String>,
+    pub tls_certificate: &'a Setting<String>,
+    pub tls_key: &'a Setting<String>,
+    pub language: &'a Setting<String>,
+    pub tokens: &'a [toml::Spanned<RawToken>],
+}
+
 pub(super) fn sections(check: &mut Check<'_>, merged: &Merged) -> (WebSettings, MetricsSettings) {
     let raw = &merged.web;
-    let listen = address(check, &raw.listen, "127.0.0.1:8480");
+    let web = pages(
+        check,
+        &PageKeys {
+            section: "web",
+            example: "127.0.0.1:8480",
+            listen: &raw.listen,
+            tls_certificate: &raw.tls_certificate,
+            tls_key: &raw.tls_key,
+            language: &raw.language,
+            tokens: &raw.tokens.value,
+        },
+    );
     let metrics = address(check, &merged.metrics.listen, "127.0.0.1:9480");
+    if outside(metrics) {
+        check.ensure(
+            web.tls.is_some() && web.tokens.iter().any(|t| t.role == Role::Operations),
+            merged.metrics.listen.at.as_ref(),
+            "listen",
+            "of [metrics] is reachable from other machines without TLS or without a token for it",
+            "Give `tls_certificate`, `tls_key` and a token with the role `operations` in [web], or listen on a loopback address.",
+        );
+    }
+    (web, MetricsSettings { listen: metrics })
+}
+
+fn outside(address: Option<SocketAddr>) -> bool {
+    address.is_some_and(|address| !address.ip().is_loopback())
+}
+
+/// Pages, of a station or of the office.
+pub(super) fn pages(check: &mut Check<'_>, raw: &PageKeys<'_>) -> WebSettings {
+    let (section, example) = (raw.section, raw.example);
+    let listen = address(check, raw.listen, example);
     let tls = match (
-        check.optional_path(&raw.tls_certificate),
-        check.optional_path(&raw.tls_key),
+        check.optional_path(raw.tls_certificate),
+        check.optional_path(raw.tls_key),
     ) {
         (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
         (None, None) => None,
@@ -30,31 +72,21 @@ pub(super) fn sections(check: &mut Check<'_>, merged: &Merged) -> (WebSettings, 
             None
         }
     };
-    let tokens = tokens(check, &raw.tokens.value);
-    let outside = |address: Option<SocketAddr>| address.is_some_and(|a| !a.ip().is_loopback());
+    let tokens = tokens(check, raw.tokens);
     if outside(listen) {
         check.ensure(
             tls.is_some(),
             raw.listen.at.as_ref(),
             "listen",
             "is reachable from other machines without TLS",
-            "Give `tls_certificate` and `tls_key` in [web], or listen on a loopback address such as 127.0.0.1:8480.",
+            &format!("Give `tls_certificate` and `tls_key` in [{section}], or listen on a loopback address such as {example}."),
         );
         check.ensure(
             !tokens.is_empty(),
             raw.listen.at.as_ref(),
             "listen",
             "is reachable from other machines, but no token is configured",
-            "Make one with `camdock token NAME --role evidence` and enter the line that it prints in [web] tokens.",
-        );
-    }
-    if outside(metrics) {
-        check.ensure(
-            tls.is_some() && tokens.iter().any(|t| t.role == Role::Operations),
-            merged.metrics.listen.at.as_ref(),
-            "listen",
-            "of [metrics] is reachable from other machines without TLS or without a token for it",
-            "Give `tls_certificate`, `tls_key` and a token with the role `operations` in [web], or listen on a loopback address.",
+            &format!("Make one with `camdock token NAME --role evidence` and enter the line that it prints in [{section}] tokens."),
         );
     }
     check.ensure(
@@ -64,13 +96,12 @@ pub(super) fn sections(check: &mut Check<'_>, merged: &Merged) -> (WebSettings, 
         "is not a language of the pages",
         &format!("Use one of: {}.", LANGUAGES.join(", ")),
     );
-    let web = WebSettings {
+    WebSettings {
         listen,
         tls,
         language: raw.language.value.clone(),
         tokens,
-    };
-    (web, MetricsSettings { listen: metrics })
+    }
 }
 
 /// An empty text means: do not listen.

@@ -1,0 +1,165 @@
+//! What the bucket should hold according to the logs, in the order of its keys.
+
+use rusqlite::params;
+
+use super::{Index, StationNumber, time};
+use crate::model::{EvidenceId, Part, Retention};
+use crate::office::OfficeError;
+
+/// All names that an item's objects have, sorted as a listing is.
+pub const OBJECT_NAMES: [&str; 6] = [
+    "item-key",
+    "manifest.json",
+    "original",
+    "preview",
+    "receipt",
+    "storyboard",
+];
+const RECEIPT: &str = "receipt";
+
+/// An object that may be, or has to be, in a station's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedObject {
+    pub item: EvidenceId,
+    pub name: &'static str,
+    /// As the log has it; `None` where the log has none.
+    pub size: Option<u64>,
+    pub version: Option<String>,
+    /// The log says that it is there.
+    pub required: bool,
+    /// It comes after the entry that makes it due, so that it may be late.
+    pub late: bool,
+}
+
+/// A stored object with what is to be looked at one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedObject {
+    pub item: EvidenceId,
+    pub part: Part,
+    pub version: Option<String>,
+    pub checksum: String,
+    pub lock: Option<Retention>,
+}
+
+impl Index {
+    /// The objects of the next `limit` items after `after`. Those that entries from `entries` on name are not required yet.
+    pub fn expected(
+        &self,
+        station: StationNumber,
+        after: Option<EvidenceId>,
+        entries: u64,
+        limit: u32,
+    ) -> Result<Vec<ExpectedObject>, OfficeError> {
+        let after = after.map_or(Vec::new(), |id| id.as_bytes().to_vec());
+        let connection = self.lock();
+        let mut items = connection.prepare_cached(
+            "SELECT id, keyless FROM items WHERE station = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+        )?;
+        let items = items.query_map(params![station.0, after, limit], |row| {
+            Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, bool>(1)?))
+        })?;
+        let mut objects = connection.prepare_cached(
+            "SELECT part, size, version, entry FROM objects WHERE station = ?1 AND item = ?2",
+        )?;
+        let mut all = Vec::new();
+        for item in items {
+            let (id, keyless) = item?;
+            let logged: Vec<(String, i64, Option<String>, i64)> = objects
+                .query_map(params![station.0, id], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                })?
+                .collect::<Result<_, _>>()?;
+            let original = logged.iter().find(|(part, ..)| part == "original");
+            let stored = original.is_some_and(|(.., entry)| entry.cast_unsigned() < entries);
+            for name in OBJECT_NAMES {
+                let own = logged.iter().find(|(part, ..)| part == name);
+                let required = match (own, name) {
+                    (Some((.., entry)), _) => entry.cast_unsigned() < entries,
+                    (None, "manifest.json" | RECEIPT) => stored,
+                    (None, "item-key") => stored && !keyless,
+                    (None, _) => false,
+                };
+                all.push(ExpectedObject {
+                    item: EvidenceId::from_bytes(id),
+                    name,
+                    size: own.map(|(_, size, ..)| size.cast_unsigned()),
+                    version: own.and_then(|(_, _, version, _)| version.clone()),
+                    required,
+                    late: name == RECEIPT,
+                });
+            }
+        }
+        Ok(all)
+    }
+
+    /// Whether the log has sealed this item.
+    pub fn knows(&self, station: StationNumber, item: EvidenceId) -> Result<bool, OfficeError> {
+        let connection = self.lock();
+        let mut item_of =
+            connection.prepare_cached("SELECT 1 FROM items WHERE station = ?1 AND id = ?2")?;
+        Ok(item_of.exists(params![station.0, item.as_bytes()])?)
+    }
+
+    /// Objects of the log in the order of their items, after `after`; and whether more follow. `limit` is at least 4: an item
+    /// has three.
+    pub fn to_sweep(
+        &self,
+        station: StationNumber,
+        after: &[u8],
+        limit: u32,
+    ) -> Result<(Vec<LockedObject>, bool), OfficeError> {
+        let condition = "item > ?2 ORDER BY item, part LIMIT ?3";
+        let mut found = self.locked(condition, params![station.0, after, limit])?;
+        let more = found.len() as u64 == u64::from(limit);
+        // The last item's other objects may not be among them; it begins the next step.
+        if more && let Some(last) = found.last().map(|object| object.item) {
+            found.retain(|object| object.item != last);
+        }
+        Ok((found, more))
+    }
+
+    /// The objects that the log names for one item.
+    pub fn objects_of(
+        &self,
+        station: StationNumber,
+        item: EvidenceId,
+    ) -> Result<Vec<LockedObject>, OfficeError> {
+        self.locked("item = ?2", params![station.0, item.as_bytes()])
+    }
+
+    fn locked(
+        &self,
+        condition: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<Vec<LockedObject>, OfficeError> {
+        let connection = self.lock();
+        let mut objects = connection.prepare_cached(&format!(
+            "SELECT item, part, version, checksum, lock_mode, lock_until FROM objects WHERE station = ?1 AND {condition}"
+        ))?;
+        let rows = objects.query_map(values, |row| {
+            let lock: (Option<String>, Option<i64>) = (row.get(4)?, row.get(5)?);
+            let part: String = row.get(1)?;
+            Ok(part.parse().ok().map(|part| {
+                Ok(LockedObject {
+                    item: EvidenceId::from_bytes(row.get(0)?),
+                    part,
+                    version: row.get(2)?,
+                    checksum: row.get(3)?,
+                    lock: lock
+                        .0
+                        .zip(time(lock.1))
+                        .map(|(mode, until)| Retention { mode, until }),
+                })
+            }))
+        })?;
+        let rows = rows.filter_map(|row: rusqlite::Result<_>| row.transpose());
+        Ok(rows.map(|row| row?).collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The objects that the log names for this station.
+    pub fn object_count(&self, station: StationNumber) -> Result<u64, OfficeError> {
+        let sql = "SELECT count(*) FROM objects WHERE station = ?1";
+        let count: i64 = self.lock().query_row(sql, [station.0], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+}

@@ -1,0 +1,63 @@
+//! The index's tables.
+
+use rusqlite::Connection;
+
+/// Grows whenever the tables change. An index of another version is made anew.
+const VERSION: i64 = 1;
+
+/// Times are milliseconds since 1970, ids 16-byte blobs, sizes bytes; `entry` is an index in the station's log. Keys of objects are
+/// not kept: they follow from station, item and part. `edge` is what reading on needs of the log's tree.
+const TABLES: &str = "
+CREATE TABLE stations (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+    entries INTEGER NOT NULL DEFAULT 0, edge BLOB NOT NULL DEFAULT x'', last_entry INTEGER, items INTEGER NOT NULL DEFAULT 0,
+    unknown INTEGER NOT NULL DEFAULT 0, unfit INTEGER NOT NULL DEFAULT 0, unfit_note TEXT,
+    code TEXT, problem TEXT,
+    listed_from INTEGER, listed INTEGER, objects INTEGER NOT NULL DEFAULT 0,
+    missing INTEGER NOT NULL DEFAULT 0, foreign_objects INTEGER NOT NULL DEFAULT 0, wrong_size INTEGER NOT NULL DEFAULT 0,
+    unnamed INTEGER NOT NULL DEFAULT 0,
+    swept_to BLOB NOT NULL DEFAULT x'', swept_once INTEGER
+);
+CREATE TABLE items (
+    station INTEGER NOT NULL, id BLOB NOT NULL, entry INTEGER NOT NULL, camera TEXT, officer TEXT, path TEXT NOT NULL,
+    kind TEXT NOT NULL, flagged INTEGER NOT NULL, recorded INTEGER, sealed INTEGER NOT NULL, stored INTEGER,
+    size INTEGER NOT NULL, keyless INTEGER NOT NULL DEFAULT 0, undecided INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (station, id)
+) WITHOUT ROWID;
+CREATE INDEX items_undecided ON items (station) WHERE undecided;
+CREATE INDEX items_waiting ON items (station, sealed) WHERE stored IS NULL;
+CREATE TABLE objects (
+    station INTEGER NOT NULL, item BLOB NOT NULL, part TEXT NOT NULL, entry INTEGER NOT NULL, size INTEGER NOT NULL,
+    version TEXT, checksum TEXT NOT NULL, lock_mode TEXT, lock_until INTEGER,
+    PRIMARY KEY (station, item, part)
+) WITHOUT ROWID;
+CREATE TABLE findings (
+    station INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, item BLOB, what TEXT NOT NULL, since INTEGER NOT NULL,
+    round INTEGER NOT NULL, told INTEGER NOT NULL,
+    PRIMARY KEY (station, kind, key)
+) WITHOUT ROWID;
+";
+
+/// A station's row as it was before anything was read or listed.
+pub const RESET: &str = "
+UPDATE stations SET entries = 0, edge = x'', last_entry = NULL, items = 0, unknown = 0, unfit = 0, unfit_note = NULL, code = NULL,
+    problem = NULL, listed_from = NULL, listed = NULL, objects = 0, missing = 0, foreign_objects = 0, wrong_size = 0, unnamed = 0,
+    swept_to = x'', swept_once = NULL WHERE id = ?1";
+
+/// Makes the tables in a new file; `false` if the file has tables of another version.
+pub fn create(connection: &Connection) -> rusqlite::Result<bool> {
+    if version(connection)? == 0 {
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"
+        ))?;
+    }
+    known(connection)
+}
+
+pub fn known(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(version(connection)? == VERSION)
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}

@@ -1,0 +1,300 @@
+//! Reads one station's entries into the index and compares its folder in the bucket with them, in turn, for as long as the office
+//! runs.
+//!
+//! Each step of it is small and waits for its turn among all stations: a station with endless entries or objects is late itself,
+//! and delays no other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
+
+use super::bucket_log::BucketLog;
+use super::index::{Index, StationNumber};
+use super::reconcile::{Listing, sweep};
+use super::witness::{Witness, WitnessedLog};
+use super::{OfficeError, station_key};
+use crate::audit::{AuditError, Checkpoint, NextEntries};
+use crate::config::{FollowedStation, OfficeConfig, Reconciling};
+use crate::metrics;
+use crate::model::{BucketLayout, Explain as _};
+use crate::upload::{Backoff, Store};
+
+/// Bytes of entries that are read before they are proven and entered together.
+const STEP_BYTES: usize = 8 << 20;
+/// Steps of all stations at once.
+const STEPS: usize = 4;
+/// Objects that are looked at one by one in a step, in a round at least, and in a round at most.
+const LOOKS: usize = 20;
+const SWEEP_MIN: u64 = 50;
+const SWEEP_MAX: u64 = 10_000;
+/// Objects with findings that a round looks at again.
+const AGAIN: u32 = 100;
+
+/// What the inspectors of all stations share.
+#[derive(Clone)]
+pub struct Inspection {
+    pub index: Arc<Index>,
+    pub store: Arc<dyn Store>,
+    pub witness: Arc<Witness>,
+    /// Whoever waited longest takes the next step.
+    turns: Arc<Semaphore>,
+}
+
+impl Inspection {
+    pub fn new(index: Arc<Index>, store: &Arc<dyn Store>, witness: &Arc<Witness>) -> Self {
+        Self {
+            index,
+            store: Arc::clone(store),
+            witness: Arc::clone(witness),
+            turns: Arc::new(Semaphore::new(STEPS)),
+        }
+    }
+}
+
+pub struct Inspector {
+    shared: Inspection,
+    station: FollowedStation,
+    origin: String,
+    layout: BucketLayout,
+    log_prefix: String,
+    interval: Duration,
+    reconciling: Reconciling,
+    number: StationNumber,
+    /// The problem that was logged last, so that it is logged once.
+    logged: Option<&'static str>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Inspector {
+    pub fn new(
+        config: &OfficeConfig,
+        station: &FollowedStation,
+        shared: &Inspection,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Self, OfficeError> {
+        let prefix = &config.store.prefix;
+        Ok(Self {
+            shared: shared.clone(),
+            origin: station_key(station)?.name().to_owned(),
+            layout: BucketLayout::new(prefix.clone(), station.name.clone()),
+            log_prefix: format!("{prefix}log/{}/", station.name),
+            interval: config.follow_interval,
+            reconciling: config.reconciling,
+            number: shared.index.station(&station.name)?,
+            station: station.clone(),
+            logged: None,
+            stop,
+        })
+    }
+
+    /// Reads and compares until the office stops.
+    pub async fn run(mut self) {
+        let backoff = Backoff::default();
+        let mut failures = 0u32;
+        while !self.stopped() {
+            let mut stop = self.stop.clone();
+            let round = tokio::select! {
+                round = self.round() => round,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            self.tell(round.as_ref().err()).await;
+            let pause = if round.is_err() {
+                failures += 1;
+                let pause = backoff.delay(failures, failures.wrapping_mul(2_654_435_761), None);
+                pause.max(self.interval)
+            } else {
+                failures = 0;
+                self.interval
+            };
+            tokio::select! { () = tokio::time::sleep(pause) => {}, _ = stop.changed() => {} }
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    async fn round(&mut self) -> Result<(), OfficeError> {
+        let log = self.shared.witness.log(&self.origin);
+        let Some(now) = log.and_then(WitnessedLog::latest) else {
+            // Without a verified checkpoint nothing can be said of the bucket.
+            return Ok(());
+        };
+        let read = self.read(&now.checkpoint).await;
+        // Entries that cannot be read any more are no reason to overlook what is missing of the others.
+        let compared = match self.due().await {
+            Ok(true) => self.reconcile(read.is_ok()).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        read.and(compared)
+    }
+
+    /// Reads the entries below a verified checkpoint into the index, to the last one.
+    pub async fn read(&self, now: &Checkpoint) -> Result<(), OfficeError> {
+        while !self.stopped() {
+            let _turn = self.shared.turns.acquire().await;
+            let source = BucketLog {
+                store: Arc::clone(&self.shared.store),
+                prefix: self.log_prefix.clone(),
+                runtime: Handle::current(),
+            };
+            let (index, number, now) = (Arc::clone(&self.shared.index), self.number, now.clone());
+            let (station, layout) = (self.station.name.clone(), self.layout.clone());
+            let step = move || match index.prefix(number)?.read_on(&source, &now, STEP_BYTES)? {
+                NextEntries::Proven(entries) => {
+                    index.take(number, &station, &layout, &entries)?;
+                    Ok(true)
+                }
+                NextEntries::NoneLeft => Ok(false),
+                NextEntries::OtherLog => {
+                    tracing::info!(%station, "the index is not of the log that is followed, and is made anew");
+                    index.forget(number)?;
+                    Ok(true)
+                }
+                NextEntries::Unfit => Err(OfficeError::EntriesUnfit { station }),
+            };
+            if !blocking(step).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the folder is to be listed again.
+    async fn due(&self) -> Result<bool, OfficeError> {
+        let (index, number) = (Arc::clone(&self.shared.index), self.number);
+        let listed = blocking(move || index.listed_from(number)).await?;
+        let since = listed.map(|listed| Timestamp::now().duration_since(listed));
+        // A listing of the future was dated by a clock that has been corrected.
+        Ok(since.is_none_or(|since| {
+            Duration::try_from(since).map_or(true, |since| since >= self.reconciling.list_interval)
+        }))
+    }
+
+    /// Lists the folder to its end, then looks at a share of the objects one by one.
+    async fn reconcile(&self, whole: bool) -> Result<(), OfficeError> {
+        let number = self.number;
+        let index = Arc::clone(&self.shared.index);
+        let entries = blocking(move || index.prefix(number)).await?.size();
+        let mut listing = Listing::begin(
+            number,
+            &self.layout,
+            entries,
+            whole,
+            self.reconciling.list_interval,
+            Timestamp::now(),
+        );
+        loop {
+            let _turn = self.shared.turns.acquire().await;
+            let page = listing.fetch(&*self.shared.store).await?;
+            let index = Arc::clone(&self.shared.index);
+            let compared = blocking(move || {
+                let last = listing.compare(&index, page)?;
+                Ok((listing, last))
+            });
+            let last;
+            (listing, last) = compared.await?;
+            if last {
+                break;
+            }
+        }
+        listing.look(&*self.shared.store).await;
+        let index = Arc::clone(&self.shared.index);
+        blocking(move || listing.finish(&index, Timestamp::now())).await?;
+        self.sweep().await
+    }
+
+    async fn sweep(&self) -> Result<(), OfficeError> {
+        let (index, number) = (Arc::clone(&self.shared.index), self.number);
+        let share = self.reconciling.share();
+        let (objects, to) = blocking(move || {
+            let mut objects = Vec::new();
+            for item in index.found_by_sweeps(number, AGAIN)? {
+                objects.extend(index.objects_of(number, item)?);
+            }
+            let count = index.object_count(number)? as f64 * share;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is bounded"
+            )]
+            let limit = (count.ceil() as u64).clamp(SWEEP_MIN, SWEEP_MAX) as u32;
+            let (next, more) = index.to_sweep(number, &index.swept_to(number)?, limit)?;
+            let to = next.last().filter(|_| more);
+            let to = to.map_or(Vec::new(), |last| last.item.as_bytes().to_vec());
+            objects.extend(next);
+            Ok((objects, to))
+        })
+        .await?;
+        let (index, count) = (&self.shared.index, objects.len());
+        for (at, some) in objects.chunks(LOOKS).enumerate() {
+            let turn = self.shared.turns.acquire().await;
+            let (swept, done) = sweep(&*self.shared.store, &self.layout, some).await;
+            drop(turn);
+            let end = (at + 1) * LOOKS >= count && done.is_ok();
+            let (index, to) = (Arc::clone(index), end.then(|| to.clone()));
+            blocking(move || {
+                index.sweep(
+                    number,
+                    &swept.found,
+                    &swept.looked_at,
+                    to.as_deref(),
+                    Timestamp::now(),
+                )
+            })
+            .await?;
+            done?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the problem and shows how the station stands in the metrics.
+    async fn tell(&mut self, problem: Option<&OfficeError>) {
+        let code = problem.map(OfficeError::label);
+        match problem {
+            Some(error) if self.logged != code => {
+                metrics::error(error.label());
+                tracing::error!(
+                    code = error.label(),
+                    station = %self.station.name,
+                    error = error as &dyn std::error::Error,
+                    next_step = error.next_step(),
+                    "a station's entries or objects cannot be read"
+                );
+            }
+            None if self.logged.is_some() => {
+                tracing::info!(station = %self.station.name, "the station's entries and objects can be read again");
+            }
+            _ => {}
+        }
+        self.logged = code;
+        let told = problem.map(|error| (error.label(), error.described()));
+        let (index, number) = (Arc::clone(&self.shared.index), self.number);
+        let name = self.station.name.clone();
+        let kept = blocking(move || {
+            let told = told.as_ref().map(|(code, words)| (*code, words.as_str()));
+            index.tell(number, told)?;
+            index.row(&name, Timestamp::now())
+        });
+        if let Ok(Some((_, row))) = kept.await {
+            metrics::followed_bucket(
+                self.station.name.as_str(),
+                row.indexed_entries,
+                row.unknown_entries + row.unfit_entries,
+                row.found().map(|(kind, count)| (kind.as_str(), count)),
+                row.listed.map(Timestamp::as_second),
+            );
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OfficeError> + Send + 'static,
+) -> Result<T, OfficeError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| AuditError::Closed)?
+}

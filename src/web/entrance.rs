@@ -1,0 +1,57 @@
+//! Who may come in at a listener, and how often: what signing in and the checks of every request need.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::rate_limit::RateLimit;
+use super::sessions::Sessions;
+use super::tokens::Tokens;
+use crate::config::Role;
+
+pub(super) struct Entrance {
+    pub language: String,
+    pub tokens: Arc<Tokens>,
+    pub sessions: Arc<Sessions>,
+    pub requests: RateLimit,
+    pub wrong_tokens: RateLimit,
+    /// Only this machine reaches the listener.
+    pub loopback: bool,
+    pub tls: bool,
+    /// The page of a role, where signing in leads to.
+    pub home: fn(Role) -> &'static str,
+}
+
+/// What all listeners of a program have in common.
+#[derive(Clone)]
+pub(super) struct Keyring {
+    pub language: String,
+    pub tokens: Arc<Tokens>,
+    pub sessions: Arc<Sessions>,
+    pub tls: bool,
+}
+
+impl Keyring {
+    pub fn new(settings: &crate::config::WebSettings, sessions: PathBuf, tls: bool) -> Self {
+        Self {
+            language: settings.language.clone(),
+            tokens: Arc::new(Tokens::new(&settings.tokens)),
+            sessions: Arc::new(Sessions::load(sessions)),
+            tls,
+        }
+    }
+
+    pub fn entrance(self, address: SocketAddr, home: fn(Role) -> &'static str) -> Arc<Entrance> {
+        Arc::new(Entrance {
+            language: self.language,
+            tokens: self.tokens,
+            sessions: self.sessions,
+            requests: RateLimit::new(300, Duration::from_millis(20)),
+            wrong_tokens: RateLimit::new(10, Duration::from_secs(12)),
+            loopback: address.ip().is_loopback(),
+            tls: self.tls,
+            home,
+        })
+    }
+}

@@ -1,0 +1,78 @@
+// The office's page: what needs somebody, and how each station stands. It changes nothing.
+import { element, languages, locale, number, text, translated } from "./common.js";
+
+const $ = (id) => document.getElementById(id);
+const EVERY = 30_000;
+let shown = null;
+let failure = null;
+
+const time = (given) => (given ? new Date(given).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" }) : "–");
+
+async function load() {
+    try {
+        const response = await fetch("/api/today", { headers: { accept: "application/json" } });
+        if (response.status === 401) location.assign("/login");
+        if (response.ok) {
+            shown = await response.json();
+            failure = null;
+        } else failure = [response.headers.get("camdock-code"), (await response.text()).trim()];
+    } catch {
+        failure = [null, null];
+    }
+    show();
+}
+
+function example(finding) {
+    const whose = [finding.officer && text("officer.officer", { name: finding.officer }), finding.camera, finding.path];
+    const since = text("today.since", { time: time(finding.since) });
+    return element("li", {}, [...whose, since].filter(Boolean).join(" · "), element("br"), element("code", {}, finding.key), element("br"), finding.what);
+}
+
+function matter(found) {
+    const { what, next } = translated(found.code, found.what);
+    const item = element("li", { class: "bad" }, element("b", {}, found.station), element("p", {}, what));
+    if (found.count) item.append(element("p", {}, text("today.count", { n: number(found.count) })));
+    // In another language the office's own words follow: they name what was seen.
+    if (what !== found.what) item.append(element("p", { lang: "en" }, found.what));
+    item.append(element("p", {}, element("strong", {}, next ?? found.next)));
+    if (found.examples.length > 0) {
+        const list = element("ul", {}, ...found.examples.map(example));
+        item.append(element("details", {}, element("summary", {}, text("today.examples")), list));
+    }
+    item.append(element("p", {}, text("officer.code", { code: found.code })));
+    return item;
+}
+
+function station(row) {
+    const bucket = row.bucket ?? {};
+    const open = shown.matters.filter((found) => found.station === row.station).length;
+    const state = !row.looked_at ? "today.unseen" : open > 0 ? "today.open" : "today.fine";
+    return element("tr", {},
+        element("th", { scope: "row" }, row.station),
+        element("td", { class: open > 0 || !row.looked_at ? "bad" : "" }, text(state, { n: number(open) })),
+        element("td", {}, time(bucket.last_entry)),
+        element("td", { class: "number" }, number(row.cosigned_entries ?? 0)),
+        element("td", { class: "number" }, number(bucket.items ?? 0)),
+        element("td", { class: "number" }, number(bucket.objects ?? 0)),
+        element("td", {}, time(bucket.listed)));
+}
+
+function show() {
+    $("failed").hidden = failure === null;
+    if (failure) {
+        const [code, words] = failure;
+        $("failed").textContent = words === null ? text("today.lost") : translated(code, words).what;
+    }
+    if (!shown) return;
+    $("office").textContent = shown.office;
+    $("at").textContent = text("today.at", { time: time(shown.at) });
+    $("matters").replaceChildren(...shown.matters.map(matter));
+    $("fine").hidden = shown.matters.length > 0;
+    $("fine").textContent = text("today.nothing");
+    $("stations").replaceChildren(...shown.stations.map(station));
+}
+
+languages(show).then(load);
+setInterval(load, EVERY);
+// Somebody comes back to it.
+addEventListener("focus", load);
