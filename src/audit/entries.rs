@@ -82,7 +82,13 @@ impl ReadPrefix {
     ) -> Result<NextEntries, AuditError> {
         let first = self.size();
         if first >= now.size {
-            return Ok(NextEntries::NoneLeft);
+            // A person may have had another log of this origin believed, which is shorter or differs.
+            let same = first == 0 || self.at(now) == *now;
+            return Ok(if same {
+                NextEntries::NoneLeft
+            } else {
+                NextEntries::OtherLog
+            });
         }
         let mut edge = self.0.clone();
         let (mut bundles, mut bytes) = (Vec::new(), 0);
@@ -251,6 +257,8 @@ mod tests {
         let NextEntries::Proven(begun) = begun else {
             panic!("{begun:?}")
         };
+        let read = begun.prefix.read_on(&source, &now, 1 << 20);
+        assert!(matches!(read, Ok(NextEntries::OtherLog)), "{read:?}");
         let mut grown = written.clone();
         grown.extend(entries(1, "c"));
         let (source, now) = log(&dir.path().join("grown"), &grown);

@@ -172,7 +172,7 @@ impl Bed {
         followed: &[(&str, VerifierKey)],
         dir: TempDir,
     ) -> Self {
-        let (identity, bucket, office) = who;
+        let (identity, bucket, _) = who;
         let runtime = Runtime::new().unwrap();
         if identity == bucket {
             runtime.block_on(STORE.create_bucket_with_object_lock(bucket));

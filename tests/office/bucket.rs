@@ -114,8 +114,8 @@ fn what_is_deleted_covered_or_unlocked_behind_a_stations_back_is_named() {
     missing.sort();
     assert_eq!(keys(&found, "missing"), missing);
     assert_eq!(keys(&found, "foreign"), [foreign]);
-    assert_eq!(keys(&found, "wrong_size"), [d.clone()]);
-    assert_eq!(keys(&found, "unlocked"), [e.clone()]);
+    assert_eq!(keys(&found, "wrong_size"), std::slice::from_ref(&d));
+    assert_eq!(keys(&found, "unlocked"), std::slice::from_ref(&e));
     let mut covered = vec![a.clone(), d];
     covered.sort();
     assert_eq!(keys(&found, "covered"), covered);

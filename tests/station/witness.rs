@@ -302,7 +302,7 @@ fn two_of_three_make_a_quorum_and_strangers_hurt_only_themselves() {
             "witness_answer",
             stranger(|_, stream| {
                 let _ = write!(stream, "HTTP/1.1 200 OK\r\n\r\n");
-                while stream.write_all(&[b'x'; 65_536]).is_ok() {}
+                while stream.write_all(&vec![b'x'; 65_536]).is_ok() {}
             }),
         ),
         (

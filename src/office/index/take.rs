@@ -46,7 +46,7 @@ enum EntryOutcome {
 }
 
 /// Kinds of entries that say nothing of what is in the bucket.
-const NOT_OF_ITEMS: [&str; 11] = [
+const NOT_OF_ITEMS: [&str; 17] = [
     "station.started",
     "station.stopped",
     "config.changed",
@@ -58,6 +58,12 @@ const NOT_OF_ITEMS: [&str; 11] = [
     "item.held",
     "item.failed",
     "camera.wiped",
+    "office.started",
+    "office.stopped",
+    "log.witnessed",
+    "log.alarm",
+    "log.closed",
+    "log.released",
 ];
 
 impl Index {
