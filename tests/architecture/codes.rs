@@ -91,9 +91,7 @@ fn used() -> BTreeMap<String, String> {
                 codes.extend(snake.then(|| (quoted.to_owned(), file.clone())));
             }
         }
-        for mark in ["enter_failure(row, part, "] {
-            after(text, mark, &mut codes, file);
-        }
+        after(text, "enter_failure(row, part, ", &mut codes, file);
         pairs(text, &mut codes, file);
         for mark in ["refuse(", "not_recognised("] {
             for call in text.split(mark).skip(1) {
