@@ -1,6 +1,7 @@
 //! How each followed log stands, kept beside the witness's record for `camdock office status`.
 
 use std::fs;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,18 @@ pub struct LogStanding {
     pub closed: bool,
 }
 
+/// Looks that fail to come are noticed after so many of them, but not within ten minutes.
+const LOOKS_MISSED: u32 = 10;
+const MISSED_AT_LEAST: Duration = Duration::from_mins(10);
+
 impl LogStanding {
+    /// Nobody has looked for long: the office has ended, or hangs. What it saw before says nothing of now.
+    pub fn is_stale(&self, interval: Duration, now: Timestamp) -> bool {
+        let limit = (interval * LOOKS_MISSED).max(MISSED_AT_LEAST);
+        let passed = now.duration_since(self.looked_at);
+        Duration::try_from(passed).is_ok_and(|passed| passed > limit)
+    }
+
     /// Keeps it and shows it in the metrics. It is made again at each look, so no sync is needed.
     pub fn keep(&self, log: &WitnessedLog) -> Result<(), OfficeError> {
         metrics::followed_log(

@@ -82,6 +82,20 @@ pub struct ListPage {
     pub more: bool,
 }
 
+impl ListPage {
+    /// Whether more keys follow. A page that says so and leads nowhere is an error: taken as the end, it would hide what follows.
+    fn goes_on(&self, after: Option<&str>) -> Result<bool, UploadError> {
+        let last = self.objects.last().map(|listed| listed.key.as_str());
+        if self.more && (last.is_none() || last == after) {
+            return Err(UploadError::BadAnswer {
+                action: "list objects",
+                source: "it says that more keys follow, and names none of them".into(),
+            });
+        }
+        Ok(self.more)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedPart {
     pub number: u32,
@@ -262,7 +276,7 @@ pub async fn list_all(
     loop {
         let after = all.last().map(|listed| listed.key.clone());
         let page = store.list(prefix, after.as_deref()).await?;
-        let empty = page.objects.is_empty();
+        let more = page.goes_on(after.as_deref())?;
         all.extend(page.objects);
         if all.len() > limit {
             return Err(UploadError::Oversized {
@@ -270,8 +284,33 @@ pub async fn list_all(
                 limit: limit as u64,
             });
         }
-        if !page.more || empty {
+        if !more {
             return Ok(all);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(keys: &[&str], more: bool) -> ListPage {
+        let objects = keys.iter().map(|key| ListedObject {
+            key: (*key).to_owned(),
+            size: 1,
+        });
+        ListPage {
+            objects: objects.collect(),
+            more,
+        }
+    }
+
+    #[test]
+    fn a_list_that_says_more_and_names_nothing_is_no_whole_list() {
+        assert!(page(&["a"], true).goes_on(None).unwrap());
+        assert!(page(&["b"], true).goes_on(Some("a")).unwrap());
+        assert!(!page(&[], false).goes_on(Some("a")).unwrap());
+        assert!(page(&[], true).goes_on(Some("a")).is_err());
+        assert!(page(&["a"], true).goes_on(Some("a")).is_err());
     }
 }

@@ -74,6 +74,7 @@ fn used() -> BTreeMap<String, String> {
             "metrics::error(",
             "code: ",
             "REMOVED_EARLY: &str = ",
+            "CODE: &str = ",
             ".waiting(",
         ] {
             after(text, mark, &mut codes, file);

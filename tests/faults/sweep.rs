@@ -42,6 +42,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "only what reads evidence back, which is not the station: a_store_that_fails_while_an_item_is_read_back_alters_no_footage",
     ),
     (
+        "office index",
+        "the office's, not the station's: the_index_is_whole_after_a_kill_in_the_middle_and_after_it_was_deleted",
+    ),
+    (
         "journal untry_preview",
         "only while a worker is stopped in order",
     ),

@@ -88,9 +88,18 @@ fn a_log_that_is_asked_about_again_and_again_without_growing_is_silent() {
     bed.cosigns("one", 1);
     bed.stop();
     let hash = camdock::model::Sha256Digest::of(one.origin().as_bytes()).to_string();
-    let grown = bed.path("state/witness").join(hash).join("grown");
+    let record = bed.path("state/witness").join(hash);
     let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(2);
-    std::fs::write(grown, long_ago.to_string()).unwrap();
+    std::fs::write(record.join("grown"), long_ago.to_string()).unwrap();
+    // An office that ended two hours ago shows nothing as being in order.
+    let path = record.join("standing.json");
+    let mut standing: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(bed.standing("one").0["stale"], false);
+    standing["looked_at"] = long_ago.to_string().into();
+    std::fs::write(&path, standing.to_string()).unwrap();
+    let (found, code) = bed.standing("one");
+    assert_eq!((&found["stale"], code), (&true.into(), Some(3)), "{found}");
     bed.run();
     bed.alarms("one", "office_log_silent");
     let again = AddCheckpoint::body(1, &[], &note);

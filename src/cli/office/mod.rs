@@ -163,15 +163,20 @@ const SHOWN: u32 = 20;
 fn status(config: &OfficeConfig, json: bool) -> anyhow::Result<Outcome> {
     let mut out = std::io::stdout().lock();
     let mut attention = false;
+    let now = jiff::Timestamp::now();
     let rows = office::station_rows(config, SHOWN)?;
     for ((station, standing), row) in office::standings(config)?.into_iter().zip(rows) {
-        attention |= standing.as_ref().is_none_or(|s| s.code.is_some());
+        let stale = standing
+            .as_ref()
+            .is_some_and(|s| s.is_stale(config.follow_interval, now));
+        attention |= stale || standing.as_ref().is_none_or(|s| s.code.is_some());
         attention |= row.as_ref().is_some_and(|(row, _)| row.needs_somebody());
         if json {
             let mut line = match &standing {
                 Some(standing) => serde_json::to_value(standing)?,
                 None => serde_json::json!({"station": station, "looked_at": null}),
             };
+            line["stale"] = stale.into();
             if let Some((row, findings)) = row {
                 line["bucket"] = serde_json::to_value(row)?;
                 line["findings"] = serde_json::to_value(findings)?;
@@ -180,6 +185,13 @@ fn status(config: &OfficeConfig, json: bool) -> anyhow::Result<Outcome> {
             continue;
         }
         log_line(&mut out, station.as_str(), standing.as_ref())?;
+        if let Some(standing) = standing.filter(|_| stale) {
+            let since = standing.looked_at;
+            writeln!(
+                out,
+                "  ! nobody has looked since {since}\n    next: systemctl status camdock-office.service"
+            )?;
+        }
         if let Some((row, findings)) = &row {
             bucket_lines(&mut out, row, findings)?;
         }

@@ -367,7 +367,7 @@ fn what_weakens_the_promises_is_warned_of() {
     let text = good("store", "retention = \"none\"").replace("retention_days = 1", "");
     let warnings = place.load(&text).unwrap().warnings;
     assert!(
-        warnings.iter().any(|w| w.contains("no retention")),
+        warnings.iter().any(|w| w.contains("No retention")),
         "{warnings:?}"
     );
 }

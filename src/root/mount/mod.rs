@@ -296,7 +296,10 @@ mod tests {
                 media: "/nonexistent".into(),
             };
             let error = run(&args).unwrap_err().to_string();
-            assert!(error.contains("no name of a block device"), "{error}");
+            assert!(
+                error.contains("is not the name of a block device"),
+                "{error}"
+            );
         }
         assert!(protect(Path::new("/dev/null")).is_err());
     }
