@@ -291,7 +291,7 @@ fn a_lost_log_folder_comes_back_from_the_bucket_if_the_bucket_has_all_that_was_w
     place.drain().ends(0);
     let entries = place.entries().len();
     lose_log(&place);
-    place.drain().ends(0).says("back from the bucket");
+    place.drain().ends(0).says("restored from the bucket");
     assert!(place.entries().len() > entries);
     is_whole(&place, "").unwrap();
 

@@ -172,7 +172,7 @@ fn an_old_copy_goes_on_once_its_log_is_moved_aside() {
     let place = put_back_from_an_old_copy();
     place.drain().ends(4).says("Move the log folder aside");
     fs::rename(place.path("state/log"), place.path("aside")).unwrap();
-    place.drain().ends(0).says("back from the bucket");
+    place.drain().ends(0).says("restored from the bucket");
     assert_eq!(place.verify_deep()["items_opened"], 2);
     let stored = place.events();
     let stored = stored.iter().filter(|e| matches!(e, Event::ItemStored(_)));
