@@ -212,6 +212,8 @@ fn a_camera_pulled_out_in_any_state_is_reported_and_taken_whole_when_docked_agai
     let mut all = BTreeSet::from(BayStatus::STATES);
     // Only USB disks are wiped: see the virtual machine's cases.
     assert!(all.remove("wiping"));
+    // Only stations with witnesses wait for them: see the station's tests of witnesses.
+    assert!(all.remove("waiting_for_witness"));
     assert_eq!(seen.into_inner().unwrap(), all);
 }
 

@@ -133,9 +133,18 @@ impl Running {
 }
 
 impl Drop for Running {
+    /// A failing test shows the station's last lines.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            let bytes = fs::read(&self.err).unwrap_or_default();
+            let from = bytes.len().saturating_sub(16_000);
+            eprintln!(
+                "the station said:\n{}",
+                String::from_utf8_lossy(&bytes[from..])
+            );
+        }
     }
 }
 
