@@ -24,8 +24,12 @@ struct Office {
 }
 
 impl Office {
-    /// `follow`: seconds between two looks into the bucket.
     fn new(place: &Place, follow: u32) -> Self {
+        Self::named(place, "office-1", follow)
+    }
+
+    /// Each office in a bucket has a name of its own. `follow`: seconds between two looks into the bucket.
+    fn named(place: &Place, name: &str, follow: u32) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let office = Self {
             dir: tempfile::tempdir().unwrap(),
@@ -35,8 +39,8 @@ impl Office {
         drop(listener);
         let log_key = fs::read_to_string(place.path("state/keys/log.pub")).unwrap();
         let text = format!(
-            "[office]\nname = \"office-1\"\nstate_dir = \"state\"\nfollow_seconds = {follow}\n\
-             [witness]\nlisten = \"127.0.0.1:{}\"\n[metrics]\nlisten = \"\"\n\
+            "[office]\nname = \"{name}\"\nstate_dir = \"state\"\nfollow_seconds = {follow}\n\
+             [witness]\nlisten = \"127.0.0.1:{}\"\n[metrics]\nlisten = \"\"\n[pages]\nlisten = \"\"\n\
              [store]\nendpoint = \"{}\"\nbucket = \"evidence\"\nretention_days = 1\ncredentials_file = \"{}\"\n\
              [[stations]]\nname = \"test-1\"\nlog_key = \"{}\"\n",
             office.port,
@@ -90,6 +94,12 @@ impl Office {
         let mut run = self.camdock(&["office", "run"]);
         let run = run.stdout(Stdio::null()).stderr(log);
         self.child = Some(run.spawn().unwrap());
+        // Before its first look it does not know what it had cosigned, and cosigns nothing.
+        until("the office has looked into the bucket", || {
+            let told = self.camdock(&["office", "status", "--json"]).output();
+            let told = String::from_utf8(told.unwrap().stdout).unwrap();
+            told.contains("\"looked_at\":\"")
+        });
     }
 
     fn kill(&mut self) {
@@ -283,9 +293,9 @@ fn two_of_three_make_a_quorum_and_strangers_hurt_only_themselves() {
     let place = place("before_safe = true");
     // One of them looks into the bucket, too, and so is ahead of what the station knows of it.
     let mut offices = [
-        Office::new(&place, 1),
-        Office::new(&place, 3600),
-        Office::new(&place, 3600),
+        Office::named(&place, "office-1", 1),
+        Office::named(&place, "office-2", 3600),
+        Office::named(&place, "office-3", 3600),
     ];
     let other = LogKey::generate().unwrap().0;
     let note = |body: &str| body.split_once("\n\n").unwrap().1.to_owned();
