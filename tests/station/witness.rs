@@ -424,10 +424,14 @@ fn two_of_three_make_a_quorum_and_strangers_hurt_only_themselves() {
             problem(&place, name)["code"] == *code
         });
     }
-    let said = problem(&place, "unknown")["reason"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let mut said = String::new();
+    until("its reason is told", || {
+        let told = problem(&place, "unknown");
+        told["reason"].as_str().is_some_and(|reason| {
+            reason.clone_into(&mut said);
+            true
+        })
+    });
     assert!(said.contains("who?") && !said.contains('\u{1b}'), "{said}");
     // Another one takes the place of one that goes.
     offices[0].kill();
