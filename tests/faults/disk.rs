@@ -413,12 +413,17 @@ fn what_is_sealed_is_stored_although_the_disk_is_full() {
     };
     let (from, to) = (keys.join("."), disk.path("."));
     assert!(disk.run(&["cp", "-a", from.to_str().unwrap(), &to]));
+    film(&place);
+    // It arrives with all of its files at once.
+    let away = place.path("away");
+    let docked = place.path("docked").join(CAMERA);
+    fs::rename(&docked, &away).unwrap();
     let running = place.start_within(&disk.within(), &["run"], &[]);
     until("the station to be ready", || {
         running.said().contains("the station is ready")
     });
     place.weed.kill();
-    film(&place);
+    fs::rename(&away, &docked).unwrap();
     until("everything to be secured", || {
         bays(&place).contains("safe_to_remove")
     });
