@@ -151,7 +151,10 @@ impl Station {
             DockEvent::RootBack { root } => {
                 tracing::info!(root = %root.display(), "a docked folder's root is back");
             }
-            DockEvent::FirstLookDone => self.first_scan_done = true,
+            DockEvent::FirstLookDone => {
+                tracing::debug!("every camera that was there at the start has been seen");
+                self.first_scan_done = true;
+            }
         }
     }
 
