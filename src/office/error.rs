@@ -114,9 +114,7 @@ impl OfficeError {
             _ => None,
         }
     }
-}
 
-impl OfficeError {
     /// The error with its causes.
     pub fn described(&self) -> String {
         let mut text = self.to_string();

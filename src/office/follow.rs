@@ -9,12 +9,12 @@ use tokio::sync::watch;
 
 use super::acts::{Acts, REWRITTEN, Ruling, proof};
 use super::bucket_log::BucketLog;
+use super::problem_log::ProblemLog;
 use super::standing::LogStanding;
 use super::witness::{CosignRefusal, Cosigned, Witness, WitnessedLog};
 use super::{OfficeError, station_key};
 use crate::audit::{AddCheckpoint, AuditError, Checkpoint, LogGrowth, LogSource as _, growth};
 use crate::config::{FollowedStation, OfficeConfig};
-use crate::metrics;
 use crate::model::{Event, Explain as _, LogAlarm, LogWitnessed};
 use crate::upload::{Backoff, Body, RetentionPolicy, Store, list_all};
 
@@ -42,8 +42,7 @@ pub struct Follower {
     recalled: bool,
     /// The size whose cosigned checkpoint is known to be in the bucket.
     published: u64,
-    /// The problem that was logged last, so that it is logged once.
-    logged: Option<&'static str>,
+    problems: ProblemLog,
 }
 
 impl Follower {
@@ -70,7 +69,10 @@ impl Follower {
             retention: RetentionPolicy::of(&config.store),
             recalled: false,
             published: 0,
-            logged: None,
+            problems: ProblemLog::new(
+                "a station's log needs attention",
+                "the station's log is in order again",
+            ),
         })
     }
 
@@ -265,23 +267,7 @@ impl Follower {
 
     fn tell(&mut self, problem: Option<&OfficeError>) {
         let code = problem.map(OfficeError::label);
-        match problem {
-            Some(error) if self.logged != code => {
-                metrics::error(error.label());
-                tracing::error!(
-                    code = error.label(),
-                    station = %self.station.name,
-                    error = error as &dyn std::error::Error,
-                    next_step = error.next_step(),
-                    "a station's log needs attention"
-                );
-            }
-            None if self.logged.is_some() => {
-                tracing::info!(station = %self.station.name, "the station's log is in order again");
-            }
-            _ => {}
-        }
-        self.logged = code;
+        self.problems.see(&self.station.name, problem);
         let Some(log) = self.log() else { return };
         let latest = log.latest();
         let standing = LogStanding {

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::bucket_log::BucketLog;
 use super::index::{Index, StationNumber};
+use super::problem_log::ProblemLog;
 use super::reconcile::{Listing, sweep};
 use super::witness::{Witness, WitnessedLog};
 use super::{OfficeError, station_key};
@@ -63,8 +64,7 @@ pub struct Inspector {
     interval: Duration,
     reconciling: Reconciling,
     number: StationNumber,
-    /// The problem that was logged last, so that it is logged once.
-    logged: Option<&'static str>,
+    problems: ProblemLog,
     stop: watch::Receiver<bool>,
 }
 
@@ -85,7 +85,10 @@ impl Inspector {
             reconciling: config.reconciling,
             number: shared.index.station(&station.name)?,
             station: station.clone(),
-            logged: None,
+            problems: ProblemLog::new(
+                "a station's entries or objects cannot be read",
+                "the station's entries and objects can be read again",
+            ),
             stop,
         })
     }
@@ -254,24 +257,7 @@ impl Inspector {
 
     /// Keeps the problem and shows how the station stands in the metrics.
     async fn tell(&mut self, problem: Option<&OfficeError>) {
-        let code = problem.map(OfficeError::label);
-        match problem {
-            Some(error) if self.logged != code => {
-                metrics::error(error.label());
-                tracing::error!(
-                    code = error.label(),
-                    station = %self.station.name,
-                    error = error as &dyn std::error::Error,
-                    next_step = error.next_step(),
-                    "a station's entries or objects cannot be read"
-                );
-            }
-            None if self.logged.is_some() => {
-                tracing::info!(station = %self.station.name, "the station's entries and objects can be read again");
-            }
-            _ => {}
-        }
-        self.logged = code;
+        self.problems.see(&self.station.name, problem);
         let told = problem.map(|error| (error.label(), error.described()));
         let (index, number) = (Arc::clone(&self.shared.index), self.number);
         let name = self.station.name.clone();

@@ -11,6 +11,7 @@ mod error;
 mod follow;
 mod index;
 mod inspect;
+mod problem_log;
 mod reconcile;
 mod server;
 mod standing;

@@ -146,11 +146,7 @@ impl GapReport {
             )?;
         }
         for found in &self.findings {
-            writeln!(
-                out,
-                "WRONG ({}): {}\n    next: {}",
-                found.code, found.what, found.next_step
-            )?;
+            writeln!(out, "WRONG {found}")?;
         }
         for kind in GapKind::ALL {
             let of: Vec<_> = self

@@ -71,10 +71,7 @@ pub fn run(config: &OfficeConfig, json: bool) -> anyhow::Result<Outcome> {
         }
     }
     for finding in &findings {
-        eprintln!(
-            "WRONG ({}): {}\n    next: {}",
-            finding.code, finding.what, finding.next_step
-        );
+        eprintln!("WRONG {finding}");
     }
     if !findings.is_empty() || !report.is_clean() {
         return Ok(Outcome::VerificationFailed);

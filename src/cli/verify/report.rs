@@ -1,5 +1,6 @@
 //! The report of `camdock verify`: what was looked at, what was not, and what is wrong.
 
+use std::fmt;
 use std::io::Write as _;
 
 use serde::Serialize;
@@ -86,6 +87,17 @@ pub struct ReportedFinding {
     pub evidence: Option<EvidenceId>,
     pub what: String,
     pub next_step: String,
+}
+
+/// Code, words and next step, as they follow the word for how bad it is.
+impl fmt::Display for ReportedFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "({}): {}\n    next: {}",
+            self.code, self.what, self.next_step
+        )
+    }
 }
 
 impl ReportedFinding {
@@ -177,21 +189,13 @@ impl VerifyReport {
             )?;
         }
         for found in &self.findings {
-            writeln!(
-                out,
-                "WRONG ({}): {}\n    next: {}",
-                found.code, found.what, found.next_step
-            )?;
+            writeln!(out, "WRONG {found}")?;
         }
         if self.more > 0 {
             writeln!(out, "… and {} more findings", self.more)?;
         }
         for missed in &self.unchecked {
-            writeln!(
-                out,
-                "NOT CHECKED ({}): {}\n    next: {}",
-                missed.code, missed.what, missed.next_step
-            )?;
+            writeln!(out, "NOT CHECKED {missed}")?;
         }
         writeln!(out, "{}", self.verdict())
     }
