@@ -208,6 +208,8 @@ impl Inspector {
         listing.look(&*self.shared.store).await;
         let index = Arc::clone(&self.shared.index);
         blocking(move || listing.finish(&index, Timestamp::now())).await?;
+        // The sweep may take long: what the listing found is told before it.
+        self.show().await;
         self.sweep().await
     }
 
@@ -255,18 +257,25 @@ impl Inspector {
         Ok(())
     }
 
-    /// Keeps the problem and shows how the station stands in the metrics.
+    /// Keeps the problem.
     async fn tell(&mut self, problem: Option<&OfficeError>) {
         self.problems.see(&self.station.name, problem);
         let told = problem.map(|error| (error.label(), error.described()));
         let (index, number) = (Arc::clone(&self.shared.index), self.number);
-        let name = self.station.name.clone();
         let kept = blocking(move || {
             let told = told.as_ref().map(|(code, words)| (*code, words.as_str()));
-            index.tell(number, told)?;
-            index.row(&name, Timestamp::now())
+            index.tell(number, told)
         });
-        if let Ok(Some((_, row))) = kept.await {
+        if kept.await.is_ok() {
+            self.show().await;
+        }
+    }
+
+    /// Shows in the metrics how the station stands.
+    async fn show(&self) {
+        let (index, name) = (Arc::clone(&self.shared.index), self.station.name.clone());
+        let row = blocking(move || index.row(&name, Timestamp::now())).await;
+        if let Ok(Some((_, row))) = row {
             metrics::followed_bucket(
                 self.station.name.as_str(),
                 row.indexed_entries,

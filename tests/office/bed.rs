@@ -446,6 +446,24 @@ impl Bed {
         line.rsplit(' ').next()?.parse().ok()
     }
 
+    /// Waits until a metric of a station has this value.
+    #[track_caller]
+    pub fn until_metric(&self, name: &str, labels: &str, wanted: f64) {
+        let began = Instant::now();
+        loop {
+            let found = self.metric(name, labels);
+            if found == Some(wanted) {
+                return;
+            }
+            assert!(
+                began.elapsed() < LIMIT,
+                "{name} {labels}: {found:?} instead of {wanted}\n{}",
+                self.said()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     pub fn kill(&mut self) {
         let mut office = self.office.take().unwrap();
         office.kill().unwrap();
