@@ -21,26 +21,17 @@ pub fn footage(seed: u64) -> Footage {
     ])
 }
 
-/// Plugs a camera in, waits until everything is stored, pulls it out, and checks that the medium was only read.
-fn whole_way(layout: Layout) {
-    let mut guest = Guest::installed();
-    guest.roster(&["QEMU/X81234567"]);
-    let footage = footage(100);
-    let medium = guest.medium("medium", layout, &footage);
-    let plugged = guest.plug(2, "X81234567", &medium, &Media::Good);
-    let (stored, view) = guest.all_stored("left 2");
-    assert_eq!(
-        (&view["officer"], &view["camera"]),
-        (&"4711".into(), &"QEMU/X81234567".into())
-    );
-    let times = guest.print_times("left 2", plugged, stored, footage.total());
-    assert!(times.docked < times.secured, "{times:?}");
-    only_read(&mut guest, 2, &medium);
-    guest.verify_against(&[("X81234567", &footage)]);
-}
-
 /// The mount has every restrictive option, nothing was written, and it ends when the camera is pulled out.
 pub fn only_read(guest: &mut Guest, port: u8, medium: &Medium) {
+    mounted_read_only(guest);
+    assert_eq!(guest.writes(port), 0);
+    guest.pull(port);
+    unmounted(guest);
+    medium.is_unchanged();
+}
+
+/// Every mount has every restrictive option, and the kernel takes no writes for any disk.
+fn mounted_read_only(guest: &mut Guest) {
     let mounts = guest
         .shell("grep /run/camdock/media/ /proc/mounts")
         .ends(0)
@@ -54,10 +45,6 @@ pub fn only_read(guest: &mut Guest, port: u8, medium: &Medium) {
     guest
         .shell("for disk in /dev/sd?; do test \"$(blockdev --getro $disk)\" = 1; done")
         .ends(0);
-    assert_eq!(guest.writes(port), 0);
-    guest.pull(port);
-    unmounted(guest);
-    medium.is_unchanged();
 }
 
 /// Nothing is mounted any more, and the helper's unit has ended.
@@ -69,27 +56,7 @@ pub fn unmounted(guest: &mut Guest) {
 }
 
 #[test]
-fn vm_fat32_disk_is_taken_and_only_read() {
-    whole_way(Layout::Fat32);
-}
-
-#[test]
-fn vm_fat16_disk_is_taken_and_only_read() {
-    whole_way(Layout::Fat16);
-}
-
-#[test]
-fn vm_exfat_disk_is_taken_and_only_read() {
-    whole_way(Layout::ExFat);
-}
-
-#[test]
-fn vm_partitioned_disk_is_taken_and_only_read() {
-    whole_way(Layout::Partitioned);
-}
-
-#[test]
-fn vm_four_cameras_at_once_are_all_taken_each_under_its_own_name() {
+fn vm_fat16_fat32_exfat_and_partitioned_disks_are_taken_at_once_and_only_read() {
     let mut guest = Guest::installed();
     let serials = ["X0000001", "X0000002", "X0000003", "X0000004"];
     guest.roster(
@@ -118,13 +85,17 @@ fn vm_four_cameras_at_once_are_all_taken_each_under_its_own_name() {
         let bay = format!("left {port}");
         let (stored, view) = guest.all_stored(&bay);
         assert_eq!(view["camera"], format!("QEMU/{serial}"));
-        guest.print_times(&bay, plugged, stored, footage.total());
+        assert_eq!(view["officer"], format!("{}", 4710 + u32::from(*port)));
+        let times = guest.print_times(&bay, plugged, stored, footage.total());
+        assert!(times.docked < times.secured, "{times:?}");
     }
+    mounted_read_only(&mut guest);
     for (port, _, _, medium) in &docked {
         assert_eq!(guest.writes(*port), 0);
         guest.pull(*port);
         medium.is_unchanged();
     }
+    unmounted(&mut guest);
     let cameras: Vec<_> = docked
         .iter()
         .map(|(_, serial, footage, _)| (*serial, footage))
