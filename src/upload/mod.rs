@@ -21,8 +21,8 @@ mod plan;
 mod probe;
 mod s3;
 mod sending;
+mod single_put;
 mod store;
-mod whole;
 
 pub use backoff::Backoff;
 pub use conduct::StoreConduct;
@@ -37,8 +37,8 @@ pub use part_source::PartSource;
 pub use plan::{MAX_OBJECT, MAX_PARTS, PartPlan, plan_parts};
 pub use probe::{ProbeAnswer, Trial, try_store};
 pub use s3::S3Store;
+pub use single_put::put_small_once;
 pub use store::{
     Body, BucketAnswer, BucketFacts, Completed, DonePart, Head, ListPage, ListedObject, ListedPart,
     ListedVersion, Put, Store, StoreFuture, StoredObject, list_all,
 };
-pub use whole::put_small_once;

@@ -12,8 +12,8 @@ use super::part_memory::PartMemory;
 use super::part_source::PartSource;
 use super::plan::{PartPlan, plan_is_whole, plan_parts};
 use super::sending::{Sent, stop};
+use super::single_put::put_whole;
 use super::store::{Completed, Store, StoredObject};
-use super::whole::put_whole;
 use super::{Pacer, RetentionPolicy, UploadError};
 
 /// One attempt to store one object. The next attempt does not send again what this one got through.

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::expected::ExpectedObject;
 use super::md5::etag_of_parts;
+use super::single_put::put_locked;
 use super::store::{Body, Completed, DonePart, Store, StoredObject};
-use super::whole::put_locked;
 use super::{LockMode, S3Store, UploadError};
 use crate::model::{
     BucketLayout, ConfirmedBy, EvidenceId, Explain as _, Retention, RetryClass, composite_checksum,

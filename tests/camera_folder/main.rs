@@ -1,6 +1,6 @@
 //! The folder camera with real files on the real kernel: reading, identities, and hostile or broken contents.
 
-mod hostile;
+mod bad_folders;
 mod identity;
 mod reading;
 

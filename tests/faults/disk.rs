@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use camdock::model::Event;
 
+use crate::conditions_at_rest::{Expected, check};
 use crate::place::{Place, until};
 use crate::small_disk::SmallDisk;
 use crate::support::SeededSource;
-use crate::whole::{Expected, check};
 use crate::{all_of, side_by_side};
 
 const CAMERA: &str = "X0000001";

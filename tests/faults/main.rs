@@ -1,6 +1,7 @@
 //! Breaks on purpose everything that an item depends on: stops at every step, stores, disks and cameras that fail.
 
 mod card;
+mod conditions_at_rest;
 mod disk;
 #[path = "../support/footage.rs"]
 #[allow(dead_code, reason = "shared with other test files")]
@@ -14,10 +15,9 @@ mod small_disk;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
-mod swapped;
+mod swapped_recordings;
 mod sweep;
-mod unplugged;
-mod whole;
+mod unplugging;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;

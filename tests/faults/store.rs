@@ -5,10 +5,10 @@ use std::time::Duration;
 use camdock::model::Event;
 
 use crate::all_of;
+use crate::conditions_at_rest::{Expected, check};
 use crate::place::{Place, Ran, until};
 use crate::proxy::{Call, Fault, Proxy};
 use crate::support::SeededSource;
-use crate::whole::{Expected, check};
 
 const CAMERA: &str = "X0000001";
 

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::conditions_at_rest::{Expected, check, no_plaintext};
 use crate::disk::{flip_a_bit, lose_journal, lose_log};
 use crate::footage::clip;
 use crate::place::{Place, Ran, age};
 use crate::points;
 use crate::side_by_side;
 use crate::support::SeededSource;
-use crate::whole::{Expected, check, no_plaintext};
 
 const CAMERA: &str = "X0000001";
 const SECURED: &str = "everything on the camera is secured on this station";

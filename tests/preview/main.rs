@@ -1,7 +1,8 @@
 //! Previews through the real worker process and its sandbox, from sealed files.
 
 mod clock;
-mod damaged;
+mod damage;
+mod faulty_reads;
 #[path = "../support/footage.rs"]
 mod footage;
 mod matrix;
@@ -12,6 +13,5 @@ mod shapes;
 mod sound;
 mod stage;
 mod storyboard;
-mod unreliable;
 #[path = "../support/worker_stage.rs"]
 mod worker_stage;

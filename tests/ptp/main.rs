@@ -1,7 +1,7 @@
 //! The PTP and MTP client against a device in memory that has the quirks of real ones, and against hostile devices.
 
+mod bad_devices;
 mod condition;
-mod hostile;
 mod listing;
 mod lists;
 #[path = "../support/mtp/mod.rs"]

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use camdock::model::Event;
 
+use crate::bay_changes::carry;
 use crate::gaps::gaps;
-use crate::moved::carry;
 use crate::place::{Place, Running, age, until};
 use crate::support::SeededSource;
 

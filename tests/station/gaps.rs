@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::people::{get, pages};
 use crate::place::{LONG, Place, Ran, until};
 use crate::store::put;
-use crate::verified::{by_timer, figure, setting, unit};
+use crate::weekly_verification::{by_timer, figure, setting, unit};
 
 /// Kinds and names of the gaps.
 #[track_caller]

@@ -1,34 +1,34 @@
 //! The whole station through its own program, against a real store: what people rely on and what can go wrong.
 
-mod changing;
+mod bad_input;
+mod bay_changes;
 mod confirm;
-mod covered;
+mod covered_objects;
 mod day;
 mod decisions;
 mod demo;
+mod device_flood;
 mod end_to_end;
-mod flood;
+mod file_changes;
 #[path = "../support/footage.rs"]
 mod footage;
 mod gaps;
-mod hostile;
-mod interrupted;
+mod kills;
 mod lifetime;
 mod load;
-mod moved;
+mod log_rewrites;
 mod people;
 mod place;
 mod policy;
 mod previews;
-mod ready;
-mod rewritten;
-mod safe;
-mod sealed_again;
+mod readiness;
+mod resealed_items;
+mod safe_display;
 mod setup;
-mod stolen;
+mod stolen_station;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
 mod usb;
-mod verified;
+mod weekly_verification;
 mod witness;

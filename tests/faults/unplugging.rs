@@ -8,9 +8,9 @@ use std::sync::Mutex;
 use camdock::model::{BayStatus, Event};
 
 use crate::all_of;
+use crate::conditions_at_rest::{Expected, check};
 use crate::place::{Place, Settings, until};
 use crate::support::SeededSource;
-use crate::whole::{Expected, check};
 
 const CAMERA: &str = "X0000001";
 const STRANGER: &str = "X0000009";

@@ -8,8 +8,8 @@ use camdock::model::{EvidenceId, Part, Sha256Digest};
 use camdock::seal::{ItemKey, Recipient, SealSpec, seal_small};
 use serde_json::{Value, json};
 
+use crate::log_rewrites::{forge, log_key, raw_entries, station};
 use crate::place::{Place, Ran};
-use crate::rewritten::{forge, log_key, raw_entries, station};
 use crate::store::{put, put_locked};
 
 const DOCTORED: &[u8] = b"doctored footage";

@@ -1,8 +1,8 @@
 //! Junk over what stands beside the footage, keys that may not see all of it, and receipts that are still on their way.
 
+use crate::log_rewrites::station;
 use crate::place::Place;
 use crate::policy::policy;
-use crate::rewritten::station;
 use crate::store::{put, put_locked};
 use crate::support::Station;
 
