@@ -22,7 +22,7 @@ setup-%:
 	@tests/tools/setup.sh $*
 
 # The footage is made beside the build, on the core that the linker leaves idle.
-demo: setup-demo ## a whole station on this machine: store, two cameras, sealed, stored, verified, opened
+demo: setup-demo ## a station and its office on this machine: store, two cameras, sealed, stored, verified, opened
 	nice -n 19 tests/tools/make_footage.sh $(FOOTAGE)/normal normal & \
 	cargo build $(CARGO_FLAGS) --profile demo --bin camdock --bin camdock-preview && wait $$!
 	CAMDOCK_FOOTAGE=$(FOOTAGE)/normal $(TARGET)/demo/camdock demo

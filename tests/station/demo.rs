@@ -115,9 +115,19 @@ fn a_demo_in_a_terminal_stays_up_until_ctrl_c_and_leaves_nothing_running() {
     assert!(get(address, "/", None).starts_with("HTTP/1.1 200"));
     assert!(!get(address, "/evidence", None).starts_with("HTTP/1.1 200"));
     assert!(get(address, "/evidence", Some(token)).starts_with("HTTP/1.1 200"));
+    // The office has seen the whole log and every object, and shows its page to the same token alone.
+    assert!(output.contains("found by the office"), "{output}");
+    let office = after(&output, "office's page").trim_start_matches("http://");
+    let office = office.trim_end_matches('/');
+    assert!(!get(office, "/api/today", None).starts_with("HTTP/1.1 200"));
+    let today = get(office, "/api/today", Some(token));
+    assert!(today.contains("\"matters\":[]"), "{today}");
+    assert!(today.contains("\"items\":4"), "{today}");
     let started = processes_of(&home);
     assert!(started.iter().any(|p| p.contains("weed")), "{started:?}");
-    assert!(started.iter().any(|p| p.contains("run")), "{started:?}");
+    for words in ["camdock.toml\0run", "office.toml\0office\0run"] {
+        assert!(started.iter().any(|p| p.contains(words)), "{started:?}");
+    }
 
     typed.write_all(b"\x03").unwrap();
     let rest: Vec<String> = lines.map(Result::unwrap).collect();

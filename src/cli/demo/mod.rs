@@ -1,6 +1,8 @@
-//! `camdock demo`: a whole station on one machine, made of the real programs.
+//! `camdock demo`: a station and its office on one machine, made of the real programs.
 
+mod office;
 mod seaweed;
+mod service;
 mod station;
 
 use std::fmt::Write as _;
@@ -13,6 +15,7 @@ use anyhow::{Context as _, bail};
 use tokio::process::Command;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::office::RunningOffice;
 use self::seaweed::SeaweedFs;
 use self::station::RunningStation;
 use super::{Outcome, keygen, usage};
@@ -26,11 +29,11 @@ use crate::web::{hash_of, new_token};
 
 const BUCKET: &str = "evidence";
 
-/// Runs a whole station on this machine: a real S3 server, folder cameras with footage, verified and opened again.
+/// Runs a station and its office on this machine: a real S3 server, folder cameras with footage, verified and opened again.
 #[derive(clap::Args)]
 #[command(after_help = "\
 `make demo` sets everything up and runs this with real footage. It needs no input.
-In a terminal the station and its pages stay up after the checks, until Ctrl-C. With --once, or without a terminal, the
+In a terminal both and their pages stay up after the checks, until Ctrl-C. With --once, or without a terminal, the
 demo ends after its checks. Exit code 0 if every check passed.")]
 pub struct Args {
     /// Folder whose sub-folders are cameras with footage
@@ -51,18 +54,21 @@ struct Demo {
     dir: PathBuf,
     config: PathBuf,
     program: PathBuf,
-    /// The pages of a demo that stays up.
-    pages: Option<DemoPages>,
+    /// The configuration of the office.
+    office: PathBuf,
+    /// The pages of a demo that stays up: the station's and the office's.
+    pages: Option<[DemoPages; 2]>,
 }
 
 struct DemoPages {
     address: String,
-    /// Opens the evidence page.
+    /// Opens the pages of evidence managers.
     token: String,
 }
 
-/// The programs that run beside the demo. Fields are dropped in order: the station stops before its store.
+/// The programs that run beside the demo. Fields are dropped in order: office and station stop before their store.
 struct Programs {
+    office: Option<RunningOffice>,
     station: Option<RunningStation>,
     store: SeaweedFs,
 }
@@ -88,9 +94,10 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let stays = !args.once && stdin().is_terminal() && stdout().is_terminal();
     let demo = Demo {
         config: dir.join("camdock.toml"),
+        office: dir.join("office.toml"),
         program: std::env::current_exe()?,
         dir,
-        pages: stays.then(DemoPages::new).transpose()?,
+        pages: stays.then(DemoPages::both).transpose()?,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -110,12 +117,14 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
 }
 
 impl DemoPages {
-    fn new() -> anyhow::Result<Self> {
-        let [port] = seaweed::free_ports()?;
-        Ok(Self {
+    /// Two addresses with one token.
+    fn both() -> anyhow::Result<[Self; 2]> {
+        let ports: [u16; 2] = seaweed::free_ports()?;
+        let token = new_token().context("the system gives no randomness")?;
+        Ok(ports.map(|port| Self {
             address: format!("127.0.0.1:{port}"),
-            token: new_token().context("the system gives no randomness")?,
-        })
+            token: token.clone(),
+        }))
     }
 
     fn print_addresses(&self) {
@@ -152,7 +161,7 @@ impl Interrupts {
 impl Demo {
     async fn run(&self, footage: &Path) -> anyhow::Result<Outcome> {
         let mut interrupts = Interrupts::new()?;
-        if let Some(pages) = &self.pages {
+        if let Some([pages, _]) = &self.pages {
             println!("Watch the station in a browser; its pages are up in a few seconds:");
             pages.print_addresses();
         }
@@ -160,11 +169,15 @@ impl Demo {
             programs = self.play(footage) => programs?,
             () = interrupts.next() => bail!("the demo was interrupted before its checks were done"),
         };
-        if let (Some(pages), Some(station)) = (&self.pages, &mut programs.station) {
+        let Programs {
+            station, office, ..
+        } = &mut programs;
+        if let (Some(pages), Some(station), Some(office)) = (&self.pages, station, office) {
             self.print_things_to_try(pages)?;
             tokio::select! {
-                () = interrupts.next() => println!("\nThe station and its store are stopped."),
+                () = interrupts.next() => println!("\nThe station, the office and their store are stopped."),
                 error = station.ended() => return Err(error),
+                error = office.ended() => return Err(error),
             }
         }
         drop(programs);
@@ -178,15 +191,16 @@ impl Demo {
         );
         let store = seaweed::start(&self.dir.join("store"), BUCKET).await?;
         let mut programs = Programs {
+            office: None,
             station: None,
             store,
         };
         say(
             "2",
-            "makes keys: two recipients of footage, and the station's own",
+            "makes keys: two recipients of footage, the station's own, and the office's",
         );
-        self.keys()?;
-        self.configure(&programs.store.endpoint)?;
+        let log_key = self.keys()?;
+        self.configure(&programs.store.endpoint, &log_key)?;
         say(
             "3",
             "docks the cameras and runs the station until everything is stored",
@@ -204,7 +218,7 @@ impl Demo {
             station.until_stored(cameras.len()).await?;
         } else {
             self.dock(&cameras)?;
-            self.camdock(&["run", "--drain"]).await?;
+            self.camdock(&self.config, &["run", "--drain"]).await?;
         }
         say(
             "4",
@@ -216,23 +230,36 @@ impl Demo {
             self.dock(&cameras)?;
             station.until_stored(cameras.len()).await?;
         } else {
-            self.camdock(&["run", "--drain"]).await?;
+            self.camdock(&self.config, &["run", "--drain"]).await?;
         }
         say("5", "verifies the custody log and opens every stored item");
         let key = self.dir.join("keys/evidence-1.key.pem");
-        self.camdock(&["verify", "--deep", "--key", &key.to_string_lossy()])
-            .await?;
+        self.camdock(
+            &self.config,
+            &["verify", "--deep", "--key", &key.to_string_lossy()],
+        )
+        .await?;
         say(
             "6",
             "opens one item with the second recipient's key and compares it with the original",
         );
-        self.open_one().await?;
-        println!("\nEverything was sealed, stored, verified and opened again.");
+        let items = self.open_one().await?;
+        say(
+            "7",
+            "starts an office: it knows the station's public key, witnesses its log, and compares the bucket with it",
+        );
+        println!("   $ camdock office run");
+        let office = RunningOffice::start(&self.program, &self.office, &self.dir)?;
+        programs.office.insert(office).until_compared(items).await?;
+        self.camdock(&self.office, &["office", "status"]).await?;
+        println!(
+            "\nEverything was sealed, stored, verified, opened again, and found by the office."
+        );
         Ok(programs)
     }
 
     /// Prints the commands that show most, each ready to be copied into a second terminal.
-    fn print_things_to_try(&self, pages: &DemoPages) -> anyhow::Result<()> {
+    fn print_things_to_try(&self, pages: &[DemoPages; 2]) -> anyhow::Result<()> {
         let (program, config) = (self.program.display(), self.config.display());
         let docked = self.dir.join("docked");
         let mut bays = fs::read_dir(&docked)?
@@ -242,8 +269,10 @@ impl Demo {
         let bay = bays.first().context("no camera is docked")?;
         let (here, away) = (docked.join(bay), self.dir.join("cameras").join(bay));
         let (here, away) = (here.display(), away.display());
-        println!("\nThe station stays up:");
-        pages.print_addresses();
+        println!("\nStation and office stay up:");
+        let [of_station, of_office] = pages;
+        of_station.print_addresses();
+        println!("  office's page    http://{}/", of_office.address);
         println!("\nThree things to try, in another terminal:");
         println!("  1. Pull a camera: its bay becomes empty.\n       mv {here} {away}");
         println!("  2. Dock it again: no file is read twice.\n       mv {away} {here}");
@@ -264,6 +293,7 @@ impl Demo {
             ("configuration", "camdock.toml"),
             ("recipients' keys", "keys"),
             ("custody log", "state/log"),
+            ("the office", "office"),
             ("the store's data", "store/data"),
             ("docked cameras", "docked"),
         ] {
@@ -280,7 +310,8 @@ impl Demo {
         StationFiles::new(self.dir.join("state"), self.dir.join("run"))
     }
 
-    fn keys(&self) -> anyhow::Result<()> {
+    /// Makes them; returns the key that the station's log is verified with.
+    fn keys(&self) -> anyhow::Result<String> {
         let keys = self.dir.join("keys");
         durable::create_dir(&keys)?;
         for (name, curve) in [("evidence-1", Curve::P384), ("evidence-2", Curve::P256)] {
@@ -292,19 +323,22 @@ impl Demo {
         }
         let log_key = keygen::station(&self.files(), "camdock/demo")?;
         println!("   the log's public key: {log_key}");
-        Ok(())
+        Ok(log_key)
     }
 
-    fn configure(&self, endpoint: &str) -> anyhow::Result<()> {
+    fn configure(&self, endpoint: &str, log_key: &str) -> anyhow::Result<()> {
+        let store = format!(
+            "endpoint = \"{endpoint}\"\nregion = \"us-east-1\"\nbucket = \"{BUCKET}\"\npath_style = true\n\
+             retention_days = 1\ncredentials_file = \"store-credentials.toml\"\n"
+        );
         let text = format!(
             "[station]\nname = \"demo\"\nstate_dir = \"state\"\nruntime_dir = \"run\"\nlog_origin = \"camdock/demo\"\n\
              [dock]\nfolders = [{{ path = \"docked\" }}]\nusb = false\n\
              [seal]\nrecipients = [\"keys/evidence-1.pub.pem\", \"keys/evidence-2.pub.pem\"]\n\
              [spool]\nreserve_bytes = 67108864\n\
-             [store]\nendpoint = \"{endpoint}\"\nregion = \"us-east-1\"\nbucket = \"{BUCKET}\"\npath_style = true\n\
-             retention_days = 1\ncredentials_file = \"store-credentials.toml\"\n"
+             [store]\n{store}"
         );
-        let pages = self.pages.as_ref().map_or_else(String::new, |pages| {
+        let pages = self.pages.as_ref().map_or_else(String::new, |[pages, _]| {
             format!(
                 "[web]\nlisten = \"{}\"\ntokens = [{{ name = \"demo\", role = \"evidence\", sha256 = \"{}\" }}]\n",
                 pages.address,
@@ -321,7 +355,8 @@ impl Demo {
             &self.dir.join("store-credentials.toml"),
             credentials.as_bytes(),
         )?;
-        Ok(())
+        let of_office = self.pages.as_ref().map(|[_, pages]| pages);
+        office::configure(&self.office, log_key, &store, of_office)
     }
 
     /// Copies the cameras with their times, enters them in the roster, and returns the names of their folders.
@@ -378,11 +413,11 @@ impl Demo {
     }
 
     /// Runs one of our own verbs as a user would, in view.
-    async fn camdock(&self, verb: &[&str]) -> anyhow::Result<()> {
+    async fn camdock(&self, config: &Path, verb: &[&str]) -> anyhow::Result<()> {
         println!("   $ camdock {}", verb.join(" "));
         let status = Command::new(&self.program)
             .arg("--config")
-            .arg(&self.config)
+            .arg(config)
             .args(verb)
             .current_dir(&self.dir)
             .stdin(Stdio::null())
@@ -395,7 +430,8 @@ impl Demo {
         }
     }
 
-    async fn open_one(&self) -> anyhow::Result<()> {
+    /// Opens the largest item; returns how many items there are.
+    async fn open_one(&self) -> anyhow::Result<u64> {
         let journal = Journal::open_read_only(&self.files().journal())?;
         let items = journal.list(&ItemFilter::default(), None, u32::MAX)?;
         // The largest is a video.
@@ -403,15 +439,13 @@ impl Demo {
         let item = item.context("nothing was taken")?;
         let out = self.dir.join("opened");
         let key = self.dir.join("keys/evidence-2.key.pem");
-        self.camdock(&[
-            "open",
-            &item.id.to_string(),
-            "--key",
-            &key.to_string_lossy(),
-            "-o",
-            &out.to_string_lossy(),
-        ])
-        .await?;
+        let (id, key, opened) = (
+            item.id.to_string(),
+            key.to_string_lossy(),
+            out.to_string_lossy(),
+        );
+        self.camdock(&self.config, &["open", &id, "--key", &key, "-o", &opened])
+            .await?;
         let bay = item.bay.as_ref().context("the item's bay is unknown")?;
         let path = std::str::from_utf8(item.path.as_bytes())?;
         let original = self.dir.join("docked").join(bay.as_str()).join(path);
@@ -423,7 +457,7 @@ impl Demo {
             bail!("{} differs from what was opened", original.display());
         }
         println!("   {path}: the opened file is the original, bit for bit ({of_original})");
-        Ok(())
+        Ok(items.len() as u64)
     }
 }
 

@@ -1,54 +1,32 @@
-//! The station of a demo that stays up: `camdock run`, as the service starts it, with its log in a file.
+//! The station of a demo that stays up.
 
 use std::collections::BTreeMap;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::UnixStream;
 
+use super::service::Service;
 use crate::cli::load_config;
-use crate::durable;
 use crate::model::{BayStatus, StatusView};
 
-/// A station that does not stop in this time is killed.
-const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// The log has to stay as it is for this long before the work counts as done: previews follow the footage.
 const STILL: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(200);
 
-/// Stopped on drop.
 pub struct RunningStation {
-    child: Child,
+    service: Service,
     socket: PathBuf,
-    log: PathBuf,
     /// The last printed state of each bay.
     printed: BTreeMap<String, &'static str>,
 }
 
 impl RunningStation {
     pub fn start(program: &Path, config: &Path, dir: &Path) -> anyhow::Result<Self> {
-        let log = dir.join("station.log");
-        let output = durable::AppendFile::create(&log)?.file().try_clone()?;
-        let child = Command::new(program)
-            .arg("--config")
-            .arg(config)
-            .arg("run")
-            .current_dir(dir)
-            // In a process group of its own: Ctrl-C reaches the demo alone, which stops the station.
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()
-            .context("cannot start the station")?;
         Ok(Self {
-            child,
+            service: Service::start(program, config, &["run"], dir, "station")?,
             socket: load_config(config)?.files.status_socket(),
-            log,
             printed: BTreeMap::new(),
         })
     }
@@ -87,9 +65,7 @@ impl RunningStation {
     /// Prints each bay's state when it changes, until `done`.
     async fn until(&mut self, mut done: impl FnMut(&StatusView) -> bool) -> anyhow::Result<()> {
         loop {
-            if let Some(error) = self.has_ended()? {
-                return Err(error);
-            }
+            self.service.still_runs()?;
             if let Some(view) = self.status().await {
                 self.print(&view);
                 if done(&view) {
@@ -126,22 +102,7 @@ impl RunningStation {
 
     /// Waits until the station ends although nobody stopped it.
     pub async fn ended(&mut self) -> anyhow::Error {
-        loop {
-            match self.has_ended() {
-                Ok(None) => tokio::time::sleep(POLL).await,
-                Ok(Some(error)) | Err(error) => return error,
-            }
-        }
-    }
-
-    fn has_ended(&mut self) -> anyhow::Result<Option<anyhow::Error>> {
-        let status = self.child.try_wait()?;
-        Ok(status.map(|status| {
-            anyhow::anyhow!(
-                "the station ended ({status}); its log is {}",
-                self.log.display()
-            )
-        }))
+        self.service.ended().await
     }
 }
 
@@ -155,23 +116,5 @@ const fn state(status: &BayStatus) -> &'static str {
         BayStatus::Wiping { .. } => "emptying, leave docked",
         BayStatus::AllStored { .. } => "all stored",
         BayStatus::NeedsAttention { .. } => "needs attention",
-    }
-}
-
-impl Drop for RunningStation {
-    fn drop(&mut self) {
-        let asked = Instant::now();
-        let station = rustix::process::Pid::from_child(&self.child);
-        if let Ok(None) = self.child.try_wait() {
-            let _ = rustix::process::kill_process(station, rustix::process::Signal::TERM);
-        }
-        while asked.elapsed() < STOP_LIMIT {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
