@@ -317,7 +317,7 @@ fn preview(
         Some(PreviewOutcome::Failed { reason, .. }) => {
             bail!("the {part} of {id} could not be made: {reason}; open the original")
         }
-        Some(PreviewOutcome::Skipped { reason }) => {
+        Some(PreviewOutcome::Skipped { reason, .. }) => {
             bail!("there is no {part} of {id}: {reason}; open the original")
         }
         None => bail!("the log names no {part} of {id}; `camdock show {id}` lists what there is"),

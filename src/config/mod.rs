@@ -33,9 +33,9 @@ pub use roster::{Roster, RosterEntry};
 pub use secrets::{Secrets, StoreCredentials};
 pub use settings::{
     AcceptUnknown, Bay, Config, DockFolder, DockSettings, IngestSettings, LANGUAGES, LogFormat,
-    LogSettings, MetricsSettings, PaceSettings, PaceWindow, PreviewSettings, RecipientFile,
-    RetentionMode, Role, SealSettings, SpoolSettings, StationSettings, StoreSettings, Tls, Token,
-    UploadSettings, WebSettings, WitnessSettings,
+    LogSettings, MetricsSettings, PaceSettings, PaceWindow, PreviewSettings, PreviewVideo,
+    RecipientFile, RetentionMode, Role, SealSettings, SpoolSettings, StationSettings,
+    StoreSettings, Tls, Token, UploadSettings, WebSettings, WitnessSettings,
 };
 pub use station_files::StationFiles;
 pub use watch::{Changed, ConfigWatch, watch};

@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::settings::{AcceptUnknown, LogFormat, RetentionMode, Role};
+use super::settings::{AcceptUnknown, LogFormat, PreviewVideo, RetentionMode, Role};
 
 /// A value with its position in the file; `at` is `None` for a default.
 #[derive(Debug, Clone)]
@@ -106,6 +106,8 @@ section!(RawIngest => IngestSection {
 });
 section!(RawPreview => PreviewSection {
     enabled: bool = true,
+    video: PreviewVideo = PreviewVideo::Needed,
+    above_megabits: u32 = 12,
     workers: u32 = 1,
     height: u32 = 360,
     memory_mib: u32 = 512,

@@ -255,9 +255,22 @@ pub struct MetricsSettings {
     pub listen: Option<SocketAddr>,
 }
 
+/// Which recordings get a video beside their storyboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PreviewVideo {
+    /// Those that browsers do not play, or that have too many bits a second for a thin link.
+    Needed,
+    Always,
+    Never,
+}
+
 #[derive(Debug, Clone)]
 pub struct PreviewSettings {
     pub enabled: bool,
+    pub video: PreviewVideo,
+    /// With [`PreviewVideo::Needed`]: a recording with more bits a second gets a video, whoever plays it.
+    pub above_bits: u64,
     /// 1 to 16.
     pub workers: usize,
     /// Lines of a proxy: 360 or 480.

@@ -33,8 +33,11 @@ pub enum PreviewOutcome {
         code: String,
         reason: String,
     },
-    /// There is nothing to show in it.
+    /// There is nothing to show in it, or the original is enough.
     Skipped {
+        /// Absent in entries of version 0.1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
         reason: String,
     },
 }

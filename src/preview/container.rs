@@ -38,6 +38,15 @@ impl Structure {
         self.size > 0 && self.zeros == self.size
     }
 
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether the last part of the file is not all there.
+    pub const fn is_cut_off(&self) -> bool {
+        self.cut_off > 0
+    }
+
     pub fn encrypted_video(&self) -> u64 {
         let tracks = self.movie.tracks.iter();
         let encrypted = tracks.filter(|track| track.is_video() && track.encrypted);

@@ -27,6 +27,9 @@ pub enum FootageError {
     Unreadable(ffmpeg_next::Error),
     #[error("{0}")]
     NotVideo(&'static str),
+    /// Nothing is wrong with it: the proxy would show no more than the original does.
+    #[error("{0}")]
+    NotNeeded(String),
     #[error("there is no decoder for its video ({0})")]
     NoDecoder(String),
     #[error("its picture size of {0} × {1} is out of bounds")]
@@ -55,6 +58,7 @@ impl FootageError {
             Self::Encrypted => "preview_encrypted",
             Self::Unreadable(_) => "preview_unreadable",
             Self::NotVideo(_) => "preview_not_video",
+            Self::NotNeeded(_) => "preview_not_needed",
             Self::NoDecoder(_) => "preview_no_decoder",
             Self::Size(..) => "preview_size",
             Self::NothingDecoded => "preview_nothing_decoded",

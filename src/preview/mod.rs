@@ -10,6 +10,7 @@ mod error;
 mod font;
 mod movie_index;
 mod output;
+mod playable;
 mod probe;
 mod proxy;
 mod recording;

@@ -35,6 +35,8 @@ pub struct Settings {
     pub threads: u32,
     /// The most pictures on a storyboard.
     pub pictures: u32,
+    /// A recording that browsers play gets a proxy only if it has more bits a second. `None`: every recording gets one.
+    pub above_bits: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,8 +85,11 @@ pub struct Cost {
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     Made(FinishedPreview),
-    /// The recording has nothing to show.
-    Skipped(String),
+    /// The recording has nothing to show, or its proxy is not needed.
+    Skipped {
+        code: String,
+        reason: String,
+    },
     /// The footage is at fault: another attempt would end the same way.
     Failed {
         code: String,

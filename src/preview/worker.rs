@@ -9,7 +9,7 @@ use super::request::{
     Cost, Ending, Footage, PreviewRequest, PreviewSink, WorkerMessage, WorkerReport,
 };
 use super::video::VideoDecoder;
-use super::{probe, proxy, recording, storyboard};
+use super::{playable, probe, proxy, recording, storyboard};
 use crate::model::{Part, Picture, Probe};
 use crate::sys;
 
@@ -51,7 +51,10 @@ pub fn work(
             Ok(made) => Ending::Made(made),
             Err(error) => failed(&FootageError::Output(error)),
         },
-        Err(FootageError::NotVideo(reason)) => Ending::Skipped(reason.into()),
+        Err(error @ (FootageError::NotVideo(_) | FootageError::NotNeeded(_))) => Ending::Skipped {
+            code: error.code().to_owned(),
+            reason: error.to_string(),
+        },
         Err(error) => failed(&error),
     };
     WorkerReport {
@@ -116,6 +119,11 @@ fn make(
             .write_all(&jpeg)
             .map_err(FootageError::Output)?;
         return Ok(picture);
+    }
+    if let (Some(most), Some(probe)) = (request.settings.above_bits, found.as_ref())
+        && let Some(reason) = playable::without_proxy(&recording, probe, most)
+    {
+        return Err(FootageError::NotNeeded(reason));
     }
     let (picture, key_frames) =
         proxy::make(&mut recording, decoder, &request.settings, output, progress)?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::audit::{LogHandle, LogKey};
-use crate::config::{Config, Profiles, Secrets, StoreCredentials, WitnessSettings};
+use crate::config::{Config, PreviewVideo, Profiles, Secrets, StoreCredentials, WitnessSettings};
 use crate::durable::{self, SetAside};
 use crate::ingest::{
     Bays, CameraSlots, CommitQueue, Outbound, PreviewRules, Previews, RecentEntries, Scale, Shared,
@@ -136,7 +136,9 @@ pub fn previews(
             height: preview.height,
             threads: u32::try_from(shared.cores).unwrap_or(1).clamp(1, 4),
             pictures: PICTURES,
+            above_bits: (preview.video == PreviewVideo::Needed).then_some(preview.above_bits),
         },
+        video: preview.video,
         limits,
         workers: preview.workers,
         hold: preview.hold,

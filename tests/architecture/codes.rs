@@ -92,7 +92,9 @@ fn used() -> BTreeMap<String, String> {
                 codes.extend(snake.then(|| (quoted.to_owned(), file.clone())));
             }
         }
-        after(text, "enter_failure(row, part, ", &mut codes, file);
+        for mark in ["enter_failure(row, part, ", "enter_skipped(row, part, "] {
+            after(text, mark, &mut codes, file);
+        }
         pairs(text, &mut codes, file);
         for mark in ["refuse(", "not_recognised("] {
             for call in text.split(mark).skip(1) {

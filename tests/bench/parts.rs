@@ -157,6 +157,7 @@ fn preview(source: &Path, dir: &Path, part: Part, program: &Path) -> Done<Value>
                 height: 360,
                 threads: u32::try_from(threads)?.clamp(1, 4),
                 pictures: 64,
+                above_bits: None,
             },
             limits: LIMITS,
         },

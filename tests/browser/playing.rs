@@ -7,13 +7,21 @@ use crate::place::age;
 
 #[test]
 fn browser_a_preview_plays_at_once_and_to_its_end() {
-    let place = place(&[("preview", "enabled = true")]);
+    let place = place(&[
+        ("preview", "enabled = true"),
+        ("preview", "video = \"always\""),
+    ]);
     let film = place.path("film.mp4");
     ffmpeg(&format!(
         "-f lavfi -i testsrc2=s=1280x720:r=25:d=8 -f lavfi -i sine=r=48000:d=8 -c:v libx264 -preset ultrafast -g 50 \
          -c:a aac {}",
         film.display()
     ));
+    let originals = ["original.mp4", "original.mkv", "original.ts"];
+    for name in originals {
+        let (from, to) = (film.display(), place.path(name));
+        ffmpeg(&format!("-i {from} -c copy {}", to.display()));
+    }
     age(&fs::File::options().write(true).open(&film).unwrap());
     fs::rename(&film, place.camera("X0000001").join("A.MP4")).unwrap();
     place.drain().ends(0);
@@ -75,4 +83,17 @@ fn browser_a_preview_plays_at_once_and_to_its_end() {
             .as_bool()
             .unwrap()
     );
+
+    // What `src/preview/playable.rs` says of originals is so: no video is made of those that play.
+    let videos = originals.map(|name| format!("<video src={name} muted></video>"));
+    let text = format!("<!doctype html><title>originals</title>{}", videos.concat());
+    fs::write(&page, text).unwrap();
+    browser.open(&format!("file://{}", page.display()));
+    let plays = "[...document.querySelectorAll('video')].map(v => v.error ? false : v.readyState >= 2 ? true : null)";
+    browser.until(
+        "the browser knows what it plays",
+        &format!("!{plays}.includes(null)"),
+    );
+    let plays = browser.js(&format!("return {plays}"));
+    assert_eq!(plays, serde_json::json!([true, true, false]));
 }

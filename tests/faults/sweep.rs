@@ -110,7 +110,11 @@ const SCENES: &[Scene] = &[
     scene("many", Footage::Many, Before::Nothing),
     scene("held", Footage::Two, Before::Drained),
     Scene {
-        settings: &[PARTS, ("preview", "enabled = true")],
+        settings: &[
+            PARTS,
+            ("preview", "enabled = true"),
+            ("preview", "video = \"always\""),
+        ],
         ..scene("previews", Footage::Clip, Before::Nothing)
     },
     scene(

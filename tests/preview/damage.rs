@@ -57,7 +57,7 @@ fn outcome(stage: &Stage, part: Part, bytes: &[u8], what: &str) -> Option<u64> {
                 stage.ffprobe("damaged", &preview);
                 Some(made.picture.duration_ms)
             }
-            Ending::Failed { .. } | Ending::Skipped(_) => None,
+            Ending::Failed { .. } | Ending::Skipped { .. } => None,
         },
         // ffmpeg itself may fall over hostile bytes: that is what the sandbox is for.
         Err(error @ (PreviewError::Crashed(_) | PreviewError::Limit(_))) => {

@@ -112,6 +112,7 @@ fn run(part: Part, footage: Unreliable) -> Ending {
             height: 360,
             threads: 1,
             pictures: 8,
+            above_bits: None,
         },
         limits: Limits {
             memory_bytes: 0,

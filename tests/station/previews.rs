@@ -9,6 +9,8 @@ use crate::place::{Place, age, until};
 use crate::store::put;
 
 const ON: (&str, &str) = ("preview", "enabled = true");
+/// The footage here is mostly of a kind that browsers play.
+const VIDEO: (&str, &str) = ("preview", "video = \"always\"");
 
 fn dock(place: &Place, camera: &str, name: &str, bytes: &[u8]) {
     let path = place.camera(camera).join(name);
@@ -30,7 +32,7 @@ fn previewed(place: &Place) -> Vec<ItemPreviewed> {
 
 #[test]
 fn recordings_get_a_storyboard_and_a_video_and_everything_else_a_reason() {
-    let place = Place::new(&[ON]);
+    let place = Place::new(&[ON, VIDEO]);
     let clip = clip("bigbuckbunny.mp4");
     dock(&place, "X0000001", "DCIM/A0001.MP4", &clip);
     dock(&place, "X0000001", "DCIM/A0001.LOG", b"REC START\r\n");
@@ -136,7 +138,7 @@ fn recordings_get_a_storyboard_and_a_video_and_everything_else_a_reason() {
 
 #[test]
 fn what_no_preview_shows_is_said_by_the_record_and_by_show() {
-    let place = Place::new(&[ON]);
+    let place = Place::new(&[ON, VIDEO]);
     let source = |kind: &str| format!("-f lavfi -i {kind}=s=320x180:r=15:d=6");
     let (one, other) = (source("testsrc2"), source("testsrc"));
     let film = place.path("two.mp4");
@@ -164,8 +166,94 @@ fn what_no_preview_shows_is_said_by_the_record_and_by_show() {
 }
 
 #[test]
-fn a_profile_switches_previews_off() {
+fn a_video_is_made_where_browsers_do_not_play_the_original_and_the_log_says_why_there_is_none() {
     let place = Place::new(&[ON]);
+    let clip_path = place.path("clip.mp4");
+    let pristine = clip("carphone_pristine.mp4");
+    fs::write(&clip_path, &pristine).unwrap();
+    let converted = |name: &str, codec: &str| {
+        let made = place.path(name);
+        let (from, to) = (clip_path.display(), made.display());
+        ffmpeg(&format!("-i {from} -c:v {codec} {to}"));
+        fs::read(made).unwrap()
+    };
+    dock(&place, "X0000001", "A.MP4", &clip("bigbuckbunny.mp4"));
+    dock(&place, "X0000001", "B.MKV", &converted("b.mkv", "copy"));
+    dock(&place, "X0000001", "C.TS", &converted("c.ts", "copy"));
+    let hevc = "libx265 -preset ultrafast -x265-params log-level=error";
+    dock(&place, "X0000001", "D.MP4", &converted("d.mp4", hevc));
+    place.drain().ends(0);
+    let ts = converted("g.ts", "copy");
+    for (setting, name, bytes) in [
+        ("above_megabits = 1", "E.MP4", &pristine),
+        ("video = \"always\"", "F.MP4", &pristine),
+        ("video = \"never\"", "G.TS", &ts),
+    ] {
+        place.configure(&[ON, ("preview", setting)]);
+        dock(&place, "X0000001", name, bytes);
+        place.drain().ends(0);
+    }
+    let all = previewed(&place);
+    assert_eq!(all.len(), 14, "{all:#?}");
+    let plays = |what: &str, rate: &str| {
+        let reason = format!(
+            "the original is {what}, which browsers play, and has {rate} megabits a second, not more than 12"
+        );
+        Some(("preview_not_needed".to_owned(), reason))
+    };
+    let off = "the configuration of the station asks for no preview videos".to_owned();
+    for (name, none) in [
+        ("A.MP4", plays("MP4 with H.264 and AAC", "1.5")),
+        ("B.MKV", plays("Matroska with H.264 and no sound", "1.1")),
+        ("C.TS", None),
+        ("D.MP4", None),
+        ("E.MP4", None),
+        ("F.MP4", None),
+        ("G.TS", Some(("preview_videos_off".to_owned(), off))),
+    ] {
+        let item = place.item(name);
+        assert_eq!(item["state"], "released", "{name}");
+        let of = |part| {
+            let found = all
+                .iter()
+                .find(|p| p.part == part && item["evidence"] == p.evidence.to_string());
+            &found
+                .unwrap_or_else(|| panic!("no {part} of {name}"))
+                .outcome
+        };
+        let sheet = of(Part::Storyboard);
+        assert!(
+            matches!(sheet, PreviewOutcome::Made(_)),
+            "{name}: {sheet:?}"
+        );
+        let video = of(Part::Preview);
+        match (video, &none) {
+            (PreviewOutcome::Made(_), None) => {}
+            (
+                PreviewOutcome::Skipped {
+                    code: Some(code),
+                    reason,
+                },
+                Some((expected, words)),
+            ) => {
+                assert_eq!((code, reason), (expected, words), "{name}");
+            }
+            _ => panic!("{name}: {video:?}"),
+        }
+        if let Some((code, reason)) = none {
+            let evidence = item["evidence"].as_str().unwrap();
+            place
+                .camdock(&["show", evidence])
+                .ends(0)
+                .says(&format!("No preview video was made ({code}): {reason}."));
+        }
+    }
+    assert_eq!(place.verify_deep()["previews"], 11);
+}
+
+#[test]
+fn a_profile_switches_previews_off() {
+    let place = Place::new(&[ON, VIDEO]);
     fs::create_dir(place.path("profiles")).unwrap();
     fs::write(place.path("profiles/folder.toml"), "preview = false\n").unwrap();
     dock(&place, "X0000001", "A0001.MP4", &clip("bikes.mp4"));
@@ -178,6 +266,7 @@ fn a_profile_switches_previews_off() {
 fn previews_altered_in_the_store_are_found() {
     let place = Place::new(&[
         ON,
+        VIDEO,
         ("store", "retention = \"none\""),
         ("store", "retention_days = 0"),
     ]);
@@ -203,7 +292,7 @@ fn previews_altered_in_the_store_are_found() {
 
 #[test]
 fn a_station_killed_while_making_previews_makes_them_after_the_restart_and_logs_each_once() {
-    let place = Place::new(&[ON]);
+    let place = Place::new(&[ON, VIDEO]);
     let film = place.path("long.mp4");
     ffmpeg(&format!(
         "-f lavfi -i testsrc2=s=1280x720:r=25:d=60 -c:v libx264 -preset ultrafast -g 50 {}",
@@ -299,7 +388,7 @@ fn scan(folder: &std::path::Path, secrets: &[Vec<u8>], found: &mut Vec<String>) 
 
 #[test]
 fn no_plaintext_of_footage_or_previews_ever_reaches_a_disk() {
-    let place = Place::new(&[ON]);
+    let place = Place::new(&[ON, VIDEO]);
     let clip = clip("bigbuckbunny.mp4");
     let temporary = place.path("tmp");
     let secrets = vec![
@@ -361,7 +450,7 @@ fn failures(place: &Place) -> Vec<(Part, String)> {
 
 #[test]
 fn storyboards_come_before_videos_and_flagged_recordings_before_others() {
-    let place = Place::new(&[ON, ("preview", "workers = 1")]);
+    let place = Place::new(&[ON, VIDEO, ("preview", "workers = 1")]);
     let clip = clip("carphone_pristine.mp4");
     for name in ["A.MP4", "B.MP4", "EVENT/C.MP4", "D.MP4", "EVENT/E.MP4"] {
         dock(&place, "X0000001", name, &clip);
@@ -395,7 +484,7 @@ fn storyboards_come_before_videos_and_flagged_recordings_before_others() {
 
 #[test]
 fn a_video_being_made_stands_still_while_a_camera_is_read_and_goes_on_after() {
-    let place = Place::new(&[ON]);
+    let place = Place::new(&[ON, VIDEO]);
     let film = long(&place, 120);
     dock(&place, "X0000001", "A0001.MP4", &film);
     let running = place.start(&["run"]);
@@ -440,7 +529,7 @@ fn a_video_being_made_stands_still_while_a_camera_is_read_and_goes_on_after() {
 
 #[test]
 fn a_worker_that_is_killed_again_and_again_is_given_up_and_the_original_is_stored() {
-    let place = Place::new(&[ON]);
+    let place = Place::new(&[ON, VIDEO]);
     let film = long(&place, 120);
     dock(&place, "X0000001", "A0001.MP4", &film);
     let running = place.start(&["run"]);

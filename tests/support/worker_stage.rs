@@ -14,6 +14,7 @@ const SETTINGS: Settings = Settings {
     height: 360,
     threads: 2,
     pictures: 64,
+    above_bits: None,
 };
 
 pub const LIMITS: Limits = Limits {

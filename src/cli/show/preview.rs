@@ -50,8 +50,15 @@ pub fn previewed(entry: &ItemPreviewed) -> String {
             code.escape_debug(),
             reason.escape_debug()
         ),
-        PreviewOutcome::Skipped { reason } => {
-            format!("No {what} was made: {}.", reason.escape_debug())
+        PreviewOutcome::Skipped { code, reason } => {
+            let code = code
+                .as_ref()
+                .map(|code| format!(" ({})", code.escape_debug()));
+            format!(
+                "No {what} was made{}: {}.",
+                code.unwrap_or_default(),
+                reason.escape_debug()
+            )
         }
     };
     if let (Some(probe), Part::Storyboard) = (&entry.probe, entry.part) {

@@ -1,3 +1,4 @@
+mod preview;
 mod profiles;
 mod secrets;
 mod web;

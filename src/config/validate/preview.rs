@@ -12,6 +12,12 @@ pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> PreviewSettings
         "workers",
         "Use 1 to 16; 1 suits most stations, switch previews off with `enabled = false`.",
     );
+    check.number(
+        &raw.above_megabits,
+        1..=1000,
+        "above_megabits",
+        "Use 1 to 1000 megabits a second; `video = \"always\"` makes a video of every recording.",
+    );
     check.ensure(
         [360, 480].contains(&raw.height.value),
         raw.height.at.as_ref(),
@@ -39,6 +45,8 @@ pub(super) fn section(check: &mut Check<'_>, merged: &Merged) -> PreviewSettings
     );
     PreviewSettings {
         enabled: raw.enabled.value,
+        video: raw.video.value,
+        above_bits: u64::from(raw.above_megabits.value) * 1_000_000,
         workers: raw.workers.value as usize,
         height: raw.height.value,
         memory_bytes: u64::from(raw.memory_mib.value) << 20,

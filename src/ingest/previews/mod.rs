@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::queue::{self, Failures, Queue, Retry, WorkId, WorkSource};
 use super::{IngestError, Outbound, Shared, blocking, now};
-use crate::config::Profiles;
+use crate::config::{PreviewVideo, Profiles};
 use crate::durable;
 use crate::journal::{ItemRow, PreviewRow, PreviewState};
 use crate::model::{Explain as _, ItemState, Part, PreviewProgress};
@@ -39,6 +39,7 @@ pub struct PreviewRules {
     /// The worker: `camdock-preview`, so that the station itself loads no ffmpeg.
     pub program: PathBuf,
     pub settings: Settings,
+    pub video: PreviewVideo,
     pub limits: Limits,
     /// Workers at a time for proxies, and as many for storyboards.
     pub workers: usize,

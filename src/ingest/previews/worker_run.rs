@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{PreviewOrder, Previews};
+use crate::config::PreviewVideo;
 use crate::durable::{self, AppendFile};
 use crate::failpoint::reached;
 use crate::ingest::IngestError;
@@ -40,6 +41,10 @@ impl Previews {
         if !self.wanted(row)? {
             tracing::info!(evidence = %id, path = %row.facts.path, "no previews: its profile switches them off");
             return Ok(journal.previews_done(id)?);
+        }
+        if part == Part::Preview && self.rules.video == PreviewVideo::Never {
+            let reason = "the configuration of the station asks for no preview videos";
+            return self.enter_skipped(row, part, "preview_videos_off", reason.to_owned(), None);
         }
         while self.must_wait(part) {
             if self.shared.stopping() {
@@ -192,21 +197,21 @@ impl Previews {
                     .map_err(|_| PreviewError::Nonsense("its answer cannot be kept"))?;
                 Ok(journal.preview_made(id, part, &json)?)
             }
-            Ending::Skipped(reason) => {
-                tracing::info!(evidence = %id, path = %row.facts.path, reason, "no previews");
-                metrics::preview(part.as_str(), "skipped");
-                let outcome = PreviewOutcome::Skipped {
-                    reason: reason.clone(),
-                };
-                self.enter(row, part, outcome, Some(report))?;
-                Ok(journal.preview_done(id, other(part))?)
+            Ending::Skipped { code, reason } => {
+                let (code, reason) = (code.clone(), reason.clone());
+                self.enter_skipped(row, part, &code, reason, Some(report))?;
+                // What has nothing to show needs no second entry.
+                if part == Part::Storyboard {
+                    journal.preview_done(id, Part::Preview)?;
+                }
+                Ok(())
             }
             Ending::Failed { code, reason } => {
                 let (code, reason) = (code.clone(), reason.clone());
                 let hopeless = HOPELESS.contains(&code.as_str()) && part == Part::Storyboard;
                 self.enter_failure(row, part, &code, reason, Some(report))?;
                 if hopeless {
-                    journal.preview_done(id, other(part))?;
+                    journal.preview_done(id, Part::Preview)?;
                 }
                 Ok(())
             }
@@ -226,6 +231,23 @@ impl Previews {
         metrics::preview(part.as_str(), "failed");
         let outcome = PreviewOutcome::Failed {
             code: code.to_owned(),
+            reason,
+        };
+        self.enter(row, part, outcome, report)
+    }
+
+    fn enter_skipped(
+        &self,
+        row: &ItemRow,
+        part: Part,
+        code: &str,
+        reason: String,
+        report: Option<WorkerReport>,
+    ) -> Result<(), IngestError> {
+        tracing::info!(evidence = %row.id, path = %row.facts.path, %part, code, reason, "no preview is made");
+        metrics::preview(part.as_str(), "skipped");
+        let outcome = PreviewOutcome::Skipped {
+            code: Some(code.to_owned()),
             reason,
         };
         self.enter(row, part, outcome, report)
@@ -252,13 +274,6 @@ impl Previews {
         });
         let entry = self.shared.encode(Some(row.session), event)?;
         Ok(self.shared.journal.preview_entered(row.id, part, &entry)?)
-    }
-}
-
-const fn other(part: Part) -> Part {
-    match part {
-        Part::Storyboard => Part::Preview,
-        _ => Part::Storyboard,
     }
 }
 

@@ -88,6 +88,12 @@ pub(super) const CODES: &[Code] = &[
         REPORT_FILE,
     ),
     code(
+        "preview_not_needed",
+        EvidenceManager,
+        "Browsers play the original itself, and its bit rate is not above `above_megabits` in [preview].",
+        "Watch the original. With `always` as `video` in [preview], every later recording gets a video.",
+    ),
+    code(
         "preview_not_video",
         EvidenceManager,
         "A recording has no video that can be shown.",
@@ -140,5 +146,11 @@ pub(super) const CODES: &[Code] = &[
         Operations,
         "A sealed preview cannot be written.",
         "Check the station's disk. The original is safe.",
+    ),
+    code(
+        "preview_videos_off",
+        EvidenceManager,
+        "The station's configuration asks for no preview videos.",
+        "Watch the original. With `needed` as `video` in [preview], later recordings that browsers do not play get a video.",
     ),
 ];
