@@ -22,13 +22,15 @@ use crate::model::{
     BucketLayout, Event, EvidenceId, Explain as _, ItemState, ItemStored, OutboundView, Part,
     Problem, RetryClass, UploadProgress,
 };
-use crate::seal::SealError;
+use crate::seal::{MessageHeader, SealError};
 use crate::upload::{
     Pacer, PartMemory, RetentionPolicy, Store, Upload, UploadError, put_small_once,
 };
 
 /// More than any receipt has.
 const RECEIPT_MAX: u64 = 1 << 16;
+/// More than any `item-key` message has: a header is smaller than this.
+const ITEM_KEY_MAX: u64 = 1 << 17;
 
 /// Items whose objects are at most one part: many at once. Larger ones: few, each with several parts in flight.
 const SMALL: u64 = 8 << 20;
@@ -294,6 +296,40 @@ impl Outbound {
         }
     }
 
+    /// A message that was lost with the journal is made again from the item's key.
+    async fn put_item_key(&self, row: &ItemRow, message: &[u8]) -> Result<(), IngestError> {
+        let (shared, remade) = (&*self.shared, message.is_empty());
+        let message = if remade {
+            let camera = row.camera.as_ref().map_or("unknown", |c| c.as_str());
+            let station = shared.station.as_str();
+            (shared.item_key(row)?).seal_to(&shared.recipients, row.id, station, camera)?
+        } else {
+            message.to_vec()
+        };
+        let key = self.layout.object(row.id, Part::ItemKey.as_str());
+        let put = put_small_once(&*self.store, &key, message.into(), self.retention).await;
+        let differs = match put {
+            Err(
+                error @ (UploadError::ContentDiffers { .. } | UploadError::ConflictUnknown { .. }),
+            ) if remade => error,
+            other => return other.map(drop).map_err(Into::into),
+        };
+        // The lost message may be there. Nobody but a recipient can compare what it holds.
+        let Ok(there) = self.store.get(&key, ITEM_KEY_MAX).await else {
+            return Err(differs.into());
+        };
+        let there = there.unwrap_or_default();
+        let of_item = MessageHeader::read(&mut &there[..])
+            .and_then(|(header, ..)| header.expect(row.id, Part::ItemKey));
+        if of_item.is_err() {
+            return Err(differs.into());
+        }
+        tracing::warn!(code = "item_key_kept", evidence = %row.id, path = %row.facts.path,
+            next_step = "run `camdock verify --deep` with a recipient's key, which shows whether it opens the footage",
+            "an item-key was in the store before the journal was rebuilt; its header names this item, so it is kept");
+        Ok(())
+    }
+
     /// Metadata first, then the sealed original; the `item.stored` entry is durable in the journal when this returns.
     async fn store(
         &self,
@@ -321,10 +357,8 @@ impl Outbound {
         .await?;
         // The frames cannot be verified without the key.
         let unverified = row.wrapped_key.is_none();
-        // The message may have been lost with the journal.
-        if !sealed.item_key_message.is_empty() {
-            let item_key = Bytes::from(sealed.item_key_message.clone());
-            put_small_once(&*self.store, &object("item-key"), item_key, self.retention).await?;
+        if !unverified {
+            self.put_item_key(row, &sealed.item_key_message).await?;
         }
         let key = object(Part::Original.as_str());
         let source = blocking(|| {

@@ -1,7 +1,7 @@
 //! Rebuilds a lost journal: the custody log says what was sealed and stored, and the spool holds what is on its way.
 //!
-//! The items' keys were only in the journal and are gone with it. What still has to be stored is uploaded as it lies in the
-//! spool; its recipients can still open it.
+//! The items' keys are in a file of their own, which may have survived. An item whose key is gone, too, is uploaded as it lies
+//! in the spool, without its `item-key`; its recipients can still open it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -117,6 +117,11 @@ fn row(
         None if facts.failed.contains(&id) => ItemState::Failed,
         None => ItemState::Logged,
     };
+    if state == ItemState::Logged && !shared.journal.has_key(id) {
+        tracing::error!(code = "item_key_lost", evidence = %id, path = %sealed.path,
+            next_step = "nothing to do: its recipients can open the footage without it",
+            "the key of an item in flight is lost; it is stored as it lies in the spool, unchecked, without an item-key");
+    }
     let storing = match stored {
         None => StoreProgress::Unconfirmed,
         Some((index, at)) if spooled => StoreProgress::Logged(StoredProof {

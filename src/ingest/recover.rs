@@ -63,6 +63,7 @@ pub fn recover(shared: &Shared) -> Result<Recovered, IngestError> {
     sweep_previews(shared)?;
     close_sessions(shared, &logged)?;
     reached!("recover: sessions closed");
+    shared.journal.erase_unused_keys()?;
     found.in_flight = shared
         .journal
         .state_totals()?

@@ -273,6 +273,7 @@ mod tests {
         journal.lock().execute(sql, [rows[1].id]).unwrap();
         drop(journal);
         let journal = Journal::open(&path).unwrap();
+        journal.erase_unused_keys().unwrap();
         let held = rows
             .each_ref()
             .map(|row| journal.item(row.id).unwrap().unwrap().wrapped_key);

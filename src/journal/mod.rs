@@ -171,16 +171,22 @@ impl Journal {
     ) -> Result<Self, JournalError> {
         connection.pragma_update(None, "synchronous", "FULL")?;
         schema::create(&connection)?;
-        let journal = Self {
+        Ok(Self {
             connection: Mutex::new(connection),
             keys: Some(keys()?),
-        };
-        journal.erase_unused_keys()?;
-        Ok(journal)
+        })
     }
 
-    /// A kill may have come between an item's last step and the erasing of its key.
-    fn erase_unused_keys(&self) -> Result<(), JournalError> {
+    /// Whether an item's key survived the loss of the journal.
+    pub fn has_key(&self, id: EvidenceId) -> bool {
+        self.keys
+            .as_ref()
+            .is_some_and(|keys| keys.get(id).is_some())
+    }
+
+    /// A kill may have come between an item's last step and the erasing of its key. Only for a journal that knows all items in
+    /// flight: to one that was lost and is not rebuilt yet, every key is unused.
+    pub fn erase_unused_keys(&self) -> Result<(), JournalError> {
         use ItemState::{Logged, Pulling, Sealed, Stored, Uploading};
         let Some(keys) = &self.keys else {
             return Ok(());

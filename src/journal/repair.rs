@@ -9,7 +9,8 @@ use crate::failpoint::step;
 use crate::model::{EvidenceId, ItemState};
 
 impl Journal {
-    /// Items that a lost journal had, without their keys; what is there stays. Their previews can't be made any more.
+    /// Items that a lost journal had; what is there stays. A preview may be in the store already, unknown to the log: none is
+    /// made of them any more.
     pub fn adopt_items(&self, items: &[ItemRow]) -> Result<(), JournalError> {
         step!("journal adopt_items");
         let mut connection = self.lock();

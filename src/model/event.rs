@@ -363,7 +363,7 @@ pub struct ItemStored {
     /// The lock of this version as the store named it afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
-    /// `true`: the item's key was lost with the journal, so that it was sent as it lay in the spool, its frames unverified,
+    /// `true`: the item's key was lost, too, when the journal was, so that it was sent as it lay in the spool, its frames unverified,
     /// and without an `item-key` beside it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unverified: bool,

@@ -280,7 +280,7 @@ fn a_lost_journal_is_rebuilt_from_the_log_and_the_spool() {
         Event::ItemStored(stored) => Some(stored.unverified),
         _ => None,
     });
-    assert_eq!(unverified.collect::<Vec<_>>(), [false, true, true]);
+    assert_eq!(unverified.collect::<Vec<_>>(), [false, false, false]);
     is_whole(&place, "").unwrap();
 }
 

@@ -17,6 +17,7 @@ mod kills;
 mod lifetime;
 mod load;
 mod log_rewrites;
+mod lost_journal;
 mod people;
 mod place;
 mod policy;

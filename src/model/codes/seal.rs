@@ -27,6 +27,18 @@ pub(super) const CODES: &[Code] = &[
         "Dock its camera again. If the camera no longer has the recording, keep the spool folder and call the evidence manager.",
     ),
     code(
+        "item_key_kept",
+        EvidenceManager,
+        "An `item-key` was in the store before the station's journal was rebuilt. Its header names the item; what it holds, only a recipient can see.",
+        "Run `camdock verify --deep` with a recipient's key.",
+    ),
+    code(
+        "item_key_lost",
+        Operations,
+        "The key of an item in flight was lost with the journal: its sealed file is stored without a check of its frames, and without an `item-key`.",
+        "Check the disk. The recipients can open the footage; `camdock verify --deep` checks its frames.",
+    ),
+    code(
         "no_key",
         EvidenceManager,
         "The key does not open this sealed file.",

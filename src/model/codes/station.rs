@@ -59,7 +59,7 @@ pub(super) const CODES: &[Code] = &[
         "journal_lost",
         Operations,
         "The journal does not know what the custody log knows, so it is rebuilt from the log and the spool.",
-        "Check the disk. Items that were not stored yet are uploaded as they are in the spool, without previews.",
+        "Check the disk. Items that were not stored yet are uploaded from the spool, without previews; `item_key_lost` names those whose key was lost, too.",
     ),
     code(
         "journal_too_new",
