@@ -7,7 +7,7 @@ use crate::audit::AuditError;
 use crate::durable::DurableError;
 use crate::model::{Explain, RetryClass, StationName};
 use crate::publish::PublishError;
-use crate::upload::UploadError;
+use crate::upload::{BoxError, UploadError};
 
 /// What the office finds wrong with a station's log, and what keeps it from its own work.
 #[derive(Debug, Error)]
@@ -65,6 +65,14 @@ pub enum OfficeError {
         station: StationName,
         #[source]
         source: io::Error,
+    },
+    #[error(
+        "the bucket holds another object as {key}, the name of a checkpoint that was cosigned here"
+    )]
+    CopyForeign {
+        key: String,
+        #[source]
+        source: BoxError,
     },
     #[error("the entries of the log of {station} in the bucket do not lead to its signed root")]
     EntriesUnfit { station: StationName },
@@ -154,6 +162,7 @@ impl Explain for OfficeError {
             Self::TilesUnfit { .. } => "office_log_tiles",
             Self::Silent { .. } => "office_log_silent",
             Self::GrewAfterClose { .. } => "office_log_after_close",
+            Self::CopyForeign { .. } => "office_copy_foreign",
             Self::EntriesUnfit { .. } => "office_entries",
             Self::Listing { .. } => "office_listing",
             Self::Index(_) => "office_index",

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::acts::{Acts, REWRITTEN, Ruling, proof};
 use super::bucket_log::BucketLog;
+use super::cosigned_copies::CosignedCopies;
 use super::problem_log::ProblemLog;
 use super::standing::LogStanding;
 use super::witness::{CosignRefusal, Cosigned, Witness, WitnessedLog};
@@ -16,11 +17,7 @@ use super::{OfficeError, station_key};
 use crate::audit::{AddCheckpoint, AuditError, Checkpoint, LogGrowth, LogSource as _, growth};
 use crate::config::{FollowedStation, OfficeConfig};
 use crate::model::{Event, Explain as _, LogAlarm, LogWitnessed};
-use crate::upload::{Backoff, Body, RetentionPolicy, Store, list_all};
-
-/// Cosigned checkpoints that are looked through after a lost record.
-const KEPT_MAX: usize = 1_000_000;
-const NOTE_MAX: u64 = 64 << 10;
+use crate::upload::{Backoff, RetentionPolicy, Store};
 
 pub struct Follower {
     store: Arc<dyn Store>,
@@ -34,10 +31,8 @@ pub struct Follower {
     origin: String,
     /// Of the station's log in the bucket.
     log_prefix: String,
-    /// Of the cosigned checkpoints in the bucket.
-    kept_prefix: String,
+    copies: CosignedCopies,
     interval: Duration,
-    retention: Option<RetentionPolicy>,
     /// The bucket was asked for what this witness had cosigned before.
     recalled: bool,
     /// The size whose cosigned checkpoint is known to be in the bucket.
@@ -63,10 +58,13 @@ impl Follower {
             origin: key.name().to_owned(),
             key: key.to_string(),
             log_prefix: format!("{prefix}log/{}/", station.name),
-            kept_prefix: format!("{prefix}witness/{}/{}/", config.name, station.name),
+            copies: CosignedCopies {
+                store: Arc::clone(store),
+                folder: format!("{prefix}witness/{}/{}/", config.name, station.name),
+                retention: RetentionPolicy::of(&config.store),
+            },
             station: station.clone(),
             interval: config.follow_interval,
-            retention: RetentionPolicy::of(&config.store),
             recalled: false,
             published: 0,
             problems: ProblemLog::new(
@@ -135,33 +133,44 @@ impl Follower {
     /// Takes back from the bucket what this witness had cosigned, so that a lost disk does not make it trust anew.
     async fn recall(&self) -> Result<(), OfficeError> {
         let Some(log) = self.log() else { return Ok(()) };
-        let kept = list_all(&*self.store, &self.kept_prefix, KEPT_MAX).await?;
-        let size = |key: &str| -> Option<u64> {
-            let name = key.strip_prefix(&self.kept_prefix)?;
-            name.split('-').next()?.parse().ok()
-        };
-        let mut named: Vec<(u64, &str)> = (kept.iter())
-            .filter_map(|object| Some((size(&object.key)?, object.key.as_str())))
-            .collect();
-        named.sort_unstable();
-        for (_, key) in named.into_iter().rev() {
-            let Some(bytes) = self.store.get(key, NOTE_MAX).await? else {
-                continue;
-            };
-            let note = String::from_utf8_lossy(&bytes).into_owned();
-            let cosigned = log.read(note, self.witness.public())?;
-            // What was cosigned before a person's release may be of the log that nobody believes any more.
-            let believed = self.ruling.released.as_ref().is_none_or(|released| {
-                let from = &released.act.from;
-                let checkpoint = &cosigned.checkpoint;
-                cosigned.at.as_second() >= released.at.as_second()
-                    || (checkpoint.size, checkpoint.root) == (from.size, from.root)
-            });
-            if believed {
-                return self.take_back(cosigned).await;
+        let mut bound = None;
+        loop {
+            let largest = self.copies.largest(bound.as_ref()).await?;
+            for (_, key) in &largest {
+                let Some(note) = self.copies.get(key).await? else {
+                    continue;
+                };
+                let cosigned = match log.read(note, self.witness.public()) {
+                    Ok(cosigned) => cosigned,
+                    Err(error) => {
+                        let foreign = OfficeError::CopyForeign {
+                            key: key.clone(),
+                            source: error.into(),
+                        };
+                        // It may lie over the only thing that a lost record could be compared with.
+                        if log.latest().is_none() {
+                            return Err(foreign);
+                        }
+                        super::warn(&foreign, "a copy of a cosigned checkpoint is passed over");
+                        continue;
+                    }
+                };
+                // What was cosigned before a person's release may be of the log that nobody believes any more.
+                let believed = self.ruling.released.as_ref().is_none_or(|released| {
+                    let from = &released.act.from;
+                    let checkpoint = &cosigned.checkpoint;
+                    cosigned.at.as_second() >= released.at.as_second()
+                        || (checkpoint.size, checkpoint.root) == (from.size, from.root)
+                });
+                if believed {
+                    return self.take_back(cosigned).await;
+                }
+            }
+            bound = largest.into_iter().last();
+            if bound.is_none() {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// Takes it over, unless what this witness remembers contradicts it: then both are kept as proof.
@@ -189,25 +198,16 @@ impl Follower {
 
     /// Puts the latest cosigned checkpoint into the bucket, once.
     async fn publish(&mut self) -> Result<(), OfficeError> {
-        let latest = self.log().and_then(WitnessedLog::latest);
-        let Some(Cosigned {
-            checkpoint, note, ..
-        }) = latest
-        else {
+        let Some(log) = self.log() else { return Ok(()) };
+        let Some(latest) = log.latest() else {
             return Ok(());
         };
-        if self.published == checkpoint.size {
-            return Ok(());
+        let size = latest.checkpoint.size;
+        if self.published != size {
+            let own = self.witness.public();
+            self.copies.put(log, own, latest).await?;
+            self.published = size;
         }
-        let key = format!(
-            "{}{}-{}",
-            self.kept_prefix, checkpoint.size, checkpoint.root
-        );
-        let lock = self.retention.map(|policy| policy.from(Timestamp::now()));
-        self.store
-            .put_once(&key, Body::new(note), lock.as_ref())
-            .await?;
-        self.published = checkpoint.size;
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 mod acts;
 mod bucket_log;
 mod commands;
+mod cosigned_copies;
 mod error;
 mod follow;
 mod index;

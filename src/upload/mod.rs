@@ -40,5 +40,5 @@ pub use s3::S3Store;
 pub use single_put::put_small_once;
 pub use store::{
     Body, BucketAnswer, BucketFacts, Completed, DonePart, Head, ListPage, ListedObject, ListedPart,
-    ListedVersion, Put, Store, StoreFuture, StoredObject, list_all,
+    ListedVersion, Put, Store, StoreFuture, StoredObject, each_page, list_all,
 };

@@ -266,6 +266,24 @@ pub enum Completed {
     PartsDiffer,
 }
 
+/// Shows all keys under `prefix`, a page at a time.
+pub async fn each_page<E: From<UploadError>>(
+    store: &dyn Store,
+    prefix: &str,
+    mut see: impl FnMut(Vec<ListedObject>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut after: Option<String> = None;
+    loop {
+        let page = store.list(prefix, after.as_deref()).await?;
+        let more = page.goes_on(after.as_deref())?;
+        after = page.objects.last().map(|listed| listed.key.clone());
+        see(page.objects)?;
+        if !more {
+            return Ok(());
+        }
+    }
+}
+
 /// All keys under `prefix`, refusing to hold more than `limit`.
 pub async fn list_all(
     store: &dyn Store,
@@ -273,21 +291,18 @@ pub async fn list_all(
     limit: usize,
 ) -> Result<Vec<ListedObject>, UploadError> {
     let mut all: Vec<ListedObject> = Vec::new();
-    loop {
-        let after = all.last().map(|listed| listed.key.clone());
-        let page = store.list(prefix, after.as_deref()).await?;
-        let more = page.goes_on(after.as_deref())?;
-        all.extend(page.objects);
+    each_page(store, prefix, |page| {
+        all.extend(page);
         if all.len() > limit {
             return Err(UploadError::Oversized {
                 key: prefix.to_owned(),
                 limit: limit as u64,
             });
         }
-        if !more {
-            return Ok(all);
-        }
-    }
+        Ok(())
+    })
+    .await?;
+    Ok(all)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fs;
 use crate::bed::{Bed, Station, station};
 
 /// Where the office puts a cosigned checkpoint.
-fn kept(station: &Station, note: &str) -> String {
+pub fn kept(station: &Station, note: &str) -> String {
     let checkpoint = station.checkpoint(note);
     format!(
         "witness/office-1/{}/{}-{}",

@@ -8,6 +8,7 @@ mod acts;
 mod bed;
 mod browser;
 mod bucket;
+mod copies;
 mod decisions;
 #[path = "../browser/driver.rs"]
 mod driver;

@@ -6,6 +6,12 @@ use super::{
 
 pub(super) const CODES: &[Code] = &[
     code(
+        "office_copy_foreign",
+        EvidenceManager,
+        "The bucket holds another object under the name of a checkpoint that the office cosigned.",
+        "Find out who can write below `witness/` in the bucket. The office goes on, unless it lost its own record: then it cosigns nothing until that version is gone, as it may hide what was cosigned.",
+    ),
+    code(
         "office_entries",
         EvidenceManager,
         "The entries of a station's log in the bucket do not lead to its signed root, so nothing more of them is read.",
