@@ -1,11 +1,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::{Outcome, load_config, usage};
 use crate::journal::{FoundItem, ItemFilter, Journal};
-use crate::model::ItemState;
+use crate::model::{CameraId, ItemState};
 use crate::web::CsvRows;
 
 /// Items read from the journal at a time.
@@ -50,22 +48,6 @@ fn parse_state(text: &str) -> Result<ItemState, String> {
         .map_err(|_| "use pulling, sealed, logged, stored or released".into())
 }
 
-#[derive(Serialize)]
-struct ItemLine {
-    evidence: String,
-    camera: Option<String>,
-    officer: Option<String>,
-    bay: Option<String>,
-    path: String,
-    bytes: u64,
-    camera_time: Option<String>,
-    state: ItemState,
-    sha256: Option<String>,
-    quarantine: Option<String>,
-    decision: Option<String>,
-    stored_at: Option<String>,
-}
-
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let config = load_config(config)?;
     let path = config.files.journal();
@@ -94,7 +76,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         for item in found {
             items += 1;
             bytes += item.size;
-            output.item(item.needs_decision(), &ItemLine::from(item))?;
+            output.item(&item)?;
         }
     }
     output.end(items, bytes)?;
@@ -135,11 +117,11 @@ impl<W: Write> Output<W> {
         Ok(Self::Csv(Box::new(rows)))
     }
 
-    fn item(&mut self, undecided: bool, line: &ItemLine) -> anyhow::Result<()> {
+    fn item(&mut self, item: &FoundItem) -> anyhow::Result<()> {
         match self {
-            Self::Json(out) => writeln!(out, "{}", serde_json::to_string(line)?)?,
-            Self::Csv(rows) => rows.row(line)?,
-            Self::Text(out) => text_line(out, undecided, line)?,
+            Self::Json(out) => writeln!(out, "{}", serde_json::to_string(item)?)?,
+            Self::Csv(rows) => rows.row(item)?,
+            Self::Text(out) => text_line(out, item)?,
         }
         Ok(())
     }
@@ -154,37 +136,20 @@ impl<W: Write> Output<W> {
     }
 }
 
-fn text_line(out: &mut impl Write, undecided: bool, line: &ItemLine) -> std::io::Result<()> {
-    let officer = line.officer.as_deref().unwrap_or("-");
-    let camera = line.camera.as_deref().unwrap_or("unknown");
-    let note = match &line.decision {
-        _ if undecided => "  QUARANTINE".to_owned(),
+fn text_line(out: &mut impl Write, item: &FoundItem) -> std::io::Result<()> {
+    let officer = item.officer.as_ref().map_or("-", |o| &o.0);
+    let camera = item.camera.as_ref().map_or("unknown", CameraId::as_str);
+    let note = match &item.decision {
+        _ if item.needs_decision() => "  QUARANTINE".to_owned(),
         Some(decision) => format!("  quarantine: {decision}"),
         None => String::new(),
     };
-    let state = format!("{:?}", line.state).to_lowercase();
     writeln!(
         out,
-        "{}  {state:<9} {:>12}  {officer:<8} {camera:<20} {}{note}",
-        line.evidence, line.bytes, line.path
+        "{}  {:<9} {:>12}  {officer:<8} {camera:<20} {}{note}",
+        item.id,
+        item.state.as_str(),
+        item.size,
+        item.path
     )
-}
-
-impl From<FoundItem> for ItemLine {
-    fn from(item: FoundItem) -> Self {
-        Self {
-            evidence: item.id.to_string(),
-            camera: item.camera.map(|c| c.to_string()),
-            officer: item.officer.map(|o| o.to_string()),
-            bay: item.bay.map(|b| b.to_string()),
-            path: item.path.to_string(),
-            bytes: item.size,
-            camera_time: item.modified.map(|t| t.to_string()),
-            state: item.state,
-            sha256: item.sha256.map(|s| s.to_string()),
-            quarantine: item.quarantine,
-            decision: item.decision,
-            stored_at: item.stored_at.map(|t| t.to_string()),
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
+use serde::{Serialize, Serializer};
 
 use super::items::state_list;
 use super::sql::{Time, Unsigned};
@@ -38,17 +39,23 @@ pub struct SearchCursor {
     pub id: EvidenceId,
 }
 
-/// One item as a search lists it.
-#[derive(Debug, Clone, PartialEq)]
+/// One item as a search lists it, as the pages and exports show it and as `camdock items` prints it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FoundItem {
+    #[serde(rename = "evidence")]
     pub id: EvidenceId,
+    #[serde(skip)]
     pub session: SessionId,
     pub camera: Option<CameraId>,
     /// After any reassignment.
     pub officer: Option<Officer>,
     pub bay: Option<BayName>,
+    /// Shown with invisible characters escaped.
+    #[serde(serialize_with = "shown")]
     pub path: SourcePath,
+    #[serde(rename = "bytes")]
     pub size: u64,
+    #[serde(rename = "camera_time")]
     pub modified: Option<Timestamp>,
     pub kind: ItemKind,
     /// The officer marked it on the camera.
@@ -60,8 +67,14 @@ pub struct FoundItem {
     pub sha256: Option<Sha256Digest>,
     pub docked: Option<Timestamp>,
     pub stored_at: Option<Timestamp>,
+    #[serde(rename = "log_entry")]
     pub log_index: Option<u64>,
+    #[serde(rename = "stored_entry")]
     pub stored_index: Option<u64>,
+}
+
+fn shown<S: Serializer>(path: &SourcePath, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(path)
 }
 
 impl FoundItem {

@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use super::access_log::{AccessAction, AccessEntry, Evidence, EvidenceRequest, LoggedRequest};
 use super::evidence::{query, unreadable};
-use super::evidence_search::ItemLine;
 use super::{Archive, RefusedRequest};
 use crate::journal::{FoundItem, JournalError};
 use crate::model::EvidenceId;
@@ -83,7 +82,7 @@ pub(super) async fn item(
             "stored": proven(item.stored_index),
             "log_entries": log_entries,
         });
-        body["item"] = serde_json::to_value(ItemLine::from(item)).unwrap_or_default();
+        body["item"] = serde_json::to_value(item).unwrap_or_default();
         Ok(axum::Json(body))
     })
 }

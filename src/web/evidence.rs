@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::access_log::{AccessEntry, Evidence, EvidenceRequest, LoggedRequest};
-use super::evidence_search::{ItemLine, SearchRequest};
+use super::evidence_search::SearchRequest;
 use super::state::WebState;
 use super::{RefusedRequest, assets};
 use crate::journal::{CameraDay, JournalError, Search, SearchCursor};
@@ -82,9 +82,8 @@ pub(super) async fn list(
         let next = found
             .next
             .map(|next| format!("{}/{}", u8::from(next.attention), next.id));
-        let items: Vec<ItemLine> = found.items.into_iter().map(ItemLine::from).collect();
         Ok(axum::Json(serde_json::json!({
-            "items": items,
+            "items": found.items,
             "next": next,
             "count": count.map(|count| count.items),
             "more_than_count": count.is_some_and(|count| count.more),

@@ -1,12 +1,11 @@
-//! The search of the evidence page and of its export, and one line of its results.
+//! The search of the evidence page and of its export.
 
 use axum::http::StatusCode;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::RefusedRequest;
-use crate::journal::{FoundItem, Search, SearchCursor};
-use crate::model::{EvidenceId, ItemKind, ItemState};
+use crate::journal::{Search, SearchCursor};
+use crate::model::{EvidenceId, ItemState};
 
 const TEXT_MAX: usize = 200;
 
@@ -102,53 +101,5 @@ impl SearchRequest {
         parsed
             .map(Some)
             .ok_or_else(|| bad_request("there is no such page\n"))
-    }
-}
-
-/// One item for the page and for exports.
-#[derive(Debug, Serialize)]
-pub(super) struct ItemLine {
-    pub evidence: EvidenceId,
-    pub camera: Option<String>,
-    pub officer: Option<String>,
-    pub bay: Option<String>,
-    /// With invisible characters escaped.
-    pub path: String,
-    pub bytes: u64,
-    pub camera_time: Option<Timestamp>,
-    pub kind: ItemKind,
-    /// The officer marked it on the camera.
-    pub flagged: bool,
-    pub docked: Option<Timestamp>,
-    pub state: ItemState,
-    pub sha256: Option<String>,
-    pub quarantine: Option<String>,
-    pub decision: Option<String>,
-    pub stored_at: Option<Timestamp>,
-    pub log_entry: Option<u64>,
-    pub stored_entry: Option<u64>,
-}
-
-impl From<FoundItem> for ItemLine {
-    fn from(item: FoundItem) -> Self {
-        Self {
-            evidence: item.id,
-            camera: item.camera.map(|c| c.to_string()),
-            officer: item.officer.map(|o| o.0),
-            bay: item.bay.map(|b| b.to_string()),
-            path: item.path.to_string(),
-            bytes: item.size,
-            camera_time: item.modified,
-            kind: item.kind,
-            flagged: item.flagged,
-            docked: item.docked,
-            state: item.state,
-            sha256: item.sha256.map(|d| d.to_string()),
-            quarantine: item.quarantine,
-            decision: item.decision,
-            stored_at: item.stored_at,
-            log_entry: item.log_index,
-            stored_entry: item.stored_index,
-        }
     }
 }

@@ -15,7 +15,7 @@ use super::RefusedRequest;
 use super::access_log::{AccessEntry, Evidence, EvidenceRequest, LoggedRequest};
 use super::csv_rows::CsvRows;
 use super::evidence::{DaysRequest, days, query};
-use super::evidence_search::{ItemLine, SearchRequest};
+use super::evidence_search::SearchRequest;
 use super::state::WebState;
 use crate::journal::{Search, SearchCursor};
 
@@ -143,9 +143,8 @@ impl ItemsFile {
         let found = found.map_err(|error| error.to_string())?;
         self.after = found.next;
         self.ended = found.next.is_none();
-        let items: Vec<_> = found.items.into_iter().map(ItemLine::from).collect();
         let first = !std::mem::replace(&mut self.begun, true);
-        let lines = self.format.lines(ITEM_COLUMNS, first, &items);
+        let lines = self.format.lines(ITEM_COLUMNS, first, &found.items);
         lines.map_err(|error| error.to_string())
     }
 }
