@@ -8,11 +8,11 @@ use crate::footage::{clip, ffmpeg};
 use crate::place::{Place, age, until};
 use crate::store::put;
 
-const ON: (&str, &str) = ("preview", "enabled = true");
+pub const ON: (&str, &str) = ("preview", "enabled = true");
 /// The footage here is mostly of a kind that browsers play.
-const VIDEO: (&str, &str) = ("preview", "video = \"always\"");
+pub const VIDEO: (&str, &str) = ("preview", "video = \"always\"");
 
-fn dock(place: &Place, camera: &str, name: &str, bytes: &[u8]) {
+pub fn dock(place: &Place, camera: &str, name: &str, bytes: &[u8]) {
     let path = place.camera(camera).join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let hidden = place.path("being-made");
@@ -21,7 +21,7 @@ fn dock(place: &Place, camera: &str, name: &str, bytes: &[u8]) {
     fs::rename(&hidden, &path).unwrap();
 }
 
-fn previewed(place: &Place) -> Vec<ItemPreviewed> {
+pub fn previewed(place: &Place) -> Vec<ItemPreviewed> {
     let events = place.events().into_iter();
     let previewed = events.filter_map(|event| match event {
         Event::ItemPreviewed(previewed) => Some(previewed),
@@ -166,92 +166,6 @@ fn what_no_preview_shows_is_said_by_the_record_and_by_show() {
 }
 
 #[test]
-fn a_video_is_made_where_browsers_do_not_play_the_original_and_the_log_says_why_there_is_none() {
-    let place = Place::new(&[ON]);
-    let clip_path = place.path("clip.mp4");
-    let pristine = clip("carphone_pristine.mp4");
-    fs::write(&clip_path, &pristine).unwrap();
-    let converted = |name: &str, codec: &str| {
-        let made = place.path(name);
-        let (from, to) = (clip_path.display(), made.display());
-        ffmpeg(&format!("-i {from} -c:v {codec} {to}"));
-        fs::read(made).unwrap()
-    };
-    dock(&place, "X0000001", "A.MP4", &clip("bigbuckbunny.mp4"));
-    dock(&place, "X0000001", "B.MKV", &converted("b.mkv", "copy"));
-    dock(&place, "X0000001", "C.TS", &converted("c.ts", "copy"));
-    let hevc = "libx265 -preset ultrafast -x265-params log-level=error";
-    dock(&place, "X0000001", "D.MP4", &converted("d.mp4", hevc));
-    place.drain().ends(0);
-    let ts = converted("g.ts", "copy");
-    for (setting, name, bytes) in [
-        ("above_megabits = 1", "E.MP4", &pristine),
-        ("video = \"always\"", "F.MP4", &pristine),
-        ("video = \"never\"", "G.TS", &ts),
-    ] {
-        place.configure(&[ON, ("preview", setting)]);
-        dock(&place, "X0000001", name, bytes);
-        place.drain().ends(0);
-    }
-    let all = previewed(&place);
-    assert_eq!(all.len(), 14, "{all:#?}");
-    let plays = |what: &str, rate: &str| {
-        let reason = format!(
-            "the original is {what}, which browsers play, and has {rate} megabits a second, not more than 12"
-        );
-        Some(("preview_not_needed".to_owned(), reason))
-    };
-    let off = "the configuration of the station asks for no preview videos".to_owned();
-    for (name, none) in [
-        ("A.MP4", plays("MP4 with H.264 and AAC", "1.5")),
-        ("B.MKV", plays("Matroska with H.264 and no sound", "1.1")),
-        ("C.TS", None),
-        ("D.MP4", None),
-        ("E.MP4", None),
-        ("F.MP4", None),
-        ("G.TS", Some(("preview_videos_off".to_owned(), off))),
-    ] {
-        let item = place.item(name);
-        assert_eq!(item["state"], "released", "{name}");
-        let of = |part| {
-            let found = all
-                .iter()
-                .find(|p| p.part == part && item["evidence"] == p.evidence.to_string());
-            &found
-                .unwrap_or_else(|| panic!("no {part} of {name}"))
-                .outcome
-        };
-        let sheet = of(Part::Storyboard);
-        assert!(
-            matches!(sheet, PreviewOutcome::Made(_)),
-            "{name}: {sheet:?}"
-        );
-        let video = of(Part::Preview);
-        match (video, &none) {
-            (PreviewOutcome::Made(_), None) => {}
-            (
-                PreviewOutcome::Skipped {
-                    code: Some(code),
-                    reason,
-                },
-                Some((expected, words)),
-            ) => {
-                assert_eq!((code, reason), (expected, words), "{name}");
-            }
-            _ => panic!("{name}: {video:?}"),
-        }
-        if let Some((code, reason)) = none {
-            let evidence = item["evidence"].as_str().unwrap();
-            place
-                .camdock(&["show", evidence])
-                .ends(0)
-                .says(&format!("No preview video was made ({code}): {reason}."));
-        }
-    }
-    assert_eq!(place.verify_deep()["previews"], 11);
-}
-
-#[test]
 fn a_profile_switches_previews_off() {
     let place = Place::new(&[ON, VIDEO]);
     fs::create_dir(place.path("profiles")).unwrap();
@@ -335,97 +249,6 @@ fn a_station_killed_while_making_previews_makes_them_after_the_restart_and_logs_
         "{all:#?}"
     );
     place.verify_deep();
-}
-
-/// Looks at everything below some folders again and again, for as long as it lives.
-struct Watcher {
-    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
-    thread: std::thread::JoinHandle<(u64, Vec<String>)>,
-}
-
-impl Watcher {
-    fn start(folders: Vec<std::path::PathBuf>, secrets: Vec<Vec<u8>>) -> Self {
-        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let stopped = std::sync::Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            let (mut looks, mut found) = (0, Vec::new());
-            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
-                for folder in &folders {
-                    scan(folder, &secrets, &mut found);
-                }
-                looks += 1;
-            }
-            (looks, found)
-        });
-        Self { stop, thread }
-    }
-
-    fn finish(self) -> (u64, Vec<String>) {
-        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        self.thread.join().unwrap()
-    }
-}
-
-/// Names every file that holds one of the secrets, or a stretch that only a JPEG or an MP4 begins with.
-fn scan(folder: &std::path::Path, secrets: &[Vec<u8>], found: &mut Vec<String>) {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
-    };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if path.is_dir() {
-            scan(&path, secrets, found);
-        } else if path.is_file()
-            && let Ok(bytes) = fs::read(&path)
-        {
-            for (number, secret) in secrets.iter().enumerate() {
-                if bytes.windows(secret.len()).any(|window| window == secret) {
-                    found.push(format!("secret {number} in {}", path.display()));
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn no_plaintext_of_footage_or_previews_ever_reaches_a_disk() {
-    let place = Place::new(&[ON, VIDEO]);
-    let clip = clip("bigbuckbunny.mp4");
-    let temporary = place.path("tmp");
-    let secrets = vec![
-        clip[clip.len() / 2..clip.len() / 2 + 32].to_vec(),
-        clip[4000..4032].to_vec(),
-        // The beginnings of our storyboards and previews, and the mark that ffmpeg writes into them.
-        b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec(),
-        b"\xff\xd8\xff\xfe\0\x10Lavc".to_vec(),
-        b"ftypiso5".to_vec(),
-        "PREVIEW \u{2013} not the original".as_bytes()[..20].to_vec(),
-    ];
-    dock(&place, "X0000001", "A0001.MP4", &clip);
-    // The mark stands in the log's entries, which are public within the force: they are looked at without it.
-    let folders = vec![
-        place.path("state/spool"),
-        place.path("run"),
-        temporary.clone(),
-        place.weed.folder(),
-    ];
-    let watcher = Watcher::start(folders, secrets[..5].to_vec());
-    place.drain().ends(0);
-    let (looks, found) = watcher.finish();
-    assert!(looks > 3, "only {looks} looks");
-    assert!(found.is_empty(), "{found:?}");
-    assert_eq!(previewed(&place).len(), 2);
-    let (mut found, all) = (
-        Vec::new(),
-        [place.path("state"), place.path("run"), temporary],
-    );
-    for folder in &all {
-        scan(folder, &secrets[..5], &mut found);
-    }
-    assert!(found.is_empty(), "{found:?}");
-    // The search itself finds what there is to find.
-    fs::write(place.path("tmp/leak"), &clip).unwrap();
-    scan(&place.path("tmp"), &secrets, &mut found);
-    assert_eq!(found.len(), 2, "{found:?}");
 }
 
 /// A recording of moving colours with a key frame every two seconds.
