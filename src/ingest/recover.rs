@@ -273,6 +273,15 @@ fn sweep(
                     next_step = "keep this file, and report this with its log entry",
                     "the custody log names a sealed file in a way that cannot be read");
             }
+            // Such a log cannot have been written when the file was sealed: it was lost together with the journal.
+            None if !partial && shared.log_size() == 0 => {
+                let kept = shared.spool.unknown(id);
+                durable::rename_unsynced(&path, &kept)?;
+                found.alarms += 1;
+                tracing::error!(code = "spool_file_unknown", evidence = %id, path = %kept.display(),
+                    next_step = "keep this file: its recipients can open it with `camdock open FILE`",
+                    "the spool holds a sealed file that neither the journal nor the empty custody log knows");
+            }
             None => {
                 durable::remove(&path)?;
                 found.removed += 1;

@@ -59,6 +59,11 @@ impl Spool {
         self.dir.join(format!("{id}.damaged"))
     }
 
+    /// A sealed file that nothing here knows.
+    pub fn unknown(&self, id: EvidenceId) -> PathBuf {
+        self.dir.join(format!("{id}.unknown"))
+    }
+
     /// A sealed preview, whole and durable.
     pub fn preview(&self, id: EvidenceId, part: Part) -> PathBuf {
         self.dir.join(format!("{id}.{part}"))

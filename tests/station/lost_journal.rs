@@ -88,3 +88,30 @@ fn an_item_whose_key_is_lost_with_the_journal_is_named_and_stored_as_it_lies() {
     assert_eq!(stored_unverified(&place), [true]);
     assert_eq!(place.verify_deep()["items_opened"], 1);
 }
+
+#[test]
+fn a_sealed_file_is_kept_when_journal_and_log_are_lost_together() {
+    let place = Place::new(&[]);
+    let film = place.film(CAMERA, "A.MP4", 1, 300_000);
+    place
+        .camdock(&["run", "--drain", "--until-secured"])
+        .ends(0);
+    let item = place.item("A.MP4");
+    let evidence = item["evidence"].as_str().unwrap();
+    let film = fs::read(film).unwrap();
+    fs::remove_dir_all(place.path("docked").join(CAMERA)).unwrap();
+    lose(&place, &["", "-wal", "-shm", "-keys"]);
+    fs::remove_dir_all(place.path("state/log")).unwrap();
+    for _ in 0..2 {
+        place.drain();
+    }
+    let kept = place.path(&format!("state/spool/{evidence}.unknown"));
+    let (key, out) = (place.path("keys/one.key.pem"), place.path("opened"));
+    let [kept, key, out] = [&kept, &key, &out].map(|path| path.to_str().unwrap());
+    let log_key = place.path("state/keys/log.pub");
+    assert!(log_key.exists());
+    place
+        .camdock(&["open", kept, "--key", key, "--out", out])
+        .ends(0);
+    assert!(fs::read(out).unwrap() == film);
+}

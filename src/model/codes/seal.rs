@@ -123,6 +123,12 @@ pub(super) const CODES: &[Code] = &[
         "Dock the camera again: the recording is taken anew. If the camera no longer has it, call the evidence manager.",
     ),
     code(
+        "spool_file_unknown",
+        Operations,
+        "The spool holds a sealed file, and both the journal and the custody log of this station are new: they were lost. The file is kept as `ID.unknown`.",
+        "Keep it. Its recipients can open it with `camdock open FILE`; call the evidence manager.",
+    ),
+    code(
         "wrap_key_mismatch",
         Operations,
         "The station's wrap key differs from the one that protects the items in flight.",
