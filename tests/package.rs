@@ -57,25 +57,38 @@ impl Root {
     }
 }
 
-fn package(out: &Path, version: &str) -> String {
+/// The packages of one version, as make.sh prints them: the program, the station, the office, the debug symbols.
+fn packages(out: &Path, version: &str) -> [String; 4] {
     let program = Path::new(env!("CARGO_BIN_EXE_camdock"));
     let made = run(Command::new(top("systemd/deb/make.sh"))
         .arg(program.parent().unwrap())
         .arg(out)
         .arg(version)
         .env("DPKG_DEB_COMPRESSOR_TYPE", "none"));
-    let (package, symbols) = made.trim().split_once('\n').unwrap();
-    assert!(symbols.contains("camdock-dbgsym_"), "{made}");
-    package.to_owned()
+    let made: Vec<_> = made.lines().map(str::to_owned).collect();
+    let made: [String; 4] = made.try_into().unwrap();
+    for (path, name) in made.iter().zip(["", "-station", "-office", "-dbgsym"]) {
+        assert!(path.contains(&format!("camdock{name}_")), "{made:?}");
+    }
+    made
 }
 
 #[test]
 fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administrators_edits() {
     let out = tempfile::tempdir().unwrap();
-    let (old, new) = (package(out.path(), "0.1.0"), package(out.path(), "0.1.1"));
+    let [old, old_station, old_office, _] = packages(out.path(), "0.1.0");
+    let [new, station, office, _] = packages(out.path(), "0.1.1");
     let root = Root::new();
-    let said = root.dpkg(&["-i", &old], &[]);
+    let said = root.dpkg(&["-i", &old, &old_station], &[]);
     assert!(said.contains("camdock check"), "{said}");
+    // A station is no office.
+    for file in [
+        "usr/lib/systemd/system/camdock-office.service",
+        "usr/lib/sysusers.d/camdock-office.conf",
+        "etc/camdock-office",
+    ] {
+        assert!(!root.at(file).exists(), "{file} is on a station");
+    }
     for file in [
         "usr/bin/camdock",
         "usr/lib/camdock/camdock-preview",
@@ -128,11 +141,11 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
     let key = root.at("etc/camdock/credentials/station.key");
     fs::create_dir_all(key.parent().unwrap()).unwrap();
     fs::write(&key, b"not to be had again").unwrap();
-    root.dpkg(&["-i", &new], &[]);
+    root.dpkg(&["-i", &new, &station], &[]);
     assert_eq!(fs::read_to_string(&config).unwrap(), edited);
-    root.dpkg(&["-r", "camdock"], &[]);
+    root.dpkg(&["-r", "camdock-station", "camdock"], &[]);
     assert!(!installed.exists() && config.exists());
-    let said = root.dpkg(&["-P", "camdock"], &[]);
+    let said = root.dpkg(&["-P", "camdock-station"], &[]);
     assert!(!config.exists());
     assert!(
         said.contains("Kept:") && said.contains("credentials"),
@@ -144,16 +157,39 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
         b"the only copy"
     );
 
-    root.dpkg(&["-i", &new], &[]);
-    root.dpkg(&["-P", "camdock"], &[("CAMDOCK_PURGE_EVIDENCE", "yes")]);
+    root.dpkg(&["-i", &new, &station], &[]);
+    root.dpkg(
+        &["-P", "camdock-station"],
+        &[("CAMDOCK_PURGE_EVIDENCE", "yes")],
+    );
     assert!(spool.exists(), "a mere yes is not enough");
-    root.dpkg(&["-i", &new], &[]);
+    root.dpkg(&["-i", &station], &[]);
     let sure = (
         "CAMDOCK_PURGE_EVIDENCE",
         "delete all evidence on this station",
     );
-    root.dpkg(&["-P", "camdock"], &[sure]);
+    root.dpkg(&["-P", "camdock-station"], &[sure]);
     assert!(!spool.exists() && !key.exists());
+
+    // An office is no station, and keeps its edits and its keys in the same way.
+    let said = root.dpkg(&["-i", &old_office], &[]);
+    assert!(said.contains("camdock office check"), "{said}");
+    let unit = root.at("usr/lib/systemd/system/camdock-office.service");
+    assert!(unit.exists() && root.at("usr/lib/sysusers.d/camdock-office.conf").exists());
+    assert!(!root.at("usr/lib/systemd/system/camdock.service").exists());
+    let config = root.at("etc/camdock-office/office.toml");
+    fs::write(&config, "# edited\n").unwrap();
+    let keys = root.at("var/lib/camdock-office/keys");
+    fs::create_dir_all(&keys).unwrap();
+    root.dpkg(&["-i", &office], &[]);
+    assert_eq!(fs::read_to_string(&config).unwrap(), "# edited\n");
+    let said = root.dpkg(&["-P", "camdock-office"], &[]);
+    assert!(said.contains("Kept:") && keys.exists(), "{said}");
+    assert!(!config.exists() && !unit.exists());
+    root.dpkg(&["-i", &office], &[]);
+    let sure = ("CAMDOCK_PURGE_OFFICE", "delete this office's keys and log");
+    root.dpkg(&["-P", "camdock-office"], &[sure]);
+    assert!(!keys.exists());
 }
 
 /// The libraries that a program names itself; the loader may need more for those.
@@ -201,9 +237,8 @@ fn only_the_preview_worker_loads_ffmpeg() {
 #[test]
 fn the_package_is_stripped_and_its_symbols_and_licences_are_beside_it() {
     let out = tempfile::tempdir().unwrap();
-    let deb = package(out.path(), "0.1.0");
     let root = out.path().join("root");
-    for package in [&deb, &deb.replace("camdock_", "camdock-dbgsym_")] {
+    for package in packages(out.path(), "0.1.0") {
         run(Command::new("dpkg-deb").arg("-x").arg(package).arg(&root));
     }
     for program in ["usr/bin/camdock", "usr/lib/camdock/camdock-wipe"] {

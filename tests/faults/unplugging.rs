@@ -247,7 +247,7 @@ fn pulled_out(base: &Place, number: usize, moment: Moment) -> Result<&'static st
             // States that only pass on the way there are skipped.
             let there = moments(&state).contains(&moment) && code(&state) == case.code;
             match moment {
-                Moment::Listing => running.said().contains(": held"),
+                Moment::Listing => there && running.said().contains(": held"),
                 Moment::InMidFile => there && reads_long(&place),
                 _ => there,
             }

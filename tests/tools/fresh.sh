@@ -23,9 +23,10 @@ if [ "${1:-}" = inside ]; then
     mount -t proc proc "$root/proc"
     mount -t sysfs -o ro sysfs "$root/sys"
     mount -t tmpfs -o mode=0755 tmpfs "$root/dev"
-    for device in null zero full random urandom tty; do
-        : >"$root/dev/$device"
-        mount --bind "/dev/$device" "$root/dev/$device"
+    # Nodes of its own, as on a real machine: a device that is mounted there by itself is another file system.
+    for device in null:1:3 zero:1:5 full:1:7 random:1:8 urandom:1:9 tty:5:0; do
+        IFS=: read -r name major minor <<<"$device"
+        mknod -m 0666 "$root/dev/$name" c "$major" "$minor"
     done
     mkdir "$root/dev/pts" "$root/dev/shm"
     mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"

@@ -1,4 +1,4 @@
-//! The Debian package on a running station: upgraded in the middle of a camera, removed, purged.
+//! The Debian packages on a running station: upgraded in the middle of a camera, removed, purged.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,8 +7,11 @@ use camdock::model::Event;
 
 use crate::bed::{Footage, Guest, Layout, Media};
 
-/// Builds the package under this version from the program that the tests were built with.
-fn package(guest: &Guest, version: &str) -> Vec<u8> {
+/// The packages of a station.
+const PACKAGES: [&str; 2] = ["camdock", "camdock-station"];
+
+/// Builds the packages under this version from the programs that the tests were built with.
+fn packages(guest: &Guest, version: &str) -> [Vec<u8>; 2] {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/deb/make.sh");
     let out = guest.path(&format!("package-{version}"));
     let made = Command::new(&script)
@@ -20,26 +23,28 @@ fn package(guest: &Guest, version: &str) -> Vec<u8> {
     let said = String::from_utf8_lossy(&made.stderr);
     assert!(made.status.success(), "{}: {said}", script.display());
     let made = String::from_utf8(made.stdout).unwrap();
-    std::fs::read(made.lines().next().unwrap()).unwrap()
+    PACKAGES.map(|name| {
+        let mut paths = made.lines();
+        let path = paths.find(|path| path.contains(&format!("/{name}_")));
+        std::fs::read(path.unwrap()).unwrap()
+    })
 }
 
-/// Copies it into the guest.
+/// Copies them into the guest.
 fn bring(guest: &mut Guest, version: &str) {
-    let package = package(guest, version);
-    guest.agent.put(&place(version), 0o644, &package, None);
+    for (name, bytes) in PACKAGES.iter().zip(packages(guest, version)) {
+        let place = format!("/dev/shm/{version}/{name}.deb");
+        guest.agent.put(&place, 0o644, &bytes, None);
+    }
 }
 
-fn place(version: &str) -> String {
-    format!("/dev/shm/camdock-{version}.deb")
-}
-
-/// Installs it as an operator who keeps an edited configuration.
+/// Installs them as an operator who keeps an edited configuration.
 #[track_caller]
 fn install(guest: &mut Guest, version: &str) {
-    let path = place(version);
+    let folder = format!("/dev/shm/{version}");
     guest
         .shell(&format!(
-            "DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i {path} && rm {path}"
+            "DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i {folder}/*.deb && rm -r {folder}"
         ))
         .ends(0);
 }
@@ -62,8 +67,10 @@ fn vm_package_is_upgraded_with_work_in_flight_then_removed_and_purged_without_lo
         view["bytes_done"].as_u64() > Some(1_000_000)
     });
     install(&mut guest, "1.0.1");
-    let shown = "dpkg-query -W -f '${Version} ${db:Status-Abbrev}' camdock";
-    assert_eq!(guest.shell(shown).ends(0).text().trim(), "1.0.1 ii");
+    for name in PACKAGES {
+        let shown = format!("dpkg-query -W -f '${{Version}} ${{db:Status-Abbrev}}' {name}");
+        assert_eq!(guest.shell(&shown).ends(0).text().trim(), "1.0.1 ii");
+    }
     guest.all_stored("left 1");
     let said = guest.shell("journalctl -u camdock -o cat").ends(0).text();
     assert!(said.contains("resumes an interrupted pull"), "{said}");
@@ -78,11 +85,11 @@ fn vm_package_is_upgraded_with_work_in_flight_then_removed_and_purged_without_lo
         .shell("systemctl show camdock -p NRestarts --value | grep -qx 0")
         .ends(0);
 
-    guest.shell("dpkg -r camdock").ends(0);
+    guest.shell("dpkg -r camdock-station camdock").ends(0);
     guest
         .shell("! systemctl is-active camdock && test ! -e /usr/bin/camdock && test -s /var/lib/camdock/log/checkpoint")
         .ends(0);
-    let purged = guest.shell("dpkg -P camdock").ends(0).text();
+    let purged = guest.shell("dpkg -P camdock-station").ends(0).text();
     assert!(purged.contains("Kept: /var/lib/camdock"), "{purged}");
     guest
         .shell("test ! -e /etc/camdock && test -s /var/lib/camdock/log/checkpoint && test -s /var/lib/camdock/keys/station.key")
