@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ClockState, Sha256Digest, StationName};
+use super::{ClockState, EvidenceId, Part, Sha256Digest, StationName};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OfficeStarted {
@@ -84,6 +84,20 @@ pub struct LogReleased {
     pub by: Decider,
 }
 
+/// A person asked to look at an item. Its sealed objects are handed out once this is published, and not before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemViewed {
+    /// The station that took it.
+    pub log: StationName,
+    pub evidence: EvidenceId,
+    /// Where one object alone was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+    /// With the name of the token that was used, and the address that it came from.
+    #[serde(flatten)]
+    pub by: Decider,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CosignedState {
     pub size: u64,
@@ -93,9 +107,9 @@ pub struct CosignedState {
 /// Who decided, and why. The reason itself is an object of its own, since it may name people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decider {
-    /// As typed.
+    /// As typed, or on the pages the name of the token.
     pub operator: String,
-    /// What the kernel says of the command's user: `uid 1000 (shah)`.
+    /// What the kernel says of the command's user: `uid 1000 (shah)`; on the pages `web` and the address.
     pub peer: String,
     /// SHA-256 of the object that holds the reason with its salt.
     pub reason_sha256: Sha256Digest,

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BayName, CameraId, EvidenceId, ItemKind, ItemPreviewed, LogAlarm, LogClosed, LogReleased,
-    LogWitnessed, OfficeStarted, OfficeStopped, Officer, SessionId, Sha256Digest, SourcePath,
-    StationName, WipeLevel, WipeResult,
+    BayName, CameraId, EvidenceId, ItemKind, ItemPreviewed, ItemViewed, LogAlarm, LogClosed,
+    LogReleased, LogWitnessed, OfficeStarted, OfficeStopped, Officer, SessionId, Sha256Digest,
+    SourcePath, StationName, WipeLevel, WipeResult,
 };
 
 /// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
@@ -71,6 +71,8 @@ pub enum Event {
     LogClosed(Box<LogClosed>),
     #[serde(rename = "log.released")]
     LogReleased(Box<LogReleased>),
+    #[serde(rename = "item.viewed")]
+    ItemViewed(Box<ItemViewed>),
 }
 
 impl Event {
@@ -98,6 +100,7 @@ impl Event {
             Self::LogAlarm(_) => "log.alarm",
             Self::LogClosed(_) => "log.closed",
             Self::LogReleased(_) => "log.released",
+            Self::ItemViewed(_) => "item.viewed",
         }
     }
 }

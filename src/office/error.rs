@@ -1,11 +1,12 @@
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::audit::AuditError;
 use crate::durable::DurableError;
-use crate::model::{Explain, RetryClass, StationName};
+use crate::model::{EvidenceId, Explain, RetryClass, StationName};
 use crate::publish::PublishError;
 use crate::upload::{BoxError, UploadError};
 
@@ -80,6 +81,17 @@ pub enum OfficeError {
     Listing { folder: String },
     #[error("the office's index cannot be read or written")]
     Index(#[from] rusqlite::Error),
+    #[error("this office knows no item {item} of {station}")]
+    NoItem {
+        station: StationName,
+        item: EvidenceId,
+    },
+    #[error("nothing of the item {item} is in the store")]
+    NotStored { item: EvidenceId },
+    #[error("{key} is not in the store, or not whole")]
+    ObjectGone { key: String },
+    #[error("the entry of this view could not be published within {limit:?}")]
+    Unpublished { limit: Duration },
     #[error(transparent)]
     Log(#[from] AuditError),
     #[error(transparent)]
@@ -144,6 +156,8 @@ impl Explain for OfficeError {
             | Self::EntriesUnfit { .. }
             | Self::Listing { .. }
             | Self::Silent { .. }
+            | Self::NotStored { .. }
+            | Self::Unpublished { .. }
             | Self::NoRandomness => RetryClass::Later,
             Self::Publish(inner) => inner.retry_class(),
             Self::Log(inner) => inner.retry_class(),
@@ -168,6 +182,10 @@ impl Explain for OfficeError {
             Self::Index(_) => "office_index",
             Self::OwnRecord { .. } | Self::ReadRecord { .. } => "office_record",
             Self::NoRandomness | Self::Texts { .. } => "office_text",
+            Self::NoItem { .. } => "watch_no_item",
+            Self::NotStored { .. } => "watch_not_stored",
+            Self::ObjectGone { .. } => "office_object_missing",
+            Self::Unpublished { .. } => "watch_unpublished",
             Self::Publish(inner) => inner.label(),
             Self::Log(inner) => inner.label(),
             Self::Durable(inner) => inner.label(),

@@ -17,6 +17,7 @@ mod reconcile;
 mod server;
 mod standing;
 mod today;
+mod watching;
 mod witness;
 
 use std::path::Path;
@@ -50,6 +51,7 @@ use acts::Acts;
 use follow::Follower;
 use index::Index;
 use inspect::{Inspection, Inspector};
+use watching::Watch;
 use witness::{Witness, WitnessedLog};
 
 /// How long a stop waits for a command that is being carried out.
@@ -75,7 +77,7 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     }
     tasks.spawn(Arc::clone(&acts).publish_texts(stopped.clone()));
     let index = Arc::new(Index::open(&config.index())?);
-    let inspection = Inspection::new(index, &store, &witness);
+    let inspection = Inspection::new(Arc::clone(&index), &store, &witness);
     for station in &config.stations {
         let inspector = Inspector::new(&config, station, &inspection, stopped.clone())?;
         tasks.spawn(inspector.run());
@@ -87,6 +89,12 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
         &Secrets::from_environment(),
         config.web_sessions(),
         Arc::new(config.clone()),
+        Arc::new(Watch {
+            config: config.clone(),
+            index,
+            store: Arc::clone(&store),
+            acts: Arc::clone(&acts),
+        }),
         &mut servers,
     )
     .context("cannot set up the pages")?;

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use crate::model::codes;
+use crate::config::LANGUAGES;
+use crate::model::{Sha256Digest, codes};
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -33,6 +34,33 @@ const FILES: &[(&str, &str, &str)] = &[
         include_str!("static/evidence.js"),
     ),
     ("/static/today.js", JS, include_str!("static/today.js")),
+    ("/static/watch.css", CSS, include_str!("static/watch.css")),
+    ("/static/watch.js", JS, include_str!("static/watch.js")),
+    (
+        "/static/watch-frames.js",
+        JS,
+        include_str!("static/watch-frames.js"),
+    ),
+    (
+        "/static/watch-keys.js",
+        JS,
+        include_str!("static/watch-keys.js"),
+    ),
+    (
+        "/static/watch-message.js",
+        JS,
+        include_str!("static/watch-message.js"),
+    ),
+    (
+        "/static/watch-key-file.js",
+        JS,
+        include_str!("static/watch-key-file.js"),
+    ),
+    (
+        "/watch-worker.js",
+        JS,
+        include_str!("static/watch-worker.js"),
+    ),
     ("/static/login.js", JS, include_str!("static/login.js")),
     (
         "/static/icon.svg",
@@ -57,6 +85,7 @@ static ENGLISH: LazyLock<String> = LazyLock::new(|| {
 pub const OFFICER: &str = include_str!("static/officer.html");
 pub const EVIDENCE: &str = include_str!("static/evidence.html");
 pub const TODAY: &str = include_str!("static/today.html");
+pub const WATCH: &str = include_str!("static/watch.html");
 pub const LOGIN: &str = include_str!("static/login.html");
 
 /// Serves one of the files; none of them holds a secret.
@@ -69,6 +98,39 @@ pub fn file(path: &str) -> Response {
             .into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// Everything that runs or stands in the page where a private key is, by its address, as a browser gets it.
+pub fn watch_files() -> Vec<(String, Sha256Digest)> {
+    let page = |language: &&str| {
+        let address = format!("/watch/STATION/ID ({language})");
+        let html = WATCH.replace("{language}", language);
+        (address, Sha256Digest::of(html.as_bytes()))
+    };
+    let shared = [
+        "/static/common.js",
+        "/static/base.css",
+        "/static/evidence.css",
+    ];
+    let files = FILES
+        .iter()
+        .filter(|(name, ..)| name.contains("watch") || shared.contains(name));
+    let files = files.map(|(name, _, text)| {
+        let digest = Sha256Digest::of(text.as_bytes());
+        ((*name).to_owned(), digest)
+    });
+    LANGUAGES.iter().map(page).chain(files).collect()
+}
+
+/// The script of the watching page's service worker, under a policy of its own: a worker takes none over from its page.
+pub fn watch_worker() -> Response {
+    let mut script = file("/watch-worker.js");
+    let policy = "default-src 'none'; script-src 'self'; connect-src 'self'";
+    let policy = HeaderValue::from_static(policy);
+    script
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, policy);
+    script
 }
 
 fn content(path: &str) -> Option<(&'static str, &'static str)> {
@@ -94,7 +156,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::config::LANGUAGES;
 
     fn texts(language: &str) -> BTreeMap<String, serde_json::Value> {
         let (_, text) = content(&format!("/text/{language}.json")).unwrap();
@@ -160,6 +221,7 @@ mod tests {
             ("evidence", EVIDENCE),
             ("login", LOGIN),
             ("today", TODAY),
+            ("watch", WATCH),
         ];
         let all = FILES
             .iter()
@@ -189,7 +251,10 @@ mod tests {
         let first_paint: usize = FILES
             .iter()
             .filter(|(name, ..)| {
-                !name.contains("evidence") && !name.contains("today") && !name.ends_with("de.json")
+                !name.contains("evidence")
+                    && !name.contains("today")
+                    && !name.contains("watch")
+                    && !name.ends_with("de.json")
             })
             .map(|(.., text)| text.len())
             .sum::<usize>()

@@ -27,6 +27,7 @@ mod state;
 mod tls;
 mod today;
 mod tokens;
+mod watching;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ use crate::config::Role;
 use crate::journal::{EntryIndex, Journal};
 use crate::model::{BayView, Completeness, OperatorAction, StatusView, Verification};
 
+pub use assets::watch_files;
 pub use csv_rows::CsvRows;
 pub use error::WebError;
 pub use health::{Health, Need};
@@ -48,6 +50,9 @@ pub use socket::{Socket, answer_line};
 pub use today::{Matter, OfficeBackend, Today, start_office};
 pub(crate) use tokens::random_secret;
 pub use tokens::{TOKEN_PREFIX, hash_of, new_token};
+pub use watching::{
+    ItemView, SealedPart, WatchBackend, WatchFuture, WatchRefusal, WatchRefusalKind, WatchedItem,
+};
 
 /// The running station as the pages see it; the floor above implements it. Its methods may block.
 pub trait Backend: Send + Sync + 'static {

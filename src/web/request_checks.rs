@@ -15,6 +15,9 @@ use super::entrance::Entrance;
 use crate::metrics;
 
 const BODY_WITHIN: Duration = Duration::from_secs(10);
+/// An act waits for the store before it is answered.
+const ACT_WITHIN: Duration = Duration::from_mins(1);
+const ACTS: &str = "/api/watch/";
 
 /// Nothing inline, nothing from other sites, no frames; no other site may use our responses.
 const HEADERS: [(&str, &str); 9] = [
@@ -46,7 +49,9 @@ pub(super) async fn every_request(
         Some(refused) => refused,
         // Bodies are small: no honest sender needs longer.
         None if request.method() == Method::POST => {
-            match tokio::time::timeout(BODY_WITHIN, next.run(request)).await {
+            let is_act = request.uri().path().starts_with(ACTS);
+            let within = if is_act { ACT_WITHIN } else { BODY_WITHIN };
+            match tokio::time::timeout(within, next.run(request)).await {
                 Ok(response) => response,
                 Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
             }

@@ -14,7 +14,9 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::entrance::{Entrance, Keyring};
-use super::{RefusedRequest, WebError, assets, listener, login, routes, tls};
+use super::{
+    RefusedRequest, WatchBackend, WebError, assets, listener, login, routes, tls, watching,
+};
 use crate::config::{Role, Secrets, WebSettings};
 use crate::model::{StationName, codes};
 
@@ -74,6 +76,7 @@ pub fn start_office(
     secrets: &Secrets,
     sessions: PathBuf,
     backend: Arc<dyn OfficeBackend>,
+    footage: Arc<dyn WatchBackend>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), WebError> {
     let Some(address) = settings.listen else {
@@ -96,7 +99,8 @@ pub fn start_office(
             Arc::clone(&entrance),
             login::evidence_or_operations,
         ))
-        .with_state(state);
+        .with_state(state)
+        .merge(watching::routes(footage, &entrance));
     let router = routes::finish(router.merge(routes::open(&entrance)), entrance);
     tasks.spawn(listener::listen(
         address,

@@ -101,6 +101,13 @@ impl<'a> Credential<'a> {
     }
 }
 
+/// Stands for the cookie or token of a request; it says nothing about either.
+pub(crate) fn session_digest(headers: &HeaderMap) -> Option<Sha256Digest> {
+    match Credential::of(headers)? {
+        Credential::Bearer(secret) | Credential::Session(secret) => Some(hash_of(secret)),
+    }
+}
+
 pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
     headers
         .get_all(header::COOKIE)

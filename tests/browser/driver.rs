@@ -164,6 +164,17 @@ impl Browser {
         ));
     }
 
+    /// Chooses a file as a person does in the dialog of `<input type="file">`.
+    #[allow(dead_code, reason = "only the office's tests choose files")]
+    pub fn choose(&self, selector: &str, file: &Path) {
+        let found = json!({ "using": "css selector", "value": selector });
+        let found = self.call("POST", &self.at("/element"), Some(&found));
+        let element = found.as_object().unwrap().values().next().unwrap();
+        let path = format!("/element/{}/value", element.as_str().unwrap());
+        let typed = json!({ "text": file.to_str().unwrap() });
+        self.call("POST", &self.at(&path), Some(&typed));
+    }
+
     #[track_caller]
     pub fn until(&self, what: &str, condition: &str) {
         let end = Instant::now() + LIMIT;

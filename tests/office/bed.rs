@@ -36,6 +36,7 @@ const BUCKETS: [&str; 19] = [
     "office-interface",
     "office-keys",
     "office-lost",
+    MUTE,
     "office-page",
     "office-recall",
     "office-recover",
@@ -43,12 +44,19 @@ const BUCKETS: [&str; 19] = [
     "office-silent",
     "office-two",
 ];
+/// The bucket of an office that may read everything and publish nothing.
+const MUTE: &str = "office-mute";
 /// A second office's identity, in the bucket of two.
 const SECOND: (&str, &str, &str) = ("office-second", "office-two", "office-2");
 static STORE: LazyLock<SeaweedFs> = LazyLock::new(|| {
     let mut identities: Vec<Identity> = BUCKETS
         .map(|bucket| identity(bucket, bucket, "office-1"))
         .into();
+    let mute = identities.iter_mut().find(|it| it.name == MUTE).unwrap();
+    let denied = serde_json::json!({"Effect": "Deny", "Action": ["s3:PutObject"],
+        "Resource": [format!("arn:aws:s3:::{MUTE}/log/office-1/*")]});
+    let allowed = mute.policy["Statement"].as_array_mut().unwrap();
+    allowed.push(denied);
     let (name, bucket, office) = SECOND;
     identities.push(identity(name, bucket, office));
     SeaweedFs::start_with(&identities)
@@ -184,12 +192,30 @@ impl Bed {
 
     /// An office for the real station of a place, with the rights of this identity.
     pub fn beside(place: &Place, identity: &str, dir: TempDir) -> Self {
+        Self::beside_with(place, identity, &place.weed.endpoint(), &[], dir)
+    }
+
+    /// The same for more stations, with the place's store at `endpoint`.
+    pub fn beside_with(
+        place: &Place,
+        identity: &str,
+        endpoint: &str,
+        more: &[&Station],
+        dir: TempDir,
+    ) -> Self {
         let store = S3Store::new(&place.weed.config("evidence")).unwrap();
         let key = fs::read_to_string(place.path("state/keys/log.pub")).unwrap();
-        let (runtime, endpoint) = (Runtime::new().unwrap(), place.weed.endpoint());
-        let followed = [("test-1", key.trim().parse().unwrap())];
+        let mut followed = vec![("test-1", key.trim().parse().unwrap())];
+        followed.extend(more.iter().map(|s| (s.name, s.verifier())));
         let who = (identity, "evidence", "office-1");
-        Self::made(who, dir, runtime, store, &endpoint, &followed)
+        Self::made(
+            who,
+            dir,
+            Runtime::new().unwrap(),
+            store,
+            endpoint,
+            &followed,
+        )
     }
 
     fn made(
@@ -371,6 +397,12 @@ impl Bed {
         found.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
     }
 
+    /// An object that is there.
+    pub fn bytes(&self, key: &str) -> Vec<u8> {
+        let found = self.runtime.block_on(self.store.get(key, 64 << 20));
+        found.unwrap().unwrap().to_vec()
+    }
+
     /// Publishes a station's log as the station does: its files, then its checkpoint.
     pub fn publish(&self, station: &Station, note: &str) {
         let size = station.checkpoint(note).size;
@@ -422,12 +454,17 @@ impl Bed {
         if let Some(token) = token {
             curl.args(["-H", &format!("authorization: Bearer {token}")]);
         }
-        let got = String::from_utf8(curl.output().unwrap().stdout).unwrap();
-        let (head, body) = got
-            .split_once("\r\n\r\n")
-            .unwrap_or_else(|| panic!("{got}"));
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head.to_lowercase(), body.to_owned())
+        answered(&mut curl)
+    }
+
+    /// What the pages answer to JSON: status, headers and body.
+    pub fn post(&self, path: &str, token: &str, body: &Value) -> (u16, String, String) {
+        let url = format!("http://127.0.0.1:{}{path}", self.pages);
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-i", &url, "--data", &body.to_string()]);
+        curl.args(["-H", "content-type: application/json"]);
+        curl.args(["-H", &format!("authorization: Bearer {token}")]);
+        answered(&mut curl)
     }
 
     /// What the page shows to an evidence manager.
@@ -463,6 +500,30 @@ impl Bed {
             );
             std::thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// What the running office has in its own memory, and the KiB that it had at most.
+    pub fn memory(&self) -> (Vec<u8>, u64) {
+        use std::os::unix::fs::FileExt as _;
+        let pid = self.office.as_ref().unwrap().id();
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+        let memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
+        let mut all = Vec::new();
+        for line in maps.lines().filter(|line| line.contains(" rw")) {
+            let (from, rest) = line.split_once('-').unwrap();
+            let end = rest.split(' ').next().unwrap();
+            let [from, end] = [from, end].map(|at| u64::from_str_radix(at, 16).unwrap());
+            let begin = all.len();
+            all.resize(begin + usize::try_from(end - from).unwrap(), 0);
+            // Some mappings of the kernel cannot be read.
+            if memory.read_exact_at(&mut all[begin..], from).is_err() {
+                all.truncate(begin);
+            }
+        }
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let mut lines = status.lines();
+        let most = lines.find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        (all, most.trim().trim_end_matches(" kB").parse().unwrap())
     }
 
     pub fn kill(&mut self) {
@@ -533,6 +594,16 @@ pub fn station(dir: &TempDir, name: &'static str) -> Station {
         key: LogKey::generate().unwrap().1.to_vec(),
         dir: dir.path().join(name),
     }
+}
+
+/// What curl got: status, headers in small letters, and body.
+fn answered(curl: &mut Command) -> (u16, String, String) {
+    let got = String::from_utf8(curl.output().unwrap().stdout).unwrap();
+    let (head, body) = got
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("{got}"));
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, head.to_lowercase(), body.to_owned())
 }
 
 fn private(path: &Path, text: &str) {

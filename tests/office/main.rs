@@ -13,8 +13,12 @@ mod decisions;
 #[path = "../browser/driver.rs"]
 mod driver;
 mod follow;
+#[path = "../support/footage.rs"]
+#[allow(dead_code, reason = "shared with the previews' tests")]
+mod footage;
 mod interface;
 mod link;
 #[allow(dead_code, reason = "the station's tests use the rest")]
 #[path = "../station/place.rs"]
 mod place;
+mod watching;

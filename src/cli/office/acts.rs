@@ -97,6 +97,7 @@ const fn decider(event: &Event) -> Option<&Decider> {
     match event {
         Event::LogClosed(act) => Some(&act.by),
         Event::LogReleased(act) => Some(&act.by),
+        Event::ItemViewed(act) => Some(&act.by),
         _ => None,
     }
 }
@@ -166,6 +167,14 @@ fn sentence(event: &Event) -> String {
             state(&e.from),
             e.supersedes.index,
             e.supersedes.log
+        ),
+        Event::ItemViewed(e) => format!(
+            "The item {} of {} was opened to be looked at {}{}.",
+            e.evidence,
+            e.log,
+            by(&e.by),
+            e.part
+                .map_or_else(String::new, |part| format!(", its {part} alone"))
         ),
         other => other.name().to_owned(),
     }

@@ -137,4 +137,28 @@ pub(super) const CODES: &[Code] = &[
         "A reason cannot be kept beside the office's log.",
         "Check the disk and the rights of the office's state folder; it is tried again.",
     ),
+    code(
+        "watch_no_item",
+        EvidenceManager,
+        "The office's index has no such item of a station in office.toml.",
+        "Check the address. A recording that was taken a moment ago appears once the office has read the station's log.",
+    ),
+    code(
+        "watch_not_granted",
+        EvidenceManager,
+        "A sealed object was asked for without an entry in the office's log that allows it, or too long after that.",
+        "Open the recording's page anew and give the reason.",
+    ),
+    code(
+        "watch_not_stored",
+        Operations,
+        "A recording is to be watched that no object in the store is left of, or not there yet.",
+        "Run `camdock status` on the station: it says what waits. If it says that all is stored, see what the page *Today* says of missing objects.",
+    ),
+    code(
+        "watch_unpublished",
+        Operations,
+        "The entry that somebody wants to watch a recording could not be put into the bucket, so nothing was handed out.",
+        "Check the network and the store's endpoint, then give the reason again. The entry stays in the office's log.",
+    ),
 ];

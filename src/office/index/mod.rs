@@ -5,6 +5,7 @@
 
 mod expected;
 mod findings;
+mod item_facts;
 mod schema;
 mod standing;
 mod take;
@@ -23,6 +24,7 @@ use crate::model::StationName;
 
 pub use expected::{ExpectedObject, LockedObject, OBJECT_NAMES};
 pub use findings::{FindingKind, Found, ListingResult, NAMED_MAX, NamedFinding};
+pub use item_facts::ItemFacts;
 pub use standing::StationRow;
 
 /// A station's number in this index alone.

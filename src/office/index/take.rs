@@ -46,7 +46,7 @@ enum EntryOutcome {
 }
 
 /// Kinds of entries that say nothing of what is in the bucket.
-const NOT_OF_ITEMS: [&str; 17] = [
+const NOT_OF_ITEMS: [&str; 18] = [
     "station.started",
     "station.stopped",
     "config.changed",
@@ -64,6 +64,7 @@ const NOT_OF_ITEMS: [&str; 17] = [
     "log.alarm",
     "log.closed",
     "log.released",
+    "item.viewed",
 ];
 
 impl Index {

@@ -1,0 +1,182 @@
+//! Hands an item's sealed objects to a viewer's browser, after the view is entered in the office's log and published.
+//!
+//! Keeps promise 13. Keys of objects come from stations in office.toml and parsed ids alone, versions from the stations' logs:
+//! what was laid over an object later is not handed out as the object.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::OfficeError;
+use super::acts::Acts;
+use super::index::{Index, ItemFacts, LockedObject};
+use crate::config::OfficeConfig;
+use crate::model::{
+    BucketLayout, Decider, Event, EvidenceId, Explain as _, ItemViewed, Part, StationName,
+};
+use crate::upload::{Store, UploadError};
+use crate::web::{
+    ItemView, SealedPart, WatchBackend, WatchFuture, WatchRefusal, WatchRefusalKind, WatchedItem,
+};
+
+/// A view waits so long for the store to say what there is, and then for the entry to be published.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(15);
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(20);
+
+pub struct Watch {
+    pub config: OfficeConfig,
+    pub index: Arc<Index>,
+    pub store: Arc<dyn Store>,
+    pub acts: Arc<Acts>,
+}
+
+impl WatchBackend for Watch {
+    fn view(&self, view: ItemView) -> WatchFuture<'_, WatchedItem> {
+        Box::pin(async move { Ok(self.enter(view).await?) })
+    }
+
+    fn sealed<'a>(
+        &'a self,
+        item: &'a WatchedItem,
+        part: &'a SealedPart,
+        offset: u64,
+        length: u64,
+    ) -> WatchFuture<'a, Bytes> {
+        Box::pin(async move {
+            let key = self.layout(&item.station).object(item.evidence, part.part);
+            let version = part.version.as_deref();
+            let read = self.store.get_range(&key, version, offset, length).await;
+            match read {
+                Ok(bytes) if bytes.len() as u64 == length => Ok(bytes),
+                Ok(_) | Err(UploadError::Refused { status: 404, .. }) => {
+                    Err(OfficeError::ObjectGone { key }.into())
+                }
+                Err(error) => Err(OfficeError::Store(error).into()),
+            }
+        })
+    }
+}
+
+impl Watch {
+    fn layout(&self, station: &StationName) -> BucketLayout {
+        BucketLayout::new(self.config.store.prefix.clone(), station.clone())
+    }
+
+    /// The item, once its view is published.
+    async fn enter(&self, view: ItemView) -> Result<WatchedItem, OfficeError> {
+        let item = tokio::time::timeout(LOOK_UP_WITHIN, self.look_up(&view));
+        let item = item.await.map_err(|_| UploadError::Timeout {
+            action: "head object",
+            limit: LOOK_UP_WITHIN,
+        })??;
+        let reason = tokio::task::block_in_place(|| self.acts.keep_text(&view.reason))?;
+        let viewed = ItemViewed {
+            log: view.station,
+            evidence: view.evidence,
+            part: view.part,
+            by: Decider {
+                operator: view.operator,
+                peer: view.peer,
+                reason_sha256: reason,
+            },
+        };
+        let index = self.acts.enter(Event::ItemViewed(Box::new(viewed))).await?;
+        if self.acts.is_published(index, PUBLISHED_WITHIN).await {
+            Ok(item)
+        } else {
+            Err(OfficeError::Unpublished {
+                limit: PUBLISHED_WITHIN,
+            })
+        }
+    }
+
+    /// What there is of an item: the versions that the log names, each as the store has it now.
+    async fn look_up(&self, view: &ItemView) -> Result<WatchedItem, OfficeError> {
+        let (station, evidence) = (&view.station, view.evidence);
+        let unknown = || OfficeError::NoItem {
+            station: station.clone(),
+            item: evidence,
+        };
+        let mut followed = self.config.stations.iter();
+        if !followed.any(|followed| followed.name == *station) {
+            return Err(unknown());
+        }
+        let indexed = tokio::task::block_in_place(|| self.indexed(station, evidence))?;
+        let (facts, objects) = indexed.ok_or_else(unknown)?;
+        let layout = self.layout(station);
+        let (mut parts, mut missing) = (Vec::new(), Vec::new());
+        for (part, _) in Part::NAMES {
+            let logged = objects.iter().find(|object| object.part == *part);
+            // The log names no version of the item key: it is the same as opening the object to find out.
+            let wanted = match part {
+                Part::ItemKey => true,
+                _ => logged.is_some() && view.part.is_none_or(|only| only == *part),
+            };
+            if !wanted {
+                continue;
+            }
+            let version = logged.and_then(|object| object.version.as_deref());
+            let key = layout.object(evidence, part);
+            match self.store.head(&key, version).await? {
+                Some(head) => parts.push(SealedPart {
+                    part: *part,
+                    size: head.size,
+                    version: version.map(str::to_owned).or(head.version_id),
+                }),
+                None if logged.is_some() => missing.push(*part),
+                None => {}
+            }
+        }
+        if parts.iter().all(|part| part.part == Part::ItemKey) {
+            let first = missing.first().map(|part| layout.object(evidence, part));
+            return Err(
+                first.map_or(OfficeError::NotStored { item: evidence }, |key| {
+                    OfficeError::ObjectGone { key }
+                }),
+            );
+        }
+        Ok(WatchedItem {
+            station: station.clone(),
+            evidence,
+            path: facts.path,
+            kind: facts.kind,
+            size: facts.size,
+            recorded: facts.recorded,
+            camera: facts.camera,
+            officer: facts.officer,
+            parts,
+            missing,
+        })
+    }
+
+    fn indexed(
+        &self,
+        station: &StationName,
+        item: EvidenceId,
+    ) -> Result<Option<(ItemFacts, Vec<LockedObject>)>, OfficeError> {
+        let number = self.index.station(station)?;
+        let Some(facts) = self.index.item_facts(number, item)? else {
+            return Ok(None);
+        };
+        Ok(Some((facts, self.index.objects_of(number, item)?)))
+    }
+}
+
+impl From<OfficeError> for WatchRefusal {
+    fn from(error: OfficeError) -> Self {
+        let kind = match &error {
+            OfficeError::NoItem { .. } => WatchRefusalKind::Unknown,
+            OfficeError::NotStored { .. } | OfficeError::ObjectGone { .. } => {
+                WatchRefusalKind::Conflict
+            }
+            _ => WatchRefusalKind::Away,
+        };
+        Self {
+            kind,
+            code: error.label(),
+            words: error.described(),
+            next_step: error.next_step(),
+        }
+    }
+}

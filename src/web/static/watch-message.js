@@ -1,0 +1,145 @@
+// Opens sealed messages: the header, and then the final frame, which proves the length. Nothing is played before both are proven.
+import { dataKey } from "./watch-keys.js";
+
+const { Failure, concat, view, same, layout, openFrame, openFrames, fetchRange, offset } = globalThis.camdockFrames;
+const encoder = new TextEncoder();
+const text = new TextDecoder("utf-8", { fatal: true });
+const FIRST = 8 << 10;
+const HEADER_MAX = 128 << 10;
+const FRAME_MAX = 16 << 20;
+const KEYS_MAX = 256;
+// An item key's message, or a picture, is held whole.
+const WHOLE_MAX = 64 << 20;
+
+// The bytes of a header, one field after the other; `null` from `parse` means that more of them are needed.
+class Fields {
+    constructor(bytes) {
+        this.bytes = bytes;
+        this.at = 0;
+    }
+
+    take(count) {
+        if (this.at + count > this.bytes.length) throw Fields.SHORT;
+        this.at += count;
+        return this.bytes.subarray(this.at - count, this.at);
+    }
+
+    u16() {
+        return view(this.take(2)).getUint16(0);
+    }
+
+    prefixed() {
+        return this.take(this.u16());
+    }
+}
+Fields.SHORT = Symbol("more bytes are needed");
+
+function contextOf(bytes) {
+    const fields = new Fields(bytes);
+    const pairs = new Map();
+    const count = fields.u16();
+    for (let n = 0; n < count; n += 1) pairs.set(text.decode(fields.prefixed()), text.decode(fields.prefixed()));
+    if (fields.at !== bytes.length || pairs.size !== count) throw new Failure("header");
+    return pairs;
+}
+
+export function parse(bytes) {
+    const fields = new Fields(bytes);
+    try {
+        if (!same(fields.take(3), new Uint8Array([2, 4, 0x78]))) throw new Failure("header");
+        const messageId = fields.take(32);
+        const contextBytes = fields.prefixed();
+        let context;
+        try {
+            context = contextOf(contextBytes);
+        } catch {
+            throw new Failure("header");
+        }
+        const count = fields.u16();
+        if (count === 0 || count > KEYS_MAX) throw new Failure("header");
+        const keys = [];
+        for (let n = 0; n < count; n += 1) keys.push({ provider: fields.prefixed(), info: fields.prefixed(), ciphertext: fields.prefixed() });
+        if (fields.take(1)[0] !== 2) throw new Failure("header");
+        const frameLength = view(fields.take(4)).getUint32(0);
+        if (frameLength === 0 || frameLength > FRAME_MAX) throw new Failure("header");
+        const commitment = fields.take(32);
+        const body = bytes.subarray(0, fields.at);
+        const tag = fields.take(16);
+        return { messageId, contextBytes, context, keys, frameLength, commitment, body, tag, length: fields.at };
+    } catch (error) {
+        if (error === Fields.SHORT) return null;
+        throw error;
+    }
+}
+
+// The key of a message's frames, once commitment and header tag are proven.
+async function unlock(header, opener) {
+    const found = await dataKey(header, opener);
+    if (!found) throw new Failure(opener.curve ? "wrong_key" : "other_item_key");
+    const ikm = await crypto.subtle.importKey("raw", found, "HKDF", false, ["deriveBits", "deriveKey"]);
+    found.fill(0);
+    const by = (...info) => ({ name: "HKDF", hash: "SHA-512", salt: header.messageId, info: concat(...info) });
+    const commitment = await crypto.subtle.deriveBits(by(encoder.encode("COMMITKEY")), ikm, 256);
+    if (!same(new Uint8Array(commitment), header.commitment)) throw new Failure("header");
+    const info = by(new Uint8Array([4, 0x78]), encoder.encode("DERIVEKEY"));
+    const key = await crypto.subtle.deriveKey(info, ikm, { name: "AES-GCM", length: 256 }, false, ["decrypt"]);
+    try {
+        await crypto.subtle.decrypt({ name: "AES-GCM", iv: new Uint8Array(12), additionalData: header.body }, key, header.tag);
+    } catch {
+        throw new Failure("header");
+    }
+    return key;
+}
+
+function expect(header, item, part) {
+    const wanted = { "camdock:evidence-id": item.evidence, "camdock:part": part, "camdock:station": item.station };
+    for (const [name, value] of Object.entries(wanted)) {
+        const found = header.context.get(name);
+        if (found !== value) throw new Failure("other_object", { found: `${header.context.get("camdock:part")} ${header.context.get("camdock:evidence-id")}` });
+    }
+}
+
+const address = (item, part) => `/sealed/${item.station}/${item.evidence}/${part}`;
+
+// An object whose header and final frame are proven: all that is needed to open any of its frames.
+export async function openObject(item, part, opener) {
+    const { size: sealed } = item.parts.find((there) => there.part === part);
+    const url = address(item, part);
+    if (sealed === 0) throw new Failure("truncated");
+    let first = await fetchRange(url, 0, Math.min(FIRST, sealed));
+    let header = parse(first);
+    if (!header && sealed > FIRST) {
+        first = await fetchRange(url, 0, Math.min(HEADER_MAX, sealed));
+        header = parse(first);
+    }
+    if (!header) throw new Failure("truncated");
+    expect(header, item, part);
+    const key = await unlock(header, opener);
+    const { frames, finalLength, size } = layout(sealed, header.length, header.frameLength);
+    const object = {
+        url, key, sealed, frames, finalLength, size,
+        messageId: header.messageId.slice(), header: header.length, frameLength: header.frameLength,
+    };
+    const from = offset(object, frames);
+    const last = from >= 0 && sealed <= first.length ? first.subarray(from) : await fetchRange(url, from, sealed);
+    await openFrame(object, frames, last);
+    return object;
+}
+
+// All of a small object.
+export async function openWhole(object) {
+    if (object.size > WHOLE_MAX) throw new Failure("header");
+    return concat(...await openFrames(object, 1, object.frames));
+}
+
+// What opens the item's other objects: its own key, out of the message that is sealed to the recipients. A recording whose station
+// had lost that key is opened by the recipient's key alone.
+export async function openerOf(item, recipient) {
+    if (!item.parts.some((there) => there.part === "item-key")) return recipient;
+    const message = await openObject(item, "item-key", recipient);
+    if (message.size !== 32) throw new Failure("header");
+    const bytes = await openWhole(message);
+    const key = await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["decrypt"]);
+    bytes.fill(0);
+    return { id: item.evidence, key };
+}

@@ -1,0 +1,326 @@
+//! The office's page that plays sealed footage: the key stays in the viewer's browser, and this hands out ciphertext alone.
+//!
+//! Nothing of an item is handed out before its view is in the office's published log, and then to the one session that
+//! gave the reason, for a bounded time.
+
+mod grants;
+mod range;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use bytes::Bytes;
+use futures_util::stream;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::entrance::Entrance;
+use super::tokens::session_digest;
+use super::{RefusedRequest, Viewer, assets, login};
+use crate::model::{EvidenceId, Part, Sha256Digest, StationName, codes};
+
+use grants::Grants;
+use range::{ByteRange, Unsatisfiable};
+
+/// Bytes that are in memory at a time for each object on its way.
+const PIECE: u64 = 512 << 10;
+/// Characters of a reason.
+const REASON_MAX: usize = 500;
+/// The page plays what its own service worker has opened; nothing of it comes from elsewhere.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
+     connect-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+pub type WatchFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, WatchRefusal>> + Send + 'a>>;
+
+/// The office as the watching page sees it; the floor above implements it.
+pub trait WatchBackend: Send + Sync + 'static {
+    /// Enters the view in the office's log, and returns the item once the entry is published.
+    fn view(&self, view: ItemView) -> WatchFuture<'_, WatchedItem>;
+
+    /// Exactly `length` bytes of a sealed object.
+    fn sealed<'a>(
+        &'a self,
+        item: &'a WatchedItem,
+        part: &'a SealedPart,
+        offset: u64,
+        length: u64,
+    ) -> WatchFuture<'a, Bytes>;
+}
+
+/// What somebody wants to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemView {
+    pub station: StationName,
+    pub evidence: EvidenceId,
+    /// This object alone, with the item key.
+    pub part: Option<Part>,
+    pub operator: String,
+    /// Where the request came from.
+    pub peer: String,
+    pub reason: String,
+}
+
+/// An item that may be looked at, as the page gets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WatchedItem {
+    pub station: StationName,
+    pub evidence: EvidenceId,
+    /// On its camera.
+    pub path: String,
+    pub kind: String,
+    /// Bytes of the original as the log has them.
+    pub size: u64,
+    pub recorded: Option<Timestamp>,
+    pub camera: Option<String>,
+    pub officer: Option<String>,
+    pub parts: Vec<SealedPart>,
+    /// Objects that the log names and the store does not have.
+    pub missing: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SealedPart {
+    pub part: Part,
+    /// Bytes of the sealed object as the store has it.
+    pub size: u64,
+    #[serde(skip)]
+    pub version: Option<String>,
+}
+
+/// Why something cannot be handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchRefusal {
+    pub kind: WatchRefusalKind,
+    pub code: &'static str,
+    pub words: String,
+    pub next_step: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatchRefusalKind {
+    /// There is no such item.
+    Unknown,
+    /// The item is known, and its object is not as the log has it.
+    Conflict,
+    /// The store, or the office's own log, cannot be used now.
+    Away,
+}
+
+impl From<WatchRefusal> for RefusedRequest {
+    fn from(refusal: WatchRefusal) -> Self {
+        let WatchRefusal {
+            kind,
+            code,
+            words,
+            next_step,
+        } = refusal;
+        let status = match kind {
+            WatchRefusalKind::Unknown => StatusCode::NOT_FOUND,
+            WatchRefusalKind::Conflict => StatusCode::CONFLICT,
+            WatchRefusalKind::Away => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        if kind != WatchRefusalKind::Unknown {
+            tracing::warn!(
+                code,
+                why = words,
+                next_step,
+                "an item cannot be handed out to be looked at"
+            );
+        }
+        Self::new(status, format!("{words}: {next_step}\n")).coded(code)
+    }
+}
+
+#[derive(Clone)]
+struct WatchState {
+    backend: Arc<dyn WatchBackend>,
+    entrance: Arc<Entrance>,
+    grants: Arc<Grants>,
+}
+
+/// The page and what it fetches, for evidence managers; its worker's script holds no secret.
+pub(super) fn routes(backend: Arc<dyn WatchBackend>, entrance: &Arc<Entrance>) -> Router {
+    let state = WatchState {
+        backend,
+        entrance: Arc::clone(entrance),
+        grants: Arc::default(),
+    };
+    Router::new()
+        .route("/watch/{station}/{id}", get(page))
+        .route("/api/watch/{station}/{id}", get(granted).post(view))
+        .route("/sealed/{station}/{id}/{part}", get(sealed))
+        .route_layer(from_fn_with_state(Arc::clone(entrance), login::evidence))
+        .with_state(state)
+        .route("/watch-worker.js", get(async || assets::watch_worker()))
+}
+
+/// An item in an address.
+#[derive(Deserialize)]
+struct Named {
+    station: StationName,
+    id: String,
+}
+
+fn evidence(id: &str) -> Result<EvidenceId, RefusedRequest> {
+    let wrong = |_| RefusedRequest::new(StatusCode::NOT_FOUND, "this is not an evidence id\n");
+    id.parse().map_err(wrong)
+}
+
+async fn page(
+    State(state): State<WatchState>,
+    Path(named): Path<Named>,
+) -> Result<Response, RefusedRequest> {
+    evidence(&named.id)?;
+    let mut page = assets::page(assets::WATCH, &state.entrance.language);
+    let policy = HeaderValue::from_static(PAGE_POLICY);
+    page.headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, policy);
+    Ok(page)
+}
+
+fn session(headers: &HeaderMap) -> Result<Sha256Digest, RefusedRequest> {
+    session_digest(headers).ok_or_else(not_granted)
+}
+
+fn not_granted() -> RefusedRequest {
+    let code = "watch_not_granted";
+    let step = codes::find(code).map_or("", |code| code.next_step);
+    let text = format!("no published entry of the office's log allows this: {step}\n");
+    RefusedRequest::new(StatusCode::FORBIDDEN, text).coded(code)
+}
+
+/// What this session may look at already; so a page that is loaded again does not ask for the reason again.
+async fn granted(
+    State(state): State<WatchState>,
+    Path(named): Path<Named>,
+    headers: HeaderMap,
+) -> Result<Json<WatchedItem>, RefusedRequest> {
+    let id = evidence(&named.id)?;
+    let item = state.grants.find(session(&headers)?, &named.station, id);
+    let item = item.ok_or_else(not_granted)?;
+    Ok(Json((*item).clone()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WatchRequest {
+    reason: String,
+    part: Option<Part>,
+}
+
+async fn view(
+    State(state): State<WatchState>,
+    Path(named): Path<Named>,
+    Extension(viewer): Extension<Viewer>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    Json(request): Json<WatchRequest>,
+) -> Result<Json<WatchedItem>, RefusedRequest> {
+    let (id, session) = (evidence(&named.id)?, session(&headers)?);
+    let reason = request.reason.trim();
+    let count = reason.chars().count();
+    if count == 0 || count > REASON_MAX || reason.chars().any(char::is_control) {
+        let text = "the reason is empty, too long or not one line\n";
+        return Err(RefusedRequest::new(StatusCode::BAD_REQUEST, text));
+    }
+    let view = ItemView {
+        station: named.station,
+        evidence: id,
+        part: request.part,
+        operator: viewer.name.as_deref().unwrap_or("unknown").to_owned(),
+        peer: format!("web {}", peer.ip().to_canonical()),
+        reason: reason.to_owned(),
+    };
+    let item = Arc::new(state.backend.view(view).await?);
+    state.grants.enter(session, Arc::clone(&item));
+    Ok(Json((*item).clone()))
+}
+
+/// One of its objects.
+#[derive(Deserialize)]
+struct NamedPart {
+    station: StationName,
+    id: String,
+    part: Part,
+}
+
+async fn sealed(
+    State(state): State<WatchState>,
+    Path(NamedPart { station, id, part }): Path<NamedPart>,
+    headers: HeaderMap,
+) -> Result<Response, RefusedRequest> {
+    let id = evidence(&id)?;
+    let item = state.grants.find(session(&headers)?, &station, id);
+    let item = item.ok_or_else(not_granted)?;
+    let part = item.parts.iter().find(|there| there.part == part);
+    let part = part.cloned().ok_or_else(not_granted)?;
+    let range = ByteRange::of(headers.get(header::RANGE), part.size).map_err(|Unsatisfiable| {
+        let all = [(header::CONTENT_RANGE, format!("bytes */{}", part.size))];
+        RefusedRequest::from_response((StatusCode::RANGE_NOT_SATISFIABLE, all))
+    })?;
+    let mut sending = Sending {
+        backend: Arc::clone(&state.backend),
+        item,
+        part,
+        at: range.from,
+        end: range.end,
+    };
+    // Before the headers: whatever keeps it from being read is told with its status.
+    let first = sending.next().await?.unwrap_or_default();
+    let mut response = Response::builder()
+        .status(if range.partial {
+            StatusCode::PARTIAL_CONTENT
+        } else {
+            StatusCode::OK
+        })
+        .header(header::CONTENT_TYPE, "application/octet-stream")
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::CONTENT_LENGTH, range.end - range.from);
+    if range.partial {
+        let (last, size) = (range.end - 1, sending.part.size);
+        let all = format!("bytes {}-{last}/{size}", range.from);
+        response = response.header(header::CONTENT_RANGE, all);
+    }
+    let rest = stream::try_unfold(sending, async |mut sending| {
+        // An error in the middle ends the connection: a part must not look whole.
+        let piece = sending.next().await;
+        let piece = piece.map_err(|refusal| io::Error::other(refusal.words))?;
+        Ok::<_, io::Error>(piece.map(|piece| (piece, sending)))
+    });
+    let first = stream::once(async move { Ok::<_, io::Error>(first) });
+    let body = Body::from_stream(futures_util::StreamExt::chain(first, rest));
+    let made = response.body(body);
+    Ok(made.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
+}
+
+/// A range of an object on its way to a browser.
+struct Sending {
+    backend: Arc<dyn WatchBackend>,
+    item: Arc<WatchedItem>,
+    part: SealedPart,
+    at: u64,
+    end: u64,
+}
+
+impl Sending {
+    async fn next(&mut self) -> Result<Option<Bytes>, WatchRefusal> {
+        let length = (self.end - self.at).min(PIECE);
+        if length == 0 {
+            return Ok(None);
+        }
+        let read = self.backend.sealed(&self.item, &self.part, self.at, length);
+        let piece = read.await?;
+        self.at += length;
+        Ok(Some(piece))
+    }
+}
