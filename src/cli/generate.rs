@@ -9,11 +9,12 @@ use roff::{Roff, bold, roman};
 use super::{Cli, Outcome};
 use crate::durable;
 use crate::model::codes;
+use crate::web;
 
-/// Writes man pages, shell completions and the list of problem codes, all made from this program.
+/// Writes man pages, shell completions, the list of problem codes and the hashes of the watching page, all made from this program.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A folder, which is created if needed; it gets man/, completions/ and codes.md
+    /// A folder, which is created if needed; it gets man/, completions/, codes.md and page-files.md
     dir: PathBuf,
 }
 
@@ -31,11 +32,26 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     }
     durable::write_unsynced(&man.join("camdock-codes.7"), codes_page().as_bytes())?;
     durable::write_unsynced(&args.dir.join("codes.md"), codes_document().as_bytes())?;
+    durable::write_unsynced(&args.dir.join("page-files.md"), page_files().as_bytes())?;
     Ok(Outcome::Fine)
 }
 
 fn cannot(dir: &Path) -> String {
     format!("cannot write to {}", dir.display())
+}
+
+/// `docs/page-files.md`.
+fn page_files() -> String {
+    let mut text = String::from(
+        "<!-- Made by `camdock generate`; a test compares the two. -->\n# Files of the watching page\n\n\
+        A private key is in this page while somebody watches. The office of this version serves these files, and no other script or style is \
+        allowed in the page. To compare, with the token of an evidence manager: `curl -s -H \"authorization: Bearer TOKEN\" ADDRESS | sha256sum`. \
+        A server that was taken over can answer `curl` with these files and a browser with others.\n\n| address | SHA-256 |\n|---|---|\n",
+    );
+    for (address, digest) in web::watch_files() {
+        let _ = writeln!(text, "| `{address}` | `{digest}` |");
+    }
+    text
 }
 
 const WHERE_CODES_STAND: &str = "Every problem has a stable code. It stands in the log (`code`), on the pages, in `camdock status`, \

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use camdock::model::codes;
+use camdock::model::{Sha256Digest, codes};
 
 use super::read_tree;
 
@@ -149,6 +149,47 @@ fn the_document_and_the_man_page_of_problem_codes_are_those_of_the_table() {
         );
         let escaped = code.code.replace('-', "\\-");
         assert!(page.contains(&escaped), "{}", code.code);
+    }
+}
+
+#[test]
+fn the_documented_hashes_of_the_watching_page_are_those_of_its_files() {
+    let made = tempfile::tempdir().unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_camdock"))
+        .arg("generate")
+        .arg(made.path())
+        .status()
+        .unwrap();
+    assert!(done.success());
+    let document = fs::read_to_string(made.path().join("page-files.md")).unwrap();
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let kept = fs::read_to_string(top.join("docs/page-files.md")).unwrap();
+    assert!(
+        document == kept,
+        "docs/page-files.md is out of date: run `camdock generate FOLDER` and copy FOLDER/page-files.md there"
+    );
+    // Every script and style that the page loads is among them, and its worker with what that loads.
+    let files = top.join("src/web/static");
+    let read = |name: &str| fs::read_to_string(files.join(name)).unwrap();
+    let mut loaded = vec!["/watch-worker.js".to_owned()];
+    let scripts = fs::read_dir(&files).unwrap().map(|file| file.unwrap());
+    let scripts = scripts.map(|file| file.file_name().into_string().unwrap());
+    let scripts: Vec<String> = scripts
+        .filter(|name| name.starts_with("watch") && !name.ends_with("css"))
+        .collect();
+    for name in &scripts {
+        let text = read(name);
+        for quoted in text.split('"').skip(1).step_by(2) {
+            let quoted = quoted.replace("./", "/static/");
+            let file = quoted.starts_with("/static/") && quoted != "/static/icon.svg";
+            loaded.extend(file.then_some(quoted));
+        }
+    }
+    assert!(loaded.len() > 8, "{loaded:?}");
+    for file in loaded {
+        let digest = Sha256Digest::of(read(file.rsplit('/').next().unwrap()).as_bytes());
+        let line = format!("| `{file}` | `{digest}` |");
+        assert!(document.contains(&line), "{line}");
     }
 }
 
