@@ -40,6 +40,7 @@ pub fn run(config: &OfficeConfig, warnings: Vec<String>, json: bool) -> anyhow::
         }
         Err(error) => found.push(failed("store", &error)),
     }
+    found.extend(watching(config));
     found.push(service(config));
     let mut out = std::io::stdout().lock();
     for diagnosis in &found {
@@ -131,6 +132,18 @@ async fn objects_of(
         Ok(_) => fine(WHAT, format!("{}: they can be listed", station.name)),
         Err(error) => failed(WHAT, &error.into()),
     }
+}
+
+/// What it means that recordings are opened in browsers.
+fn watching(config: &OfficeConfig) -> Option<Diagnosis> {
+    config.pages.listen.map(|_| {
+        advice(
+            "watching",
+            "the pages open recordings in the browser with a recipient's private key, which opens everything that was sealed to it"
+                .into(),
+            "Give such keys to few people, and each key file a password: see \"Watching a recording\" in docs/operations.md.",
+        )
+    })
 }
 
 /// Whether the office runs and takes commands.
