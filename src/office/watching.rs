@@ -108,7 +108,7 @@ impl Watch {
         let (mut parts, mut missing) = (Vec::new(), Vec::new());
         for (part, _) in Part::NAMES {
             let logged = objects.iter().find(|object| object.part == *part);
-            // The log names no version of the item key: it is the same as opening the object to find out.
+            // No entry names the item key. A false one opens nothing of this item.
             let wanted = match part {
                 Part::ItemKey => true,
                 _ => logged.is_some() && view.part.is_none_or(|only| only == *part),
