@@ -22,7 +22,7 @@ pub const TOKEN: &str = "camdock_manager";
 pub const KIOSK: &str = "camdock_screen";
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 19] = [
+const BUCKETS: [&str; 20] = [
     "office-absurd",
     "office-acts",
     "office-away",
