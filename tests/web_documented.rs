@@ -209,6 +209,9 @@ fn fixed_sentences_of_the_station_have_their_translation_and_no_translation_is_l
     for file in [
         "evidence",
         "evidence_search",
+        "recording_list",
+        "recording",
+        "recording_search",
         "custody",
         "export",
         "request_checks",

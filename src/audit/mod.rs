@@ -24,6 +24,7 @@ mod proof;
 mod receipt;
 mod recovery;
 mod report;
+mod single_entries;
 mod source;
 mod tiles;
 mod tree;
@@ -49,6 +50,7 @@ pub use memory::MemoryLog;
 pub use policy::{PolicyWitness, WitnessPolicy};
 pub use receipt::{claimed_indices, claimed_size, entries_from, entry_at, verify_receipt};
 pub use report::{LogFinding, LogReport};
+pub use single_entries::EntryReader;
 pub use source::{BUNDLE_MAX, DirSource, LogSource};
 pub use verify::{Standing, compare, verify_log};
 #[cfg(test)]

@@ -8,10 +8,12 @@ mod acts;
 mod bucket_log;
 mod commands;
 mod cosigned_copies;
+mod custody;
 mod error;
 mod follow;
 mod index;
 mod inspect;
+mod pages;
 mod problem_log;
 mod reconcile;
 mod server;
@@ -26,6 +28,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -48,9 +51,11 @@ pub use standing::{LogStanding, standings};
 pub use index::{NamedFinding, StationRow};
 
 use acts::Acts;
+use custody::CustodyReader;
 use follow::Follower;
 use index::Index;
 use inspect::{Inspection, Inspector};
+use pages::OfficePages;
 use watching::Watch;
 use witness::{Witness, WitnessedLog};
 
@@ -88,7 +93,15 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
         &config.pages,
         &Secrets::from_environment(),
         config.web_sessions(),
-        Arc::new(config.clone()),
+        Arc::new(OfficePages {
+            config: config.clone(),
+            acts: Arc::clone(&acts),
+            custody: CustodyReader {
+                store: Arc::clone(&store),
+                witness: Arc::clone(&witness),
+                runtime: Handle::current(),
+            },
+        }),
         Arc::new(Watch {
             config: config.clone(),
             index,

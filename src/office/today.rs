@@ -6,19 +6,13 @@ use super::error::OfficeError;
 use super::index::{NamedFinding, StationRow};
 use super::{LogStanding, standings, station_rows};
 use crate::config::OfficeConfig;
-use crate::model::{Explain as _, StationName, codes};
-use crate::web::{Matter, OfficeBackend, Today};
+use crate::model::{StationName, codes};
+use crate::web::{Matter, Today};
 
 /// Findings of each kind that are shown as examples.
 const EXAMPLES: u32 = 20;
 
-impl OfficeBackend for OfficeConfig {
-    fn today(&self) -> Result<Today, (&'static str, String)> {
-        gather(self).map_err(|error| (error.label(), error.described()))
-    }
-}
-
-fn gather(config: &OfficeConfig) -> Result<Today, OfficeError> {
+pub fn gather(config: &OfficeConfig) -> Result<Today, OfficeError> {
     let now = Timestamp::now();
     let (mut matters, mut stations) = (Vec::new(), Vec::new());
     let rows = station_rows(config, EXAMPLES)?;

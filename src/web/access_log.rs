@@ -1,5 +1,5 @@
-//! Evidence metadata is handed out only to a request that stands in the custody log: the journal, the log and the station's
-//! status can be read through [`LoggedRequest`] alone, and extracting that enters the access first.
+//! Evidence metadata is handed out only to a request that stands in the log: the station's journal, log and status, and what the
+//! office has read, can be read through [`LoggedRequest`] alone, and extracting that enters the access first.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -63,27 +63,40 @@ impl AccessEntry {
     }
 }
 
+/// What evidence metadata is read from, and whose log has the accesses.
+pub(super) trait RecordsAccess: Send + Sync {
+    /// Enters an access; durable when it returns. Blocks.
+    fn record(&self, action: OperatorAction) -> Result<(), String>;
+}
+
+/// The state of a listener that shows evidence metadata.
+pub(super) trait HasAccessLog<E: ?Sized>: Send + Sync {
+    fn access_log(&self) -> &AccessLog<E>;
+}
+
 /// A request for evidence metadata.
-pub(super) trait EvidenceRequest: Sized {
+pub(super) trait EvidenceRequest<E: ?Sized = Evidence>: Sized {
     /// Reads the request and looks up what it names: a request that cannot be answered is not entered. Blocks.
-    fn read(parts: &Parts, evidence: &Evidence) -> Result<Self, RefusedRequest>;
+    fn read(parts: &Parts, evidence: &E) -> Result<Self, RefusedRequest>;
 
     fn access(&self) -> AccessEntry;
 }
 
 /// A request whose access was entered in the custody log, and what may be read to answer it.
-pub(super) struct LoggedRequest<R> {
+pub(super) struct LoggedRequest<R, E: ?Sized = Evidence> {
     pub request: R,
-    pub evidence: Arc<Evidence>,
+    pub evidence: Arc<E>,
 }
 
-impl<R: EvidenceRequest> FromRequestParts<Arc<WebState>> for LoggedRequest<R> {
+impl<R, E, S> FromRequestParts<S> for LoggedRequest<R, E>
+where
+    R: EvidenceRequest<E> + Send,
+    E: RecordsAccess + ?Sized + 'static,
+    S: HasAccessLog<E>,
+{
     type Rejection = RefusedRequest;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        state: &Arc<WebState>,
-    ) -> Result<Self, RefusedRequest> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, RefusedRequest> {
         let identified = (
             Extension::<Viewer>::from_request_parts(parts, state).await,
             ConnectInfo::<SocketAddr>::from_request_parts(parts, state).await,
@@ -95,7 +108,7 @@ impl<R: EvidenceRequest> FromRequestParts<Arc<WebState>> for LoggedRequest<R> {
                 "a token is needed\n",
             ));
         };
-        let log = &state.access_log;
+        let log = state.access_log();
         let request = tokio::task::block_in_place(|| {
             let request = R::read(parts, &log.evidence)?;
             log.enter(&viewer, peer.ip(), request.access())?;
@@ -106,13 +119,29 @@ impl<R: EvidenceRequest> FromRequestParts<Arc<WebState>> for LoggedRequest<R> {
     }
 }
 
-/// What evidence metadata is read from.
+/// What the station's evidence metadata is read from.
 pub(super) struct Evidence {
     pub backend: Arc<dyn Backend>,
     archive: Option<Arc<Archive>>,
 }
 
+impl RecordsAccess for Evidence {
+    fn record(&self, action: OperatorAction) -> Result<(), String> {
+        self.backend.record(action)
+    }
+}
+
+impl HasAccessLog<Evidence> for Arc<WebState> {
+    fn access_log(&self) -> &AccessLog<Evidence> {
+        &self.access_log
+    }
+}
+
 impl Evidence {
+    pub fn new(backend: Arc<dyn Backend>, archive: Option<Arc<Archive>>) -> Self {
+        Self { backend, archive }
+    }
+
     pub fn archive(&self) -> Result<&Archive, RefusedRequest> {
         self.archive.as_deref().ok_or_else(|| {
             let text = "the journal cannot be read\n";
@@ -129,15 +158,15 @@ struct RecentAccess {
 }
 
 /// Enters accesses, and keeps the evidence from whoever has none entered.
-pub(super) struct AccessLog {
-    evidence: Arc<Evidence>,
+pub(super) struct AccessLog<E: ?Sized = Evidence> {
+    evidence: Arc<E>,
     recent: Mutex<HashMap<AccessKey, RecentAccess>>,
 }
 
-impl AccessLog {
-    pub fn new(backend: Arc<dyn Backend>, archive: Option<Arc<Archive>>) -> Self {
+impl<E: RecordsAccess + ?Sized> AccessLog<E> {
+    pub fn new(evidence: Arc<E>) -> Self {
         Self {
-            evidence: Arc::new(Evidence { backend, archive }),
+            evidence,
             recent: Mutex::default(),
         }
     }
@@ -174,7 +203,7 @@ impl AccessLog {
             recent.clear();
         }
         // The lock is held over the append: two equal requests at the same time are one entry.
-        let logged = self.evidence.backend.record(OperatorAction {
+        let logged = self.evidence.record(OperatorAction {
             operator,
             action: action.name().to_owned(),
             evidence,

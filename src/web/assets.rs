@@ -61,6 +61,18 @@ const FILES: &[(&str, &str, &str)] = &[
         JS,
         include_str!("static/watch-worker.js"),
     ),
+    ("/static/find.js", JS, include_str!("static/find.js")),
+    ("/static/custody.js", JS, include_str!("static/custody.js")),
+    (
+        "/static/recording.js",
+        JS,
+        include_str!("static/recording.js"),
+    ),
+    (
+        "/static/recordings.js",
+        JS,
+        include_str!("static/recordings.js"),
+    ),
     ("/static/login.js", JS, include_str!("static/login.js")),
     (
         "/static/icon.svg",
@@ -86,6 +98,8 @@ pub const OFFICER: &str = include_str!("static/officer.html");
 pub const EVIDENCE: &str = include_str!("static/evidence.html");
 pub const TODAY: &str = include_str!("static/today.html");
 pub const WATCH: &str = include_str!("static/watch.html");
+pub const FIND: &str = include_str!("static/find.html");
+pub const RECORDING: &str = include_str!("static/recording.html");
 pub const LOGIN: &str = include_str!("static/login.html");
 
 /// Serves one of the files; none of them holds a secret.
@@ -222,6 +236,8 @@ mod tests {
             ("login", LOGIN),
             ("today", TODAY),
             ("watch", WATCH),
+            ("find", FIND),
+            ("recording", RECORDING),
         ];
         let all = FILES
             .iter()
@@ -251,10 +267,16 @@ mod tests {
         let first_paint: usize = FILES
             .iter()
             .filter(|(name, ..)| {
-                !name.contains("evidence")
-                    && !name.contains("today")
-                    && !name.contains("watch")
-                    && !name.ends_with("de.json")
+                let others = [
+                    "evidence",
+                    "today",
+                    "find",
+                    "custody",
+                    "recording",
+                    "watch",
+                    "de.json",
+                ];
+                !others.iter().any(|other| name.contains(other))
             })
             .map(|(.., text)| text.len())
             .sum::<usize>()

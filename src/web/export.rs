@@ -56,14 +56,14 @@ const DAY_COLUMNS: &[&str] = &[
     "missing",
 ];
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ExportFormat {
     Csv,
     Json,
 }
 
-impl Format {
-    fn parse(text: &str) -> Result<Self, RefusedRequest> {
+impl ExportFormat {
+    pub fn parse(text: &str) -> Result<Self, RefusedRequest> {
         match text {
             "csv" => Ok(Self::Csv),
             "json" => Ok(Self::Json),
@@ -74,7 +74,7 @@ impl Format {
         }
     }
 
-    fn response(self, name: &str, body: Body) -> Response {
+    pub fn response(self, name: &str, body: Body) -> Response {
         let (kind, end) = match self {
             Self::Csv => ("text/csv; charset=utf-8", "csv"),
             Self::Json => ("application/x-ndjson", "ndjson"),
@@ -88,7 +88,7 @@ impl Format {
     }
 
     /// The lines of these records, after a heading if the file begins with them.
-    fn lines(
+    pub fn lines(
         self,
         columns: &'static [&'static str],
         first: bool,
@@ -120,7 +120,7 @@ impl Format {
 struct ItemsFile {
     evidence: Arc<Evidence>,
     search: Search,
-    format: Format,
+    format: ExportFormat,
     after: Option<SearchCursor>,
     begun: bool,
     ended: bool,
@@ -150,7 +150,7 @@ impl ItemsFile {
 }
 
 pub(super) struct ItemsExport {
-    format: Format,
+    format: ExportFormat,
     search: Search,
     description: String,
 }
@@ -159,7 +159,7 @@ impl EvidenceRequest for ItemsExport {
     fn read(parts: &Parts, _: &Evidence) -> Result<Self, RefusedRequest> {
         let request: SearchRequest = query(parts)?;
         Ok(Self {
-            format: Format::parse(&request.format)?,
+            format: ExportFormat::parse(&request.format)?,
             search: request.search()?,
             description: request.description(),
         })
@@ -192,7 +192,7 @@ pub(super) async fn evidence(
 }
 
 pub(super) struct DaysExport {
-    format: Format,
+    format: ExportFormat,
     from: String,
     to: String,
 }
@@ -200,7 +200,7 @@ pub(super) struct DaysExport {
 impl EvidenceRequest for DaysExport {
     fn read(parts: &Parts, _: &Evidence) -> Result<Self, RefusedRequest> {
         let request: DaysRequest = query(parts)?;
-        let format = Format::parse(&request.format)?;
+        let format = ExportFormat::parse(&request.format)?;
         let (from, to) = request.range()?;
         Ok(Self { format, from, to })
     }
@@ -239,7 +239,7 @@ mod tests {
         let value = serde_json::to_value(&day).unwrap();
         let names: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
         assert_eq!(names, DAY_COLUMNS);
-        let lines = Format::Csv.lines(DAY_COLUMNS, true, &[day]).unwrap();
+        let lines = ExportFormat::Csv.lines(DAY_COLUMNS, true, &[day]).unwrap();
         let heading = DAY_COLUMNS.join(",");
         let row = "2026-01-31,\"'=folder/1,2\",,0,0,0,0,0,0,0";
         assert_eq!(lines, format!("{heading}\r\n{row}\r\n"));

@@ -18,6 +18,9 @@ mod listener;
 mod login;
 mod officer;
 mod rate_limit;
+mod recording;
+mod recording_list;
+mod recording_search;
 mod request_checks;
 mod routes;
 mod server;
@@ -45,6 +48,10 @@ pub use csv_rows::CsvRows;
 pub use error::WebError;
 pub use health::{Health, Need};
 pub use listener::listen;
+pub use recording::{CheckpointFacts, CustodyEntry, ItemObject, ObjectFinding, RecordingView};
+pub use recording_search::{
+    FoundFile, FoundRecording, RecordingPage, RecordingSearch, RecordingState, SearchPlace,
+};
 pub use server::{Bound, Pages};
 pub use socket::{Socket, answer_line};
 pub use today::{Matter, OfficeBackend, Today, start_office};

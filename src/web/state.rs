@@ -6,7 +6,7 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
-use super::access_log::AccessLog;
+use super::access_log::{AccessLog, Evidence};
 use super::entrance::{Entrance, Keyring};
 use super::{Archive, Backend, Health, feed};
 use crate::config::Role;
@@ -42,7 +42,10 @@ const fn home(role: Role) -> &'static str {
 impl WebState {
     pub fn new(parts: SharedParts, address: SocketAddr) -> Arc<Self> {
         Arc::new(Self {
-            access_log: AccessLog::new(Arc::clone(&parts.backend), parts.archive),
+            access_log: AccessLog::new(Arc::new(Evidence::new(
+                Arc::clone(&parts.backend),
+                parts.archive,
+            ))),
             backend: parts.backend,
             station_name: parts.station_name,
             entrance: parts.keyring.entrance(address, home),

@@ -1,11 +1,11 @@
-//! The office's page *Today*: what needs somebody, over all stations, and how each station stands. It shows what the floor above hands
-//! to it, and no footage.
+//! The office's pages, and of them *Today*: what needs somebody, over all stations, and how each station stands. It shows what the
+//! floor above hands to it, and no footage.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::get;
@@ -13,17 +13,47 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
+use super::access_log::{
+    AccessEntry, AccessLog, EvidenceRequest, HasAccessLog, LoggedRequest, RecordsAccess,
+};
 use super::entrance::{Entrance, Keyring};
+use super::recording::RecordingView;
+use super::recording_search::{RecordingPage, RecordingSearch, SearchPlace};
 use super::{
-    RefusedRequest, WatchBackend, WebError, assets, listener, login, routes, tls, watching,
+    RefusedRequest, WatchBackend, WebError, assets, listener, login, recording, recording_list,
+    routes, tls, watching,
 };
 use crate::config::{Role, Secrets, WebSettings};
-use crate::model::{StationName, codes};
+use crate::model::{EvidenceId, OperatorAction, StationName, codes};
 
 /// The office as its pages see it; the floor above implements it. It may block.
 pub trait OfficeBackend: Send + Sync + 'static {
     /// An error's code and its words where it cannot be read.
     fn today(&self) -> Result<Today, (&'static str, String)>;
+    /// The next recordings of a search, at most `limit`.
+    fn find(
+        &self,
+        search: &RecordingSearch,
+        after: Option<SearchPlace>,
+        limit: u32,
+    ) -> Result<RecordingPage, (&'static str, String)>;
+    /// Whether a station's log has sealed this item.
+    fn knows(&self, station: &StationName, id: EvidenceId) -> Result<bool, (&'static str, String)>;
+    /// The item, and its custody from entry `from` on; `None` if there is none.
+    fn recording(
+        &self,
+        station: &StationName,
+        id: EvidenceId,
+        from: u64,
+    ) -> Result<Option<RecordingView>, (&'static str, String)>;
+    /// Enters who looked at what in the office's log; durable when it returns.
+    fn record(&self, action: OperatorAction) -> Result<(), String>;
+}
+
+impl RecordsAccess for dyn OfficeBackend {
+    fn record(&self, action: OperatorAction) -> Result<(), String> {
+        OfficeBackend::record(self, action)
+    }
 }
 
 /// What the page shows, and what `/api/today` gives to programs.
@@ -65,9 +95,15 @@ impl Matter {
 }
 
 #[derive(Clone)]
-struct OfficeState {
-    backend: Arc<dyn OfficeBackend>,
-    entrance: Arc<Entrance>,
+pub(super) struct OfficeState {
+    access_log: Arc<AccessLog<dyn OfficeBackend>>,
+    pub entrance: Arc<Entrance>,
+}
+
+impl HasAccessLog<dyn OfficeBackend> for OfficeState {
+    fn access_log(&self) -> &AccessLog<dyn OfficeBackend> {
+        &self.access_log
+    }
 }
 
 /// Starts the office's pages, if they are to listen.
@@ -89,19 +125,26 @@ pub fn start_office(
     let keyring = Keyring::new(settings, sessions, identity.is_some());
     let entrance = keyring.entrance(address, home);
     let state = OfficeState {
-        backend,
+        access_log: Arc::new(AccessLog::new(backend)),
         entrance: Arc::clone(&entrance),
     };
-    let router = Router::new()
+    let everybody = Router::new()
         .route("/", get(page))
         .route("/api/today", get(today))
         .route_layer(from_fn_with_state(
             Arc::clone(&entrance),
             login::evidence_or_operations,
-        ))
-        .with_state(state)
-        .merge(watching::routes(footage, &entrance));
-    let router = routes::finish(router.merge(routes::open(&entrance)), entrance);
+        ));
+    let managers = Router::new()
+        .route("/find", get(recording_list::page))
+        .route("/api/find", get(recording_list::list))
+        .route("/export/find", get(recording_list::export))
+        .route("/recordings/{station}/{id}", get(recording::page))
+        .route("/api/recordings/{station}/{id}", get(recording::recording))
+        .route_layer(from_fn_with_state(Arc::clone(&entrance), login::evidence));
+    let own = everybody.merge(managers).with_state(state);
+    let own = own.merge(watching::routes(footage, &entrance));
+    let router = routes::finish(own.merge(routes::open(&entrance)), entrance);
     tasks.spawn(listener::listen(
         address,
         router,
@@ -120,24 +163,22 @@ async fn page(State(state): State<OfficeState>) -> Response {
     assets::page(assets::TODAY, &state.entrance.language)
 }
 
-async fn today(State(state): State<OfficeState>) -> Result<Json<Today>, RefusedRequest> {
-    let backend = Arc::clone(&state.backend);
-    let read = tokio::task::spawn_blocking(move || backend.today()).await;
-    match read {
-        Ok(Ok(today)) => Ok(Json(today)),
-        Ok(Err((code, why))) => {
-            let next_step = codes::find(code).map_or("", |code| code.next_step);
-            tracing::error!(
-                code,
-                why,
-                next_step,
-                "the office's page cannot read the index"
-            );
-            let text = format!("{why}: {next_step}\n");
-            Err(RefusedRequest::new(StatusCode::SERVICE_UNAVAILABLE, text).coded(code))
-        }
-        Err(_) => Err(RefusedRequest::from_response(
-            StatusCode::INTERNAL_SERVER_ERROR,
-        )),
+struct TodayRequest;
+
+impl EvidenceRequest<dyn OfficeBackend> for TodayRequest {
+    fn read(_: &Parts, _: &(dyn OfficeBackend + 'static)) -> Result<Self, RefusedRequest> {
+        Ok(Self)
     }
+
+    fn access(&self) -> AccessEntry {
+        AccessEntry::listed("today")
+    }
+}
+
+/// It names recordings that something is wrong with, so that it is an access like any other.
+async fn today(
+    LoggedRequest { evidence, .. }: LoggedRequest<TodayRequest, dyn OfficeBackend>,
+) -> Result<Json<Today>, RefusedRequest> {
+    let today = tokio::task::block_in_place(|| evidence.today());
+    Ok(Json(today.map_err(recording_list::unreadable)?))
 }

@@ -22,13 +22,15 @@ pub const TOKEN: &str = "camdock_manager";
 pub const KIOSK: &str = "camdock_screen";
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 20] = [
+const BUCKETS: [&str; 23] = [
     "office-absurd",
     "office-acts",
     "office-away",
     "office-browser",
     "office-close",
     "office-copies",
+    "office-find",
+    "office-find-page",
     "office-follow",
     "office-fork",
     "office-hostile",
@@ -39,6 +41,7 @@ const BUCKETS: [&str; 20] = [
     MUTE,
     "office-page",
     "office-recall",
+    "office-recording",
     "office-recover",
     "office-release",
     "office-silent",

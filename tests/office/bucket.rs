@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::bed::{Bed, KIOSK, Station, TOKEN, identity, station};
 use crate::place::Place;
+use crate::searches::get;
 
 /// The keys of a station's findings of one kind.
 fn keys(found: &Value, kind: &str) -> Vec<String> {
@@ -53,6 +54,35 @@ fn what_is_deleted_covered_or_unlocked_behind_a_stations_back_is_named() {
     assert_eq!(found["bucket"]["unknown_entries"], 0, "{found}");
     assert_eq!(found["bucket"]["unfit_entries"], 0, "{found}");
     assert_eq!(bed.standing("test-1").1, Some(0));
+    // An item's custody as the station wrote it, each entry proven; and its objects with their locks.
+    let id = place.item("B.MP4")["evidence"].clone();
+    let view = get(
+        &bed,
+        &format!("/api/recordings/test-1/{}", id.as_str().unwrap()),
+    );
+    let custody = view["custody"].as_array().unwrap();
+    let told: Vec<_> = custody
+        .iter()
+        .map(|told| told["content"]["event"].as_str().unwrap())
+        .collect();
+    let story = [
+        "camera.docked",
+        "item.sealed",
+        "item.stored",
+        "session.ended",
+    ];
+    assert_eq!(told, story, "{view}");
+    assert!(custody.iter().all(|told| told["proven"] == true), "{view}");
+    assert_eq!(view["next"], json!(null), "{view}");
+    let objects = view["objects"].as_array().unwrap();
+    assert_eq!(objects[0]["name"], "original", "{view}");
+    assert_eq!(objects[0]["lock"]["mode"], "GOVERNANCE", "{view}");
+    assert_eq!(objects[0]["findings"], json!([]), "{view}");
+    let near = |which: &str| view[which]["path"].as_str().map(str::to_owned);
+    assert!(
+        near("before").is_some() || near("after").is_some(),
+        "{view}"
+    );
     // The page is written before the metric is.
     let until_metric = |kind: &str, count: f64| {
         let labels = format!("kind=\"{kind}\"");

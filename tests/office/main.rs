@@ -21,4 +21,6 @@ mod link;
 #[allow(dead_code, reason = "the station's tests use the rest")]
 #[path = "../station/place.rs"]
 mod place;
+mod recording;
+mod searches;
 mod watching;

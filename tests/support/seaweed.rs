@@ -278,7 +278,7 @@ impl SeaweedFs {
             .arg(format!("-master.port={}", ports.master))
             .arg(format!("-master.port.grpc={}", ports.master_grpc))
             // Volumes are few and grow as they fill, so that no disk space is reserved.
-            .args(["-master.volumeSizeLimitMB=1024", "-volume.max=128"])
+            .args(["-master.volumeSizeLimitMB=1024", "-volume.max=256"])
             .args(["-master.telemetry=false", "-volume.preStopSeconds=0"])
             .arg("-volume.minFreeSpace=1")
             .current_dir(dir)

@@ -7,7 +7,9 @@ use crate::cli::Outcome;
 use crate::cli::bucket::Bucket;
 use crate::cli::verify::{Anchors, LoggedLocks, ReportedFinding, compare_copies};
 use crate::config::OfficeConfig;
-use crate::model::{CosignedState, Decider, Entry, Event, SaltedText, Sha256Digest};
+use crate::model::{
+    CosignedState, Decider, Entry, Event, OperatorAction, SaltedText, Sha256Digest,
+};
 use crate::office::{self, TEXTS};
 
 /// Far longer than any reason with its salt.
@@ -176,6 +178,20 @@ fn sentence(event: &Event) -> String {
             e.part
                 .map_or_else(String::new, |part| format!(", its {part} alone"))
         ),
+        Event::OperatorAction(e) => acted(e),
         other => other.name().to_owned(),
     }
+}
+
+/// Somebody looked at something on a page, under the name of a token.
+fn acted(e: &OperatorAction) -> String {
+    let did = match e.action.as_str() {
+        "evidence.listed" => "listed evidence",
+        "evidence.viewed" => "looked at an item",
+        "evidence.exported" => "exported evidence",
+        action => action,
+    };
+    let of = e.evidence.map_or_else(String::new, |id| format!(" {id}"));
+    let peer = e.peer.as_deref().unwrap_or("unknown");
+    format!("{:?} [{peer}] {did}{of}: {:?}.", e.operator, e.reason)
 }

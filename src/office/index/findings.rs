@@ -237,8 +237,9 @@ impl Index {
     ) -> Result<Vec<NamedFinding>, OfficeError> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
-            "SELECT f.key, f.item, f.what, f.since, i.camera, i.officer, i.path FROM findings f
+            "SELECT f.key, f.item, f.what, f.since, c.name, o.name, i.path FROM findings f
                  LEFT JOIN items i ON i.station = f.station AND i.id = f.item
+                 LEFT JOIN cameras c ON c.id = i.camera LEFT JOIN officers o ON o.id = i.officer
                  WHERE f.station = ?1 AND f.kind = ?2 AND f.told ORDER BY f.since, f.key LIMIT ?3",
         )?;
         let mut all = Vec::new();

@@ -24,7 +24,8 @@ impl Index {
         station: StationNumber,
         item: EvidenceId,
     ) -> Result<Option<ItemFacts>, OfficeError> {
-        let sql = "SELECT path, kind, size, recorded, camera, officer FROM items WHERE station = ?1 AND id = ?2";
+        let sql = "SELECT i.path, i.kind, i.size, i.recorded, c.name, o.name FROM items i LEFT JOIN cameras c ON c.id = i.camera
+                   LEFT JOIN officers o ON o.id = i.officer WHERE i.station = ?1 AND i.id = ?2";
         let found = self
             .lock()
             .query_row(sql, params![station.0, item.as_bytes()], |row| {

@@ -3,10 +3,16 @@
 //! It is derived: every row of it comes from entries that were proven against a verified checkpoint, and deleting it costs
 //! reading them again. Nothing is decided by it that the logs do not say. Every method is one transaction and blocks.
 
+mod criteria;
 mod expected;
+mod files;
 mod findings;
+mod item;
 mod item_facts;
+mod ranks;
+mod rows;
 mod schema;
+mod search;
 mod standing;
 mod take;
 
@@ -116,11 +122,16 @@ impl Index {
     pub fn forget(&self, station: StationNumber) -> Result<(), OfficeError> {
         let mut connection = self.lock();
         let change = connection.transaction()?;
-        for table in ["objects", "items", "findings"] {
-            change.execute(
-                &format!("DELETE FROM {table} WHERE station = ?1"),
-                [station.0],
-            )?;
+        let own = "(SELECT n FROM items WHERE station = ?1)";
+        for rows in [
+            format!("words WHERE rowid IN {own}"),
+            format!("mentions WHERE item IN {own}"),
+            "objects WHERE station = ?1".into(),
+            "items WHERE station = ?1".into(),
+            "sessions WHERE station = ?1".into(),
+            "findings WHERE station = ?1".into(),
+        ] {
+            change.execute(&format!("DELETE FROM {rows}"), [station.0])?;
         }
         change.execute(schema::RESET, [station.0])?;
         Ok(change.commit()?)

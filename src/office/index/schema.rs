@@ -3,10 +3,14 @@
 use rusqlite::Connection;
 
 /// Grows whenever the tables change. An index of another version is made anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Times are milliseconds since 1970, ids 16-byte blobs, sizes bytes; `entry` is an index in the station's log. Keys of objects are
 /// not kept: they follow from station, item and part. `edge` is what reading on needs of the log's tree.
+///
+/// Of an item: `n` is its number here; `name_group` stands for docking, camera and name without its ending; `recording` is the
+/// video that a sidecar belongs to, and searches list what has none; `rank` orders searches (`ranks.rs`). `words` has the
+/// letters of paths, three at a time; `mentions` the entries about an item that no other table names.
 const TABLES: &str = "
 CREATE TABLE stations (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
@@ -18,14 +22,33 @@ CREATE TABLE stations (
     unnamed INTEGER NOT NULL DEFAULT 0,
     swept_to BLOB NOT NULL DEFAULT x'', swept_once INTEGER
 );
+CREATE TABLE cameras (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, serial TEXT NOT NULL);
+CREATE INDEX cameras_serial ON cameras (serial);
+CREATE TABLE officers (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY, station INTEGER NOT NULL, session BLOB NOT NULL, docked INTEGER, ended INTEGER,
+    UNIQUE (station, session)
+);
 CREATE TABLE items (
-    station INTEGER NOT NULL, id BLOB NOT NULL, entry INTEGER NOT NULL, camera TEXT, officer TEXT, path TEXT NOT NULL,
-    kind TEXT NOT NULL, flagged INTEGER NOT NULL, recorded INTEGER, sealed INTEGER NOT NULL, stored INTEGER,
-    size INTEGER NOT NULL, keyless INTEGER NOT NULL DEFAULT 0, undecided INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (station, id)
-) WITHOUT ROWID;
+    n INTEGER PRIMARY KEY, station INTEGER NOT NULL, id BLOB NOT NULL, entry INTEGER NOT NULL, session INTEGER, camera INTEGER,
+    officer INTEGER, path TEXT NOT NULL, kind TEXT NOT NULL, flagged INTEGER NOT NULL, recorded INTEGER, sealed INTEGER NOT NULL,
+    stored INTEGER, size INTEGER NOT NULL, keyless INTEGER NOT NULL DEFAULT 0, undecided INTEGER NOT NULL DEFAULT 0,
+    name_group INTEGER, recording INTEGER, rank INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX items_id ON items (station, id);
+CREATE INDEX items_newest ON items (rank) WHERE recording IS NULL;
+CREATE INDEX items_officer ON items (officer, rank) WHERE recording IS NULL;
+CREATE INDEX items_camera ON items (camera, rank) WHERE recording IS NULL;
+CREATE INDEX items_station ON items (station, rank) WHERE recording IS NULL;
+CREATE INDEX items_kind ON items (kind, rank) WHERE recording IS NULL AND kind != 'video';
+CREATE INDEX items_not_stored ON items (rank) WHERE stored IS NULL;
+CREATE INDEX items_in_quarantine ON items (rank) WHERE undecided;
+CREATE INDEX items_group ON items (name_group) WHERE name_group IS NOT NULL;
+CREATE INDEX items_recording ON items (recording) WHERE recording IS NOT NULL;
 CREATE INDEX items_undecided ON items (station) WHERE undecided;
 CREATE INDEX items_waiting ON items (station, sealed) WHERE stored IS NULL;
+CREATE VIRTUAL TABLE words USING fts5(path, content='', contentless_delete=1, detail='none', tokenize='trigram');
+CREATE TABLE mentions (item INTEGER NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (item, entry)) WITHOUT ROWID;
 CREATE TABLE objects (
     station INTEGER NOT NULL, item BLOB NOT NULL, part TEXT NOT NULL, entry INTEGER NOT NULL, size INTEGER NOT NULL,
     version TEXT, checksum TEXT NOT NULL, lock_mode TEXT, lock_until INTEGER,
@@ -36,6 +59,7 @@ CREATE TABLE findings (
     round INTEGER NOT NULL, told INTEGER NOT NULL,
     PRIMARY KEY (station, kind, key)
 ) WITHOUT ROWID;
+CREATE INDEX findings_item ON findings (station, item) WHERE item IS NOT NULL;
 ";
 
 /// A station's row as it was before anything was read or listed.

@@ -1,5 +1,7 @@
 //! How a station stands in the index: what was read, and what the last looks at the bucket found.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use rusqlite::params;
 use serde::Serialize;
@@ -116,6 +118,18 @@ impl Index {
             checksum: swept(FindingKind::Checksum)?,
         };
         Ok(Some((number, found)))
+    }
+
+    /// How many entries of each station were read, and whether something keeps the office from reading on.
+    pub fn read_so_far(&self) -> Result<HashMap<String, (u64, bool)>, OfficeError> {
+        let connection = self.lock();
+        let sql = "SELECT name, entries, code IS NOT NULL FROM stations";
+        let mut stations = connection.prepare_cached(sql)?;
+        let stations = stations.query_map([], |row| {
+            let entries: i64 = row.get(1)?;
+            Ok((row.get(0)?, (entries.cast_unsigned(), row.get(2)?)))
+        })?;
+        Ok(stations.collect::<Result<_, _>>()?)
     }
 
     /// Keeps what stands in the way of reading or listing; `None` when nothing does.

@@ -1,5 +1,6 @@
 // The evidence managers' page. It changes nothing. The search is in the page's address, so it can be bookmarked and shared.
 import { bytes, element, languages, locale, number, text, translated } from "./common.js";
+import { describe, logged, time } from "./custody.js";
 
 const $ = (id) => document.getElementById(id);
 const form = $("form");
@@ -10,8 +11,6 @@ let days = [];
 let problems = null;
 let counted = null;
 let opened = null;
-
-const time = (given) => (given ? new Date(given).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "medium" }) : "–");
 
 // Days are those of UTC.
 const dayOf = (day) => new Date(`${day}T00:00:00Z`).toLocaleDateString(locale(), { dateStyle: "medium", timeZone: "UTC" });
@@ -36,13 +35,6 @@ function fail(code, message) {
     const { what, next, english } = translated(code, message);
     failed.replaceChildren(text("evidence.failed", { why: next ? sentences(what, next) : what }), ...(code ? logged(english) : []));
     failed.hidden = false;
-}
-
-// The original English wording, shown below its translation.
-function logged(english) {
-    if (!english) return [];
-    const [before, after] = text("evidence.logged", { reason: "\n" }).split("\n");
-    return [element("div", { class: "logged" }, before, element("span", { lang: "en" }, english), after)];
 }
 
 const sentences = (first, second) => `${first}${/[.!?]$/.test(first) ? "" : "."} ${second}`;
@@ -127,44 +119,11 @@ async function more() {
     draw();
 }
 
-// One entry of the custody log in words.
-function describe(entry) {
-    const data = entry.data;
-    const camera = data.camera ?? text("evidence.unknown_camera");
-    const officer = data.officer ?? text("evidence.no_officer");
-    const wiped = entry.event === "camera.wiped" ? data.files.find((file) => file.evidence === opened.item.evidence) : null;
-    const { what, english } = wiped?.reason ? { english: wiped.reason } : reasonOf(entry);
-    const values = { ...data, code: data.code ?? wiped?.code, reason: what, camera, officer, size: bytes(data.size ?? 0), count: number(data.missing_count ?? 0), modified: time(data.modified) };
-    let key = entry.event;
-    if (key === "camera.undocked" || key === "session.ended") key += data.complete ? ".complete" : ".early";
-    if (key === "camera.docked" && data.at_start) key = "camera.found";
-    if (key === "item.previewed") key += `.${data.outcome}.${data.part}`;
-    if (key === "camera.wiped") key += data.stage === "begun" ? ".begun" : !wiped ? ".other" : wiped.wiped ? ".deleted" : ".left";
-    if (key === "operator.action") key += `.${data.action}`;
-    const words = text(`custody_event.${key}`, values);
-    return [words === `custody_event.${key}` ? text("custody_event.other", { event: entry.event }) : words, ...remarks(data), ...logged(english)];
-}
-
-// What nobody can see in a preview. What concerns the whole recording stands beside its storyboard.
-function remarks(data) {
-    const whole = data.part === "storyboard" ? data.probe?.remarks : null;
-    return [...(data.remarks ?? []), ...(whole ?? [])].map(({ code, n }) =>
-        element("div", { class: "remark" }, `⚠ ${text(`remark.${code}`, { n: number(n), size: bytes(n), seconds: number(Math.round(n / 100) / 10) })}`));
-}
-
-// An entry's reason in the page's language, to be used within a sentence. Text that people wrote is not translated.
-function reasonOf(entry) {
-    const { reason, code } = entry.data;
-    if (reason === undefined || entry.event === "operator.action") return { what: reason };
-    const { what, english } = translated(code, reason);
-    return { what: english && code ? what.replace(/\.$/, "") : what, english };
-}
-
 function moment(entry) {
     const bad = ["item.quarantined", "item.failed"].includes(entry.event) || (["camera.undocked", "session.ended"].includes(entry.event) && !entry.data.complete);
     return element("li", { class: bad ? "bad" : "" },
         element("time", { datetime: entry.time }, `${time(entry.time)} · ${text("evidence.entry", { n: number(entry.entry) })}`),
-        ...describe(entry),
+        ...describe(entry, opened.item.evidence),
         element("details", {}, element("summary", {}, text("evidence.exact")), element("pre", { tabindex: "0" }, JSON.stringify(entry, null, 1))));
 }
 

@@ -1,8 +1,14 @@
 // The office's page: what needs somebody, and how each station stands. It changes nothing.
 import { element, languages, locale, number, text, translated } from "./common.js";
+import { link } from "./recordings.js";
 
 const $ = (id) => document.getElementById(id);
 const EVERY = 30_000;
+// The search that lists what a matter counts.
+const SEARCHED = {
+    office_object_missing: "missing", office_object_foreign: "foreign", office_object_size: "wrong_size", office_object_covered: "covered",
+    office_object_unlocked: "unlocked", office_object_checksum: "checksum", office_items_undecided: "undecided", office_items_waiting: "waiting",
+};
 let shown = null;
 let failure = null;
 
@@ -22,10 +28,12 @@ async function load() {
     show();
 }
 
-function example(finding) {
-    const whose = [finding.officer && text("officer.officer", { name: finding.officer }), finding.camera, finding.path];
+function example(station, finding) {
+    const whose = [finding.officer && text("officer.officer", { name: finding.officer }), finding.camera];
     const since = text("today.since", { time: time(finding.since) });
-    return element("li", {}, [...whose, since].filter(Boolean).join(" · "), element("br"), element("code", {}, finding.key), element("br"), finding.what);
+    // Only an item that the log has sealed has a path, and a page.
+    const item = finding.path ? [link({ ...finding, station }), " · "] : [];
+    return element("li", {}, ...item, [...whose, since].filter(Boolean).join(" · "), element("br"), element("code", {}, finding.key), element("br"), finding.what);
 }
 
 function matter(found) {
@@ -36,8 +44,13 @@ function matter(found) {
     if (what !== found.what) item.append(element("p", { lang: "en" }, found.what));
     item.append(element("p", {}, element("strong", {}, next ?? found.next)));
     if (found.examples.length > 0) {
-        const list = element("ul", {}, ...found.examples.map(example));
+        const list = element("ul", {}, ...found.examples.map((finding) => example(found.station, finding)));
         item.append(element("details", {}, element("summary", {}, text("today.examples")), list));
+    }
+    const state = SEARCHED[found.code];
+    if (state) {
+        const search = new URLSearchParams({ station: found.station, state });
+        item.append(element("p", {}, element("a", { href: `/find?${search}` }, text("today.find"))));
     }
     item.append(element("p", {}, text("officer.code", { code: found.code })));
     return item;
@@ -73,6 +86,7 @@ function show() {
 }
 
 languages(show).then(load);
-setInterval(load, EVERY);
+// Looking is on record: a page that nobody sees does not ask.
+setInterval(() => { if (document.visibilityState === "visible") load(); }, EVERY);
 // Somebody comes back to it.
 addEventListener("focus", load);

@@ -1,0 +1,147 @@
+//! The office as its pages see it: what its index has, and who looked at it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::acts::Acts;
+use super::custody::{Custody, CustodyReader};
+use super::index::Index;
+use super::{OfficeError, today};
+use crate::config::OfficeConfig;
+use crate::model::{Event, EvidenceId, Explain as _, OperatorAction, StationName};
+use crate::web::{
+    OfficeBackend, RecordingPage, RecordingSearch, RecordingView, SearchPlace, Today,
+};
+
+pub struct OfficePages {
+    pub config: OfficeConfig,
+    pub acts: Arc<Acts>,
+    pub custody: CustodyReader,
+}
+
+impl OfficePages {
+    /// The index as it is now; `None` before there is one. It may be made anew at any time.
+    fn index(&self) -> Result<Option<Index>, (&'static str, String)> {
+        Index::open_read_only(&self.config.index()).map_err(told)
+    }
+
+    /// Stations of a search of which the index does not have all that was cosigned.
+    fn behind(
+        &self,
+        search: &RecordingSearch,
+        index: Option<&Index>,
+    ) -> Result<Vec<StationName>, OfficeError> {
+        let read = index.map_or_else(|| Ok(HashMap::new()), Index::read_so_far)?;
+        let mut behind = Vec::new();
+        for station in &self.config.stations {
+            let wanted = search
+                .station
+                .as_ref()
+                .is_none_or(|wanted| *wanted == station.name);
+            let cosigned = self.custody.cosigned_entries(station)?;
+            let whole = match (read.get(station.name.as_str()), cosigned) {
+                (Some((entries, false)), Some(cosigned)) => {
+                    cosigned.saturating_sub(*entries) <= ENTRIES_BEHIND
+                }
+                _ => false,
+            };
+            if wanted && !whole {
+                behind.push(station.name.clone());
+            }
+        }
+        Ok(behind)
+    }
+
+    fn stations(&self) -> Vec<StationName> {
+        let stations = self.config.stations.iter();
+        stations.map(|station| station.name.clone()).collect()
+    }
+}
+
+/// A log that grows is always read a little later than it is cosigned.
+const ENTRIES_BEHIND: u64 = 1000;
+
+fn told(error: OfficeError) -> (&'static str, String) {
+    (error.label(), error.described())
+}
+
+impl OfficeBackend for OfficePages {
+    fn today(&self) -> Result<Today, (&'static str, String)> {
+        today::gather(&self.config).map_err(told)
+    }
+
+    fn find(
+        &self,
+        search: &RecordingSearch,
+        after: Option<SearchPlace>,
+        limit: u32,
+    ) -> Result<RecordingPage, (&'static str, String)> {
+        let index = self.index()?;
+        let mut page = match &index {
+            Some(index) => index.find(search, after, limit, &self.stations()),
+            None => Ok(RecordingPage::default()),
+        }
+        .map_err(told)?;
+        if after.is_none() {
+            page.behind = self.behind(search, index.as_ref()).map_err(told)?;
+        }
+        Ok(page)
+    }
+
+    fn knows(&self, station: &StationName, id: EvidenceId) -> Result<bool, (&'static str, String)> {
+        let Some(index) = self.index()? else {
+            return Ok(false);
+        };
+        let item = index.item(station, id, 0, &self.stations()).map_err(told)?;
+        Ok(item.is_some())
+    }
+
+    fn recording(
+        &self,
+        station: &StationName,
+        id: EvidenceId,
+        from: u64,
+    ) -> Result<Option<RecordingView>, (&'static str, String)> {
+        let Some(index) = self.index()? else {
+            return Ok(None);
+        };
+        let item = index.item(station, id, from, &self.stations());
+        let row = index.row(station, Timestamp::now()).map_err(told)?;
+        let followed = (self.config.stations.iter()).find(|followed| followed.name == *station);
+        let (Some(item), Some((_, row)), Some(followed)) = (item.map_err(told)?, row, followed)
+        else {
+            return Ok(None);
+        };
+        // What the index knows is shown even if the bucket cannot be read.
+        let read = self.custody.read(&self.config, followed, &item.entries);
+        let custody = read.unwrap_or_else(|error| Custody {
+            problem: Some(told(error)),
+            ..Custody::default()
+        });
+        let cut = item.entries.get(custody.entries.len()).copied();
+        let last = item.entries.last().filter(|_| item.more);
+        Ok(Some(RecordingView {
+            recording: item.recording,
+            objects: item.objects,
+            listed: row.listed_from,
+            swept: row.swept,
+            checkpoint: custody.checkpoint,
+            custody: custody.entries,
+            next: cut.or(last.map(|last| last + 1)),
+            problem: custody.problem,
+            before: item.before,
+            after: item.after,
+            at_that_time: item.at_that_time,
+        }))
+    }
+
+    fn record(&self, action: OperatorAction) -> Result<(), String> {
+        let entered = self
+            .custody
+            .runtime
+            .block_on(self.acts.enter(Event::OperatorAction(action)));
+        entered.map(|_| ()).map_err(|error| error.described())
+    }
+}

@@ -1,0 +1,126 @@
+// One recording: its facts, its custody as a story, its objects, and what was recorded around it. It changes nothing.
+import { bytes, element, languages, locale, number, text, translated } from "./common.js";
+import { describe, time } from "./custody.js";
+import { link, marks } from "./recordings.js";
+
+const $ = (id) => document.getElementById(id);
+const [, , station, evidence] = location.pathname.split("/");
+let view = null;
+let custody = [];
+
+async function ask(from) {
+    try {
+        const response = await fetch(`/api/recordings/${station}/${evidence}?from=${from}`, { headers: { accept: "application/json" } });
+        if (response.status === 401) location.assign("/login");
+        $("failed").hidden = response.ok;
+        if (response.ok) return await response.json();
+        const { what, next } = translated(response.headers.get("camdock-code"), (await response.text()).trim());
+        $("failed").textContent = text("evidence.failed", { why: next ? `${what} ${next}` : what });
+    } catch {
+        $("failed").textContent = text("today.lost");
+        $("failed").hidden = false;
+    }
+    return null;
+}
+
+async function load(from) {
+    const told = await ask(from);
+    if (!told) return;
+    if (from === 0) custody = [];
+    view = told;
+    custody.push(...told.custody);
+    draw();
+}
+
+// A station says what it likes: an entry whose fields make no sense is shown as it is.
+function words(entry) {
+    try {
+        return describe(entry, evidence);
+    } catch {
+        return [text("custody_event.other", { event: entry.event })];
+    }
+}
+
+function moment(told) {
+    const place = text("evidence.entry", { n: number(told.entry) });
+    if (!told.proven || !told.content) {
+        const words = told.proven ? text("recording.unreadable") : text("recording.unproven");
+        return element("li", { class: "bad" }, element("div", {}, place), element("strong", {}, words), told.why ? element("div", { class: "logged", lang: "en" }, told.why) : null);
+    }
+    const entry = told.content;
+    const early = ["camera.undocked", "session.ended"].includes(entry.event) && !entry.data?.complete;
+    const bad = early || ["item.quarantined", "item.failed"].includes(entry.event);
+    return element("li", { class: bad ? "bad" : "" },
+        element("time", { datetime: entry.time }, `${time(entry.time)} · ${place} · ✓ ${text("recording.proven")}`),
+        ...words(entry),
+        element("details", {}, element("summary", {}, text("evidence.exact")), element("pre", { tabindex: "0" }, JSON.stringify(entry, null, 1))));
+}
+
+function finding(found) {
+    const { what } = translated(found.code, found.what);
+    const original = what === found.what ? null : element("div", { class: "logged", lang: "en" }, found.what);
+    return element("div", {}, element("span", { class: "mark", "data-mark": "bad" }, what), original, found.since ? element("div", {}, text("today.since", { time: time(found.since) })) : null);
+}
+
+function object(it) {
+    const state = it.findings.length > 0 ? it.findings.map(finding) : [text(it.log_entry === null ? "recording.unnamed" : "recording.in_order")];
+    const lock = it.lock ? text("recording.locked", { mode: it.lock.mode, until: time(it.lock.until) }) : "–";
+    return element("tr", {},
+        element("th", { scope: "row" }, it.name), element("td", {}, ...state),
+        element("td", { class: "number" }, it.bytes === null ? "–" : bytes(it.bytes)), element("td", {}, lock),
+        element("td", {}, it.version ? element("code", {}, it.version) : "–"), element("td", {}, it.checksum ? element("code", {}, it.checksum) : "–"));
+}
+
+const named = (file) => element("span", {}, link(file), ` · ${time(file.camera_time ?? file.sealed_at)} · ${file.officer ?? text("evidence.no_officer")} · ${file.camera ?? text("evidence.unknown_camera")}`);
+
+function facts(list, rows) {
+    for (const [name, ...value] of rows) {
+        if (value.every((part) => !part)) continue;
+        list.append(element("dt", {}, text(name)), element("dd", {}, ...value.filter(Boolean)));
+    }
+    return list;
+}
+
+function draw() {
+    if (!view) return;
+    const { recording, checkpoint } = view;
+    const item = recording;
+    document.title = `${item.path} – ${text("recording.title")}`;
+    $("facts-title").textContent = item.path;
+    $("watch").hidden = !(item.kind === "video" && item.stored_at);
+    $("watch").href = `/watch/${station}/${evidence}`;
+    $("facts").replaceChildren(facts(element("dl"), [
+        ["evidence.state", ...marks(item)],
+        ["find.flagged", item.flagged && text("evidence.flagged")],
+        ["recording.sidecar_of", item.recording && element("a", { href: `/recordings/${station}/${item.recording}` }, item.recording)],
+        ["recording.sidecars", ...recording.sidecars.map((file) => element("div", {}, link(file), " ", ...marks(file)))],
+        ["evidence.officer", item.officer],
+        ["evidence.camera", item.camera ?? text("evidence.unknown_camera")],
+        ["today.station", item.station],
+        ["evidence.size", `${bytes(item.bytes)} (${number(item.bytes)} B)`],
+        ["evidence.recorded", item.camera_time && time(item.camera_time)],
+        ["recording.sealed_at", time(item.sealed_at)],
+        ["evidence.stored_at", item.stored_at && time(item.stored_at)],
+        ["evidence.id", element("code", {}, item.evidence)],
+    ]));
+    const at = new Date(item.camera_time ?? item.sealed_at).getTime();
+    const minute = (moment) => `${new Date(moment).toISOString().slice(0, 16)}Z`;
+    const search = Number.isNaN(at) ? "" : new URLSearchParams({ from: minute(at - 600_000), to: minute(at + 600_000) });
+    $("around").replaceChildren(facts(element("dl"), [
+        ["recording.before", view.before ? named(view.before) : "–"],
+        ["recording.after", view.after ? named(view.after) : "–"],
+        ["recording.others", ...(view.at_that_time.length ? view.at_that_time.map((file) => element("div", {}, named(file))) : ["–"])],
+    ]), element("p", {}, element("a", { href: `/find?${search}` }, text("recording.everywhere"))));
+    $("proof").textContent = checkpoint
+        ? text("recording.under", { n: number(checkpoint.entries), time: time(checkpoint.cosigned_at) })
+        : text("recording.no_checkpoint");
+    $("cut").hidden = !view.problem;
+    if (view.problem) $("cut").textContent = text("recording.cut", { why: translated(...view.problem).what });
+    $("custody").replaceChildren(...custody.map(moment));
+    $("further").hidden = view.next === null;
+    $("looked").textContent = text("recording.looked", { listed: time(view.listed), swept: time(view.swept) });
+    $("objects").replaceChildren(...view.objects.map(object));
+}
+
+$("further").addEventListener("click", () => load(view.next));
+languages(draw).then(() => load(0));

@@ -1,0 +1,249 @@
+//! The page of one recording: its custody out of the bucket, each entry proven, and what was recorded around it.
+
+use std::fs;
+
+use camdock::audit::log_files;
+use camdock::model::{EvidenceId, SessionId};
+use serde_json::{Value, json};
+
+use crate::bed::{Bed, KIOSK, TOKEN, station};
+use crate::driver::Browser;
+use crate::searches::{Made, at, get, publish};
+
+#[test]
+fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_around_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let stations = ["one", "two"].map(|name| station(&dir, name));
+    let [one, _] = &stations;
+    let mut bed = Bed::new("office-recording", &stations.each_ref(), dir);
+    let session = SessionId::new();
+    let made = |path: &str, camera: &'static str, recorded: &str| Made {
+        id: EvidenceId::new(),
+        station: "one",
+        session,
+        camera,
+        officer: "4711".into(),
+        path: path.into(),
+        kind: if path == "DCIM/own.GPS" {
+            "sidecar"
+        } else {
+            "video"
+        },
+        flagged: path.contains("later"),
+        recorded: Some(at(recorded)),
+        sealed: at("2026-01-10T12:00:00Z"),
+        stored: true,
+        quarantined: path.contains("own"),
+    };
+    let own = made("DCIM/own.MP4", "acme/X1", "2026-01-09T10:00:00Z");
+    let all = [
+        made("DCIM/long-before.MP4", "acme/X1", "2026-01-08T10:00:00Z"),
+        made("DCIM/before.MP4", "acme/X1", "2026-01-09T09:00:00Z"),
+        own.clone(),
+        made("DCIM/own.GPS", "acme/X1", "2026-01-09T10:00:00Z"),
+        made("DCIM/later.MP4", "acme/X1", "2026-01-09T11:00:00Z"),
+        made("DCIM/much-later.MP4", "acme/X1", "2026-01-09T12:00:00Z"),
+        made("DCIM/partner.MP4", "acme/X2", "2026-01-09T10:05:00Z"),
+        made("DCIM/later-partner.MP4", "acme/X2", "2026-01-09T09:55:00Z"),
+        made("DCIM/another-hour.MP4", "acme/X2", "2026-01-09T10:11:00Z"),
+        Made {
+            station: "two",
+            ..made("DCIM/elsewhere.MP4", "acme/X9", "2026-01-09T10:00:00Z")
+        },
+    ];
+    // The docking's entry has a body that makes no sense, which the index has no use for.
+    let docking = json!({"data": null, "event": "camera.docked", "session": session, "station": "one", "time": own.sealed, "v": 1});
+    one.append_bytes(&[docking.to_string().into_bytes()]);
+    publish(&bed, &stations.each_ref(), &all);
+    let hostile = "<img src=x onerror=alert(1)>";
+    let action = |number: u32| json!({"operator": hostile, "action": "evidence.viewed", "evidence": own.id, "reason": format!("look {number}")});
+    let looks: Vec<_> = (0..60)
+        .map(|number| one.entry("operator.action", &action(number)))
+        .collect();
+    let note = one.append_bytes(&looks);
+    bed.publish(one, &note);
+    let entries = one.checkpoint(&note).size;
+    bed.run();
+    bed.until("one", |found| found["bucket"]["indexed_entries"] == entries);
+    bed.until("two", |found| found["bucket"]["items"] == 1);
+
+    let address = format!("/api/recordings/one/{}", own.id);
+    let view = get(&bed, &address);
+    let custody = |view: &Value| -> Vec<(u64, String, bool)> {
+        let all = view["custody"].as_array().unwrap().iter();
+        let event = |told: &Value| {
+            told["content"]["event"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let told = all.map(|told| {
+            (
+                told["entry"].as_u64().unwrap(),
+                event(told),
+                told["proven"] == true,
+            )
+        });
+        told.collect()
+    };
+    let first = custody(&view);
+    let named: Vec<&str> = first.iter().map(|(_, event, _)| &**event).take(4).collect();
+    assert_eq!(
+        named,
+        [
+            "camera.docked",
+            "item.sealed",
+            "item.quarantined",
+            "item.stored"
+        ],
+        "{view}"
+    );
+    assert_eq!(first.len(), 50, "{view}");
+    let further = get(&bed, &format!("{address}?from={}", view["next"]));
+    let rest = custody(&further);
+    assert_eq!(
+        (rest.len(), &further["next"]),
+        (14, &Value::Null),
+        "{further}"
+    );
+    let both = [first, rest].concat();
+    assert!(both.iter().all(|(.., proven)| *proven), "{both:?}");
+    assert!(both.windows(2).all(|two| two[0].0 < two[1].0), "{both:?}");
+    assert_eq!(view["checkpoint"]["entries"], entries);
+    let path = |file: &Value| file["path"].as_str().unwrap_or("none").to_owned();
+    assert_eq!(path(&view["before"]), "DCIM/before.MP4");
+    // It is flagged, and still the next one.
+    assert_eq!(path(&view["after"]), "DCIM/later.MP4");
+    let others: Vec<_> = view["at_that_time"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(path)
+        .collect();
+    assert_eq!(others, ["DCIM/later-partner.MP4", "DCIM/partner.MP4"]);
+    assert_eq!(path(&view["recording"]["sidecars"][0]), "DCIM/own.GPS");
+    let sidecar = get(&bed, &format!("/api/recordings/one/{}", all[3].id));
+    assert_eq!(
+        sidecar["recording"]["recording"],
+        json!(own.id),
+        "{sidecar}"
+    );
+    assert_eq!(path(&sidecar["before"]), "DCIM/before.MP4");
+
+    for wrong in [
+        "one/x",
+        &format!("two/{}", own.id),
+        &format!("three/{}", own.id),
+        &format!("one/{}", EvidenceId::new()),
+    ] {
+        assert_eq!(
+            bed.page(&format!("/api/recordings/{wrong}"), Some(TOKEN)).0,
+            404,
+            "{wrong}"
+        );
+    }
+    assert_eq!(bed.page(&address, None).0, 401);
+    assert_eq!(bed.page(&address, Some(KIOSK)).0, 403);
+    assert_eq!(bed.page(&format!("{address}?from=-1"), Some(TOKEN)).0, 400);
+
+    // The bucket's administrator changes one entry: nothing is shown of it, and the others stay proven.
+    let bundles = log_files(entries).filter(|key| key.starts_with("tile/entries/"));
+    let key = bundles.last().unwrap();
+    let mut bundle = fs::read(one.dir().join(&key)).unwrap();
+    let place = bundle
+        .windows(8)
+        .position(|bytes| bytes == b"\"look 0\"")
+        .unwrap();
+    bundle[place + 6] = b'X';
+    bed.put(&format!("log/one/{key}"), bundle);
+    let view = get(&bed, &address);
+    let unproven: Vec<_> = custody(&view)
+        .into_iter()
+        .filter(|(.., proven)| !proven)
+        .collect();
+    assert_eq!(unproven.len(), 1, "{view}");
+    assert!(!view.to_string().contains("look X"), "{view}");
+    assert!(
+        view.to_string()
+            .contains("does not lead to the signed root"),
+        "{view}"
+    );
+
+    let browser = Browser::start(1400, 1000);
+    let office = format!("http://127.0.0.1:{}", bed.pages);
+    browser.open(&format!("{office}/"));
+    browser.until("the login", "document.getElementById('token')");
+    browser.fill("#token", TOKEN);
+    browser.js("document.querySelector('form').submit()");
+    browser.until(
+        "today",
+        "document.querySelectorAll('#stations tr').length === 2",
+    );
+    browser.open(&format!("{office}/find?text=own"));
+    browser.until(
+        "the recording",
+        "document.querySelectorAll('#rows tr').length === 1",
+    );
+    browser.click("#rows a");
+    browser.until(
+        "its custody",
+        "document.querySelectorAll('#custody > li').length === 50",
+    );
+    let story = browser.text("#custody");
+    for wanted in [
+        "camera.docked",
+        "DCIM/own.MP4",
+        "quarantined",
+        "This entry cannot be proven",
+        hostile,
+        "looked at this item",
+    ] {
+        assert!(story.contains(wanted), "{wanted}: {story}");
+    }
+    assert_eq!(
+        browser.js("return document.querySelectorAll('img').length"),
+        0
+    );
+    browser.click("#further");
+    browser.until(
+        "the rest",
+        "document.querySelectorAll('#custody > li').length === 64",
+    );
+    let around = browser.text("#around");
+    assert!(
+        around.contains("DCIM/later.MP4") && around.contains("DCIM/partner.MP4"),
+        "{around}"
+    );
+    let watch = browser.js("return document.getElementById('watch').getAttribute('href')");
+    assert_eq!(watch, json!(format!("/watch/one/{}", own.id)));
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.shot("office-recording");
+    browser.click("#languages button[lang=de]");
+    browser.until("German", "document.documentElement.lang === 'de'");
+    assert!(
+        browser
+            .text("#custody")
+            .contains("lässt sich nicht nachweisen")
+    );
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.click("#around a[href*='/find?']");
+    browser.until(
+        "these minutes everywhere",
+        "document.querySelectorAll('#rows tr').length === 4",
+    );
+
+    // Looking is on record, once for a look; what there is not is none.
+    bed.stop();
+    let acts = bed.acts();
+    let viewed = |id: &EvidenceId| {
+        let of_item = acts.iter().filter(|act| {
+            act["data"]["action"] == "evidence.viewed" && act["data"]["evidence"] == json!(id)
+        });
+        of_item.count()
+    };
+    assert_eq!(
+        (viewed(&own.id), viewed(&all[3].id), viewed(&all[0].id)),
+        (1, 1, 0),
+        "{acts:#?}"
+    );
+}
