@@ -250,7 +250,10 @@ fn says(browser: &Browser, wanted: &str) {
 #[test]
 fn browser_sealed_recordings_play_here_and_the_office_hands_out_ciphertext_after_the_act_alone() {
     let place = Place::with_stations(&[identity("office", "evidence", "office-1")]);
-    place.configure(&[("preview", "enabled = true")]);
+    place.configure(&[
+        ("preview", "enabled = true"),
+        ("preview", "video = \"always\""),
+    ]);
     let end = film(&place, "END.MP4", "");
     let start = film(&place, "START.MP4", "-movflags +faststart");
     film(&place, "STREAM.TS", "-f mpegts");
