@@ -20,6 +20,8 @@ if [ "${1:-}" = inside ]; then
     root=$2 rust=$3
     shift 3
     trap 'exit 130' INT TERM
+    # The root has to be a mount of its own to become the root of everything in there.
+    mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
     mount -t sysfs -o ro sysfs "$root/sys"
     mount -t tmpfs -o mode=0755 tmpfs "$root/dev"
@@ -43,10 +45,15 @@ if [ "${1:-}" = inside ]; then
         if [ -n "${!name:-}" ]; then keep+=("$name=${!name}"); fi
     done
     # The machine's Rust is all that the new machine has: with rustup's proxies where this machine has rustup.
-    chroot "$root" env -i "${keep[@]}" HOME=/root TERM=dumb LANG=C.UTF-8 CARGO_TERM_COLOR=never RUSTUP_HOME=/opt/rust \
+    # Not a chroot: the kernel lets nothing in there make a namespace of its own users.
+    cd "$root"
+    mkdir .outside
+    pivot_root . .outside
+    umount --lazy /.outside
+    rmdir /.outside
+    exec env -i "${keep[@]}" HOME=/root TERM=dumb LANG=C.UTF-8 CARGO_TERM_COLOR=never RUSTUP_HOME=/opt/rust \
         PATH=/root/.cargo/bin:/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         bash -c 'cd /root/camdock && exec make --no-print-directory "$@"' make "$@" </dev/null
-    exit
 fi
 
 # ---- Outside ------------------------------------------------------------------------------------

@@ -57,6 +57,8 @@ impl Turn {
             key.add(path.file_name().unwrap().as_encoded_bytes());
             key.add(&fs::read(path).unwrap());
         }
+        let debian = codename();
+        key.add(debian.as_bytes());
         let key = key.done();
         let dir = self.keep("image", &key, |dir| {
             let script = guest.join("make_image.sh");
@@ -64,6 +66,7 @@ impl Turn {
                 .arg(&script)
                 .arg(dir)
                 .arg(&weed)
+                .arg(&debian)
                 .output()
                 .unwrap();
             let said = String::from_utf8_lossy(&made.stderr).into_owned();
@@ -187,6 +190,15 @@ impl Snapshot {
         agent.clock(Some(now.unwrap().as_secs_f64()));
         (qemu, agent)
     }
+}
+
+/// The Debian of this machine, whose libraries the programs were built with.
+fn codename() -> String {
+    let release = fs::read_to_string("/etc/os-release").unwrap();
+    let mut lines = release.lines();
+    let line = lines.find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    line.expect("VERSION_CODENAME in /etc/os-release")
+        .to_owned()
 }
 
 fn snapshot(image: PathBuf, dir: &Path) -> Snapshot {

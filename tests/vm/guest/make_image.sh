@@ -1,32 +1,39 @@
 #!/usr/bin/env bash
-# make_image.sh OUTDIR WEED: the guest as a folder with vmlinuz, initrd, disk.raw and store.raw (ext4, no partitions):
-# Debian 12 as a station has it, the store on loopback, and the agent that the tests talk to. Wants root and
-# mmdebstrap. The result depends only on this folder and on WEED; the caller keeps it under their hash.
+# make_image.sh OUTDIR WEED DEBIAN: the guest as a folder with vmlinuz, initrd, disk.raw and store.raw (ext4, no partitions):
+# this Debian (bookworm, trixie) as a station has it, the store on loopback, and the agent that the tests talk to. It has to be
+# the Debian of the machine that built the programs. Wants root and mmdebstrap. The result depends only on this folder,
+# WEED and DEBIAN; the caller keeps it under their hash.
 set -euo pipefail
 
 if [ "$(id -u)" -ne 0 ]; then exec sudo -n "$0" "$@"; fi
 PATH=$PATH:/usr/sbin:/sbin
-out=${1:?usage: make_image.sh OUTDIR WEED}
-weed=${2:?usage: make_image.sh OUTDIR WEED}
+usage='usage: make_image.sh OUTDIR WEED DEBIAN'
+out=${1:?$usage}
+weed=${2:?$usage}
+debian=${3:?$usage}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mkdir -p "$out"
 work=$(mktemp -d "$out/.making.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 chmod 0755 "$work"
 
+# The libraries that the programs were built with.
+ffmpeg=()
+for library in avcodec avformat avutil swscale swresample; do
+    ffmpeg+=("$(dpkg-query -W -f '${Depends}' "lib$library-dev" | grep -o "lib$library[0-9][0-9]*" | head -n 1)")
+done
 packages=(
     systemd systemd-sysv udev dbus kmod linux-image-amd64 # the station
-    ca-certificates libusb-1.0-0 libavcodec59 libavformat59 libavutil57 libswscale6 libswresample4
+    ca-certificates libusb-1.0-0 "${ffmpeg[@]}"
     umtp-responder exfatprogs dosfstools python3 # cameras made in the guest, and the agent
 )
 # Drivers that no virtual machine has: two thirds of the kernel package.
-modules='/lib/modules/*/kernel'
 without=()
 for folder in drivers/gpu drivers/net drivers/media drivers/infiniband drivers/scsi/[a-r]* drivers/scsi/[t-u]* \
     drivers/iio drivers/staging drivers/hwmon drivers/ata drivers/md drivers/mtd drivers/bluetooth drivers/isdn \
     drivers/target drivers/platform drivers/thunderbolt sound fs/gfs2 fs/nfs fs/nfsd fs/ocfs2 fs/smb fs/reiserfs fs/jfs fs/f2fs fs/ubifs fs/xfs fs/btrfs fs/ceph fs/dlm \
     net/[a-m]* net/openvswitch net/sched net/wireless net/mac80211 net/sctp net/tipc; do
-    without+=(--dpkgopt="path-exclude=$modules/$folder/*")
+    without+=(--dpkgopt="path-exclude=/lib/modules/*/kernel/$folder/*" --dpkgopt="path-exclude=/usr/lib/modules/*/kernel/$folder/*")
 done
 without+=(--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*'
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/boot/System.map*')
@@ -42,7 +49,7 @@ LC_ALL=C SOURCE_DATE_EPOCH=1700000000 mmdebstrap --quiet --mode=root --variant=m
     --essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d"' \
     --essential-hook="copy-in $initramfs/modules /etc/initramfs-tools/" \
     --essential-hook="copy-in $initramfs/vm.conf /etc/initramfs-tools/conf.d/" \
-    bookworm "$work/root"
+    "$debian" "$work/root"
 
 root=$work/root
 install -m 0755 "$weed" "$root/usr/local/bin/weed"
