@@ -133,6 +133,7 @@ fn recipients(place: &Place) -> [Recipient; 2] {
 /// An item of a made-up station as its log and the bucket have it; its original is what `spoilt` makes of the sealed one.
 fn made_up(
     (place, bed, two): (&Place, &Bed, &Station),
+    path: &str,
     plain: &[u8],
     spoilt: impl Fn(Vec<u8>) -> Vec<u8>,
 ) -> (String, Vec<Vec<u8>>) {
@@ -154,7 +155,7 @@ fn made_up(
     let object = |name: &str| format!("evidence/{}/{id}/{name}", two.name);
     let item_key = key.seal_to(&to, id, two.name, "acme/X1").unwrap();
     let entries = vec![
-        two.entry("item.sealed", &json!({"evidence": id, "path": "DCIM/T.MP4", "size": plain.len(), "kind": "video",
+        two.entry("item.sealed", &json!({"evidence": id, "path": path, "size": plain.len(), "kind": "video",
             "flagged": false, "sha256": "0".repeat(64), "sealed_size": sealed.len(), "frame_length": 65536,
             "message_id": "0".repeat(64), "camera": "acme/X1", "officer": "4711", "bay": "1"})),
         two.entry("item.stored", &json!({"evidence": id, "bucket": "evidence", "key": object("original"),
@@ -263,19 +264,19 @@ fn browser_sealed_recordings_play_here_and_the_office_hands_out_ciphertext_after
     let link = Link::to(place.weed.s3_port());
     let mut bed = Bed::beside_with(&place, "office", &link.endpoint(), &[&two], dir);
     let parts = (&place, &bed, &two);
-    let (tampered, mut entries) = made_up(parts, &start, |mut sealed| {
+    let (tampered, mut entries) = made_up(parts, "DCIM/T.MP4", &start, |mut sealed| {
         let middle = sealed.len() / 2;
         sealed[middle] ^= 1;
         sealed
     });
-    let (cut, more) = made_up(parts, &start, |mut sealed| {
+    let (cut, more) = made_up(parts, "DCIM/T.MP4", &start, |mut sealed| {
         sealed.truncate(sealed.len() - 100_000);
         sealed
     });
     entries.extend(more);
-    let (swapped, more) = made_up(parts, &start, |sealed| sealed);
+    let (swapped, more) = made_up(parts, "DCIM/T.MP4", &start, |sealed| sealed);
     entries.extend(more);
-    let (away, more) = made_up(parts, &start, |sealed| sealed);
+    let (away, more) = made_up(parts, "DCIM/T.REC", &start, |sealed| sealed);
     entries.extend(more);
     let other = bed.bytes(&format!("evidence/two/{tampered}/original"));
     bed.put(&format!("evidence/two/{swapped}/original"), other);
@@ -408,6 +409,10 @@ fn browser_sealed_recordings_play_here_and_the_office_hands_out_ciphertext_after
     says(&browser, "Check the network and the store's endpoint");
     link.mend();
     assert_eq!(bed.until_acts("item.viewed", 6), acts);
+
+    // A name that says nothing of what is in the file, and no preview: the original is tried, and plays.
+    open(&browser, &page("two", &away), &one, None);
+    plays_and_seeks(&browser, (640.0, 360.0));
 
     // An office that has gone.
     browser.open(&page("test-1", &end_id));

@@ -273,6 +273,10 @@ impl Demo {
         let [of_station, of_office] = pages;
         of_station.print_addresses();
         println!("  office's page    http://{}/", of_office.address);
+        println!(
+            "  key to play with {}",
+            self.dir.join("keys/evidence-1.key.pem").display()
+        );
         println!("\nThree things to try, in another terminal:");
         println!("  1. Pull a camera: its bay becomes empty.\n       mv {here} {away}");
         println!("  2. Dock it again: no file is read twice.\n       mv {away} {here}");

@@ -60,9 +60,11 @@ function show() {
     }));
 }
 
-// The objects that can be looked at here, the best first.
+// The objects that can be looked at here, the best first. A name may say nothing of what is in a file: without a preview, the
+// original of any video is tried.
 function choices() {
-    const original = there("original") && (ending() in PLAYED || ending() in SHOWN);
+    const likely = ending() in PLAYED || ending() in SHOWN || (item.kind === "video" && !there("preview"));
+    const original = there("original") && likely;
     return [original && "original", there("preview") && "preview"].filter(Boolean);
 }
 
@@ -190,7 +192,7 @@ function fromWorker({ data, ports }) {
     if (data.ask) {
         const { part: name, run: of } = data.ask;
         const object = of === String(run) || name === "storyboard" ? opened.get(name) : null;
-        const type = name === "storyboard" ? "image/jpeg" : name === "preview" ? "video/mp4" : PLAYED[ending()] ?? SHOWN[ending()];
+        const type = name === "storyboard" ? "image/jpeg" : name === "preview" ? "video/mp4" : PLAYED[ending()] ?? SHOWN[ending()] ?? PLAYED.mp4;
         ports[0].postMessage(object && opener ? { ...object, type } : null);
     } else if (data.failed && opener) {
         const { part: name, run: of, code, values } = data.failed;
