@@ -48,12 +48,11 @@ pub use commands::{OfficeOrder, OfficeReply, OfficeVerdict, WhichCheckpoint, soc
 pub use error::OfficeError;
 pub use standing::{LogStanding, standings};
 
-pub use index::{NamedFinding, StationRow};
+pub use index::{Index, NamedFinding, StationRow};
 
 use acts::Acts;
 use custody::CustodyReader;
 use follow::Follower;
-use index::Index;
 use inspect::{Inspection, Inspector};
 use pages::OfficePages;
 use watching::Watch;

@@ -226,6 +226,22 @@ def memory(station, source, say):
     return results
 
 
+def office(folder, program, size, say):
+    """The office's index: entries followed a second, searches, memory and disk."""
+    stations, items = size
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    say(f"the office's index: {stations} stations with {items} items …")
+    command = [program, "--stations", str(stations), "--items", str(items), "--dir", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=5400)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if done.returncode != 0:
+        raise measure.CommandFailed(f"measuring the office ended with {done.returncode}: {done.stderr.strip()[:500]}")
+    return json.loads(done.stdout)
+
+
 def log(station, program, entries, say):
     """Custody log: entries appended a second in batches, and the time to verify them all."""
     folder = station.work / "log"

@@ -54,6 +54,8 @@ def build(result):
         _pages(table, result["pages"])
     if result.get("previews"):
         _previews(table, result["previews"])
+    if result.get("office"):
+        _office(table, result["office"])
     if table.targets:
         table.lines += ["", "Targets"]
         for one in table.targets:
@@ -79,6 +81,18 @@ def _pages(table, pages):
     table.target("/metrics, median", pages["metrics"]["median_seconds"] * 1000, 20, False, "ms")
     table.target("memory of an idle service", pages["idle"]["resident_bytes"] / MIB, 40, False, "MiB")
     table.target("share of one core, idle", pages["idle"]["core_share"] * 100, 1, False, "%")
+
+
+def _office(table, office):
+    table.head(f"The office's index: {office['stations']} stations, {office['items']} items", "median ms", "99th ms", "in parts")
+    for name, row in office["searches"].items():
+        table.row(name, f"{row['median_ms']:.1f}", f"{row['p99_ms']:.1f}", f"{row['in_parts']}")
+    worst = max(row["p99_ms"] for row in office["searches"].values())
+    table.target("the slowest search, 99th percentile", worst, 50, False, "ms")
+    table.target("the first page, 99th percentile", office["first_page"]["p99_ms"], 20, False, "ms")
+    table.target("entries followed a second", office["entries_per_second"], 50_000, True)
+    table.target("memory of following and searching", office["peak_rss_bytes"] / MIB, 300, False, "MiB")
+    table.target("disk for an item", office["bytes_per_item"], 1024, False, "B")
 
 
 def _previews(table, previews):

@@ -24,7 +24,7 @@ import report
 import rivals
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = ["floor", "rivals", "ingest", "full-way", "memory", "log", "pages", "previews"]
+SECTIONS = ["floor", "rivals", "ingest", "full-way", "memory", "log", "pages", "previews", "office"]
 GIB = 1 << 30
 
 
@@ -82,6 +82,7 @@ def main():
     parser.add_argument("--rival", help="only the rivals whose name holds this")
     parser.add_argument("--floor-program", help="the floor's program, if it is built already")
     parser.add_argument("--parts-program", help="the program that measures log and previews, if it is built already")
+    parser.add_argument("--office-program", help="the program that measures the office's index, if it is built already")
     parser.add_argument("--camdock", help="the program to measure (BUILD/release/camdock)")
     parser.add_argument("--memory-folder", default="/dev/shm", help="a folder in memory for the spool (/dev/shm)")
     arguments = parser.parse_args()
@@ -147,6 +148,10 @@ def main():
         result["previews"] = section(
             "previews", lambda: previews.measure_all((binary, parts), clip(), folder, arguments.quick, say)
         )
+        if "office" in sections:
+            office = arguments.office_program or bench_program("office")
+            size = (20, 100_000) if arguments.quick else (200, 10_000_000)
+            result["office"] = section("office", lambda: ours.office(folder / "office", office, size, say))
     finally:
         station.clear()
         shutil.rmtree(folder / "floor", ignore_errors=True)
