@@ -90,7 +90,7 @@ enum Verb {
     Open(open::Args),
     /// Explain a problem code: what it means and what to do
     Explain(explain::Args),
-    /// Run a whole station on this machine: real S3 server, folder cameras with footage
+    /// Run a station and its office on this machine: real S3 server, folder cameras with footage
     Demo(demo::Args),
     /// Write man pages, shell completions and the list of problem codes
     #[command(hide = true)]

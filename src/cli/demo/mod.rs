@@ -33,8 +33,9 @@ const BUCKET: &str = "evidence";
 #[derive(clap::Args)]
 #[command(after_help = "\
 `make demo` sets everything up and runs this with real footage. It needs no input.
-In a terminal both and their pages stay up after the checks, until Ctrl-C. With --once, or without a terminal, the
-demo ends after its checks. Exit code 0 if every check passed.")]
+In a terminal, station and office stay up with their pages after the checks, until Ctrl-C.
+With --once, or without a terminal, the demo ends after its checks.
+Exit code 0 if every check passed.")]
 pub struct Args {
     /// Folder whose sub-folders are cameras with footage
     #[arg(long, value_name = "FOLDER", env = "CAMDOCK_FOOTAGE")]
