@@ -9,6 +9,7 @@ const $ = (id) => document.getElementById(id);
 const WORKER_WITHIN = 10_000;
 const [, , station, evidence] = location.pathname.split("/");
 const api = `/api/watch/${station}/${evidence}`;
+$("recording").href = `/recordings/${station}/${evidence}`;
 // What a browser may be able to play, by the end of the file's name; what it cannot, it says itself.
 const PLAYED = { mp4: "video/mp4", m4v: "video/mp4", mov: "video/mp4", mkv: "video/x-matroska", webm: "video/webm" };
 const SHOWN = { jpg: "image/jpeg", jpeg: "image/jpeg", png: "image/png" };
