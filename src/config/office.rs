@@ -105,7 +105,12 @@ impl OfficeConfig {
 
     /// The names of the office's own objects in the bucket.
     pub fn bucket_layout(&self) -> BucketLayout {
-        BucketLayout::new(self.store.prefix.clone(), self.name.clone())
+        self.layout_of(&self.name)
+    }
+
+    /// Where a station's objects and log are.
+    pub fn layout_of(&self, station: &StationName) -> BucketLayout {
+        BucketLayout::new(self.store.prefix.clone(), station.clone())
     }
 
     /// The index, which can be deleted at any time.

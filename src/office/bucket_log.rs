@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use crate::audit::{AuditError, BUNDLE_MAX, LogSource};
+use crate::model::BucketLayout;
 use crate::upload::{Store, UploadError};
 
 /// A checkpoint or a tile of hashes is far smaller. A hostile bucket fills no memory.
@@ -13,8 +14,7 @@ const BYTES_MAX: u64 = 64 << 10;
 
 pub struct BucketLog {
     pub store: Arc<dyn Store>,
-    /// Of the log's files, with a slash at its end.
-    pub prefix: String,
+    pub layout: BucketLayout,
     pub runtime: Handle,
 }
 
@@ -25,7 +25,7 @@ impl LogSource for BucketLog {
         } else {
             BYTES_MAX
         };
-        let key = format!("{}{key}", self.prefix);
+        let key = self.layout.log(key);
         match self.runtime.block_on(self.store.get(&key, limit)) {
             Ok(found) => Ok(found.map(|bytes| bytes.to_vec())),
             // A log that cannot be one is its writer's doing, not the store's.

@@ -54,7 +54,7 @@ impl CustodyReader {
         };
         let source = BucketLog {
             store: Arc::clone(&self.store),
-            prefix: format!("{}log/{}/", config.store.prefix, station.name),
+            layout: config.layout_of(&station.name),
             runtime: self.runtime.clone(),
         };
         let mut reader = EntryReader::new(&source, &checkpoint);

@@ -16,7 +16,7 @@ use super::witness::{CosignRefusal, Cosigned, Witness, WitnessedLog};
 use super::{OfficeError, station_key};
 use crate::audit::{AddCheckpoint, AuditError, Checkpoint, LogGrowth, LogSource as _, growth};
 use crate::config::{FollowedStation, OfficeConfig};
-use crate::model::{Event, Explain as _, LogAlarm, LogWitnessed};
+use crate::model::{BucketLayout, Event, Explain as _, LogAlarm, LogWitnessed};
 use crate::upload::{Backoff, RetentionPolicy, Store};
 
 pub struct Follower {
@@ -29,8 +29,7 @@ pub struct Follower {
     /// What holds for the log in this round.
     ruling: Ruling,
     origin: String,
-    /// Of the station's log in the bucket.
-    log_prefix: String,
+    layout: BucketLayout,
     copies: CosignedCopies,
     interval: Duration,
     /// The bucket was asked for what this witness had cosigned before.
@@ -57,7 +56,7 @@ impl Follower {
             ruling: Ruling::default(),
             origin: key.name().to_owned(),
             key: key.to_string(),
-            log_prefix: format!("{prefix}log/{}/", station.name),
+            layout: config.layout_of(&station.name),
             copies: CosignedCopies {
                 store: Arc::clone(store),
                 folder: format!("{prefix}witness/{}/{}/", config.name, station.name),
@@ -105,7 +104,7 @@ impl Follower {
     fn source(&self) -> BucketLog {
         BucketLog {
             store: Arc::clone(&self.store),
-            prefix: self.log_prefix.clone(),
+            layout: self.layout.clone(),
             runtime: Handle::current(),
         }
     }

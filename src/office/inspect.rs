@@ -60,7 +60,6 @@ pub struct Inspector {
     station: FollowedStation,
     origin: String,
     layout: BucketLayout,
-    log_prefix: String,
     interval: Duration,
     reconciling: Reconciling,
     number: StationNumber,
@@ -75,12 +74,10 @@ impl Inspector {
         shared: &Inspection,
         stop: watch::Receiver<bool>,
     ) -> Result<Self, OfficeError> {
-        let prefix = &config.store.prefix;
         Ok(Self {
             shared: shared.clone(),
             origin: station_key(station)?.name().to_owned(),
-            layout: BucketLayout::new(prefix.clone(), station.name.clone()),
-            log_prefix: format!("{prefix}log/{}/", station.name),
+            layout: config.layout_of(&station.name),
             interval: config.follow_interval,
             reconciling: config.reconciling,
             number: shared.index.station(&station.name)?,
@@ -142,7 +139,7 @@ impl Inspector {
             let _turn = self.shared.turns.acquire().await;
             let source = BucketLog {
                 store: Arc::clone(&self.shared.store),
-                prefix: self.log_prefix.clone(),
+                layout: self.layout.clone(),
                 runtime: Handle::current(),
             };
             let (index, number, now) = (Arc::clone(&self.shared.index), self.number, now.clone());

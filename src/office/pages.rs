@@ -12,7 +12,7 @@ use super::{OfficeError, today};
 use crate::config::OfficeConfig;
 use crate::model::{Event, EvidenceId, Explain as _, OperatorAction, StationName};
 use crate::web::{
-    OfficeBackend, RecordingPage, RecordingSearch, RecordingView, SearchPlace, Today,
+    OfficeBackend, RecordingPage, RecordingSearch, RecordingView, SearchPlace, Today, Unreadable,
 };
 
 pub struct OfficePages {
@@ -23,8 +23,8 @@ pub struct OfficePages {
 
 impl OfficePages {
     /// The index as it is now; `None` before there is one. It may be made anew at any time.
-    fn index(&self) -> Result<Option<Index>, (&'static str, String)> {
-        Index::open_read_only(&self.config.index()).map_err(told)
+    fn index(&self) -> Result<Option<Index>, OfficeError> {
+        Index::open_read_only(&self.config.index())
     }
 
     /// Stations of a search of which the index does not have all that was cosigned.
@@ -63,13 +63,18 @@ impl OfficePages {
 /// A log that grows is always read a little later than it is cosigned.
 const ENTRIES_BEHIND: u64 = 1000;
 
-fn told(error: OfficeError) -> (&'static str, String) {
-    (error.label(), error.described())
+impl From<OfficeError> for Unreadable {
+    fn from(error: OfficeError) -> Self {
+        Self {
+            code: error.label(),
+            why: error.described(),
+        }
+    }
 }
 
 impl OfficeBackend for OfficePages {
-    fn today(&self) -> Result<Today, (&'static str, String)> {
-        today::gather(&self.config).map_err(told)
+    fn today(&self) -> Result<Today, Unreadable> {
+        Ok(today::gather(&self.config)?)
     }
 
     fn find(
@@ -77,25 +82,27 @@ impl OfficeBackend for OfficePages {
         search: &RecordingSearch,
         after: Option<SearchPlace>,
         limit: u32,
-    ) -> Result<RecordingPage, (&'static str, String)> {
+    ) -> Result<RecordingPage, Unreadable> {
         let index = self.index()?;
         let mut page = match &index {
-            Some(index) => index.find(search, after, limit, &self.stations()),
-            None => Ok(RecordingPage::default()),
-        }
-        .map_err(told)?;
+            Some(index) => index.find(search, after, limit, &self.stations())?,
+            None => RecordingPage::default(),
+        };
         if after.is_none() {
-            page.behind = self.behind(search, index.as_ref()).map_err(told)?;
+            page.behind = self.behind(search, index.as_ref())?;
         }
         Ok(page)
     }
 
-    fn knows(&self, station: &StationName, id: EvidenceId) -> Result<bool, (&'static str, String)> {
-        let Some(index) = self.index()? else {
+    fn knows(&self, station: &StationName, id: EvidenceId) -> Result<bool, Unreadable> {
+        let mut stations = self.config.stations.iter();
+        let (true, Some(index)) = (
+            stations.any(|followed| followed.name == *station),
+            self.index()?,
+        ) else {
             return Ok(false);
         };
-        let item = index.item(station, id, 0, &self.stations()).map_err(told)?;
-        Ok(item.is_some())
+        Ok(index.has_item(station, id)?)
     }
 
     fn recording(
@@ -103,21 +110,20 @@ impl OfficeBackend for OfficePages {
         station: &StationName,
         id: EvidenceId,
         from: u64,
-    ) -> Result<Option<RecordingView>, (&'static str, String)> {
+    ) -> Result<Option<RecordingView>, Unreadable> {
         let Some(index) = self.index()? else {
             return Ok(None);
         };
-        let item = index.item(station, id, from, &self.stations());
-        let row = index.row(station, Timestamp::now()).map_err(told)?;
+        let item = index.item(station, id, from, &self.stations())?;
+        let row = index.row(station, Timestamp::now())?;
         let followed = (self.config.stations.iter()).find(|followed| followed.name == *station);
-        let (Some(item), Some((_, row)), Some(followed)) = (item.map_err(told)?, row, followed)
-        else {
+        let (Some(item), Some((_, row)), Some(followed)) = (item, row, followed) else {
             return Ok(None);
         };
         // What the index knows is shown even if the bucket cannot be read.
         let read = self.custody.read(&self.config, followed, &item.entries);
         let custody = read.unwrap_or_else(|error| Custody {
-            problem: Some(told(error)),
+            problem: Some((error.label(), error.described())),
             ..Custody::default()
         });
         let cut = item.entries.get(custody.entries.len()).copied();

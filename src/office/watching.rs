@@ -12,9 +12,7 @@ use super::OfficeError;
 use super::acts::Acts;
 use super::index::{Index, ItemFacts, LockedObject};
 use crate::config::OfficeConfig;
-use crate::model::{
-    BucketLayout, Decider, Event, EvidenceId, Explain as _, ItemViewed, Part, StationName,
-};
+use crate::model::{Decider, Event, EvidenceId, Explain as _, ItemViewed, Part, StationName};
 use crate::upload::{Store, UploadError};
 use crate::web::{
     ItemView, SealedPart, WatchBackend, WatchFuture, WatchRefusal, WatchRefusalKind, WatchedItem,
@@ -44,7 +42,10 @@ impl WatchBackend for Watch {
         length: u64,
     ) -> WatchFuture<'a, Bytes> {
         Box::pin(async move {
-            let key = self.layout(&item.station).object(item.evidence, part.part);
+            let key = self
+                .config
+                .layout_of(&item.station)
+                .object(item.evidence, part.part);
             let version = part.version.as_deref();
             let read = self.store.get_range(&key, version, offset, length).await;
             match read {
@@ -59,10 +60,6 @@ impl WatchBackend for Watch {
 }
 
 impl Watch {
-    fn layout(&self, station: &StationName) -> BucketLayout {
-        BucketLayout::new(self.config.store.prefix.clone(), station.clone())
-    }
-
     /// The item, once its view is published.
     async fn enter(&self, view: ItemView) -> Result<WatchedItem, OfficeError> {
         let item = tokio::time::timeout(LOOK_UP_WITHIN, self.look_up(&view));
@@ -104,7 +101,7 @@ impl Watch {
         }
         let indexed = tokio::task::block_in_place(|| self.indexed(station, evidence))?;
         let (facts, objects) = indexed.ok_or_else(unknown)?;
-        let layout = self.layout(station);
+        let layout = self.config.layout_of(station);
         let (mut parts, mut missing) = (Vec::new(), Vec::new());
         for (part, _) in Part::NAMES {
             let logged = objects.iter().find(|object| object.part == *part);

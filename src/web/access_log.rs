@@ -25,7 +25,7 @@ const REMEMBERED: usize = 10_000;
 pub(super) enum AccessAction {
     Listed,
     Viewed,
-    /// RecentAccess each time, because it leaves the station as a file.
+    /// Entered each time, because it leaves the station as a file.
     Exported,
 }
 

@@ -17,7 +17,7 @@ use super::csv_rows::CsvRows;
 use super::evidence::{DaysRequest, days, query};
 use super::evidence_search::SearchRequest;
 use super::state::WebState;
-use crate::journal::{Search, SearchCursor};
+use crate::journal::Search;
 
 /// Items read at a time.
 const STEP: u32 = 1000;
@@ -74,7 +74,29 @@ impl ExportFormat {
         }
     }
 
-    pub fn response(self, name: &str, body: Body) -> Response {
+    /// A search as a file, read while it is sent: no more than a step of it is in memory.
+    pub fn searched<T: Serialize + 'static, P: Send + 'static>(
+        self,
+        name: &str,
+        columns: &'static [&'static str],
+        read: impl FnMut(Option<P>) -> Result<ExportStep<T, P>, String> + Send + 'static,
+    ) -> Response {
+        let search = SentSearch {
+            format: self,
+            columns,
+            read: Box::new(read),
+            after: None,
+            begun: false,
+            ended: false,
+        };
+        let body = stream::unfold(search, |mut search| async move {
+            let part = tokio::task::block_in_place(|| search.next())?;
+            Some((part, search))
+        });
+        self.response(name, Body::from_stream(body))
+    }
+
+    fn response(self, name: &str, body: Body) -> Response {
         let (kind, end) = match self {
             Self::Csv => ("text/csv; charset=utf-8", "csv"),
             Self::Json => ("application/x-ndjson", "ndjson"),
@@ -117,34 +139,42 @@ impl ExportFormat {
     }
 }
 
-struct ItemsFile {
-    evidence: Arc<Evidence>,
-    search: Search,
+/// Records of a search, and where the next ones begin; no place: these are the last.
+pub(super) struct ExportStep<T, P> {
+    pub records: Vec<T>,
+    pub next: Option<P>,
+}
+
+/// Reads the records that begin at a place; at none: the first.
+type ReadStep<T, P> = Box<dyn FnMut(Option<P>) -> Result<ExportStep<T, P>, String> + Send>;
+
+/// A search as a file that is sent while it is read.
+struct SentSearch<T, P> {
     format: ExportFormat,
-    after: Option<SearchCursor>,
+    columns: &'static [&'static str],
+    read: ReadStep<T, P>,
+    after: Option<P>,
     begun: bool,
     ended: bool,
 }
 
-impl ItemsFile {
+impl<T: Serialize, P> SentSearch<T, P> {
     /// The next part of the file. An error in the middle ends the connection: a truncated file must not look whole.
     fn next(&mut self) -> Option<Result<Bytes, String>> {
         if self.ended {
             return None;
         }
-        let part = self.read();
+        let part = self.part();
         self.ended |= part.is_err();
         Some(part)
     }
 
-    fn read(&mut self) -> Result<Bytes, String> {
-        let archive = self.evidence.archive().map_err(|_| "no journal")?;
-        let found = archive.journal.search(&self.search, self.after, STEP);
-        let found = found.map_err(|error| error.to_string())?;
-        self.after = found.next;
-        self.ended = found.next.is_none();
+    fn part(&mut self) -> Result<Bytes, String> {
+        let step = (self.read)(self.after.take())?;
+        self.ended = step.next.is_none();
+        self.after = step.next;
         let first = !std::mem::replace(&mut self.begun, true);
-        let lines = self.format.lines(ITEM_COLUMNS, first, &found.items);
+        let lines = self.format.lines(self.columns, first, &step.records);
         lines.map_err(|error| error.to_string())
     }
 }
@@ -174,21 +204,17 @@ pub(super) async fn evidence(
     axum::extract::State(state): axum::extract::State<Arc<WebState>>,
     LoggedRequest { request, evidence }: LoggedRequest<ItemsExport>,
 ) -> Response {
-    let format = request.format;
-    let file = ItemsFile {
-        evidence,
-        search: request.search,
-        format,
-        after: None,
-        begun: false,
-        ended: false,
-    };
-    let body = stream::unfold(file, |mut file| async move {
-        let part = tokio::task::block_in_place(|| file.next())?;
-        Some((part, file))
-    });
+    let ItemsExport { format, search, .. } = request;
     let name = format!("{}-evidence", state.station_name);
-    format.response(&name, Body::from_stream(body))
+    format.searched(&name, ITEM_COLUMNS, move |after| {
+        let archive = evidence.archive().map_err(|_| "no journal")?;
+        let found = archive.journal.search(&search, after, STEP);
+        let found = found.map_err(|error| error.to_string())?;
+        Ok(ExportStep {
+            records: found.items,
+            next: found.next,
+        })
+    })
 }
 
 pub(super) struct DaysExport {

@@ -16,6 +16,7 @@ mod feed;
 mod health;
 mod listener;
 mod login;
+mod office;
 mod officer;
 mod rate_limit;
 mod recording;
@@ -48,13 +49,14 @@ pub use csv_rows::CsvRows;
 pub use error::WebError;
 pub use health::{Health, Need};
 pub use listener::listen;
+pub use office::{OfficeBackend, Unreadable, start_office};
 pub use recording::{CheckpointFacts, CustodyEntry, ItemObject, ObjectFinding, RecordingView};
 pub use recording_search::{
     FoundFile, FoundRecording, RecordingPage, RecordingSearch, RecordingState, SearchPlace,
 };
 pub use server::{Bound, Pages};
 pub use socket::{Socket, answer_line};
-pub use today::{Matter, OfficeBackend, Today, start_office};
+pub use today::{Matter, Today};
 pub(crate) use tokens::random_secret;
 pub use tokens::{TOKEN_PREFIX, hash_of, new_token};
 pub use watching::{

@@ -11,8 +11,7 @@ use serde_json::Value;
 
 use super::access_log::{AccessAction, AccessEntry, EvidenceRequest, LoggedRequest};
 use super::evidence::query;
-use super::recording_list::unreadable;
-use super::today::{OfficeBackend, OfficeState};
+use super::office::{OfficeBackend, OfficeState};
 use super::{FoundFile, FoundRecording, RefusedRequest, assets};
 use crate::model::{EvidenceId, Retention, StationName};
 
@@ -108,7 +107,7 @@ impl EvidenceRequest<dyn OfficeBackend> for Viewed {
         let id = id.and_then(|id| id.parse().ok()).ok_or_else(no_item)?;
         let station = station.and_then(|name| name.parse().ok());
         let station: StationName = station.ok_or_else(no_item)?;
-        if !backend.knows(&station, id).map_err(unreadable)? {
+        if !backend.knows(&station, id)? {
             return Err(no_item());
         }
         Ok(Self { station, id, from })
@@ -129,8 +128,5 @@ pub(super) async fn recording(
     let Viewed { station, id, from } = request;
     let found = tokio::task::block_in_place(|| evidence.recording(&station, id, from));
     let no_item = || RefusedRequest::new(StatusCode::NOT_FOUND, "there is no such item\n");
-    found
-        .map_err(unreadable)?
-        .map(axum::Json)
-        .ok_or_else(no_item)
+    found?.map(axum::Json).ok_or_else(no_item)
 }

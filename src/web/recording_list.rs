@@ -1,26 +1,19 @@
 //! The office's page *Find*: recordings of all stations, and the same as files. An access is entered in the office's log before
 //! anything is shown.
 
-use std::sync::Arc;
-
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
-use bytes::Bytes;
-use futures_util::stream;
 use serde_json::Value;
 
 use super::access_log::{AccessEntry, EvidenceRequest, LoggedRequest};
 use super::evidence::query;
-use super::export::ExportFormat;
+use super::export::{ExportFormat, ExportStep};
+use super::office::{OfficeBackend, OfficeState};
 use super::recording_search::{
     FindRequest, FoundFile, RecordingPage, RecordingSearch, SearchPlace,
 };
-use super::today::{OfficeBackend, OfficeState};
 use super::{RefusedRequest, assets};
-use crate::model::codes;
 
 const PAGE: u32 = 50;
 const PAGE_MAX: u32 = 200;
@@ -82,20 +75,7 @@ pub(super) async fn list(
         ..
     } = request;
     let found = tokio::task::block_in_place(|| evidence.find(&search, after, limit));
-    Ok(axum::Json(found.map_err(unreadable)?))
-}
-
-/// What the floor above could not read.
-pub(super) fn unreadable((code, why): (&'static str, String)) -> RefusedRequest {
-    let next_step = codes::find(code).map_or("", |code| code.next_step);
-    tracing::error!(
-        code,
-        why,
-        next_step,
-        "the office's page cannot show what it was asked for"
-    );
-    let text = format!("{why}: {next_step}\n");
-    RefusedRequest::new(StatusCode::SERVICE_UNAVAILABLE, text).coded(code)
+    Ok(axum::Json(found?))
 }
 
 pub(super) struct Exported {
@@ -119,43 +99,6 @@ impl EvidenceRequest<dyn OfficeBackend> for Exported {
     }
 }
 
-/// A file that is sent while it is read.
-struct FoundFiles {
-    backend: Arc<dyn OfficeBackend>,
-    search: RecordingSearch,
-    format: ExportFormat,
-    after: Option<SearchPlace>,
-    begun: bool,
-    ended: bool,
-}
-
-impl FoundFiles {
-    /// The next part of the file. An error in the middle ends the connection: a truncated file must not look whole.
-    fn next(&mut self) -> Option<Result<Bytes, String>> {
-        if self.ended {
-            return None;
-        }
-        let part = self.read();
-        self.ended |= part.is_err();
-        Some(part)
-    }
-
-    fn read(&mut self) -> Result<Bytes, String> {
-        let found = self.backend.find(&self.search, self.after, STEP);
-        let found = found.map_err(|(_, why)| why)?;
-        self.after = found.next;
-        self.ended = found.next.is_none();
-        let files = found.recordings.iter().flat_map(|recording| {
-            let sidecars = recording.sidecars.iter();
-            [&recording.file].into_iter().chain(sidecars)
-        });
-        let lines: Vec<_> = files.map(|file| line(file, self.format)).collect();
-        let first = !std::mem::replace(&mut self.begun, true);
-        let lines = self.format.lines(COLUMNS, first, &lines);
-        lines.map_err(|error| error.to_string())
-    }
-}
-
 /// A table has one cell for all findings.
 fn line(file: &FoundFile, format: ExportFormat) -> Value {
     let mut line = serde_json::to_value(file).unwrap_or_default();
@@ -168,20 +111,19 @@ fn line(file: &FoundFile, format: ExportFormat) -> Value {
 pub(super) async fn export(
     LoggedRequest { request, evidence }: LoggedRequest<Exported, dyn OfficeBackend>,
 ) -> Response {
-    let format = request.format;
-    let file = FoundFiles {
-        backend: evidence,
-        search: request.search,
-        format,
-        after: None,
-        begun: false,
-        ended: false,
-    };
-    let body = stream::unfold(file, |mut file| async move {
-        let part = tokio::task::block_in_place(|| file.next())?;
-        Some((part, file))
-    });
-    format.response("recordings", Body::from_stream(body))
+    let Exported { search, format, .. } = request;
+    format.searched("recordings", COLUMNS, move |after| {
+        let found = evidence.find(&search, after, STEP);
+        let found = found.map_err(|unreadable| unreadable.why)?;
+        let files = found.recordings.iter().flat_map(|recording| {
+            let sidecars = recording.sidecars.iter();
+            [&recording.file].into_iter().chain(sidecars)
+        });
+        Ok(ExportStep {
+            records: files.map(|file| line(file, format)).collect(),
+            next: found.next,
+        })
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use crate::audit::VerifierKey;
 use crate::cli::Outcome;
 use crate::cli::check::diagnosis::{Diagnosis, advice, bad, failed, fine};
 use crate::config::{FollowedStation, OfficeConfig};
-use crate::model::BucketLayout;
 use crate::office::{self, socket_path};
 use crate::sys;
 use crate::upload::Store;
@@ -100,7 +99,7 @@ async fn log_of(store: &dyn Store, config: &OfficeConfig, station: &FollowedStat
         Ok(key) => key,
         Err(error) => return failed(WHAT, &error.into()),
     };
-    let path = format!("{}log/{name}/checkpoint", config.store.prefix);
+    let path = config.layout_of(name).log("checkpoint");
     let note = match store.get(&path, NOTE_MAX).await {
         Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
         Ok(None) => {
@@ -126,7 +125,7 @@ async fn objects_of(
     station: &FollowedStation,
 ) -> Diagnosis {
     const WHAT: &str = "objects";
-    let layout = BucketLayout::new(config.store.prefix.clone(), station.name.clone());
+    let layout = config.layout_of(&station.name);
     match store.list(&layout.evidence_folder(), None).await {
         Ok(page) if page.objects.is_empty() => fine(WHAT, format!("{}: none", station.name)),
         Ok(_) => fine(WHAT, format!("{}: they can be listed", station.name)),

@@ -32,6 +32,14 @@ pub struct IndexedItem {
 }
 
 impl Index {
+    /// Whether the station's log has sealed this item.
+    pub fn has_item(&self, station: &StationName, id: EvidenceId) -> Result<bool, OfficeError> {
+        let sql = "SELECT 1 FROM items i JOIN stations s ON s.id = i.station WHERE s.name = ?1 AND i.id = ?2";
+        let connection = self.lock();
+        let mut known = connection.prepare_cached(sql)?;
+        Ok(known.exists(params![station.as_str(), id.as_bytes()])?)
+    }
+
     /// The item of a station with its entries from `first` on; `None` if the station's log has not sealed it.
     pub fn item(
         &self,

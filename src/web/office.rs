@@ -1,0 +1,137 @@
+//! The office's pages: their addresses, and what they ask of the floor above. They show what it hands to them, and decide nothing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use tokio::task::JoinSet;
+
+use super::access_log::{AccessLog, HasAccessLog, RecordsAccess};
+use super::entrance::{Entrance, Keyring};
+use super::recording::RecordingView;
+use super::recording_search::{RecordingPage, RecordingSearch, SearchPlace};
+use super::today::Today;
+use super::{
+    RefusedRequest, WatchBackend, WebError, listener, login, recording, recording_list, routes,
+    tls, today, watching,
+};
+use crate::config::{Role, Secrets, WebSettings};
+use crate::model::{EvidenceId, OperatorAction, StationName, codes};
+
+/// The office as its pages see it; the floor above implements it. It may block.
+pub trait OfficeBackend: Send + Sync + 'static {
+    fn today(&self) -> Result<Today, Unreadable>;
+    /// The next recordings of a search, at most `limit`.
+    fn find(
+        &self,
+        search: &RecordingSearch,
+        after: Option<SearchPlace>,
+        limit: u32,
+    ) -> Result<RecordingPage, Unreadable>;
+    /// Whether a station's log has sealed this item.
+    fn knows(&self, station: &StationName, id: EvidenceId) -> Result<bool, Unreadable>;
+    /// The item, and its custody from entry `from` on; `None` if there is none.
+    fn recording(
+        &self,
+        station: &StationName,
+        id: EvidenceId,
+        from: u64,
+    ) -> Result<Option<RecordingView>, Unreadable>;
+    /// Enters who looked at what in the office's log; durable when it returns.
+    fn record(&self, action: OperatorAction) -> Result<(), String>;
+}
+
+impl RecordsAccess for dyn OfficeBackend {
+    fn record(&self, action: OperatorAction) -> Result<(), String> {
+        OfficeBackend::record(self, action)
+    }
+}
+
+/// Something that cannot be read: the problem's code, and in words why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    pub code: &'static str,
+    pub why: String,
+}
+
+impl From<Unreadable> for RefusedRequest {
+    fn from(Unreadable { code, why }: Unreadable) -> Self {
+        let next_step = codes::find(code).map_or("", |code| code.next_step);
+        tracing::error!(
+            code,
+            why,
+            next_step,
+            "the office's page cannot show what it was asked for"
+        );
+        let text = format!("{why}: {next_step}\n");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, text).coded(code)
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct OfficeState {
+    access_log: Arc<AccessLog<dyn OfficeBackend>>,
+    pub entrance: Arc<Entrance>,
+}
+
+impl HasAccessLog<dyn OfficeBackend> for OfficeState {
+    fn access_log(&self) -> &AccessLog<dyn OfficeBackend> {
+        &self.access_log
+    }
+}
+
+/// Starts the office's pages, if they are to listen.
+pub fn start_office(
+    settings: &WebSettings,
+    secrets: &Secrets,
+    sessions: PathBuf,
+    backend: Arc<dyn OfficeBackend>,
+    footage: Arc<dyn WatchBackend>,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), WebError> {
+    let Some(address) = settings.listen else {
+        return Ok(());
+    };
+    let files = settings.tls.as_ref();
+    let identity = files
+        .map(|files| tls::Identity::load(files, secrets))
+        .transpose()?;
+    let keyring = Keyring::new(settings, sessions, identity.is_some());
+    let entrance = keyring.entrance(address, home);
+    let state = OfficeState {
+        access_log: Arc::new(AccessLog::new(backend)),
+        entrance: Arc::clone(&entrance),
+    };
+    let everybody = Router::new()
+        .route("/", get(today::page))
+        .route("/api/today", get(today::today))
+        .route_layer(from_fn_with_state(
+            Arc::clone(&entrance),
+            login::evidence_or_operations,
+        ));
+    let managers = Router::new()
+        .route("/find", get(recording_list::page))
+        .route("/api/find", get(recording_list::list))
+        .route("/export/find", get(recording_list::export))
+        .route("/recordings/{station}/{id}", get(recording::page))
+        .route("/api/recordings/{station}/{id}", get(recording::recording))
+        .route_layer(from_fn_with_state(Arc::clone(&entrance), login::evidence));
+    let own = everybody.merge(managers).with_state(state);
+    let own = own.merge(watching::routes(footage, &entrance));
+    let router = routes::finish(own.merge(routes::open(&entrance)), entrance);
+    tasks.spawn(listener::listen(
+        address,
+        router,
+        identity,
+        "the office's pages",
+        |_| (),
+    ));
+    Ok(())
+}
+
+const fn home(_: Role) -> &'static str {
+    "/"
+}
