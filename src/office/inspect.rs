@@ -272,7 +272,7 @@ impl Inspector {
     async fn show(&self) {
         let (index, name) = (Arc::clone(&self.shared.index), self.station.name.clone());
         let row = blocking(move || index.row(&name, Timestamp::now())).await;
-        if let Ok(Some((_, row))) = row {
+        if let Ok(Some(row)) = row {
             metrics::followed_bucket(
                 self.station.name.as_str(),
                 row.indexed_entries,

@@ -48,7 +48,7 @@ pub use commands::{OfficeOrder, OfficeReply, OfficeVerdict, WhichCheckpoint, soc
 pub use error::OfficeError;
 pub use standing::{LogStanding, standings};
 
-pub use index::{Index, NamedFinding, StationRow};
+pub use index::{Index, NamedFinding, StationFindings, StationRow};
 
 use acts::Acts;
 use custody::CustodyReader;
@@ -167,9 +167,6 @@ fn warn(error: &OfficeError, what: &str) {
     );
 }
 
-/// A station's row, and its findings one by one.
-pub type StationFindings = (StationRow, Vec<NamedFinding>);
-
 /// What was read of a station's log, and what the last looks at the bucket found, at most so many of each kind; `None` before the
 /// office has read anything.
 pub fn station_rows(
@@ -179,10 +176,7 @@ pub fn station_rows(
     let index = Index::open_read_only(&config.index())?;
     let row = |station: &crate::config::FollowedStation| {
         let Some(index) = &index else { return Ok(None) };
-        let Some((number, row)) = index.row(&station.name, jiff::Timestamp::now())? else {
-            return Ok(None);
-        };
-        Ok(Some((row, index.findings(number, of_each_kind)?)))
+        index.row_with_findings(&station.name, jiff::Timestamp::now(), of_each_kind)
     };
     config.stations.iter().map(row).collect()
 }

@@ -117,7 +117,7 @@ impl OfficeBackend for OfficePages {
         let item = index.item(station, id, from, &self.stations())?;
         let row = index.row(station, Timestamp::now())?;
         let followed = (self.config.stations.iter()).find(|followed| followed.name == *station);
-        let (Some(item), Some((_, row)), Some(followed)) = (item, row, followed) else {
+        let (Some(item), Some(row), Some(followed)) = (item, row, followed) else {
             return Ok(None);
         };
         // What the index knows is shown even if the bucket cannot be read.

@@ -1,7 +1,7 @@
 //! What a look at the bucket found, as far as it is named one by one. The numbers are exact however many there are.
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
 
 use super::{Index, StationNumber, millis, time};
@@ -228,43 +228,42 @@ impl Index {
         })?;
         Ok(items.collect::<Result<_, _>>()?)
     }
+}
 
-    /// What is to be told of a station, a kind at a time, oldest first.
-    pub fn findings(
-        &self,
-        station: StationNumber,
-        of_each_kind: u32,
-    ) -> Result<Vec<NamedFinding>, OfficeError> {
-        let connection = self.lock();
-        let mut statement = connection.prepare_cached(
-            "SELECT f.key, f.item, f.what, f.since, c.name, o.name, i.path FROM findings f
-                 LEFT JOIN items i ON i.station = f.station AND i.id = f.item
-                 LEFT JOIN cameras c ON c.id = i.camera LEFT JOIN officers o ON o.id = i.officer
-                 WHERE f.station = ?1 AND f.kind = ?2 AND f.told ORDER BY f.since, f.key LIMIT ?3",
-        )?;
-        let mut all = Vec::new();
-        for (kind, name) in FindingKind::NAMES {
-            let rows = statement.query_map(params![station.0, name, of_each_kind], |row| {
-                Ok(NamedFinding {
-                    kind: *kind,
-                    code: kind.label(),
-                    key: row.get(0)?,
-                    evidence: row
-                        .get::<_, Option<[u8; 16]>>(1)?
-                        .map(EvidenceId::from_bytes),
-                    what: row.get(2)?,
-                    since: time(row.get(3)?),
-                    camera: row.get(4)?,
-                    officer: row.get(5)?,
-                    path: row.get(6)?,
-                })
-            })?;
-            for row in rows {
-                all.push(row?);
-            }
+/// What is to be told of a station, a kind at a time, oldest first.
+pub(super) fn findings(
+    connection: &Connection,
+    station: StationNumber,
+    of_each_kind: u32,
+) -> rusqlite::Result<Vec<NamedFinding>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT f.key, f.item, f.what, f.since, c.name, o.name, i.path FROM findings f
+             LEFT JOIN items i ON i.station = f.station AND i.id = f.item
+             LEFT JOIN cameras c ON c.id = i.camera LEFT JOIN officers o ON o.id = i.officer
+             WHERE f.station = ?1 AND f.kind = ?2 AND f.told ORDER BY f.since, f.key LIMIT ?3",
+    )?;
+    let mut all = Vec::new();
+    for (kind, name) in FindingKind::NAMES {
+        let rows = statement.query_map(params![station.0, name, of_each_kind], |row| {
+            Ok(NamedFinding {
+                kind: *kind,
+                code: kind.label(),
+                key: row.get(0)?,
+                evidence: row
+                    .get::<_, Option<[u8; 16]>>(1)?
+                    .map(EvidenceId::from_bytes),
+                what: row.get(2)?,
+                since: time(row.get(3)?),
+                camera: row.get(4)?,
+                officer: row.get(5)?,
+                path: row.get(6)?,
+            })
+        })?;
+        for row in rows {
+            all.push(row?);
         }
-        Ok(all)
     }
+    Ok(all)
 }
 
 fn enter(

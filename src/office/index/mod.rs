@@ -31,7 +31,7 @@ use crate::model::StationName;
 pub use expected::{ExpectedObject, LockedObject, OBJECT_NAMES};
 pub use findings::{FindingKind, Found, ListingResult, NAMED_MAX, NamedFinding};
 pub use item_facts::ItemFacts;
-pub use standing::StationRow;
+pub use standing::{StationFindings, StationRow};
 
 /// A station's number in this index alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

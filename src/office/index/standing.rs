@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use serde::Serialize;
 
-use super::{FindingKind, Index, StationNumber, millis, time};
+use super::findings::findings;
+use super::{FindingKind, Index, NamedFinding, StationNumber, millis, time};
 use crate::model::StationName;
 use crate::office::OfficeError;
+
+/// A station's row, and its findings one by one.
+pub type StationFindings = (StationRow, Vec<NamedFinding>);
 
 /// A station as the index has it, and as `camdock office status --json` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,54 +74,24 @@ impl Index {
         &self,
         name: &StationName,
         now: Timestamp,
-    ) -> Result<Option<(StationNumber, StationRow)>, OfficeError> {
-        let day_ago = millis(now).saturating_sub(24 * 3_600_000);
-        let connection = self.lock();
-        let mut statement = connection.prepare_cached(
-            "SELECT id, entries, last_entry, unknown, unfit, unfit_note, code, problem, listed_from, listed, objects, missing,
-                 foreign_objects, wrong_size, swept_once,
-                 items,
-                 (SELECT count(*) FROM items i WHERE i.station = s.id AND undecided),
-                 (SELECT count(*) FROM items i WHERE i.station = s.id AND stored IS NULL AND sealed < ?2)
-             FROM stations s WHERE name = ?1",
-        )?;
-        let mut rows = statement.query(params![name.as_str(), day_ago])?;
-        let Some(row) = rows.next()? else {
+    ) -> Result<Option<StationRow>, OfficeError> {
+        let found = row(&self.lock(), name, now)?;
+        Ok(found.map(|(_, row)| row))
+    }
+
+    /// The row, and the findings that it counts, at most so many of each kind. Both are of one state of the index.
+    pub fn row_with_findings(
+        &self,
+        name: &StationName,
+        now: Timestamp,
+        of_each_kind: u32,
+    ) -> Result<Option<StationFindings>, OfficeError> {
+        let mut connection = self.lock();
+        let connection = connection.transaction()?;
+        let Some((number, row)) = row(&connection, name, now)? else {
             return Ok(None);
         };
-        let count = |at| row.get::<_, i64>(at).map(i64::cast_unsigned);
-        let number = StationNumber(row.get(0)?);
-        let swept = |kind: FindingKind| -> rusqlite::Result<u64> {
-            let count: i64 = connection
-                .prepare_cached(
-                    "SELECT count(*) FROM findings WHERE station = ?1 AND kind = ?2 AND told",
-                )?
-                .query_row(params![number.0, kind.as_str()], |row| row.get(0))?;
-            Ok(count.cast_unsigned())
-        };
-        let found = StationRow {
-            indexed_entries: count(1)?,
-            last_entry: time(row.get(2)?),
-            unknown_entries: count(3)?,
-            unfit_entries: count(4)?,
-            unfit_note: row.get(5)?,
-            index_code: row.get(6)?,
-            index_problem: row.get(7)?,
-            listed_from: time(row.get(8)?),
-            listed: time(row.get(9)?),
-            objects: count(10)?,
-            missing: count(11)?,
-            foreign: count(12)?,
-            wrong_size: count(13)?,
-            swept: time(row.get(14)?),
-            items: count(15)?,
-            undecided: count(16)?,
-            waiting: count(17)?,
-            covered: swept(FindingKind::Covered)?,
-            unlocked: swept(FindingKind::Unlocked)?,
-            checksum: swept(FindingKind::Checksum)?,
-        };
-        Ok(Some((number, found)))
+        Ok(Some((row, findings(&connection, number, of_each_kind)?)))
     }
 
     /// How many entries of each station were read, and whether something keeps the office from reading on.
@@ -151,5 +125,127 @@ impl Index {
         let sql = "SELECT listed_from FROM stations WHERE id = ?1";
         let at: Option<i64> = self.lock().query_row(sql, [station.0], |row| row.get(0))?;
         Ok(time(at))
+    }
+}
+
+fn row(
+    connection: &Connection,
+    name: &StationName,
+    now: Timestamp,
+) -> rusqlite::Result<Option<(StationNumber, StationRow)>> {
+    let day_ago = millis(now).saturating_sub(24 * 3_600_000);
+    let mut statement = connection.prepare_cached(
+        "SELECT id, entries, last_entry, unknown, unfit, unfit_note, code, problem, listed_from, listed, objects, missing,
+             foreign_objects, wrong_size, swept_once,
+             items,
+             (SELECT count(*) FROM items i WHERE i.station = s.id AND undecided),
+             (SELECT count(*) FROM items i WHERE i.station = s.id AND stored IS NULL AND sealed < ?2)
+         FROM stations s WHERE name = ?1",
+    )?;
+    let mut rows = statement.query(params![name.as_str(), day_ago])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let count = |at| row.get::<_, i64>(at).map(i64::cast_unsigned);
+    let number = StationNumber(row.get(0)?);
+    let swept = |kind: FindingKind| -> rusqlite::Result<u64> {
+        let count: i64 = connection
+            .prepare_cached(
+                "SELECT count(*) FROM findings WHERE station = ?1 AND kind = ?2 AND told",
+            )?
+            .query_row(params![number.0, kind.as_str()], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    };
+    let found = StationRow {
+        indexed_entries: count(1)?,
+        last_entry: time(row.get(2)?),
+        unknown_entries: count(3)?,
+        unfit_entries: count(4)?,
+        unfit_note: row.get(5)?,
+        index_code: row.get(6)?,
+        index_problem: row.get(7)?,
+        listed_from: time(row.get(8)?),
+        listed: time(row.get(9)?),
+        objects: count(10)?,
+        missing: count(11)?,
+        foreign: count(12)?,
+        wrong_size: count(13)?,
+        swept: time(row.get(14)?),
+        items: count(15)?,
+        undecided: count(16)?,
+        waiting: count(17)?,
+        covered: swept(FindingKind::Covered)?,
+        unlocked: swept(FindingKind::Unlocked)?,
+        checksum: swept(FindingKind::Checksum)?,
+    };
+    Ok(Some((number, found)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+    use crate::office::index::{Found, ListingResult};
+
+    #[test]
+    fn a_row_counts_the_findings_that_are_shown_with_it_also_while_a_listing_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("index.db");
+        let name: StationName = "one".parse().unwrap();
+        let writer = Index::open(&file).unwrap();
+        let number = writer.station(&name).unwrap();
+        let found = |kind: FindingKind| Found {
+            kind,
+            key: format!("evidence/one/x/{}", kind.as_str()),
+            item: None,
+            what: String::new(),
+            patience: None,
+        };
+        let kinds = [
+            FindingKind::Missing,
+            FindingKind::Foreign,
+            FindingKind::WrongSize,
+        ];
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let writing = thread::spawn(move || {
+            for round in 0.. {
+                if stopped.load(Ordering::Relaxed) {
+                    break;
+                }
+                let began = Timestamp::from_millisecond(round).unwrap();
+                let found = if round % 2 == 0 {
+                    kinds.map(found).into()
+                } else {
+                    Vec::new()
+                };
+                let listing = ListingResult {
+                    began,
+                    ended: began,
+                    objects: 0,
+                    whole: true,
+                    found,
+                    unnamed: Vec::new(),
+                };
+                writer.finish_listing(number, &listing).unwrap();
+            }
+        });
+        let reader = Index::open_read_only(&file).unwrap().unwrap();
+        let mut seen = [false; 2];
+        for _ in 0..1000 {
+            let read = reader.row_with_findings(&name, Timestamp::now(), 9);
+            let (row, findings) = read.unwrap().unwrap();
+            for (kind, count) in row.found() {
+                let shown = findings.iter().filter(|finding| finding.kind == kind);
+                assert_eq!(shown.count() as u64, count, "{row:?} {findings:?}");
+            }
+            seen[usize::from(row.missing > 0)] = true;
+        }
+        stop.store(true, Ordering::Relaxed);
+        writing.join().unwrap();
+        assert_eq!(seen, [true, true]);
     }
 }
