@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use camdock::model::{Sha256Digest, codes};
+use tempfile::TempDir;
 
 use super::read_tree;
 
@@ -124,8 +125,8 @@ fn the_program_uses_exactly_the_codes_that_the_table_explains() {
     assert!(unused.is_empty(), "nothing uses {unused:?}");
 }
 
-#[test]
-fn the_document_and_the_man_page_of_problem_codes_are_those_of_the_table() {
+/// What `camdock generate` makes.
+fn generated() -> TempDir {
     let made = tempfile::tempdir().unwrap();
     let done = Command::new(env!("CARGO_BIN_EXE_camdock"))
         .arg("generate")
@@ -133,14 +134,27 @@ fn the_document_and_the_man_page_of_problem_codes_are_those_of_the_table() {
         .status()
         .unwrap();
     assert!(done.success());
-    let read = |path: &Path| fs::read_to_string(path).unwrap();
-    let document = read(&made.path().join("codes.md"));
-    let kept = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/codes.md"));
+    made
+}
+
+/// A made document, which has to be the one in docs/.
+#[track_caller]
+fn up_to_date(made: &TempDir, name: &str) -> String {
+    let document = fs::read_to_string(made.path().join(name)).unwrap();
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let kept = fs::read_to_string(docs.join(name)).unwrap();
     assert!(
         document == kept,
-        "docs/codes.md is out of date: run `camdock generate FOLDER` and copy FOLDER/codes.md there"
+        "docs/{name} is out of date: run `camdock generate FOLDER` and copy FOLDER/{name} there"
     );
-    let page = read(&made.path().join("man/camdock-codes.7"));
+    document
+}
+
+#[test]
+fn the_document_and_the_man_page_of_problem_codes_are_those_of_the_table() {
+    let made = generated();
+    let document = up_to_date(&made, "codes.md");
+    let page = fs::read_to_string(made.path().join("man/camdock-codes.7")).unwrap();
     for code in codes::all() {
         assert!(
             document.contains(&format!("| `{}` |", code.code)),
@@ -154,20 +168,8 @@ fn the_document_and_the_man_page_of_problem_codes_are_those_of_the_table() {
 
 #[test]
 fn the_documented_hashes_of_the_watching_page_are_those_of_its_files() {
-    let made = tempfile::tempdir().unwrap();
-    let done = Command::new(env!("CARGO_BIN_EXE_camdock"))
-        .arg("generate")
-        .arg(made.path())
-        .status()
-        .unwrap();
-    assert!(done.success());
-    let document = fs::read_to_string(made.path().join("page-files.md")).unwrap();
+    let document = up_to_date(&generated(), "page-files.md");
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let kept = fs::read_to_string(top.join("docs/page-files.md")).unwrap();
-    assert!(
-        document == kept,
-        "docs/page-files.md is out of date: run `camdock generate FOLDER` and copy FOLDER/page-files.md there"
-    );
     // Every script and style that the page loads is among them, and its worker with what that loads.
     let files = top.join("src/web/static");
     let read = |name: &str| fs::read_to_string(files.join(name)).unwrap();

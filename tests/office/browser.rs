@@ -7,6 +7,14 @@ use crate::bed::{Bed, TOKEN, station};
 use crate::driver::Browser;
 use crate::searches::{Made, at, publish};
 
+/// Signs an evidence manager in at the pages of this address.
+pub fn sign_in(browser: &Browser, office: &str) {
+    browser.open(&format!("{office}/"));
+    browser.until("the login", "document.getElementById('token')");
+    browser.fill("#token", TOKEN);
+    browser.js("document.querySelector('form').submit()");
+}
+
 #[test]
 fn browser_today_names_what_needs_somebody_in_both_languages_and_shows_names_as_text() {
     let dir = tempfile::tempdir().unwrap();
@@ -33,10 +41,7 @@ fn browser_today_names_what_needs_somebody_in_both_languages_and_shows_names_as_
     bed.until("two", |found| found["bucket"]["listed"].is_string());
 
     let browser = Browser::start(1400, 1000);
-    browser.open(&format!("http://127.0.0.1:{}/", bed.pages));
-    browser.until("the login", "document.getElementById('token')");
-    browser.fill("#token", TOKEN);
-    browser.js("document.querySelector('form').submit()");
+    sign_in(&browser, &format!("http://127.0.0.1:{}", bed.pages));
     browser.until(
         "the stations",
         "document.querySelectorAll('#stations tr').length === 2",
@@ -125,10 +130,7 @@ fn browser_find_searches_by_its_address_in_both_languages_with_the_keyboard_alon
 
     let browser = Browser::start(1400, 1000);
     let office = format!("http://127.0.0.1:{}", bed.pages);
-    browser.open(&format!("{office}/"));
-    browser.until("the login", "document.getElementById('token')");
-    browser.fill("#token", TOKEN);
-    browser.js("document.querySelector('form').submit()");
+    sign_in(&browser, &office);
     browser.until(
         "today",
         "document.querySelectorAll('#stations tr').length === 1",
@@ -205,9 +207,7 @@ fn browser_find_searches_by_its_address_in_both_languages_with_the_keyboard_alon
         browser.text("#failed")
     );
     let phone = Browser::start(500, 900);
-    phone.open(&format!("{office}/login"));
-    phone.fill("#token", TOKEN);
-    phone.js("document.querySelector('form').submit()");
+    sign_in(&phone, &office);
     phone.until(
         "today",
         "document.querySelectorAll('#stations tr').length === 1",

@@ -7,6 +7,7 @@ use camdock::model::{EvidenceId, SessionId};
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, KIOSK, TOKEN, station};
+use crate::browser::sign_in;
 use crate::driver::Browser;
 use crate::searches::{Made, at, get, publish};
 
@@ -171,10 +172,7 @@ fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_aroun
 
     let browser = Browser::start(1400, 1000);
     let office = format!("http://127.0.0.1:{}", bed.pages);
-    browser.open(&format!("{office}/"));
-    browser.until("the login", "document.getElementById('token')");
-    browser.fill("#token", TOKEN);
-    browser.js("document.querySelector('form').submit()");
+    sign_in(&browser, &office);
     browser.until(
         "today",
         "document.querySelectorAll('#stations tr').length === 2",

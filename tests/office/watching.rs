@@ -15,6 +15,7 @@ use camdock::upload::{S3Store, Store as _};
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, KIOSK, Station, TOKEN, identity, station};
+use crate::browser::sign_in;
 use crate::driver::Browser;
 use crate::footage::ffmpeg;
 use crate::link::Link;
@@ -306,10 +307,7 @@ fn browser_sealed_recordings_play_here_and_the_office_hands_out_ciphertext_after
     let ear = Ear::before(bed.pages, &place);
     let page = |station: &str, id: &str| format!("{}/watch/{station}/{id}", ear.url());
     let browser = Browser::start(1280, 1000);
-    browser.open(&ear.url());
-    browser.until("the login", "document.getElementById('token')");
-    browser.fill("#token", TOKEN);
-    browser.js("document.querySelector('form').submit()");
+    sign_in(&browser, &ear.url());
     browser.until("the stations", "document.getElementById('stations')");
 
     let one = place.path("keys/one.key.pem");
