@@ -98,6 +98,24 @@ pub struct ItemViewed {
     pub by: Decider,
 }
 
+/// An object in the bucket is not as its station's log says; or, where the event says so, it is again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectAlarm {
+    /// The station whose objects these are.
+    pub log: StationName,
+    /// Stable label of what was seen.
+    pub code: String,
+    /// One with its `key`; without a key, all that are not named one by one.
+    pub objects: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceId>,
+    /// What was seen, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CosignedState {
     pub size: u64,

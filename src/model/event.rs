@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BayName, CameraId, EvidenceId, ItemKind, ItemPreviewed, ItemViewed, LogAlarm, LogClosed,
-    LogReleased, LogWitnessed, OfficeStarted, OfficeStopped, Officer, SessionId, Sha256Digest,
-    SourcePath, StationName, WipeLevel, WipeResult,
+    LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer, SessionId,
+    Sha256Digest, SourcePath, StationName, WipeLevel, WipeResult,
 };
 
 /// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
@@ -73,6 +73,10 @@ pub enum Event {
     LogReleased(Box<LogReleased>),
     #[serde(rename = "item.viewed")]
     ItemViewed(Box<ItemViewed>),
+    #[serde(rename = "object.alarm")]
+    ObjectAlarm(Box<ObjectAlarm>),
+    #[serde(rename = "object.cleared")]
+    ObjectCleared(Box<ObjectAlarm>),
 }
 
 impl Event {
@@ -101,6 +105,8 @@ impl Event {
             Self::LogClosed(_) => "log.closed",
             Self::LogReleased(_) => "log.released",
             Self::ItemViewed(_) => "item.viewed",
+            Self::ObjectAlarm(_) => "object.alarm",
+            Self::ObjectCleared(_) => "object.cleared",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Each step of it is small and waits for its turn among all stations: a station with endless entries or objects is late itself,
 //! and delays no other.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,10 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
+use super::acts::Acts;
 use super::bucket_log::BucketLog;
-use super::index::{Index, StationNumber};
+use super::index::{Index, NAMED_MAX, StationNumber};
+use super::object_alarms::{FoundNow, Seen, enter_alarms, open_items};
 use super::problem_log::ProblemLog;
 use super::reconcile::{Listing, sweep};
 use super::witness::{Witness, WitnessedLog};
@@ -91,13 +94,13 @@ impl Inspector {
     }
 
     /// Reads and compares until the office stops.
-    pub async fn run(mut self) {
+    pub async fn run(mut self, acts: Arc<Acts>) {
         let backoff = Backoff::default();
         let mut failures = 0u32;
         while !self.stopped() {
             let mut stop = self.stop.clone();
             let round = tokio::select! {
-                round = self.round() => round,
+                round = self.round(&acts) => round,
                 _ = stop.wait_for(|stop| *stop) => return,
             };
             self.tell(round.as_ref().err()).await;
@@ -117,7 +120,7 @@ impl Inspector {
         *self.stop.borrow()
     }
 
-    async fn round(&mut self) -> Result<(), OfficeError> {
+    async fn round(&mut self, acts: &Acts) -> Result<(), OfficeError> {
         let log = self.shared.witness.log(&self.origin);
         let Some(now) = log.and_then(WitnessedLog::latest) else {
             // Without a verified checkpoint nothing can be said of the bucket.
@@ -126,7 +129,7 @@ impl Inspector {
         let read = self.read(&now.checkpoint).await;
         // Entries that cannot be read any more are no reason to overlook what is missing of the others.
         let compared = match self.due().await {
-            Ok(true) => self.reconcile(read.is_ok()).await,
+            Ok(true) => self.reconcile(read.is_ok(), acts).await,
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
@@ -176,7 +179,7 @@ impl Inspector {
     }
 
     /// Lists the folder to its end, then looks at a share of the objects one by one.
-    async fn reconcile(&self, whole: bool) -> Result<(), OfficeError> {
+    async fn reconcile(&self, whole: bool, acts: &Acts) -> Result<(), OfficeError> {
         let number = self.number;
         let index = Arc::clone(&self.shared.index);
         let entries = blocking(move || index.prefix(number)).await?.size();
@@ -207,15 +210,51 @@ impl Inspector {
         blocking(move || listing.finish(&index, Timestamp::now())).await?;
         // The sweep may take long: what the listing found is told before it.
         self.show().await;
-        self.sweep().await
+        self.alarm(acts, &Seen::Listing { whole }).await?;
+        let mut seen = BTreeSet::new();
+        let swept = self.sweep(acts, &mut seen).await;
+        let told = self.alarm(acts, &Seen::Objects(seen)).await;
+        swept.and(told)
     }
 
-    async fn sweep(&self) -> Result<(), OfficeError> {
+    /// Enters in the office's log what was found anew, and what is in order again.
+    async fn alarm(&self, acts: &Acts, seen: &Seen) -> Result<(), OfficeError> {
+        let (index, name) = (Arc::clone(&self.shared.index), self.station.name.clone());
+        let named = u32::try_from(NAMED_MAX).unwrap_or(u32::MAX);
+        let number = self.number;
+        let look = move || {
+            let untold = index.untold(number)?;
+            let now = index.row_with_findings(&name, Timestamp::now(), named)?;
+            // Somebody may have it made anew at this very time.
+            let now = now.filter(|(row, _)| row.listed_from.is_some());
+            Ok(now.map(|(row, findings)| FoundNow {
+                row,
+                findings,
+                untold,
+            }))
+        };
+        match blocking(look).await? {
+            Some(now) => enter_alarms(acts, &self.station.name, &now, seen).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at a share of the objects one by one; `seen` are the keys of those that it looked at.
+    async fn sweep(&self, acts: &Acts, seen: &mut BTreeSet<String>) -> Result<(), OfficeError> {
         let (index, number) = (Arc::clone(&self.shared.index), self.number);
         let share = self.reconciling.share();
+        // An index that was made anew does not know them, and only a look can end them.
+        let open = open_items(acts, &self.station.name);
         let (objects, to) = blocking(move || {
             let mut objects = Vec::new();
-            for item in index.found_by_sweeps(number, AGAIN)? {
+            let mut again = index.found_by_sweeps(number, AGAIN)?;
+            again.extend(
+                open.iter()
+                    .filter(|item| !again.contains(item))
+                    .copied()
+                    .collect::<Vec<_>>(),
+            );
+            for item in again {
                 objects.extend(index.objects_of(number, item)?);
             }
             let count = index.object_count(number)? as f64 * share;
@@ -237,6 +276,7 @@ impl Inspector {
             let turn = self.shared.turns.acquire().await;
             let (swept, done) = sweep(&*self.shared.store, &self.layout, some).await;
             drop(turn);
+            seen.extend(swept.looked_at.iter().cloned());
             let end = (at + 1) * LOOKS >= count && done.is_ok();
             let (index, to) = (Arc::clone(index), end.then(|| to.clone()));
             blocking(move || {

@@ -13,6 +13,7 @@ mod error;
 mod follow;
 mod index;
 mod inspect;
+mod object_alarms;
 mod pages;
 mod problem_log;
 mod reconcile;
@@ -84,7 +85,7 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     let inspection = Inspection::new(Arc::clone(&index), &store, &witness);
     for station in &config.stations {
         let inspector = Inspector::new(&config, station, &inspection, stopped.clone())?;
-        tasks.spawn(inspector.run());
+        tasks.spawn(inspector.run(Arc::clone(&acts)));
     }
     let mut servers = JoinSet::new();
     server::start(&config, &witness, figures, &mut servers);

@@ -204,6 +204,37 @@ fn what_is_deleted_covered_or_unlocked_behind_a_stations_back_is_named() {
             .any(|example| example["key"] == b)
     );
     assert_eq!(today["stations"][0]["bucket"]["missing"], 3);
+    // Each is an entry of the office's own log, once, however often it is found again.
+    let entered = |event: &str, count| {
+        let acts = bed.until_acts(event, count);
+        let named = acts.iter().map(|act| {
+            let data = &act["data"];
+            assert_eq!(
+                (&data["log"], &data["objects"]),
+                (&json!("test-1"), &json!(1))
+            );
+            let word = |field: &str| data[field].as_str().unwrap().to_owned();
+            (word("code"), word("key"))
+        });
+        let mut named: Vec<_> = named.collect();
+        named.sort();
+        named
+    };
+    let kinds = ["covered", "foreign", "missing", "wrong_size", "unlocked"];
+    let mut all = Vec::new();
+    for kind in kinds {
+        let keys = keys(&found, kind).into_iter();
+        all.extend(keys.map(|key| (finding_code(kind).to_owned(), key)));
+    }
+    all.sort();
+    assert_eq!(entered("object.alarm", 8), all);
+    let lines = bed.said();
+    for line in [
+        "an object in the bucket is not as its station's log says",
+        "office_object_unlocked",
+    ] {
+        assert!(lines.contains(line), "{lines}");
+    }
     let listed_at = bed.metric("camdock_office_listed_timestamp_seconds", "test-1");
     assert!(listed_at.unwrap() > 1.7e9);
 
@@ -220,6 +251,10 @@ fn what_is_deleted_covered_or_unlocked_behind_a_stations_back_is_named() {
         keys(found, "missing").len() == 2 && keys(found, "covered").len() == 1
     });
 
+    let code = |kind: &str| finding_code(kind).to_owned();
+    let gone = [(code("covered"), a.clone()), (code("missing"), a.clone())];
+    assert_eq!(entered("object.cleared", 2), gone);
+
     // A store that does not answer takes nothing back and adds nothing.
     let before = keys(&bed.standing("test-1").0, "missing");
     let mut place = place;
@@ -230,6 +265,28 @@ fn what_is_deleted_covered_or_unlocked_behind_a_stations_back_is_named() {
     place.weed.restart();
     bed.until("test-1", |found| found["bucket"]["index_code"].is_null());
     bed.stop();
+
+    // An index that was made anew knows nothing of what was entered; the office's log does.
+    for name in ["index.db", "index.db-wal", "index.db-shm"] {
+        let _ = fs::remove_file(bed.path("state").join(name));
+    }
+    bed.run();
+    bed.until("test-1", |found| keys(found, "covered").len() == 1);
+    listed(&bed, "test-1");
+    bed.stop();
+    bed.until_acts("object.alarm", 8);
+    bed.until_acts("object.cleared", 2);
+}
+
+fn finding_code(kind: &str) -> &'static str {
+    match kind {
+        "covered" => "office_object_covered",
+        "foreign" => "office_object_foreign",
+        "missing" => "office_object_missing",
+        "wrong_size" => "office_object_size",
+        "unlocked" => "office_object_unlocked",
+        other => panic!("{other} is no kind"),
+    }
 }
 
 /// Entries of an item that was sealed and stored.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Contradiction, Entry, Event, LogReleased};
+use crate::model::{
+    Contradiction, Entry, Event, EvidenceId, LogReleased, ObjectAlarm, StationName,
+};
 
 /// The standing of each log is entered at least this often, so that the office's log tells of every day.
 const AGAIN: SignedDuration = SignedDuration::from_hours(24);
@@ -13,9 +15,21 @@ const SAME_ALARM: SignedDuration = SignedDuration::from_hours(1);
 /// The alarm that freezes a log until a person has decided.
 pub const REWRITTEN: &str = "office_log_rewritten";
 
-/// By the key of the followed log: a station with a new key begins anew.
 #[derive(Default)]
-pub struct ActsHistory(HashMap<String, LogActs>);
+pub struct ActsHistory {
+    /// By the key of the followed log: a station with a new key begins anew.
+    logs: HashMap<String, LogActs>,
+    objects: HashMap<StationName, HashMap<String, OpenAlarms>>,
+}
+
+/// The objects of one station of which one kind of alarm was entered, and that they are in order again was not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenAlarms {
+    /// By their keys.
+    pub named: BTreeMap<String, Option<EvidenceId>>,
+    /// As many more.
+    pub others: u64,
+}
 
 /// The acts about one log, by their index where a person decided.
 #[derive(Default)]
@@ -71,17 +85,29 @@ impl ActsHistory {
                 let release = (at, (**act).clone());
                 self.of(&act.key).released.insert(index, release);
             }
+            Event::ObjectAlarm(act) => self.alarms(act).open(act),
+            Event::ObjectCleared(act) => self.alarms(act).close(act),
             _ => {}
         }
     }
 
+    fn alarms(&mut self, act: &ObjectAlarm) -> &mut OpenAlarms {
+        let station = self.objects.entry(act.log.clone()).or_default();
+        station.entry(act.code.clone()).or_default()
+    }
+
+    /// The open alarms about a station's objects, by their codes.
+    pub fn open_alarms(&self, station: &StationName) -> HashMap<String, OpenAlarms> {
+        self.objects.get(station).cloned().unwrap_or_default()
+    }
+
     fn of(&mut self, key: &str) -> &mut LogActs {
-        self.0.entry(key.to_owned()).or_default()
+        self.logs.entry(key.to_owned()).or_default()
     }
 
     /// An alarm takes effect at once, a person's decision once it is among the `published` entries.
     pub fn ruling(&self, key: &str, published: u64) -> Ruling {
-        let Some(log) = self.0.get(key) else {
+        let Some(log) = self.logs.get(key) else {
             return Ruling::default();
         };
         let released = log.released.range(..published).next_back();
@@ -106,7 +132,7 @@ impl ActsHistory {
 
     /// Whether a standing has to be entered; `code` is that of an alarm.
     pub fn is_due(&self, key: &str, code: Option<&str>, now: Timestamp) -> bool {
-        let Some((last, at)) = self.0.get(key).and_then(|log| log.last.as_ref()) else {
+        let Some((last, at)) = self.logs.get(key).and_then(|log| log.last.as_ref()) else {
             return true;
         };
         // A clock that was set back does not silence the log.
@@ -114,8 +140,24 @@ impl ActsHistory {
         if last.as_deref() == code {
             return older(at, AGAIN);
         }
-        let before = code.and_then(|code| self.0.get(key)?.alarms.get(code));
+        let before = code.and_then(|code| self.logs.get(key)?.alarms.get(code));
         before.is_none_or(|at| older(at, SAME_ALARM))
+    }
+}
+
+impl OpenAlarms {
+    fn open(&mut self, act: &ObjectAlarm) {
+        match &act.key {
+            Some(key) => drop(self.named.insert(key.clone(), act.evidence)),
+            None => self.others = act.objects,
+        }
+    }
+
+    fn close(&mut self, act: &ObjectAlarm) {
+        match &act.key {
+            Some(key) => drop(self.named.remove(key)),
+            None => self.others = 0,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod history;
 mod opening;
 mod text;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::OfficeError;
 use crate::audit::{LogHandle, VerifierKey};
 use crate::model::{Contradiction, Entry, Event, Sha256Digest, StationName};
 
-pub use history::{REWRITTEN, Released, Ruling};
+pub use history::{OpenAlarms, REWRITTEN, Released, Ruling};
 pub use opening::{log_verifier, open};
 pub use text::TEXTS;
 
@@ -64,6 +65,11 @@ impl Acts {
     /// Whether the standing of a log has to be entered.
     pub fn is_due(&self, key: &str, code: Option<&str>) -> bool {
         self.history.lock().is_due(key, code, now())
+    }
+
+    /// The alarms about a station's objects that are entered and not ended, by their codes.
+    pub fn open_alarms(&self, station: &StationName) -> HashMap<String, OpenAlarms> {
+        self.history.lock().open_alarms(station)
     }
 
     /// Waits until the entry is in the bucket; `false` when it is not after `limit`.

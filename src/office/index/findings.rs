@@ -1,5 +1,7 @@
 //! What a look at the bucket found, as far as it is named one by one. The numbers are exact however many there are.
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
@@ -41,7 +43,7 @@ written_as!(
 
 impl FindingKind {
     /// A listing finds it; the others take a look at the object itself.
-    const fn by_listing(self) -> bool {
+    pub const fn by_listing(self) -> bool {
         matches!(self, Self::Missing | Self::Foreign | Self::WrongSize)
     }
 }
@@ -204,6 +206,24 @@ impl Index {
             )?;
         }
         Ok(change.commit()?)
+    }
+
+    /// The keys of what was found and may be gone by itself, so that it is not told yet.
+    pub fn untold(
+        &self,
+        station: StationNumber,
+    ) -> Result<HashSet<(FindingKind, String)>, OfficeError> {
+        let connection = self.lock();
+        let sql = "SELECT kind, key FROM findings WHERE station = ?1 AND NOT told";
+        let mut untold = connection.prepare_cached(sql)?;
+        let mut rows = untold.query([station.0])?;
+        let mut all = HashSet::new();
+        while let Some(row) = rows.next()? {
+            if let Ok(kind) = row.get::<_, String>(0)?.parse() {
+                all.insert((kind, row.get(1)?));
+            }
+        }
+        Ok(all)
     }
 
     /// Where the next sweep begins.

@@ -57,7 +57,7 @@ struct ConcernedFile {
 }
 
 /// Kinds of entries that say nothing of items.
-const NOT_OF_ITEMS: [&str; 12] = [
+const NOT_OF_ITEMS: [&str; 14] = [
     "station.started",
     "station.stopped",
     "config.changed",
@@ -70,6 +70,8 @@ const NOT_OF_ITEMS: [&str; 12] = [
     "log.closed",
     "log.released",
     "item.viewed",
+    "object.alarm",
+    "object.cleared",
 ];
 
 impl Index {
