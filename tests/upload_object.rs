@@ -74,7 +74,7 @@ async fn upload_told(
     Upload {
         store,
         key,
-        retention: Some(LOCKED),
+        retention: Some(LOCKED.from(jiff::Timestamp::now())),
         pacer: &Pacer::unlimited(),
         part_size: PART,
         parts_at_once: 3,
@@ -498,7 +498,7 @@ async fn a_stop_is_obeyed_at_once_and_the_next_run_goes_on() {
     let attempt = Upload {
         store: &store,
         key,
-        retention: Some(LOCKED),
+        retention: Some(LOCKED.from(jiff::Timestamp::now())),
         pacer: &pacer,
         part_size: PART,
         parts_at_once: 2,

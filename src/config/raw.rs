@@ -93,6 +93,10 @@ section!(RawStore => StoreSection {
     answer_seconds: u32 = 60,
     verify_credentials_file: String = String::new(),
 });
+section!(RawFirstLock => FirstLockSection {
+    flagged_days: u32 = 0,
+    at_least_days: u32 = 7,
+});
 section!(RawUpload => UploadSection {
     parts_in_flight: u32 = 4,
     part_size: u64 = 8 << 20,
@@ -306,6 +310,7 @@ sections!(
     seal: RawSeal => SealSection,
     spool: RawSpool => SpoolSection,
     store: RawStore => StoreSection,
+    retention: RawFirstLock => FirstLockSection,
     upload: RawUpload => UploadSection,
     ingest: RawIngest => IngestSection,
     preview: RawPreview => PreviewSection,

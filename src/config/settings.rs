@@ -28,6 +28,8 @@ pub struct Config {
     pub seal: SealSettings,
     pub spool: SpoolSettings,
     pub store: StoreSettings,
+    /// `None`: no lock is asked for.
+    pub first_lock: Option<FirstLockSettings>,
     pub upload: UploadSettings,
     pub ingest: IngestSettings,
     pub preview: PreviewSettings,
@@ -117,6 +119,17 @@ pub struct StoreSettings {
     pub answer: Duration,
     /// The same for reading evidence back: `camdock verify` and `camdock open`.
     pub verify_credentials_file: Option<PathBuf>,
+}
+
+/// How long what a station takes is locked when it is stored. An office renews it (docs/operations.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstLockSettings {
+    /// From the recording, or from the upload where that is earlier or the recording's time is not plausible.
+    pub days: u32,
+    /// The same for what was flagged on the camera.
+    pub flagged_days: u32,
+    /// From the upload, however long ago the recording was made.
+    pub at_least_days: u32,
 }
 
 /// S3 Object Lock mode of each object at creation.

@@ -10,6 +10,7 @@ mod control;
 mod damage;
 mod error;
 mod events;
+mod first_lock;
 mod growth;
 mod held;
 mod inventory;

@@ -20,12 +20,10 @@ use crate::journal::{ItemRow, StoreProgress, StoredFacts, StoredProof};
 use crate::metrics;
 use crate::model::{
     BucketLayout, Event, EvidenceId, Explain as _, ItemState, ItemStored, OutboundView, Part,
-    Problem, RetryClass, UploadProgress,
+    Problem, Retention, RetryClass, UploadProgress,
 };
 use crate::seal::{MessageHeader, SealError};
-use crate::upload::{
-    Pacer, PartMemory, RetentionPolicy, Store, Upload, UploadError, put_small_once,
-};
+use crate::upload::{Body, FirstLock, Pacer, PartMemory, Store, Upload, UploadError, put_locked};
 
 /// More than any receipt has.
 const RECEIPT_MAX: u64 = 1 << 16;
@@ -61,7 +59,8 @@ pub struct Outbound {
     pub shared: Arc<Shared>,
     pub store: Arc<dyn Store>,
     pub layout: BucketLayout,
-    pub retention: Option<RetentionPolicy>,
+    /// `None`: nothing is locked.
+    pub first_lock: Option<FirstLock>,
     pub pacer: Pacer,
     pub part_size: u64,
     pub parts_at_once: usize,
@@ -228,7 +227,7 @@ impl Outbound {
             StoreProgress::Receipted { .. } => None,
         };
         if let Some(proof) = proof {
-            self.put_receipt(&object("receipt"), proof).await?;
+            self.put_receipt(&row, &object("receipt"), proof).await?;
             blocking(|| {
                 shared
                     .journal
@@ -274,9 +273,15 @@ impl Outbound {
 
     /// A receipt that is there already, because the journal forgot it in a power cut or a restore, proves the same entry from
     /// another size of the log: it is as good as ours.
-    async fn put_receipt(&self, key: &str, proof: StoredProof) -> Result<(), IngestError> {
+    async fn put_receipt(
+        &self,
+        row: &ItemRow,
+        key: &str,
+        proof: StoredProof,
+    ) -> Result<(), IngestError> {
         let StoredProof { index, receipt, .. } = proof;
-        let put = put_small_once(&*self.store, key, Bytes::from(receipt), self.retention).await;
+        let lock = blocking(|| self.lock_of(row))?;
+        let put = put_locked(&*self.store, key, Body::new(receipt), lock).await;
         let differs = match put {
             // A store that names no SHA-256 says only that it is not ours.
             Err(
@@ -297,7 +302,12 @@ impl Outbound {
     }
 
     /// A message that was lost with the journal is made again from the item's key.
-    async fn put_item_key(&self, row: &ItemRow, message: &[u8]) -> Result<(), IngestError> {
+    async fn put_item_key(
+        &self,
+        row: &ItemRow,
+        message: &[u8],
+        lock: Option<Retention>,
+    ) -> Result<(), IngestError> {
         let (shared, remade) = (&*self.shared, message.is_empty());
         let message = if remade {
             let camera = row.camera.as_ref().map_or("unknown", |c| c.as_str());
@@ -307,7 +317,7 @@ impl Outbound {
             message.to_vec()
         };
         let key = self.layout.object(row.id, Part::ItemKey.as_str());
-        let put = put_small_once(&*self.store, &key, message.into(), self.retention).await;
+        let put = put_locked(&*self.store, &key, Body::new(message), lock).await;
         let differs = match put {
             Err(
                 error @ (UploadError::ContentDiffers { .. } | UploadError::ConflictUnknown { .. }),
@@ -347,18 +357,20 @@ impl Outbound {
             bytes_total: sealed.sealed_size,
         };
         self.lock().at_work.insert(row.id.to_string(), progress);
-        let manifest = Bytes::from(sealed.manifest.clone());
-        put_small_once(
+        let lock = blocking(|| self.lock_of(row))?;
+        let manifest = Body::new(Bytes::from(sealed.manifest.clone()));
+        put_locked(
             &*self.store,
             &object("manifest.json"),
             manifest,
-            self.retention,
+            lock.clone(),
         )
         .await?;
         // The frames cannot be verified without the key.
         let unverified = row.wrapped_key.is_none();
         if !unverified {
-            self.put_item_key(row, &sealed.item_key_message).await?;
+            self.put_item_key(row, &sealed.item_key_message, lock.clone())
+                .await?;
         }
         let key = object(Part::Original.as_str());
         let source = blocking(|| {
@@ -373,7 +385,7 @@ impl Outbound {
         let upload = Upload {
             store: &*self.store,
             key: &key,
-            retention: self.retention,
+            retention: lock,
             pacer: &self.pacer,
             part_size: self.part_size,
             parts_at_once: self.parts_at_once,

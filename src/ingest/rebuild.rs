@@ -80,6 +80,9 @@ pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
                 };
                 let ended = facts.ended.get(&session).copied();
                 shared.journal.adopt_session(&row, ended)?;
+                if let Some(ahead) = docked.camera_clock.as_ref().and_then(|c| c.ahead_seconds) {
+                    shared.journal.note_clock(session, ahead)?;
+                }
             }
             Event::ItemSealed(sealed) => {
                 items.push(row(shared, &facts, session, index, sealed)?);

@@ -11,6 +11,7 @@ mod interrupted;
 mod inventory;
 mod items;
 mod key_slots;
+mod locks;
 mod overview;
 mod previews;
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::model::OutboundView;
 use crate::preview::{self, Limits, Settings};
 use crate::seal::{Recipient, StationWrapKey};
 use crate::upload::{
-    LockMode, PaceRule, Pacer, PartMemory, RetentionPolicy, S3Store, Store, StoreConfig,
+    FirstLock, LockMode, PaceRule, Pacer, PartMemory, RetentionPolicy, S3Store, Store, StoreConfig,
     SystemClock,
 };
 use crate::witnessing::Witnesses;
@@ -42,8 +42,14 @@ pub fn recipients(config: &Config) -> anyhow::Result<Vec<Recipient>> {
         .collect()
 }
 
+/// The lock of the log's objects: as long as that of any item.
 pub fn retention(config: &Config) -> Option<RetentionPolicy> {
-    RetentionPolicy::of(&config.store)
+    let policy = RetentionPolicy::of(&config.store)?;
+    let flagged = config.first_lock.map_or(0, |first| first.flagged_days);
+    Some(RetentionPolicy {
+        days: policy.days.max(flagged),
+        ..policy
+    })
 }
 
 pub fn store(config: &Config, secrets: &Secrets) -> anyhow::Result<S3Store> {
@@ -94,7 +100,7 @@ pub fn outbound(
         shared: Arc::clone(shared),
         store,
         layout: config.bucket_layout(),
-        retention: retention(config),
+        first_lock: FirstLock::of(&config.store, config.first_lock),
         pacer: pacer(config)?,
         part_size,
         parts_at_once,

@@ -86,7 +86,7 @@ impl LockMode {
     }
 }
 
-/// The time for which each object is locked from its creation.
+/// The time for which an object of a log is locked from its creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionPolicy {
     pub mode: LockMode,

@@ -10,6 +10,7 @@ mod conduct;
 mod config;
 mod error;
 mod expected;
+mod first_lock;
 mod ledger;
 mod md5;
 mod multipart;
@@ -28,6 +29,7 @@ pub use backoff::Backoff;
 pub use conduct::StoreConduct;
 pub use config::{LockMode, RetentionPolicy, Secret, StoreConfig};
 pub use error::{BoxError, UploadError};
+pub use first_lock::FirstLock;
 pub use ledger::{Ledger, Multipart, Resume};
 pub use md5::Md5Digest;
 pub use object::Upload;
@@ -37,7 +39,7 @@ pub use part_source::PartSource;
 pub use plan::{MAX_OBJECT, MAX_PARTS, PartPlan, plan_parts};
 pub use probe::{ProbeAnswer, Trial, try_store};
 pub use s3::S3Store;
-pub use single_put::put_small_once;
+pub use single_put::{put_locked, put_small_once};
 pub use store::{
     Body, BucketAnswer, BucketFacts, Completed, DonePart, Head, ListPage, ListedObject, ListedPart,
     ListedVersion, Put, Store, StoreFuture, StoredObject, each_page, list_all,

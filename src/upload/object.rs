@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::expected::KeyState;
@@ -12,15 +11,17 @@ use super::part_memory::PartMemory;
 use super::part_source::PartSource;
 use super::plan::{PartPlan, plan_is_whole, plan_parts};
 use super::sending::{Sent, stop};
-use super::single_put::put_whole;
+use super::single_put::put_locked;
 use super::store::{Completed, Store, StoredObject};
-use super::{Pacer, RetentionPolicy, UploadError};
+use super::{Pacer, UploadError};
+use crate::model::Retention;
 
 /// One attempt to store one object. The next attempt does not send again what this one got through.
 pub struct Upload<'a> {
     pub store: &'a dyn Store,
     pub key: &'a str,
-    pub retention: Option<RetentionPolicy>,
+    /// The lock to ask for, except where an upload that began with another one goes on.
+    pub retention: Option<Retention>,
     pub pacer: &'a Pacer,
     /// The least size of a part; the plan may need larger ones.
     pub part_size: u64,
@@ -84,7 +85,7 @@ impl Upload<'_> {
             () = stop(&mut cancel) => return Err(self.cancelled()),
             () = self.pacer.take(size) => {}
         }
-        let stored = put_whole(self.store, self.key, read.body?, self.retention).await?;
+        let stored = put_locked(self.store, self.key, read.body?, self.retention.clone()).await?;
         (self.progress)(size);
         Ok(stored)
     }
@@ -95,7 +96,7 @@ impl Upload<'_> {
         ledger: &mut dyn Ledger,
     ) -> Result<Multipart, UploadError> {
         self.forget_strays().await?;
-        let retention = self.retention.map(|policy| policy.from(Timestamp::now()));
+        let retention = self.retention.clone();
         let multipart = Multipart {
             upload_id: self
                 .store

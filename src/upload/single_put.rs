@@ -8,7 +8,7 @@ use super::store::{Body, Store, StoredObject};
 use super::{RetentionPolicy, UploadError};
 use crate::model::Retention;
 
-/// Stores a small object once: manifest, item key, receipt. If the same content is there already, that is fine; other
+/// Stores a small object once. If the same content is there already, that is fine; other
 /// content is an alarm.
 pub async fn put_small_once(
     store: &dyn Store,
@@ -16,19 +16,11 @@ pub async fn put_small_once(
     bytes: Bytes,
     retention: Option<RetentionPolicy>,
 ) -> Result<StoredObject, UploadError> {
-    put_whole(store, key, Body::new(bytes), retention).await
-}
-
-pub async fn put_whole(
-    store: &dyn Store,
-    key: &str,
-    body: Body,
-    retention: Option<RetentionPolicy>,
-) -> Result<StoredObject, UploadError> {
     let retention = retention.map(|policy| policy.from(Timestamp::now()));
-    put_locked(store, key, body, retention).await
+    put_locked(store, key, Body::new(bytes), retention).await
 }
 
+/// The same with a lock that the caller has settled.
 pub async fn put_locked(
     store: &dyn Store,
     key: &str,

@@ -10,6 +10,7 @@ mod demo;
 mod device_flood;
 mod end_to_end;
 mod file_changes;
+mod first_lock;
 #[path = "../support/footage.rs"]
 mod footage;
 mod gaps;

@@ -33,7 +33,7 @@ pub async fn upload(
     Upload {
         store,
         key,
-        retention: Some(LOCKED),
+        retention: Some(LOCKED.from(jiff::Timestamp::now())),
         pacer: &Pacer::unlimited(),
         part_size: PART,
         parts_at_once: 2,

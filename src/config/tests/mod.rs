@@ -1,3 +1,4 @@
+mod first_lock;
 mod preview;
 mod profiles;
 mod secrets;

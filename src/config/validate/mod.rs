@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroize as _;
 
 mod dock;
+mod first_lock;
 mod office;
 mod preview;
 mod store;
@@ -145,6 +146,7 @@ pub(super) fn config(
     let dock = dock::section(&mut check, &merged);
     let seal = seal(&mut check, &merged, warnings);
     let store = store::section(&mut check, &merged.store, warnings);
+    let first_lock = first_lock::section(&mut check, &merged.retention, &store);
     let upload = upload::section(&mut check, &merged);
     let ingest = ingest(&mut check, &merged);
     check.number(
@@ -182,6 +184,7 @@ pub(super) fn config(
         seal,
         spool,
         store,
+        first_lock,
         upload,
         ingest,
         preview,

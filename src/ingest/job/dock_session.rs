@@ -76,6 +76,9 @@ impl DockSession {
         self.insist(display, || {
             if !noted {
                 self.shared.journal.begin_session(&self.row)?;
+                if let Some(ahead) = condition.clock.as_ref().and_then(|c| c.ahead_seconds) {
+                    self.shared.journal.note_clock(self.row.id, ahead)?;
+                }
                 noted = true;
             }
             self.log(session_docked(&self.row, condition.clone(), self.at_start))

@@ -77,10 +77,11 @@ impl Previews {
             let path = shared.spool.preview(id, part);
             SpoolSource::open(shared, &path, &item, part, made.sealed_size)
         })?;
+        let lock = blocking(|| self.outbound.lock_of(&item))?;
         let upload = Upload {
             store: &*self.outbound.store,
             key,
-            retention: self.outbound.retention,
+            retention: lock,
             pacer: &self.outbound.pacer,
             part_size: self.outbound.part_size,
             parts_at_once: 1,

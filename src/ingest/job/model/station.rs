@@ -165,7 +165,7 @@ impl<'a> ModelStation<'a> {
             shared: Arc::clone(&shared),
             store,
             layout: layout(),
-            retention: None,
+            first_lock: None,
             pacer: Pacer::unlimited(),
             part_size: 8 << 20,
             parts_at_once: 1,
