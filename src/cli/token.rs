@@ -24,8 +24,16 @@ enum RoleName {
     Kiosk,
     /// The officers' page and the evidence page
     Evidence,
-    /// The officers' page, the status and the metrics
+    /// The officers' page, the status and the metrics; at an office, how the stations stand
     Operations,
+    /// At an office: find and watch
+    Viewer,
+    /// At an office: find, watch and decide
+    Manager,
+    /// At an office: find, and decide about deletion
+    Disposer,
+    /// At an office: find, and read what was done
+    Auditor,
 }
 
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
@@ -39,11 +47,24 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         RoleName::Kiosk => "kiosk",
         RoleName::Evidence => "evidence",
         RoleName::Operations => "operations",
+        RoleName::Viewer => "viewer",
+        RoleName::Manager => "manager",
+        RoleName::Disposer => "disposer",
+        RoleName::Auditor => "auditor",
     };
     let token = new_token().context("the system gives no randomness")?;
     let name = toml::Value::String(args.name);
     println!("token:  {token}");
-    println!("Enter in [web] tokens of camdock.toml, then `systemctl reload camdock`:");
+    let (file, then) = match args.role {
+        RoleName::Kiosk | RoleName::Evidence | RoleName::Operations => {
+            ("[web] tokens of camdock.toml", "systemctl reload camdock")
+        }
+        _ => (
+            "[pages] tokens of office.toml",
+            "systemctl restart camdock-office",
+        ),
+    };
+    println!("Enter in {file}, then `{then}`:");
     println!(
         "    {{ name = {name}, role = \"{role}\", sha256 = \"{}\" }},",
         hash_of(&token)

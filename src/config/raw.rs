@@ -275,6 +275,13 @@ pub(super) struct RawToken {
     pub name: String,
     pub role: Role,
     pub sha256: String,
+    pub stations: Option<Vec<String>>,
+}
+
+impl RawToken {
+    pub fn stations_named(&self) -> usize {
+        self.stations.as_ref().map_or(0, Vec::len)
+    }
 }
 
 macro_rules! sections {

@@ -238,6 +238,8 @@ pub struct Token {
     pub name: String,
     pub role: Role,
     pub sha256: Sha256Digest,
+    /// Of an office: the only stations that it sees; `None`: all.
+    pub stations: Option<Vec<StationName>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -247,8 +249,16 @@ pub enum Role {
     Kiosk,
     /// The officer page and the evidence page.
     Evidence,
-    /// The officer page, the station's status, and the metrics.
+    /// The officer page, the station's status, and the metrics; of an office, how the stations stand.
     Operations,
+    /// Of an office, like those that follow: finds recordings and watches them.
+    Viewer,
+    /// Finds, watches and decides, and sees what is restricted.
+    Manager,
+    /// Finds, and decides about deletion.
+    Disposer,
+    /// Finds, and reads what was done; watches nothing.
+    Auditor,
 }
 
 impl Role {
@@ -257,7 +267,19 @@ impl Role {
             Self::Kiosk => "kiosk",
             Self::Evidence => "evidence",
             Self::Operations => "operations",
+            Self::Viewer => "viewer",
+            Self::Manager => "manager",
+            Self::Disposer => "disposer",
+            Self::Auditor => "auditor",
         }
+    }
+
+    /// It opens pages of an office, and none of a station.
+    pub const fn is_of_office(self) -> bool {
+        matches!(
+            self,
+            Self::Viewer | Self::Manager | Self::Disposer | Self::Auditor
+        )
     }
 }
 

@@ -12,7 +12,8 @@ use super::{OfficeError, today};
 use crate::config::OfficeConfig;
 use crate::model::{Event, EvidenceId, Explain as _, OperatorAction, StationName};
 use crate::web::{
-    OfficeBackend, RecordingPage, RecordingSearch, RecordingView, SearchPlace, Today, Unreadable,
+    OfficeBackend, Reach, RecordingPage, RecordingSearch, RecordingView, SearchPlace, Today,
+    Unreadable,
 };
 
 pub struct OfficePages {
@@ -30,6 +31,7 @@ impl OfficePages {
     /// Stations of a search of which the index does not have all that was cosigned.
     fn behind(
         &self,
+        reach: &Reach,
         search: &RecordingSearch,
         index: Option<&Index>,
     ) -> Result<Vec<StationName>, OfficeError> {
@@ -47,16 +49,17 @@ impl OfficePages {
                 }
                 _ => false,
             };
-            if wanted && !whole {
+            if wanted && reach.has(&station.name) && !whole {
                 behind.push(station.name.clone());
             }
         }
         Ok(behind)
     }
 
-    fn stations(&self) -> Vec<StationName> {
-        let stations = self.config.stations.iter();
-        stations.map(|station| station.name.clone()).collect()
+    /// The followed stations that somebody sees.
+    fn stations(&self, reach: &Reach) -> Vec<StationName> {
+        let names = self.config.stations.iter().map(|station| &station.name);
+        names.filter(|name| reach.has(name)).cloned().collect()
     }
 }
 
@@ -73,33 +76,37 @@ impl From<OfficeError> for Unreadable {
 }
 
 impl OfficeBackend for OfficePages {
-    fn today(&self) -> Result<Today, Unreadable> {
-        Ok(today::gather(&self.config)?)
+    fn today(&self, reach: &Reach) -> Result<Today, Unreadable> {
+        let mut seen = self.config.clone();
+        seen.stations.retain(|station| reach.has(&station.name));
+        Ok(today::gather(&seen)?)
     }
 
     fn find(
         &self,
+        reach: &Reach,
         search: &RecordingSearch,
         after: Option<SearchPlace>,
         limit: u32,
     ) -> Result<RecordingPage, Unreadable> {
         let index = self.index()?;
         let mut page = match &index {
-            Some(index) => index.find(search, after, limit, &self.stations())?,
+            Some(index) => index.find(search, after, limit, &self.stations(reach))?,
             None => RecordingPage::default(),
         };
         if after.is_none() {
-            page.behind = self.behind(search, index.as_ref())?;
+            page.behind = self.behind(reach, search, index.as_ref())?;
         }
         Ok(page)
     }
 
-    fn knows(&self, station: &StationName, id: EvidenceId) -> Result<bool, Unreadable> {
-        let mut stations = self.config.stations.iter();
-        let (true, Some(index)) = (
-            stations.any(|followed| followed.name == *station),
-            self.index()?,
-        ) else {
+    fn knows(
+        &self,
+        reach: &Reach,
+        station: &StationName,
+        id: EvidenceId,
+    ) -> Result<bool, Unreadable> {
+        let (true, Some(index)) = (self.stations(reach).contains(station), self.index()?) else {
             return Ok(false);
         };
         Ok(index.has_item(station, id)?)
@@ -107,6 +114,7 @@ impl OfficeBackend for OfficePages {
 
     fn recording(
         &self,
+        reach: &Reach,
         station: &StationName,
         id: EvidenceId,
         from: u64,
@@ -114,7 +122,11 @@ impl OfficeBackend for OfficePages {
         let Some(index) = self.index()? else {
             return Ok(None);
         };
-        let item = index.item(station, id, from, &self.stations())?;
+        let stations = self.stations(reach);
+        if !stations.contains(station) {
+            return Ok(None);
+        }
+        let item = index.item(station, id, from, &stations)?;
         let row = index.row(station, Timestamp::now())?;
         let followed = (self.config.stations.iter()).find(|followed| followed.name == *station);
         let (Some(item), Some(row), Some(followed)) = (item, row, followed) else {

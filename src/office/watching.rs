@@ -96,7 +96,7 @@ impl Watch {
             item: evidence,
         };
         let mut followed = self.config.stations.iter();
-        if !followed.any(|followed| followed.name == *station) {
+        if !view.reach.has(station) || !followed.any(|followed| followed.name == *station) {
             return Err(unknown());
         }
         let indexed = tokio::task::block_in_place(|| self.indexed(station, evidence))?;

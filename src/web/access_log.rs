@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, Extension, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use parking_lot::Mutex;
@@ -86,6 +86,13 @@ pub(super) trait EvidenceRequest<E: ?Sized = Evidence>: Sized {
 pub(super) struct LoggedRequest<R, E: ?Sized = Evidence> {
     pub request: R,
     pub evidence: Arc<E>,
+    pub viewer: Viewer,
+}
+
+/// Who asks; the check of roles in front of every route says it.
+pub(super) fn viewer_of(parts: &Parts) -> Result<&Viewer, RefusedRequest> {
+    let unidentified = || RefusedRequest::new(StatusCode::UNAUTHORIZED, "a token is needed\n");
+    parts.extensions.get().ok_or_else(unidentified)
 }
 
 impl<R, E, S> FromRequestParts<S> for LoggedRequest<R, E>
@@ -97,17 +104,9 @@ where
     type Rejection = RefusedRequest;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, RefusedRequest> {
-        let identified = (
-            Extension::<Viewer>::from_request_parts(parts, state).await,
-            ConnectInfo::<SocketAddr>::from_request_parts(parts, state).await,
-        );
-        let (Ok(Extension(viewer)), Ok(ConnectInfo(peer))) = identified else {
-            // A route without the check of roles in front of it.
-            return Err(RefusedRequest::new(
-                StatusCode::UNAUTHORIZED,
-                "a token is needed\n",
-            ));
-        };
+        let viewer = viewer_of(parts)?.clone();
+        let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, state).await;
+        let ConnectInfo(peer) = peer.map_err(RefusedRequest::from_response)?;
         let log = state.access_log();
         let request = tokio::task::block_in_place(|| {
             let request = R::read(parts, &log.evidence)?;
@@ -115,7 +114,11 @@ where
             Ok::<_, RefusedRequest>(request)
         })?;
         let evidence = Arc::clone(&log.evidence);
-        Ok(Self { request, evidence })
+        Ok(Self {
+            request,
+            evidence,
+            viewer,
+        })
     }
 }
 
@@ -183,7 +186,7 @@ impl<E: RecordsAccess + ?Sized> AccessLog<E> {
             evidence,
             description,
         } = access;
-        let operator = viewer.name.as_deref().unwrap_or("unknown").to_owned();
+        let operator = viewer.operator().to_owned();
         let key = (
             operator.clone(),
             action,

@@ -68,7 +68,9 @@ fn last_segment(parts: &Parts) -> &str {
 }
 
 pub(super) async fn item(
-    LoggedRequest { request, evidence }: LoggedRequest<ItemRequest>,
+    LoggedRequest {
+        request, evidence, ..
+    }: LoggedRequest<ItemRequest>,
 ) -> Result<axum::Json<Value>, RefusedRequest> {
     let ItemRequest { item, after } = request;
     tokio::task::block_in_place(|| {

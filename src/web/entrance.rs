@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Viewer;
 use super::rate_limit::RateLimit;
 use super::sessions::Sessions;
 use super::tokens::Tokens;
-use crate::config::Role;
 
 pub(super) struct Entrance {
     pub language: String,
@@ -19,8 +19,8 @@ pub(super) struct Entrance {
     /// Only this machine reaches the listener.
     pub loopback: bool,
     pub tls: bool,
-    /// The page of a role, where signing in leads to.
-    pub home: fn(Role) -> &'static str,
+    /// The page of a viewer, where signing in leads to.
+    pub home: fn(&Viewer) -> &'static str,
 }
 
 /// What all listeners of a program have in common.
@@ -42,7 +42,7 @@ impl Keyring {
         }
     }
 
-    pub fn entrance(self, address: SocketAddr, home: fn(Role) -> &'static str) -> Arc<Entrance> {
+    pub fn entrance(self, address: SocketAddr, home: fn(&Viewer) -> &'static str) -> Arc<Entrance> {
         Arc::new(Entrance {
             language: self.language,
             tokens: self.tokens,

@@ -64,7 +64,9 @@ impl EvidenceRequest for ListRequest {
 }
 
 pub(super) async fn list(
-    LoggedRequest { request, evidence }: LoggedRequest<ListRequest>,
+    LoggedRequest {
+        request, evidence, ..
+    }: LoggedRequest<ListRequest>,
 ) -> JsonReply {
     tokio::task::block_in_place(|| {
         let journal = &evidence.archive()?.journal;
@@ -158,7 +160,9 @@ impl EvidenceRequest for CompletenessRequest {
 }
 
 pub(super) async fn completeness(
-    LoggedRequest { request, evidence }: LoggedRequest<CompletenessRequest>,
+    LoggedRequest {
+        request, evidence, ..
+    }: LoggedRequest<CompletenessRequest>,
 ) -> JsonReply {
     let CompletenessRequest { from, to } = request;
     let days = tokio::task::block_in_place(|| days(&evidence, &from, &to, DAYS_MAX))?;

@@ -202,7 +202,9 @@ impl EvidenceRequest for ItemsExport {
 
 pub(super) async fn evidence(
     axum::extract::State(state): axum::extract::State<Arc<WebState>>,
-    LoggedRequest { request, evidence }: LoggedRequest<ItemsExport>,
+    LoggedRequest {
+        request, evidence, ..
+    }: LoggedRequest<ItemsExport>,
 ) -> Response {
     let ItemsExport { format, search, .. } = request;
     let name = format!("{}-evidence", state.station_name);
@@ -238,7 +240,9 @@ impl EvidenceRequest for DaysExport {
 
 pub(super) async fn completeness(
     axum::extract::State(state): axum::extract::State<Arc<WebState>>,
-    LoggedRequest { request, evidence }: LoggedRequest<DaysExport>,
+    LoggedRequest {
+        request, evidence, ..
+    }: LoggedRequest<DaysExport>,
 ) -> Result<Response, RefusedRequest> {
     let DaysExport { format, from, to } = request;
     let days = tokio::task::block_in_place(|| days(&evidence, &from, &to, DAYS_EXPORTED_MAX))?;

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::entrance::Entrance;
 use super::tokens::{Credential, session_cookie, set_cookie};
-use super::{RefusedRequest, Viewer, sessions};
+use super::{Duty, RefusedRequest, Viewer, sessions};
 use crate::config::Role;
 use crate::metrics;
 
@@ -22,11 +22,7 @@ fn viewer(
     headers: &HeaderMap,
 ) -> Result<Option<Viewer>, RefusedRequest> {
     let Some(credential) = Credential::of(headers) else {
-        let anonymous = state.loopback.then_some(Viewer {
-            name: None,
-            role: Role::Kiosk,
-        });
-        return Ok(anonymous);
+        return Ok(state.loopback.then(Viewer::local));
     };
     // An old cookie must not shut this machine out of the officers' page.
     let local = state.loopback && headers.get(header::AUTHORIZATION).is_none();
@@ -45,10 +41,7 @@ fn viewer(
     if found.is_none() {
         metrics::web_refused("token");
         if local {
-            return Ok(Some(Viewer {
-                name: None,
-                role: Role::Kiosk,
-            }));
+            return Ok(Some(Viewer::local()));
         }
         state.wrong_tokens.take(peer);
         wrong_token(peer);
@@ -60,8 +53,13 @@ fn wrong_token(from: IpAddr) {
     tracing::warn!(code = "web_wrong_token", %from, next_step = "if this goes on, find out who sends them", "a wrong token was given");
 }
 
-/// Lets a viewer with one of the roles through, and tells the handler who it is.
-async fn only(state: Arc<Entrance>, roles: &[Role], mut request: Request, next: Next) -> Response {
+/// Lets a viewer through who may, and tells the handler who it is.
+async fn only(
+    state: Arc<Entrance>,
+    may: impl Fn(&Viewer) -> bool,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
@@ -76,7 +74,7 @@ async fn only(state: Arc<Entrance>, roles: &[Role], mut request: Request, next: 
         .and_then(|a| a.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
     match viewer {
-        Some(viewer) if roles.contains(&viewer.role) => {
+        Some(viewer) if may(&viewer) => {
             request.extensions_mut().insert(viewer);
             next.run(request).await
         }
@@ -100,7 +98,7 @@ pub(super) async fn any_role(
     next: Next,
 ) -> Response {
     let roles = [Role::Kiosk, Role::Evidence, Role::Operations];
-    only(state, &roles, request, next).await
+    only(state, |viewer| viewer.has_any(&roles), request, next).await
 }
 
 pub(super) async fn evidence(
@@ -108,7 +106,8 @@ pub(super) async fn evidence(
     request: Request,
     next: Next,
 ) -> Response {
-    only(state, &[Role::Evidence], request, next).await
+    let may = |viewer: &Viewer| viewer.has_any(&[Role::Evidence]);
+    only(state, may, request, next).await
 }
 
 pub(super) async fn operations(
@@ -116,15 +115,17 @@ pub(super) async fn operations(
     request: Request,
     next: Next,
 ) -> Response {
-    only(state, &[Role::Operations], request, next).await
+    let may = |viewer: &Viewer| viewer.has_any(&[Role::Operations]);
+    only(state, may, request, next).await
 }
 
-pub(super) async fn evidence_or_operations(
-    State(state): State<Arc<Entrance>>,
+/// Of an office: lets through who has this duty.
+pub(super) async fn duty(
+    State((state, duty)): State<(Arc<Entrance>, Duty)>,
     request: Request,
     next: Next,
 ) -> Response {
-    only(state, &[Role::Evidence, Role::Operations], request, next).await
+    only(state, |viewer| viewer.may(duty), request, next).await
 }
 
 #[derive(serde::Deserialize)]
@@ -149,12 +150,13 @@ pub(super) async fn login(
         wrong_token(peer.ip());
         return Redirect::to("/login#wrong").into_response();
     };
-    let to = (state.home)(viewer.role);
-    let begun = tokio::task::block_in_place(|| state.sessions.begin(token, viewer.role));
+    let to = (state.home)(&viewer);
+    let role = viewer.roles.first().copied().unwrap_or(Role::Kiosk);
+    let begun = tokio::task::block_in_place(|| state.sessions.begin(token, role));
     let Some(cookie) = begun else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let lasting = (viewer.role == Role::Kiosk).then_some(sessions::lifetime(viewer.role));
+    let lasting = (role == Role::Kiosk).then_some(sessions::lifetime(role));
     let cookie = set_cookie(&cookie, lasting, state.tls);
     ([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response()
 }

@@ -31,6 +31,7 @@ mod state;
 mod tls;
 mod today;
 mod tokens;
+mod viewer;
 mod watching;
 
 use std::sync::Arc;
@@ -40,7 +41,6 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
 use crate::audit::LogHandle;
-use crate::config::Role;
 use crate::journal::{EntryIndex, Journal};
 use crate::model::{BayView, Completeness, OperatorAction, StatusView, Verification};
 
@@ -59,6 +59,7 @@ pub use socket::{Socket, answer_line};
 pub use today::{Matter, Today};
 pub(crate) use tokens::random_secret;
 pub use tokens::{TOKEN_PREFIX, hash_of, new_token};
+pub use viewer::{Duty, Reach, Viewer};
 pub use watching::{
     ItemView, SealedPart, WatchBackend, WatchFuture, WatchRefusal, WatchRefusalKind, WatchedItem,
 };
@@ -87,14 +88,6 @@ pub struct Archive {
     pub journal: Journal,
     pub log: LogHandle,
     pub entries: Option<Arc<EntryIndex>>,
-}
-
-/// The person or program behind a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Viewer {
-    /// The token's name; `None`: somebody at this machine without a token.
-    pub name: Option<Arc<str>>,
-    pub role: Role,
 }
 
 /// A request that is refused.

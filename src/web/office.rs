@@ -15,27 +15,35 @@ use super::recording::RecordingView;
 use super::recording_search::{RecordingPage, RecordingSearch, SearchPlace};
 use super::today::Today;
 use super::{
-    RefusedRequest, WatchBackend, WebError, listener, login, recording, recording_list, routes,
-    tls, today, watching,
+    Duty, Reach, RefusedRequest, Viewer, WatchBackend, WebError, listener, login, recording,
+    recording_list, routes, tls, today, watching,
 };
-use crate::config::{Role, Secrets, WebSettings};
+use crate::config::{Secrets, WebSettings};
 use crate::model::{EvidenceId, OperatorAction, StationName, codes};
 
-/// The office as its pages see it; the floor above implements it. It may block.
+/// The office as its pages see it; the floor above implements it. It may block. What somebody's reach does not have is to them
+/// as if it did not exist.
 pub trait OfficeBackend: Send + Sync + 'static {
-    fn today(&self) -> Result<Today, Unreadable>;
+    fn today(&self, reach: &Reach) -> Result<Today, Unreadable>;
     /// The next recordings of a search, at most `limit`.
     fn find(
         &self,
+        reach: &Reach,
         search: &RecordingSearch,
         after: Option<SearchPlace>,
         limit: u32,
     ) -> Result<RecordingPage, Unreadable>;
     /// Whether a station's log has sealed this item.
-    fn knows(&self, station: &StationName, id: EvidenceId) -> Result<bool, Unreadable>;
+    fn knows(
+        &self,
+        reach: &Reach,
+        station: &StationName,
+        id: EvidenceId,
+    ) -> Result<bool, Unreadable>;
     /// The item, and its custody from entry `from` on; `None` if there is none.
     fn recording(
         &self,
+        reach: &Reach,
         station: &StationName,
         id: EvidenceId,
         from: u64,
@@ -105,21 +113,24 @@ pub fn start_office(
         access_log: Arc::new(AccessLog::new(backend)),
         entrance: Arc::clone(&entrance),
     };
-    let everybody = Router::new()
+    let overseers = Router::new()
         .route("/", get(today::page))
         .route("/api/today", get(today::today))
         .route_layer(from_fn_with_state(
-            Arc::clone(&entrance),
-            login::evidence_or_operations,
+            (Arc::clone(&entrance), Duty::Oversee),
+            login::duty,
         ));
-    let managers = Router::new()
+    let finders = Router::new()
         .route("/find", get(recording_list::page))
         .route("/api/find", get(recording_list::list))
         .route("/export/find", get(recording_list::export))
         .route("/recordings/{station}/{id}", get(recording::page))
         .route("/api/recordings/{station}/{id}", get(recording::recording))
-        .route_layer(from_fn_with_state(Arc::clone(&entrance), login::evidence));
-    let own = everybody.merge(managers).with_state(state);
+        .route_layer(from_fn_with_state(
+            (Arc::clone(&entrance), Duty::Find),
+            login::duty,
+        ));
+    let own = overseers.merge(finders).with_state(state);
     let own = own.merge(watching::routes(footage, &entrance));
     let router = routes::finish(own.merge(routes::open(&entrance)), entrance);
     tasks.spawn(listener::listen(
@@ -132,6 +143,6 @@ pub fn start_office(
     Ok(())
 }
 
-const fn home(_: Role) -> &'static str {
+const fn home(_: &Viewer) -> &'static str {
     "/"
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::access_log::{AccessAction, AccessEntry, EvidenceRequest, LoggedRequest};
+use super::access_log::{AccessAction, AccessEntry, EvidenceRequest, LoggedRequest, viewer_of};
 use super::evidence::query;
 use super::office::{OfficeBackend, OfficeState};
 use super::{FoundFile, FoundRecording, RefusedRequest, assets};
@@ -107,7 +107,7 @@ impl EvidenceRequest<dyn OfficeBackend> for Viewed {
         let id = id.and_then(|id| id.parse().ok()).ok_or_else(no_item)?;
         let station = station.and_then(|name| name.parse().ok());
         let station: StationName = station.ok_or_else(no_item)?;
-        if !backend.knows(&station, id)? {
+        if !backend.knows(&viewer_of(parts)?.reach, &station, id)? {
             return Err(no_item());
         }
         Ok(Self { station, id, from })
@@ -123,10 +123,15 @@ impl EvidenceRequest<dyn OfficeBackend> for Viewed {
 }
 
 pub(super) async fn recording(
-    LoggedRequest { request, evidence }: LoggedRequest<Viewed, dyn OfficeBackend>,
+    LoggedRequest {
+        request,
+        evidence,
+        viewer,
+    }: LoggedRequest<Viewed, dyn OfficeBackend>,
 ) -> Result<axum::Json<RecordingView>, RefusedRequest> {
     let Viewed { station, id, from } = request;
-    let found = tokio::task::block_in_place(|| evidence.recording(&station, id, from));
+    let found =
+        tokio::task::block_in_place(|| evidence.recording(&viewer.reach, &station, id, from));
     let no_item = || RefusedRequest::new(StatusCode::NOT_FOUND, "there is no such item\n");
     found?.map(axum::Json).ok_or_else(no_item)
 }

@@ -66,7 +66,11 @@ impl EvidenceRequest<dyn OfficeBackend> for Listed {
 }
 
 pub(super) async fn list(
-    LoggedRequest { request, evidence }: LoggedRequest<Listed, dyn OfficeBackend>,
+    LoggedRequest {
+        request,
+        evidence,
+        viewer,
+    }: LoggedRequest<Listed, dyn OfficeBackend>,
 ) -> Result<axum::Json<RecordingPage>, RefusedRequest> {
     let Listed {
         search,
@@ -74,7 +78,7 @@ pub(super) async fn list(
         limit,
         ..
     } = request;
-    let found = tokio::task::block_in_place(|| evidence.find(&search, after, limit));
+    let found = tokio::task::block_in_place(|| evidence.find(&viewer.reach, &search, after, limit));
     Ok(axum::Json(found?))
 }
 
@@ -109,11 +113,15 @@ fn line(file: &FoundFile, format: ExportFormat) -> Value {
 }
 
 pub(super) async fn export(
-    LoggedRequest { request, evidence }: LoggedRequest<Exported, dyn OfficeBackend>,
+    LoggedRequest {
+        request,
+        evidence,
+        viewer,
+    }: LoggedRequest<Exported, dyn OfficeBackend>,
 ) -> Response {
     let Exported { search, format, .. } = request;
     format.searched("recordings", COLUMNS, move |after| {
-        let found = evidence.find(&search, after, STEP);
+        let found = evidence.find(&viewer.reach, &search, after, STEP);
         let found = found.map_err(|unreadable| unreadable.why)?;
         let files = found.recordings.iter().flat_map(|recording| {
             let sidecars = recording.sidecars.iter();

@@ -37,7 +37,7 @@ pub(super) struct Sessions {
 pub(super) const fn lifetime(role: Role) -> Duration {
     match role {
         Role::Kiosk => KIOSK,
-        Role::Evidence | Role::Operations => DAY,
+        _ => DAY,
     }
 }
 

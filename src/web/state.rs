@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::access_log::{AccessLog, Evidence};
 use super::entrance::{Entrance, Keyring};
-use super::{Archive, Backend, Health, feed};
+use super::{Archive, Backend, Health, Viewer, feed};
 use crate::config::Role;
 
 pub(super) struct WebState {
@@ -32,10 +32,11 @@ pub(super) struct SharedParts {
     pub snapshots: watch::Receiver<feed::Snapshot>,
 }
 
-const fn home(role: Role) -> &'static str {
-    match role {
-        Role::Evidence => "/evidence",
-        Role::Kiosk | Role::Operations => "/",
+fn home(viewer: &Viewer) -> &'static str {
+    if viewer.has_any(&[Role::Evidence]) {
+        "/evidence"
+    } else {
+        "/"
     }
 }
 

@@ -68,8 +68,10 @@ impl EvidenceRequest<dyn OfficeBackend> for TodayRequest {
 
 /// It names recordings that something is wrong with, so that it is an access like any other.
 pub(super) async fn today(
-    LoggedRequest { evidence, .. }: LoggedRequest<TodayRequest, dyn OfficeBackend>,
+    LoggedRequest {
+        evidence, viewer, ..
+    }: LoggedRequest<TodayRequest, dyn OfficeBackend>,
 ) -> Result<Json<Today>, RefusedRequest> {
-    let today = tokio::task::block_in_place(|| evidence.today());
+    let today = tokio::task::block_in_place(|| evidence.today(&viewer.reach));
     Ok(Json(today?))
 }

@@ -1,6 +1,5 @@
 //! Tokens and the cookie of a session. A token is 32 random bytes, so it cannot be guessed from its SHA-256.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
@@ -10,8 +9,8 @@ use parking_lot::RwLock;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
-use super::Viewer;
-use crate::config::{Role, Token};
+use super::{Reach, Viewer};
+use crate::config::Token;
 use crate::model::Sha256Digest;
 
 /// Makes a leaked token easy to recognise for secret scanners.
@@ -39,7 +38,7 @@ pub fn hash_of(token: &str) -> Sha256Digest {
 
 /// The configured tokens; a reload replaces them.
 pub(crate) struct Tokens {
-    known: RwLock<Vec<(Arc<str>, Role, Sha256Digest)>>,
+    known: RwLock<Vec<(Viewer, Sha256Digest)>>,
 }
 
 impl Tokens {
@@ -55,7 +54,14 @@ impl Tokens {
     pub fn replace(&self, tokens: &[Token]) {
         let new = tokens
             .iter()
-            .map(|t| (Arc::from(t.name.as_str()), t.role, t.sha256))
+            .map(|t| {
+                let reach = match &t.stations {
+                    Some(stations) => Reach::Stations(stations.as_slice().into()),
+                    None => Reach::All,
+                };
+                let viewer = Viewer::of_token(t.name.as_str().into(), t.role, reach);
+                (viewer, t.sha256)
+            })
             .collect();
         *self.known.write() = new;
     }
@@ -71,15 +77,12 @@ impl Tokens {
     pub fn find_digest(&self, hash: &Sha256Digest) -> Option<Viewer> {
         let all = self.known.read();
         let mut found = u32::MAX;
-        for (index, (_, _, known)) in (0u32..).zip(&*all) {
+        for (index, (_, known)) in (0u32..).zip(&*all) {
             let same: Choice = known.0.ct_eq(&hash.0);
             found.conditional_assign(&index, same);
         }
-        let (name, role, _) = all.get(found as usize)?;
-        Some(Viewer {
-            name: Some(Arc::clone(name)),
-            role: *role,
-        })
+        let (viewer, _) = all.get(found as usize)?;
+        Some(viewer.clone())
     }
 }
 
@@ -133,6 +136,7 @@ pub(crate) fn set_cookie(value: &str, lasting: Option<Duration>, tls: bool) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Role;
 
     #[test]
     fn only_the_very_token_is_known_and_it_brings_its_role() {
@@ -142,6 +146,7 @@ mod tests {
             name: name.into(),
             role,
             sha256: hash_of(token),
+            stations: None,
         };
         let tokens = Tokens::new(&[
             token("desk", Role::Kiosk, &one),
@@ -149,10 +154,10 @@ mod tests {
         ]);
         let found = tokens.find(&two).unwrap();
         assert_eq!(
-            (found.name.as_deref(), found.role),
-            (Some("M. Shah"), Role::Evidence)
+            (found.name.as_deref(), &*found.roles),
+            (Some("M. Shah"), &[Role::Evidence][..])
         );
-        assert_eq!(tokens.find(&one).unwrap().role, Role::Kiosk);
+        assert_eq!(*tokens.find(&one).unwrap().roles, [Role::Kiosk]);
         for wrong in [
             "",
             &one[1..],

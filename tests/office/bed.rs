@@ -20,9 +20,11 @@ use crate::support::{SeaweedFs, Station as Identity};
 
 pub const TOKEN: &str = "camdock_manager";
 pub const KIOSK: &str = "camdock_screen";
+/// Roles with a token each, named after them; the viewers' sees the first station alone.
+pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 23] = [
+const BUCKETS: [&str; 24] = [
     "office-absurd",
     "office-acts",
     "office-away",
@@ -42,6 +44,7 @@ const BUCKETS: [&str; 23] = [
     "office-page",
     "office-recall",
     "office-recording",
+    "office-roles",
     "office-recover",
     "office-release",
     "office-silent",
@@ -255,6 +258,15 @@ impl Bed {
             hash_of(TOKEN),
             hash_of(KIOSK),
         );
+        let roles = ROLES.map(|role| {
+            let own = followed.first().filter(|_| role == "viewer");
+            let stations = own.map_or_else(String::new, |(name, _)| {
+                format!(", stations = [\"{name}\"]")
+            });
+            let hash = hash_of(&format!("camdock_{role}_token"));
+            format!("{{ name = \"{role}\", role = \"{role}\", sha256 = \"{hash}\"{stations} }},")
+        });
+        text = text.replace("tokens = [", &format!("tokens = [{}", roles.join("\n")));
         for (name, key) in followed {
             text += &format!(
                 "[[stations]]\nname = \"{name}\"\nlog_key = \"{key}\"\nsilent_hours = 1\n"

@@ -22,5 +22,6 @@ mod link;
 #[path = "../station/place.rs"]
 mod place;
 mod recording;
+mod roles;
 mod searches;
 mod watching;

@@ -29,3 +29,23 @@ fn what_other_machines_can_reach_needs_tls_and_a_token() {
         with(&place, section, line).unwrap();
     }
 }
+
+#[test]
+fn a_stations_token_has_no_role_of_an_office_and_names_no_stations() {
+    let place = ConfigDir::new();
+    let line = |rest: &str| {
+        let hash = "0".repeat(64);
+        format!("tokens = [{{ name = \"M. Shah\", sha256 = \"{hash}\", {rest} }}]")
+    };
+    with(&place, "web", &line("role = \"evidence\"")).unwrap();
+    for (wrong, why) in [
+        ("role = \"manager\"", "has a role of an office"),
+        (
+            "role = \"evidence\", stations = [\"leeds-north-1\"]",
+            "names a station that is not followed here",
+        ),
+    ] {
+        let refused = with(&place, "web", &line(wrong)).err().unwrap();
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
+}

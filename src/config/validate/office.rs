@@ -67,10 +67,14 @@ pub fn office(
         "Listen on a loopback address such as 127.0.0.1:9485, or \"\" for none.",
     );
     let raw_pages = &merged.pages;
+    let followed = merged.stations.iter();
+    let followed: Vec<_> = followed.map(|entry| &entry.get_ref().name).collect();
     let pages = web::pages(
         &mut check,
         &web::PageKeys {
             section: "pages",
+            of_office: true,
+            stations: &followed,
             example: "127.0.0.1:8486",
             listen: &raw_pages.listen,
             tls_certificate: &raw_pages.tls_certificate,

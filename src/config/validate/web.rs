@@ -13,6 +13,9 @@ const TOKENS_MAX: usize = 256;
 /// The settings of pages as they stand in a file.
 pub(super) struct PageKeys<'a> {
     pub section: &'static str,
+    pub of_office: bool,
+    /// That an office follows.
+    pub stations: &'a [&'a String],
     pub example: &'static str,
     pub listen: &'a Setting<String>,
     pub tls_certificate: &'a Setting<String>,
@@ -27,6 +30,8 @@ pub(super) fn sections(check: &mut Check<'_>, merged: &Merged) -> (WebSettings, 
         check,
         &PageKeys {
             section: "web",
+            of_office: false,
+            stations: &[],
             example: "127.0.0.1:8480",
             listen: &raw.listen,
             tls_certificate: &raw.tls_certificate,
@@ -72,7 +77,7 @@ pub(super) fn pages(check: &mut Check<'_>, raw: &PageKeys<'_>) -> WebSettings {
             None
         }
     };
-    let tokens = tokens(check, raw.tokens);
+    let tokens = tokens(check, raw);
     if outside(listen) {
         check.ensure(
             tls.is_some(),
@@ -125,7 +130,8 @@ pub(super) fn address(
     parsed
 }
 
-fn tokens(check: &mut Check<'_>, given: &[toml::Spanned<RawToken>]) -> Vec<Token> {
+fn tokens(check: &mut Check<'_>, raw: &PageKeys<'_>) -> Vec<Token> {
+    let given = raw.tokens;
     check.ensure(
         given.len() <= TOKENS_MAX,
         given.first().map(toml::Spanned::span).as_ref(),
@@ -136,7 +142,12 @@ fn tokens(check: &mut Check<'_>, given: &[toml::Spanned<RawToken>]) -> Vec<Token
     let mut tokens: Vec<Token> = Vec::new();
     for entry in given.iter().take(TOKENS_MAX) {
         let span = entry.span();
-        let RawToken { name, role, sha256 } = entry.get_ref();
+        let RawToken {
+            name,
+            role,
+            sha256,
+            stations,
+        } = entry.get_ref();
         let fine = (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control);
         check.ensure(
             fine && tokens.iter().all(|other| other.name != *name),
@@ -144,6 +155,24 @@ fn tokens(check: &mut Check<'_>, given: &[toml::Spanned<RawToken>]) -> Vec<Token
             "tokens",
             "has a name that is empty, too long or given twice",
             "Give each token a name of its own of at most 64 characters: it stands in the custody log.",
+        );
+        check.ensure(
+            raw.of_office || !role.is_of_office(),
+            Some(&span),
+            "tokens",
+            "has a role of an office",
+            "A station's roles are `kiosk`, `evidence` and `operations`.",
+        );
+        let stations = stations.as_ref().map(|names| {
+            let known = names.iter().filter(|name| raw.stations.contains(name));
+            known.filter_map(|name| name.parse().ok()).collect()
+        });
+        check.ensure(
+            stations.as_ref().map_or(0, Vec::len) == entry.get_ref().stations_named(),
+            Some(&span),
+            "tokens",
+            "names a station that is not followed here",
+            "Name stations of [[stations]] in office.toml; a station's own tokens name none.",
         );
         let Ok(sha256) = Sha256Digest::from_str(sha256) else {
             check.wrong(
@@ -158,6 +187,7 @@ fn tokens(check: &mut Check<'_>, given: &[toml::Spanned<RawToken>]) -> Vec<Token
             name: name.clone(),
             role: *role,
             sha256,
+            stations,
         });
     }
     tokens

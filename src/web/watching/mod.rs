@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entrance::Entrance;
 use super::tokens::session_digest;
-use super::{RefusedRequest, Viewer, assets, login};
+use super::{Duty, Reach, RefusedRequest, Viewer, assets, login};
 use crate::model::{EvidenceId, Part, Sha256Digest, StationName, codes};
 
 use grants::Grants;
@@ -65,6 +65,7 @@ pub struct ItemView {
     /// This object alone, with the item key.
     pub part: Option<Part>,
     pub operator: String,
+    pub reach: Reach,
     /// Where the request came from.
     pub peer: String,
     pub reason: String,
@@ -159,7 +160,10 @@ pub(super) fn routes(backend: Arc<dyn WatchBackend>, entrance: &Arc<Entrance>) -
         .route("/watch/{station}/{id}", get(page))
         .route("/api/watch/{station}/{id}", get(granted).post(view))
         .route("/sealed/{station}/{id}/{part}", get(sealed))
-        .route_layer(from_fn_with_state(Arc::clone(entrance), login::evidence))
+        .route_layer(from_fn_with_state(
+            (Arc::clone(entrance), Duty::Watch),
+            login::duty,
+        ))
         .with_state(state)
         .route("/watch-worker.js", get(async || assets::watch_worker()))
 }
@@ -237,7 +241,8 @@ async fn view(
         station: named.station,
         evidence: id,
         part: request.part,
-        operator: viewer.name.as_deref().unwrap_or("unknown").to_owned(),
+        operator: viewer.operator().to_owned(),
+        reach: viewer.reach,
         peer: format!("web {}", peer.ip().to_canonical()),
         reason: reason.to_owned(),
     };
