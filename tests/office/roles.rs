@@ -38,7 +38,9 @@ fn each_role_opens_its_pages_and_another_units_recordings_are_as_if_they_did_not
     let (own, foreign) = (made("one"), made("two"));
     let all = [own.clone(), foreign.clone()];
     publish(&bed, &stations.each_ref(), &all);
-    all.iter().for_each(|made| made.put(&bed));
+    for made in &all {
+        made.put(&bed);
+    }
     bed.run();
     for name in ["one", "two"] {
         bed.until(name, |found| found["bucket"]["items"] == 1);
