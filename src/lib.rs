@@ -14,6 +14,7 @@ pub mod journal;
 pub mod metrics;
 pub mod model;
 pub mod office;
+pub mod pack;
 pub mod preview;
 pub mod publish;
 pub mod root;

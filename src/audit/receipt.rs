@@ -28,6 +28,11 @@ pub fn receipt(
             what: format!("entry {index} does not lead to the signed root"),
         });
     }
+    Ok(written(index, &proof, note))
+}
+
+/// A proof as the format has it.
+pub(super) fn written(index: u64, proof: &[Hash], note: &str) -> String {
     let mut text = format!("{FIRST_LINE}\nindex {index}\n");
     for hash in proof {
         text.push_str(&STANDARD.encode(hash));
@@ -35,7 +40,7 @@ pub fn receipt(
     }
     text.push('\n');
     text.push_str(note);
-    Ok(text)
+    text
 }
 
 /// The bytes of one entry.

@@ -3,8 +3,8 @@
 use super::proof::TileTree;
 use super::source::{Entries, LogSource, read_tile};
 use super::tiles::{TILE_WIDTH, Tile};
-use super::tree::{inclusion_holds, leaf_hash};
-use super::{AuditError, Checkpoint};
+use super::tree::{Hash, inclusion_holds, leaf_hash};
+use super::{AuditError, Checkpoint, receipt};
 
 /// Reads each tile, and neighbours in one bundle, once.
 pub struct EntryReader<'a> {
@@ -34,6 +34,16 @@ impl<'a> EntryReader<'a> {
 
     /// The entry's bytes. One that does not lead to the signed root is an error: nothing of it is to be believed.
     pub fn read(&mut self, index: u64) -> Result<Vec<u8>, AuditError> {
+        Ok(self.proven(index)?.0)
+    }
+
+    /// The same with its receipt, which leads to `note`: the signed note of the checkpoint, with whatever cosignatures.
+    pub fn receipt(&mut self, index: u64, note: &str) -> Result<(Vec<u8>, String), AuditError> {
+        let (entry, proof) = self.proven(index)?;
+        Ok((entry, receipt::written(index, &proof, note)))
+    }
+
+    fn proven(&mut self, index: u64) -> Result<(Vec<u8>, Vec<Hash>), AuditError> {
         let size = self.checkpoint.size;
         let number = index / TILE_WIDTH;
         let tile = Tile::of_size(None, number, size).filter(|_| index < size);
@@ -56,7 +66,7 @@ impl<'a> EntryReader<'a> {
                 what: format!("entry {index} does not lead to the signed root"),
             });
         }
-        Ok(entry.to_vec())
+        Ok((entry.to_vec(), proof))
     }
 }
 

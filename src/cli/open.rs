@@ -158,11 +158,14 @@ fn read_key(args: &Args) -> anyhow::Result<OpeningKey> {
             ))),
         };
     }
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|_| usage(format!("{} is not a PEM file", args.key.display())))?;
-    Ok(OpeningKey::Recipient(
-        RecipientKey::from_pem(text).with_context(|| format!("the key {}", args.key.display()))?,
-    ))
+    Ok(OpeningKey::Recipient(recipient_key(&args.key, &bytes)?))
+}
+
+/// The private key in a file's bytes.
+pub fn recipient_key(path: &Path, bytes: &[u8]) -> anyhow::Result<RecipientKey> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| usage(format!("{} is not a PEM file", path.display())))?;
+    RecipientKey::from_pem(text).with_context(|| format!("the key {}", path.display()))
 }
 
 const NO_KEY: &str = "the log's signature was not checked, for want of its public key (--log-key)";

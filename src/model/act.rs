@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ClockState, EvidenceId, Part, Sha256Digest, StationName};
+use super::{ClockState, EvidenceId, PackId, Part, Sha256Digest, StationName};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OfficeStarted {
@@ -114,6 +114,17 @@ pub struct ObjectAlarm {
     /// What was seen, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub what: Option<String>,
+}
+
+/// A person set out to put an item into a court pack. Nothing is opened for it before this is published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PackMade {
+    pub pack: PackId,
+    /// The station that took it.
+    pub log: StationName,
+    pub evidence: EvidenceId,
+    #[serde(flatten)]
+    pub by: Decider,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

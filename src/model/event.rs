@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BayName, CameraId, EvidenceId, ItemKind, ItemPreviewed, ItemViewed, LogAlarm, LogClosed,
-    LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer, SessionId,
-    Sha256Digest, SourcePath, StationName, WipeLevel, WipeResult,
+    LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer, PackMade,
+    SessionId, Sha256Digest, SourcePath, StationName, WipeLevel, WipeResult,
 };
 
 /// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
@@ -77,6 +77,8 @@ pub enum Event {
     ObjectAlarm(Box<ObjectAlarm>),
     #[serde(rename = "object.cleared")]
     ObjectCleared(Box<ObjectAlarm>),
+    #[serde(rename = "pack.made")]
+    PackMade(Box<PackMade>),
 }
 
 impl Event {
@@ -107,6 +109,7 @@ impl Event {
             Self::ItemViewed(_) => "item.viewed",
             Self::ObjectAlarm(_) => "object.alarm",
             Self::ObjectCleared(_) => "object.cleared",
+            Self::PackMade(_) => "pack.made",
         }
     }
 }

@@ -11,6 +11,8 @@ pub enum IdError {
     Evidence(String),
     #[error("{0:?} is not a session id (a UUID)")]
     Session(String),
+    #[error("{0:?} is not the number of a pack (a UUID)")]
+    Pack(String),
     #[error(
         "{0:?} is not a station name: use 1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit"
     )]
@@ -82,6 +84,12 @@ uuid_id!(
     /// Names one stay of one camera in one bay (UUIDv7).
     SessionId,
     Session
+);
+
+uuid_id!(
+    /// Names one court pack (UUIDv7).
+    PackId,
+    Pack
 );
 
 /// The station's name: part of object keys and of the log's origin, hence its narrow alphabet.

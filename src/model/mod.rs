@@ -28,7 +28,7 @@ pub use camera::{CameraId, CameraIdentity, Condition, FileTimes, Officer, SERIAL
 pub use digest::{Sha256Digest, composite_checksum, same_checksum};
 pub use event::*;
 pub use explain::{Explain, RetryClass};
-pub use ids::{EvidenceId, IdError, SessionId, StationName};
+pub use ids::{EvidenceId, IdError, PackId, SessionId, StationName};
 pub use item::{FileFacts, ItemKind, ItemState, Part};
 pub use names::UnknownName;
 pub(crate) use names::written_as;

@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 
 use super::OfficeError;
 use super::acts::Acts;
+use super::pack_orders::{PackOrder, enter_pack};
 use super::witness::{Witness, WitnessedLog};
 use crate::audit::VerifierKey;
 use crate::config::OfficeConfig;
@@ -20,11 +21,19 @@ use crate::web::{Socket, answer_line};
 
 const WITHIN: Duration = Duration::from_secs(30);
 /// A reply waits so long for the store.
-const PUBLISHED_WITHIN: Duration = Duration::from_secs(15);
+pub(super) const PUBLISHED_WITHIN: Duration = Duration::from_secs(15);
 /// At a time; further ones are turned away.
 const CONNECTIONS: usize = 8;
 /// Characters of a name or a reason.
 const TEXT_MAX: usize = 500;
+
+/// What comes over the socket.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OfficeRequest {
+    Decision(OfficeOrder),
+    Pack(PackOrder),
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfficeOrder {
@@ -62,6 +71,8 @@ pub enum OfficeReply {
         /// It is in the bucket, and so in effect.
         published: bool,
     },
+    /// The acts about a court pack, in the order of its items.
+    Packed { acts: Vec<u64>, published: bool },
     /// With the reason why not.
     Refused(String),
 }
@@ -100,10 +111,17 @@ pub fn open(
 async fn serve(stream: UnixStream, desk: &Desk) -> std::io::Result<()> {
     answer_line(
         stream,
-        async |request: Result<OfficeOrder, _>, peer| match request {
-            Ok(order) => {
+        async |request: Result<OfficeRequest, _>, peer| match request {
+            Ok(OfficeRequest::Decision(order)) => {
                 let decided = desk.decide(&order, peer).await;
                 decided.unwrap_or_else(OfficeReply::Refused)
+            }
+            Ok(OfficeRequest::Pack(order)) => {
+                let entered = match check_words(&order.operator, &order.reason) {
+                    Ok(()) => enter_pack(&desk.config, &desk.acts, &order, peer).await,
+                    Err(refused) => Err(refused),
+                };
+                entered.unwrap_or_else(OfficeReply::Refused)
             }
             Err(error) => OfficeReply::Refused(format!("this is not a request: {error}")),
         },
@@ -111,14 +129,19 @@ async fn serve(stream: UnixStream, desk: &Desk) -> std::io::Result<()> {
     .await
 }
 
+fn check_words(operator: &str, reason: &str) -> Result<(), String> {
+    for (what, words) in [("operator", operator), ("reason", reason)] {
+        let count = words.trim().chars().count();
+        if count == 0 || count > TEXT_MAX || words.chars().any(char::is_control) {
+            return Err(format!("the {what} is empty, too long or not one line"));
+        }
+    }
+    Ok(())
+}
+
 impl Desk {
     async fn decide(&self, order: &OfficeOrder, peer: String) -> Result<OfficeReply, String> {
-        for (what, words) in [("operator", &order.operator), ("reason", &order.reason)] {
-            let count = words.trim().chars().count();
-            if count == 0 || count > TEXT_MAX || words.chars().any(char::is_control) {
-                return Err(format!("the {what} is empty, too long or not one line"));
-            }
-        }
+        check_words(&order.operator, &order.reason)?;
         let station = &order.station;
         let mut followed = self.config.stations.iter();
         let followed = followed

@@ -86,6 +86,10 @@ pub enum OfficeError {
         station: StationName,
         item: EvidenceId,
     },
+    #[error("no station of this office has logged an item {item}")]
+    UnknownItem { item: EvidenceId },
+    #[error("the logs contradict each other about the item {item}: {what}")]
+    ItemUnfit { item: EvidenceId, what: String },
     #[error("nothing of the item {item} is in the store")]
     NotStored { item: EvidenceId },
     #[error("{key} is not in the store, or not whole")]
@@ -183,6 +187,8 @@ impl Explain for OfficeError {
             Self::OwnRecord { .. } | Self::ReadRecord { .. } => "office_record",
             Self::NoRandomness | Self::Texts { .. } => "office_text",
             Self::NoItem { .. } => "watch_no_item",
+            Self::UnknownItem { .. } => "pack_item_unknown",
+            Self::ItemUnfit { .. } => "pack_item_unfit",
             Self::NotStored { .. } => "watch_not_stored",
             Self::ObjectGone { .. } => "office_object_missing",
             Self::Unpublished { .. } => "watch_unpublished",

@@ -9,11 +9,13 @@ mod bucket_log;
 mod commands;
 mod cosigned_copies;
 mod custody;
+mod disclosure;
 mod error;
 mod follow;
 mod index;
 mod inspect;
 mod object_alarms;
+mod pack_orders;
 mod pages;
 mod problem_log;
 mod reconcile;
@@ -46,7 +48,9 @@ use crate::web;
 
 pub use acts::{TEXTS, log_verifier};
 pub use commands::{OfficeOrder, OfficeReply, OfficeVerdict, WhichCheckpoint, socket_path};
+pub use disclosure::{DisclosedItem, Disclosure, SealedObject, disclose};
 pub use error::OfficeError;
+pub use pack_orders::{OrderedItem, PACK_ITEMS_MAX, PackOrder};
 pub use standing::{LogStanding, standings};
 
 pub use index::{Index, NamedFinding, StationFindings, StationRow};

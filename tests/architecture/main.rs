@@ -18,7 +18,12 @@ const FLOORS: [(u8, &[&str]); 8] = [
     (0, &["model", "sys", "durable", "failpoint"]),
     (1, &["metrics"]),
     (2, &["journal", "config"]),
-    (3, &["dock", "camera", "seal", "preview", "upload", "audit"]),
+    (
+        3,
+        &[
+            "dock", "camera", "seal", "preview", "upload", "audit", "pack",
+        ],
+    ),
     (4, &["web", "ingest", "publish", "witnessing"]),
     (5, &["station", "office", "root"]),
     (6, &["cli"]),

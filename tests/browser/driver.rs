@@ -199,6 +199,19 @@ impl Browser {
         fs::write(folder.join(format!("{name}.png")), bytes.unwrap()).unwrap();
     }
 
+    /// How many A4 pages the page prints on.
+    #[allow(dead_code, reason = "only court packs are printed")]
+    pub fn printed_pages(&self) -> usize {
+        let a4 = json!({ "page": { "width": 21.0, "height": 29.7 } });
+        let printed = self.call("POST", &self.at("/print"), Some(&a4));
+        let pdf = base64::engine::general_purpose::STANDARD.decode(printed.as_str().unwrap());
+        let pdf = pdf.unwrap();
+        let pages = pdf
+            .windows(12)
+            .filter(|seen| seen.starts_with(b"/Type /Page"));
+        pages.filter(|seen| seen[11] != b's').count()
+    }
+
     /// axe-core's findings about the current page: rule, impact, the first element.
     pub fn accessibility(&self) -> Vec<String> {
         self.js(&fs::read_to_string(axe()).unwrap());

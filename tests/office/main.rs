@@ -18,6 +18,7 @@ mod follow;
 mod footage;
 mod interface;
 mod link;
+mod packs;
 #[allow(dead_code, reason = "the station's tests use the rest")]
 #[path = "../station/place.rs"]
 mod place;

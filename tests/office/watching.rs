@@ -519,4 +519,23 @@ fn nothing_is_handed_out_for_an_act_that_cannot_be_published() {
     let (status, _, said) = bed.post(&api, KIOSK, &json!({"reason": "interview"}));
     assert_eq!(status, 403, "{said}");
     bed.until_acts("item.viewed", 1);
+
+    // Nor is anything opened for a court pack.
+    let keys = bed.path("recipient");
+    let keys = keys.to_str().unwrap();
+    bed.camdock(&["keygen", "recipient", "--out", keys]);
+    let (key, out) = (format!("{keys}.key.pem"), bed.path("pack"));
+    let pack = [
+        "pack",
+        &id.to_string(),
+        "--key",
+        &key,
+        "-o",
+        out.to_str().unwrap(),
+    ];
+    let (code, said) = bed.decide(&pack);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("nothing was opened"), "{said}");
+    assert!(!out.exists() && !bed.path("pack.unfinished").exists());
+    bed.until_acts("pack.made", 1);
 }

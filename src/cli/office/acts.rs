@@ -100,6 +100,7 @@ const fn decider(event: &Event) -> Option<&Decider> {
         Event::LogClosed(act) => Some(&act.by),
         Event::LogReleased(act) => Some(&act.by),
         Event::ItemViewed(act) => Some(&act.by),
+        Event::PackMade(act) => Some(&act.by),
         _ => None,
     }
 }
@@ -177,6 +178,13 @@ fn sentence(event: &Event) -> String {
             by(&e.by),
             e.part
                 .map_or_else(String::new, |part| format!(", its {part} alone"))
+        ),
+        Event::PackMade(e) => format!(
+            "The item {} of {} was to be opened for the court pack {} {}.",
+            e.evidence,
+            e.log,
+            e.pack,
+            by(&e.by)
         ),
         Event::OperatorAction(e) => acted(e),
         other => other.name().to_owned(),

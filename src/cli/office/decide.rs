@@ -8,7 +8,7 @@ use crate::config::OfficeConfig;
 use crate::model::StationName;
 use crate::office::{OfficeOrder, OfficeReply, OfficeVerdict, socket_path};
 
-const NO_OFFICE: &str = "no office takes commands at {}; it must be running, and you must be root or the user camdock-office";
+pub const NO_OFFICE: &str = "no office takes commands at {}; it must be running, and you must be root or the user camdock-office";
 
 pub fn send(
     config: &OfficeConfig,
@@ -36,6 +36,7 @@ pub fn send(
             );
             Ok(Outcome::NeedsAttention)
         }
+        OfficeReply::Packed { .. } => bail!("the office answered something else"),
         OfficeReply::Refused(reason) => bail!("refused: {reason}"),
     }
 }

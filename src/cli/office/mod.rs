@@ -1,6 +1,7 @@
 mod acts;
 mod check;
 mod decide;
+mod pack;
 
 use std::io::Write;
 use std::path::Path;
@@ -28,6 +29,8 @@ use crate::sys;
                             that station or its key is retired: it may fall silent, and nothing may be added to its log
   camdock office release leeds-north-1 --from earlier --operator NAME --reason TEXT
                             a log that was rewritten or closed is believed again
+  camdock office pack 0195f2c4-… --key evidence.key.pem -o pack --operator NAME --reason TEXT
+                            opens recordings into a folder for court that proves itself offline
 A cosignature means that a log only grew since the one before. It says nothing of what the entries say.")]
 pub struct Args {
     #[command(subcommand)]
@@ -60,6 +63,8 @@ enum OfficeVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Open recordings into a folder for court (BagIt), with their custody, statements and a page that checks it all offline
+    Pack(pack::PackArgs),
     /// Close the log of a station that was retired, or whose key was: its silence is in order, and anything added to it is an alarm
     Close {
         station: StationName,
@@ -101,6 +106,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         OfficeVerb::Check { json } => check::run(&config, warnings, json),
         OfficeVerb::Status { json } => status(&config, json),
         OfficeVerb::Acts { json } => acts::run(&config, json),
+        OfficeVerb::Pack(args) => pack::run(&config, args),
         OfficeVerb::Close { station, signature } => {
             decide::send(&config, station, OfficeVerdict::Close, signature)
         }

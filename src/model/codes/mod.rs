@@ -10,6 +10,7 @@ mod file;
 mod gap;
 mod log;
 mod office;
+mod pack;
 mod pages;
 mod preview;
 mod seal;
@@ -117,6 +118,10 @@ pub const TOPICS: &[Topic] = &[
     Topic {
         title: "The office",
         codes: office::CODES,
+    },
+    Topic {
+        title: "Court packs",
+        codes: pack::CODES,
     },
     Topic {
         title: "Configuration and secrets",

@@ -182,7 +182,11 @@ impl Around<'_> {
 }
 
 /// Every entry about the item, and those with which its docking began and ended.
-fn entries(connection: &Connection, number: i64, first: u64) -> rusqlite::Result<(Vec<u64>, bool)> {
+pub(super) fn entries(
+    connection: &Connection,
+    number: i64,
+    first: u64,
+) -> rusqlite::Result<(Vec<u64>, bool)> {
     let mut all = connection.prepare_cached(
         "SELECT entry FROM (
              SELECT entry FROM items WHERE n = ?1

@@ -8,6 +8,7 @@ mod expected;
 mod files;
 mod findings;
 mod item;
+mod item_entries;
 mod item_facts;
 mod ranks;
 mod rows;

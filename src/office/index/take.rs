@@ -57,7 +57,7 @@ struct ConcernedFile {
 }
 
 /// Kinds of entries that say nothing of items.
-const NOT_OF_ITEMS: [&str; 14] = [
+const NOT_OF_ITEMS: [&str; 15] = [
     "station.started",
     "station.stopped",
     "config.changed",
@@ -72,6 +72,7 @@ const NOT_OF_ITEMS: [&str; 14] = [
     "item.viewed",
     "object.alarm",
     "object.cleared",
+    "pack.made",
 ];
 
 impl Index {
