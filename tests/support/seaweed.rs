@@ -280,6 +280,11 @@ impl SeaweedFs {
             // Volumes are few and grow as they fill, so that no disk space is reserved.
             .args(["-master.volumeSizeLimitMB=1024", "-volume.max=256"])
             .args(["-master.telemetry=false", "-volume.preStopSeconds=0"])
+            // Its only master elects itself: after a restart it waits for others as long as this (10 s unless told).
+            .args([
+                "-master.electionTimeout=500ms",
+                "-master.heartbeatInterval=100ms",
+            ])
             .arg("-volume.minFreeSpace=1")
             .current_dir(dir)
             .env("HOME", dir)

@@ -17,5 +17,6 @@ pub use fat::Fat;
 pub use guest::Guest;
 pub use medium::{Layout, Medium};
 pub use plug::Media;
+pub use qemu::again_if_qemu_crashes;
 pub use redir::{Form, Part, Setup};
 pub use station::{FILMED, Footage};

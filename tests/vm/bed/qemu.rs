@@ -3,8 +3,10 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -30,6 +32,24 @@ pub struct Machine<'a> {
     pub resume: Option<&'a Path>,
     /// Boots with a console on this terminal.
     pub terminal: bool,
+}
+
+/// A machine of this process ended by a fault of QEMU's own.
+static CRASHED: AtomicBool = AtomicBool::new(false);
+
+/// Runs a case that meets a fault of QEMU's own: its MTP camera may crash the whole machine when a file is deleted, as it
+/// watches the folder at the same time. The case is run again then, and only then.
+pub fn again_if_qemu_crashes(case: fn()) {
+    for _ in 0..2 {
+        let Err(panic) = std::panic::catch_unwind(case) else {
+            return;
+        };
+        if !CRASHED.swap(false, Ordering::SeqCst) {
+            std::panic::resume_unwind(panic);
+        }
+        println!("the case is run again");
+    }
+    case();
 }
 
 /// A running machine. It is killed when dropped, and by the kernel when the test's thread ends.
@@ -197,6 +217,13 @@ impl Qemu {
 
 impl Drop for Qemu {
     fn drop(&mut self) {
+        if let Ok(Some(status)) = self.child.try_wait()
+            && let Some(signal) = status.signal()
+            && [libc::SIGSEGV, libc::SIGBUS, libc::SIGABRT].contains(&signal)
+        {
+            println!("QEMU itself crashed: {status}");
+            CRASHED.store(true, Ordering::SeqCst);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

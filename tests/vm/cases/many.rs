@@ -88,7 +88,7 @@ fn vm_twenty_cameras_on_hubs_and_a_hub_that_goes_with_all_of_its_cameras() {
         camera.plug(
             &mut guest,
             &if slow {
-                Media::Slow(40_000)
+                Media::Slow(10_000)
             } else {
                 Media::Good
             },

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::storage::footage;
 use super::wipe::{done, results};
-use crate::bed::{FILMED, Guest};
+use crate::bed::{FILMED, Guest, again_if_qemu_crashes};
 
 const PROFILE: &str = "access = \"ptp\"\nusb = [{ class = \"06/01/01\" }, { class = \"ff\", interface_name = \"MTP\" }]\nwipe = \"stored\"\n";
 /// Turns off the socket of root's helper: over MTP, the service itself deletes.
@@ -62,6 +62,10 @@ fn each(results: &BTreeMap<String, Option<String>>, changed: &str, other: Option
 
 #[test]
 fn vm_wipe_of_an_mtp_camera_deletes_what_is_proven_and_leaves_the_rest() {
+    again_if_qemu_crashes(wipe_of_an_mtp_camera);
+}
+
+fn wipe_of_an_mtp_camera() {
     let mut guest = prepared("QEMU/0123456789abcdef0123456789abcdef");
     let footage = footage(700);
     let folder = guest.folder("card", &footage);

@@ -64,6 +64,8 @@ server = subprocess.Popen([
     "/usr/local/bin/weed", "server", f"-dir={DATA}/data", "-ip=127.0.0.1", "-s3", f"-s3.config={HERE}/s3.json",
     "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false",
     f"-s3.localSocket={DATA}/s3.sock", f"-filer.localSocket={DATA}/filer.sock", "-master.volumeSizeLimitMB=512",
+    # Its only master elects itself: at a boot it waits for others as long as this (10 s unless told).
+    "-master.electionTimeout=500ms", "-master.heartbeatInterval=100ms",
     "-volume.max=400", "-master.telemetry=false", "-volume.preStopSeconds=0", "-volume.minFreeSpace=1"],
     cwd=DATA)
 signal.signal(signal.SIGTERM, lambda *_: server.terminate())
