@@ -1,5 +1,6 @@
 """The table: figures, their ratios, and which of the targets they reach."""
 
+import sink
 from rivals import REFERENCE
 
 MB = 1e6
@@ -37,6 +38,8 @@ def build(result):
         _floor(table, floor)
     if ours.get("ingest"):
         _ingest(table, ours["ingest"], floor)
+    if result.get("sink"):
+        _sink(table, result["sink"])
     if rivals or ours.get("full_way"):
         _full_way(table, rivals, ours.get("full_way") or {})
     if ours.get("memory"):
@@ -153,6 +156,25 @@ def _ingest(table, ingest, floor):
         one, two = (rates.get(f"camera→secured, {n}, spool {place}") for n in ("1 camera", "2 cameras"))
         if one and two:
             table.target(f"two cameras against one, spool {place}", two / one, 1.7, True, "×")
+
+
+def _sink(table, rows):
+    """Speed and CPU of each client as ratios to rclone crypt, the fastest that seals with stock tools alone."""
+    rivals = {name: row for name, row in rows.items() if not name.startswith("camdock") and name != REFERENCE}
+    base = min(rivals.values(), key=lambda row: row["wall_seconds"])
+    table.head("Full way into a store that costs next to nothing", "s/GiB", "slowest run", "CPU s/GiB", "the sink's", "speed", "CPU")
+    for name, row in rows.items():
+        gib = row["bytes"] / GIB
+        table.row(
+            name, f"{row['wall_seconds'] / gib:.2f}", f"{row['slowest_wall_seconds'] / gib:.2f}", f"{sink.own_cost(row):.2f}",
+            f"{row['server_cpu_seconds'] / gib:.2f}", f"{base['wall_seconds'] / row['wall_seconds']:.2f}",
+            f"{row['cpu_seconds'] / base['cpu_seconds']:.2f}",
+        )  # fmt: skip
+    fastest = next(name for name, row in rivals.items() if row is base)
+    for name, row in rows.items():
+        if name.startswith("camdock"):
+            table.target(f"{name}, into the sink: speed of {fastest}", base["wall_seconds"] / row["wall_seconds"], 2.5, True, "×")
+            table.target(f"{name}, into the sink: its CPU seconds", row["cpu_seconds"] / base["cpu_seconds"], 0.4, False, "×")
 
 
 def _full_way(table, rivals, ours):

@@ -22,9 +22,10 @@ import pages
 import previews
 import report
 import rivals
+import sink
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = ["floor", "rivals", "ingest", "full-way", "memory", "log", "pages", "previews", "office"]
+SECTIONS = ["floor", "sink", "rivals", "ingest", "full-way", "memory", "log", "pages", "previews", "office"]
 GIB = 1 << 30
 
 
@@ -81,6 +82,7 @@ def main():
     parser.add_argument("--only", default=",".join(SECTIONS), help=f"of {','.join(SECTIONS)}")
     parser.add_argument("--rival", help="only the rivals whose name holds this")
     parser.add_argument("--floor-program", help="the floor's program, if it is built already")
+    parser.add_argument("--sink-program", help="the store that costs next to nothing, if it is built already")
     parser.add_argument("--parts-program", help="the program that measures log and previews, if it is built already")
     parser.add_argument("--office-program", help="the program that measures the office's index, if it is built already")
     parser.add_argument("--camdock", help="the program to measure (BUILD/release/camdock)")
@@ -134,6 +136,12 @@ def main():
         result["floor"] = section(
             "floor", lambda: measure_floor(program, folder / "floor", tmpfs, 256 if arguments.quick else 1024)
         )
+        if "sink" in sections:
+            into = arguments.sink_program or bench_program("sink")
+            rounds = 1 if arguments.quick else max(sink.ROUNDS, arguments.repeat)
+            result["sink"] = section(
+                "sink", lambda: sink.race(station, into, source, folder / "rival", rounds, say)
+            )
         result["rivals"] = section(
             "rivals",
             lambda: rivals.measure_all(source, folder / "rival", arguments.repeat, say, arguments.rival),

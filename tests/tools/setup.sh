@@ -25,7 +25,8 @@ case $goal in
     *) echo "setup.sh: '$goal' is none of demo, test, vm, bench" >&2; exit 2 ;;
 esac
 requirements=$here/requirements-demo.txt
-if [ "$test" = yes ]; then requirements=$here/requirements.txt; fi
+# The benchmark makes keys and asks the store with the same packages as the tests.
+if [ "$test" = yes ] || [ "$bench" = yes ]; then requirements=$here/requirements.txt; fi
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: error: %s\n' "$1" >&2; printf 'setup: next step: %s\n' "$2" >&2; exit 1; }
