@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ClockState, EvidenceId, PackId, Part, Sha256Digest, StationName};
+use super::{ClockState, EvidenceId, Officer, PackId, Part, Sha256Digest, StationName};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OfficeStarted {
@@ -96,6 +96,47 @@ pub struct ItemViewed {
     /// With the name of the token that was used, and the address that it came from.
     #[serde(flatten)]
     pub by: Decider,
+}
+
+/// A person decided whether an item in quarantine is evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineDecided {
+    /// The station that took it.
+    pub log: StationName,
+    pub evidence: EvidenceId,
+    /// `false`: it is not evidence of this force, and stays stored as long as its retention says.
+    pub accepted: bool,
+    /// The decision that this one ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<ActReference>,
+    #[serde(flatten)]
+    pub by: Decider,
+}
+
+/// A person said whose item it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfficerReassigned {
+    /// The station that took it.
+    pub log: StationName,
+    pub evidence: EvidenceId,
+    pub officer: Officer,
+    /// The act that this one ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<ActReference>,
+    #[serde(flatten)]
+    pub by: Decider,
+}
+
+/// What a person decides about an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemDecision {
+    /// It is evidence like any other.
+    Accept,
+    /// It is not evidence of this force.
+    Reject,
+    /// It belongs to another officer than the roster said.
+    Reassign(Officer),
 }
 
 /// An object in the bucket is not as its station's log says; or, where the event says so, it is again.

@@ -127,6 +127,14 @@ pub struct Condition {
 #[serde(transparent)]
 pub struct Officer(pub String);
 
+impl Officer {
+    /// One word of at most 64 characters.
+    pub fn is_badge(&self) -> bool {
+        (1..=64).contains(&self.0.chars().count())
+            && !(self.0.chars()).any(|c| c.is_control() || c.is_whitespace())
+    }
+}
+
 impl fmt::Display for Officer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BayName, CameraId, EvidenceId, ItemKind, ItemPreviewed, ItemViewed, LogAlarm, LogClosed,
-    LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer, PackMade,
-    SessionId, Sha256Digest, SourcePath, StationName, WipeLevel, WipeResult,
+    LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer,
+    OfficerReassigned, PackMade, QuarantineDecided, SessionId, Sha256Digest, SourcePath,
+    StationName, WipeLevel, WipeResult,
 };
 
 /// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
@@ -73,6 +74,10 @@ pub enum Event {
     LogReleased(Box<LogReleased>),
     #[serde(rename = "item.viewed")]
     ItemViewed(Box<ItemViewed>),
+    #[serde(rename = "quarantine.decided")]
+    QuarantineDecided(Box<QuarantineDecided>),
+    #[serde(rename = "officer.reassigned")]
+    OfficerReassigned(Box<OfficerReassigned>),
     #[serde(rename = "object.alarm")]
     ObjectAlarm(Box<ObjectAlarm>),
     #[serde(rename = "object.cleared")]
@@ -107,6 +112,8 @@ impl Event {
             Self::LogClosed(_) => "log.closed",
             Self::LogReleased(_) => "log.released",
             Self::ItemViewed(_) => "item.viewed",
+            Self::QuarantineDecided(_) => "quarantine.decided",
+            Self::OfficerReassigned(_) => "officer.reassigned",
             Self::ObjectAlarm(_) => "object.alarm",
             Self::ObjectCleared(_) => "object.cleared",
             Self::PackMade(_) => "pack.made",

@@ -10,14 +10,16 @@ use tokio::net::UnixStream;
 
 use super::OfficeError;
 use super::acts::Acts;
+use super::decisions::Decisions;
 use super::pack_orders::{PackOrder, enter_pack};
 use super::witness::{Witness, WitnessedLog};
 use crate::audit::VerifierKey;
 use crate::config::OfficeConfig;
 use crate::model::{
-    ActReference, CosignedState, Decider, Event, LogClosed, LogReleased, Sha256Digest, StationName,
+    CosignedState, Decider, Event, EvidenceId, Explain as _, ItemDecision, LogClosed, LogReleased,
+    Sha256Digest, StationName,
 };
-use crate::web::{Socket, answer_line};
+use crate::web::{Decided, ItemOrder, Socket, answer_line};
 
 const WITHIN: Duration = Duration::from_secs(30);
 /// A reply waits so long for the store.
@@ -44,13 +46,18 @@ pub struct OfficeOrder {
 }
 
 /// What is decided about a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OfficeVerdict {
     /// The station or its key is retired: nothing may be added any more.
     Close,
     /// A frozen or closed log is believed again.
     Release { from: Option<WhichCheckpoint> },
+    /// About one of the station's items.
+    Item {
+        evidence: EvidenceId,
+        decision: ItemDecision,
+    },
 }
 
 /// One of the two signed checkpoints that contradict each other.
@@ -85,6 +92,7 @@ struct Desk {
     config: OfficeConfig,
     witness: Arc<Witness>,
     acts: Arc<Acts>,
+    decisions: Arc<Decisions>,
 }
 
 /// Opens the socket.
@@ -92,11 +100,13 @@ pub fn open(
     config: &OfficeConfig,
     witness: &Arc<Witness>,
     acts: &Arc<Acts>,
+    decisions: &Arc<Decisions>,
 ) -> std::io::Result<Socket> {
     let desk = Arc::new(Desk {
         config: config.clone(),
         witness: Arc::clone(witness),
         acts: Arc::clone(acts),
+        decisions: Arc::clone(decisions),
     });
     Socket::open(socket_path(config), CONNECTIONS, move |stream| {
         let desk = Arc::clone(&desk);
@@ -142,6 +152,24 @@ fn check_words(operator: &str, reason: &str) -> Result<(), String> {
 impl Desk {
     async fn decide(&self, order: &OfficeOrder, peer: String) -> Result<OfficeReply, String> {
         check_words(&order.operator, &order.reason)?;
+        if let OfficeVerdict::Item { evidence, decision } = &order.verdict {
+            let asked = ItemOrder {
+                station: order.station.clone(),
+                evidence: *evidence,
+                decision: decision.clone(),
+                operator: order.operator.trim().to_owned(),
+                peer,
+                reason: order.reason.trim().to_owned(),
+            };
+            let decided = self.decisions.decide(asked).await;
+            let Decided {
+                entry, published, ..
+            } = decided.map_err(|e| format!("{}: {}", e.described(), e.next_step()))?;
+            return Ok(OfficeReply::Entered {
+                index: entry,
+                published,
+            });
+        }
         let station = &order.station;
         let mut followed = self.config.stations.iter();
         let followed = followed
@@ -150,7 +178,7 @@ impl Desk {
         let key = super::station_key(followed).map_err(|e| e.to_string())?;
         let log = self.witness.log(key.name());
         let log = log.ok_or_else(|| format!("no log of {station} is witnessed here"))?;
-        let ruled = self.ruled(order.verdict, log, &key)?;
+        let ruled = self.ruled(&order.verdict, log, &key)?;
         let kept = |e: OfficeError| format!("the reason cannot be kept: {e}");
         let by = Decider {
             operator: order.operator.trim().to_owned(),
@@ -169,10 +197,7 @@ impl Desk {
                 log: station,
                 key,
                 from,
-                supersedes: ActReference {
-                    log: self.acts.office().clone(),
-                    index: supersedes,
-                },
+                supersedes: self.acts.reference(supersedes),
                 by,
             })),
         };
@@ -186,7 +211,7 @@ impl Desk {
     /// What the act says, if it can be said of this log now.
     fn ruled(
         &self,
-        verdict: OfficeVerdict,
+        verdict: &OfficeVerdict,
         log: &WitnessedLog,
         key: &VerifierKey,
     ) -> Result<Ruled, String> {
@@ -202,7 +227,8 @@ impl Desk {
                     None => Ok(Ruled::Closed(latest)),
                 };
             }
-            OfficeVerdict::Release { from } => from,
+            OfficeVerdict::Release { from } => *from,
+            OfficeVerdict::Item { .. } => return Err("this is about an item".into()),
         };
         if let Some((index, _)) = ruling.frozen {
             let both = log.contradiction().map_err(|e| e.to_string())?;

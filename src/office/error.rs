@@ -94,6 +94,8 @@ pub enum OfficeError {
     NotStored { item: EvidenceId },
     #[error("{key} is not in the store, or not whole")]
     ObjectGone { key: String },
+    #[error("nothing is to be decided about the item {item}: {why}")]
+    NothingToDecide { item: EvidenceId, why: &'static str },
     #[error("the entry of this view could not be published within {limit:?}")]
     Unpublished { limit: Duration },
     #[error(transparent)]
@@ -189,6 +191,7 @@ impl Explain for OfficeError {
             Self::NoItem { .. } => "watch_no_item",
             Self::UnknownItem { .. } => "pack_item_unknown",
             Self::ItemUnfit { .. } => "pack_item_unfit",
+            Self::NothingToDecide { .. } => "office_nothing_to_decide",
             Self::NotStored { .. } => "watch_not_stored",
             Self::ObjectGone { .. } => "office_object_missing",
             Self::Unpublished { .. } => "watch_unpublished",

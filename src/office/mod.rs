@@ -9,6 +9,7 @@ mod bucket_log;
 mod commands;
 mod cosigned_copies;
 mod custody;
+mod decisions;
 mod disclosure;
 mod error;
 mod follow;
@@ -57,6 +58,7 @@ pub use index::{Index, NamedFinding, StationFindings, StationRow};
 
 use acts::Acts;
 use custody::CustodyReader;
+use decisions::Decisions;
 use follow::Follower;
 use inspect::{Inspection, Inspector};
 use pages::OfficePages;
@@ -86,6 +88,8 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     }
     tasks.spawn(Arc::clone(&acts).publish_texts(stopped.clone()));
     let index = Arc::new(Index::open(&config.index())?);
+    tasks.spawn(Arc::clone(&acts).index_acts(Arc::clone(&index), stopped.clone()));
+    let decisions = Arc::new(Decisions::new(&config, &index, &acts));
     let inspection = Inspection::new(Arc::clone(&index), &store, &witness);
     for station in &config.stations {
         let inspector = Inspector::new(&config, station, &inspection, stopped.clone())?;
@@ -100,6 +104,7 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
         Arc::new(OfficePages {
             config: config.clone(),
             acts: Arc::clone(&acts),
+            decisions: Arc::clone(&decisions),
             custody: CustodyReader {
                 store: Arc::clone(&store),
                 witness: Arc::clone(&witness),
@@ -115,7 +120,7 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
         &mut servers,
     )
     .context("cannot set up the pages")?;
-    let mut commands = commands::open(&config, &witness, &acts)?;
+    let mut commands = commands::open(&config, &witness, &acts, &decisions)?;
     let (mut end, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,

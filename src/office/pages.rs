@@ -7,18 +7,20 @@ use jiff::Timestamp;
 
 use super::acts::Acts;
 use super::custody::{Custody, CustodyReader};
+use super::decisions::Decisions;
 use super::index::Index;
 use super::{OfficeError, today};
 use crate::config::OfficeConfig;
 use crate::model::{Event, EvidenceId, Explain as _, OperatorAction, StationName};
 use crate::web::{
-    OfficeBackend, Reach, RecordingPage, RecordingSearch, RecordingView, SearchPlace, Today,
-    Unreadable,
+    Decided, ItemOrder, OfficeAct, OfficeBackend, Reach, RecordingPage, RecordingSearch,
+    RecordingView, SearchPlace, Today, Unreadable, WatchRefusal,
 };
 
 pub struct OfficePages {
     pub config: OfficeConfig,
     pub acts: Arc<Acts>,
+    pub decisions: Arc<Decisions>,
     pub custody: CustodyReader,
 }
 
@@ -56,6 +58,31 @@ impl OfficePages {
         Ok(behind)
     }
 
+    /// What the office did with an item, with the reasons as far as they can be had.
+    fn acts_of(
+        &self,
+        index: &Index,
+        station: &StationName,
+        id: EvidenceId,
+    ) -> Result<Vec<OfficeAct>, OfficeError> {
+        let acts = index.acts_of(station, id)?;
+        let unread = acts.len().saturating_sub(REASONS);
+        let mut all = Vec::new();
+        for (at, (entry, content)) in acts.into_iter().enumerate() {
+            let digest = content["data"]["reason_sha256"].as_str();
+            let digest = digest.and_then(|digest| digest.parse().ok());
+            let reason = digest.filter(|_| at >= unread);
+            let reason =
+                reason.and_then(|digest| self.custody.runtime.block_on(self.acts.text(digest)));
+            all.push(OfficeAct {
+                entry,
+                content,
+                reason,
+            });
+        }
+        Ok(all)
+    }
+
     /// The followed stations that somebody sees.
     fn stations(&self, reach: &Reach) -> Vec<StationName> {
         let names = self.config.stations.iter().map(|station| &station.name);
@@ -63,6 +90,8 @@ impl OfficePages {
     }
 }
 
+/// Reasons that are read for one page, of the newest acts.
+const REASONS: usize = 20;
 /// A log that grows is always read a little later than it is cosigned.
 const ENTRIES_BEHIND: u64 = 1000;
 
@@ -138,6 +167,11 @@ impl OfficeBackend for OfficePages {
             problem: Some((error.label(), error.described())),
             ..Custody::default()
         });
+        let acts = if from == 0 {
+            self.acts_of(&index, station, id)?
+        } else {
+            Vec::new()
+        };
         let cut = item.entries.get(custody.entries.len()).copied();
         let last = item.entries.last().filter(|_| item.more);
         Ok(Some(RecordingView {
@@ -147,12 +181,18 @@ impl OfficeBackend for OfficePages {
             swept: row.swept,
             checkpoint: custody.checkpoint,
             custody: custody.entries,
+            acts,
             next: cut.or(last.map(|last| last + 1)),
             problem: custody.problem,
             before: item.before,
             after: item.after,
             at_that_time: item.at_that_time,
         }))
+    }
+
+    fn decide(&self, order: ItemOrder) -> Result<Decided, WatchRefusal> {
+        let decided = self.custody.runtime.block_on(self.decisions.decide(order));
+        Ok(decided?)
     }
 
     fn record(&self, action: OperatorAction) -> Result<(), String> {

@@ -164,9 +164,9 @@ impl From<OfficeError> for WatchRefusal {
     fn from(error: OfficeError) -> Self {
         let kind = match &error {
             OfficeError::NoItem { .. } => WatchRefusalKind::Unknown,
-            OfficeError::NotStored { .. } | OfficeError::ObjectGone { .. } => {
-                WatchRefusalKind::Conflict
-            }
+            OfficeError::NotStored { .. }
+            | OfficeError::ObjectGone { .. }
+            | OfficeError::NothingToDecide { .. } => WatchRefusalKind::Conflict,
             _ => WatchRefusalKind::Away,
         };
         Self {

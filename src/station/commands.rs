@@ -123,12 +123,7 @@ fn carry_out(shared: &Shared, command: &OperatorCommand, peer: &str) -> CommandR
     }
     let officer = match &command.order {
         Order::Reassign { officer } => {
-            let fine = (1..=64).contains(&officer.0.chars().count())
-                && !officer
-                    .0
-                    .chars()
-                    .any(|c| c.is_control() || c.is_whitespace());
-            if !fine {
+            if !officer.is_badge() {
                 return CommandReply::refusal("the officer is not a badge id");
             }
             Some(officer)

@@ -174,6 +174,11 @@ impl<E: RecordsAccess + ?Sized> AccessLog<E> {
         }
     }
 
+    /// For requests that are entered in another way.
+    pub fn evidence(&self) -> &E {
+        &self.evidence
+    }
+
     /// Without the entry nothing is shown. Blocks.
     fn enter(
         &self,

@@ -7,6 +7,7 @@ mod access_log;
 mod assets;
 mod csv_rows;
 mod custody;
+mod decisions;
 mod entrance;
 mod error;
 mod evidence;
@@ -46,11 +47,14 @@ use crate::model::{BayView, Completeness, OperatorAction, StatusView, Verificati
 
 pub use assets::watch_files;
 pub use csv_rows::CsvRows;
+pub use decisions::{Decided, ItemOrder};
 pub use error::WebError;
 pub use health::{Health, Need};
 pub use listener::listen;
 pub use office::{OfficeBackend, Unreadable, start_office};
-pub use recording::{CheckpointFacts, CustodyEntry, ItemObject, ObjectFinding, RecordingView};
+pub use recording::{
+    CheckpointFacts, CustodyEntry, ItemObject, ObjectFinding, OfficeAct, RecordingView,
+};
 pub use recording_search::{
     FoundFile, FoundRecording, RecordingPage, RecordingSearch, RecordingState, SearchPlace,
 };

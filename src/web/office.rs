@@ -6,17 +6,18 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::task::JoinSet;
 
 use super::access_log::{AccessLog, HasAccessLog, RecordsAccess};
+use super::decisions::{self, Decided, ItemOrder};
 use super::entrance::{Entrance, Keyring};
 use super::recording::RecordingView;
 use super::recording_search::{RecordingPage, RecordingSearch, SearchPlace};
 use super::today::Today;
 use super::{
-    Duty, Reach, RefusedRequest, Viewer, WatchBackend, WebError, listener, login, recording,
-    recording_list, routes, tls, today, watching,
+    Duty, Reach, RefusedRequest, Viewer, WatchBackend, WatchRefusal, WebError, listener, login,
+    recording, recording_list, routes, tls, today, watching,
 };
 use crate::config::{Secrets, WebSettings};
 use crate::model::{EvidenceId, OperatorAction, StationName, codes};
@@ -48,6 +49,8 @@ pub trait OfficeBackend: Send + Sync + 'static {
         id: EvidenceId,
         from: u64,
     ) -> Result<Option<RecordingView>, Unreadable>;
+    /// Enters what a person decided, once however often it is asked for.
+    fn decide(&self, order: ItemOrder) -> Result<Decided, WatchRefusal>;
     /// Enters who looked at what in the office's log; durable when it returns.
     fn record(&self, action: OperatorAction) -> Result<(), String>;
 }
@@ -130,7 +133,13 @@ pub fn start_office(
             (Arc::clone(&entrance), Duty::Find),
             login::duty,
         ));
-    let own = overseers.merge(finders).with_state(state);
+    let deciders = Router::new()
+        .route("/api/decisions/{station}/{id}", post(decisions::decide))
+        .route_layer(from_fn_with_state(
+            (Arc::clone(&entrance), Duty::Decide),
+            login::duty,
+        ));
+    let own = overseers.merge(finders).merge(deciders).with_state(state);
     let own = own.merge(watching::routes(footage, &entrance));
     let router = routes::finish(own.merge(routes::open(&entrance)), entrance);
     tasks.spawn(listener::listen(

@@ -26,6 +26,8 @@ pub struct RecordingView {
     /// The checkpoint that the entries are proven under.
     pub checkpoint: Option<CheckpointFacts>,
     pub custody: Vec<CustodyEntry>,
+    /// What the office did with it and people decided about it, with the first page.
+    pub acts: Vec<OfficeAct>,
     /// The entry that the next page of the custody begins with.
     pub next: Option<u64>,
     /// The reason why entries are missing here: its code, and in words.
@@ -63,6 +65,16 @@ pub struct CheckpointFacts {
     pub entries: u64,
     pub root: String,
     pub cosigned_at: Timestamp,
+}
+
+/// An entry of the office's own log about the item.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OfficeAct {
+    pub entry: u64,
+    /// The entry's own fields.
+    pub content: Value,
+    /// The text that it is bound to, where that can be had.
+    pub reason: Option<String>,
 }
 
 /// An entry of the station's log about the item.

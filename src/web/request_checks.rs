@@ -17,7 +17,7 @@ use crate::metrics;
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// An act waits for the store before it is answered.
 const ACT_WITHIN: Duration = Duration::from_mins(1);
-const ACTS: &str = "/api/watch/";
+const ACTS: [&str; 2] = ["/api/watch/", "/api/decisions/"];
 
 /// Nothing inline, nothing from other sites, no frames; no other site may use our responses.
 const HEADERS: [(&str, &str); 9] = [
@@ -49,7 +49,8 @@ pub(super) async fn every_request(
         Some(refused) => refused,
         // Bodies are small: no honest sender needs longer.
         None if request.method() == Method::POST => {
-            let is_act = request.uri().path().starts_with(ACTS);
+            let path = request.uri().path();
+            let is_act = ACTS.iter().any(|acts| path.starts_with(acts));
             let within = if is_act { ACT_WITHIN } else { BODY_WITHIN };
             match tokio::time::timeout(within, next.run(request)).await {
                 Ok(response) => response,

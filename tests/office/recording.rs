@@ -1,6 +1,7 @@
 //! The page of one recording: its custody out of the bucket, each entry proven, and what was recorded around it.
 
 use std::fs;
+use std::process::Command;
 
 use camdock::audit::log_files;
 use camdock::model::{EvidenceId, SessionId};
@@ -147,6 +148,8 @@ fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_aroun
     assert_eq!(bed.page(&address, Some(KIOSK)).0, 403);
     assert_eq!(bed.page(&format!("{address}?from=-1"), Some(TOKEN)).0, 400);
 
+    decided_once_and_whatever_the_station_says(&mut bed, &own, &all[0]);
+
     // The bucket's administrator changes one entry: nothing is shown of it, and the others stay proven.
     let bundles = log_files(entries).filter(|key| key.starts_with("tile/entries/"));
     let key = bundles.last().unwrap();
@@ -216,6 +219,25 @@ fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_aroun
     assert_eq!(watch, json!(format!("/watch/one/{}", own.id)));
     assert_eq!(browser.accessibility(), Vec::<String>::new());
     browser.shot("office-recording");
+    // A person decides on the page: what was accepted before is not evidence after all.
+    let acts = browser.text("#acts");
+    for wanted in [
+        "accepted it as evidence",
+        "Reason: seen <b>in</b> the briefing",
+        "assigned it to officer 4799",
+    ] {
+        assert!(acts.contains(wanted), "{wanted}: {acts}");
+    }
+    browser.js("document.getElementById('decision').value = 'reject'; document.getElementById('decision').dispatchEvent(new Event('change'))");
+    browser.fill("#reason", "it was a drill");
+    browser.click("#decide button");
+    browser.until(
+        "the decision",
+        "document.getElementById('acts').innerText.includes('rejected it as evidence')",
+    );
+    assert!(browser.text("#decided").contains("says so now"));
+    assert!(browser.text("#acts").contains("it was a drill"));
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
     browser.click("#languages button[lang=de]");
     browser.until("German", "document.documentElement.lang === 'de'");
     assert!(
@@ -230,7 +252,7 @@ fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_aroun
         "document.querySelectorAll('#rows tr').length === 4",
     );
 
-    // Looking is on record, once for a look; what there is not is none.
+    // Looking is on record, once for a look, and once more in the office that was started anew; what there is not is none.
     bed.stop();
     let acts = bed.acts();
     let viewed = |id: &EvidenceId| {
@@ -241,7 +263,124 @@ fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_aroun
     };
     assert_eq!(
         (viewed(&own.id), viewed(&all[3].id), viewed(&all[0].id)),
-        (1, 1, 0),
+        (2, 1, 0),
         "{acts:#?}"
     );
+}
+
+/// Decides by the page's interface and by command; what the index is made of anew heeds it.
+fn decided_once_and_whatever_the_station_says(bed: &mut Bed, own: &Made, other: &Made) {
+    let address = format!("/api/decisions/one/{}", own.id);
+    let accept = json!({"decision": "accept", "reason": "seen <b>in</b> the briefing"});
+    assert_eq!(bed.post(&address, KIOSK, &accept).0, 403);
+    for wrong in [
+        json!({"decision": "accept", "reason": " "}),
+        json!({"decision": "accept", "reason": "two\nlines"}),
+    ] {
+        assert_eq!(bed.post(&address, TOKEN, &wrong).0, 400, "{wrong}");
+    }
+    let unknown = json!({"decision": "burn", "reason": "x"});
+    assert_eq!(bed.post(&address, TOKEN, &unknown).0, 422);
+    // Another site cannot have it sent by somebody who is signed in.
+    let url = format!("http://127.0.0.1:{}{address}", bed.pages);
+    let foreign = Command::new("curl")
+        .args([
+            "-s",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            &url,
+            "--data",
+            &accept.to_string(),
+        ])
+        .args([
+            "-H",
+            "content-type: application/json",
+            "-H",
+            "sec-fetch-site: cross-site",
+        ])
+        .args(["-H", &format!("authorization: Bearer {TOKEN}")])
+        .output()
+        .unwrap();
+    assert_eq!(foreign.stdout, b"403");
+    let needless = format!("/api/decisions/one/{}", other.id);
+    let (status, head, _) = bed.post(&needless, TOKEN, &accept);
+    assert_eq!(status, 409);
+    assert!(
+        head.contains("camdock-code: office_nothing_to_decide"),
+        "{head}"
+    );
+    for nowhere in ["two", "three"] {
+        let address = format!("/api/decisions/{nowhere}/{}", own.id);
+        assert_eq!(bed.post(&address, TOKEN, &accept).0, 404);
+    }
+    assert!(
+        get(bed, "/api/find?state=undecided")
+            .to_string()
+            .contains(&own.id.to_string())
+    );
+
+    let decide = || -> Value {
+        let (status, _, body) = bed.post(&address, TOKEN, &accept);
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    let (first, again) = (decide(), decide());
+    assert_eq!(
+        (&first["published"], &first["repeated"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(
+        (&again["entry"], &again["repeated"]),
+        (&first["entry"], &json!(true))
+    );
+    let act = &bed.until_acts("quarantine.decided", 1)[0];
+    assert_eq!(
+        (&act["data"]["accepted"], &act["data"]["log"]),
+        (&json!(true), &json!("one"))
+    );
+    assert!(!act["data"].to_string().contains("briefing"), "{act}");
+
+    let id = own.id.to_string();
+    let reassign = ["reassign", "one", &id, "--officer", "4799"];
+    let (code, said) = bed.decide(&reassign);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(bed.decide(&reassign).0, Some(0));
+    bed.until_acts("officer.reassigned", 1);
+    let (code, said) = bed.decide(&["quarantine", "reject", "one", &other.id.to_string()]);
+    assert_ne!(code, Some(0));
+    assert!(said.contains("not in quarantine"), "{said}");
+    let holds = |bed: &Bed| {
+        // Its sidecar waits as before.
+        bed.until("one", |found| found["bucket"]["undecided"] == 1);
+        let view = get(bed, &format!("/api/recordings/one/{id}"));
+        assert_eq!(view["recording"]["officer"], "4799", "{view}");
+        let acts = view["acts"].as_array().unwrap();
+        let decided = acts
+            .iter()
+            .find(|act| act["content"]["event"] == "quarantine.decided");
+        assert_eq!(
+            decided.unwrap()["reason"],
+            "seen <b>in</b> the briefing",
+            "{view}"
+        );
+    };
+    holds(bed);
+    let ran = bed.camdock(&["office", "rebuild"]);
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    holds(bed);
+    // The same out of the office's log alone.
+    bed.stop();
+    for name in ["index.db", "index.db-wal", "index.db-shm"] {
+        let _ = fs::remove_file(bed.path("state").join(name));
+    }
+    bed.run();
+    bed.until("two", |found| found["bucket"]["items"] == 1);
+    bed.until("one", |found| found["bucket"]["items"] == 9);
+    holds(bed);
 }

@@ -8,7 +8,8 @@ use crate::cli::bucket::Bucket;
 use crate::cli::verify::{Anchors, LoggedLocks, ReportedFinding, compare_copies};
 use crate::config::OfficeConfig;
 use crate::model::{
-    CosignedState, Decider, Entry, Event, OperatorAction, SaltedText, Sha256Digest,
+    ActReference, CosignedState, Decider, Entry, Escaped, Event, ObjectAlarm, OperatorAction,
+    SaltedText, Sha256Digest,
 };
 use crate::office::{self, TEXTS};
 
@@ -101,6 +102,8 @@ const fn decider(event: &Event) -> Option<&Decider> {
         Event::LogReleased(act) => Some(&act.by),
         Event::ItemViewed(act) => Some(&act.by),
         Event::PackMade(act) => Some(&act.by),
+        Event::QuarantineDecided(act) => Some(&act.by),
+        Event::OfficerReassigned(act) => Some(&act.by),
         _ => None,
     }
 }
@@ -186,8 +189,44 @@ fn sentence(event: &Event) -> String {
             e.pack,
             by(&e.by)
         ),
+        Event::QuarantineDecided(e) => format!(
+            "The item {} of {} was {} as evidence {}{}.",
+            e.evidence,
+            e.log,
+            if e.accepted { "accepted" } else { "rejected" },
+            by(&e.by),
+            ends(e.supersedes.as_ref())
+        ),
+        Event::OfficerReassigned(e) => format!(
+            "The item {} of {} was assigned to officer {} {}{}.",
+            e.evidence,
+            e.log,
+            e.officer,
+            by(&e.by),
+            ends(e.supersedes.as_ref())
+        ),
+        Event::ObjectAlarm(e) => {
+            let what = e.what.as_deref().unwrap_or("they are not named one by one");
+            format!("{} of {}: {what} ({}).", objects(e), e.log, e.code)
+        }
+        Event::ObjectCleared(e) => {
+            format!("{} of {}: in order again ({}).", objects(e), e.log, e.code)
+        }
         Event::OperatorAction(e) => acted(e),
         other => other.name().to_owned(),
+    }
+}
+
+fn ends(supersedes: Option<&ActReference>) -> String {
+    supersedes.map_or_else(String::new, |act| {
+        format!("; this ends what entry {} said", act.index)
+    })
+}
+
+fn objects(e: &ObjectAlarm) -> String {
+    match &e.key {
+        Some(key) => format!("The object {}", Escaped(key.as_bytes())),
+        None => format!("{} objects", e.objects),
     }
 }
 

@@ -5,7 +5,7 @@ use anyhow::bail;
 use crate::cli::Outcome;
 use crate::cli::orders::{OrderSignature, ask};
 use crate::config::OfficeConfig;
-use crate::model::StationName;
+use crate::model::{EvidenceId, ItemDecision, StationName};
 use crate::office::{OfficeOrder, OfficeReply, OfficeVerdict, socket_path};
 
 pub const NO_OFFICE: &str = "no office takes commands at {}; it must be running, and you must be root or the user camdock-office";
@@ -38,5 +38,47 @@ pub fn send(
         }
         OfficeReply::Packed { .. } => bail!("the office answered something else"),
         OfficeReply::Refused(reason) => bail!("refused: {reason}"),
+    }
+}
+
+/// The same decision about each of these items; those that are refused keep no other from being decided.
+pub fn send_items(
+    config: &OfficeConfig,
+    station: &StationName,
+    evidence: &[EvidenceId],
+    decision: &ItemDecision,
+    signature: &OrderSignature,
+) -> anyhow::Result<Outcome> {
+    let (mut waits, mut refused) = (false, 0);
+    for id in evidence {
+        let order = OfficeOrder {
+            station: station.clone(),
+            verdict: OfficeVerdict::Item {
+                evidence: *id,
+                decision: decision.clone(),
+            },
+            operator: signature.operator.clone(),
+            reason: signature.reason.clone(),
+        };
+        match ask(&socket_path(config), &order, NO_OFFICE)? {
+            OfficeReply::Entered { index, published } => {
+                waits |= !published;
+                let until = if published {
+                    ""
+                } else {
+                    "; it takes effect once the store has it"
+                };
+                println!("{id}: entry {index} of the office's log{until}");
+            }
+            OfficeReply::Refused(reason) => {
+                refused += 1;
+                eprintln!("{id}: refused: {reason}");
+            }
+        }
+    }
+    match refused {
+        0 if waits => Ok(Outcome::NeedsAttention),
+        0 => Ok(Outcome::Fine),
+        refused => bail!("{refused} of {} were refused", evidence.len()),
     }
 }

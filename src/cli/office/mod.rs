@@ -12,7 +12,7 @@ use clap::Subcommand;
 use super::orders::OrderSignature;
 use super::{Outcome, logs};
 use crate::config::OfficeConfig;
-use crate::model::{Escaped, StationName};
+use crate::model::{Escaped, EvidenceId, ItemDecision, Officer, StationName};
 use crate::office::{self, NamedFinding, OfficeVerdict, StationRow, WhichCheckpoint};
 use crate::sys;
 
@@ -31,6 +31,10 @@ use crate::sys;
                             a log that was rewritten or closed is believed again
   camdock office pack 0195f2c4-… --key evidence.key.pem -o pack --operator NAME --reason TEXT
                             opens recordings into a folder for court that proves itself offline
+  camdock office quarantine accept leeds-north-1 0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9b11 --operator NAME --reason TEXT
+                            an item in quarantine is evidence like any other
+  camdock office reassign leeds-north-1 0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9b11 --officer 4711 --operator NAME --reason TEXT
+                            an item belongs to another officer than the roster said
 A cosignature means that a log only grew since the one before. It says nothing of what the entries say.")]
 pub struct Args {
     #[command(subcommand)]
@@ -71,6 +75,29 @@ enum OfficeVerb {
         #[command(flatten)]
         signature: OrderSignature,
     },
+    /// Decide whether items in quarantine are evidence
+    Quarantine {
+        #[arg(value_enum)]
+        decision: Verdict,
+        station: StationName,
+        /// The evidence ids
+        #[arg(required = true)]
+        evidence: Vec<EvidenceId>,
+        #[command(flatten)]
+        signature: OrderSignature,
+    },
+    /// Say to which officer items belong
+    Reassign {
+        station: StationName,
+        /// The evidence ids
+        #[arg(required = true)]
+        evidence: Vec<EvidenceId>,
+        /// The officer's badge id
+        #[arg(long, value_name = "ID")]
+        officer: String,
+        #[command(flatten)]
+        signature: OrderSignature,
+    },
     /// Believe a log again that was rewritten or closed
     Release {
         station: StationName,
@@ -80,6 +107,14 @@ enum OfficeVerb {
         #[command(flatten)]
         signature: OrderSignature,
     },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Verdict {
+    /// They are evidence like any other
+    Accept,
+    /// They are not evidence; they stay stored until their retention ends
+    Reject,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -117,6 +152,27 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         } => {
             let from = from.map(WhichCheckpoint::from);
             decide::send(&config, station, OfficeVerdict::Release { from }, signature)
+        }
+        OfficeVerb::Quarantine {
+            decision,
+            station,
+            evidence,
+            signature,
+        } => {
+            let decision = match decision {
+                Verdict::Accept => ItemDecision::Accept,
+                Verdict::Reject => ItemDecision::Reject,
+            };
+            decide::send_items(&config, &station, &evidence, &decision, &signature)
+        }
+        OfficeVerb::Reassign {
+            station,
+            evidence,
+            officer,
+            signature,
+        } => {
+            let decision = ItemDecision::Reassign(Officer(officer));
+            decide::send_items(&config, &station, &evidence, &decision, &signature)
         }
         OfficeVerb::Rebuild => rebuild(&config),
         OfficeVerb::Keygen => {

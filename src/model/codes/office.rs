@@ -120,6 +120,12 @@ pub(super) const CODES: &[Code] = &[
         "Lock that version in the store until the logged date. Then find out why it was not: somebody with special rights, or a store that takes locks and does not keep them.",
     ),
     code(
+        "office_nothing_to_decide",
+        EvidenceManager,
+        "A decision was asked for that this item does not need.",
+        "Load the recording's page anew: it shows what was decided, by whom and why.",
+    ),
+    code(
         "office_record",
         Operations,
         "The witness's own record of a log is damaged or cannot be read.",

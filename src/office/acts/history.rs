@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Contradiction, Entry, Event, EvidenceId, LogReleased, ObjectAlarm, StationName,
+    Contradiction, Entry, Event, EvidenceId, LogReleased, ObjectAlarm, Officer, StationName,
 };
 
 /// The standing of each log is entered at least this often, so that the office's log tells of every day.
@@ -20,6 +20,14 @@ pub struct ActsHistory {
     /// By the key of the followed log: a station with a new key begins anew.
     logs: HashMap<String, LogActs>,
     objects: HashMap<StationName, HashMap<String, OpenAlarms>>,
+    items: HashMap<(StationName, EvidenceId), ItemRuling>,
+}
+
+/// What people decided about an item last, with the indices of the acts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ItemRuling {
+    pub accepted: Option<(u64, bool)>,
+    pub officer: Option<(u64, Officer)>,
 }
 
 /// The objects of one station of which one kind of alarm was entered, and that they are in order again was not.
@@ -85,10 +93,28 @@ impl ActsHistory {
                 let release = (at, (**act).clone());
                 self.of(&act.key).released.insert(index, release);
             }
+            Event::QuarantineDecided(act) => {
+                let item = self.item(&act.log, act.evidence);
+                newest(&mut item.accepted, index, act.accepted);
+            }
+            Event::OfficerReassigned(act) => {
+                let item = self.item(&act.log, act.evidence);
+                newest(&mut item.officer, index, act.officer.clone());
+            }
             Event::ObjectAlarm(act) => self.alarms(act).open(act),
             Event::ObjectCleared(act) => self.alarms(act).close(act),
             _ => {}
         }
+    }
+
+    fn item(&mut self, station: &StationName, id: EvidenceId) -> &mut ItemRuling {
+        self.items.entry((station.clone(), id)).or_default()
+    }
+
+    /// What was decided about an item, published or not.
+    pub fn item_ruling(&self, station: &StationName, id: EvidenceId) -> ItemRuling {
+        let ruling = self.items.get(&(station.clone(), id));
+        ruling.cloned().unwrap_or_default()
     }
 
     fn alarms(&mut self, act: &ObjectAlarm) -> &mut OpenAlarms {
@@ -142,6 +168,12 @@ impl ActsHistory {
         }
         let before = code.and_then(|code| self.logs.get(key)?.alarms.get(code));
         before.is_none_or(|at| older(at, SAME_ALARM))
+    }
+}
+
+fn newest<T>(known: &mut Option<(u64, T)>, index: u64, said: T) {
+    if known.as_ref().is_none_or(|(known, _)| *known < index) {
+        *known = Some((index, said));
     }
 }
 

@@ -16,15 +16,21 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::OfficeError;
+use super::index::Index;
 use crate::audit::{LogHandle, VerifierKey};
-use crate::model::{Contradiction, Entry, Event, Sha256Digest, StationName};
+use crate::model::{
+    ActReference, Contradiction, Entry, Event, EvidenceId, Sha256Digest, StationName,
+};
 
-pub use history::{OpenAlarms, REWRITTEN, Released, Ruling};
+pub use history::{ItemRuling, OpenAlarms, REWRITTEN, Released, Ruling};
 pub use opening::{log_verifier, open};
 pub use text::TEXTS;
 
 use history::ActsHistory;
 use text::Texts;
+
+/// Acts are looked for in the index after this time at the latest.
+const INDEX_AGAIN: Duration = Duration::from_secs(30);
 
 pub struct Acts {
     office: StationName,
@@ -72,6 +78,61 @@ impl Acts {
         self.history.lock().open_alarms(station)
     }
 
+    /// What people decided about an item, published or not.
+    pub fn item_ruling(&self, station: &StationName, id: EvidenceId) -> ItemRuling {
+        self.history.lock().item_ruling(station, id)
+    }
+
+    /// An act of this log, by its index.
+    pub fn reference(&self, index: u64) -> ActReference {
+        ActReference {
+            log: self.office.clone(),
+            index,
+        }
+    }
+
+    /// The text of a reason, from here or from the bucket; `None` where it cannot be had or is not the one that the act names.
+    pub async fn text(&self, digest: Sha256Digest) -> Option<String> {
+        self.texts.read(digest).await
+    }
+
+    /// Takes what is published of this log into the index until `stop` is true: an act takes effect once it is published.
+    pub async fn index_acts(self: Arc<Self>, index: Arc<Index>, mut stop: watch::Receiver<bool>) {
+        let mut published = self.published.clone();
+        while !*stop.borrow() {
+            let upto = (*published.borrow_and_update()).min(self.size());
+            let (acts, into) = (Arc::clone(&self), Arc::clone(&index));
+            let taken = tokio::task::spawn_blocking(move || acts.index_up_to(&into, upto)).await;
+            if let Ok(Err(error)) = taken {
+                super::warn(&error, "the office's acts cannot be read into the index");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(INDEX_AGAIN) => {},
+                _ = published.changed() => {},
+                _ = stop.changed() => {},
+            }
+        }
+    }
+
+    fn index_up_to(&self, index: &Index, upto: u64) -> Result<(), OfficeError> {
+        let mut from = index.acts_read()?;
+        if from > self.size() {
+            // It was made beside another log.
+            index.forget_acts()?;
+            from = 0;
+        }
+        while from < upto {
+            let mut entries = self.log.entries_from(from)?;
+            entries.truncate(usize::try_from(upto - from).unwrap_or(usize::MAX));
+            if entries.is_empty() {
+                break;
+            }
+            index.take_acts(from, &entries)?;
+            from += entries.len() as u64;
+        }
+        Ok(())
+    }
+
     /// Waits until the entry is in the bucket; `false` when it is not after `limit`.
     pub async fn is_published(&self, index: u64, limit: Duration) -> bool {
         let mut published = self.published.clone();
@@ -86,10 +147,6 @@ impl Acts {
 
     pub fn verifier(&self) -> &VerifierKey {
         self.log.verifier()
-    }
-
-    pub fn office(&self) -> &StationName {
-        &self.office
     }
 
     /// Puts reasons into the bucket until `stop` is true.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::durable;
 use crate::model::{SaltedText, Sha256Digest};
@@ -12,6 +13,9 @@ use crate::web::random_secret;
 
 /// Of the names of texts, below the office's log.
 pub const TEXTS: &str = "text/";
+
+const READ_WITHIN: Duration = Duration::from_secs(5);
+const READ_MAX: u64 = 64 << 10;
 
 /// Texts that wait for the store, and the way there.
 pub struct Texts {
@@ -35,6 +39,21 @@ impl Texts {
         durable::create_dir(&self.dir)?;
         durable::write_atomic(&self.dir.join(digest.to_string()), &bytes)?;
         Ok(digest)
+    }
+
+    /// The text behind a commitment, from here or from the bucket.
+    pub async fn read(&self, digest: Sha256Digest) -> Option<String> {
+        let bytes = match fs::read(self.dir.join(digest.to_string())) {
+            Ok(bytes) => bytes,
+            Err(_) => {
+                let key = format!("{}{TEXTS}{digest}", self.folder);
+                let read = tokio::time::timeout(READ_WITHIN, self.store.get(&key, READ_MAX));
+                read.await.ok()?.ok()??.to_vec()
+            }
+        };
+        let is_it = Sha256Digest::of(&bytes) == digest;
+        let salted = serde_json::from_slice::<SaltedText>(&bytes).ok();
+        salted.filter(|_| is_it).map(|salted| salted.text)
     }
 
     /// Puts what waits into the bucket. Each is removed here once it is there.

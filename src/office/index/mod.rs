@@ -3,6 +3,7 @@
 //! It is derived: every row of it comes from entries that were proven against a verified checkpoint, and deleting it costs
 //! reading them again. Nothing is decided by it that the logs do not say. Every method is one transaction and blocks.
 
+mod acts;
 mod criteria;
 mod expected;
 mod files;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::acts;
 use super::take::{EntryOutcome, cut};
 use super::{StationNumber, millis, ranks};
 use crate::model::{
@@ -14,7 +15,7 @@ use crate::model::{
 use crate::upload::MAX_OBJECT;
 
 /// Characters of a text that are kept. An item stays below 1 KiB in all.
-const TEXT_MAX: usize = 128;
+pub(super) const TEXT_MAX: usize = 128;
 /// A version id, a checksum or a camera's name that is longer is none.
 const NAME_MAX: usize = 256;
 
@@ -100,6 +101,7 @@ impl<'a> Rows<'a> {
             return Ok(EntryOutcome::Unfit("an item that was sealed before".into()));
         }
         let number = self.connection.last_insert_rowid();
+        acts::assign(self.connection, self.station, sealed.evidence)?;
         if recording.is_none() {
             self.connection
                 .prepare_cached("INSERT INTO words (rowid, path) VALUES (?1, ?2)")?
@@ -242,7 +244,11 @@ impl<'a> Rows<'a> {
     }
 
     pub fn quarantined(&self, id: EvidenceId) -> rusqlite::Result<()> {
-        self.change_item(id, "undecided = 1")
+        // What the office has decided holds.
+        self.change_item(
+            id,
+            "undecided = NOT EXISTS (SELECT 1 FROM acts a WHERE a.station = ?1 AND a.item = ?2 AND a.event = 'quarantine.decided')",
+        )
     }
 
     pub fn stored(
@@ -361,6 +367,7 @@ impl<'a> Rows<'a> {
                 self.connection
                     .prepare_cached("UPDATE items SET officer = ?3 WHERE station = ?1 AND id = ?2")?
                     .execute(params![self.station, id.as_bytes(), officer])?;
+                acts::assign(self.connection, self.station, id)?;
             }
             _ => {}
         }

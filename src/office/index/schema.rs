@@ -3,14 +3,15 @@
 use rusqlite::Connection;
 
 /// Grows whenever the tables change. An index of another version is made anew.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Times are milliseconds since 1970, ids 16-byte blobs, sizes bytes; `entry` is an index in the station's log. Keys of objects are
 /// not kept: they follow from station, item and part. `edge` is what reading on needs of the log's tree.
 ///
 /// Of an item: `n` is its number here; `name_group` stands for docking, camera and name without its ending; `recording` is the
 /// video that a sidecar belongs to, and searches list what has none; `rank` orders searches (`ranks.rs`). `words` has the
-/// letters of paths, three at a time; `mentions` the entries about an item that no other table names.
+/// letters of paths, three at a time; `mentions` the entries about an item that no other table names; `acts` the entries of the
+/// office's own log about items, which stay when a station's log is read anew; those that name no station have the station 0.
 const TABLES: &str = "
 CREATE TABLE stations (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
@@ -59,6 +60,12 @@ CREATE TABLE findings (
     round INTEGER NOT NULL, told INTEGER NOT NULL,
     PRIMARY KEY (station, kind, key)
 ) WITHOUT ROWID;
+CREATE TABLE acts (
+    station INTEGER NOT NULL, item BLOB NOT NULL, entry INTEGER NOT NULL, event TEXT NOT NULL, officer TEXT, content BLOB NOT NULL,
+    PRIMARY KEY (station, item, entry)
+) WITHOUT ROWID;
+CREATE TABLE acts_read (entries INTEGER NOT NULL);
+INSERT INTO acts_read VALUES (0);
 CREATE INDEX findings_item ON findings (station, item) WHERE item IS NOT NULL;
 ";
 

@@ -57,7 +57,7 @@ struct ConcernedFile {
 }
 
 /// Kinds of entries that say nothing of items.
-const NOT_OF_ITEMS: [&str; 15] = [
+const NOT_OF_ITEMS: [&str; 17] = [
     "station.started",
     "station.stopped",
     "config.changed",
@@ -70,6 +70,8 @@ const NOT_OF_ITEMS: [&str; 15] = [
     "log.closed",
     "log.released",
     "item.viewed",
+    "quarantine.decided",
+    "officer.reassigned",
     "object.alarm",
     "object.cleared",
     "pack.made",

@@ -7,6 +7,7 @@ const $ = (id) => document.getElementById(id);
 const [, , station, evidence] = location.pathname.split("/");
 let view = null;
 let custody = [];
+let acts = [];
 
 async function ask(from) {
     try {
@@ -26,7 +27,10 @@ async function ask(from) {
 async function load(from) {
     const told = await ask(from);
     if (!told) return;
-    if (from === 0) custody = [];
+    if (from === 0) {
+        custody = [];
+        acts = told.acts;
+    }
     view = told;
     custody.push(...told.custody);
     draw();
@@ -54,6 +58,55 @@ function moment(told) {
         element("time", { datetime: entry.time }, `${time(entry.time)} · ${place} · ✓ ${text("recording.proven")}`),
         ...words(entry),
         element("details", {}, element("summary", {}, text("evidence.exact")), element("pre", { tabindex: "0" }, JSON.stringify(entry, null, 1))));
+}
+
+// What the office did, in words. What a person wrote stands as it was written.
+function act({ entry, content, reason }) {
+    const data = content.data ?? {};
+    let key = content.event;
+    if (key === "quarantine.decided") key += data.accepted ? ".accepted" : ".rejected";
+    if (key === "operator.action") key += `.${data.action}`;
+    const words = text(`office_act.${key}`, { operator: data.operator, officer: data.officer, object: data.key });
+    const what = words === `office_act.${key}` ? text("custody_event.other", { event: content.event }) : words;
+    return element("li", {},
+        element("time", { datetime: content.time }, `${time(content.time)} · ${text("recording.office_entry", { n: number(entry) })}`), what,
+        reason ? element("div", {}, text("recording.because", { reason })) : null,
+        element("details", {}, element("summary", {}, text("evidence.exact")), element("pre", { tabindex: "0" }, JSON.stringify(content, null, 1))));
+}
+
+// Whether it is evidence is asked where its station was in doubt, or somebody has decided already.
+function choices(item) {
+    const decided = acts.some((act) => act.content.event === "quarantine.decided");
+    for (const name of ["accept", "reject"]) $("decision").querySelector(`[value=${name}]`).disabled = !item.undecided && !decided;
+    if ($("decision").selectedOptions[0]?.disabled ?? true) $("decision").value = "reassign";
+    $("officer-row").hidden = $("decision").value !== "reassign";
+    $("officer").required = !$("officer-row").hidden;
+}
+
+async function decide() {
+    const kind = $("decision").value;
+    const decision = kind === "reassign" ? { reassign: $("officer").value.trim() } : kind;
+    const body = JSON.stringify({ decision, reason: $("reason").value });
+    const button = $("decide").querySelector("button");
+    button.disabled = true;
+    try {
+        const response = await fetch(`/api/decisions/${station}/${evidence}`, { method: "POST", headers: { "content-type": "application/json" }, body });
+        if (response.status === 401) location.assign("/login");
+        if (!response.ok) {
+            const { what, next } = translated(response.headers.get("camdock-code"), (await response.text()).trim());
+            $("decided").textContent = next ? `${what} ${next}` : what;
+            return;
+        }
+        const done = await response.json();
+        $("decided").textContent = text(`recording.${done.repeated ? "decided_before" : done.published ? "decided" : "decided_waits"}`, { n: number(done.entry) });
+        if (!done.published) return;
+        $("decide").reset();
+        await load(0);
+    } catch {
+        $("decided").textContent = text("today.lost");
+    } finally {
+        button.disabled = false;
+    }
 }
 
 function finding(found) {
@@ -117,10 +170,18 @@ function draw() {
     $("cut").hidden = !view.problem;
     if (view.problem) $("cut").textContent = text("recording.cut", { why: translated(...view.problem).what });
     $("custody").replaceChildren(...custody.map(moment));
+    $("acts").replaceChildren(...acts.map(act));
+    $("no-acts").hidden = acts.length > 0;
+    choices(item);
     $("further").hidden = view.next === null;
     $("looked").textContent = text("recording.looked", { listed: time(view.listed), swept: time(view.swept) });
     $("objects").replaceChildren(...view.objects.map(object));
 }
 
+$("decision").addEventListener("change", () => choices(view.recording));
+$("decide").addEventListener("submit", (event) => {
+    event.preventDefault();
+    decide();
+});
 $("further").addEventListener("click", () => load(view.next));
 languages(draw).then(() => load(0));

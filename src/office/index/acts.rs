@@ -1,0 +1,175 @@
+//! The acts about items, out of the office's own log: what people decided holds, whatever a station's log says after it.
+
+use std::borrow::Cow;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Index;
+use super::rows::TEXT_MAX;
+use super::take::cut;
+use crate::model::{EvidenceId, Officer, StationName};
+use crate::office::OfficeError;
+
+/// Acts of an item that are shown, the newest.
+const SHOWN: u32 = 100;
+
+#[derive(Deserialize)]
+struct ActFrame<'a> {
+    #[serde(borrow)]
+    event: Cow<'a, str>,
+    data: Concerned,
+}
+
+#[derive(Deserialize)]
+struct Concerned {
+    #[serde(default)]
+    log: Option<StationName>,
+    #[serde(default)]
+    evidence: Option<EvidenceId>,
+    #[serde(default)]
+    officer: Option<Officer>,
+}
+
+impl Index {
+    /// How many entries of the office's own log were read.
+    pub fn acts_read(&self) -> Result<u64, OfficeError> {
+        let sql = "SELECT entries FROM acts_read";
+        let read: i64 = self.lock().query_row(sql, [], |row| row.get(0))?;
+        Ok(read.cast_unsigned())
+    }
+
+    /// Takes in the entries of the office's log from `first` on, and in the same transaction how far it was read.
+    pub fn take_acts(&self, first: u64, entries: &[Vec<u8>]) -> Result<(), OfficeError> {
+        let mut connection = self.lock();
+        let change = connection.transaction()?;
+        for (index, entry) in (first..).zip(entries) {
+            // Of other kinds, or of a later version: they say nothing of an item.
+            let Ok(act) = serde_json::from_slice::<ActFrame<'_>>(entry) else {
+                continue;
+            };
+            if let Some(id) = act.data.evidence {
+                enter(&change, index, entry, &act, id)?;
+            }
+        }
+        let read = first.saturating_add(entries.len() as u64);
+        change.execute("UPDATE acts_read SET entries = ?1", [read.cast_signed()])?;
+        Ok(change.commit()?)
+    }
+
+    /// Forgets the acts, to read them anew.
+    pub fn forget_acts(&self) -> Result<(), OfficeError> {
+        let forget = "BEGIN; DELETE FROM acts; UPDATE acts_read SET entries = 0; COMMIT;";
+        Ok(self.lock().execute_batch(forget)?)
+    }
+
+    /// The acts about an item in their order, each with its place in the office's log; the newest ones, if there are many.
+    pub fn acts_of(
+        &self,
+        station: &StationName,
+        id: EvidenceId,
+    ) -> Result<Vec<(u64, Value)>, OfficeError> {
+        let connection = self.lock();
+        let mut newest = connection.prepare_cached(
+            "SELECT entry, content FROM acts WHERE item = ?2
+                 AND station IN (0, (SELECT id FROM stations WHERE name = ?1)) ORDER BY entry DESC LIMIT ?3",
+        )?;
+        let found = params![station.as_str(), id.as_bytes(), SHOWN];
+        let rows = newest.query_map(found, |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?;
+        let mut acts = Vec::new();
+        for row in rows {
+            let (entry, content) = row?;
+            let content = serde_json::from_slice(&content).unwrap_or_default();
+            acts.push((entry.cast_unsigned(), content));
+        }
+        acts.reverse();
+        Ok(acts)
+    }
+
+    /// Whether an item waits for a decision, and whose it is; `None` if there is no such item.
+    pub fn decidable(
+        &self,
+        station: &StationName,
+        id: EvidenceId,
+    ) -> Result<Option<(bool, Option<Officer>)>, OfficeError> {
+        let sql = "SELECT i.undecided, o.name FROM items i JOIN stations s ON s.id = i.station LEFT JOIN officers o ON o.id = i.officer
+             WHERE s.name = ?1 AND i.id = ?2";
+        let connection = self.lock();
+        let mut known = connection.prepare_cached(sql)?;
+        let item = known.query_row(params![station.as_str(), id.as_bytes()], |row| {
+            Ok((row.get(0)?, row.get::<_, Option<String>>(1)?.map(Officer)))
+        });
+        Ok(item.optional()?)
+    }
+}
+
+fn enter(
+    connection: &Connection,
+    index: u64,
+    entry: &[u8],
+    act: &ActFrame<'_>,
+    id: EvidenceId,
+) -> rusqlite::Result<()> {
+    let station = match &act.data.log {
+        None => 0,
+        Some(name) => {
+            let sql = "INSERT INTO stations (name) VALUES (?1) ON CONFLICT DO NOTHING";
+            connection.prepare_cached(sql)?.execute([name.as_str()])?;
+            let sql = "SELECT id FROM stations WHERE name = ?1";
+            let mut number = connection.prepare_cached(sql)?;
+            number.query_row([name.as_str()], |row| row.get::<_, i64>(0))?
+        }
+    };
+    let officer = act
+        .data
+        .officer
+        .as_ref()
+        .map(|officer| cut(&officer.0, TEXT_MAX));
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO acts VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![
+            station,
+            id.as_bytes(),
+            index.cast_signed(),
+            act.event,
+            officer,
+            entry
+        ])?;
+    match &*act.event {
+        "quarantine.decided" => {
+            let sql = "UPDATE items SET undecided = 0 WHERE station = ?1 AND id = ?2";
+            let mut decide = connection.prepare_cached(sql)?;
+            decide.execute(params![station, id.as_bytes()])?;
+        }
+        "officer.reassigned" => assign(connection, station, id)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Gives an item to the officer that the newest act about it names, if there is one.
+pub(super) fn assign(
+    connection: &Connection,
+    station: i64,
+    id: EvidenceId,
+) -> rusqlite::Result<()> {
+    let sql = "SELECT officer FROM acts WHERE station = ?1 AND item = ?2 AND event = 'officer.reassigned' AND officer IS NOT NULL
+         ORDER BY entry DESC LIMIT 1";
+    let key = params![station, id.as_bytes()];
+    let mut newest = connection.prepare_cached(sql)?;
+    let officer: Option<String> = newest.query_row(key, |row| row.get(0)).optional()?;
+    let Some(officer) = officer else {
+        return Ok(());
+    };
+    let sql = "INSERT INTO officers (name) VALUES (?1) ON CONFLICT DO NOTHING";
+    connection.prepare_cached(sql)?.execute([&officer])?;
+    connection
+        .prepare_cached(
+            "UPDATE items SET officer = (SELECT id FROM officers WHERE name = ?3) WHERE station = ?1 AND id = ?2",
+        )?
+        .execute(params![station, id.as_bytes(), officer])?;
+    Ok(())
+}

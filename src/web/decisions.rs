@@ -1,0 +1,87 @@
+//! What a person decides about an item on the office's pages. The floor above decides whether it can be decided, and enters it.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+
+use super::access_log::HasAccessLog as _;
+use super::office::OfficeState;
+use super::{RefusedRequest, Viewer, WatchRefusal, WatchRefusalKind};
+use crate::model::{EvidenceId, ItemDecision, StationName};
+
+/// Characters of a reason.
+const REASON_MAX: usize = 500;
+
+/// A decision, and who made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemOrder {
+    pub station: StationName,
+    pub evidence: EvidenceId,
+    pub decision: ItemDecision,
+    pub operator: String,
+    /// Where it came from.
+    pub peer: String,
+    pub reason: String,
+}
+
+/// The act that says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Decided {
+    /// In the office's log.
+    pub entry: u64,
+    /// It is in the bucket, and so in effect.
+    pub published: bool,
+    /// It said so before.
+    pub repeated: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DecisionRequest {
+    decision: ItemDecision,
+    reason: String,
+}
+
+pub(super) async fn decide(
+    State(state): State<OfficeState>,
+    Path((station, id)): Path<(StationName, String)>,
+    Extension(viewer): Extension<Viewer>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Json(request): Json<DecisionRequest>,
+) -> Result<Json<Decided>, RefusedRequest> {
+    let no_item = || RefusedRequest::new(StatusCode::NOT_FOUND, "there is no such item\n");
+    let evidence = id.parse().map_err(|_| no_item())?;
+    if !viewer.sees(&station) {
+        return Err(no_item());
+    }
+    let reason = request.reason.trim();
+    let count = reason.chars().count();
+    if count == 0 || count > REASON_MAX || reason.chars().any(char::is_control) {
+        let text = "the reason is empty, too long or not one line\n";
+        return Err(RefusedRequest::new(StatusCode::BAD_REQUEST, text));
+    }
+    let order = ItemOrder {
+        station,
+        evidence,
+        decision: request.decision,
+        operator: viewer.operator().to_owned(),
+        peer: format!("web {}", peer.ip().to_canonical()),
+        reason: reason.to_owned(),
+    };
+    let backend = state.access_log().evidence();
+    let decided = tokio::task::block_in_place(|| backend.decide(order));
+    decided.map(Json).map_err(refused)
+}
+
+fn refused(refusal: WatchRefusal) -> RefusedRequest {
+    let status = match refusal.kind {
+        WatchRefusalKind::Unknown => StatusCode::NOT_FOUND,
+        WatchRefusalKind::Conflict => StatusCode::CONFLICT,
+        WatchRefusalKind::Away => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let text = format!("{}: {}\n", refusal.words, refusal.next_step);
+    RefusedRequest::new(status, text).coded(refusal.code)
+}
