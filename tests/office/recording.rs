@@ -273,6 +273,10 @@ fn decided_once_and_whatever_the_station_says(bed: &mut Bed, own: &Made, other: 
     let address = format!("/api/decisions/one/{}", own.id);
     let accept = json!({"decision": "accept", "reason": "seen <b>in</b> the briefing"});
     assert_eq!(bed.post(&address, KIOSK, &accept).0, 403);
+    for role in ["viewer", "disposer", "auditor", "operations"] {
+        let token = format!("camdock_{role}_token");
+        assert_eq!(bed.post(&address, &token, &accept).0, 403, "{role}");
+    }
     for wrong in [
         json!({"decision": "accept", "reason": " "}),
         json!({"decision": "accept", "reason": "two\nlines"}),

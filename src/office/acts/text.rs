@@ -43,13 +43,13 @@ impl Texts {
 
     /// The text behind a commitment, from here or from the bucket.
     pub async fn read(&self, digest: Sha256Digest) -> Option<String> {
-        let bytes = match fs::read(self.dir.join(digest.to_string())) {
-            Ok(bytes) => bytes,
-            Err(_) => {
-                let key = format!("{}{TEXTS}{digest}", self.folder);
-                let read = tokio::time::timeout(READ_WITHIN, self.store.get(&key, READ_MAX));
-                read.await.ok()?.ok()??.to_vec()
-            }
+        let here = fs::read(self.dir.join(digest.to_string()));
+        let bytes = if let Ok(bytes) = here {
+            bytes
+        } else {
+            let key = format!("{}{TEXTS}{digest}", self.folder);
+            let read = tokio::time::timeout(READ_WITHIN, self.store.get(&key, READ_MAX));
+            read.await.ok()?.ok()??.to_vec()
         };
         let is_it = Sha256Digest::of(&bytes) == digest;
         let salted = serde_json::from_slice::<SaltedText>(&bytes).ok();
