@@ -70,6 +70,9 @@ pub fn send_items(
                 };
                 println!("{id}: entry {index} of the office's log{until}");
             }
+            OfficeReply::Packed { .. } => {
+                bail!("the office answered something else than was asked")
+            }
             OfficeReply::Refused(reason) => {
                 refused += 1;
                 eprintln!("{id}: refused: {reason}");
