@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     BayName, CameraId, EvidenceId, ItemKind, ItemPreviewed, ItemViewed, LogAlarm, LogClosed,
     LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer,
-    OfficerReassigned, PackMade, QuarantineDecided, SessionId, Sha256Digest, SourcePath,
+    OfficerReassigned, PackMade, QuarantineDecided, Retention, SessionId, Sha256Digest, SourcePath,
     StationName, WipeLevel, WipeResult,
 };
 
@@ -397,40 +397,6 @@ pub enum ConfirmedBy {
     Sha256,
     /// Only the MD5 of our bytes, as the ETag: nothing is deleted from a camera for it before somebody has read the object back.
     Md5,
-}
-
-/// S3 Object Lock of one version of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retention {
-    /// `COMPLIANCE` or `GOVERNANCE`.
-    pub mode: String,
-    pub until: Timestamp,
-}
-
-impl Retention {
-    /// True when a version with the lock `seen` is locked at least as firmly and as long.
-    pub fn is_held_by(&self, seen: Option<&Self>) -> bool {
-        seen.is_some_and(|seen| {
-            (seen.mode == self.mode || seen.mode == "COMPLIANCE")
-                && seen.until.as_second() >= self.until.as_second()
-        })
-    }
-}
-
-impl Retention {
-    /// The same lock, ending sooner.
-    pub fn sooner(&self, by: jiff::SignedDuration) -> Self {
-        Self {
-            mode: self.mode.clone(),
-            until: self.until.checked_sub(by).unwrap_or(self.until),
-        }
-    }
-}
-
-impl std::fmt::Display for Retention {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} until {}", self.mode, self.until)
-    }
 }
 
 /// Twice for each batch: `begun` before anything is asked, so that a station that dies meanwhile has said what it was about

@@ -17,6 +17,7 @@ mod names;
 mod path;
 mod preview;
 mod remark;
+mod retention;
 mod status;
 mod usb;
 mod wipe;
@@ -35,6 +36,7 @@ pub(crate) use names::written_as;
 pub use path::{Escaped, PathError, SourcePath};
 pub use preview::*;
 pub use remark::{Remark, RemarkCode};
+pub use retention::Retention;
 pub use status::{
     Completeness, OutboundView, PreviewProgress, PreviewView, Problem, StateTotal, StatusView,
     UploadProgress, Verification, WitnessView, WitnessingView,
