@@ -79,10 +79,8 @@ pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
                     ended: None,
                 };
                 let ended = facts.ended.get(&session).copied();
-                shared.journal.adopt_session(&row, ended)?;
-                if let Some(ahead) = docked.camera_clock.as_ref().and_then(|c| c.ahead_seconds) {
-                    shared.journal.note_clock(session, ahead)?;
-                }
+                let ahead = docked.camera_clock.as_ref().and_then(|c| c.ahead_seconds);
+                shared.journal.adopt_session(&row, ahead, ended)?;
             }
             Event::ItemSealed(sealed) => {
                 items.push(row(shared, &facts, session, index, sealed)?);

@@ -5,16 +5,7 @@ use crate::failpoint::step;
 use crate::model::{EvidenceId, Retention, SessionId};
 
 impl Journal {
-    /// Seconds by which the camera's clock was ahead when it was docked, as measured.
-    pub fn note_clock(&self, session: SessionId, ahead: i64) -> Result<(), JournalError> {
-        step!("journal note_clock");
-        self.change(
-            "UPDATE sessions SET clock_ahead = ?2 WHERE id = ?1",
-            (session, ahead),
-        )
-    }
-
-    /// `None` where it was not measured.
+    /// Seconds by which the camera's clock was ahead when it was docked; `None` where that was not measured.
     pub fn clock_ahead(&self, session: SessionId) -> Result<Option<i64>, JournalError> {
         let found = self.row(
             "SELECT clock_ahead FROM sessions WHERE id = ?1",

@@ -31,30 +31,37 @@ pub struct SessionEnd {
 }
 
 impl Journal {
-    pub fn begin_session(&self, session: &SessionRow) -> Result<(), JournalError> {
+    /// `clock_ahead`: seconds by which the camera's clock was ahead when it was docked, if that was measured.
+    pub fn begin_session(
+        &self,
+        session: &SessionRow,
+        clock_ahead: Option<i64>,
+    ) -> Result<(), JournalError> {
         step!("journal begin_session");
-        self.insert_session("INSERT", session, None)
+        self.insert_session("INSERT", session, clock_ahead, None)
     }
 
     /// A session that a lost journal had; one that is there stays.
     pub fn adopt_session(
         &self,
         session: &SessionRow,
+        clock_ahead: Option<i64>,
         end: Option<SessionEnd>,
     ) -> Result<(), JournalError> {
         step!("journal adopt_session");
-        self.insert_session("INSERT OR IGNORE", session, end)
+        self.insert_session("INSERT OR IGNORE", session, clock_ahead, end)
     }
 
     fn insert_session(
         &self,
         insert: &str,
         session: &SessionRow,
+        clock_ahead: Option<i64>,
         end: Option<SessionEnd>,
     ) -> Result<(), JournalError> {
         self.change(
             &format!(
-                "{insert} INTO sessions ({COLUMNS}, complete) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+                "{insert} INTO sessions ({COLUMNS}, complete, clock_ahead) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
             ),
             (
                 session.id,
@@ -67,6 +74,7 @@ impl Journal {
                 Time(session.started),
                 end.map(|end| Time(end.at)),
                 end.map(|end| end.complete),
+                clock_ahead,
             ),
         )
     }

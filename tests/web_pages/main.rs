@@ -460,7 +460,7 @@ fn journal(dir: &Path, count: u64) -> Journal {
                 started: "2026-01-31T06:00:00Z".parse().unwrap(),
                 ended: None,
             };
-            journal.begin_session(&session).unwrap();
+            journal.begin_session(&session, None).unwrap();
             (session.id, camera)
         })
         .collect();

@@ -75,10 +75,8 @@ impl DockSession {
         let mut noted = false;
         self.insist(display, || {
             if !noted {
-                self.shared.journal.begin_session(&self.row)?;
-                if let Some(ahead) = condition.clock.as_ref().and_then(|c| c.ahead_seconds) {
-                    self.shared.journal.note_clock(self.row.id, ahead)?;
-                }
+                let ahead = condition.clock.as_ref().and_then(|c| c.ahead_seconds);
+                self.shared.journal.begin_session(&self.row, ahead)?;
                 noted = true;
             }
             self.log(session_docked(&self.row, condition.clone(), self.at_start))

@@ -84,6 +84,12 @@ pub(super) const CODES: &[Code] = &[
         "Run `camdock verify --bucket` on the station; if it persists, keep the bucket as it is and find out who wrote to it.",
     ),
     code(
+        "office_nothing_to_decide",
+        EvidenceManager,
+        "A decision was asked for that this item does not need.",
+        "Load the recording's page anew: it shows what was decided, by whom and why.",
+    ),
+    code(
         "office_object_checksum",
         EvidenceManager,
         "The store names another checksum for an object than the station's log.",
@@ -118,12 +124,6 @@ pub(super) const CODES: &[Code] = &[
         EvidenceManager,
         "An object is not locked in the store as the station's log says.",
         "Lock that version in the store until the logged date. Then find out why it was not: somebody with special rights, or a store that takes locks and does not keep them.",
-    ),
-    code(
-        "office_nothing_to_decide",
-        EvidenceManager,
-        "A decision was asked for that this item does not need.",
-        "Load the recording's page anew: it shows what was decided, by whom and why.",
     ),
     code(
         "office_record",
