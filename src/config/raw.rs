@@ -278,12 +278,6 @@ pub(super) struct RawToken {
     pub stations: Option<Vec<String>>,
 }
 
-impl RawToken {
-    pub fn stations_named(&self) -> usize {
-        self.stations.as_ref().map_or(0, Vec::len)
-    }
-}
-
 macro_rules! sections {
     ($($name:ident: $raw:ident => $merged:ident),* $(,)?) => {
         #[derive(Debug, Deserialize)]

@@ -17,7 +17,7 @@ use crate::audit::VerifierKey;
 use crate::config::OfficeConfig;
 use crate::model::{
     CosignedState, Decider, Event, EvidenceId, Explain as _, ItemDecision, LogClosed, LogReleased,
-    Sha256Digest, StationName,
+    Sha256Digest, StationName, check_signature,
 };
 use crate::web::{Decided, ItemOrder, Socket, answer_line};
 
@@ -26,14 +26,13 @@ const WITHIN: Duration = Duration::from_secs(30);
 pub(super) const PUBLISHED_WITHIN: Duration = Duration::from_secs(15);
 /// At a time; further ones are turned away.
 const CONNECTIONS: usize = 8;
-/// Characters of a name or a reason.
-const TEXT_MAX: usize = 500;
 
 /// What comes over the socket.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OfficeRequest {
-    Decision(OfficeOrder),
+    Log(OfficeOrder),
+    Item(ItemCommand),
     Pack(PackOrder),
 }
 
@@ -45,19 +44,24 @@ pub struct OfficeOrder {
     pub reason: String,
 }
 
-/// What is decided about a log.
+/// A decision about one of a station's items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemCommand {
+    pub station: StationName,
+    pub evidence: EvidenceId,
+    pub decision: ItemDecision,
+    pub operator: String,
+    pub reason: String,
+}
+
+/// What is decided about a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OfficeVerdict {
     /// The station or its key is retired: nothing may be added any more.
     Close,
     /// A frozen or closed log is believed again.
     Release { from: Option<WhichCheckpoint> },
-    /// About one of the station's items.
-    Item {
-        evidence: EvidenceId,
-        decision: ItemDecision,
-    },
 }
 
 /// One of the two signed checkpoints that contradict each other.
@@ -122,12 +126,16 @@ async fn serve(stream: UnixStream, desk: &Desk) -> std::io::Result<()> {
     answer_line(
         stream,
         async |request: Result<OfficeRequest, _>, peer| match request {
-            Ok(OfficeRequest::Decision(order)) => {
+            Ok(OfficeRequest::Log(order)) => {
                 let decided = desk.decide(&order, peer).await;
                 decided.unwrap_or_else(OfficeReply::Refused)
             }
+            Ok(OfficeRequest::Item(command)) => {
+                let decided = desk.decide_item(command, peer).await;
+                decided.unwrap_or_else(OfficeReply::Refused)
+            }
             Ok(OfficeRequest::Pack(order)) => {
-                let entered = match check_words(&order.operator, &order.reason) {
+                let entered = match check_signature(&order.operator, &order.reason) {
                     Ok(()) => enter_pack(&desk.config, &desk.acts, &order, peer).await,
                     Err(refused) => Err(refused),
                 };
@@ -139,37 +147,9 @@ async fn serve(stream: UnixStream, desk: &Desk) -> std::io::Result<()> {
     .await
 }
 
-fn check_words(operator: &str, reason: &str) -> Result<(), String> {
-    for (what, words) in [("operator", operator), ("reason", reason)] {
-        let count = words.trim().chars().count();
-        if count == 0 || count > TEXT_MAX || words.chars().any(char::is_control) {
-            return Err(format!("the {what} is empty, too long or not one line"));
-        }
-    }
-    Ok(())
-}
-
 impl Desk {
     async fn decide(&self, order: &OfficeOrder, peer: String) -> Result<OfficeReply, String> {
-        check_words(&order.operator, &order.reason)?;
-        if let OfficeVerdict::Item { evidence, decision } = &order.verdict {
-            let asked = ItemOrder {
-                station: order.station.clone(),
-                evidence: *evidence,
-                decision: decision.clone(),
-                operator: order.operator.trim().to_owned(),
-                peer,
-                reason: order.reason.trim().to_owned(),
-            };
-            let decided = self.decisions.decide(asked).await;
-            let Decided {
-                entry, published, ..
-            } = decided.map_err(|e| format!("{}: {}", e.described(), e.next_step()))?;
-            return Ok(OfficeReply::Entered {
-                index: entry,
-                published,
-            });
-        }
+        check_signature(&order.operator, &order.reason)?;
         let station = &order.station;
         let mut followed = self.config.stations.iter();
         let followed = followed
@@ -178,7 +158,7 @@ impl Desk {
         let key = super::station_key(followed).map_err(|e| e.to_string())?;
         let log = self.witness.log(key.name());
         let log = log.ok_or_else(|| format!("no log of {station} is witnessed here"))?;
-        let ruled = self.ruled(&order.verdict, log, &key)?;
+        let ruled = self.ruled(order.verdict, log, &key)?;
         let kept = |e: OfficeError| format!("the reason cannot be kept: {e}");
         let by = Decider {
             operator: order.operator.trim().to_owned(),
@@ -208,10 +188,30 @@ impl Desk {
         Ok(OfficeReply::Entered { index, published })
     }
 
+    async fn decide_item(&self, command: ItemCommand, peer: String) -> Result<OfficeReply, String> {
+        check_signature(&command.operator, &command.reason)?;
+        let order = ItemOrder {
+            station: command.station,
+            evidence: command.evidence,
+            decision: command.decision,
+            operator: command.operator.trim().to_owned(),
+            peer,
+            reason: command.reason.trim().to_owned(),
+        };
+        let Decided {
+            entry, published, ..
+        } = (self.decisions.decide(order).await)
+            .map_err(|e| format!("{}: {}", e.described(), e.next_step()))?;
+        Ok(OfficeReply::Entered {
+            index: entry,
+            published,
+        })
+    }
+
     /// What the act says, if it can be said of this log now.
     fn ruled(
         &self,
-        verdict: &OfficeVerdict,
+        verdict: OfficeVerdict,
         log: &WitnessedLog,
         key: &VerifierKey,
     ) -> Result<Ruled, String> {
@@ -227,8 +227,7 @@ impl Desk {
                     None => Ok(Ruled::Closed(latest)),
                 };
             }
-            OfficeVerdict::Release { from } => *from,
-            OfficeVerdict::Item { .. } => return Err("this is about an item".into()),
+            OfficeVerdict::Release { from } => from,
         };
         if let Some((index, _)) = ruling.frozen {
             let both = log.contradiction().map_err(|e| e.to_string())?;

@@ -2,19 +2,16 @@
 //! asked for.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Mutex;
 
 use super::OfficeError;
 use super::acts::{Acts, ItemRuling};
+use super::commands::PUBLISHED_WITHIN;
 use super::index::Index;
 use crate::config::OfficeConfig;
 use crate::model::{Decider, Event, ItemDecision, Officer, OfficerReassigned, QuarantineDecided};
 use crate::web::{Decided, ItemOrder};
-
-/// An answer waits so long for the store.
-const PUBLISHED_WITHIN: Duration = Duration::from_secs(15);
 
 pub struct Decisions {
     config: OfficeConfig,

@@ -244,16 +244,12 @@ impl Inspector {
         let (index, number) = (Arc::clone(&self.shared.index), self.number);
         let share = self.reconciling.share();
         // An index that was made anew does not know them, and only a look can end them.
-        let open = open_items(acts, &self.station.name);
+        let mut open = open_items(acts, &self.station.name);
         let (objects, to) = blocking(move || {
             let mut objects = Vec::new();
             let mut again = index.found_by_sweeps(number, AGAIN)?;
-            again.extend(
-                open.iter()
-                    .filter(|item| !again.contains(item))
-                    .copied()
-                    .collect::<Vec<_>>(),
-            );
+            open.retain(|item| !again.contains(item));
+            again.extend(open);
             for item in again {
                 objects.extend(index.objects_of(number, item)?);
             }

@@ -48,7 +48,9 @@ use crate::upload::{S3Store, Store, StoreConfig};
 use crate::web;
 
 pub use acts::{TEXTS, log_verifier};
-pub use commands::{OfficeOrder, OfficeReply, OfficeVerdict, WhichCheckpoint, socket_path};
+pub use commands::{
+    ItemCommand, OfficeOrder, OfficeReply, OfficeVerdict, WhichCheckpoint, socket_path,
+};
 pub use disclosure::{DisclosedItem, Disclosure, SealedObject, disclose};
 pub use error::OfficeError;
 pub use pack_orders::{OrderedItem, PACK_ITEMS_MAX, PackOrder};

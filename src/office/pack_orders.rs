@@ -37,10 +37,11 @@ pub async fn enter_pack(
     if count == 0 || count > PACK_ITEMS_MAX {
         return Err(format!("a pack has 1 to {PACK_ITEMS_MAX} items"));
     }
+    let index = tokio::task::block_in_place(|| Index::open_read_only(&config.index()));
+    let index = index.map_err(|error| error.described())?;
     for OrderedItem { station, evidence } in &order.items {
-        let known = tokio::task::block_in_place(|| {
-            let index = Index::open_read_only(&config.index())?;
-            index.map_or(Ok(false), |index| index.has_item(station, *evidence))
+        let known = index.as_ref().map_or(Ok(false), |index| {
+            tokio::task::block_in_place(|| index.has_item(station, *evidence))
         });
         match known {
             Ok(true) if config.stations.iter().any(|s| s.name == *station) => {}

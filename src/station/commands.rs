@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 
 use crate::audit::GapKind;
 use crate::ingest::Shared;
-use crate::model::{Event, EvidenceId, Officer, OperatorAction};
+use crate::model::{Event, EvidenceId, Officer, OperatorAction, check_signature};
 use crate::web::{Socket, answer_line};
 
 const ACCEPTED: &str = "accepted";
@@ -18,8 +18,6 @@ const REJECTED: &str = "rejected";
 const WITHIN: Duration = Duration::from_secs(30);
 /// At a time; further ones are turned away.
 const CONNECTIONS: usize = 8;
-/// Characters of a name or a reason.
-const TEXT_MAX: usize = 500;
 const ITEMS_MAX: usize = 10_000;
 /// Bytes of a gap's name.
 const GAP_MAX: usize = 8192;
@@ -115,11 +113,8 @@ async fn serve(stream: UnixStream, shared: &Shared) -> std::io::Result<()> {
 
 /// Enters each decision in the log before the journal: nothing takes effect that the log does not have.
 fn carry_out(shared: &Shared, command: &OperatorCommand, peer: &str) -> CommandReply {
-    for (what, words) in [("operator", &command.operator), ("reason", &command.reason)] {
-        let count = words.trim().chars().count();
-        if count == 0 || count > TEXT_MAX || words.chars().any(char::is_control) {
-            return CommandReply::refusal(format!("the {what} is empty, too long or not one line"));
-        }
+    if let Err(refused) = check_signature(&command.operator, &command.reason) {
+        return CommandReply::refusal(refused);
     }
     let officer = match &command.order {
         Order::Reassign { officer } => {

@@ -9,11 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::access_log::HasAccessLog as _;
 use super::office::OfficeState;
-use super::{RefusedRequest, Viewer, WatchRefusal, WatchRefusalKind};
-use crate::model::{EvidenceId, ItemDecision, StationName};
-
-/// Characters of a reason.
-const REASON_MAX: usize = 500;
+use super::{RefusedRequest, Viewer, WatchRefusal};
+use crate::model::{EvidenceId, ItemDecision, StationName, is_one_line};
 
 /// A decision, and who made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +54,7 @@ pub(super) async fn decide(
     if !viewer.sees(&station) {
         return Err(no_item());
     }
-    let reason = request.reason.trim();
-    let count = reason.chars().count();
-    if count == 0 || count > REASON_MAX || reason.chars().any(char::is_control) {
-        let text = "the reason is empty, too long or not one line\n";
-        return Err(RefusedRequest::new(StatusCode::BAD_REQUEST, text));
-    }
+    let reason = reason_of(&request.reason)?;
     let order = ItemOrder {
         station,
         evidence,
@@ -76,12 +68,17 @@ pub(super) async fn decide(
     decided.map(Json).map_err(refused)
 }
 
+/// The reason that somebody typed.
+pub(super) fn reason_of(typed: &str) -> Result<&str, RefusedRequest> {
+    let reason = typed.trim();
+    if !is_one_line(reason) {
+        let text = "the reason is empty, too long or not one line\n";
+        return Err(RefusedRequest::new(StatusCode::BAD_REQUEST, text));
+    }
+    Ok(reason)
+}
+
 fn refused(refusal: WatchRefusal) -> RefusedRequest {
-    let status = match refusal.kind {
-        WatchRefusalKind::Unknown => StatusCode::NOT_FOUND,
-        WatchRefusalKind::Conflict => StatusCode::CONFLICT,
-        WatchRefusalKind::Away => StatusCode::SERVICE_UNAVAILABLE,
-    };
     let text = format!("{}: {}\n", refusal.words, refusal.next_step);
-    RefusedRequest::new(status, text).coded(refusal.code)
+    RefusedRequest::new(refusal.kind.status(), text).coded(refusal.code)
 }

@@ -6,13 +6,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import boto3
-import botocore.config
-
 import footage
 import measure
 import rivals
-from store import ACCESS_KEY, BUCKET, SECRET_KEY
+import store
 
 ROUNDS = 3
 
@@ -41,14 +38,7 @@ class Sink:
         return self.process.pid
 
     def held(self):
-        """Objects and bytes that were put."""
-        client = boto3.client(
-            "s3", endpoint_url=self.endpoint, region_name="us-east-1", aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY, config=botocore.config.Config(s3={"addressing_style": "path"}),
-        )  # fmt: skip
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
-        sizes = [one["Size"] for page in pages for one in page.get("Contents", [])]
-        return len(sizes), sum(sizes)
+        return store.held(store.client(self.endpoint))
 
 
 def _clients(station, source, work):

@@ -31,6 +31,23 @@ def _free_ports(count):
             one.close()
 
 
+def client(endpoint):
+    return boto3.client(
+        "s3", endpoint_url=endpoint, region_name="us-east-1",
+        aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY,
+        config=botocore.config.Config(
+            s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10
+        ),
+    )  # fmt: skip
+
+
+def held(client):
+    """Objects and bytes in the bucket, without the warm-up's."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    objects = [one for page in pages for one in page.get("Contents", []) if one["Key"] != "warm-up"]
+    return len(objects), sum(one["Size"] for one in objects)
+
+
 class Store:
     """`with Store(folder) as store:` gives a running store with an empty bucket."""
 
@@ -90,13 +107,7 @@ class Store:
 
     def _wait_until_it_stores(self):
         """Not just until the port answers: the first write needs a volume, which comes seconds later."""
-        self.client = boto3.client(
-            "s3", endpoint_url=self.endpoint, region_name="us-east-1",
-            aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY,
-            config=botocore.config.Config(
-                s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10
-            ),
-        )  # fmt: skip
+        self.client = client(self.endpoint)
         until = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -112,10 +123,4 @@ class Store:
                 time.sleep(0.2)
 
     def held(self):
-        """Objects and bytes in the bucket, without the warm-up's."""
-        objects = size = 0
-        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
-            for one in page.get("Contents", []):
-                if one["Key"] != "warm-up":
-                    objects, size = objects + 1, size + one["Size"]
-        return objects, size
+        return held(self.client)

@@ -6,7 +6,7 @@ use crate::cli::Outcome;
 use crate::cli::orders::{OrderSignature, ask};
 use crate::config::OfficeConfig;
 use crate::model::{EvidenceId, ItemDecision, StationName};
-use crate::office::{OfficeOrder, OfficeReply, OfficeVerdict, socket_path};
+use crate::office::{ItemCommand, OfficeOrder, OfficeReply, OfficeVerdict, socket_path};
 
 pub const NO_OFFICE: &str = "no office takes commands at {}; it must be running, and you must be root or the user camdock-office";
 
@@ -51,12 +51,10 @@ pub fn send_items(
 ) -> anyhow::Result<Outcome> {
     let (mut waits, mut refused) = (false, 0);
     for id in evidence {
-        let order = OfficeOrder {
+        let order = ItemCommand {
             station: station.clone(),
-            verdict: OfficeVerdict::Item {
-                evidence: *id,
-                decision: decision.clone(),
-            },
+            evidence: *id,
+            decision: decision.clone(),
             operator: signature.operator.clone(),
             reason: signature.reason.clone(),
         };
@@ -71,7 +69,7 @@ pub fn send_items(
                 println!("{id}: entry {index} of the office's log{until}");
             }
             OfficeReply::Packed { .. } => {
-                bail!("the office answered something else than was asked")
+                bail!("the office answered something else")
             }
             OfficeReply::Refused(reason) => {
                 refused += 1;

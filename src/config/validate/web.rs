@@ -163,12 +163,11 @@ fn tokens(check: &mut Check<'_>, raw: &PageKeys<'_>) -> Vec<Token> {
             "has a role of an office",
             "A station's roles are `kiosk`, `evidence` and `operations`.",
         );
-        let stations = stations.as_ref().map(|names| {
-            let known = names.iter().filter(|name| raw.stations.contains(name));
-            known.filter_map(|name| name.parse().ok()).collect()
-        });
+        let named = stations.as_deref().unwrap_or_default();
+        let known = named.iter().filter(|name| raw.stations.contains(name));
+        let known: Vec<_> = known.filter_map(|name| name.parse().ok()).collect();
         check.ensure(
-            stations.as_ref().map_or(0, Vec::len) == entry.get_ref().stations_named(),
+            known.len() == named.len(),
             Some(&span),
             "tokens",
             "names a station that is not followed here",
@@ -187,7 +186,7 @@ fn tokens(check: &mut Check<'_>, raw: &PageKeys<'_>) -> Vec<Token> {
             name: name.clone(),
             role: *role,
             sha256,
-            stations,
+            stations: stations.is_some().then_some(known),
         });
     }
     tokens

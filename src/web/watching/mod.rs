@@ -24,6 +24,7 @@ use futures_util::stream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::decisions::reason_of;
 use super::entrance::Entrance;
 use super::tokens::session_digest;
 use super::{Duty, Reach, RefusedRequest, Viewer, assets, login};
@@ -34,8 +35,6 @@ use range::{ByteRange, Unsatisfiable};
 
 /// Bytes that are in memory at a time for each object on its way.
 const PIECE: u64 = 512 << 10;
-/// Characters of a reason.
-const REASON_MAX: usize = 500;
 /// The page plays what its own service worker has opened; nothing of it comes from elsewhere.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
      connect-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -117,6 +116,16 @@ pub enum WatchRefusalKind {
     Away,
 }
 
+impl WatchRefusalKind {
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Unknown => StatusCode::NOT_FOUND,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::Away => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
 impl From<WatchRefusal> for RefusedRequest {
     fn from(refusal: WatchRefusal) -> Self {
         let WatchRefusal {
@@ -125,11 +134,6 @@ impl From<WatchRefusal> for RefusedRequest {
             words,
             next_step,
         } = refusal;
-        let status = match kind {
-            WatchRefusalKind::Unknown => StatusCode::NOT_FOUND,
-            WatchRefusalKind::Conflict => StatusCode::CONFLICT,
-            WatchRefusalKind::Away => StatusCode::SERVICE_UNAVAILABLE,
-        };
         if kind != WatchRefusalKind::Unknown {
             tracing::warn!(
                 code,
@@ -138,7 +142,7 @@ impl From<WatchRefusal> for RefusedRequest {
                 "an item cannot be handed out to be looked at"
             );
         }
-        Self::new(status, format!("{words}: {next_step}\n")).coded(code)
+        Self::new(kind.status(), format!("{words}: {next_step}\n")).coded(code)
     }
 }
 
@@ -231,12 +235,7 @@ async fn view(
     Json(request): Json<WatchRequest>,
 ) -> Result<Json<WatchedItem>, RefusedRequest> {
     let (id, session) = (evidence(&named.id)?, session(&headers)?);
-    let reason = request.reason.trim();
-    let count = reason.chars().count();
-    if count == 0 || count > REASON_MAX || reason.chars().any(char::is_control) {
-        let text = "the reason is empty, too long or not one line\n";
-        return Err(RefusedRequest::new(StatusCode::BAD_REQUEST, text));
-    }
+    let reason = reason_of(&request.reason)?;
     let view = ItemView {
         station: named.station,
         evidence: id,
