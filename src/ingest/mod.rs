@@ -82,6 +82,8 @@ pub struct Shared {
     /// Pulls that are reading right now.
     pub pulling: AtomicUsize,
     pub wake_upload: Notify,
+    /// An item was stored, or another piece of an upload's work was done.
+    pub upload_done: Notify,
     pub stop: AtomicBool,
     pub scale: Scale,
     /// `None` once the committing thread has been asked to end.

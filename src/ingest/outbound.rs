@@ -121,6 +121,8 @@ impl WorkSource for Outbound {
         let mut view = self.lock();
         view.problem = None;
         view.alarms.remove(&work.evidence.to_string());
+        drop(view);
+        self.shared.upload_done.notify_one();
     }
 
     fn failed(&self, work: WorkId, error: &IngestError, count: u32) -> Retry {

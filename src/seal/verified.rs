@@ -143,7 +143,7 @@ impl VerifiedReader {
                 done => return done,
             }
         }
-        into.resize(length, 0);
+        resize(into, length);
         self.file.read_exact_at(into, from)?;
         Ok(0)
     }
@@ -177,11 +177,17 @@ impl VerifiedReader {
     }
 }
 
+/// Takes no more memory than is needed: a vector that grows by itself takes twice what it had.
+fn resize(into: &mut Vec<u8>, length: usize) {
+    into.reserve_exact(length.saturating_sub(into.len()));
+    into.resize(length, 0);
+}
+
 /// Like [`VerifiedReader::read_at`], but reads whole blocks into a part of the buffer that is aligned to them.
 fn read_direct(file: &File, from: u64, length: usize, into: &mut Vec<u8>) -> io::Result<usize> {
     let before = usize::try_from(from % BLOCK as u64).unwrap_or(0);
     let wanted = before + length;
-    into.resize(wanted.next_multiple_of(BLOCK) + BLOCK, 0);
+    resize(into, wanted.next_multiple_of(BLOCK) + BLOCK);
     let aligned = into.as_ptr().align_offset(BLOCK);
     let space = &mut into[aligned..aligned + wanted.next_multiple_of(BLOCK)];
     let mut got = 0;

@@ -103,6 +103,7 @@ impl Station {
             _ = inputs.terminate.recv() => Wakeup::Stop,
             _ = inputs.interrupt.recv() => Wakeup::Stop,
             _ = inputs.bays.changed() => Wakeup::Look,
+            () = self.foundation.shared.upload_done.notified(), if self.options.drain => Wakeup::Look,
             _ = inputs.tick.tick() => Wakeup::Look,
         }
     }

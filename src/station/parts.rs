@@ -205,6 +205,7 @@ pub fn open(config: &Config, secrets: &Secrets) -> anyhow::Result<OpenedParts> {
         slots: CameraSlots::new(config.ingest.parallel_cameras),
         pulling: AtomicUsize::new(0),
         wake_upload: tokio::sync::Notify::new(),
+        upload_done: tokio::sync::Notify::new(),
         stop: AtomicBool::new(false),
         scale: Scale::default(),
         commit: Mutex::new(Some(committer)),

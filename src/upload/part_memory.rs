@@ -12,7 +12,7 @@ const UNIT: u64 = 64 << 10;
 /// A buffer that is longer than wanted by more than this is not reused.
 const WASTE_MAX: usize = 8 << 20;
 /// The number of bytes by which a buffer may exceed its part: the rest of the first and the last frame.
-const FRAMES_MAX: u64 = 2 << 20;
+const FRAMES_MAX: usize = 2 << 20;
 
 pub struct PartMemory {
     permits: Arc<Semaphore>,
@@ -50,7 +50,12 @@ impl PartMemory {
         let fits = spare
             .iter()
             .position(|b| b.capacity() >= wanted && b.capacity() - wanted <= WASTE_MAX);
-        fits.map(|at| spare.swap_remove(at)).unwrap_or_default()
+        // With room for the rest of the frames at its ends: a buffer that had to grow would be made anew for every other
+        // part, and the kernel would clear all of its pages again.
+        fits.map_or_else(
+            || Vec::with_capacity(wanted + FRAMES_MAX),
+            |at| spare.swap_remove(at),
+        )
     }
 }
 
@@ -97,9 +102,10 @@ impl Drop for Lease {
             .permit
             .as_ref()
             .map_or(0, OwnedSemaphorePermit::num_permits);
-        // Leased and spare buffers together exceed the budget by a frame or two at most.
+        // Leased and spare buffers together exceed the budget by a frame or two each.
         let room = (self.memory.permits.available_permits() + own) as u64 * UNIT;
-        if (kept + buffer.capacity()) as u64 <= room + FRAMES_MAX {
+        let frames = (spare.len() + 1) * FRAMES_MAX;
+        if (kept + buffer.capacity()) as u64 <= room + frames as u64 {
             spare.push(buffer);
         }
     }

@@ -153,6 +153,7 @@ impl<'a> ModelStation<'a> {
             pulling: AtomicUsize::new(0),
             slots: CameraSlots::new(None),
             wake_upload: tokio::sync::Notify::new(),
+            upload_done: tokio::sync::Notify::new(),
             stop: AtomicBool::new(false),
             scale: SCALE,
             commit: Mutex::new(Some(Arc::new(OwnThread {
