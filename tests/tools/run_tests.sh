@@ -13,9 +13,9 @@ vm_log=$target/test-vm.log
 closing=$target/test.closing-line
 locked=()
 if [ -n "${CI:-}" ]; then locked=(--locked); fi
-# One more than there are cores, as many tests mostly wait. Not more: preview workers run at the lowest priority, and would
+# Two more than there are cores, as many tests mostly wait. Not more: preview workers run at the lowest priority, and would
 # wait behind the other tests.
-threads=$(($(nproc) + 1))
+threads=$(($(nproc) + 2))
 
 mode=${1:-all}
 case $mode in
