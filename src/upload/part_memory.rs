@@ -52,8 +52,9 @@ impl PartMemory {
             .position(|b| b.capacity() >= wanted && b.capacity() - wanted <= WASTE_MAX);
         // With room for the rest of the frames at its ends: a buffer that had to grow would be made anew for every other
         // part, and the kernel would clear all of its pages again.
+        let budget = usize::try_from(u64::from(self.total) * UNIT).unwrap_or(usize::MAX);
         fits.map_or_else(
-            || Vec::with_capacity(wanted + FRAMES_MAX),
+            || Vec::with_capacity(wanted.min(budget) + FRAMES_MAX),
             |at| spare.swap_remove(at),
         )
     }
@@ -134,6 +135,10 @@ mod tests {
         drop(second.await.unwrap());
         let mut again = memory.lease(3 << 20).await;
         assert!(again.buffer().capacity() >= 3 << 20, "not used again");
+        // Also where the frames at its ends take more this time.
+        let at = again.buffer().as_ptr();
+        again.buffer().resize((3 << 20) + (1 << 20), 7);
+        assert_eq!(again.buffer().as_ptr(), at, "made anew");
         drop(again);
         // A part larger than the whole budget is read once no other is.
         memory.lease(1 << 40).await;

@@ -30,7 +30,8 @@ struct Packages {
 }
 
 impl Packages {
-    fn command(&self, program: &str) -> Command {
+    /// `before`: what runs it.
+    fn command(&self, before: &[&str], program: &str) -> Command {
         let lib = self.root.join("usr/lib").join(arch());
         let libraries = [
             lib.clone(),
@@ -38,7 +39,15 @@ impl Packages {
             self.root.join("usr/lib"),
             self.root.join("lib").join(arch()),
         ];
-        let mut command = Command::new(self.root.join("usr/bin").join(program));
+        let program = self.root.join("usr/bin").join(program);
+        let mut command = match before {
+            [first, more @ ..] => {
+                let mut command = Command::new(first);
+                command.args(more).arg(program);
+                command
+            }
+            [] => Command::new(program),
+        };
         command
             .env("LD_LIBRARY_PATH", std::env::join_paths(libraries).unwrap())
             .env("CEPH_CONF", self.dir.join("ceph.conf"))
@@ -46,17 +55,22 @@ impl Packages {
         command
     }
 
-    /// Runs it to its end.
+    /// Runs it to its end, for two minutes at most: on a full disk a cluster answers nobody.
     fn run(&self, program: &str, args: &[&str]) {
-        let done = self.command(program).args(args).output().unwrap();
+        let mut command = self.command(&["timeout", "--kill-after=5", "120"], program);
+        let done = command.args(args).output().unwrap();
         let said = String::from_utf8_lossy(&done.stderr).into_owned();
-        assert!(done.status.success(), "{program} {args:?}: {said}");
+        assert!(
+            done.status.success(),
+            "{program} {args:?}: {}: {said}",
+            done.status
+        );
     }
 
     fn daemon(&self, program: &str, args: &[&str]) -> Server {
         let log = File::create(self.dir.join(format!("{program}.out"))).unwrap();
         Server::start(
-            self.command(program)
+            self.command(&[], program)
                 .args(args)
                 .stdout(log.try_clone().unwrap())
                 .stderr(log),
@@ -167,7 +181,7 @@ impl Packages {
     fn new_osd(&self, id: &str) {
         let limit = Instant::now() + Duration::from_mins(1);
         loop {
-            let library = self.command("ceph");
+            let library = self.command(&[], "ceph");
             let mut command = Command::new("/usr/bin/python3");
             for (name, value) in library.get_envs() {
                 command.env(name, value.unwrap());
