@@ -187,7 +187,7 @@ fn fixed_sentences_of_the_station_have_their_translation_and_no_translation_is_l
         assert_eq!(text.as_str(), Some(sentence.as_str()));
     }
     let known: BTreeSet<String> = said.keys().map(|key| braced(key)).collect();
-    let mut files = vec![PathBuf::from("src/web/static/evidence.js")];
+    let mut files = Vec::new();
     sources(
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
         &mut files,
@@ -202,17 +202,14 @@ fn fixed_sentences_of_the_station_have_their_translation_and_no_translation_is_l
     let unsaid: Vec<_> = known.difference(&all).collect();
     assert!(unsaid.is_empty(), "nothing says {unsaid:?}");
     let missing = |text: &str| assert!(known.contains(&braced(text)), "no translation of: {text}");
-    // Why a camera left, and what the evidence page's requests are refused with.
+    // Why a camera left, and what the pages' requests are refused with.
     let dock = read("src/dock/mod.rs");
     let reasons = dock.split("impl fmt::Display for LeftReason").nth(1);
     quoted(reasons.unwrap().split("\n}\n").next().unwrap()).for_each(missing);
     for file in [
-        "evidence",
-        "evidence_search",
         "recording_list",
         "recording",
         "recording_search",
-        "custody",
         "export",
         "request_checks",
         "login",

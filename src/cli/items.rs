@@ -64,6 +64,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         state: args.state,
         from_day: args.date.or(args.from).map(|day| day.to_string()),
         to_day: args.date.or(args.to).map(|day| day.to_string()),
+        undecided: false,
     };
     let mut output = Output::new(&args, std::io::stdout().lock())?;
     let (mut after, mut items, mut bytes) = (None, 0u64, 0u64);

@@ -6,9 +6,12 @@ use clap::{Subcommand, ValueEnum};
 use super::orders::{OrderSignature, send};
 use super::{Outcome, load_config, usage};
 use crate::config::Config;
-use crate::journal::{FoundItem, Journal, Search};
+use crate::journal::{FoundItem, ItemFilter, Journal};
 use crate::model::{EvidenceId, SessionId};
 use crate::station::Order;
+
+/// Items read from the journal at a time.
+const STEP: u32 = 1000;
 
 /// Lists the items in quarantine, and decides on them.
 #[derive(clap::Args)]
@@ -117,20 +120,20 @@ fn quarantined(
     undecided: bool,
 ) -> anyhow::Result<Vec<FoundItem>> {
     let journal = Journal::open_read_only(&config.files.journal())?;
-    let search = Search {
-        attention: undecided,
+    let filter = ItemFilter {
+        undecided,
         camera,
-        ..Search::default()
+        ..ItemFilter::default()
     };
     let (mut items, mut after) = (Vec::new(), None);
     loop {
-        let found = journal.search(&search, after, 1000)?;
-        let found_items = found.items.into_iter();
-        items.extend(found_items.filter(|item| item.quarantine.is_some()));
-        after = found.next;
-        if after.is_none() {
+        let found = journal.list(&filter, after, STEP)?;
+        let Some(last) = found.last() else {
             return Ok(items);
-        }
+        };
+        after = Some(last.id);
+        let found = found.into_iter();
+        items.extend(found.filter(|item| item.quarantine.is_some()));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::web::{hash_of, new_token};
 #[command(after_help = "\
   camdock token 'M. Shah' --role evidence
 The token is shown once and kept nowhere: hand it to its owner in a way that you trust. To revoke it, remove its line and
-reload the service (`systemctl reload camdock`).")]
+reload the station (`systemctl reload camdock`), or restart the office (`systemctl restart camdock-office`).")]
 pub struct Args {
     /// The owner's name, which the custody log records with each access
     name: String,
@@ -22,10 +22,10 @@ pub struct Args {
 enum RoleName {
     /// The officers' page
     Kiosk,
-    /// The officers' page and the evidence page
-    Evidence,
     /// The officers' page, the status and the metrics; at an office, how the stations stand
     Operations,
+    /// At an office: everything, for a small force
+    Evidence,
     /// At an office: find and watch
     Viewer,
     /// At an office: find, watch and decide
@@ -45,8 +45,8 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     }
     let role = match args.role {
         RoleName::Kiosk => "kiosk",
-        RoleName::Evidence => "evidence",
         RoleName::Operations => "operations",
+        RoleName::Evidence => "evidence",
         RoleName::Viewer => "viewer",
         RoleName::Manager => "manager",
         RoleName::Disposer => "disposer",
@@ -56,7 +56,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let name = toml::Value::String(args.name);
     println!("token:  {token}");
     let (file, then) = match args.role {
-        RoleName::Kiosk | RoleName::Evidence | RoleName::Operations => {
+        RoleName::Kiosk | RoleName::Operations => {
             ("[web] tokens of camdock.toml", "systemctl reload camdock")
         }
         _ => (

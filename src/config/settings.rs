@@ -212,7 +212,7 @@ pub enum AcceptUnknown {
 /// Languages of the pages; each has a text file in `web`.
 pub const LANGUAGES: [&str; 2] = ["en", "de"];
 
-/// The officer page and the evidence page.
+/// The officer page, or the office's pages.
 #[derive(Debug, Clone)]
 pub struct WebSettings {
     /// `None`: no pages. Any address but loopback comes with TLS and at least one token.
@@ -247,11 +247,11 @@ pub struct Token {
 pub enum Role {
     /// The officer page.
     Kiosk,
-    /// The officer page and the evidence page.
-    Evidence,
     /// The officer page, the station's status, and the metrics; of an office, how the stations stand.
     Operations,
-    /// Of an office, like those that follow: finds recordings and watches them.
+    /// Of an office, like those that follow: may do everything, for a small force.
+    Evidence,
+    /// Finds recordings and watches them.
     Viewer,
     /// Finds, watches and decides, and sees what is restricted.
     Manager,
@@ -265,8 +265,8 @@ impl Role {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Kiosk => "kiosk",
-            Self::Evidence => "evidence",
             Self::Operations => "operations",
+            Self::Evidence => "evidence",
             Self::Viewer => "viewer",
             Self::Manager => "manager",
             Self::Disposer => "disposer",
@@ -278,7 +278,7 @@ impl Role {
     pub const fn is_of_office(self) -> bool {
         matches!(
             self,
-            Self::Viewer | Self::Manager | Self::Disposer | Self::Auditor
+            Self::Evidence | Self::Viewer | Self::Manager | Self::Disposer | Self::Auditor
         )
     }
 }

@@ -54,11 +54,6 @@ impl StationFiles {
         self.state_dir.join("bays.json")
     }
 
-    /// The index of log entries by item and session. Made from the log, so it may be deleted.
-    pub fn entry_index(&self) -> PathBuf {
-        self.state_dir.join("entries.db")
-    }
-
     /// See [`crate::model::Verification`].
     pub fn verification(&self) -> PathBuf {
         self.state_dir.join("verified.json")

@@ -5,12 +5,12 @@
 
 mod completeness;
 mod decisions;
-mod entry_index;
 mod held;
 mod interrupted;
 mod inventory;
 mod items;
 mod key_slots;
+mod listing;
 mod locks;
 mod overview;
 mod previews;
@@ -18,7 +18,6 @@ mod previews;
 mod query_cost;
 mod repair;
 mod schema;
-mod search;
 mod sessions;
 mod sql;
 mod transitions;
@@ -38,14 +37,13 @@ use key_slots::KeySlots;
 use sql::Unsigned;
 
 pub use completeness::CameraDay;
-pub use entry_index::{EntryIndex, Mention};
 pub use held::{ContentEnds, HeldItem};
 pub use interrupted::StalePull;
 pub use inventory::{FileOutcome, FileTotals, InventoryCounts, InventoryOutcome, InventoryRow};
 pub use items::{ItemRow, LoggedItem, SealedFacts, StoreProgress, StoredFacts, StoredProof};
+pub use listing::{FoundItem, ItemFilter};
 pub use overview::Overview;
 pub use previews::{PreviewRow, PreviewState};
-pub use search::{FoundItem, ItemFilter, MatchCount, Search, SearchCursor, SearchPage};
 pub use sessions::{SessionEnd, SessionRow};
 pub use uploads::{PartRow, UploadRow};
 

@@ -1,4 +1,4 @@
-//! The queries of the pages, the metrics and the running station cost the same whatever the journal's size: counted in SQLite's
+//! The queries of lists, the metrics and the running station cost the same whatever the journal's size: counted in SQLite's
 //! own steps, not in seconds.
 
 use jiff::Timestamp;
@@ -8,8 +8,8 @@ use rusqlite::{Connection, StatementStatus, params_from_iter};
 use super::completeness::COMPLETENESS;
 use super::items::{TO_UPLOAD, TOTALS, UNSTORED};
 use super::overview::{FAILING, MISSING, OLDEST, UNDECIDED};
-use super::{ItemFilter, Journal, Search, SearchCursor};
-use crate::model::{EvidenceId, ItemState};
+use super::{ItemFilter, Journal};
+use crate::model::EvidenceId;
 
 /// Items of one session.
 const EACH: u32 = 50;
@@ -66,46 +66,19 @@ fn text(text: &str) -> Value {
 
 /// The queries whose cost must not grow with the journal. `items`: as many as there are.
 fn asked(items: u32) -> Vec<(&'static str, String, Vec<Value>)> {
-    let search = |change: &dyn Fn(&mut Search)| {
-        let mut search = Search::default();
-        change(&mut search);
-        search
-    };
-    let stored = vec![ItemState::Stored, ItemState::Released];
-    let searches = [
-        ("everything", search(&|_| ())),
-        ("an officer", search(&|s| s.officer = Some("4712".into()))),
-        ("a camera", search(&|s| s.camera = Some("make/X3".into()))),
-        ("a serial", search(&|s| s.camera = Some("X3".into()))),
-        ("what waits", search(&|s| s.attention = true)),
-        ("one state", search(&|s| s.states = vec![ItemState::Logged])),
-        ("what is stored", search(&|s| s.states.clone_from(&stored))),
-        ("one id", search(&|s| s.text = Some(id(7).to_string()))),
-    ];
     let mut asked = Vec::new();
-    for (what, search) in &searches {
-        let (sql, values) = search.page(None, 50);
-        asked.push((*what, sql, values));
-    }
-    // Far down in the list, and in it by an officer.
-    let deep = Some(SearchCursor {
-        attention: false,
-        id: id(items / 2),
-    });
-    for (_, search) in &searches[..2] {
-        let (sql, values) = search.page(deep, 50);
-        asked.push(("a page in the middle", sql, values));
-    }
-    for search in [&searches[4].1, &searches[5].1] {
-        let (sql, values) = search.counting();
-        asked.push(("how many wait", sql, values));
-    }
-    let filter = ItemFilter {
+    let day = ItemFilter {
         from_day: Some("2026-09-21".into()),
         to_day: Some("2026-09-21".into()),
         ..ItemFilter::default()
     };
-    for (what, filter) in [("items", ItemFilter::default()), ("items of a day", filter)] {
+    let undecided = ItemFilter {
+        undecided: true,
+        ..ItemFilter::default()
+    };
+    let (sql, values) = undecided.page(None, 50);
+    asked.push(("what waits", sql, values));
+    for (what, filter) in [("items", ItemFilter::default()), ("items of a day", day)] {
         // From near the end on, as the last page of a list.
         let (sql, values) = filter.page(Some(id(items - 100)), 50);
         asked.push((what, sql, values));
@@ -128,7 +101,7 @@ fn asked(items: u32) -> Vec<(&'static str, String, Vec<Value>)> {
 }
 
 #[test]
-fn no_page_and_no_figure_takes_more_steps_in_a_larger_journal() {
+fn no_list_and_no_figure_takes_more_steps_in_a_larger_journal() {
     let dir = tempfile::tempdir().unwrap();
     let (small, large) = (20_000, 100_000);
     let journals = [small, large].map(|items| journal(dir.path(), items));
@@ -147,28 +120,6 @@ fn no_page_and_no_figure_takes_more_steps_in_a_larger_journal() {
             assert!(!whole, "{what}: {plan:#?}");
         }
     }
-}
-
-#[test]
-fn a_search_for_words_reads_the_narrow_table_alone_until_its_page_is_full() {
-    let dir = tempfile::tempdir().unwrap();
-    let journal = journal(dir.path(), 20_000);
-    let search = Search {
-        text: Some("a000".into()),
-        ..Search::default()
-    };
-    let (sql, values) = search.page(None, 50);
-    let (_, plan) = cost(&journal.lock(), &sql, &values);
-    let scanned: Vec<_> = plan.iter().filter(|l| l.starts_with("SCAN")).collect();
-    assert!(
-        scanned
-            .iter()
-            .all(|l| l.contains("listing") || *l == "SCAN l"),
-        "{plan:#?}"
-    );
-    let (sql, values) = search.counting();
-    let (_, plan) = cost(&journal.lock(), &sql, &values);
-    assert!(plan.iter().all(|l| !l.contains("items")), "{plan:#?}");
 }
 
 #[test]

@@ -6,7 +6,6 @@
 mod commands;
 mod docking;
 mod drain;
-mod entry_indexer;
 mod foundation;
 mod interfaces;
 mod log_restore;

@@ -110,6 +110,23 @@ impl PageBackend {
         metrics::clock_error(view.clock.estimated_error_us.map(|us| us as f64 / 1e6));
         metrics::store_ok(view.outbound.problem.is_none());
     }
+
+    /// How the last `camdock verify` ended, if there was one.
+    fn verification(&self) -> Option<Verification> {
+        serde_json::from_slice(&std::fs::read(&self.verification_file).ok()?).ok()
+    }
+
+    /// What the last `camdock audit gaps` found, if there was one.
+    fn completeness(&self) -> Option<Completeness> {
+        let read = std::fs::read(&self.completeness_file).ok()?;
+        let known: Completeness = serde_json::from_slice(&read).ok()?;
+        // The kinds become labels of a metric: unknown ones must not get there.
+        let kinds = known.gaps.keys();
+        let fine = kinds
+            .clone()
+            .all(|kind| GapKind::ALL.iter().any(|k| k.code() == kind));
+        fine.then_some(known)
+    }
 }
 
 impl Backend for PageBackend {
@@ -214,21 +231,6 @@ impl Backend for PageBackend {
             alive: self.alive(),
             needs,
         }
-    }
-
-    fn verification(&self) -> Option<Verification> {
-        serde_json::from_slice(&std::fs::read(&self.verification_file).ok()?).ok()
-    }
-
-    fn completeness(&self) -> Option<Completeness> {
-        let read = std::fs::read(&self.completeness_file).ok()?;
-        let known: Completeness = serde_json::from_slice(&read).ok()?;
-        // The kinds become labels of a metric: unknown ones must not get there.
-        let kinds = known.gaps.keys();
-        let fine = kinds
-            .clone()
-            .all(|kind| GapKind::ALL.iter().any(|k| k.code() == kind));
-        fine.then_some(known)
     }
 
     fn record(&self, action: OperatorAction) -> Result<(), String> {

@@ -95,8 +95,7 @@ impl Station {
         )?);
         let (stop, stopped) = watch::channel(false);
         let heartbeat = Arc::new(Heartbeat::default());
-        let interfaces =
-            Interfaces::open(&foundation, &outbound, &heartbeat, figures, stopped.clone())?;
+        let interfaces = Interfaces::open(&foundation, &outbound, &heartbeat, figures)?;
         let profiles = Arc::new(profiles);
         let previews = parts::previews(config, shared, &outbound, &profiles)?;
         let uploads = !options.until_secured;

@@ -1,18 +1,18 @@
-//! Evidence metadata is handed out only to a request that stands in the log: the station's journal, log and status, and what the
-//! office has read, can be read through [`LoggedRequest`] alone, and extracting that enters the access first.
+//! Evidence metadata is handed out only to a request that stands in the log: the station's status, and what the office has read,
+//! can be read through [`LoggedRequest`] alone, and extracting that enters the access first.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, Query};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
 
-use super::state::WebState;
-use super::{Archive, Backend, RefusedRequest, Viewer};
+use super::{RefusedRequest, Viewer};
 use crate::model::{EvidenceId, OperatorAction};
 
 /// The same access by the same person within this time is one entry: turning pages, or looking again.
@@ -75,7 +75,7 @@ pub(super) trait HasAccessLog<E: ?Sized>: Send + Sync {
 }
 
 /// A request for evidence metadata.
-pub(super) trait EvidenceRequest<E: ?Sized = Evidence>: Sized {
+pub(super) trait EvidenceRequest<E: ?Sized>: Sized {
     /// Reads the request and looks up what it names: a request that cannot be answered is not entered. Blocks.
     fn read(parts: &Parts, evidence: &E) -> Result<Self, RefusedRequest>;
 
@@ -83,10 +83,16 @@ pub(super) trait EvidenceRequest<E: ?Sized = Evidence>: Sized {
 }
 
 /// A request whose access was entered in the custody log, and what may be read to answer it.
-pub(super) struct LoggedRequest<R, E: ?Sized = Evidence> {
+pub(super) struct LoggedRequest<R, E: ?Sized> {
     pub request: R,
     pub evidence: Arc<E>,
     pub viewer: Viewer,
+}
+
+/// The parameters in the address.
+pub(super) fn query<T: DeserializeOwned>(parts: &Parts) -> Result<T, RefusedRequest> {
+    let Query(query) = Query::try_from_uri(&parts.uri).map_err(RefusedRequest::from_response)?;
+    Ok(query)
 }
 
 /// Who asks; the check of roles in front of every route says it.
@@ -122,37 +128,6 @@ where
     }
 }
 
-/// What the station's evidence metadata is read from.
-pub(super) struct Evidence {
-    pub backend: Arc<dyn Backend>,
-    archive: Option<Arc<Archive>>,
-}
-
-impl RecordsAccess for Evidence {
-    fn record(&self, action: OperatorAction) -> Result<(), String> {
-        self.backend.record(action)
-    }
-}
-
-impl HasAccessLog<Evidence> for Arc<WebState> {
-    fn access_log(&self) -> &AccessLog<Evidence> {
-        &self.access_log
-    }
-}
-
-impl Evidence {
-    pub fn new(backend: Arc<dyn Backend>, archive: Option<Arc<Archive>>) -> Self {
-        Self { backend, archive }
-    }
-
-    pub fn archive(&self) -> Result<&Archive, RefusedRequest> {
-        self.archive.as_deref().ok_or_else(|| {
-            let text = "the journal cannot be read\n";
-            RefusedRequest::new(StatusCode::SERVICE_UNAVAILABLE, text).coded("journal_error")
-        })
-    }
-}
-
 type AccessKey = (String, AccessAction, Option<EvidenceId>, String, IpAddr);
 
 struct RecentAccess {
@@ -161,7 +136,7 @@ struct RecentAccess {
 }
 
 /// Enters accesses, and keeps the evidence from whoever has none entered.
-pub(super) struct AccessLog<E: ?Sized = Evidence> {
+pub(super) struct AccessLog<E: ?Sized> {
     evidence: Arc<E>,
     recent: Mutex<HashMap<AccessKey, RecentAccess>>,
 }

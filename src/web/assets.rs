@@ -28,11 +28,6 @@ const FILES: &[(&str, &str, &str)] = &[
         CSS,
         include_str!("static/evidence.css"),
     ),
-    (
-        "/static/evidence.js",
-        JS,
-        include_str!("static/evidence.js"),
-    ),
     ("/static/today.js", JS, include_str!("static/today.js")),
     ("/static/watch.css", CSS, include_str!("static/watch.css")),
     ("/static/watch.js", JS, include_str!("static/watch.js")),
@@ -95,7 +90,6 @@ static ENGLISH: LazyLock<String> = LazyLock::new(|| {
 });
 
 pub const OFFICER: &str = include_str!("static/officer.html");
-pub const EVIDENCE: &str = include_str!("static/evidence.html");
 pub const TODAY: &str = include_str!("static/today.html");
 pub const WATCH: &str = include_str!("static/watch.html");
 pub const FIND: &str = include_str!("static/find.html");
@@ -232,7 +226,6 @@ mod tests {
     fn no_page_loads_anything_from_elsewhere_or_runs_what_stands_in_it() {
         let pages = [
             ("officer", OFFICER),
-            ("evidence", EVIDENCE),
             ("login", LOGIN),
             ("today", TODAY),
             ("watch", WATCH),

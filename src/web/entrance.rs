@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Viewer;
 use super::rate_limit::RateLimit;
 use super::sessions::Sessions;
 use super::tokens::Tokens;
@@ -19,8 +18,6 @@ pub(super) struct Entrance {
     /// Only this machine reaches the listener.
     pub loopback: bool,
     pub tls: bool,
-    /// The page of a viewer, where signing in leads to.
-    pub home: fn(&Viewer) -> &'static str,
 }
 
 /// What all listeners of a program have in common.
@@ -42,7 +39,7 @@ impl Keyring {
         }
     }
 
-    pub fn entrance(self, address: SocketAddr, home: fn(&Viewer) -> &'static str) -> Arc<Entrance> {
+    pub fn entrance(self, address: SocketAddr) -> Arc<Entrance> {
         Arc::new(Entrance {
             language: self.language,
             tokens: self.tokens,
@@ -51,7 +48,6 @@ impl Keyring {
             wrong_tokens: RateLimit::new(10, Duration::from_secs(12)),
             loopback: address.ip().is_loopback(),
             tls: self.tls,
-            home,
         })
     }
 }

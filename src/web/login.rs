@@ -97,17 +97,8 @@ pub(super) async fn any_role(
     request: Request,
     next: Next,
 ) -> Response {
-    let roles = [Role::Kiosk, Role::Evidence, Role::Operations];
+    let roles = [Role::Kiosk, Role::Operations];
     only(state, |viewer| viewer.has_any(&roles), request, next).await
-}
-
-pub(super) async fn evidence(
-    State(state): State<Arc<Entrance>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let may = |viewer: &Viewer| viewer.has_any(&[Role::Evidence]);
-    only(state, may, request, next).await
 }
 
 pub(super) async fn operations(
@@ -133,7 +124,7 @@ pub(super) struct Login {
     token: String,
 }
 
-/// Begins a session for a known token and sends the browser to the page of its role.
+/// Begins a session for a known token and sends the browser to the first page.
 pub(super) async fn login(
     State(state): State<Arc<Entrance>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -150,7 +141,6 @@ pub(super) async fn login(
         wrong_token(peer.ip());
         return Redirect::to("/login#wrong").into_response();
     };
-    let to = (state.home)(&viewer);
     let role = viewer.roles.first().copied().unwrap_or(Role::Kiosk);
     let begun = tokio::task::block_in_place(|| state.sessions.begin(token, role));
     let Some(cookie) = begun else {
@@ -158,7 +148,7 @@ pub(super) async fn login(
     };
     let lasting = (role == Role::Kiosk).then_some(sessions::lifetime(role));
     let cookie = set_cookie(&cookie, lasting, state.tls);
-    ([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response()
+    ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
 }
 
 /// Ends the session: the cookie is worthless from now on, wherever a copy of it is.

@@ -1,4 +1,4 @@
-//! The officer page, the evidence page, `/metrics`, `/healthz` and `/readyz`.
+//! The station's officer page, `/metrics`, `/healthz` and `/readyz`, and the office's pages.
 //!
 //! Reads snapshots and decides nothing: no request changes evidence. Keeps promise 2 on the screen: a page that has lost the
 //! station says so and shows no state at all. Whatever shows evidence metadata is entered in the custody log first.
@@ -6,12 +6,9 @@
 mod access_log;
 mod assets;
 mod csv_rows;
-mod custody;
 mod decisions;
 mod entrance;
 mod error;
-mod evidence;
-mod evidence_search;
 mod export;
 mod feed;
 mod health;
@@ -29,21 +26,18 @@ mod server;
 mod sessions;
 mod socket;
 mod state;
+mod station_status;
 mod tls;
 mod today;
 mod tokens;
 mod viewer;
 mod watching;
 
-use std::sync::Arc;
-
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
-use crate::audit::LogHandle;
-use crate::journal::{EntryIndex, Journal};
-use crate::model::{BayView, Completeness, OperatorAction, StatusView, Verification};
+use crate::model::{BayView, OperatorAction, StatusView};
 
 pub use assets::watch_files;
 pub use csv_rows::CsvRows;
@@ -77,21 +71,10 @@ pub trait Backend: Send + Sync + 'static {
     fn health(&self) -> Health;
     /// The main loop is running. Never blocks.
     fn alive(&self) -> bool;
-    /// How the last `camdock verify` ended, if there was one.
-    fn verification(&self) -> Option<Verification>;
-    /// What the last `camdock audit gaps` found, if there was one.
-    fn completeness(&self) -> Option<Completeness>;
     /// Enters an action in the custody log; durable when it returns.
     fn record(&self, action: OperatorAction) -> Result<(), String>;
     /// Brings the gauges up to date.
     fn sample(&self);
-}
-
-/// What the evidence page reads: the journal over a connection of its own, the log, and the index of its entries.
-pub struct Archive {
-    pub journal: Journal,
-    pub log: LogHandle,
-    pub entries: Option<Arc<EntryIndex>>,
 }
 
 /// A request that is refused.

@@ -16,8 +16,8 @@ use super::recording::RecordingView;
 use super::recording_search::{RecordingPage, RecordingSearch, SearchPlace};
 use super::today::Today;
 use super::{
-    Duty, Reach, RefusedRequest, Viewer, WatchBackend, WatchRefusal, WebError, listener, login,
-    recording, recording_list, routes, tls, today, watching,
+    Duty, Reach, RefusedRequest, WatchBackend, WatchRefusal, WebError, listener, login, recording,
+    recording_list, routes, tls, today, watching,
 };
 use crate::config::{Secrets, WebSettings};
 use crate::model::{EvidenceId, OperatorAction, StationName, codes};
@@ -111,7 +111,7 @@ pub fn start_office(
         .map(|files| tls::Identity::load(files, secrets))
         .transpose()?;
     let keyring = Keyring::new(settings, sessions, identity.is_some());
-    let entrance = keyring.entrance(address, home);
+    let entrance = keyring.entrance(address);
     let state = OfficeState {
         access_log: Arc::new(AccessLog::new(backend)),
         entrance: Arc::clone(&entrance),
@@ -150,8 +150,4 @@ pub fn start_office(
         |_| (),
     ));
     Ok(())
-}
-
-const fn home(_: &Viewer) -> &'static str {
-    "/"
 }

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::access_log::{AccessAction, AccessEntry, EvidenceRequest, LoggedRequest, viewer_of};
-use super::evidence::query;
+use super::access_log::{
+    AccessAction, AccessEntry, EvidenceRequest, LoggedRequest, query, viewer_of,
+};
 use super::office::{OfficeBackend, OfficeState};
 use super::{FoundFile, FoundRecording, RefusedRequest, assets};
 use crate::model::{EvidenceId, Retention, StationName};

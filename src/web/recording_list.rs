@@ -6,8 +6,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use serde_json::Value;
 
-use super::access_log::{AccessEntry, EvidenceRequest, LoggedRequest};
-use super::evidence::query;
+use super::access_log::{AccessEntry, EvidenceRequest, LoggedRequest, query};
 use super::export::{ExportFormat, ExportStep};
 use super::office::{OfficeBackend, OfficeState};
 use super::recording_search::{

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 
 use super::entrance::Entrance;
 use super::state::WebState;
-use super::{assets, custody, evidence, export, health, login, officer, request_checks};
+use super::{assets, health, login, officer, request_checks, station_status};
 
 const BODY_MAX: usize = 16 << 10;
 
@@ -22,18 +22,9 @@ pub(super) fn pages(state: Arc<WebState>) -> Router {
         .route("/events", get(officer::events))
         .route_layer(from_fn_with_state(Arc::clone(&entrance), login::any_role));
     let operations = Router::new()
-        .route("/api/status", get(evidence::status))
+        .route("/api/status", get(station_status::status))
         .route_layer(from_fn_with_state(Arc::clone(&entrance), login::operations));
-    let managers = Router::new()
-        .route("/evidence", get(evidence::page))
-        .route("/api/evidence", get(evidence::list))
-        .route("/api/evidence/{id}", get(custody::item))
-        .route("/api/completeness", get(evidence::completeness))
-        .route("/api/problems", get(evidence::problems))
-        .route("/export/evidence", get(export::evidence))
-        .route("/export/completeness", get(export::completeness))
-        .route_layer(from_fn_with_state(Arc::clone(&entrance), login::evidence));
-    let own = officers.merge(operations).merge(managers).with_state(state);
+    let own = officers.merge(operations).with_state(state);
     finish(own.merge(open(&entrance)), entrance)
 }
 

@@ -11,7 +11,7 @@ use super::entrance::Keyring;
 use super::listener::listen;
 use super::state::{SharedParts, WebState};
 use super::tokens::Tokens;
-use super::{Archive, Backend, WebError, feed, routes, tls};
+use super::{Backend, WebError, feed, routes, tls};
 use crate::config::{Config, Secrets};
 
 /// Where the pages listen: the real addresses, also when port 0 was asked for.
@@ -35,7 +35,6 @@ impl Pages {
         config: &Config,
         secrets: &Secrets,
         backend: Arc<dyn Backend>,
-        archive: Option<Archive>,
         metrics: PrometheusHandle,
     ) -> Result<Self, WebError> {
         let files = config.web.tls.as_ref();
@@ -53,7 +52,6 @@ impl Pages {
         let keyring = Keyring::new(&config.web, sessions, identity.is_some());
         let tokens = Arc::clone(&keyring.tokens);
         let parts = SharedParts {
-            archive: archive.map(Arc::new),
             backend,
             station_name: config.station.name.to_string(),
             keyring,

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
-use super::access_log::{AccessLog, Evidence};
+use super::access_log::{AccessLog, HasAccessLog, RecordsAccess};
 use super::entrance::{Entrance, Keyring};
-use super::{Archive, Backend, Health, Viewer, feed};
-use crate::config::Role;
+use super::{Backend, Health, feed};
+use crate::model::OperatorAction;
 
 pub(super) struct WebState {
     /// The only way to evidence metadata.
-    pub access_log: AccessLog,
+    access_log: AccessLog<dyn Backend>,
     backend: Arc<dyn Backend>,
     pub station_name: String,
     pub entrance: Arc<Entrance>,
@@ -24,7 +24,6 @@ pub(super) struct WebState {
 /// The parts of the state that all listeners have in common.
 #[derive(Clone)]
 pub(super) struct SharedParts {
-    pub archive: Option<Arc<Archive>>,
     pub backend: Arc<dyn Backend>,
     pub station_name: String,
     pub keyring: Keyring,
@@ -32,24 +31,25 @@ pub(super) struct SharedParts {
     pub snapshots: watch::Receiver<feed::Snapshot>,
 }
 
-fn home(viewer: &Viewer) -> &'static str {
-    if viewer.has_any(&[Role::Evidence]) {
-        "/evidence"
-    } else {
-        "/"
+impl RecordsAccess for dyn Backend {
+    fn record(&self, action: OperatorAction) -> Result<(), String> {
+        Backend::record(self, action)
+    }
+}
+
+impl HasAccessLog<dyn Backend> for Arc<WebState> {
+    fn access_log(&self) -> &AccessLog<dyn Backend> {
+        &self.access_log
     }
 }
 
 impl WebState {
     pub fn new(parts: SharedParts, address: SocketAddr) -> Arc<Self> {
         Arc::new(Self {
-            access_log: AccessLog::new(Arc::new(Evidence::new(
-                Arc::clone(&parts.backend),
-                parts.archive,
-            ))),
+            access_log: AccessLog::new(Arc::clone(&parts.backend)),
             backend: parts.backend,
             station_name: parts.station_name,
-            entrance: parts.keyring.entrance(address, home),
+            entrance: parts.keyring.entrance(address),
             metrics: parts.metrics,
             snapshots: parts.snapshots,
         })

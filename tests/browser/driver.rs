@@ -156,6 +156,7 @@ impl Browser {
         ));
     }
 
+    #[allow(dead_code, reason = "only the office's pages have forms")]
     pub fn fill(&self, selector: &str, value: &str) {
         self.js(&format!(
             "document.querySelector({}).value = {}",

@@ -1,8 +1,7 @@
-//! The pages in a real browser on the running service: what officers and evidence managers see.
+//! The pages in a real browser on the running service: what officers see.
 
 #[path = "driver.rs"]
 mod driver;
-mod evidence;
 #[path = "../support/footage.rs"]
 #[allow(dead_code, reason = "shared with the previews' tests")]
 mod footage;

@@ -41,7 +41,20 @@ fn browser_today_names_what_needs_somebody_in_both_languages_and_shows_names_as_
     bed.until("two", |found| found["bucket"]["listed"].is_string());
 
     let browser = Browser::start(1400, 1000);
-    sign_in(&browser, &format!("http://127.0.0.1:{}", bed.pages));
+    let office = format!("http://127.0.0.1:{}", bed.pages);
+    browser.open(&format!("{office}/find"));
+    browser.until("the login", "document.getElementById('token') && document.querySelector('h2').innerText.includes('Sign in')");
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.fill("#token", "camdock_wrong");
+    browser.js("document.querySelector('form').submit()");
+    browser.until(
+        "a wrong token is told",
+        "document.getElementById('wrong')?.innerText.includes('not known')",
+    );
+    browser.shot("login-wrong");
+    let refused = browser.awaited("fetch('/api/find').then((r) => r.status)");
+    assert_eq!(refused, 401);
+    sign_in(&browser, &office);
     browser.until(
         "the stations",
         "document.querySelectorAll('#stations tr').length === 2",

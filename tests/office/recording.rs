@@ -59,10 +59,25 @@ fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_aroun
     publish(&bed, &stations.each_ref(), &all);
     let hostile = "<img src=x onerror=alert(1)>";
     let action = |number: u32| json!({"operator": hostile, "action": "evidence.viewed", "evidence": own.id, "reason": format!("look {number}")});
-    let looks: Vec<_> = (0..60)
-        .map(|number| one.entry("operator.action", &action(number)))
-        .collect();
-    let note = one.append_bytes(&looks);
+    let told = |event: &str, mut data: Value| {
+        data["evidence"] = json!(own.id);
+        one.entry(event, &data)
+    };
+    let left = json!({"bay": "3", "complete": false, "reason": "the camera was removed", "missing_count": 1});
+    let left = json!({"data": left, "event": "camera.undocked", "session": session, "station": "one", "time": own.sealed, "v": 1});
+    let mut more = vec![
+        told(
+            "item.failed",
+            json!({"code": "file_gone", "reason": "own.MP4 is no longer on the camera", "retried": false}),
+        ),
+        told(
+            "item.previewed",
+            json!({"part": "preview", "outcome": "failed", "code": "preview_no_index", "reason": "it broke off"}),
+        ),
+        left.to_string().into_bytes(),
+    ];
+    more.extend((0..60).map(|number| one.entry("operator.action", &action(number))));
+    let note = one.append_bytes(&more);
     bed.publish(one, &note);
     let entries = one.checkpoint(&note).size;
     bed.run();
@@ -105,7 +120,7 @@ fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_aroun
     let rest = custody(&further);
     assert_eq!(
         (rest.len(), &further["next"]),
-        (14, &Value::Null),
+        (17, &Value::Null),
         "{further}"
     );
     let both = [first, rest].concat();
@@ -208,7 +223,7 @@ fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_aroun
     browser.click("#further");
     browser.until(
         "the rest",
-        "document.querySelectorAll('#custody > li').length === 64",
+        "document.querySelectorAll('#custody > li').length === 67",
     );
     let around = browser.text("#around");
     assert!(
@@ -245,6 +260,7 @@ fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_aroun
             .text("#custody")
             .contains("lässt sich nicht nachweisen")
     );
+    reasons_are_german_and_what_was_logged_stands_beneath(&browser);
     assert_eq!(browser.accessibility(), Vec::<String>::new());
     browser.click("#around a[href*='/find?']");
     browser.until(
@@ -265,6 +281,39 @@ fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_aroun
         (viewed(&own.id), viewed(&all[3].id), viewed(&all[0].id)),
         (2, 1, 0),
         "{acts:#?}"
+    );
+}
+
+/// What a reader of German has to read of the custody is German; what was logged stays as it was said, and is marked as English.
+fn reasons_are_german_and_what_was_logged_stands_beneath(browser: &Browser) {
+    let own = browser.js(
+        "const copy = document.getElementById('custody').cloneNode(true);
+         copy.querySelectorAll('[lang=en], details').forEach((n) => n.remove()); return copy.textContent",
+    );
+    let english = browser.js(
+        "return [...document.querySelectorAll('#custody [lang=en]')].map((n) => n.textContent).join('|')",
+    );
+    let [own, english] = [own, english].map(|text| text.as_str().unwrap().to_owned());
+    let texts: Value = serde_json::from_str(include_str!("../../src/web/text/de.json")).unwrap();
+    let german = |code: &str| {
+        let what = texts["problem"][code]["what"].as_str().unwrap();
+        what.trim_end_matches('.').to_owned()
+    };
+    for words in [
+        &*german("file_gone"),
+        &german("preview_no_index"),
+        "die Kamera wurde entnommen",
+        "Das Beweismittel wurde unter Quarantäne gestellt: die Kamera nennt keine brauchbare Seriennummer.",
+    ] {
+        assert!(own.contains(words), "{words} is missing in {own}");
+    }
+    assert!(
+        !own.contains("the camera") && !own.contains("broke off"),
+        "{own}"
+    );
+    assert!(
+        english.contains("own.MP4 is no longer on the camera") && english.contains("it broke off"),
+        "{english}"
     );
 }
 

@@ -43,7 +43,7 @@ impl Made {
         }
         let mut entries = vec![self.entry("item.sealed", &sealed)];
         if self.quarantined {
-            let data = json!({"evidence": id, "reason": "the camera is not in the roster"});
+            let data = json!({"evidence": id, "reason": "the camera gives no usable serial"});
             entries.push(self.entry("item.quarantined", &data));
         }
         if self.stored {
@@ -478,6 +478,23 @@ fn every_filter_finds_what_it_says_in_order_page_by_page_and_in_both_files() {
     for path in ["/find", "/api/find", "/export/find?format=csv"] {
         assert_eq!(bed.page(path, None).0, 401, "{path}");
         assert_eq!(bed.page(path, Some(KIOSK)).0, 403, "{path}");
+    }
+    // Reading only: what could change evidence does not exist.
+    for path in [
+        "/find",
+        "/api/find",
+        "/export/find",
+        "/api/today",
+        &format!("/api/recordings/one/{}", all[0].id),
+    ] {
+        for method in ["POST", "PUT", "DELETE"] {
+            let url = format!("http://127.0.0.1:{}{path}", bed.pages);
+            let token = format!("authorization: Bearer {TOKEN}");
+            let mut curl = Command::new("curl");
+            curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", method]);
+            let sent = curl.args([&url, "-H", &token]).output().unwrap();
+            assert_eq!(sent.stdout, b"405", "{method} {path}");
+        }
     }
     let (status, head, page) = bed.page("/find?text=%3Cscript%3E", Some(TOKEN));
     assert_eq!(status, 200);

@@ -123,7 +123,7 @@ fn a_hangup_takes_over_tokens_and_a_renewed_certificate_but_no_broken_one() {
     let folder = place.path("");
     let web = |tokens: &[&String]| {
         let one = |token: &&String| {
-            let (role, hash) = ("evidence", hash_of(token).to_string());
+            let (role, hash) = ("kiosk", hash_of(token).to_string());
             format!(
                 "{{ name = \"{}\", role = \"{role}\", sha256 = \"{hash}\" }}",
                 &hash[..8]
@@ -143,8 +143,8 @@ fn a_hangup_takes_over_tokens_and_a_renewed_certificate_but_no_broken_one() {
     notifications.wait_for("READY=1");
     let address = tls_address(&running);
     let (old, new) = (folder.join("old.pem"), folder.join("cert.pem"));
-    assert_eq!(asked(&address, &old, "/evidence", &first), "200");
-    assert_eq!(asked(&address, &old, "/evidence", &second), "401");
+    assert_eq!(asked(&address, &old, "/", &first), "200");
+    assert_eq!(asked(&address, &old, "/", &second), "401");
 
     // A key that is not this certificate's: refused by name, the pages stay reachable with what they had.
     certificate(&folder, "elsewhere.pem");
@@ -154,17 +154,17 @@ fn a_hangup_takes_over_tokens_and_a_renewed_certificate_but_no_broken_one() {
     let said = running.said();
     assert!(said.contains("web_certificate"), "{said}");
     assert!(said.contains("Correct `tls_certificate`"), "{said}");
-    assert_eq!(asked(&address, &old, "/evidence", &first), "200");
+    assert_eq!(asked(&address, &old, "/", &first), "200");
 
     // Renewed, with another token instead of the first.
     certificate(&folder, "cert.pem");
     place.configure(&[("web", &web(&[&second]))]);
     running.signal(Signal::HUP);
     until("the new certificate is shown", || {
-        asked(&address, &new, "/evidence", &second) == "200"
+        asked(&address, &new, "/", &second) == "200"
     });
-    assert_eq!(asked(&address, &new, "/evidence", &first), "401");
-    assert_eq!(asked(&address, &old, "/evidence", &second), "000");
+    assert_eq!(asked(&address, &new, "/", &first), "401");
+    assert_eq!(asked(&address, &old, "/", &second), "000");
     running.stop().ends(0);
     let entered = place.events().into_iter().any(
         |event| matches!(event, Event::ConfigChanged(c) if c.file == "camdock.toml" && c.accepted),

@@ -1,7 +1,9 @@
-//! Evidence managers see whose footage an item is.
+//! The commands tell whose footage an item is, and who decided about it.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+
+use camdock::model::Event;
 
 use crate::place::{Place, Running, until};
 
@@ -37,17 +39,6 @@ pub fn get(address: &str, path: &str, token: Option<&str>) -> String {
 #[test]
 fn a_reassigned_item_is_its_new_officers_everywhere_and_its_custody_names_both() {
     let place = Place::new(&[]);
-    let made = place
-        .camdock(&["token", "M. Shah", "--role", "evidence"])
-        .ends(0);
-    let token = made.out.lines().find_map(|l| l.strip_prefix("token:"));
-    let token = token.unwrap().trim().to_owned();
-    let line = made.out.lines().find(|l| l.contains("sha256")).unwrap();
-    let tokens = format!("tokens = [{line}]");
-    place.configure(&[
-        ("web", "listen = \"127.0.0.1:0\""),
-        ("web", tokens.as_str()),
-    ]);
     place.film("X0000001", "LENT.MP4", 1, 10_000);
     place.film("X0000001", "OWN.MP4", 2, 10_000);
     place.nameless("nobody");
@@ -67,6 +58,9 @@ fn a_reassigned_item_is_its_new_officers_everywhere_and_its_custody_names_both()
     order(&["reassign", &lent, "--officer", "4799"]);
     order(&["reassign", &whose, "--officer", "4798"]);
     order(&["quarantine", "decide", "accept", &whose]);
+    let nobody = ["--operator", "", "--reason", "x"];
+    let again = ["quarantine", "decide", "accept", &whose];
+    place.camdock(&[again, nobody].concat()).ends(3);
 
     // The command line, in each of its forms and by either officer.
     let mine = |officer: &str| {
@@ -95,43 +89,54 @@ fn a_reassigned_item_is_its_new_officers_everywhere_and_its_custody_names_both()
     let line = text.lines().find(|l| l.contains("WHOSE.MP4")).unwrap();
     assert!(line.contains("quarantine: accepted"), "{line}");
 
-    // The pages and their exports.
-    let address = pages(&running, "pages");
-    let ask = |path: &str| get(&address, path, Some(&token));
-    let shown: serde_json::Value =
-        serde_json::from_str(&ask("/api/evidence?officer=4799")).unwrap();
-    assert_eq!(shown["count"], 1);
-    assert_eq!(shown["items"][0]["officer"], "4799");
-    assert_eq!(
-        row(&ask("/export/evidence?format=csv"), "LENT.MP4")[2],
-        "4799"
-    );
-    let exported = ask("/export/evidence?format=json&officer=4711");
-    assert!(exported.contains("OWN.MP4") && !exported.contains("LENT.MP4"));
-    let days = ask("/api/completeness");
-    assert!(days.contains("4711") && days.contains("4799"), "{days}");
-
-    // The page and the command still name its first officer.
-    let custody: serde_json::Value =
-        serde_json::from_str(&ask(&format!("/api/evidence/{lent}"))).unwrap();
-    assert_eq!(custody["item"]["officer"], "4799");
-    let entries = custody["custody"].as_array().unwrap();
-    let of = |event: &str| {
-        let found = entries.iter().find(|e| e["event"] == event);
-        found.unwrap_or_else(|| panic!("no {event} in {entries:#?}"))
+    // Each docking's camera and day, with all officers whose footage it held.
+    let days = place.camdock(&["audit", "days", "--json"]).ends(0).lines();
+    let of = |camera: &str| {
+        let found = days.iter().find(|day| day["camera"] == camera);
+        found.unwrap_or_else(|| panic!("no {camera} in {days:#?}"))
     };
-    assert_eq!(of("item.sealed")["data"]["officer"], "4711");
-    assert_eq!(of("operator.action")["data"]["officer"], "4799");
-    // The state of verification.
-    let problems = || -> serde_json::Value { serde_json::from_str(&ask("/api/problems")).unwrap() };
-    assert!(problems()["verification"].is_null());
-    place.camdock(&["verify"]).ends(0);
-    let verified = &problems()["verification"];
-    assert_eq!(
-        (&verified["ok"], &verified["findings"]),
-        (&true.into(), &0.into())
-    );
+    let day = of("folder/X0000001");
+    assert_eq!(day["officers"], "4711,4799", "{day}");
+    for (figure, wanted) in [("seen", 2), ("sealed", 2), ("stored", 2), ("missing", 0)] {
+        assert_eq!(day[figure], wanted, "{figure}: {day}");
+    }
+    let nameless = days.iter().find(|day| day["camera"].is_null()).unwrap();
+    assert_eq!(nameless["officers"], "4798", "{nameless}");
+    let csv = place.camdock(&["audit", "days", "--csv"]).ends(0).out;
+    assert!(csv.contains(",\"4711,4799\",1,0,2,0,2,2,0"), "{csv}");
+    let text = place.camdock(&["audit", "days"]).ends(0).out;
+    assert!(text.ends_with(": 3 files seen, 0 missing\n"), "{text}");
+    let none = [
+        "audit",
+        "days",
+        "--from",
+        "2001-01-01",
+        "--to",
+        "2001-01-31",
+    ];
+    place.camdock(&none).ends(0).says(": 0 files seen");
+
     running.stop().ends(0);
+    let actions: Vec<_> = place
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::OperatorAction(action) => Some(action),
+            _ => None,
+        })
+        .collect();
+    let named: Vec<_> = actions.iter().map(|action| &*action.action).collect();
+    assert_eq!(
+        named,
+        ["officer.reassign", "officer.reassign", "quarantine.accept"]
+    );
+    for action in &actions {
+        let peer = action.peer.as_deref().unwrap_or_default();
+        assert!(
+            action.operator == "M. Shah" && peer.starts_with("uid "),
+            "{action:?}"
+        );
+    }
     place
         .camdock(&["show", &lent])
         .ends(0)

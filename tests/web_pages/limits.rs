@@ -70,7 +70,7 @@ fn a_session_is_not_the_token_and_ends_when_its_owner_leaves() {
     let sha256 = hash_of(&token);
     let listen = "listen = \"127.0.0.1:0\"";
     let web = format!(
-        "{listen}\ntokens = [{{ name = \"M. Shah\", role = \"evidence\", sha256 = \"{sha256}\" }}]"
+        "{listen}\ntokens = [{{ name = \"M. Shah\", role = \"operations\", sha256 = \"{sha256}\" }}]"
     );
     let site = site(tempfile::tempdir().unwrap(), true, &web, listen);
     let ask = |method: &str, path: &str, cookie: &str, body: &str| {
@@ -81,7 +81,7 @@ fn a_session_is_not_the_token_and_ends_when_its_owner_leaves() {
         );
         request(site.web, &head, body.as_bytes())
     };
-    let opens = |cookie: &str| ask("GET", "/evidence", cookie, "").starts_with("HTTP/1.1 200");
+    let opens = |cookie: &str| ask("GET", "/api/status", cookie, "").starts_with("HTTP/1.1 200");
     let reply = ask("POST", "/login", "none", &format!("token={token}"));
     let cookie = reply.split("camdock=").nth(1).unwrap();
     let cookie = cookie.split(';').next().unwrap();

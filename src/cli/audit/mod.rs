@@ -2,6 +2,7 @@
 //!
 //! It only reads. Explanations of gaps are orders to the running station.
 
+mod days;
 mod listing;
 mod report;
 
@@ -10,6 +11,7 @@ use std::path::Path;
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 
+use self::days::DaysArgs;
 use self::listing::Listing;
 use self::report::GapReport;
 use super::bucket::Bucket;
@@ -22,7 +24,7 @@ use crate::durable;
 use crate::model::{CameraId, Entry, Officer};
 use crate::station::Order;
 
-/// The limits of the daily audit, which the metrics and the evidence page show.
+/// The limits of the daily audit, which the metrics show.
 const UNSEEN_DAYS: u16 = GapRules::UNSEEN_DAYS;
 const WAITING_HOURS: u16 = GapRules::WAITING_HOURS;
 
@@ -37,6 +39,8 @@ pub struct Args {
 enum AuditVerb {
     /// Name every file that was seen but is not stored, and what should have been seen
     Gaps(GapsArgs),
+    /// List for each camera and day what was seen, held, sealed and stored, and what is missing
+    Days(DaysArgs),
     /// Explain gaps, so that they are not reported any more
     Accept {
         /// Names of gaps from `camdock audit gaps`; a * at the end stands for all gaps that exist now and whose names begin so
@@ -92,6 +96,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let config = load_config(config)?;
     match args.what {
         AuditVerb::Gaps(args) => gaps(&config, &args),
+        AuditVerb::Days(args) => days::run(&config, &args),
         AuditVerb::Accept { gaps, signature } => {
             send(&config, Order::AcceptGaps { gaps }, Vec::new(), signature)
         }

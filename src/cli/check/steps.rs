@@ -254,7 +254,7 @@ fn pages(config: &Config) -> StepFacts {
         tokens > 0,
         format!("{scheme}://{listen}/ with {tokens} tokens"),
         vec![
-            "camdock token 'M. Shah' --role evidence     (opens the evidence page; write the line that it prints into [web] tokens)".into(),
+            "camdock token 'Desk' --role kiosk     (opens the officers' page from other machines; write the line that it prints into [web] tokens)".into(),
         ],
     )
     .optional()

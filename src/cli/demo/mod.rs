@@ -25,7 +25,7 @@ use crate::durable;
 use crate::journal::{ItemFilter, Journal};
 use crate::model::Sha256Digest;
 use crate::seal::Curve;
-use crate::web::{hash_of, new_token};
+use crate::web::new_token;
 
 const BUCKET: &str = "evidence";
 
@@ -57,13 +57,15 @@ struct Demo {
     program: PathBuf,
     /// The configuration of the office.
     office: PathBuf,
-    /// The pages of a demo that stays up: the station's and the office's.
-    pages: Option<[DemoPages; 2]>,
+    /// The pages of a demo that stays up.
+    pages: Option<DemoPages>,
 }
 
+/// Where the pages are.
 struct DemoPages {
-    address: String,
-    /// Opens the pages of evidence managers.
+    officers: String,
+    office: String,
+    /// Opens the office's.
     token: String,
 }
 
@@ -98,7 +100,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         office: dir.join("office.toml"),
         program: std::env::current_exe()?,
         dir,
-        pages: stays.then(DemoPages::both).transpose()?,
+        pages: stays.then(DemoPages::new).transpose()?,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -118,20 +120,15 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
 }
 
 impl DemoPages {
-    /// Two addresses with one token.
-    fn both() -> anyhow::Result<[Self; 2]> {
+    fn new() -> anyhow::Result<Self> {
         let ports: [u16; 2] = seaweed::free_ports()?;
+        let [officers, office] = ports.map(|port| format!("127.0.0.1:{port}"));
         let token = new_token().context("the system gives no randomness")?;
-        Ok(ports.map(|port| Self {
-            address: format!("127.0.0.1:{port}"),
-            token: token.clone(),
-        }))
-    }
-
-    fn print_addresses(&self) {
-        println!("  officers' page   http://{}/", self.address);
-        println!("  evidence page    http://{}/evidence", self.address);
-        println!("  its token        {}", self.token);
+        Ok(Self {
+            officers,
+            office,
+            token,
+        })
     }
 }
 
@@ -162,9 +159,9 @@ impl Interrupts {
 impl Demo {
     async fn run(&self, footage: &Path) -> anyhow::Result<Outcome> {
         let mut interrupts = Interrupts::new()?;
-        if let Some([pages, _]) = &self.pages {
-            println!("Watch the station in a browser; its pages are up in a few seconds:");
-            pages.print_addresses();
+        if let Some(pages) = &self.pages {
+            println!("Watch the station in a browser; its page is up in a few seconds:");
+            println!("  officers' page   http://{}/", pages.officers);
         }
         let mut programs = tokio::select! {
             programs = self.play(footage) => programs?,
@@ -260,7 +257,7 @@ impl Demo {
     }
 
     /// Prints the commands that show most, each ready to be copied into a second terminal.
-    fn print_things_to_try(&self, pages: &[DemoPages; 2]) -> anyhow::Result<()> {
+    fn print_things_to_try(&self, pages: &DemoPages) -> anyhow::Result<()> {
         let (program, config) = (self.program.display(), self.config.display());
         let docked = self.dir.join("docked");
         let mut bays = fs::read_dir(&docked)?
@@ -271,9 +268,9 @@ impl Demo {
         let (here, away) = (docked.join(bay), self.dir.join("cameras").join(bay));
         let (here, away) = (here.display(), away.display());
         println!("\nStation and office stay up:");
-        let [of_station, of_office] = pages;
-        of_station.print_addresses();
-        println!("  office's page    http://{}/", of_office.address);
+        println!("  officers' page   http://{}/", pages.officers);
+        println!("  office's pages   http://{}/", pages.office);
+        println!("  their token      {}", pages.token);
         println!(
             "  key to play with {}",
             self.dir.join("keys/evidence-1.key.pem").display()
@@ -343,12 +340,8 @@ impl Demo {
              [spool]\nreserve_bytes = 67108864\n\
              [store]\n{store}"
         );
-        let pages = self.pages.as_ref().map_or_else(String::new, |[pages, _]| {
-            format!(
-                "[web]\nlisten = \"{}\"\ntokens = [{{ name = \"demo\", role = \"evidence\", sha256 = \"{}\" }}]\n",
-                pages.address,
-                hash_of(&pages.token)
-            )
+        let pages = self.pages.as_ref().map_or_else(String::new, |pages| {
+            format!("[web]\nlisten = \"{}\"\n", pages.officers)
         });
         durable::write_unsynced(&self.config, (text + &pages).as_bytes())?;
         let credentials = format!(
@@ -360,8 +353,7 @@ impl Demo {
             &self.dir.join("store-credentials.toml"),
             credentials.as_bytes(),
         )?;
-        let of_office = self.pages.as_ref().map(|[_, pages]| pages);
-        office::configure(&self.office, log_key, &store, of_office)
+        office::configure(&self.office, log_key, &store, self.pages.as_ref())
     }
 
     /// Copies the cameras with their times, enters them in the roster, and returns the names of their folders.

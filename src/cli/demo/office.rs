@@ -32,7 +32,7 @@ pub fn configure(
     let pages = pages.map_or_else(String::new, |pages| {
         format!(
             "[pages]\nlisten = \"{}\"\ntokens = [{{ name = \"demo\", role = \"evidence\", sha256 = \"{}\" }}]\n",
-            pages.address,
+            pages.office,
             hash_of(&pages.token)
         )
     });

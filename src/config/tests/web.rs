@@ -37,11 +37,12 @@ fn a_stations_token_has_no_role_of_an_office_and_names_no_stations() {
         let hash = "0".repeat(64);
         format!("tokens = [{{ name = \"M. Shah\", sha256 = \"{hash}\", {rest} }}]")
     };
-    with(&place, "web", &line("role = \"evidence\"")).unwrap();
+    with(&place, "web", &line("role = \"operations\"")).unwrap();
     for (wrong, why) in [
+        ("role = \"evidence\"", "has a role of an office"),
         ("role = \"manager\"", "has a role of an office"),
         (
-            "role = \"evidence\", stations = [\"leeds-north-1\"]",
+            "role = \"kiosk\", stations = [\"leeds-north-1\"]",
             "names a station that is not followed here",
         ),
     ] {

@@ -91,7 +91,7 @@ pub(super) fn pages(check: &mut Check<'_>, raw: &PageKeys<'_>) -> WebSettings {
             raw.listen.at.as_ref(),
             "listen",
             "is reachable from other machines, but no token is configured",
-            &format!("Make one with `camdock token NAME --role evidence` and enter the line that it prints in [{section}] tokens."),
+            &format!("Make one with `camdock token NAME --role {}` and enter the line that it prints in [{section}] tokens.", if raw.of_office { "evidence" } else { "kiosk" }),
         );
     }
     check.ensure(
@@ -161,7 +161,7 @@ fn tokens(check: &mut Check<'_>, raw: &PageKeys<'_>) -> Vec<Token> {
             Some(&span),
             "tokens",
             "has a role of an office",
-            "A station's roles are `kiosk`, `evidence` and `operations`.",
+            "A station's roles are `kiosk` and `operations`; evidence managers sign in at the office: enter their tokens in [pages] of office.toml.",
         );
         let named = stations.as_deref().unwrap_or_default();
         let known = named.iter().filter(|name| raw.stations.contains(name));

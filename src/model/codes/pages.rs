@@ -8,12 +8,6 @@ pub(super) const CODES: &[Code] = &[
         "Check the disk and the permissions of the state folder, then restart the service.",
     ),
     code(
-        "timelines_behind",
-        Operations,
-        "The custody timelines on the evidence page are behind the custody log.",
-        "Nothing is lost, and the station tries again. `camdock show` reads the whole log. Check the disk if the problem stays.",
-    ),
-    code(
         "web_certificate",
         Operations,
         "The certificate or key of the pages cannot be used.",

@@ -1,4 +1,4 @@
-// Entries of a custody log in words, for the station's and the office's pages.
+// Entries of a custody log in words.
 import { bytes, element, locale, number, text, translated } from "./common.js";
 
 export const time = (given) => (given ? new Date(given).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "medium" }) : "–");

@@ -1,11 +1,10 @@
-//! Searching the evidence, page by page: for the pages, their exports and the command line.
+//! Listing the evidence of this station, page by page, for the command line.
 
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 use serde::{Serialize, Serializer};
 
-use super::items::state_list;
 use super::sql::{Time, Unsigned};
 use super::{Journal, JournalError};
 use crate::model::{
@@ -13,33 +12,7 @@ use crate::model::{
     SourcePath,
 };
 
-/// Counting stops here: beyond it, a person only wants to know that there are more.
-const COUNT_MAX: u64 = 100_000;
-
-/// The criteria of a search; empty fields match everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Search {
-    pub officer: Option<String>,
-    /// `make/serial`, or the serial alone.
-    pub camera: Option<String>,
-    /// Days of recording as the camera gives them (of docking where it gives none), `2026-01-31`, both inclusive.
-    pub from_day: Option<String>,
-    pub to_day: Option<String>,
-    pub states: Vec<ItemState>,
-    /// Part of the path, the camera or the officer, or an evidence id.
-    pub text: Option<String>,
-    /// Only what waits for a decision.
-    pub attention: bool,
-}
-
-/// Where a page ended: whether its last item waits for a decision, and its id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SearchCursor {
-    pub attention: bool,
-    pub id: EvidenceId,
-}
-
-/// One item as a search lists it, as the pages and exports show it and as `camdock items` prints it.
+/// One item as `camdock items` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FoundItem {
     #[serde(rename = "evidence")]
@@ -81,13 +54,6 @@ impl FoundItem {
     pub const fn needs_decision(&self) -> bool {
         self.quarantine.is_some() && self.decision.is_none()
     }
-
-    pub const fn cursor(&self) -> SearchCursor {
-        SearchCursor {
-            attention: self.needs_decision(),
-            id: self.id,
-        }
-    }
 }
 
 /// Selects the items to list; `None` is all.
@@ -98,25 +64,11 @@ pub struct ItemFilter {
     /// After any reassignment.
     pub officer: Option<String>,
     pub state: Option<ItemState>,
-    /// As in [`Search`].
+    /// Days of recording as the camera gives them (of docking where it gives none), `2026-01-31`, both inclusive.
     pub from_day: Option<String>,
     pub to_day: Option<String>,
-}
-
-/// One page of a search: what needs a decision first, then the newest.
-#[derive(Debug, Clone, Default)]
-pub struct SearchPage {
-    pub items: Vec<FoundItem>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<SearchCursor>,
-}
-
-/// The number of items that match a search.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MatchCount {
-    pub items: u64,
-    /// Counting stopped at `items`; there are more.
-    pub more: bool,
+    /// Only what waits for a decision.
+    pub undecided: bool,
 }
 
 /// The cameras whose names are like `?`: one step of the index for each camera, however many items there are.
@@ -125,80 +77,6 @@ const CAMERAS: &str = "
         SELECT (SELECT MIN(camera) FROM listing n WHERE n.camera > cameras.camera) FROM cameras
         WHERE cameras.camera IS NOT NULL)
     SELECT camera FROM cameras WHERE camera LIKE ? ESCAPE '\\'";
-
-impl Search {
-    /// One page after `after`, and its values.
-    pub(super) fn page(&self, after: Option<SearchCursor>, limit: u32) -> (String, Vec<Value>) {
-        let (mut condition, mut values) = self.condition();
-        if let Some(SearchCursor { attention, id }) = after {
-            let n = values.len();
-            values.push(Value::Integer(attention.into()));
-            values.push(Value::Blob(id.as_bytes().to_vec()));
-            condition.push_str(&format!(" AND (attention, id) < (?{}, ?{})", n + 1, n + 2));
-        }
-        values.push(Value::Integer(i64::from(limit) + 1));
-        let sql = format!(
-            "SELECT {COLUMNS} FROM (SELECT id, officer, attention FROM listing WHERE {condition}
-                 ORDER BY attention DESC, id DESC LIMIT ?{}) l
-             JOIN items i ON i.id = l.id LEFT JOIN sessions s ON s.id = i.session ORDER BY l.attention DESC, l.id DESC",
-            values.len()
-        );
-        (sql, values)
-    }
-
-    /// The number of matches, as far as they are counted, and its values.
-    pub(super) fn counting(&self) -> (String, Vec<Value>) {
-        let (condition, values) = self.condition();
-        let sql = format!(
-            "SELECT COUNT(*) FROM (SELECT 1 FROM listing WHERE {condition} LIMIT {})",
-            COUNT_MAX + 1
-        );
-        (sql, values)
-    }
-
-    /// The condition on `listing`, and its values from number `first` on.
-    fn condition(&self) -> (String, Vec<Value>) {
-        let (mut rest, mut values) = (String::from("1"), Vec::new());
-        let mut and = |clause: &str, value: Value| {
-            values.push(value);
-            rest.push_str(" AND ");
-            rest.push_str(&clause.replace('?', &format!("?{}", values.len())));
-        };
-        if let Some(officer) = &self.officer {
-            and("officer = ?", officer.clone().into());
-        }
-        match &self.camera {
-            Some(camera) if camera.contains('/') => and("camera = ?", camera.clone().into()),
-            Some(serial) => and(
-                &format!("camera IN ({CAMERAS})"),
-                format!("%/{}", escaped(serial)).into(),
-            ),
-            None => {}
-        }
-        if let Some(day) = &self.from_day {
-            and("day >= ?", day.clone().into());
-        }
-        if let Some(day) = &self.to_day {
-            and("day <= ?", day.clone().into());
-        }
-        if let Some(text) = &self.text {
-            match text.parse::<EvidenceId>() {
-                Ok(id) => and("id = ?", id.as_bytes().to_vec().into()),
-                Err(_) => and(
-                    "(path LIKE ? ESCAPE '\\' OR camera LIKE ? ESCAPE '\\' OR officer LIKE ? ESCAPE '\\')",
-                    format!("%{}%", escaped(text)).into(),
-                ),
-            }
-        }
-        if self.attention {
-            rest.push_str(" AND attention = 1");
-        }
-        if !self.states.is_empty() {
-            rest.push_str(&format!(" AND state IN ({})", state_list(&self.states)));
-        }
-        (rest, values)
-    }
-}
 
 /// For LIKE with the escape sign `\`.
 fn escaped(text: &str) -> String {
@@ -238,6 +116,9 @@ impl ItemFilter {
         if let Some(day) = &self.to_day {
             and("l.day <= ?", day.clone());
         }
+        if self.undecided {
+            rest.push_str(" AND l.attention = 1");
+        }
         let sql = format!(
             "SELECT {COLUMNS} FROM listing l JOIN items i ON i.id = l.id LEFT JOIN sessions s ON s.id = i.session
              WHERE {rest} ORDER BY l.id LIMIT ?2"
@@ -247,21 +128,6 @@ impl ItemFilter {
 }
 
 impl Journal {
-    /// One page of at most `limit` items after `after`.
-    pub fn search(
-        &self,
-        search: &Search,
-        after: Option<SearchCursor>,
-        limit: u32,
-    ) -> Result<SearchPage, JournalError> {
-        let (sql, values) = search.page(after, limit);
-        let mut items = self.rows(&sql, params_from_iter(values), read)?;
-        let more = items.len() > limit as usize;
-        items.truncate(limit as usize);
-        let next = items.last().filter(|_| more).map(FoundItem::cursor);
-        Ok(SearchPage { items, next })
-    }
-
     /// Items after `after` in the order of their ids, which is that of their taking; at most `limit`.
     pub fn list(
         &self,
@@ -271,15 +137,6 @@ impl Journal {
     ) -> Result<Vec<FoundItem>, JournalError> {
         let (sql, values) = filter.page(after, limit);
         self.rows(&sql, params_from_iter(values), read)
-    }
-
-    pub fn match_count(&self, search: &Search) -> Result<MatchCount, JournalError> {
-        let (sql, values) = search.counting();
-        let count = self.count(&sql, params_from_iter(values))?;
-        Ok(MatchCount {
-            items: count.min(COUNT_MAX),
-            more: count > COUNT_MAX,
-        })
     }
 
     pub fn found(&self, id: EvidenceId) -> Result<Option<FoundItem>, JournalError> {
