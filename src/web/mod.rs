@@ -54,6 +54,7 @@ pub use recording_search::{
 };
 pub use server::{Bound, Pages};
 pub use socket::{Socket, answer_line};
+pub use tls::tls_problem;
 pub use today::{Matter, Today};
 pub(crate) use tokens::random_secret;
 pub use tokens::{TOKEN_PREFIX, hash_of, new_token};

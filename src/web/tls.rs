@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use super::WebError;
-use crate::config::{Secrets, Tls};
+use crate::config::{Secrets, Tls, WebSettings};
 
 /// Certificate and key in use. Renewing replaces them under the open listeners; open connections keep theirs.
 #[derive(Clone)]
@@ -29,6 +29,12 @@ impl Identity {
     pub fn acceptor(&self) -> TlsAcceptor {
         self.0.read().clone()
     }
+}
+
+/// What keeps the pages from using their certificate or key.
+pub fn tls_problem(pages: &WebSettings, secrets: &Secrets) -> Option<WebError> {
+    let files = pages.tls.as_ref()?;
+    read(files, secrets).err()
 }
 
 fn read(files: &Tls, secrets: &Secrets) -> Result<TlsAcceptor, WebError> {

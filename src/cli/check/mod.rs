@@ -5,8 +5,9 @@
 pub mod diagnosis;
 mod encryption;
 mod machine;
+pub mod step_list;
 mod steps;
-mod store;
+pub mod store;
 mod usb;
 mod wipe;
 mod witness;

@@ -3,7 +3,7 @@
 use super::diagnosis::{Diagnosis, bad, failed, fine};
 use crate::config::{Config, Secrets};
 use crate::station::parts;
-use crate::upload::{BucketAnswer, ProbeAnswer, Store as _, Trial, try_store};
+use crate::upload::{BucketAnswer, BucketFacts, ProbeAnswer, Store as _, Trial, try_store};
 
 pub fn store(config: &Config, try_it: bool, diagnoses: &mut Vec<Diagnosis>) {
     let asked = (|| -> anyhow::Result<_> {
@@ -21,10 +21,19 @@ pub fn store(config: &Config, try_it: bool, diagnoses: &mut Vec<Diagnosis>) {
         Ok(answers) => answers,
         Err(error) => return diagnoses.push(failed("store", &error)),
     };
-    diagnoses.push(fine(
-        "store",
-        format!("bucket {} answers", config.store.bucket),
-    ));
+    bucket(&config.store.bucket, &facts, diagnoses);
+    for ProbeAnswer { what, trial } in tried.unwrap_or_default() {
+        diagnoses.push(match trial {
+            Trial::Works(found) | Trial::Replaced(found) => fine(what, found),
+            Trial::NotTried(why) => fine(what, format!("not tried: {why}")),
+            Trial::Lacking { why, next_step, .. } => bad(what, why, &next_step),
+        });
+    }
+}
+
+/// What a bucket that answers says of itself.
+pub fn bucket(name: &str, facts: &BucketFacts, diagnoses: &mut Vec<Diagnosis>) {
+    diagnoses.push(fine("store", format!("bucket {name} answers")));
     diagnoses.push(match facts.object_lock {
         BucketAnswer::Yes => fine("object lock", "on".into()),
         BucketAnswer::NotAllowedToAsk => fine(
@@ -43,12 +52,5 @@ pub fn store(config: &Config, try_it: bool, diagnoses: &mut Vec<Diagnosis>) {
             format!("differs from ours by {ahead} s"),
             "Synchronise both clocks; the store refuses requests from about 15 minutes on.",
         ));
-    }
-    for ProbeAnswer { what, trial } in tried.unwrap_or_default() {
-        diagnoses.push(match trial {
-            Trial::Works(found) | Trial::Replaced(found) => fine(what, found),
-            Trial::NotTried(why) => fine(what, format!("not tried: {why}")),
-            Trial::Lacking { why, next_step, .. } => bad(what, why, &next_step),
-        });
     }
 }

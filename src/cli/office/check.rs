@@ -1,16 +1,49 @@
-//! `camdock office check`: what the office needs, one check after the other, each finding with its fix.
+//! `camdock office check`: what the office needs, one check after the other, each finding with its fix, then the steps of setting
+//! it up.
 
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use super::steps;
 use crate::audit::VerifierKey;
 use crate::cli::Outcome;
 use crate::cli::check::diagnosis::{Diagnosis, advice, bad, failed, fine};
-use crate::config::{FollowedStation, OfficeConfig};
+use crate::cli::check::store::bucket;
+use crate::config::{ConfigError, FollowedStation, OfficeConfig, Secrets};
 use crate::office::{self, socket_path};
 use crate::sys;
 use crate::upload::Store;
+use crate::web;
 
 const NOTE_MAX: u64 = 64 << 10;
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
-pub fn run(config: &OfficeConfig, warnings: Vec<String>, json: bool) -> anyhow::Result<Outcome> {
+/// What is to be done where the configuration does not load; the error itself is reported besides.
+pub fn unready(path: &Path, error: &ConfigError, json: bool) -> anyhow::Result<()> {
+    steps::print_unready(&mut std::io::stdout().lock(), path, error, json)
+}
+
+pub fn run(
+    path: &Path,
+    config: &OfficeConfig,
+    warnings: Vec<String>,
+    json: bool,
+) -> anyhow::Result<Outcome> {
+    let mut out = std::io::stdout().lock();
+    let found = diagnoses(config, warnings)?;
+    for diagnosis in &found {
+        diagnosis.print(&mut out, json)?;
+    }
+    steps::print(&mut out, path, config, &found, json)?;
+    Ok(if found.iter().all(|diagnosis| diagnosis.ok) {
+        Outcome::Fine
+    } else {
+        Outcome::NeedsAttention
+    })
+}
+
+fn diagnoses(config: &OfficeConfig, warnings: Vec<String>) -> anyhow::Result<Vec<Diagnosis>> {
     let mut found = vec![fine("configuration", format!("the office {}", config.name))];
     let unwise = |w| bad("configuration", w, "Edit office.toml.");
     found.extend(warnings.into_iter().map(unwise));
@@ -23,12 +56,15 @@ pub fn run(config: &OfficeConfig, warnings: Vec<String>, json: bool) -> anyhow::
         Ok(key) => fine("log key", key.to_string()),
         Err(error) => failed("log key", error),
     });
-    found.push(clock());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     match office::open_store(config) {
         Ok(store) => {
+            match runtime.block_on(store.check_bucket()) {
+                Ok(facts) => bucket(&config.store.bucket, &facts, &mut found),
+                Err(error) => found.push(failed("store", &error.into())),
+            }
             if let Ok(key) = &log_key {
                 found.push(runtime.block_on(own_log(&store, config, key)));
             }
@@ -39,17 +75,15 @@ pub fn run(config: &OfficeConfig, warnings: Vec<String>, json: bool) -> anyhow::
         }
         Err(error) => found.push(failed("store", &error)),
     }
+    found.extend(recipients(config));
+    let service = service(config);
+    let runs = service.fix.is_none();
+    found.extend(witness(config, runs));
+    found.extend(pages(config, runs));
     found.extend(watching(config));
-    found.push(service(config));
-    let mut out = std::io::stdout().lock();
-    for diagnosis in &found {
-        diagnosis.print(&mut out, json)?;
-    }
-    Ok(if found.iter().all(|diagnosis| diagnosis.ok) {
-        Outcome::Fine
-    } else {
-        Outcome::NeedsAttention
-    })
+    found.push(clock());
+    found.push(service);
+    Ok(found)
 }
 
 fn clock() -> Diagnosis {
@@ -113,7 +147,9 @@ async fn log_of(store: &dyn Store, config: &OfficeConfig, station: &FollowedStat
         Err(error) => bad(
             WHAT,
             format!("{name}: {error}"),
-            "If the station has new keys, see docs/operations.md. Else its key in office.toml is another station's, or somebody else wrote the log: on the station, run `cat /var/lib/camdock/keys/log.pub` and compare.",
+            &format!(
+                "On the station {name}, run `cat /var/lib/camdock/keys/log.pub` and compare it with `log_key` in office.toml. If it is the same, somebody else wrote the log in the bucket; if the station has new keys, see docs/operations.md."
+            ),
         ),
     }
 }
@@ -133,14 +169,110 @@ async fn objects_of(
     }
 }
 
+/// Who can open what the stations sealed, as far as their logs say and the office has read them.
+fn recipients(config: &OfficeConfig) -> Vec<Diagnosis> {
+    const WHAT: &str = "recipients";
+    let rows = match office::station_rows(config, 0) {
+        Ok(rows) => rows,
+        Err(error) => return vec![failed(WHAT, &error.into())],
+    };
+    let known = rows.into_iter().zip(&config.stations);
+    let known = known.filter_map(|(row, station)| Some((&station.name, row?.0.recipients?)));
+    let (one, more): (Vec<_>, Vec<_>) = known.partition(|(_, recipients)| *recipients == 1);
+    let mut found: Vec<_> = one
+        .iter()
+        .map(|(station, _)| {
+            bad(
+                WHAT,
+                format!(
+                    "{station} seals to one recipient alone: if that key is lost, nobody can open its footage"
+                ),
+                &format!(
+                    "Make a second pair (`camdock keygen recipient`), keep it in another place, and add its public key to `recipients` in [seal] of {station}."
+                ),
+            )
+        })
+        .collect();
+    if found.is_empty() {
+        found.push(fine(
+            WHAT,
+            match more.len() {
+                0 => "no station's log has been read so far, so nobody knows".to_owned(),
+                stations => format!(
+                    "the logs of {stations} of {} stations name two or more",
+                    config.stations.len()
+                ),
+            },
+        ));
+    }
+    found
+}
+
+/// Whether stations can have their logs cosigned here, directly.
+fn witness(config: &OfficeConfig, runs: bool) -> Option<Diagnosis> {
+    config
+        .witness_listen
+        .map(|listen| answers("witness", listen, "[witness]", runs))
+}
+
+/// Whether the pages can be opened, and by whom.
+fn pages(config: &OfficeConfig, runs: bool) -> Vec<Diagnosis> {
+    const WHAT: &str = "pages";
+    let Some(listen) = config.pages.listen else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    if let Some(error) = web::tls_problem(&config.pages, &Secrets::from_environment()) {
+        found.push(failed(WHAT, &error.into()));
+    }
+    if config.pages.tokens.is_empty() {
+        found.push(bad(
+            WHAT,
+            "nobody has a token, so nobody can sign in".into(),
+            "Make one with `camdock token NAME --role manager`, and enter the line that it prints in [pages] tokens.",
+        ));
+    }
+    if found.is_empty() {
+        found.push(answers(WHAT, listen, "[pages]", runs));
+    }
+    found
+}
+
+/// Whether something answers at an address of the running office.
+fn answers(what: &'static str, listen: SocketAddr, section: &str, runs: bool) -> Diagnosis {
+    if !runs {
+        return fine(
+            what,
+            format!("{listen}; whether it answers is seen once the office runs"),
+        );
+    }
+    let mut asked = listen;
+    if asked.ip().is_unspecified() {
+        asked.set_ip(match listen {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    match TcpStream::connect_timeout(&asked, ANSWERS_WITHIN) {
+        Ok(_) => fine(what, format!("{listen} answers")),
+        Err(error) => bad(
+            what,
+            format!("the office runs, and nothing answers at {listen}: {error}"),
+            &format!(
+                "Restart the office if `listen` in {section} is new; else `journalctl -u camdock-office` says why."
+            ),
+        ),
+    }
+}
+
 /// What it means that recordings are opened in browsers.
 fn watching(config: &OfficeConfig) -> Option<Diagnosis> {
     config.pages.listen.map(|_| {
         advice(
             "watching",
-            "the pages open recordings in the browser with a recipient's private key, which opens everything that was sealed to it"
+            "there is no key desk: the pages open recordings in the browser with a recipient's private key. Whoever holds it can open everything that was sealed to it, of every station and unit, also after leaving"
                 .into(),
-            "Give such keys to few people, and each key file a password: see \"Watching a recording\" in docs/operations.md.",
+            "Accept that for a small force alone: give such keys to few people, and each key file a password. See \"Watching a recording\" in docs/operations.md.",
         )
     })
 }

@@ -2,6 +2,7 @@ mod acts;
 mod check;
 mod decide;
 mod pack;
+mod steps;
 
 use std::io::Write;
 use std::path::Path;
@@ -45,9 +46,9 @@ pub struct Args {
 enum OfficeVerb {
     /// Follow and witness the logs of all stations in office.toml, until stopped
     Run,
-    /// Check configuration, keys, store and the stations' logs, each finding with its fix
+    /// Check configuration, keys, store and the stations' logs, each finding with its fix; leads through the set-up step by step
     Check {
-        /// One JSON object a line
+        /// One JSON object a line: the checks, then the steps
         #[arg(long)]
         json: bool,
     },
@@ -135,10 +136,15 @@ impl From<FromCheckpoint> for WhichCheckpoint {
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
-    let (config, warnings) = OfficeConfig::load(config)?;
+    let path = std::path::absolute(config)?;
+    let loaded = OfficeConfig::load(&path);
+    if let (OfficeVerb::Check { json }, Err(error)) = (&args.verb, &loaded) {
+        check::unready(&path, error, *json)?;
+    }
+    let (config, warnings) = loaded?;
     match args.verb {
+        OfficeVerb::Check { json } => check::run(&path, &config, warnings, json),
         OfficeVerb::Run => serve(config, warnings),
-        OfficeVerb::Check { json } => check::run(&config, warnings, json),
         OfficeVerb::Status { json } => status(&config, json),
         OfficeVerb::Acts { json } => acts::run(&config, json),
         OfficeVerb::Pack(args) => pack::run(&config, args),

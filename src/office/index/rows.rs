@@ -217,6 +217,15 @@ impl<'a> Rows<'a> {
         Ok(self.connection.last_insert_rowid())
     }
 
+    /// How many recipients the station seals to since this start.
+    pub fn started(&self, recipients: usize) -> rusqlite::Result<EntryOutcome> {
+        let sql = "UPDATE stations SET recipients = ?2 WHERE id = ?1";
+        let recipients = i64::try_from(recipients).ok().filter(|count| *count > 0);
+        let mut update = self.connection.prepare_cached(sql)?;
+        update.execute(params![self.station.0, recipients])?;
+        Ok(EntryOutcome::Read)
+    }
+
     /// The entry with which a docking began or ended; `end` is its column. The first one counts.
     pub fn session(
         &self,

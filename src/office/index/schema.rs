@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Grows whenever the tables change. An index of another version is made anew.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Times are milliseconds since 1970, ids 16-byte blobs, sizes bytes; `entry` is an index in the station's log. Keys of objects are
 /// not kept: they follow from station, item and part. `edge` is what reading on needs of the log's tree.
@@ -21,7 +21,7 @@ CREATE TABLE stations (
     listed_from INTEGER, listed INTEGER, objects INTEGER NOT NULL DEFAULT 0,
     missing INTEGER NOT NULL DEFAULT 0, foreign_objects INTEGER NOT NULL DEFAULT 0, wrong_size INTEGER NOT NULL DEFAULT 0,
     unnamed INTEGER NOT NULL DEFAULT 0,
-    swept_to BLOB NOT NULL DEFAULT x'', swept_once INTEGER
+    swept_to BLOB NOT NULL DEFAULT x'', swept_once INTEGER, recipients INTEGER
 );
 CREATE TABLE cameras (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, serial TEXT NOT NULL);
 CREATE INDEX cameras_serial ON cameras (serial);
@@ -73,7 +73,7 @@ CREATE INDEX findings_item ON findings (station, item) WHERE item IS NOT NULL;
 pub const RESET: &str = "
 UPDATE stations SET entries = 0, edge = x'', last_entry = NULL, items = 0, unknown = 0, unfit = 0, unfit_note = NULL, code = NULL,
     problem = NULL, listed_from = NULL, listed = NULL, objects = 0, missing = 0, foreign_objects = 0, wrong_size = 0, unnamed = 0,
-    swept_to = x'', swept_once = NULL WHERE id = ?1";
+    swept_to = x'', swept_once = NULL, recipients = NULL WHERE id = ?1";
 
 /// Makes the tables in a new file; `false` if the file has tables of another version.
 pub fn create(connection: &Connection) -> rusqlite::Result<bool> {

@@ -21,6 +21,8 @@ pub struct StationRow {
     pub indexed_entries: u64,
     pub last_entry: Option<Timestamp>,
     pub items: u64,
+    /// Recipients that the station sealed to when it last started; `None` before its log says so.
+    pub recipients: Option<u64>,
     /// Entries of kinds that this program does not know.
     pub unknown_entries: u64,
     /// Entries that make no sense, and the first of them in words.
@@ -137,7 +139,7 @@ fn row(
     let mut statement = connection.prepare_cached(
         "SELECT id, entries, last_entry, unknown, unfit, unfit_note, code, problem, listed_from, listed, objects, missing,
              foreign_objects, wrong_size, swept_once,
-             items,
+             items, recipients,
              (SELECT count(*) FROM items i WHERE i.station = s.id AND undecided),
              (SELECT count(*) FROM items i WHERE i.station = s.id AND stored IS NULL AND sealed < ?2)
          FROM stations s WHERE name = ?1",
@@ -172,8 +174,9 @@ fn row(
         wrong_size: count(13)?,
         swept: time(row.get(14)?),
         items: count(15)?,
-        undecided: count(16)?,
-        waiting: count(17)?,
+        recipients: row.get::<_, Option<i64>>(16)?.map(i64::cast_unsigned),
+        undecided: count(17)?,
+        waiting: count(18)?,
         covered: swept(FindingKind::Covered)?,
         unlocked: swept(FindingKind::Unlocked)?,
         checksum: swept(FindingKind::Checksum)?,

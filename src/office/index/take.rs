@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use rusqlite::params;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::rows::Rows;
@@ -56,9 +57,15 @@ struct ConcernedFile {
     evidence: Option<EvidenceId>,
 }
 
+/// What is kept of a station's start.
+#[derive(Deserialize)]
+struct Started {
+    #[serde(default)]
+    recipients: Vec<IgnoredAny>,
+}
+
 /// Kinds of entries that say nothing of items.
-const NOT_OF_ITEMS: [&str; 17] = [
-    "station.started",
+const NOT_OF_ITEMS: [&str; 16] = [
     "station.stopped",
     "config.changed",
     "camera.refused",
@@ -154,6 +161,9 @@ fn enter(
     *last = Some(frame.time);
     let data = frame.data.get();
     match &*frame.event {
+        "station.started" => read(data, |started: Started| {
+            rows.started(started.recipients.len())
+        }),
         "camera.docked" => rows.session(index, frame.session, "docked"),
         "camera.undocked" | "session.ended" => rows.session(index, frame.session, "ended"),
         "item.sealed" => read(data, |sealed: ItemSealed| {
