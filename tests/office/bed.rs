@@ -24,7 +24,7 @@ pub const KIOSK: &str = "camdock_screen";
 pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 24] = [
+const BUCKETS: [&str; 25] = [
     "office-absurd",
     "office-acts",
     "office-away",
@@ -45,6 +45,7 @@ const BUCKETS: [&str; 24] = [
     "office-recall",
     "office-recording",
     "office-roles",
+    "office-setup",
     "office-recover",
     "office-release",
     "office-silent",

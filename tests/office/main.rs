@@ -25,4 +25,5 @@ mod place;
 mod recording;
 mod roles;
 mod searches;
+mod setup;
 mod watching;
