@@ -127,6 +127,17 @@ pub struct OfficerReassigned {
     pub by: Decider,
 }
 
+/// A person explained a gap: something that is missing between a station's cameras and its log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapAccepted {
+    /// The station whose log has it.
+    pub log: StationName,
+    /// Its name, as `camdock office gaps` shows it.
+    pub gap: String,
+    #[serde(flatten)]
+    pub by: Decider,
+}
+
 /// What a person decides about an item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BayName, CameraId, EvidenceId, ItemKind, ItemPreviewed, ItemViewed, LogAlarm, LogClosed,
-    LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer,
+    BayName, CameraId, EvidenceId, GapAccepted, ItemKind, ItemPreviewed, ItemViewed, LogAlarm,
+    LogClosed, LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer,
     OfficerReassigned, PackMade, QuarantineDecided, Retention, SessionId, Sha256Digest, SourcePath,
     StationName, WipeLevel, WipeResult,
 };
@@ -78,6 +78,8 @@ pub enum Event {
     QuarantineDecided(Box<QuarantineDecided>),
     #[serde(rename = "officer.reassigned")]
     OfficerReassigned(Box<OfficerReassigned>),
+    #[serde(rename = "gap.accepted")]
+    GapAccepted(Box<GapAccepted>),
     #[serde(rename = "object.alarm")]
     ObjectAlarm(Box<ObjectAlarm>),
     #[serde(rename = "object.cleared")]
@@ -114,6 +116,7 @@ impl Event {
             Self::ItemViewed(_) => "item.viewed",
             Self::QuarantineDecided(_) => "quarantine.decided",
             Self::OfficerReassigned(_) => "officer.reassigned",
+            Self::GapAccepted(_) => "gap.accepted",
             Self::ObjectAlarm(_) => "object.alarm",
             Self::ObjectCleared(_) => "object.cleared",
             Self::PackMade(_) => "pack.made",

@@ -19,7 +19,7 @@ use crate::model::{
     CosignedState, Decider, Event, EvidenceId, Explain as _, ItemDecision, LogClosed, LogReleased,
     Sha256Digest, StationName, check_signature,
 };
-use crate::web::{Decided, ItemOrder, Socket, answer_line};
+use crate::web::{Decided, GapOrder, ItemOrder, Socket, answer_line};
 
 const WITHIN: Duration = Duration::from_secs(30);
 /// A reply waits so long for the store.
@@ -33,6 +33,7 @@ const CONNECTIONS: usize = 8;
 enum OfficeRequest {
     Log(OfficeOrder),
     Item(ItemCommand),
+    Gap(GapCommand),
     Pack(PackOrder),
 }
 
@@ -50,6 +51,15 @@ pub struct ItemCommand {
     pub station: StationName,
     pub evidence: EvidenceId,
     pub decision: ItemDecision,
+    pub operator: String,
+    pub reason: String,
+}
+
+/// The explanation of a station's gap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapCommand {
+    pub station: StationName,
+    pub gap: String,
     pub operator: String,
     pub reason: String,
 }
@@ -134,6 +144,10 @@ async fn serve(stream: UnixStream, desk: &Desk) -> std::io::Result<()> {
                 let decided = desk.decide_item(command, peer).await;
                 decided.unwrap_or_else(OfficeReply::Refused)
             }
+            Ok(OfficeRequest::Gap(command)) => {
+                let decided = desk.accept_gap(command, peer).await;
+                decided.unwrap_or_else(OfficeReply::Refused)
+            }
             Ok(OfficeRequest::Pack(order)) => {
                 let entered = match check_signature(&order.operator, &order.reason) {
                     Ok(()) => enter_pack(&desk.config, &desk.acts, &order, peer).await,
@@ -198,14 +212,19 @@ impl Desk {
             peer,
             reason: command.reason.trim().to_owned(),
         };
-        let Decided {
-            entry, published, ..
-        } = (self.decisions.decide(order).await)
-            .map_err(|e| format!("{}: {}", e.described(), e.next_step()))?;
-        Ok(OfficeReply::Entered {
-            index: entry,
-            published,
-        })
+        entered(self.decisions.decide(order).await)
+    }
+
+    async fn accept_gap(&self, command: GapCommand, peer: String) -> Result<OfficeReply, String> {
+        check_signature(&command.operator, &command.reason)?;
+        let order = GapOrder {
+            station: command.station,
+            gap: command.gap,
+            operator: command.operator.trim().to_owned(),
+            peer,
+            reason: command.reason.trim().to_owned(),
+        };
+        entered(self.decisions.accept_gap(order).await)
     }
 
     /// What the act says, if it can be said of this log now.
@@ -259,6 +278,14 @@ impl Desk {
         };
         Ok(Ruled::Released(latest.unwrap_or(nothing), closing))
     }
+}
+
+fn entered(decided: Result<Decided, OfficeError>) -> Result<OfficeReply, String> {
+    let decided = decided.map_err(|e| format!("{}: {}", e.described(), e.next_step()))?;
+    Ok(OfficeReply::Entered {
+        index: decided.entry,
+        published: decided.published,
+    })
 }
 
 enum Ruled {

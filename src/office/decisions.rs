@@ -1,4 +1,4 @@
-//! What people decide about items, on the pages or by command: each an act in the office's log, entered once however often it is
+//! What people decide about items and gaps, on the pages or by command: each an act in the office's log, entered once however often it is
 //! asked for.
 
 use std::sync::Arc;
@@ -10,8 +10,10 @@ use super::acts::{Acts, ItemRuling};
 use super::commands::PUBLISHED_WITHIN;
 use super::index::Index;
 use crate::config::OfficeConfig;
-use crate::model::{Decider, Event, ItemDecision, Officer, OfficerReassigned, QuarantineDecided};
-use crate::web::{Decided, ItemOrder};
+use crate::model::{
+    Decider, Event, GapAccepted, ItemDecision, Officer, OfficerReassigned, QuarantineDecided,
+};
+use crate::web::{Decided, GapOrder, ItemOrder};
 
 pub struct Decisions {
     config: OfficeConfig,
@@ -45,6 +47,48 @@ impl Decisions {
             published,
             repeated,
         })
+    }
+
+    /// Explains a gap that the last search found.
+    pub async fn accept_gap(&self, order: GapOrder) -> Result<Decided, OfficeError> {
+        let (entry, repeated) = {
+            let _turn = self.turn.lock().await;
+            match self.acts.gap_explained(&order.station, &order.gap) {
+                Some(index) => (index, true),
+                None => (self.enter_gap(order).await?, false),
+            }
+        };
+        Ok(Decided {
+            entry,
+            published: self.acts.is_published(entry, PUBLISHED_WITHIN).await,
+            repeated,
+        })
+    }
+
+    async fn enter_gap(&self, order: GapOrder) -> Result<u64, OfficeError> {
+        let GapOrder { station, gap, .. } = &order;
+        let mut followed = self.config.stations.iter();
+        let is_followed = followed.any(|followed| followed.name == *station);
+        let has = || tokio::task::block_in_place(|| self.index.has_gap(station, gap));
+        if !is_followed || !has()? {
+            return Err(OfficeError::NoGap {
+                station: station.clone(),
+                gap: gap.chars().take(200).collect(),
+            });
+        }
+        let reason = tokio::task::block_in_place(|| self.acts.keep_text(&order.reason))?;
+        let event = Event::GapAccepted(Box::new(GapAccepted {
+            log: order.station,
+            gap: order.gap,
+            by: Decider {
+                operator: order.operator,
+                peer: order.peer,
+                reason_sha256: reason,
+            },
+        }));
+        let index = self.acts.enter(event).await?;
+        tracing::info!(index, "a person explained a gap");
+        Ok(index)
     }
 
     /// The act that says the same already; else the one that this decision ends, if there is one.

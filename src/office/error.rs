@@ -96,6 +96,10 @@ pub enum OfficeError {
     ObjectGone { key: String },
     #[error("nothing is to be decided about the item {item}: {why}")]
     NothingToDecide { item: EvidenceId, why: &'static str },
+    #[error("{station} has no such gap: {gap:?}")]
+    NoGap { station: StationName, gap: String },
+    #[error("the log of {station} has more than {most} entries, so nothing is said of its gaps")]
+    LogTooLong { station: StationName, most: u64 },
     #[error("the entry of this view could not be published within {limit:?}")]
     Unpublished { limit: Duration },
     #[error(transparent)]
@@ -192,6 +196,8 @@ impl Explain for OfficeError {
             Self::UnknownItem { .. } => "pack_item_unknown",
             Self::ItemUnfit { .. } => "pack_item_unfit",
             Self::NothingToDecide { .. } => "office_nothing_to_decide",
+            Self::NoGap { .. } => "office_no_gap",
+            Self::LogTooLong { .. } => "office_log_long",
             Self::NotStored { .. } => "watch_not_stored",
             Self::ObjectGone { .. } => "office_object_missing",
             Self::Unpublished { .. } => "watch_unpublished",

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::acts::Acts;
 use super::bucket_log::BucketLog;
+use super::gap_search;
 use super::index::{Index, NAMED_MAX, StationNumber};
 use super::object_alarms::{FoundNow, Seen, enter_alarms, open_items};
 use super::problem_log::ProblemLog;
@@ -45,6 +46,8 @@ pub struct Inspection {
     pub witness: Arc<Witness>,
     /// Whoever waited longest takes the next step.
     turns: Arc<Semaphore>,
+    /// One log at a time is searched for gaps: what is known of it is in memory at once.
+    searches: Arc<Semaphore>,
 }
 
 impl Inspection {
@@ -54,6 +57,7 @@ impl Inspection {
             store: Arc::clone(store),
             witness: Arc::clone(witness),
             turns: Arc::new(Semaphore::new(STEPS)),
+            searches: Arc::new(Semaphore::new(1)),
         }
     }
 }
@@ -133,7 +137,41 @@ impl Inspector {
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
-        read.and(compared)
+        let searched = match &read {
+            Ok(()) => self.search_gaps(&now.checkpoint).await,
+            Err(_) => Ok(()),
+        };
+        read.and(compared).and(searched)
+    }
+
+    /// Looks for gaps once a day.
+    async fn search_gaps(&self, now: &Checkpoint) -> Result<(), OfficeError> {
+        let (index, number) = (Arc::clone(&self.shared.index), self.number);
+        let at = blocking(move || index.gaps_at(number)).await?;
+        // A search of the future was dated by a clock that has been corrected.
+        let recent = |at| Timestamp::now().duration_since(at).abs() < gap_search::PERIOD;
+        if at.is_some_and(recent) {
+            return Ok(());
+        }
+        let _turn = self.shared.searches.acquire().await;
+        self.find_gaps(now).await.map(drop)
+    }
+
+    /// Looks for gaps now, and keeps what is found.
+    pub async fn find_gaps(&self, now: &Checkpoint) -> Result<gap_search::FoundGaps, OfficeError> {
+        let source = BucketLog {
+            store: Arc::clone(&self.shared.store),
+            layout: self.layout.clone(),
+            runtime: Handle::current(),
+        };
+        let (index, number) = (Arc::clone(&self.shared.index), self.number);
+        let (station, now) = (self.station.name.clone(), now.clone());
+        blocking(move || {
+            let found = gap_search::find(&source, &station, &now)?;
+            index.keep_gaps(number, &found.gaps, found.explained, Timestamp::now())?;
+            Ok(found)
+        })
+        .await
     }
 
     /// Reads the entries below a verified checkpoint into the index, to the last one.

@@ -13,6 +13,7 @@ mod decisions;
 mod disclosure;
 mod error;
 mod follow;
+mod gap_search;
 mod index;
 mod inspect;
 mod object_alarms;
@@ -41,7 +42,7 @@ use crate::audit::{LogKey, VerifierKey, WitnessKey};
 use crate::config::{OfficeConfig, Secrets};
 use crate::durable;
 use crate::metrics;
-use crate::model::{Event, Explain as _, OfficeStarted, OfficeStopped};
+use crate::model::{Event, Explain as _, OfficeStarted, OfficeStopped, StationName};
 use crate::publish::PublishError;
 use crate::sys;
 use crate::upload::{S3Store, Store, StoreConfig};
@@ -49,14 +50,14 @@ use crate::web;
 
 pub use acts::{TEXTS, log_verifier};
 pub use commands::{
-    ItemCommand, OfficeOrder, OfficeReply, OfficeVerdict, WhichCheckpoint, socket_path,
+    GapCommand, ItemCommand, OfficeOrder, OfficeReply, OfficeVerdict, WhichCheckpoint, socket_path,
 };
 pub use disclosure::{DisclosedItem, Disclosure, SealedObject, disclose};
 pub use error::OfficeError;
 pub use pack_orders::{OrderedItem, PACK_ITEMS_MAX, PackOrder};
 pub use standing::{LogStanding, standings};
 
-pub use index::{Index, NamedFinding, StationFindings, StationRow};
+pub use index::{Index, KnownGap, NamedFinding, StationFindings, StationRow};
 
 use acts::Acts;
 use custody::CustodyReader;
@@ -212,6 +213,44 @@ pub async fn rebuild(config: &OfficeConfig, mut done: impl FnMut(&str, u64)) -> 
         done(station.name.as_str(), index.prefix(number)?.size());
     }
     Ok(())
+}
+
+/// Looks for gaps in the logs of these stations, of all where none is named, as far as they were cosigned; tells `done` of each
+/// with what is left to explain of it.
+pub async fn find_gaps(
+    config: &OfficeConfig,
+    only: Option<&StationName>,
+    mut done: impl FnMut(&StationName, &StationRow, &[KnownGap]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let witness = Arc::new(open_witness(config)?);
+    let store: Arc<dyn Store> = Arc::new(open_store(config)?);
+    let index = Arc::new(Index::open(&config.index())?);
+    let inspection = Inspection::new(Arc::clone(&index), &store, &witness);
+    let (_stop, stopped) = watch::channel(false);
+    let wanted = |name: &StationName| only.is_none_or(|only| only == name);
+    for station in config.stations.iter().filter(|s| wanted(&s.name)) {
+        let name = &station.name;
+        let inspector = Inspector::new(config, station, &inspection, stopped.clone())?;
+        let origin = station_key(station)?.name().to_owned();
+        if let Some(cosigned) = witness.log(&origin).and_then(WitnessedLog::latest) {
+            let found = inspector.find_gaps(&cosigned.checkpoint).await;
+            found.with_context(|| format!("cannot look for gaps of {name}"))?;
+        }
+        let row = index.row(name, jiff::Timestamp::now())?;
+        let row = row.context("the index has no row of this station")?;
+        done(name, &row, &index.open_gaps(name, u32::MAX)?)?;
+    }
+    Ok(())
+}
+
+/// The gaps of each station that nobody has explained, at most so many of each.
+fn open_gaps(config: &OfficeConfig, of_each: u32) -> Result<Vec<Vec<KnownGap>>, OfficeError> {
+    let Some(index) = Index::open_read_only(&config.index())? else {
+        return Ok(config.stations.iter().map(|_| Vec::new()).collect());
+    };
+    let stations = config.stations.iter();
+    let gaps = stations.map(|station| index.open_gaps(&station.name, of_each));
+    gaps.collect()
 }
 
 /// The store's client, with the office's own credentials.

@@ -13,7 +13,7 @@ use super::{OfficeError, today};
 use crate::config::OfficeConfig;
 use crate::model::{Event, EvidenceId, Explain as _, OperatorAction, StationName};
 use crate::web::{
-    Decided, ItemOrder, OfficeAct, OfficeBackend, Reach, RecordingPage, RecordingSearch,
+    Decided, GapOrder, ItemOrder, OfficeAct, OfficeBackend, Reach, RecordingPage, RecordingSearch,
     RecordingView, SearchPlace, Today, Unreadable, WatchRefusal,
 };
 
@@ -187,11 +187,20 @@ impl OfficeBackend for OfficePages {
             before: item.before,
             after: item.after,
             at_that_time: item.at_that_time,
+            may_decide: false,
         }))
     }
 
     fn decide(&self, order: ItemOrder) -> Result<Decided, WatchRefusal> {
         let decided = self.custody.runtime.block_on(self.decisions.decide(order));
+        Ok(decided?)
+    }
+
+    fn accept_gap(&self, order: GapOrder) -> Result<Decided, WatchRefusal> {
+        let decided = self
+            .custody
+            .runtime
+            .block_on(self.decisions.accept_gap(order));
         Ok(decided?)
     }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::error::OfficeError;
 use super::index::{NamedFinding, StationRow};
-use super::{LogStanding, standings, station_rows};
+use super::{KnownGap, LogStanding, open_gaps, standings, station_rows};
 use crate::config::OfficeConfig;
 use crate::model::{StationName, codes};
 use crate::web::{Matter, Today};
@@ -16,12 +16,15 @@ pub fn gather(config: &OfficeConfig) -> Result<Today, OfficeError> {
     let now = Timestamp::now();
     let (mut matters, mut stations) = (Vec::new(), Vec::new());
     let rows = station_rows(config, EXAMPLES)?;
-    for ((station, standing), row) in standings(config)?.into_iter().zip(rows) {
+    let gaps = open_gaps(config, EXAMPLES)?;
+    let stood = standings(config)?.into_iter().zip(rows).zip(gaps);
+    for (((station, standing), row), gaps) in stood {
         if let Some(standing) = &standing {
             matters.extend(of_log(&station, standing));
         }
         if let Some((row, findings)) = &row {
             of_bucket(&station, row, findings, &mut matters);
+            matters.extend(of_gaps(&station, row, &gaps));
         }
         let mut line = serde_json::to_value(&standing).unwrap_or_default();
         if standing.is_none() {
@@ -37,6 +40,7 @@ pub fn gather(config: &OfficeConfig) -> Result<Today, OfficeError> {
         at: now,
         matters,
         stations,
+        may_decide: false,
     })
 }
 
@@ -72,6 +76,15 @@ fn of_bucket(
     matters.extend(counted(station, code, row.undecided));
     let code = "office_items_waiting";
     matters.extend(counted(station, code, row.waiting));
+}
+
+fn of_gaps(station: &StationName, row: &StationRow, gaps: &[KnownGap]) -> Option<Matter> {
+    let examples = gaps.iter().filter_map(|gap| serde_json::to_value(gap).ok());
+    let found = counted(station, "office_gaps", row.gaps)?;
+    Some(Matter {
+        examples: examples.collect(),
+        ..found
+    })
 }
 
 /// Something that there is a number of, in the words of its code; `None` if there is none.

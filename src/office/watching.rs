@@ -166,7 +166,8 @@ impl From<OfficeError> for WatchRefusal {
             OfficeError::NoItem { .. } => WatchRefusalKind::Unknown,
             OfficeError::NotStored { .. }
             | OfficeError::ObjectGone { .. }
-            | OfficeError::NothingToDecide { .. } => WatchRefusalKind::Conflict,
+            | OfficeError::NothingToDecide { .. }
+            | OfficeError::NoGap { .. } => WatchRefusalKind::Conflict,
             _ => WatchRefusalKind::Away,
         };
         Self {

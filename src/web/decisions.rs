@@ -1,4 +1,4 @@
-//! What a person decides about an item on the office's pages. The floor above decides whether it can be decided, and enters it.
+//! What a person decides about an item or a gap on the office's pages. The floor above decides whether it can be decided, and enters it.
 
 use std::net::SocketAddr;
 
@@ -18,6 +18,18 @@ pub struct ItemOrder {
     pub station: StationName,
     pub evidence: EvidenceId,
     pub decision: ItemDecision,
+    pub operator: String,
+    /// Where it came from.
+    pub peer: String,
+    pub reason: String,
+}
+
+/// The explanation of a gap, and who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapOrder {
+    pub station: StationName,
+    /// Its name.
+    pub gap: String,
     pub operator: String,
     /// Where it came from.
     pub peer: String,
@@ -65,6 +77,39 @@ pub(super) async fn decide(
     };
     let backend = state.access_log().evidence();
     let decided = tokio::task::block_in_place(|| backend.decide(order));
+    decided.map(Json).map_err(refused)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GapRequest {
+    gap: String,
+    reason: String,
+}
+
+pub(super) async fn accept_gap(
+    State(state): State<OfficeState>,
+    Path(station): Path<StationName>,
+    Extension(viewer): Extension<Viewer>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Json(request): Json<GapRequest>,
+) -> Result<Json<Decided>, RefusedRequest> {
+    if !viewer.sees(&station) {
+        return Err(RefusedRequest::new(
+            StatusCode::NOT_FOUND,
+            "there is no such station\n",
+        ));
+    }
+    let reason = reason_of(&request.reason)?.to_owned();
+    let order = GapOrder {
+        station,
+        gap: request.gap,
+        operator: viewer.operator().to_owned(),
+        peer: format!("web {}", peer.ip().to_canonical()),
+        reason,
+    };
+    let backend = state.access_log().evidence();
+    let decided = tokio::task::block_in_place(|| backend.accept_gap(order));
     decided.map(Json).map_err(refused)
 }
 

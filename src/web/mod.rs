@@ -41,7 +41,7 @@ use crate::model::{BayView, OperatorAction, StatusView};
 
 pub use assets::watch_files;
 pub use csv_rows::CsvRows;
-pub use decisions::{Decided, ItemOrder};
+pub use decisions::{Decided, GapOrder, ItemOrder};
 pub use error::WebError;
 pub use health::{Health, Need};
 pub use listener::listen;

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use tokio::task::JoinSet;
 
 use super::access_log::{AccessLog, HasAccessLog, RecordsAccess};
-use super::decisions::{self, Decided, ItemOrder};
+use super::decisions::{self, Decided, GapOrder, ItemOrder};
 use super::entrance::{Entrance, Keyring};
 use super::recording::RecordingView;
 use super::recording_search::{RecordingPage, RecordingSearch, SearchPlace};
@@ -51,6 +51,8 @@ pub trait OfficeBackend: Send + Sync + 'static {
     ) -> Result<Option<RecordingView>, Unreadable>;
     /// Enters what a person decided, once however often it is asked for.
     fn decide(&self, order: ItemOrder) -> Result<Decided, WatchRefusal>;
+    /// Enters why something is missing, once.
+    fn accept_gap(&self, order: GapOrder) -> Result<Decided, WatchRefusal>;
     /// Enters who looked at what in the office's log; durable when it returns.
     fn record(&self, action: OperatorAction) -> Result<(), String>;
 }
@@ -135,6 +137,7 @@ pub fn start_office(
         ));
     let deciders = Router::new()
         .route("/api/decisions/{station}/{id}", post(decisions::decide))
+        .route("/api/gaps/{station}", post(decisions::accept_gap))
         .route_layer(from_fn_with_state(
             (Arc::clone(&entrance), Duty::Decide),
             login::duty,

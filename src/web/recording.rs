@@ -13,7 +13,7 @@ use super::access_log::{
     AccessAction, AccessEntry, EvidenceRequest, LoggedRequest, query, viewer_of,
 };
 use super::office::{OfficeBackend, OfficeState};
-use super::{FoundFile, FoundRecording, RefusedRequest, assets};
+use super::{Duty, FoundFile, FoundRecording, RefusedRequest, assets};
 use crate::model::{EvidenceId, Retention, StationName};
 
 /// One recording, or a file that stands alone.
@@ -38,6 +38,8 @@ pub struct RecordingView {
     pub after: Option<FoundFile>,
     /// Of other cameras at the same station.
     pub at_that_time: Vec<FoundFile>,
+    /// Whether the reader may decide about it; set for whoever asks.
+    pub may_decide: bool,
 }
 
 /// An object below the item's name, as the log has it, and what was found of it.
@@ -146,5 +148,9 @@ pub(super) async fn recording(
     let found =
         tokio::task::block_in_place(|| evidence.recording(&viewer.reach, &station, id, from));
     let no_item = || RefusedRequest::new(StatusCode::NOT_FOUND, "there is no such item\n");
-    found?.map(axum::Json).ok_or_else(no_item)
+    let view = found?.ok_or_else(no_item)?;
+    Ok(axum::Json(RecordingView {
+        may_decide: viewer.may(Duty::Decide),
+        ..view
+    }))
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::access_log::{AccessEntry, EvidenceRequest, LoggedRequest};
 use super::office::{OfficeBackend, OfficeState};
-use super::{RefusedRequest, assets};
+use super::{Duty, RefusedRequest, assets};
 use crate::model::{StationName, codes};
 
 /// What the page shows, and what `/api/today` gives to programs.
@@ -20,6 +20,8 @@ pub struct Today {
     pub matters: Vec<Matter>,
     /// In the order of office.toml, as `camdock office status --json` has them.
     pub stations: Vec<serde_json::Value>,
+    /// Whether the reader may decide; set for whoever asks.
+    pub may_decide: bool,
 }
 
 /// Something that needs somebody.
@@ -73,5 +75,8 @@ pub(super) async fn today(
     }: LoggedRequest<TodayRequest, dyn OfficeBackend>,
 ) -> Result<Json<Today>, RefusedRequest> {
     let today = tokio::task::block_in_place(|| evidence.today(&viewer.reach));
-    Ok(Json(today?))
+    Ok(Json(Today {
+        may_decide: viewer.may(Duty::Decide),
+        ..today?
+    }))
 }

@@ -16,6 +16,7 @@ mod follow;
 #[path = "../support/footage.rs"]
 #[allow(dead_code, reason = "shared with the previews' tests")]
 mod footage;
+mod gaps;
 mod interface;
 mod link;
 mod packs;

@@ -159,6 +159,11 @@ fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_aroun
             "{wrong}"
         );
     }
+    for (role, may) in [("viewer", false), ("manager", true), ("auditor", false)] {
+        let (_, _, body) = bed.page(&address, Some(&format!("camdock_{role}_token")));
+        let view: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(view["may_decide"], may, "{role}");
+    }
     assert_eq!(bed.page(&address, None).0, 401);
     assert_eq!(bed.page(&address, Some(KIOSK)).0, 403);
     assert_eq!(bed.page(&format!("{address}?from=-1"), Some(TOKEN)).0, 400);

@@ -178,7 +178,7 @@ impl GapRules {
     pub const WAITING_HOURS: u16 = 24;
 
     /// The usual limits at some time, for a log alone, without the roster.
-    pub(super) fn usual(now: Timestamp) -> Self {
+    pub fn usual(now: Timestamp) -> Self {
         Self {
             now,
             patience: SignedDuration::from_hours(Self::WAITING_HOURS.into()),

@@ -104,6 +104,7 @@ const fn decider(event: &Event) -> Option<&Decider> {
         Event::PackMade(act) => Some(&act.by),
         Event::QuarantineDecided(act) => Some(&act.by),
         Event::OfficerReassigned(act) => Some(&act.by),
+        Event::GapAccepted(act) => Some(&act.by),
         _ => None,
     }
 }
@@ -204,6 +205,12 @@ fn sentence(event: &Event) -> String {
             e.officer,
             by(&e.by),
             ends(e.supersedes.as_ref())
+        ),
+        Event::GapAccepted(e) => format!(
+            "The gap {} of {} was explained {}.",
+            Escaped(e.gap.as_bytes()),
+            e.log,
+            by(&e.by)
         ),
         Event::ObjectAlarm(e) => {
             let what = e.what.as_deref().unwrap_or("they are not named one by one");

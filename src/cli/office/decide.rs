@@ -1,12 +1,15 @@
 //! What a person decides about a followed log, as an order to the running office, which alone writes its log.
 
 use anyhow::bail;
+use serde::Serialize;
 
 use crate::cli::Outcome;
 use crate::cli::orders::{OrderSignature, ask};
 use crate::config::OfficeConfig;
 use crate::model::{EvidenceId, ItemDecision, StationName};
-use crate::office::{ItemCommand, OfficeOrder, OfficeReply, OfficeVerdict, socket_path};
+use crate::office::{
+    GapCommand, ItemCommand, OfficeOrder, OfficeReply, OfficeVerdict, socket_path,
+};
 
 pub const NO_OFFICE: &str = "no office takes commands at {}; it must be running, and you must be root or the user camdock-office";
 
@@ -49,8 +52,7 @@ pub fn send_items(
     decision: &ItemDecision,
     signature: &OrderSignature,
 ) -> anyhow::Result<Outcome> {
-    let (mut waits, mut refused) = (false, 0);
-    for id in evidence {
+    let orders = evidence.iter().map(|id| {
         let order = ItemCommand {
             station: station.clone(),
             evidence: *id,
@@ -58,6 +60,38 @@ pub fn send_items(
             operator: signature.operator.clone(),
             reason: signature.reason.clone(),
         };
+        (id.to_string(), order)
+    });
+    send_each(config, orders)
+}
+
+/// The same explanation of each of these gaps.
+pub fn send_gaps(
+    config: &OfficeConfig,
+    station: &StationName,
+    gaps: &[String],
+    signature: &OrderSignature,
+) -> anyhow::Result<Outcome> {
+    let orders = gaps.iter().map(|gap| {
+        let order = GapCommand {
+            station: station.clone(),
+            gap: gap.clone(),
+            operator: signature.operator.clone(),
+            reason: signature.reason.clone(),
+        };
+        (gap.clone(), order)
+    });
+    send_each(config, orders)
+}
+
+/// Sends the orders, each with what it is about.
+fn send_each(
+    config: &OfficeConfig,
+    orders: impl ExactSizeIterator<Item = (String, impl Serialize)>,
+) -> anyhow::Result<Outcome> {
+    let (mut waits, mut refused) = (false, 0);
+    let count = orders.len();
+    for (what, order) in orders {
         match ask(&socket_path(config), &order, NO_OFFICE)? {
             OfficeReply::Entered { index, published } => {
                 waits |= !published;
@@ -66,20 +100,20 @@ pub fn send_items(
                 } else {
                     "; it takes effect once the store has it"
                 };
-                println!("{id}: entry {index} of the office's log{until}");
+                println!("{what}: entry {index} of the office's log{until}");
             }
             OfficeReply::Packed { .. } => {
                 bail!("the office answered something else")
             }
             OfficeReply::Refused(reason) => {
                 refused += 1;
-                eprintln!("{id}: refused: {reason}");
+                eprintln!("{what}: refused: {reason}");
             }
         }
     }
     match refused {
         0 if waits => Ok(Outcome::NeedsAttention),
         0 => Ok(Outcome::Fine),
-        refused => bail!("{refused} of {} were refused", evidence.len()),
+        refused => bail!("{refused} of {count} were refused"),
     }
 }

@@ -1,6 +1,7 @@
 mod acts;
 mod check;
 mod decide;
+mod gaps;
 mod pack;
 mod steps;
 
@@ -36,6 +37,9 @@ use crate::sys;
                             an item in quarantine is evidence like any other
   camdock office reassign leeds-north-1 0195f2c4-7b1e-7c3a-9a57-0d6f6e2f9b11 --officer 4711 --operator NAME --reason TEXT
                             an item belongs to another officer than the roster said
+  camdock office gaps       what is missing between cameras and logs; exit code 3 when nobody has explained it
+  camdock office accept-gap leeds-north-1 'number:acme/X1:DCIM/A#:0007:2026-03-01' --operator NAME --reason TEXT
+                            a gap is explained, and not reported any more
 A cosignature means that a log only grew since the one before. It says nothing of what the entries say.")]
 pub struct Args {
     #[command(subcommand)]
@@ -96,6 +100,23 @@ enum OfficeVerb {
         /// The officer's badge id
         #[arg(long, value_name = "ID")]
         officer: String,
+        #[command(flatten)]
+        signature: OrderSignature,
+    },
+    /// Look now for what is missing between cameras and logs, and name what nobody has explained
+    Gaps {
+        /// One station alone
+        station: Option<StationName>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Explain gaps of a station, so that they are not reported any more
+    AcceptGap {
+        station: StationName,
+        /// Names of gaps, as `camdock office gaps` shows them
+        #[arg(required = true, value_name = "GAP")]
+        gaps: Vec<String>,
         #[command(flatten)]
         signature: OrderSignature,
     },
@@ -180,6 +201,12 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             let decision = ItemDecision::Reassign(Officer(officer));
             decide::send_items(&config, &station, &evidence, &decision, &signature)
         }
+        OfficeVerb::Gaps { station, json } => gaps::run(&config, station.as_ref(), json),
+        OfficeVerb::AcceptGap {
+            station,
+            gaps,
+            signature,
+        } => decide::send_gaps(&config, &station, &gaps, &signature),
         OfficeVerb::Rebuild => rebuild(&config),
         OfficeVerb::Keygen => {
             let keys = office::make_keys(&config)?;

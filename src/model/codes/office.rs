@@ -24,6 +24,12 @@ pub(super) const CODES: &[Code] = &[
         "Run `camdock verify` on the station. If it runs a released CamDock, report the entry; else find out who wrote to its log.",
     ),
     code(
+        "office_gaps",
+        EvidenceManager,
+        "Something is missing between a station's cameras and its log, and nobody has explained it.",
+        "Ask for the camera to be docked again: what it still holds is taken. Else find out why, and explain each gap with name and reason, on the page *Today* or by `camdock office accept-gap`.",
+    ),
+    code(
         "office_index",
         Operations,
         "The office's index cannot be read or written.",
@@ -60,6 +66,12 @@ pub(super) const CODES: &[Code] = &[
         "Find out who uses the station or its key. If it was closed by mistake, run `camdock office release STATION` with your name and the reason.",
     ),
     code(
+        "office_log_long",
+        Operations,
+        "A station's log has so many entries that the office does not look for gaps in it.",
+        "Run `camdock audit gaps` on the station. Its recordings and objects are compared all the same.",
+    ),
+    code(
         "office_log_rewritten",
         EvidenceManager,
         "A station's log was rewritten: it no longer begins with what the office has cosigned. Nothing of it is cosigned any more.",
@@ -82,6 +94,12 @@ pub(super) const CODES: &[Code] = &[
         EvidenceManager,
         "The tiles of a station's log in the bucket do not lead to its signed root.",
         "Run `camdock verify --bucket` on the station; if it persists, keep the bucket as it is and find out who wrote to it.",
+    ),
+    code(
+        "office_no_gap",
+        EvidenceManager,
+        "A gap was to be explained that this station does not have, or has no more.",
+        "Load the page *Today* anew, or run `camdock office gaps`: it names those that there are.",
     ),
     code(
         "office_nothing_to_decide",

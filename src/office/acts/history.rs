@@ -21,6 +21,8 @@ pub struct ActsHistory {
     logs: HashMap<String, LogActs>,
     objects: HashMap<StationName, HashMap<String, OpenAlarms>>,
     items: HashMap<(StationName, EvidenceId), ItemRuling>,
+    /// Gaps that somebody explained, with the act.
+    gaps: HashMap<(StationName, String), u64>,
 }
 
 /// What people decided about an item last, with the indices of the acts.
@@ -101,10 +103,20 @@ impl ActsHistory {
                 let item = self.item(&act.log, act.evidence);
                 newest(&mut item.officer, index, act.officer.clone());
             }
+            Event::GapAccepted(act) => {
+                let gap = (act.log.clone(), act.gap.clone());
+                let known = self.gaps.entry(gap).or_insert(index);
+                *known = index.min(*known);
+            }
             Event::ObjectAlarm(act) => self.alarms(act).open(act),
             Event::ObjectCleared(act) => self.alarms(act).close(act),
             _ => {}
         }
+    }
+
+    /// The first act that explains a gap, published or not.
+    pub fn gap_explained(&self, station: &StationName, gap: &str) -> Option<u64> {
+        self.gaps.get(&(station.clone(), gap.to_owned())).copied()
     }
 
     fn item(&mut self, station: &StationName, id: EvidenceId) -> &mut ItemRuling {

@@ -83,6 +83,11 @@ impl Acts {
         self.history.lock().item_ruling(station, id)
     }
 
+    /// The act that explains a gap, published or not.
+    pub fn gap_explained(&self, station: &StationName, gap: &str) -> Option<u64> {
+        self.history.lock().gap_explained(station, gap)
+    }
+
     /// An act of this log, by its index.
     pub fn reference(&self, index: u64) -> ActReference {
         ActReference {

@@ -6,9 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Index;
 use super::rows::TEXT_MAX;
 use super::take::cut;
+use super::{Index, gaps};
 use crate::model::{EvidenceId, Officer, StationName};
 use crate::office::OfficeError;
 
@@ -30,6 +30,8 @@ struct Concerned {
     evidence: Option<EvidenceId>,
     #[serde(default)]
     officer: Option<Officer>,
+    #[serde(default)]
+    gap: Option<String>,
 }
 
 impl Index {
@@ -52,6 +54,9 @@ impl Index {
             if let Some(id) = act.data.evidence {
                 enter(&change, index, entry, &act, id)?;
             }
+            if let ("gap.accepted", Some(gap)) = (&*act.event, &act.data.gap) {
+                gaps::explained(&change, station_of(&change, &act)?, gap, index)?;
+            }
         }
         let read = first.saturating_add(entries.len() as u64);
         change.execute("UPDATE acts_read SET entries = ?1", [read.cast_signed()])?;
@@ -60,7 +65,7 @@ impl Index {
 
     /// Forgets the acts, to read them anew.
     pub fn forget_acts(&self) -> Result<(), OfficeError> {
-        let forget = "BEGIN; DELETE FROM acts; UPDATE acts_read SET entries = 0; COMMIT;";
+        let forget = "BEGIN; DELETE FROM acts; DELETE FROM gap_acts; UPDATE acts_read SET entries = 0; COMMIT;";
         Ok(self.lock().execute_batch(forget)?)
     }
 
@@ -106,6 +111,18 @@ impl Index {
     }
 }
 
+/// The number of the station that an act is about; 0 where it names none.
+fn station_of(connection: &Connection, act: &ActFrame<'_>) -> rusqlite::Result<i64> {
+    let Some(name) = &act.data.log else {
+        return Ok(0);
+    };
+    let sql = "INSERT INTO stations (name) VALUES (?1) ON CONFLICT DO NOTHING";
+    connection.prepare_cached(sql)?.execute([name.as_str()])?;
+    let sql = "SELECT id FROM stations WHERE name = ?1";
+    let mut number = connection.prepare_cached(sql)?;
+    number.query_row([name.as_str()], |row| row.get(0))
+}
+
 fn enter(
     connection: &Connection,
     index: u64,
@@ -113,16 +130,7 @@ fn enter(
     act: &ActFrame<'_>,
     id: EvidenceId,
 ) -> rusqlite::Result<()> {
-    let station = match &act.data.log {
-        None => 0,
-        Some(name) => {
-            let sql = "INSERT INTO stations (name) VALUES (?1) ON CONFLICT DO NOTHING";
-            connection.prepare_cached(sql)?.execute([name.as_str()])?;
-            let sql = "SELECT id FROM stations WHERE name = ?1";
-            let mut number = connection.prepare_cached(sql)?;
-            number.query_row([name.as_str()], |row| row.get::<_, i64>(0))?
-        }
-    };
+    let station = station_of(connection, act)?;
     let officer = act
         .data
         .officer

@@ -8,6 +8,7 @@ mod criteria;
 mod expected;
 mod files;
 mod findings;
+mod gaps;
 mod item;
 mod item_entries;
 mod item_facts;
@@ -32,6 +33,7 @@ use crate::model::StationName;
 
 pub use expected::{ExpectedObject, LockedObject, OBJECT_NAMES};
 pub use findings::{FindingKind, Found, ListingResult, NAMED_MAX, NamedFinding};
+pub use gaps::KnownGap;
 pub use item_facts::ItemFacts;
 pub use standing::{StationFindings, StationRow};
 

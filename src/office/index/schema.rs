@@ -12,6 +12,7 @@ const VERSION: i64 = 4;
 /// video that a sidecar belongs to, and searches list what has none; `rank` orders searches (`ranks.rs`). `words` has the
 /// letters of paths, three at a time; `mentions` the entries about an item that no other table names; `acts` the entries of the
 /// office's own log about items, which stay when a station's log is read anew; those that name no station have the station 0.
+/// `gaps` are those that the last search of a log found, `gap_acts` the acts that explain gaps.
 const TABLES: &str = "
 CREATE TABLE stations (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
@@ -21,7 +22,8 @@ CREATE TABLE stations (
     listed_from INTEGER, listed INTEGER, objects INTEGER NOT NULL DEFAULT 0,
     missing INTEGER NOT NULL DEFAULT 0, foreign_objects INTEGER NOT NULL DEFAULT 0, wrong_size INTEGER NOT NULL DEFAULT 0,
     unnamed INTEGER NOT NULL DEFAULT 0,
-    swept_to BLOB NOT NULL DEFAULT x'', swept_once INTEGER, recipients INTEGER
+    swept_to BLOB NOT NULL DEFAULT x'', swept_once INTEGER, recipients INTEGER,
+    gaps INTEGER NOT NULL DEFAULT 0, gaps_explained INTEGER NOT NULL DEFAULT 0, gaps_at INTEGER
 );
 CREATE TABLE cameras (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, serial TEXT NOT NULL);
 CREATE INDEX cameras_serial ON cameras (serial);
@@ -64,6 +66,13 @@ CREATE TABLE acts (
     station INTEGER NOT NULL, item BLOB NOT NULL, entry INTEGER NOT NULL, event TEXT NOT NULL, officer TEXT, content BLOB NOT NULL,
     PRIMARY KEY (station, item, entry)
 ) WITHOUT ROWID;
+CREATE TABLE gaps (
+    station INTEGER NOT NULL, gap TEXT NOT NULL, code TEXT NOT NULL, camera TEXT, officer TEXT, item BLOB, since INTEGER,
+    what TEXT NOT NULL, PRIMARY KEY (station, gap)
+) WITHOUT ROWID;
+CREATE TABLE gap_acts (
+    station INTEGER NOT NULL, gap TEXT NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (station, gap)
+) WITHOUT ROWID;
 CREATE TABLE acts_read (entries INTEGER NOT NULL);
 INSERT INTO acts_read VALUES (0);
 CREATE INDEX findings_item ON findings (station, item) WHERE item IS NOT NULL;
@@ -73,7 +82,7 @@ CREATE INDEX findings_item ON findings (station, item) WHERE item IS NOT NULL;
 pub const RESET: &str = "
 UPDATE stations SET entries = 0, edge = x'', last_entry = NULL, items = 0, unknown = 0, unfit = 0, unfit_note = NULL, code = NULL,
     problem = NULL, listed_from = NULL, listed = NULL, objects = 0, missing = 0, foreign_objects = 0, wrong_size = 0, unnamed = 0,
-    swept_to = x'', swept_once = NULL, recipients = NULL WHERE id = ?1";
+    swept_to = x'', swept_once = NULL, recipients = NULL, gaps = 0, gaps_explained = 0, gaps_at = NULL WHERE id = ?1";
 
 /// Makes the tables in a new file; `false` if the file has tables of another version.
 pub fn create(connection: &Connection) -> rusqlite::Result<bool> {

@@ -32,6 +32,10 @@ pub struct StationRow {
     pub undecided: u64,
     /// Items that were sealed more than a day ago and are not in the store.
     pub waiting: u64,
+    /// What is missing between cameras and log, and nobody has explained; what somebody has; and when it was last looked for.
+    pub gaps: u64,
+    pub gaps_explained: u64,
+    pub gaps_at: Option<Timestamp>,
     /// What keeps the office from reading this station's entries or listing its objects.
     pub index_code: Option<String>,
     pub index_problem: Option<String>,
@@ -141,7 +145,9 @@ fn row(
              foreign_objects, wrong_size, swept_once,
              items, recipients,
              (SELECT count(*) FROM items i WHERE i.station = s.id AND undecided),
-             (SELECT count(*) FROM items i WHERE i.station = s.id AND stored IS NULL AND sealed < ?2)
+             (SELECT count(*) FROM items i WHERE i.station = s.id AND stored IS NULL AND sealed < ?2),
+             gaps, gaps_explained, gaps_at,
+             (SELECT count(*) FROM gaps g JOIN gap_acts a ON a.station = g.station AND a.gap = g.gap WHERE g.station = s.id)
          FROM stations s WHERE name = ?1",
     )?;
     let mut rows = statement.query(params![name.as_str(), day_ago])?;
@@ -177,6 +183,9 @@ fn row(
         recipients: row.get::<_, Option<i64>>(16)?.map(i64::cast_unsigned),
         undecided: count(17)?,
         waiting: count(18)?,
+        gaps: count(19)?.saturating_sub(count(22)?),
+        gaps_explained: count(20)? + count(22)?,
+        gaps_at: time(row.get(21)?),
         covered: swept(FindingKind::Covered)?,
         unlocked: swept(FindingKind::Unlocked)?,
         checksum: swept(FindingKind::Checksum)?,

@@ -65,7 +65,7 @@ struct Started {
 }
 
 /// Kinds of entries that say nothing of items.
-const NOT_OF_ITEMS: [&str; 16] = [
+const NOT_OF_ITEMS: [&str; 17] = [
     "station.stopped",
     "config.changed",
     "camera.refused",
@@ -79,6 +79,7 @@ const NOT_OF_ITEMS: [&str; 16] = [
     "item.viewed",
     "quarantine.decided",
     "officer.reassigned",
+    "gap.accepted",
     "object.alarm",
     "object.cleared",
     "pack.made",

@@ -172,6 +172,7 @@ function draw() {
     $("custody").replaceChildren(...custody.map(moment));
     $("acts").replaceChildren(...acts.map(act));
     $("no-acts").hidden = acts.length > 0;
+    $("deciding").hidden = !view.may_decide;
     choices(item);
     $("further").hidden = view.next === null;
     $("looked").textContent = text("recording.looked", { listed: time(view.listed), swept: time(view.swept) });
