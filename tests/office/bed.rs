@@ -24,13 +24,14 @@ pub const KIOSK: &str = "camdock_screen";
 pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 26] = [
+const BUCKETS: [&str; 27] = [
     "office-absurd",
     "office-acts",
     "office-away",
     "office-browser",
     "office-close",
     "office-copies",
+    "office-endless",
     "office-find",
     "office-find-page",
     "office-follow",
@@ -94,8 +95,11 @@ impl Station {
     }
 
     pub fn verifier(&self) -> VerifierKey {
-        let key = LogKey::from_pkcs8(&self.key).unwrap();
-        key.verifier(&self.origin()).unwrap()
+        self.key().verifier(&self.origin()).unwrap()
+    }
+
+    pub fn key(&self) -> LogKey {
+        LogKey::from_pkcs8(&self.key).unwrap()
     }
 
     /// The same station with another, empty log: its root can make one.
@@ -166,14 +170,14 @@ impl Bed {
 
     /// The same, with its store at the other end of `link`.
     pub fn behind(link: &Link, bucket: &str, stations: &[&Station], dir: TempDir) -> Self {
+        Self::at(&link.endpoint(), bucket, stations, dir)
+    }
+
+    /// The same, with its store at another address.
+    pub fn at(endpoint: &str, bucket: &str, stations: &[&Station], dir: TempDir) -> Self {
         let followed = stations.iter().map(|s| (s.name, s.verifier()));
         let followed: Vec<_> = followed.collect();
-        Self::of(
-            (bucket, bucket, "office-1"),
-            &link.endpoint(),
-            &followed,
-            dir,
-        )
+        Self::of((bucket, bucket, "office-1"), endpoint, &followed, dir)
     }
 
     /// Another office in the bucket of two, which follows the first one's log.
@@ -598,6 +602,11 @@ impl Drop for Bed {
             let _ = office.wait();
         }
     }
+}
+
+/// Where the tests' store is.
+pub fn store_port() -> u16 {
+    STORE.s3_port()
 }
 
 /// A link to the store that can be cut.

@@ -12,6 +12,7 @@ mod copies;
 mod decisions;
 #[path = "../browser/driver.rs"]
 mod driver;
+mod endless;
 mod follow;
 #[path = "../support/footage.rs"]
 #[allow(dead_code, reason = "shared with the previews' tests")]

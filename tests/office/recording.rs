@@ -160,7 +160,8 @@ fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_aroun
         );
     }
     for (role, may) in [("viewer", false), ("manager", true), ("auditor", false)] {
-        let (_, _, body) = bed.page(&address, Some(&format!("camdock_{role}_token")));
+        let other = format!("/api/recordings/one/{}", all[1].id);
+        let (_, _, body) = bed.page(&other, Some(&format!("camdock_{role}_token")));
         let view: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(view["may_decide"], may, "{role}");
     }
