@@ -121,8 +121,8 @@ fn quarantined(
 ) -> anyhow::Result<Vec<FoundItem>> {
     let journal = Journal::open_read_only(&config.files.journal())?;
     let filter = ItemFilter {
-        undecided,
         camera,
+        undecided,
         ..ItemFilter::default()
     };
     let (mut items, mut after) = (Vec::new(), None);

@@ -80,7 +80,8 @@ fn of_bucket(
 
 fn of_gaps(station: &StationName, row: &StationRow, gaps: &[KnownGap]) -> Option<Matter> {
     let examples = gaps.iter().filter_map(|gap| serde_json::to_value(gap).ok());
-    let found = counted(station, "office_gaps", row.gaps)?;
+    let code = "office_gaps";
+    let found = counted(station, code, row.gaps)?;
     Some(Matter {
         examples: examples.collect(),
         ..found

@@ -136,7 +136,7 @@ fn a_hundred_thousand_items_are_listed_and_counted_quickly() {
     ];
     for (what, filter, expected, limit) in &filters {
         quick(what, *limit, &mut || {
-            assert_eq!(listed(filter), *expected, "{what}")
+            assert_eq!(listed(filter), *expected, "{what}");
         });
     }
     quick("figures for the metrics", 20, &mut || {

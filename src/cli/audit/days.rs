@@ -56,7 +56,7 @@ pub fn run(config: &Config, args: &DaysArgs) -> anyhow::Result<Outcome> {
             path.display()
         )));
     }
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let today = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
     let from = args.from.unwrap_or(today.saturating_sub(30.days()));
     let to = args.to.unwrap_or(today);
     let journal = Journal::open_read_only(&path)?;
@@ -73,9 +73,10 @@ pub fn run(config: &Config, args: &DaysArgs) -> anyhow::Result<Outcome> {
     } else {
         text(out, &days, from, to)?;
     }
-    Ok(match days.iter().any(|day| day.missing > 0) {
-        true => Outcome::NeedsAttention,
-        false => Outcome::Fine,
+    Ok(if days.iter().any(|day| day.missing > 0) {
+        Outcome::NeedsAttention
+    } else {
+        Outcome::Fine
     })
 }
 

@@ -222,7 +222,7 @@ impl<'a> Rows<'a> {
         let sql = "UPDATE stations SET recipients = ?2 WHERE id = ?1";
         let recipients = i64::try_from(recipients).ok().filter(|count| *count > 0);
         let mut update = self.connection.prepare_cached(sql)?;
-        update.execute(params![self.station.0, recipients])?;
+        update.execute(params![self.station, recipients])?;
         Ok(EntryOutcome::Read)
     }
 
