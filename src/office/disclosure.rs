@@ -18,7 +18,7 @@ use crate::model::{
     CameraDocked, Entry, Event, EvidenceId, ItemSealed, ItemStored, Officer, OperatorAction, Part,
     PreviewMade, PreviewOutcome, SessionId, StationName,
 };
-use crate::pack::{PackItem, PackLog, PackPart, PackWitness};
+use crate::pack::{Decided, PackDecision, PackItem, PackLog, PackPart, PackWitness};
 use crate::upload::Store;
 
 /// Of one item. No honest item has as many.
@@ -100,7 +100,14 @@ pub fn disclose(
                 proof,
             });
         }
-        disclosure.items.push(disclosed(&station.name, *id, read)?);
+        let mut disclosed = disclosed(&station.name, *id, read)?;
+        let decisions = index
+            .as_ref()
+            .map(|index| index.decisions_of(&station.name, *id));
+        for (index, entry) in decisions.transpose()?.unwrap_or_default() {
+            heed(&mut disclosed.item, index, entry);
+        }
+        disclosure.items.push(disclosed);
         if !(disclosure.logs.iter()).any(|log| log.station == station.name) {
             disclosure.logs.push(PackLog {
                 station: station.name.clone(),
@@ -113,6 +120,23 @@ pub fn disclose(
         }
     }
     Ok(disclosure)
+}
+
+/// What the office decided holds, whatever the station's log says after it.
+fn heed(item: &mut PackItem, entry: u64, act: Entry) {
+    let decided = match act.event {
+        Event::OfficerReassigned(reassigned) => {
+            item.officer = Some(reassigned.officer.clone());
+            Decided::Officer(reassigned.officer)
+        }
+        Event::QuarantineDecided(quarantine) => Decided::Evidence(quarantine.accepted),
+        _ => return,
+    };
+    item.decisions.push(PackDecision {
+        entry,
+        at: act.time,
+        decided,
+    });
 }
 
 /// The one station of office.toml that took the item, and the entries about it.
@@ -216,6 +240,7 @@ fn disclosed(
             stored,
             docked: facts.docked,
             officer: facts.officer,
+            decisions: Vec::new(),
             parts,
         },
     })

@@ -50,8 +50,25 @@ pub struct PackItem {
     pub docked: Option<(u64, Timestamp, CameraDocked)>,
     /// Now, after any reassignment.
     pub officer: Option<Officer>,
+    /// What the office decided about it.
+    pub decisions: Vec<PackDecision>,
     /// Original first.
     pub parts: Vec<PackPart>,
+}
+
+/// A person's decision at the office, in the office's own log.
+pub struct PackDecision {
+    /// Its entry there.
+    pub entry: u64,
+    pub at: Timestamp,
+    pub decided: Decided,
+}
+
+pub enum Decided {
+    /// Of an item that a station put into quarantine: whether it is evidence.
+    Evidence(bool),
+    /// Whose it is, whatever the station's log says.
+    Officer(Officer),
 }
 
 /// An opened object of an item.

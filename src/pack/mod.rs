@@ -17,8 +17,8 @@ mod zipped;
 pub use bag::{BagTotals, BagWriter};
 pub use error::PackError;
 pub use facts::{
-    PackFacts, PackItem, PackLog, PackPart, PackWitness, custody_file, fingerprint, grouped,
-    part_file,
+    Decided, PackDecision, PackFacts, PackItem, PackLog, PackPart, PackWitness, custody_file,
+    fingerprint, grouped, part_file,
 };
 pub use page::check_page;
 pub use papers::add_papers;

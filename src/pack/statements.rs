@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::facts::{PackFacts, PackItem, fingerprint, grouped, part_file};
+use super::facts::{Decided, PackFacts, PackItem, fingerprint, grouped, part_file};
 use crate::model::{Escaped, Part};
 
 const STYLE: &str = "body{font:11pt/1.45 Georgia,'Times New Roman',serif;color:#000;background:#fff;max-width:46rem;margin:2rem auto;padding:0 1rem}\
@@ -125,6 +125,24 @@ fn items(text: &mut String, facts: &PackFacts, exhibit: &str) {
             "Officer to whom it is assigned",
             officer.map_or("nobody".into(), |officer| officer.0.clone()),
         );
+        for decision in &item.decisions {
+            let (what, decided) = match &decision.decided {
+                Decided::Officer(officer) => {
+                    ("Assigned by the office", format!("to {}", officer.0))
+                }
+                Decided::Evidence(true) => ("Quarantine", "decided to be evidence".into()),
+                Decided::Evidence(false) => ("Quarantine", "decided not to be evidence".into()),
+            };
+            row(
+                what,
+                format!(
+                    "{decided}, {} (UTC), entry {} of the log of the office {}, which is not in this pack",
+                    when(decision.at),
+                    decision.entry,
+                    facts.office
+                ),
+            );
+        }
         if let Some(modified) = sealed.modified {
             row(
                 "Time by the camera’s own clock",

@@ -337,6 +337,21 @@ fn browser_a_pack_proves_itself_offline_and_tells_of_its_items_alone() {
     let before = bed.until_acts("pack.made", 1);
     assert_eq!(before[0]["data"]["evidence"], *own_id);
 
+    // Whose it is by the office's own log is what the pack says, and not why.
+    let reassign = ["reassign", "test-1", &notes, "--officer", "5822"];
+    assert_eq!(bed.decide(&reassign).0, Some(0));
+    let reassigned = bed.until_acts("officer.reassigned", 1)[0]["entry"].clone();
+    let index = rusqlite::Connection::open(bed.path("state/index.db")).unwrap();
+    let read = "SELECT entries FROM acts_read";
+    let began = std::time::Instant::now();
+    while index.query_row(read, [], |row| row.get::<_, i64>(0)).ok() <= reassigned.as_i64() {
+        assert!(
+            began.elapsed().as_secs() < 60,
+            "the index does not read the acts"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    drop(index);
     let (code, said) = pack(&bed, &[&own_id, &notes, &third], &key, &["--zip"]);
     assert_eq!(code, Some(0), "{said}");
     let (code, again) = pack(&bed, &[&own_id], &key, &[]);
@@ -369,6 +384,8 @@ fn browser_a_pack_proves_itself_offline_and_tells_of_its_items_alone() {
         own_id.clone(),
         "7 seconds behind".into(),
         "4711".into(),
+        format!("entry {reassigned} of the log of the office office-1"),
+        "to 5822".into(),
     ] {
         assert!(told.contains(&figure), "{figure}");
     }

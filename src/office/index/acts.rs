@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::rows::TEXT_MAX;
 use super::take::cut;
 use super::{Index, gaps};
-use crate::model::{EvidenceId, Officer, StationName};
+use crate::model::{Entry, EvidenceId, Officer, StationName};
 use crate::office::OfficeError;
 
 /// Acts of an item that are shown, the newest.
@@ -92,6 +92,33 @@ impl Index {
         }
         acts.reverse();
         Ok(acts)
+    }
+
+    /// The newest decisions about an item, one of each kind, in their order, with its place in the office's log.
+    pub fn decisions_of(
+        &self,
+        station: &StationName,
+        id: EvidenceId,
+    ) -> Result<Vec<(u64, Entry)>, OfficeError> {
+        let connection = self.lock();
+        let mut newest = connection.prepare_cached(
+            "SELECT a.entry, a.content FROM acts a JOIN stations s ON s.id = a.station
+             WHERE s.name = ?1 AND a.item = ?2 AND a.event IN ('quarantine.decided', 'officer.reassigned')
+             AND a.entry = (SELECT max(b.entry) FROM acts b WHERE b.station = a.station AND b.item = a.item AND b.event = a.event)
+             ORDER BY a.entry",
+        )?;
+        let rows = newest.query_map(params![station.as_str(), id.as_bytes()], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?;
+        let mut decisions = Vec::new();
+        for row in rows {
+            let (entry, content) = row?;
+            // What this version does not understand says nothing of an item.
+            if let Ok(content) = serde_json::from_slice(&content) {
+                decisions.push((entry.cast_unsigned(), content));
+            }
+        }
+        Ok(decisions)
     }
 
     /// Whether an item waits for a decision, and whose it is; `None` if there is no such item.
