@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ClockState, EvidenceId, Officer, PackId, Part, Sha256Digest, StationName};
+use super::{ClockState, EvidenceId, Officer, PackId, Part, Sha256Digest, StationName, TagChange};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OfficeStarted {
@@ -148,6 +148,12 @@ pub enum ItemDecision {
     Reject,
     /// It belongs to another officer than the roster said.
     Reassign(Officer),
+    /// What it belongs to.
+    Tag(TagChange),
+    /// It stays until this hold is lifted.
+    Hold,
+    /// A hold ends: the one of this entry, or the only one.
+    LiftHold { hold: Option<u64> },
 }
 
 /// An object in the bucket is not as its station's log says; or, where the event says so, it is again.

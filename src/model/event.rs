@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BayName, CameraId, EvidenceId, GapAccepted, ItemKind, ItemPreviewed, ItemViewed, LogAlarm,
-    LogClosed, LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer,
-    OfficerReassigned, PackMade, QuarantineDecided, Retention, SessionId, Sha256Digest, SourcePath,
-    StationName, WipeLevel, WipeResult,
+    BayName, CameraId, EvidenceId, GapAccepted, HoldLifted, HoldPlaced, ItemKind, ItemPreviewed,
+    ItemTagged, ItemViewed, LogAlarm, LogClosed, LogReleased, LogWitnessed, ObjectAlarm,
+    OfficeStarted, OfficeStopped, Officer, OfficerReassigned, PackMade, QuarantineDecided,
+    Retention, SessionId, Sha256Digest, SourcePath, StationName, WipeLevel, WipeResult,
 };
 
 /// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
@@ -86,6 +86,12 @@ pub enum Event {
     ObjectCleared(Box<ObjectAlarm>),
     #[serde(rename = "pack.made")]
     PackMade(Box<PackMade>),
+    #[serde(rename = "item.tagged")]
+    ItemTagged(Box<ItemTagged>),
+    #[serde(rename = "hold.placed")]
+    HoldPlaced(Box<HoldPlaced>),
+    #[serde(rename = "hold.lifted")]
+    HoldLifted(Box<HoldLifted>),
 }
 
 impl Event {
@@ -120,6 +126,9 @@ impl Event {
             Self::ObjectAlarm(_) => "object.alarm",
             Self::ObjectCleared(_) => "object.cleared",
             Self::PackMade(_) => "pack.made",
+            Self::ItemTagged(_) => "item.tagged",
+            Self::HoldPlaced(_) => "hold.placed",
+            Self::HoldLifted(_) => "hold.lifted",
         }
     }
 }

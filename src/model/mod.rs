@@ -11,6 +11,7 @@ pub mod codes;
 mod digest;
 mod event;
 mod explain;
+mod hold;
 mod ids;
 mod item;
 mod line;
@@ -20,6 +21,7 @@ mod preview;
 mod remark;
 mod retention;
 mod status;
+mod tag;
 mod usb;
 mod wipe;
 
@@ -30,6 +32,7 @@ pub use camera::{CameraId, CameraIdentity, Condition, FileTimes, Officer, SERIAL
 pub use digest::{Sha256Digest, composite_checksum, same_checksum};
 pub use event::*;
 pub use explain::{Explain, RetryClass};
+pub use hold::{HeldObject, HoldLifted, HoldPlaced};
 pub use ids::{EvidenceId, IdError, PackId, SessionId, StationName};
 pub use item::{FileFacts, ItemKind, ItemState, Part};
 pub use line::{check_signature, is_one_line};
@@ -43,5 +46,6 @@ pub use status::{
     Completeness, OutboundView, PreviewProgress, PreviewView, Problem, StateTotal, StatusView,
     UploadProgress, Verification, WitnessView, WitnessingView,
 };
+pub use tag::{ItemTagged, TAG_MAX, TagChange, TagSource, Tags};
 pub use usb::{Mounted, MountedStorage, StorageState, UsbDevice, UsbEndpoint, UsbInterface};
 pub use wipe::{Left, Proven, WipeAnswer, WipeLevel, WipeProof, WipeRequest, WipeResult};

@@ -10,16 +10,16 @@ use tokio::net::UnixStream;
 
 use super::OfficeError;
 use super::acts::Acts;
-use super::decisions::Decisions;
+use super::decisions::{Decisions, ItemsOrder, ItemsReply};
 use super::pack_orders::{PackOrder, enter_pack};
 use super::witness::{Witness, WitnessedLog};
 use crate::audit::VerifierKey;
 use crate::config::OfficeConfig;
 use crate::model::{
-    CosignedState, Decider, Event, EvidenceId, Explain as _, ItemDecision, LogClosed, LogReleased,
-    Sha256Digest, StationName, check_signature,
+    CosignedState, Decider, Event, Explain as _, LogClosed, LogReleased, Sha256Digest, StationName,
+    check_signature,
 };
-use crate::web::{Decided, GapOrder, ItemOrder, Socket, answer_line};
+use crate::web::{GapOrder, Socket, answer_line};
 
 const WITHIN: Duration = Duration::from_secs(30);
 /// A reply waits so long for the store.
@@ -31,8 +31,8 @@ const CONNECTIONS: usize = 8;
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OfficeRequest {
+    Items(ItemsOrder),
     Log(OfficeOrder),
-    Item(ItemCommand),
     Gap(GapCommand),
     Pack(PackOrder),
 }
@@ -41,16 +41,6 @@ enum OfficeRequest {
 pub struct OfficeOrder {
     pub station: StationName,
     pub verdict: OfficeVerdict,
-    pub operator: String,
-    pub reason: String,
-}
-
-/// A decision about one of a station's items.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ItemCommand {
-    pub station: StationName,
-    pub evidence: EvidenceId,
-    pub decision: ItemDecision,
     pub operator: String,
     pub reason: String,
 }
@@ -94,6 +84,8 @@ pub enum OfficeReply {
     },
     /// The acts about a court pack, in the order of its items.
     Packed { acts: Vec<u64>, published: bool },
+    /// What became of each item of an order.
+    OfItems(ItemsReply),
     /// With the reason why not.
     Refused(String),
 }
@@ -136,12 +128,13 @@ async fn serve(stream: UnixStream, desk: &Desk) -> std::io::Result<()> {
     answer_line(
         stream,
         async |request: Result<OfficeRequest, _>, peer| match request {
+            Ok(OfficeRequest::Items(order)) => match desk.decisions.decide_all(&order, &peer).await
+            {
+                Ok(reply) => OfficeReply::OfItems(reply),
+                Err(why) => OfficeReply::Refused(why),
+            },
             Ok(OfficeRequest::Log(order)) => {
                 let decided = desk.decide(&order, peer).await;
-                decided.unwrap_or_else(OfficeReply::Refused)
-            }
-            Ok(OfficeRequest::Item(command)) => {
-                let decided = desk.decide_item(command, peer).await;
                 decided.unwrap_or_else(OfficeReply::Refused)
             }
             Ok(OfficeRequest::Gap(command)) => {
@@ -202,19 +195,6 @@ impl Desk {
         Ok(OfficeReply::Entered { index, published })
     }
 
-    async fn decide_item(&self, command: ItemCommand, peer: String) -> Result<OfficeReply, String> {
-        check_signature(&command.operator, &command.reason)?;
-        let order = ItemOrder {
-            station: command.station,
-            evidence: command.evidence,
-            decision: command.decision,
-            operator: command.operator.trim().to_owned(),
-            peer,
-            reason: command.reason.trim().to_owned(),
-        };
-        entered(self.decisions.decide(order).await)
-    }
-
     async fn accept_gap(&self, command: GapCommand, peer: String) -> Result<OfficeReply, String> {
         check_signature(&command.operator, &command.reason)?;
         let order = GapOrder {
@@ -224,7 +204,12 @@ impl Desk {
             peer,
             reason: command.reason.trim().to_owned(),
         };
-        entered(self.decisions.accept_gap(order).await)
+        let decided = self.decisions.accept_gap(order).await;
+        let decided = decided.map_err(|e| format!("{}: {}", e.described(), e.next_step()))?;
+        Ok(OfficeReply::Entered {
+            index: decided.entry,
+            published: decided.published,
+        })
     }
 
     /// What the act says, if it can be said of this log now.
@@ -278,14 +263,6 @@ impl Desk {
         };
         Ok(Ruled::Released(latest.unwrap_or(nothing), closing))
     }
-}
-
-fn entered(decided: Result<Decided, OfficeError>) -> Result<OfficeReply, String> {
-    let decided = decided.map_err(|e| format!("{}: {}", e.described(), e.next_step()))?;
-    Ok(OfficeReply::Entered {
-        index: decided.entry,
-        published: decided.published,
-    })
 }
 
 enum Ruled {

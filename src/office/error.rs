@@ -102,6 +102,12 @@ pub enum OfficeError {
     LogTooLong { station: StationName, most: u64 },
     #[error("the entry of this view could not be published within {limit:?}")]
     Unpublished { limit: Duration },
+    #[error("the store does not say that the legal hold of {key} is as it was set")]
+    NotHeld { key: String },
+    #[error(
+        "decisions of before are not in the bucket after {limit:?}, and each names the one before it"
+    )]
+    ActsWait { limit: Duration },
     #[error(transparent)]
     Log(#[from] AuditError),
     #[error(transparent)]
@@ -168,6 +174,7 @@ impl Explain for OfficeError {
             | Self::Silent { .. }
             | Self::NotStored { .. }
             | Self::Unpublished { .. }
+            | Self::ActsWait { .. }
             | Self::NoRandomness => RetryClass::Later,
             Self::Publish(inner) => inner.retry_class(),
             Self::Log(inner) => inner.retry_class(),
@@ -201,6 +208,8 @@ impl Explain for OfficeError {
             Self::NotStored { .. } => "watch_not_stored",
             Self::ObjectGone { .. } => "office_object_missing",
             Self::Unpublished { .. } => "watch_unpublished",
+            Self::NotHeld { .. } => "office_not_held",
+            Self::ActsWait { .. } => "office_acts_wait",
             Self::Publish(inner) => inner.label(),
             Self::Log(inner) => inner.label(),
             Self::Durable(inner) => inner.label(),

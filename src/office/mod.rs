@@ -16,6 +16,7 @@ mod follow;
 mod gap_search;
 mod index;
 mod inspect;
+mod keeping;
 mod object_alarms;
 mod pack_orders;
 mod pages;
@@ -50,13 +51,14 @@ use crate::web;
 
 pub use acts::{TEXTS, log_verifier};
 pub use commands::{
-    GapCommand, ItemCommand, OfficeOrder, OfficeReply, OfficeVerdict, WhichCheckpoint, socket_path,
+    GapCommand, OfficeOrder, OfficeReply, OfficeVerdict, WhichCheckpoint, socket_path,
 };
 pub use disclosure::{DisclosedItem, Disclosure, SealedObject, disclose};
 pub use error::OfficeError;
 pub use pack_orders::{OrderedItem, PACK_ITEMS_MAX, PackOrder};
 pub use standing::{LogStanding, standings};
 
+pub use decisions::{ITEMS_MAX, ItemsOrder, ItemsReply, NamedItem};
 pub use index::{Index, KnownGap, NamedFinding, StationFindings, StationRow};
 
 use acts::Acts;
@@ -75,7 +77,8 @@ const LAST_COMMAND: Duration = Duration::from_secs(1);
 pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     let figures = metrics::install().context("cannot set up the metrics")?;
     let witness = Arc::new(open_witness(&config)?);
-    let store: Arc<dyn Store> = Arc::new(open_store(&config)?);
+    let s3 = open_store(&config)?;
+    let store: Arc<dyn Store> = Arc::new(s3.clone());
     let (acts, publisher) = acts::open(&config, &store).await?;
     acts.enter(started(&config, &witness, &acts)).await?;
     // Before anybody may ask for a cosignature.
@@ -92,7 +95,8 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     tasks.spawn(Arc::clone(&acts).publish_texts(stopped.clone()));
     let index = Arc::new(Index::open(&config.index())?);
     tasks.spawn(Arc::clone(&acts).index_acts(Arc::clone(&index), stopped.clone()));
-    let decisions = Arc::new(Decisions::new(&config, &index, &acts));
+    let decisions = Arc::new(Decisions::new(&config, s3, &index, &acts));
+    tasks.spawn(Arc::clone(&decisions).follow_holds(stopped.clone()));
     let inspection = Inspection::new(Arc::clone(&index), &store, &witness);
     for station in &config.stations {
         let inspector = Inspector::new(&config, station, &inspection, stopped.clone())?;

@@ -69,15 +69,17 @@ impl OfficePages {
         let unread = acts.len().saturating_sub(REASONS);
         let mut all = Vec::new();
         for (at, (entry, content)) in acts.into_iter().enumerate() {
-            let digest = content["data"]["reason_sha256"].as_str();
-            let digest = digest.and_then(|digest| digest.parse().ok());
-            let reason = digest.filter(|_| at >= unread);
-            let reason =
-                reason.and_then(|digest| self.custody.runtime.block_on(self.acts.text(digest)));
+            let read = |name: &str| {
+                let digest = content["data"][name].as_str().filter(|_| at >= unread)?;
+                let digest = digest.parse().ok()?;
+                self.custody.runtime.block_on(self.acts.text(digest))
+            };
+            let (reason, text) = (read("reason_sha256"), read("text_sha256"));
             all.push(OfficeAct {
                 entry,
                 content,
                 reason,
+                text,
             });
         }
         Ok(all)

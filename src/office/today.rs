@@ -72,6 +72,7 @@ fn of_bucket(
             ..Matter::new(station, code, note.clone())
         });
     }
+    matters.extend(counted(station, "office_not_held", row.not_held));
     let code = "office_items_undecided";
     matters.extend(counted(station, code, row.undecided));
     let code = "office_items_waiting";

@@ -78,6 +78,8 @@ pub struct OfficeAct {
     pub content: Value,
     /// The text that it is bound to, where that can be had.
     pub reason: Option<String>,
+    /// The free text that it says of the item, where it says one and that can be had.
+    pub text: Option<String>,
 }
 
 /// An entry of the station's log about the item.

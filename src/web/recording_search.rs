@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use axum::extract::Query;
 use axum::http::StatusCode;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -10,7 +11,7 @@ use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 
 use super::RefusedRequest;
-use crate::model::{EvidenceId, ItemKind, StationName, written_as};
+use crate::model::{EvidenceId, ItemKind, StationName, Tags, written_as};
 
 const TEXT_MAX: usize = 200;
 
@@ -29,6 +30,12 @@ pub struct RecordingSearch {
     pub flagged: bool,
     /// Part of the path, or an evidence id.
     pub text: Option<String>,
+    /// As the office's log tags the recording; letters match in either case.
+    pub incident: Option<String>,
+    pub category: Option<String>,
+    pub exhibit: Option<String>,
+    /// Only what a hold keeps.
+    pub held: bool,
 }
 
 /// The states that recordings can be searched by.
@@ -95,6 +102,9 @@ pub struct FoundFile {
 pub struct FoundRecording {
     #[serde(flatten)]
     pub file: FoundFile,
+    pub tags: Tags,
+    /// A hold keeps it, whatever its class says.
+    pub held: bool,
     pub sidecars: Vec<FoundFile>,
 }
 
@@ -155,10 +165,23 @@ pub(super) struct FindRequest {
     kind: String,
     flagged: String,
     text: String,
+    incident: String,
+    category: String,
+    exhibit: String,
+    held: String,
     /// Where the page before ended.
     after: String,
     pub limit: Option<u32>,
     pub format: String,
+}
+
+impl RecordingSearch {
+    /// The search that the page's address has behind its `?`; `None` where it makes none.
+    pub fn of_query(query: &str) -> Option<Self> {
+        let address = format!("/?{query}").parse().ok()?;
+        let request = Query::<FindRequest>::try_from_uri(&address).ok()?;
+        request.0.search().ok()
+    }
 }
 
 impl FindRequest {
@@ -177,6 +200,14 @@ impl FindRequest {
                 _ => return Err(bad_request("flagged is 1 or nothing\n")),
             },
             text: given(&self.text)?,
+            incident: given(&self.incident)?,
+            category: given(&self.category)?,
+            exhibit: given(&self.exhibit)?,
+            held: match self.held.trim() {
+                "" | "0" => false,
+                "1" => true,
+                _ => return Err(bad_request("held is 1 or nothing\n")),
+            },
         })
     }
 
@@ -196,6 +227,10 @@ impl FindRequest {
             ("kind", &self.kind),
             ("flagged", &self.flagged),
             ("text", &self.text),
+            ("incident", &self.incident),
+            ("category", &self.category),
+            ("exhibit", &self.exhibit),
+            ("held", &self.held),
         ];
         let given = fields.iter().filter(|(_, value)| !value.trim().is_empty());
         let given: Vec<_> = given

@@ -24,7 +24,7 @@ pub const KIOSK: &str = "camdock_screen";
 pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 27] = [
+const BUCKETS: [&str; 28] = [
     "office-absurd",
     "office-acts",
     "office-away",
@@ -51,6 +51,7 @@ const BUCKETS: [&str; 27] = [
     "office-recover",
     "office-release",
     "office-silent",
+    "office-tags",
     "office-two",
 ];
 /// The bucket of an office that may read everything and publish nothing.
@@ -390,6 +391,11 @@ impl Bed {
     pub fn is_locked(&self, key: &str) -> bool {
         let lock = self.store.retention(key, None);
         self.runtime.block_on(lock).unwrap().is_some()
+    }
+
+    pub fn is_under_legal_hold(&self, key: &str) -> bool {
+        let held = self.store.legal_hold(key, None);
+        self.runtime.block_on(held).unwrap()
     }
 
     /// A copy of a log in the bucket.

@@ -18,6 +18,7 @@ mod follow;
 #[allow(dead_code, reason = "shared with the previews' tests")]
 mod footage;
 mod gaps;
+mod holds;
 mod interface;
 mod link;
 mod packs;
@@ -28,4 +29,5 @@ mod recording;
 mod roles;
 mod searches;
 mod setup;
+mod tags;
 mod watching;

@@ -258,6 +258,26 @@ fn browser_a_recording_shows_its_custody_with_each_proof_and_what_happened_aroun
     );
     assert!(browser.text("#decided").contains("says so now"));
     assert!(browser.text("#acts").contains("it was a drill"));
+    // And says what it belongs to: a note is in the log as a commitment, and on the page as it was written.
+    browser.js("document.getElementById('decision').value = 'tag'; document.getElementById('decision').dispatchEvent(new Event('change'))");
+    for (field, words) in [
+        ("#incident", "CAD 0412"),
+        ("#note", "<b>he</b> said so"),
+        ("#reason", "dispatch"),
+    ] {
+        browser.fill(field, words);
+    }
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.click("#decide button");
+    browser.until(
+        "the tags",
+        "document.getElementById('acts').innerText.includes('gave it these tags')",
+    );
+    let acts = browser.text("#acts");
+    for wanted in ["Incident number CAD 0412", "Note: <b>he</b> said so"] {
+        assert!(acts.contains(wanted), "{wanted}: {acts}");
+    }
+    assert!(browser.text("#facts").contains("CAD 0412"));
     assert_eq!(browser.accessibility(), Vec::<String>::new());
     browser.click("#languages button[lang=de]");
     browser.until("German", "document.documentElement.lang === 'de'");

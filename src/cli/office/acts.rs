@@ -8,8 +8,8 @@ use crate::cli::bucket::Bucket;
 use crate::cli::verify::{Anchors, LoggedLocks, ReportedFinding, compare_copies};
 use crate::config::OfficeConfig;
 use crate::model::{
-    ActReference, CosignedState, Decider, Entry, Escaped, Event, ObjectAlarm, OperatorAction,
-    SaltedText, Sha256Digest,
+    ActReference, CosignedState, Decider, Entry, Escaped, Event, ItemTagged, ObjectAlarm,
+    OperatorAction, SaltedText, Sha256Digest, TagSource,
 };
 use crate::office::{self, TEXTS};
 
@@ -105,6 +105,9 @@ const fn decider(event: &Event) -> Option<&Decider> {
         Event::QuarantineDecided(act) => Some(&act.by),
         Event::OfficerReassigned(act) => Some(&act.by),
         Event::GapAccepted(act) => Some(&act.by),
+        Event::ItemTagged(act) => Some(&act.by),
+        Event::HoldPlaced(act) => Some(&act.by),
+        Event::HoldLifted(act) => Some(&act.by),
         _ => None,
     }
 }
@@ -219,6 +222,29 @@ fn sentence(event: &Event) -> String {
         Event::ObjectCleared(e) => {
             format!("{} of {}: in order again ({}).", objects(e), e.log, e.code)
         }
+        Event::ItemTagged(e) => tagged(e, &by(&e.by)),
+        Event::HoldPlaced(e) => {
+            let missed = if e.not_held.is_empty() {
+                String::new()
+            } else {
+                let names = e.not_held.join(", ");
+                format!("; of {names} it did not say so, and the office goes on trying")
+            };
+            format!(
+                "The item {} of {} is held {}. The store said that {} of its objects were under legal hold{missed}.",
+                e.evidence,
+                e.log,
+                by(&e.by),
+                e.objects.len()
+            )
+        }
+        Event::HoldLifted(e) => format!(
+            "A hold of the item {} of {} was lifted {}{}.",
+            e.evidence,
+            e.log,
+            by(&e.by),
+            ends(Some(&e.hold))
+        ),
         Event::OperatorAction(e) => acted(e),
         other => other.name().to_owned(),
     }
@@ -235,6 +261,35 @@ fn objects(e: &ObjectAlarm) -> String {
         Some(key) => format!("The object {}", Escaped(key.as_bytes())),
         None => format!("{} objects", e.objects),
     }
+}
+
+fn tagged(e: &ItemTagged, by: &str) -> String {
+    let tags = &e.tags;
+    let named = [
+        ("incident", &tags.incident),
+        ("category", &tags.category),
+        ("exhibit", &tags.exhibit),
+    ];
+    let named = named.into_iter().filter_map(|(what, tag)| {
+        let tag = tag.as_ref()?;
+        Some(format!("{what} {tag:?}"))
+    });
+    let text = tags.text_sha256.map(|digest| format!("the text {digest}"));
+    let all: Vec<String> = named.chain(text).collect();
+    let all = if all.is_empty() {
+        "no tags".to_owned()
+    } else {
+        all.join(", ")
+    };
+    let source = match e.source {
+        TagSource::Person => "",
+        TagSource::File => " from a file",
+    };
+    let before = ends(e.supersedes.as_ref());
+    format!(
+        "The item {} of {} has these tags {by}{source}: {all}{before}.",
+        e.evidence, e.log
+    )
 }
 
 /// Somebody looked at something on a page, under the name of a token.

@@ -1,14 +1,16 @@
-//! What a person decides about a followed log, as an order to the running office, which alone writes its log.
+//! What a person decides about a followed log or about items, as an order to the running office, which alone writes its log.
+
+use std::io::Write as _;
 
 use anyhow::bail;
-use serde::Serialize;
 
 use crate::cli::Outcome;
 use crate::cli::orders::{OrderSignature, ask};
 use crate::config::OfficeConfig;
 use crate::model::{EvidenceId, ItemDecision, StationName};
 use crate::office::{
-    GapCommand, ItemCommand, OfficeOrder, OfficeReply, OfficeVerdict, socket_path,
+    GapCommand, ITEMS_MAX, ItemsOrder, NamedItem, OfficeOrder, OfficeReply, OfficeVerdict,
+    socket_path,
 };
 
 pub const NO_OFFICE: &str = "no office takes commands at {}; it must be running, and you must be root or the user camdock-office";
@@ -39,30 +41,65 @@ pub fn send(
             );
             Ok(Outcome::NeedsAttention)
         }
-        OfficeReply::Packed { .. } => bail!("the office answered something else"),
         OfficeReply::Refused(reason) => bail!("refused: {reason}"),
+        _ => bail!("the office answered something else"),
     }
 }
 
-/// The same decision about each of these items; those that are refused keep no other from being decided.
-pub fn send_items(
+/// The same decision about each of these items; `done` is said of those that it is entered for. One that is refused keeps no other
+/// from being decided about.
+pub fn order(
     config: &OfficeConfig,
-    station: &StationName,
-    evidence: &[EvidenceId],
+    items: &[NamedItem],
     decision: &ItemDecision,
     signature: &OrderSignature,
+    done: &str,
 ) -> anyhow::Result<Outcome> {
-    let orders = evidence.iter().map(|id| {
-        let order = ItemCommand {
-            station: station.clone(),
-            evidence: *id,
+    let mut out = std::io::stdout().lock();
+    let mut fine = true;
+    for items in items.chunks(ITEMS_MAX) {
+        let order = ItemsOrder {
             decision: decision.clone(),
+            items: items.to_vec(),
             operator: signature.operator.clone(),
             reason: signature.reason.clone(),
         };
-        (id.to_string(), order)
+        let reply = match ask(&socket_path(config), &order, NO_OFFICE)? {
+            OfficeReply::OfItems(reply) => reply,
+            OfficeReply::Refused(reason) => bail!("refused: {reason}"),
+            _ => bail!("the office answered something else"),
+        };
+        for (item, entry) in &reply.entered {
+            writeln!(out, "{done} {item} (entry {entry} of the office's log)")?;
+        }
+        for (item, lack) in &reply.lacking {
+            writeln!(out, "but      {item}: {lack}")?;
+        }
+        for (item, why) in &reply.refused {
+            writeln!(out, "refused  {item}: {why}")?;
+        }
+        if !reply.entered.is_empty() && !reply.published {
+            writeln!(
+                out,
+                "not in the bucket yet; it takes effect once the store can be reached and has it"
+            )?;
+        }
+        fine &= reply.refused.is_empty() && reply.lacking.is_empty() && reply.published;
+    }
+    Ok(if fine {
+        Outcome::Fine
+    } else {
+        Outcome::NeedsAttention
+    })
+}
+
+/// These items of one station.
+pub fn of_station(station: &StationName, evidence: &[EvidenceId]) -> Vec<NamedItem> {
+    let named = evidence.iter().map(|evidence| NamedItem {
+        station: Some(station.clone()),
+        evidence: *evidence,
     });
-    send_each(config, orders)
+    named.collect()
 }
 
 /// The same explanation of each of these gaps.
@@ -72,26 +109,14 @@ pub fn send_gaps(
     gaps: &[String],
     signature: &OrderSignature,
 ) -> anyhow::Result<Outcome> {
-    let orders = gaps.iter().map(|gap| {
+    let (mut waits, mut refused) = (false, 0);
+    for gap in gaps {
         let order = GapCommand {
             station: station.clone(),
             gap: gap.clone(),
             operator: signature.operator.clone(),
             reason: signature.reason.clone(),
         };
-        (gap.clone(), order)
-    });
-    send_each(config, orders)
-}
-
-/// Sends the orders, each with what it is about.
-fn send_each(
-    config: &OfficeConfig,
-    orders: impl ExactSizeIterator<Item = (String, impl Serialize)>,
-) -> anyhow::Result<Outcome> {
-    let (mut waits, mut refused) = (false, 0);
-    let count = orders.len();
-    for (what, order) in orders {
         match ask(&socket_path(config), &order, NO_OFFICE)? {
             OfficeReply::Entered { index, published } => {
                 waits |= !published;
@@ -100,20 +125,18 @@ fn send_each(
                 } else {
                     "; it takes effect once the store has it"
                 };
-                println!("{what}: entry {index} of the office's log{until}");
-            }
-            OfficeReply::Packed { .. } => {
-                bail!("the office answered something else")
+                println!("{gap}: entry {index} of the office's log{until}");
             }
             OfficeReply::Refused(reason) => {
                 refused += 1;
-                eprintln!("{what}: refused: {reason}");
+                eprintln!("{gap}: refused: {reason}");
             }
+            _ => bail!("the office answered something else"),
         }
     }
     match refused {
         0 if waits => Ok(Outcome::NeedsAttention),
         0 => Ok(Outcome::Fine),
-        refused => bail!("{refused} of {count} were refused"),
+        refused => bail!("{refused} of {} were refused", gaps.len()),
     }
 }

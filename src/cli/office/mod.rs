@@ -2,8 +2,10 @@ mod acts;
 mod check;
 mod decide;
 mod gaps;
+mod hold;
 mod pack;
 mod steps;
+mod tag;
 
 use std::io::Write;
 use std::path::Path;
@@ -40,6 +42,10 @@ use crate::sys;
   camdock office gaps       what is missing between cameras and logs; exit code 3 when nobody has explained it
   camdock office accept-gap leeds-north-1 'number:acme/X1:DCIM/A#:0007:2026-03-01' --operator NAME --reason TEXT
                             a gap is explained, and not reported any more
+  camdock office tag ID --incident 0412 --category assault --operator NAME --reason TEXT
+                            what a recording belongs to; each is an entry of the office's log
+  camdock office hold ID --operator NAME --reason TEXT
+                            it stays until that hold is lifted, whatever its class says
 A cosignature means that a log only grew since the one before. It says nothing of what the entries say.")]
 pub struct Args {
     #[command(subcommand)]
@@ -120,6 +126,18 @@ enum OfficeVerb {
         #[command(flatten)]
         signature: OrderSignature,
     },
+    /// Say what items belong to: incident, category, exhibit and a free text, each an act of the office's log
+    Tag(tag::TagArgs),
+    /// Keep items and their sidecars whatever their class says: the store's legal hold is set, then the act is entered
+    Hold(hold::HoldArgs),
+    /// Lift a hold; the items stay as long as their locks, and as long as other holds keep them
+    LiftHold {
+        /// The entry of the office's log that placed it; needed where several keep an item
+        #[arg(long, value_name = "ENTRY")]
+        hold: Option<u64>,
+        #[command(flatten)]
+        args: hold::HoldArgs,
+    },
     /// Believe a log again that was rewritten or closed
     Release {
         station: StationName,
@@ -190,7 +208,13 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
                 Verdict::Accept => ItemDecision::Accept,
                 Verdict::Reject => ItemDecision::Reject,
             };
-            decide::send_items(&config, &station, &evidence, &decision, &signature)
+            decide::order(
+                &config,
+                &decide::of_station(&station, &evidence),
+                &decision,
+                &signature,
+                "decided ",
+            )
         }
         OfficeVerb::Reassign {
             station,
@@ -199,7 +223,18 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             signature,
         } => {
             let decision = ItemDecision::Reassign(Officer(officer));
-            decide::send_items(&config, &station, &evidence, &decision, &signature)
+            decide::order(
+                &config,
+                &decide::of_station(&station, &evidence),
+                &decision,
+                &signature,
+                "decided ",
+            )
+        }
+        OfficeVerb::Tag(args) => tag::run(&config, args),
+        OfficeVerb::Hold(args) => hold::run(&config, &args, &ItemDecision::Hold, "held    "),
+        OfficeVerb::LiftHold { hold, args } => {
+            hold::run(&config, &args, &ItemDecision::LiftHold { hold }, "lifted  ")
         }
         OfficeVerb::Gaps { station, json } => gaps::run(&config, station.as_ref(), json),
         OfficeVerb::AcceptGap {
@@ -357,6 +392,13 @@ fn bucket_lines(
     if row.unknown_entries > 0 {
         let known = "of kinds that this version does not know";
         writeln!(out, "  {} entries are {known}", row.unknown_entries)?;
+    }
+    if row.not_held > 0 {
+        let many = format!(
+            "{} items are not held in the store as people decided",
+            row.not_held
+        );
+        problem_lines(out, "office_not_held", &many)?;
     }
     for (kind, count) in row.found() {
         let of_kind = findings.iter().filter(|finding| finding.kind == kind);

@@ -167,7 +167,9 @@ fn enter(
             "the office entered it in its log, and could not publish that; nothing was opened. Check the network and the store's endpoint, then give the command again"
         ),
         OfficeReply::Refused(reason) => bail!("refused: {reason}"),
-        OfficeReply::Entered { .. } => bail!("the office answered something else"),
+        OfficeReply::Entered { .. } | OfficeReply::OfItems(_) => {
+            bail!("the office answered something else")
+        }
     }
 }
 

@@ -6,6 +6,12 @@ use super::{
 
 pub(super) const CODES: &[Code] = &[
     code(
+        "office_acts_wait",
+        Operations,
+        "Decisions of before are not in the bucket yet, and each names the one before it, so no further one is taken.",
+        "Check the network and the store's endpoint, then decide again.",
+    ),
+    code(
         "office_copy_foreign",
         EvidenceManager,
         "The bucket holds another object under the name of a checkpoint that the office cosigned.",
@@ -100,6 +106,12 @@ pub(super) const CODES: &[Code] = &[
         EvidenceManager,
         "A gap was to be explained that this station does not have, or has no more.",
         "Load the page *Today* anew, or run `camdock office gaps`: it names those that there are.",
+    ),
+    code(
+        "office_not_held",
+        EvidenceManager,
+        "The store does not follow a hold: an object of a held item is not under legal hold, or one of a released item still is.",
+        "Let the store's administrators check that it knows legal holds and that the office's keys may set them (config/office-policy.json). The office tries again by itself; until then, only the object's lock keeps it.",
     ),
     code(
         "office_nothing_to_decide",

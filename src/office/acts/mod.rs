@@ -105,9 +105,9 @@ impl Acts {
     pub async fn index_acts(self: Arc<Self>, index: Arc<Index>, mut stop: watch::Receiver<bool>) {
         let mut published = self.published.clone();
         while !*stop.borrow() {
-            let upto = (*published.borrow_and_update()).min(self.size());
+            published.mark_unchanged();
             let (acts, into) = (Arc::clone(&self), Arc::clone(&index));
-            let taken = tokio::task::spawn_blocking(move || acts.index_up_to(&into, upto)).await;
+            let taken = tokio::task::spawn_blocking(move || acts.index_published(&into)).await;
             if let Ok(Err(error)) = taken {
                 super::warn(&error, "the office's acts cannot be read into the index");
             }
@@ -119,7 +119,9 @@ impl Acts {
         }
     }
 
-    fn index_up_to(&self, index: &Index, upto: u64) -> Result<(), OfficeError> {
+    /// Takes what is published now into the index. Blocks.
+    pub fn index_published(&self, index: &Index) -> Result<(), OfficeError> {
+        let upto = (*self.published.borrow()).min(self.size());
         let mut from = index.acts_read()?;
         if from > self.size() {
             // It was made beside another log.
@@ -136,6 +138,11 @@ impl Acts {
             from += entries.len() as u64;
         }
         Ok(())
+    }
+
+    /// Entries that are in the bucket, and so in effect, as they grow.
+    pub fn published(&self) -> watch::Receiver<u64> {
+        self.published.clone()
     }
 
     /// Waits until the entry is in the bucket; `false` when it is not after `limit`.

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::rows::TEXT_MAX;
 use super::take::cut;
-use super::{Index, gaps};
-use crate::model::{Entry, EvidenceId, Officer, StationName};
+use super::{Index, gaps, holds, tags};
+use crate::model::{Entry, Event, EvidenceId, Officer, StationName};
 use crate::office::OfficeError;
 
 /// Acts of an item that are shown, the newest.
@@ -42,10 +42,16 @@ impl Index {
         Ok(read.cast_unsigned())
     }
 
-    /// Takes in the entries of the office's log from `first` on, and in the same transaction how far it was read.
+    /// Takes in the entries of the office's log from `first` on, and in the same transaction how far it was read. Entries that
+    /// somebody else has taken in meanwhile are left alone.
     pub fn take_acts(&self, first: u64, entries: &[Vec<u8>]) -> Result<(), OfficeError> {
         let mut connection = self.lock();
-        let change = connection.transaction()?;
+        let change =
+            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let known: i64 = change.query_row("SELECT entries FROM acts_read", [], |row| row.get(0))?;
+        if known.cast_unsigned() != first {
+            return Ok(());
+        }
         for (index, entry) in (first..).zip(entries) {
             // Of other kinds, or of a later version: they say nothing of an item.
             let Ok(act) = serde_json::from_slice::<ActFrame<'_>>(entry) else {
@@ -65,7 +71,9 @@ impl Index {
 
     /// Forgets the acts, to read them anew.
     pub fn forget_acts(&self) -> Result<(), OfficeError> {
-        let forget = "BEGIN; DELETE FROM acts; DELETE FROM gap_acts; UPDATE acts_read SET entries = 0; COMMIT;";
+        let forget =
+            "BEGIN; DELETE FROM acts; DELETE FROM gap_acts; DELETE FROM tags; DELETE FROM holds;
+            UPDATE acts_read SET entries = 0; COMMIT;";
         Ok(self.lock().execute_batch(forget)?)
     }
 
@@ -180,9 +188,24 @@ fn enter(
             decide.execute(params![station, id.as_bytes()])?;
         }
         "officer.reassigned" => assign(connection, station, id)?,
+        // Of a later version they may say what this one does not understand.
+        "item.tagged" | "hold.placed" | "hold.lifted" => match serde_json::from_slice(entry) {
+            Ok(Entry { event, .. }) => keep(connection, station, index, &event)?,
+            Err(_) => {}
+        },
         _ => {}
     }
     Ok(())
+}
+
+/// What an act says that has a table of its own.
+fn keep(connection: &Connection, station: i64, index: u64, event: &Event) -> rusqlite::Result<()> {
+    match event {
+        Event::ItemTagged(act) => tags::tagged(connection, station, index, act),
+        Event::HoldPlaced(act) => holds::placed(connection, station, index, act),
+        Event::HoldLifted(act) => holds::lifted(connection, station, index, act),
+        _ => Ok(()),
+    }
 }
 
 /// Gives an item to the officer that the newest act about it names, if there is one.

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::files::SIDECARS;
 use super::ranks::{self, is_flagged};
+use super::tags;
 use crate::model::{EvidenceId, ItemKind, StationName};
 use crate::web::{RecordingSearch, RecordingState, SearchPlace};
 
@@ -24,9 +25,10 @@ pub struct Candidate {
     pub undecided: bool,
     pub recording: Option<i64>,
     pub path: String,
+    pub id: EvidenceId,
 }
 
-pub const CANDIDATE: &str = "SELECT n, rank, station, camera, officer, kind, stored IS NOT NULL, undecided, recording, path FROM items";
+pub const CANDIDATE: &str = "SELECT n, rank, station, camera, officer, kind, stored IS NOT NULL, undecided, recording, path, id FROM items";
 
 pub fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
     Ok(Candidate {
@@ -42,6 +44,7 @@ pub fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
         undecided: row.get(7)?,
         recording: row.get(8)?,
         path: row.get(9)?,
+        id: EvidenceId::from_bytes(row.get(10)?),
     })
 }
 
@@ -130,10 +133,18 @@ impl Criteria<'_> {
                 .is_none_or(|cameras| row.camera.is_some_and(|camera| cameras.contains(&camera)))
             && search.kind.is_none_or(|kind| row.kind == kind.as_str())
             && self.in_state(row);
+        let rest = rest && self.tags_fit(connection, row)?;
         match &self.text {
             Some(text) if rest => text.fits(connection, row),
             _ => Ok(rest),
         }
+    }
+
+    fn tags_fit(&self, connection: &Connection, row: &Candidate) -> rusqlite::Result<bool> {
+        if !tags::are_asked(self.search) {
+            return Ok(true);
+        }
+        tags::fit(connection, self.search, row.station, row.id)
     }
 
     fn in_state(&self, row: &Candidate) -> bool {

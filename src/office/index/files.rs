@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::criteria::Criteria;
-use super::time;
+use super::{holds, tags, time};
 use crate::model::EvidenceId;
 use crate::web::{FoundFile, FoundRecording, SearchPlace};
 
@@ -31,7 +31,23 @@ pub fn recording(
     for file in sidecars.iter_mut().chain([&mut file]) {
         file.findings = findings(connection, criteria, file)?;
     }
-    Ok(FoundRecording { file, sidecars })
+    let station = criteria
+        .stations
+        .iter()
+        .find(|(_, name)| **name == file.station);
+    let (said, held) = match station {
+        Some((number, _)) => (
+            tags::tags(connection, *number, file.evidence)?,
+            holds::is_held(connection, *number, file.evidence)?,
+        ),
+        None => (None, false),
+    };
+    Ok(FoundRecording {
+        file,
+        tags: said.map(|said| said.tags).unwrap_or_default(),
+        held,
+        sidecars,
+    })
 }
 
 pub fn file(criteria: &Criteria<'_>, row: &Row<'_>) -> rusqlite::Result<FoundFile> {

@@ -40,6 +40,22 @@ impl Index {
         Ok(known.exists(params![station.as_str(), id.as_bytes()])?)
     }
 
+    /// The sidecars of a recording.
+    pub fn sidecars_of(
+        &self,
+        station: &StationName,
+        id: EvidenceId,
+    ) -> Result<Vec<EvidenceId>, OfficeError> {
+        let connection = self.lock();
+        let mut sidecars = connection.prepare_cached(
+            "SELECT id FROM items WHERE recording = (SELECT i.n FROM items i JOIN stations s ON s.id = i.station WHERE s.name = ?1 AND i.id = ?2)
+             ORDER BY n LIMIT ?3",
+        )?;
+        let key = params![station.as_str(), id.as_bytes(), files::SIDECARS];
+        let ids = sidecars.query_map(key, |row| Ok(EvidenceId::from_bytes(row.get(0)?)))?;
+        Ok(ids.collect::<Result<_, _>>()?)
+    }
+
     /// The item of a station with its entries from `first` on; `None` if the station's log has not sealed it.
     pub fn item(
         &self,

@@ -9,6 +9,7 @@ mod expected;
 mod files;
 mod findings;
 mod gaps;
+mod holds;
 mod item;
 mod item_entries;
 mod item_facts;
@@ -17,6 +18,7 @@ mod rows;
 mod schema;
 mod search;
 mod standing;
+mod tags;
 mod take;
 
 use std::fs;
@@ -34,6 +36,7 @@ use crate::model::StationName;
 pub use expected::{ExpectedObject, LockedObject, OBJECT_NAMES};
 pub use findings::{FindingKind, Found, ListingResult, NAMED_MAX, NamedFinding};
 pub use gaps::KnownGap;
+pub use holds::HeldItem;
 pub use item_facts::ItemFacts;
 pub use standing::{StationFindings, StationRow};
 

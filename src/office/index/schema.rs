@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Grows whenever the tables change. An index of another version is made anew.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 /// Times are milliseconds since 1970, ids 16-byte blobs, sizes bytes; `entry` is an index in the station's log. Keys of objects are
 /// not kept: they follow from station, item and part. `edge` is what reading on needs of the log's tree.
@@ -13,6 +13,8 @@ const VERSION: i64 = 4;
 /// letters of paths, three at a time; `mentions` the entries about an item that no other table names; `acts` the entries of the
 /// office's own log about items, which stay when a station's log is read anew; those that name no station have the station 0.
 /// `gaps` are those that the last search of a log found, `gap_acts` the acts that explain gaps.
+/// `tags` is what they say of an item: `person` is 1 where a person did. `holds` has the entries that place and lift them, when the store last
+/// said that it follows them, and when it was last asked to.
 const TABLES: &str = "
 CREATE TABLE stations (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
@@ -75,6 +77,16 @@ CREATE TABLE gap_acts (
 ) WITHOUT ROWID;
 CREATE TABLE acts_read (entries INTEGER NOT NULL);
 INSERT INTO acts_read VALUES (0);
+CREATE TABLE tags (
+    station INTEGER NOT NULL, item BLOB NOT NULL, entry INTEGER NOT NULL, person INTEGER NOT NULL, incident TEXT COLLATE NOCASE,
+    category TEXT COLLATE NOCASE, exhibit TEXT COLLATE NOCASE, text TEXT, PRIMARY KEY (station, item)
+) WITHOUT ROWID;
+CREATE TABLE holds (
+    station INTEGER NOT NULL, item BLOB NOT NULL, entry INTEGER NOT NULL, lifted INTEGER, settled INTEGER, tried INTEGER NOT NULL,
+    PRIMARY KEY (station, item, entry)
+) WITHOUT ROWID;
+CREATE INDEX tags_incident ON tags (incident) WHERE incident IS NOT NULL;
+CREATE INDEX tags_exhibit ON tags (exhibit) WHERE exhibit IS NOT NULL;
 CREATE INDEX findings_item ON findings (station, item) WHERE item IS NOT NULL;
 ";
 

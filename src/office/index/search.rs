@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::criteria::{CANDIDATE, Criteria, Route, WantedText, candidate, resolve};
-use super::{FindingKind, Index, files, ranks};
+use super::{FindingKind, Index, files, ranks, tags};
 use crate::model::StationName;
 use crate::office::OfficeError;
 use crate::web::{RecordingPage, RecordingSearch, RecordingState, SearchPlace};
@@ -81,7 +81,7 @@ fn listed_numbers(
     let kinds: Vec<&str> = match criteria.search.state {
         None
         | Some(RecordingState::Waiting | RecordingState::Stored | RecordingState::Undecided) => {
-            return Ok(None);
+            return tags::listed(connection, criteria.search);
         }
         Some(RecordingState::Found) => FindingKind::NAMES.iter().map(|(_, name)| *name).collect(),
         Some(one) => vec![one.as_str()],

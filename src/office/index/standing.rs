@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 
 use super::findings::findings;
-use super::{FindingKind, Index, NamedFinding, StationNumber, millis, time};
+use super::{FindingKind, Index, NamedFinding, StationNumber, holds, millis, time};
 use crate::model::StationName;
 use crate::office::OfficeError;
 
@@ -49,6 +49,8 @@ pub struct StationRow {
     pub covered: u64,
     pub unlocked: u64,
     pub checksum: u64,
+    /// Items of which the store does not say that it follows their holds.
+    pub not_held: u64,
     /// When locks and checksums of all objects had been looked at; `None` before the first time.
     pub swept: Option<Timestamp>,
 }
@@ -70,6 +72,7 @@ impl StationRow {
     pub fn needs_somebody(&self) -> bool {
         self.index_code.is_some()
             || self.unfit_entries > 0
+            || self.not_held > 0
             || self.found().iter().any(|(_, count)| *count > 0)
     }
 }
@@ -186,6 +189,7 @@ fn row(
         gaps: count(19)?.saturating_sub(count(22)?),
         gaps_explained: count(20)? + count(22)?,
         gaps_at: time(row.get(21)?),
+        not_held: holds::not_followed(connection, number.0)?,
         covered: swept(FindingKind::Covered)?,
         unlocked: swept(FindingKind::Unlocked)?,
         checksum: swept(FindingKind::Checksum)?,

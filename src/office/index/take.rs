@@ -65,7 +65,7 @@ struct Started {
 }
 
 /// Kinds of entries that say nothing of items.
-const NOT_OF_ITEMS: [&str; 17] = [
+const NOT_OF_ITEMS: [&str; 20] = [
     "station.stopped",
     "config.changed",
     "camera.refused",
@@ -83,6 +83,9 @@ const NOT_OF_ITEMS: [&str; 17] = [
     "object.alarm",
     "object.cleared",
     "pack.made",
+    "item.tagged",
+    "hold.placed",
+    "hold.lifted",
 ];
 
 impl Index {

@@ -5,6 +5,7 @@ mod calls;
 mod client;
 mod convert;
 mod failure;
+mod legal_hold;
 mod locking;
 mod reading;
 mod server_clock;

@@ -98,11 +98,18 @@ function sidecar(file) {
     return element("div", { class: "sidecar" }, link(file), ...states);
 }
 
+// What people wrote on it, as they wrote it.
+function tags({ tags, held }) {
+    const said = ["incident", "category", "exhibit"].map((name) => tags[name]).filter(Boolean);
+    if (held) said.push(text("recording.held"));
+    return said.length > 0 ? element("div", { class: "sidecar" }, said.join(" · ")) : null;
+}
+
 function row(recording) {
     const flagged = recording.flagged || recording.sidecars.some((file) => file.flagged);
     return element("tr", { "data-evidence": recording.evidence },
         element("td", {}, ...marks(recording)),
-        element("td", {}, link(recording), flagged ? element("span", { class: "flag" }, `⚑ ${text("evidence.flagged")}`) : null, ...recording.sidecars.map(sidecar)),
+        element("td", {}, link(recording), tags(recording), flagged ? element("span", { class: "flag" }, `⚑ ${text("evidence.flagged")}`) : null, ...recording.sidecars.map(sidecar)),
         element("td", { class: "number" }, bytes(recording.bytes)),
         element("td", {}, time(recording.camera_time)),
         element("td", {}, recording.officer ?? "–"),

@@ -8,6 +8,8 @@ const [, , station, evidence] = location.pathname.split("/");
 let view = null;
 let custody = [];
 let acts = [];
+let filled = false;
+const TAGS = ["incident", "category", "exhibit"];
 
 async function ask(from) {
     try {
@@ -61,15 +63,18 @@ function moment(told) {
 }
 
 // What the office did, in words. What a person wrote stands as it was written.
-function act({ entry, content, reason }) {
+function act({ entry, content, reason, text: note }) {
     const data = content.data ?? {};
+    const tags = TAGS.filter((name) => data[name]).map((name) => `${text(`recording.tags.${name}`)} ${data[name]}`).join(", ") || text("recording.tags.none");
     let key = content.event;
     if (key === "quarantine.decided") key += data.accepted ? ".accepted" : ".rejected";
+    if (key === "hold.placed" && data.not_held?.length > 0) key = "hold.partly";
     if (key === "operator.action") key += `.${data.action}`;
-    const words = text(`office_act.${key}`, { operator: data.operator, officer: data.officer, object: data.key });
+    const words = text(`office_act.${key}`, { operator: data.operator, officer: data.officer, object: data.key, tags, objects: number(data.objects?.length ?? 0), missed: data.not_held?.join(", "), hold: number(data.hold?.index ?? 0) });
     const what = words === `office_act.${key}` ? text("custody_event.other", { event: content.event }) : words;
     return element("li", {},
         element("time", { datetime: content.time }, `${time(content.time)} · ${text("recording.office_entry", { n: number(entry) })}`), what,
+        note ? element("div", {}, text("recording.note", { note })) : null,
         reason ? element("div", {}, text("recording.because", { reason })) : null,
         element("details", {}, element("summary", {}, text("evidence.exact")), element("pre", { tabindex: "0" }, JSON.stringify(content, null, 1))));
 }
@@ -81,11 +86,16 @@ function choices(item) {
     if ($("decision").selectedOptions[0]?.disabled ?? true) $("decision").value = "reassign";
     $("officer-row").hidden = $("decision").value !== "reassign";
     $("officer").required = !$("officer-row").hidden;
+    $("decision").querySelector("[value=lift_hold]").disabled = !item.held;
+    $("hold-row").hidden = $("decision").value !== "lift_hold";
+    for (const row of document.querySelectorAll(".tag-row")) row.hidden = $("decision").value !== "tag";
 }
 
 async function decide() {
     const kind = $("decision").value;
-    const decision = kind === "reassign" ? { reassign: $("officer").value.trim() } : kind;
+    const tags = Object.fromEntries(TAGS.map((name) => [name, $(name).value.trim()]));
+    if ($("note").value.trim()) tags.text = $("note").value.trim();
+    const decision = kind === "reassign" ? { reassign: $("officer").value.trim() } : kind === "tag" ? { tag: tags } : kind === "lift_hold" ? { lift_hold: { hold: Number($("which-hold").value) || null } } : kind;
     const body = JSON.stringify({ decision, reason: $("reason").value });
     const button = $("decide").querySelector("button");
     button.disabled = true;
@@ -101,6 +111,7 @@ async function decide() {
         $("decided").textContent = text(`recording.${done.repeated ? "decided_before" : done.published ? "decided" : "decided_waits"}`, { n: number(done.entry) });
         if (!done.published) return;
         $("decide").reset();
+        filled = false;
         await load(0);
     } catch {
         $("decided").textContent = text("today.lost");
@@ -147,6 +158,8 @@ function draw() {
         ["find.flagged", item.flagged && text("evidence.flagged")],
         ["recording.sidecar_of", item.recording && element("a", { href: `/recordings/${station}/${item.recording}` }, item.recording)],
         ["recording.sidecars", ...recording.sidecars.map((file) => element("div", {}, link(file), " ", ...marks(file)))],
+        ["recording.held", item.held && text("recording.held_until")],
+        ...TAGS.map((name) => [`recording.tags.${name}`, recording.tags[name]]),
         ["evidence.officer", item.officer],
         ["evidence.camera", item.camera ?? text("evidence.unknown_camera")],
         ["today.station", item.station],
@@ -173,6 +186,8 @@ function draw() {
     $("acts").replaceChildren(...acts.map(act));
     $("no-acts").hidden = acts.length > 0;
     $("deciding").hidden = !view.may_decide;
+    if (!filled) for (const name of TAGS) $(name).value = recording.tags[name] ?? "";
+    filled = true;
     choices(item);
     $("further").hidden = view.next === null;
     $("looked").textContent = text("recording.looked", { listed: time(view.listed), swept: time(view.swept) });

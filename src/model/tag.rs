@@ -1,0 +1,80 @@
+//! What people write on items, as an office's log has it (docs/formats.md). Field names are part of the format.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ActReference, Decider, EvidenceId, Sha256Digest, StationName, is_one_line};
+
+/// Bytes of an incident number, a category or an exhibit's reference.
+pub const TAG_MAX: usize = 200;
+
+/// The tags of an item from now on: the act says all of them, also those that stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemTagged {
+    /// The station that took it.
+    pub log: StationName,
+    pub evidence: EvidenceId,
+    #[serde(flatten)]
+    pub tags: Tags,
+    pub source: TagSource,
+    /// The act that said the tags before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<ActReference>,
+    #[serde(flatten)]
+    pub by: Decider,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tags {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// The exhibit's reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exhibit: Option<String>,
+    /// SHA-256 of the object that holds a free text with its salt: such a text may name people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_sha256: Option<Sha256Digest>,
+}
+
+/// A person's tags beat those from a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TagSource {
+    Person,
+    File,
+}
+
+/// What becomes of an item's tags: one that is absent stays, one that is empty is taken away.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TagChange {
+    pub incident: Option<String>,
+    pub category: Option<String>,
+    pub exhibit: Option<String>,
+    pub text: Option<String>,
+}
+
+impl TagChange {
+    /// Refuses, in words, what no tag can be.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let short = |tag: &Option<String>| {
+            let given = tag.as_ref().filter(|tag| !tag.is_empty());
+            given.is_none_or(|tag| tag.len() <= TAG_MAX && is_one_line(tag))
+        };
+        let text = self.text.as_ref().filter(|text| !text.is_empty());
+        if *self == Self::default() {
+            Err("no tag was given")
+        } else if !short(&self.incident) {
+            Err("the incident number is too long or not one line")
+        } else if !short(&self.category) {
+            Err("the category is too long or not one line")
+        } else if !short(&self.exhibit) {
+            Err("the exhibit's reference is too long or not one line")
+        } else if text.is_some_and(|text| !is_one_line(text)) {
+            Err("the text is too long or not one line")
+        } else {
+            Ok(())
+        }
+    }
+}
