@@ -224,6 +224,7 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
             .or_else(|| known::<crate::camera::CameraError>(error))
             .or_else(|| known::<crate::dock::DockError>(error))
             .or_else(|| known::<crate::web::WebError>(error))
+            .or_else(|| known::<crate::web::SignInError>(error))
             .or_else(|| known::<crate::office::OfficeError>(error))
             .or_else(|| known::<crate::pack::PackError>(error))
     })

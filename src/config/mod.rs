@@ -7,6 +7,7 @@ mod error;
 mod file;
 mod office;
 mod pattern;
+mod people;
 mod profiles;
 mod raw;
 mod roster;
@@ -25,6 +26,7 @@ pub use error::ConfigError;
 pub use file::digest_of;
 pub use office::{FollowedStation, OFFICE_PATH, OfficeConfig, Reconciling};
 pub use pattern::Patterns;
+pub use people::PeopleSettings;
 pub use profiles::{
     Access, FlagMarks, IdentitySource, InterfaceClass, Matched, Profile, ProfileWipe, Profiles,
     PtpQuirks, Unlock, UnlockProtocol, UnlockRole, UsbMatch,

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{ConfigError, LogSettings, StoreSettings, WebSettings, file, raw, validate};
+use super::{
+    ConfigError, LogSettings, PeopleSettings, StoreSettings, WebSettings, file, raw, validate,
+};
 use crate::model::{BucketLayout, StationName};
 
 /// The office's configuration file, unless the command line names another.
@@ -23,6 +25,8 @@ pub struct OfficeConfig {
     pub metrics_listen: Option<SocketAddr>,
     pub reconciling: Reconciling,
     pub pages: WebSettings,
+    /// `None`: nobody signs in but by token.
+    pub people: Option<PeopleSettings>,
     pub store: StoreSettings,
     pub log: LogSettings,
     /// At least one; names and origins differ.

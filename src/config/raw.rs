@@ -155,6 +155,18 @@ section!(RawPages => PagesSection {
     language: String = "en".into(),
     tokens: Vec<Spanned<RawToken>> = Vec::new(),
 });
+section!(RawPeople => PeopleSection {
+    issuer: String = String::new(),
+    client_id: String = String::new(),
+    client_secret_file: String = "people-client-secret".into(),
+    address: String = String::new(),
+    ca_file: String = String::new(),
+    name_claim: String = "preferred_username".into(),
+    groups_claim: String = "groups".into(),
+    session_hours: u32 = 8,
+    roles: Vec<Spanned<RawGroupRole>> = Vec::new(),
+    units: Vec<Spanned<RawUnit>> = Vec::new(),
+});
 section!(RawReconcile => ReconcileSection {
     list_seconds: u32 = 1800,
     sweep_days: u32 = 30,
@@ -176,6 +188,8 @@ pub(super) struct RawOfficeConfig {
     #[serde(default)]
     pages: RawPages,
     #[serde(default)]
+    people: RawPeople,
+    #[serde(default)]
     store: RawStore,
     #[serde(default)]
     metrics: RawOfficeMetrics,
@@ -191,6 +205,7 @@ pub(super) fn office_keys() -> Vec<(&'static str, &'static str)> {
         ("witness", WitnessSection::KEYS),
         ("reconcile", ReconcileSection::KEYS),
         ("pages", PagesSection::KEYS),
+        ("people", PeopleSection::KEYS),
         ("store", StoreSection::KEYS),
         ("metrics", OfficeMetricsSection::KEYS),
         ("log", LogSection::KEYS),
@@ -221,6 +236,7 @@ pub(super) struct OfficeMerged {
     pub witness: WitnessSection,
     pub reconcile: ReconcileSection,
     pub pages: PagesSection,
+    pub people: PeopleSection,
     pub store: StoreSection,
     pub metrics: OfficeMetricsSection,
     pub log: LogSection,
@@ -234,6 +250,7 @@ impl RawOfficeConfig {
             witness: self.witness.merge(),
             reconcile: self.reconcile.merge(),
             pages: self.pages.merge(),
+            people: self.people.merge(),
             store: self.store.merge(),
             metrics: self.metrics.merge(),
             log: self.log.merge(),
@@ -275,6 +292,22 @@ pub(super) struct RawToken {
     pub name: String,
     pub role: Role,
     pub sha256: String,
+    pub stations: Option<Vec<String>>,
+}
+
+/// The role that members of a group have.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGroupRole {
+    pub group: String,
+    pub role: Role,
+}
+
+/// The stations that members of a group see; all of them if it names none.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawUnit {
+    pub group: String,
     pub stations: Option<Vec<String>>,
 }
 

@@ -10,8 +10,9 @@ use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use super::office::{OFFICE_LOG_KEY, WITNESS_KEY};
+use super::people::CLIENT_SECRET;
 use super::station_files::{STATION_KEY, WRAP_KEY};
-use super::{Config, ConfigError, OfficeConfig, StoreSettings};
+use super::{Config, ConfigError, OfficeConfig, PeopleSettings, StoreSettings};
 
 const SECRET_BYTES_MAX: usize = 64 << 10;
 const WEB_TLS_KEY: &str = "web-tls.key";
@@ -93,6 +94,17 @@ impl Secrets {
         );
         self.load(OFFICE_LOG_KEY, &file, &how)
             .map(|(bytes, _)| bytes)
+    }
+
+    /// What the office proves itself with to the provider of `[people]`: the credential, else the file, as one line.
+    pub fn people_client(&self, people: &PeopleSettings) -> Result<Zeroizing<String>, ConfigError> {
+        let file = &people.client_secret_file;
+        let how = format!(
+            "Write the secret that the provider gave for this client into {} (mode 0600, owner `camdock-office`)",
+            file.display()
+        );
+        let (bytes, file) = self.load(CLIENT_SECRET, file, &how)?;
+        text(CLIENT_SECRET, &file, &bytes)
     }
 
     /// The key of the pages' certificate, PEM: the credential `web-tls.key`, else `file`, which `[web] tls_key` names.

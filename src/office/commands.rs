@@ -12,6 +12,7 @@ use super::OfficeError;
 use super::acts::Acts;
 use super::decisions::{Decisions, ItemsOrder, ItemsReply};
 use super::pack_orders::{PackOrder, enter_pack};
+use super::people::{People, PeopleOrder};
 use super::witness::{Witness, WitnessedLog};
 use crate::audit::VerifierKey;
 use crate::config::OfficeConfig;
@@ -19,7 +20,7 @@ use crate::model::{
     CosignedState, Decider, Event, Explain as _, LogClosed, LogReleased, Sha256Digest, StationName,
     check_signature,
 };
-use crate::web::{GapOrder, Socket, answer_line};
+use crate::web::{GapOrder, SignedIn, Socket, answer_line};
 
 const WITHIN: Duration = Duration::from_secs(30);
 /// A reply waits so long for the store.
@@ -35,6 +36,7 @@ enum OfficeRequest {
     Log(OfficeOrder),
     Gap(GapCommand),
     Pack(PackOrder),
+    People(PeopleOrder),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,9 +85,17 @@ pub enum OfficeReply {
         published: bool,
     },
     /// The acts about a court pack, in the order of its items.
-    Packed { acts: Vec<u64>, published: bool },
+    Packed {
+        acts: Vec<u64>,
+        published: bool,
+    },
     /// What became of each item of an order.
     OfItems(ItemsReply),
+    SignedIn(Vec<SignedIn>),
+    SignedOut {
+        sessions: usize,
+        index: u64,
+    },
     /// With the reason why not.
     Refused(String),
 }
@@ -99,6 +109,7 @@ struct Desk {
     witness: Arc<Witness>,
     acts: Arc<Acts>,
     decisions: Arc<Decisions>,
+    people: People,
 }
 
 /// Opens the socket.
@@ -107,12 +118,14 @@ pub fn open(
     witness: &Arc<Witness>,
     acts: &Arc<Acts>,
     decisions: &Arc<Decisions>,
+    people: People,
 ) -> std::io::Result<Socket> {
     let desk = Arc::new(Desk {
         config: config.clone(),
         witness: Arc::clone(witness),
         acts: Arc::clone(acts),
         decisions: Arc::clone(decisions),
+        people,
     });
     Socket::open(socket_path(config), CONNECTIONS, move |stream| {
         let desk = Arc::clone(&desk);
@@ -147,6 +160,10 @@ async fn serve(stream: UnixStream, desk: &Desk) -> std::io::Result<()> {
                     Err(refused) => Err(refused),
                 };
                 entered.unwrap_or_else(OfficeReply::Refused)
+            }
+            Ok(OfficeRequest::People(order)) => {
+                let answered = desk.people.answer(order, peer).await;
+                answered.unwrap_or_else(OfficeReply::Refused)
             }
             Err(error) => OfficeReply::Refused(format!("this is not a request: {error}")),
         },

@@ -20,6 +20,7 @@ mod keeping;
 mod object_alarms;
 mod pack_orders;
 mod pages;
+mod people;
 mod problem_log;
 mod reconcile;
 mod server;
@@ -56,6 +57,7 @@ pub use commands::{
 pub use disclosure::{DisclosedItem, Disclosure, SealedObject, disclose};
 pub use error::OfficeError;
 pub use pack_orders::{OrderedItem, PACK_ITEMS_MAX, PackOrder};
+pub use people::PeopleOrder;
 pub use standing::{LogStanding, standings};
 
 pub use decisions::{ITEMS_MAX, ItemsOrder, ItemsReply, NamedItem};
@@ -67,6 +69,7 @@ use decisions::Decisions;
 use follow::Follower;
 use inspect::{Inspection, Inspector};
 use pages::OfficePages;
+use people::People;
 use watching::Watch;
 use witness::{Witness, WitnessedLog};
 
@@ -104,8 +107,9 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     }
     let mut servers = JoinSet::new();
     server::start(&config, &witness, figures, &mut servers);
-    web::start_office(
+    let sign_in = web::start_office(
         &config.pages,
+        config.people.as_ref(),
         &Secrets::from_environment(),
         config.web_sessions(),
         Arc::new(OfficePages {
@@ -127,7 +131,11 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
         &mut servers,
     )
     .context("cannot set up the pages")?;
-    let mut commands = commands::open(&config, &witness, &acts, &decisions)?;
+    let people = People {
+        acts: Arc::clone(&acts),
+        sign_in,
+    };
+    let mut commands = commands::open(&config, &witness, &acts, &decisions, people)?;
     let (mut end, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,

@@ -94,6 +94,7 @@ pub const TODAY: &str = include_str!("static/today.html");
 pub const WATCH: &str = include_str!("static/watch.html");
 pub const FIND: &str = include_str!("static/find.html");
 pub const RECORDING: &str = include_str!("static/recording.html");
+pub const LOGIN_PEOPLE: &str = include_str!("static/login-people.html");
 pub const LOGIN: &str = include_str!("static/login.html");
 
 /// Serves one of the files; none of them holds a secret.

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use super::rate_limit::RateLimit;
 use super::sessions::Sessions;
+use super::sign_in::SignIn;
 use super::tokens::Tokens;
 
 pub(super) struct Entrance {
     pub language: String,
     pub tokens: Arc<Tokens>,
     pub sessions: Arc<Sessions>,
+    /// Of an office with named people.
+    pub people: Option<Arc<SignIn>>,
     pub requests: RateLimit,
     pub wrong_tokens: RateLimit,
     /// Only this machine reaches the listener.
@@ -26,6 +29,7 @@ pub(super) struct Keyring {
     pub language: String,
     pub tokens: Arc<Tokens>,
     pub sessions: Arc<Sessions>,
+    pub people: Option<Arc<SignIn>>,
     pub tls: bool,
 }
 
@@ -35,6 +39,7 @@ impl Keyring {
             language: settings.language.clone(),
             tokens: Arc::new(Tokens::new(&settings.tokens)),
             sessions: Arc::new(Sessions::load(sessions)),
+            people: None,
             tls,
         }
     }
@@ -44,6 +49,7 @@ impl Keyring {
             language: self.language,
             tokens: self.tokens,
             sessions: self.sessions,
+            people: self.people,
             requests: RateLimit::new(300, Duration::from_millis(20)),
             wrong_tokens: RateLimit::new(10, Duration::from_secs(12)),
             loopback: address.ip().is_loopback(),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
+use super::SignInError;
 use crate::config::ConfigError;
 use crate::model::{Explain, RetryClass};
 
@@ -20,6 +21,8 @@ pub enum WebError {
     Certificate(String),
     #[error(transparent)]
     Key(#[from] ConfigError),
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
 }
 
 impl Explain for WebError {
@@ -28,6 +31,7 @@ impl Explain for WebError {
             Self::Listen { .. } => RetryClass::Later,
             Self::Certificate(_) => RetryClass::Operator,
             Self::Key(e) => e.retry_class(),
+            Self::SignIn(e) => e.retry_class(),
         }
     }
 
@@ -36,6 +40,7 @@ impl Explain for WebError {
             Self::Listen { .. } => "web_listen",
             Self::Certificate(_) => "web_certificate",
             Self::Key(e) => e.label(),
+            Self::SignIn(e) => e.label(),
         }
     }
 
@@ -48,6 +53,7 @@ impl Explain for WebError {
                 "Correct `tls_certificate` and `tls_key` in [web]: PEM files, the server's own certificate first.".into()
             }
             Self::Key(e) => e.next_step(),
+            Self::SignIn(e) => e.next_step(),
         }
     }
 }

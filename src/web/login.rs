@@ -34,6 +34,13 @@ fn viewer(
     let found = match credential {
         Credential::Bearer(token) => state.tokens.find(token),
         Credential::Session(cookie) => {
+            let person = state
+                .people
+                .as_ref()
+                .and_then(|people| people.viewer(cookie));
+            if person.is_some() {
+                return Ok(person);
+            }
             let token = state.sessions.token(cookie);
             token.and_then(|token| state.tokens.find_digest(&token))
         }
@@ -154,6 +161,9 @@ pub(super) async fn login(
 /// Ends the session: the cookie is worthless from now on, wherever a copy of it is.
 pub(super) async fn logout(State(state): State<Arc<Entrance>>, headers: HeaderMap) -> Response {
     if let Some(cookie) = session_cookie(&headers) {
+        if let Some(people) = &state.people {
+            people.end(cookie);
+        }
         tokio::task::block_in_place(|| state.sessions.end(cookie));
     }
     let cookie = set_cookie("", Some(Duration::ZERO), state.tls);

@@ -24,6 +24,7 @@ mod request_checks;
 mod routes;
 mod server;
 mod sessions;
+mod sign_in;
 mod socket;
 mod state;
 mod station_status;
@@ -53,6 +54,7 @@ pub use recording_search::{
     FoundFile, FoundRecording, RecordingPage, RecordingSearch, RecordingState, SearchPlace,
 };
 pub use server::{Bound, Pages};
+pub use sign_in::{SignIn, SignInError, SignedIn, check_provider};
 pub use socket::{Socket, answer_line};
 pub use tls::tls_problem;
 pub use today::{Matter, Today};

@@ -14,12 +14,13 @@ use super::decisions::{self, Decided, GapOrder, ItemOrder};
 use super::entrance::{Entrance, Keyring};
 use super::recording::RecordingView;
 use super::recording_search::{RecordingPage, RecordingSearch, SearchPlace};
+use super::sign_in::{self, SignIn};
 use super::today::Today;
 use super::{
     Duty, Reach, RefusedRequest, WatchBackend, WatchRefusal, WebError, listener, login, recording,
     recording_list, routes, tls, today, watching,
 };
-use crate::config::{Secrets, WebSettings};
+use crate::config::{PeopleSettings, Secrets, WebSettings};
 use crate::model::{EvidenceId, OperatorAction, StationName, codes};
 
 /// The office as its pages see it; the floor above implements it. It may block. What somebody's reach does not have is to them
@@ -96,23 +97,29 @@ impl HasAccessLog<dyn OfficeBackend> for OfficeState {
     }
 }
 
-/// Starts the office's pages, if they are to listen.
+/// Starts the office's pages, if they are to listen; returns where people sign in, if they do.
 pub fn start_office(
     settings: &WebSettings,
+    people: Option<&PeopleSettings>,
     secrets: &Secrets,
     sessions: PathBuf,
     backend: Arc<dyn OfficeBackend>,
     footage: Arc<dyn WatchBackend>,
     tasks: &mut JoinSet<()>,
-) -> Result<(), WebError> {
+) -> Result<Option<Arc<SignIn>>, WebError> {
     let Some(address) = settings.listen else {
-        return Ok(());
+        return Ok(None);
     };
     let files = settings.tls.as_ref();
     let identity = files
         .map(|files| tls::Identity::load(files, secrets))
         .transpose()?;
-    let keyring = Keyring::new(settings, sessions, identity.is_some());
+    let mut keyring = Keyring::new(settings, sessions, identity.is_some());
+    if let Some(people) = people {
+        let sign_in = SignIn::new(people, secrets, Arc::clone(&backend), identity.is_some())?;
+        keyring.people = Some(Arc::new(sign_in));
+    }
+    let sign_in = keyring.people.clone();
     let entrance = keyring.entrance(address);
     let state = OfficeState {
         access_log: Arc::new(AccessLog::new(backend)),
@@ -144,6 +151,15 @@ pub fn start_office(
         ));
     let own = overseers.merge(finders).merge(deciders).with_state(state);
     let own = own.merge(watching::routes(footage, &entrance));
+    let own = match sign_in.clone() {
+        Some(sign_in) => own.merge(
+            Router::new()
+                .route("/sign-in", get(sign_in::leave))
+                .route("/sign-in/back", get(sign_in::enter))
+                .with_state(sign_in),
+        ),
+        None => own,
+    };
     let router = routes::finish(own.merge(routes::open(&entrance)), entrance);
     tasks.spawn(listener::listen(
         address,
@@ -152,5 +168,5 @@ pub fn start_office(
         "the office's pages",
         |_| (),
     ));
-    Ok(())
+    Ok(sign_in)
 }

@@ -61,7 +61,11 @@ pub(super) fn finish(routes: Router, entrance: Arc<Entrance>) -> Router {
 }
 
 async fn login_page(State(state): State<Arc<Entrance>>) -> Response {
-    assets::page(assets::LOGIN, &state.language)
+    let page = match state.people {
+        Some(_) => assets::LOGIN_PEOPLE,
+        None => assets::LOGIN,
+    };
+    assets::page(page, &state.language)
 }
 
 async fn asset(uri: Uri) -> Response {

@@ -1,7 +1,7 @@
 //! A bucket with stations' logs, and an office that follows them.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -46,10 +46,11 @@ const BUCKETS: [&str; 28] = [
     "office-page",
     "office-recall",
     "office-recording",
-    "office-roles",
-    "office-setup",
     "office-recover",
     "office-release",
+    "office-roles",
+    "office-setup",
+    "office-sign-in",
     "office-silent",
     "office-tags",
     "office-two",
@@ -446,6 +447,17 @@ impl Bed {
         self.run_with("");
     }
 
+    /// And waits until its pages can be asked.
+    #[track_caller]
+    pub fn run_pages(&mut self) {
+        self.run();
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.pages)).is_err() {
+            assert!(began.elapsed() < LIMIT, "{}", self.said());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// With what is to happen at a point of its work.
     pub fn run_with(&mut self, failpoint: &str) {
         let log = fs::File::create(self.path("office.log")).unwrap();
@@ -638,7 +650,7 @@ fn answered(curl: &mut Command) -> (u16, String, String) {
     (status, head.to_lowercase(), body.to_owned())
 }
 
-fn private(path: &Path, text: &str) {
+pub fn private(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();

@@ -29,5 +29,6 @@ mod recording;
 mod roles;
 mod searches;
 mod setup;
+mod sign_in;
 mod tags;
 mod watching;

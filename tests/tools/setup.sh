@@ -142,6 +142,8 @@ list_missing() {
         need systemd-analyze systemd
         need openssl openssl
         need curl curl
+        need node nodejs
+        need npm npm
     fi
     if [ "$bench" = yes ]; then
         need rclone rclone
@@ -254,6 +256,24 @@ if ! environment_complete; then
     environment_complete || fail "the Python environment is not as pinned" "see $log"
     "$venv/bin/weed" version >/dev/null 2>&1 || fail "SeaweedFS (weed) does not run on this machine" "run: $venv/bin/weed version"
 fi
+
+# ---- OpenID provider --------------------------------------------------------------------------
+
+# As its lockfile pins it, without scripts of packages.
+oidc=$tools/oidc
+if [ "$test" = yes ]; then
+    mkdir -p "$oidc"
+    cp "$here/oidc/provider.mjs" "$oidc/"
+    if ! cmp -s "$here/oidc/package-lock.json" "$oidc/installed.json"; then
+        say "installing the OpenID provider into $oidc"
+        log=$tools/npm.log
+        cp "$here/oidc/package.json" "$here/oidc/package-lock.json" "$oidc/"
+        (cd "$oidc" && npm ci --ignore-scripts --no-audit --no-fund) </dev/null >"$log" 2>&1 \
+            || { tail -n 20 "$log" >&2; fail "the OpenID provider could not be installed" "see $log; is the npm registry reachable?"; }
+        cp "$here/oidc/package-lock.json" "$oidc/installed.json"
+    fi
+fi
+
 # ---- Ceph -------------------------------------------------------------------------------------
 
 # Unpacked, not installed: installing it would add users, units and 150 packages' worth of services to this system.

@@ -10,7 +10,7 @@ use crate::audit::VerifierKey;
 use crate::cli::Outcome;
 use crate::cli::check::diagnosis::{Diagnosis, advice, bad, failed, fine};
 use crate::cli::check::store::bucket;
-use crate::config::{ConfigError, FollowedStation, OfficeConfig, Secrets};
+use crate::config::{ConfigError, FollowedStation, OfficeConfig, PeopleSettings, Secrets};
 use crate::office::{self, socket_path};
 use crate::sys;
 use crate::upload::Store;
@@ -80,6 +80,9 @@ fn diagnoses(config: &OfficeConfig, warnings: Vec<String>) -> anyhow::Result<Vec
     let runs = service.fix.is_none();
     found.extend(witness(config, runs));
     found.extend(pages(config, runs));
+    if let Some(people) = &config.people {
+        found.push(runtime.block_on(signing_in(people)));
+    }
     found.extend(watching(config));
     found.push(clock());
     found.push(service);
@@ -225,7 +228,7 @@ fn pages(config: &OfficeConfig, runs: bool) -> Vec<Diagnosis> {
     if let Some(error) = web::tls_problem(&config.pages, &Secrets::from_environment()) {
         found.push(failed(WHAT, &error.into()));
     }
-    if config.pages.tokens.is_empty() {
+    if config.pages.tokens.is_empty() && config.people.is_none() {
         found.push(bad(
             WHAT,
             "nobody has a token, so nobody can sign in".into(),
@@ -262,6 +265,21 @@ fn answers(what: &'static str, listen: SocketAddr, section: &str, runs: bool) ->
                 "Restart the office if `listen` in {section} is new; else `journalctl -u camdock-office` says why."
             ),
         ),
+    }
+}
+
+/// Whether the provider of `[people]` answers and knows this office.
+async fn signing_in(people: &PeopleSettings) -> Diagnosis {
+    const WHAT: &str = "people";
+    match web::check_provider(people, &Secrets::from_environment()).await {
+        Ok(keys) => fine(
+            WHAT,
+            format!(
+                "{} knows this office, and signs with {keys} keys",
+                people.issuer
+            ),
+        ),
+        Err(error) => failed(WHAT, &error.into()),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::office::{
 };
 
 pub const NO_OFFICE: &str = "no office takes commands at {}; it must be running, and you must be root or the user camdock-office";
+pub const OTHER_ANSWER: &str = "the office answered something else";
 
 pub fn send(
     config: &OfficeConfig,
@@ -42,7 +43,7 @@ pub fn send(
             Ok(Outcome::NeedsAttention)
         }
         OfficeReply::Refused(reason) => bail!("refused: {reason}"),
-        _ => bail!("the office answered something else"),
+        _ => bail!(OTHER_ANSWER),
     }
 }
 
@@ -131,7 +132,7 @@ pub fn send_gaps(
                 refused += 1;
                 eprintln!("{gap}: refused: {reason}");
             }
-            _ => bail!("the office answered something else"),
+            _ => bail!(OTHER_ANSWER),
         }
     }
     match refused {

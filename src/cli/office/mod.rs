@@ -4,6 +4,7 @@ mod decide;
 mod gaps;
 mod hold;
 mod pack;
+mod people;
 mod steps;
 mod tag;
 
@@ -46,6 +47,8 @@ use crate::sys;
                             what a recording belongs to; each is an entry of the office's log
   camdock office hold ID --operator NAME --reason TEXT
                             it stays until that hold is lifted, whatever its class says
+  camdock office people sessions
+                            who is signed in at the pages by name
 A cosignature means that a log only grew since the one before. It says nothing of what the entries say.")]
 pub struct Args {
     #[command(subcommand)]
@@ -77,6 +80,11 @@ enum OfficeVerb {
         /// The log's entries, one JSON object a line
         #[arg(long)]
         json: bool,
+    },
+    /// Who is signed in at the pages by name, and the end of somebody's sessions
+    People {
+        #[command(subcommand)]
+        verb: people::PeopleVerb,
     },
     /// Open recordings into a folder for court (BagIt), with their custody, statements and a page that checks it all offline
     Pack(pack::PackArgs),
@@ -186,6 +194,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         OfficeVerb::Run => serve(config, warnings),
         OfficeVerb::Status { json } => status(&config, json),
         OfficeVerb::Acts { json } => acts::run(&config, json),
+        OfficeVerb::People { verb } => people::run(&config, verb),
         OfficeVerb::Pack(args) => pack::run(&config, args),
         OfficeVerb::Close { station, signature } => {
             decide::send(&config, station, OfficeVerdict::Close, signature)

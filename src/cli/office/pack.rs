@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use zeroize::Zeroizing;
 
-use super::decide::NO_OFFICE;
+use super::decide::{NO_OFFICE, OTHER_ANSWER};
 use crate::cli::bucket::{Bucket, ObjectReader};
 use crate::cli::open::recipient_key;
 use crate::cli::orders::{OrderSignature, ask};
@@ -167,9 +167,7 @@ fn enter(
             "the office entered it in its log, and could not publish that; nothing was opened. Check the network and the store's endpoint, then give the command again"
         ),
         OfficeReply::Refused(reason) => bail!("refused: {reason}"),
-        OfficeReply::Entered { .. } | OfficeReply::OfItems(_) => {
-            bail!("the office answered something else")
-        }
+        _ => bail!(OTHER_ANSWER),
     }
 }
 

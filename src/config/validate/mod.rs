@@ -13,6 +13,7 @@ use zeroize::Zeroize as _;
 mod dock;
 mod first_lock;
 mod office;
+mod people;
 mod preview;
 mod store;
 mod upload;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use super::{Check, store, web};
+use super::{Check, people, store, web};
 use crate::config::office::{FollowedStation, OfficeConfig, Reconciling};
 use crate::config::raw::OfficeMerged;
 use crate::config::{ConfigError, file};
@@ -83,6 +83,7 @@ pub fn office(
             tokens: &raw_pages.tokens.value,
         },
     );
+    let people = people::section(&mut check, &merged.people, &followed);
     let reconcile = &merged.reconcile;
     check.number(
         &reconcile.list_seconds,
@@ -120,6 +121,7 @@ pub fn office(
         metrics_listen,
         reconciling,
         pages,
+        people,
         store,
         log,
         stations,

@@ -8,6 +8,36 @@ pub(super) const CODES: &[Code] = &[
         "Check the disk and the permissions of the state folder, then restart the service.",
     ),
     code(
+        "sign_in_answer",
+        Operations,
+        "The provider of [people] gave an answer that is not accepted, so nobody was signed in.",
+        "Compare `issuer`, `client_id`, the client's secret and `address` in [people] with the provider's settings; check the clocks of both.",
+    ),
+    code(
+        "sign_in_ca_file",
+        Operations,
+        "The certificates of [people] that the provider is to be known by cannot be used.",
+        "Write the certificate of the provider's own authority, PEM, into the `ca_file` of [people], readable for camdock-office; leave `ca_file` empty for a provider with a public certificate.",
+    ),
+    code(
+        "sign_in_no_role",
+        Operations,
+        "Somebody whom the provider knows has no name, role or station in this office.",
+        "If they should have access, put them into a group that `roles` in [people] names, and into one of `units`; then sign in again.",
+    ),
+    code(
+        "sign_in_not_begun",
+        Operations,
+        "A sign-in came back that this browser had not begun, that was too old, or that the provider declined.",
+        "Sign in again, from the office's own page.",
+    ),
+    code(
+        "sign_in_unreachable",
+        Operations,
+        "The provider of [people] cannot be reached, so nobody can sign in there.",
+        "Check the network, `issuer` and `ca_file` in [people]; tokens still open the pages.",
+    ),
+    code(
         "web_certificate",
         Operations,
         "The certificate or key of the pages cannot be used.",
