@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     BayName, CameraId, EvidenceId, GapAccepted, HoldLifted, HoldPlaced, ItemKind, ItemPreviewed,
     ItemTagged, ItemViewed, LogAlarm, LogClosed, LogReleased, LogWitnessed, ObjectAlarm,
-    OfficeStarted, OfficeStopped, Officer, OfficerReassigned, PackMade, QuarantineDecided,
-    Retention, SessionId, Sha256Digest, SourcePath, StationName, WipeLevel, WipeResult,
+    OfficeStarted, OfficeStopped, Officer, OfficerReassigned, PackMade, PersonAdded, PersonRemoved,
+    QuarantineDecided, Retention, SessionId, Sha256Digest, SourcePath, StationName, WipeLevel,
+    WipeResult,
 };
 
 /// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
@@ -92,6 +93,10 @@ pub enum Event {
     HoldPlaced(Box<HoldPlaced>),
     #[serde(rename = "hold.lifted")]
     HoldLifted(Box<HoldLifted>),
+    #[serde(rename = "person.added")]
+    PersonAdded(Box<PersonAdded>),
+    #[serde(rename = "person.removed")]
+    PersonRemoved(Box<PersonRemoved>),
 }
 
 impl Event {
@@ -129,6 +134,8 @@ impl Event {
             Self::ItemTagged(_) => "item.tagged",
             Self::HoldPlaced(_) => "hold.placed",
             Self::HoldLifted(_) => "hold.lifted",
+            Self::PersonAdded(_) => "person.added",
+            Self::PersonRemoved(_) => "person.removed",
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::model::{
     CosignedState, Decider, Event, Explain as _, LogClosed, LogReleased, Sha256Digest, StationName,
     check_signature,
 };
-use crate::web::{GapOrder, SignedIn, Socket, answer_line};
+use crate::web::{AddressBook, GapOrder, SignedIn, Socket, answer_line};
 
 const WITHIN: Duration = Duration::from_secs(30);
 /// A reply waits so long for the store.
@@ -96,6 +96,7 @@ pub enum OfficeReply {
         sessions: usize,
         index: u64,
     },
+    AddressBook(AddressBook),
     /// With the reason why not.
     Refused(String),
 }

@@ -100,6 +100,16 @@ pub enum OfficeError {
     NoGap { station: StationName, gap: String },
     #[error("the log of {station} has more than {most} entries, so nothing is said of its gaps")]
     LogTooLong { station: StationName, most: u64 },
+    #[error("this is no public key on the curve P-384")]
+    KeyUnfit,
+    #[error("no key of {person} waits to be confirmed")]
+    NoEnrolment { person: String },
+    #[error("these are not the eight words of the key that waits for {person}")]
+    WordsDiffer { person: String },
+    #[error("{person} cannot confirm a key of their own")]
+    OwnKey { person: String },
+    #[error("{person} has no key in the address book")]
+    NotInBook { person: String },
     #[error("the entry of this view could not be published within {limit:?}")]
     Unpublished { limit: Duration },
     #[error("the store does not say that the legal hold of {key} is as it was set")]
@@ -205,6 +215,11 @@ impl Explain for OfficeError {
             Self::NothingToDecide { .. } => "office_nothing_to_decide",
             Self::NoGap { .. } => "office_no_gap",
             Self::LogTooLong { .. } => "office_log_long",
+            Self::KeyUnfit => "person_key_unfit",
+            Self::NoEnrolment { .. } => "person_not_waiting",
+            Self::WordsDiffer { .. } => "person_words_differ",
+            Self::OwnKey { .. } => "person_own_key",
+            Self::NotInBook { .. } => "person_unknown",
             Self::NotStored { .. } => "watch_not_stored",
             Self::ObjectGone { .. } => "office_object_missing",
             Self::Unpublished { .. } => "watch_unpublished",

@@ -21,6 +21,7 @@ mod object_alarms;
 mod pack_orders;
 mod pages;
 mod people;
+mod person_keys;
 mod problem_log;
 mod reconcile;
 mod server;
@@ -70,6 +71,7 @@ use follow::Follower;
 use inspect::{Inspection, Inspector};
 use pages::OfficePages;
 use people::People;
+use person_keys::PersonKeys;
 use watching::Watch;
 use witness::{Witness, WitnessedLog};
 
@@ -100,6 +102,7 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     tasks.spawn(Arc::clone(&acts).index_acts(Arc::clone(&index), stopped.clone()));
     let decisions = Arc::new(Decisions::new(&config, s3, &index, &acts));
     tasks.spawn(Arc::clone(&decisions).follow_holds(stopped.clone()));
+    let keys = Arc::new(PersonKeys::open(&config, &acts));
     let inspection = Inspection::new(Arc::clone(&index), &store, &witness);
     for station in &config.stations {
         let inspector = Inspector::new(&config, station, &inspection, stopped.clone())?;
@@ -116,6 +119,7 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
             config: config.clone(),
             acts: Arc::clone(&acts),
             decisions: Arc::clone(&decisions),
+            keys: Arc::clone(&keys),
             custody: CustodyReader {
                 store: Arc::clone(&store),
                 witness: Arc::clone(&witness),
@@ -133,6 +137,7 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     .context("cannot set up the pages")?;
     let people = People {
         acts: Arc::clone(&acts),
+        keys,
         sign_in,
     };
     let mut commands = commands::open(&config, &witness, &acts, &decisions, people)?;

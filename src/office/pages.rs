@@ -9,18 +9,21 @@ use super::acts::Acts;
 use super::custody::{Custody, CustodyReader};
 use super::decisions::Decisions;
 use super::index::Index;
+use super::person_keys::PersonKeys;
 use super::{OfficeError, today};
 use crate::config::OfficeConfig;
 use crate::model::{Event, EvidenceId, Explain as _, OperatorAction, StationName};
 use crate::web::{
-    Decided, GapOrder, ItemOrder, OfficeAct, OfficeBackend, Reach, RecordingPage, RecordingSearch,
-    RecordingView, SearchPlace, Today, Unreadable, WatchRefusal,
+    AddressBook, Decided, Enrolment, GapOrder, ItemOrder, KeyOrder, OfficeAct, OfficeBackend,
+    Reach, RecordingPage, RecordingSearch, RecordingView, SearchPlace, Today, Unreadable,
+    WatchRefusal,
 };
 
 pub struct OfficePages {
     pub config: OfficeConfig,
     pub acts: Arc<Acts>,
     pub decisions: Arc<Decisions>,
+    pub keys: Arc<PersonKeys>,
     pub custody: CustodyReader,
 }
 
@@ -204,6 +207,18 @@ impl OfficeBackend for OfficePages {
             .runtime
             .block_on(self.decisions.accept_gap(order));
         Ok(decided?)
+    }
+
+    fn address_book(&self) -> AddressBook {
+        self.keys.book()
+    }
+
+    fn enrol(&self, enrolment: Enrolment) -> Result<(), WatchRefusal> {
+        Ok(self.keys.enrol(enrolment)?)
+    }
+
+    fn decide_key(&self, order: KeyOrder) -> Result<Decided, WatchRefusal> {
+        Ok(self.custody.runtime.block_on(self.keys.decide(order))?)
     }
 
     fn record(&self, action: OperatorAction) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! Orders about people: who is signed in at the pages, and the end of somebody's sessions.
+//! Orders about people: who is signed in at the pages, the end of somebody's sessions, and whose key is whose.
 
 use std::sync::Arc;
 
@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::acts::Acts;
 use super::commands::OfficeReply;
-use crate::model::{Event, OperatorAction, is_one_line};
-use crate::web::SignIn;
+use super::person_keys::PersonKeys;
+use crate::model::{Event, Explain as _, OperatorAction, check_signature, is_one_line};
+use crate::web::{Decided, KeyOrder, KeyVerdict, SignIn};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,30 +17,77 @@ pub enum PeopleOrder {
     SignedIn,
     /// Ends all sessions of a person.
     SignOut { person: String, operator: String },
+    /// The address book, and who waits to be in it.
+    AddressBook,
+    /// A decision about a person's key.
+    Key {
+        person: String,
+        verdict: KeyVerdict,
+        operator: String,
+        reason: String,
+    },
 }
 
 pub struct People {
     pub acts: Arc<Acts>,
+    pub keys: Arc<PersonKeys>,
     /// Where nobody signs in by name, there is none.
     pub sign_in: Option<Arc<SignIn>>,
 }
 
 impl People {
     pub async fn answer(&self, order: PeopleOrder, peer: String) -> Result<OfficeReply, String> {
-        let sign_in = self.sign_in.as_ref();
-        let sign_in = sign_in
-            .ok_or("nobody signs in by name here: office.toml has no [people] or no pages")?;
-        let (person, operator) = match order {
-            PeopleOrder::SignedIn => return Ok(OfficeReply::SignedIn(sign_in.signed_in())),
-            PeopleOrder::SignOut { person, operator } => (person, operator),
-        };
+        match order {
+            PeopleOrder::SignedIn => Ok(OfficeReply::SignedIn(self.sign_in()?.signed_in())),
+            PeopleOrder::SignOut { person, operator } => {
+                self.sign_out(person, operator, peer).await
+            }
+            PeopleOrder::AddressBook => Ok(OfficeReply::AddressBook(self.keys.book())),
+            PeopleOrder::Key {
+                person,
+                verdict,
+                operator,
+                reason,
+            } => {
+                check_signature(&operator, &reason)?;
+                let order = KeyOrder {
+                    person,
+                    verdict,
+                    operator: operator.trim().to_owned(),
+                    peer,
+                    reason: reason.trim().to_owned(),
+                };
+                let decided = self.keys.decide(order).await;
+                let Decided {
+                    entry, published, ..
+                } = decided.map_err(|e| format!("{}: {}", e.described(), e.next_step()))?;
+                Ok(OfficeReply::Entered {
+                    index: entry,
+                    published,
+                })
+            }
+        }
+    }
+
+    fn sign_in(&self) -> Result<&SignIn, String> {
+        let none =
+            "nobody signs in by name here: office.toml has no [people], or its pages do not listen";
+        self.sign_in.as_deref().ok_or_else(|| none.to_owned())
+    }
+
+    async fn sign_out(
+        &self,
+        person: String,
+        operator: String,
+        peer: String,
+    ) -> Result<OfficeReply, String> {
         for name in [&person, &operator] {
             if !is_one_line(name) {
                 return Err("a name is empty, too long or not one line".into());
             }
         }
         // At once, whatever becomes of the entry.
-        let sessions = sign_in.end_all_of(&person);
+        let sessions = self.sign_in()?.end_all_of(&person);
         let ended = OperatorAction {
             operator,
             action: "person.signed_out".into(),

@@ -167,7 +167,12 @@ impl From<OfficeError> for WatchRefusal {
             OfficeError::NotStored { .. }
             | OfficeError::ObjectGone { .. }
             | OfficeError::NothingToDecide { .. }
-            | OfficeError::NoGap { .. } => WatchRefusalKind::Conflict,
+            | OfficeError::NoGap { .. }
+            | OfficeError::KeyUnfit
+            | OfficeError::NoEnrolment { .. }
+            | OfficeError::WordsDiffer { .. }
+            | OfficeError::OwnKey { .. }
+            | OfficeError::NotInBook { .. } => WatchRefusalKind::Conflict,
             _ => WatchRefusalKind::Away,
         };
         Self {

@@ -56,6 +56,16 @@ const FILES: &[(&str, &str, &str)] = &[
         JS,
         include_str!("static/watch-worker.js"),
     ),
+    (
+        "/static/person-keys.js",
+        JS,
+        include_str!("static/person-keys.js"),
+    ),
+    (
+        "/static/person-key-file.js",
+        JS,
+        include_str!("static/person-key-file.js"),
+    ),
     ("/static/find.js", JS, include_str!("static/find.js")),
     ("/static/custody.js", JS, include_str!("static/custody.js")),
     (
@@ -92,6 +102,7 @@ static ENGLISH: LazyLock<String> = LazyLock::new(|| {
 pub const OFFICER: &str = include_str!("static/officer.html");
 pub const TODAY: &str = include_str!("static/today.html");
 pub const WATCH: &str = include_str!("static/watch.html");
+pub const KEYS: &str = include_str!("static/keys.html");
 pub const FIND: &str = include_str!("static/find.html");
 pub const RECORDING: &str = include_str!("static/recording.html");
 pub const LOGIN_PEOPLE: &str = include_str!("static/login-people.html");
@@ -112,23 +123,28 @@ pub fn file(path: &str) -> Response {
 /// Everything that runs or stands in the page where a private key is, by its address, as a browser gets it.
 pub fn watch_files() -> Vec<(String, Sha256Digest)> {
     let page = |language: &&str| {
-        let address = format!("/watch/STATION/ID ({language})");
-        let html = WATCH.replace("{language}", language);
-        (address, Sha256Digest::of(html.as_bytes()))
+        [("/watch/STATION/ID", WATCH), ("/keys", KEYS)].map(|(address, page)| {
+            let html = page.replace("{language}", language);
+            let address = format!("{address} ({language})");
+            (address, Sha256Digest::of(html.as_bytes()))
+        })
     };
     let shared = [
         "/static/common.js",
         "/static/base.css",
         "/static/evidence.css",
     ];
-    let files = FILES
-        .iter()
-        .filter(|(name, ..)| name.contains("watch") || shared.contains(name));
+    let files = FILES.iter().filter(|(name, ..)| {
+        ["watch", "person-key"]
+            .iter()
+            .any(|part| name.contains(part))
+            || shared.contains(name)
+    });
     let files = files.map(|(name, _, text)| {
         let digest = Sha256Digest::of(text.as_bytes());
         ((*name).to_owned(), digest)
     });
-    LANGUAGES.iter().map(page).chain(files).collect()
+    LANGUAGES.iter().flat_map(page).chain(files).collect()
 }
 
 /// The script of the watching page's service worker, under a policy of its own: a worker takes none over from its page.
@@ -230,6 +246,7 @@ mod tests {
             ("login", LOGIN),
             ("today", TODAY),
             ("watch", WATCH),
+            ("keys", KEYS),
             ("find", FIND),
             ("recording", RECORDING),
         ];
@@ -268,6 +285,7 @@ mod tests {
                     "custody",
                     "recording",
                     "watch",
+                    "person-key",
                     "de.json",
                 ];
                 !others.iter().any(|other| name.contains(other))

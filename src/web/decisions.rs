@@ -123,7 +123,7 @@ pub(super) fn reason_of(typed: &str) -> Result<&str, RefusedRequest> {
     Ok(reason)
 }
 
-fn refused(refusal: WatchRefusal) -> RefusedRequest {
+pub(super) fn refused(refusal: WatchRefusal) -> RefusedRequest {
     let text = format!("{}: {}\n", refusal.words, refusal.next_step);
     RefusedRequest::new(refusal.kind.status(), text).coded(refusal.code)
 }

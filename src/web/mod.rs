@@ -16,6 +16,7 @@ mod listener;
 mod login;
 mod office;
 mod officer;
+mod people;
 mod rate_limit;
 mod recording;
 mod recording_list;
@@ -47,6 +48,7 @@ pub use error::WebError;
 pub use health::{Health, Need};
 pub use listener::listen;
 pub use office::{OfficeBackend, Unreadable, start_office};
+pub use people::{AddressBook, Enrolment, KeyHolder, KeyOrder, KeyVerdict};
 pub use recording::{
     CheckpointFacts, CustodyEntry, ItemObject, ObjectFinding, OfficeAct, RecordingView,
 };

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::access_log::{AccessLog, HasAccessLog, RecordsAccess};
 use super::decisions::{self, Decided, GapOrder, ItemOrder};
 use super::entrance::{Entrance, Keyring};
+use super::people::{self as people_keys, AddressBook, Enrolment, KeyOrder};
 use super::recording::RecordingView;
 use super::recording_search::{RecordingPage, RecordingSearch, SearchPlace};
 use super::sign_in::{self, SignIn};
@@ -54,6 +55,12 @@ pub trait OfficeBackend: Send + Sync + 'static {
     fn decide(&self, order: ItemOrder) -> Result<Decided, WatchRefusal>;
     /// Enters why something is missing, once.
     fn accept_gap(&self, order: GapOrder) -> Result<Decided, WatchRefusal>;
+    /// Who has a key of their own, and who waits for it to be confirmed.
+    fn address_book(&self) -> AddressBook;
+    /// Keeps a key that somebody made until it is confirmed.
+    fn enrol(&self, enrolment: Enrolment) -> Result<(), WatchRefusal>;
+    /// Enters what a person decided about somebody's key.
+    fn decide_key(&self, order: KeyOrder) -> Result<Decided, WatchRefusal>;
     /// Enters who looked at what in the office's log; durable when it returns.
     fn record(&self, action: OperatorAction) -> Result<(), String>;
 }
@@ -145,11 +152,20 @@ pub fn start_office(
     let deciders = Router::new()
         .route("/api/decisions/{station}/{id}", post(decisions::decide))
         .route("/api/gaps/{station}", post(decisions::accept_gap))
+        .route("/api/keys/decide", post(people_keys::decide))
         .route_layer(from_fn_with_state(
             (Arc::clone(&entrance), Duty::Decide),
             login::duty,
         ));
-    let own = overseers.merge(finders).merge(deciders).with_state(state);
+    let key_owners = Router::new()
+        .route("/keys", get(people_keys::page))
+        .route("/api/keys", get(people_keys::keys).post(people_keys::enrol))
+        .route_layer(from_fn_with_state(
+            (Arc::clone(&entrance), Duty::Watch),
+            login::duty,
+        ));
+    let own = overseers.merge(finders).merge(deciders).merge(key_owners);
+    let own = own.with_state(state);
     let own = own.merge(watching::routes(footage, &entrance));
     let own = match sign_in.clone() {
         Some(sign_in) => own.merge(

@@ -176,6 +176,14 @@ impl Browser {
         self.call("POST", &self.at(&path), Some(&typed));
     }
 
+    /// Lets pages save files into this folder.
+    #[allow(dead_code, reason = "only the office's pages save files")]
+    pub fn saves_into(&self, folder: &Path) {
+        let allowed = json!({ "behavior": "allow", "downloadPath": folder });
+        let command = json!({ "cmd": "Browser.setDownloadBehavior", "params": allowed });
+        self.call("POST", &self.at("/goog/cdp/execute"), Some(&command));
+    }
+
     #[track_caller]
     pub fn until(&self, what: &str, condition: &str) {
         let end = Instant::now() + LIMIT;

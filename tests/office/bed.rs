@@ -24,7 +24,7 @@ pub const KIOSK: &str = "camdock_screen";
 pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 28] = [
+const BUCKETS: [&str; 30] = [
     "office-absurd",
     "office-acts",
     "office-away",
@@ -32,6 +32,7 @@ const BUCKETS: [&str; 28] = [
     "office-close",
     "office-copies",
     "office-endless",
+    "office-enrol",
     "office-find",
     "office-find-page",
     "office-follow",

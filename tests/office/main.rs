@@ -22,6 +22,7 @@ mod holds;
 mod interface;
 mod link;
 mod packs;
+mod person_keys;
 #[allow(dead_code, reason = "the station's tests use the rest")]
 #[path = "../station/place.rs"]
 mod place;

@@ -108,6 +108,8 @@ const fn decider(event: &Event) -> Option<&Decider> {
         Event::ItemTagged(act) => Some(&act.by),
         Event::HoldPlaced(act) => Some(&act.by),
         Event::HoldLifted(act) => Some(&act.by),
+        Event::PersonAdded(act) => Some(&act.by),
+        Event::PersonRemoved(act) => Some(&act.by),
         _ => None,
     }
 }
@@ -214,6 +216,21 @@ fn sentence(event: &Event) -> String {
             Escaped(e.gap.as_bytes()),
             e.log,
             by(&e.by)
+        ),
+        Event::PersonAdded(e) => format!(
+            "The key {} was confirmed {} as that of {:?}, whose roles are {}{}.",
+            e.fingerprint,
+            by(&e.by),
+            e.person,
+            e.roles.join(", "),
+            ends(e.supersedes.as_ref())
+        ),
+        Event::PersonRemoved(e) => format!(
+            "The key {} was removed {} from {:?}{}.",
+            e.fingerprint,
+            by(&e.by),
+            e.person,
+            ends(Some(&e.supersedes))
         ),
         Event::ObjectAlarm(e) => {
             let what = e.what.as_deref().unwrap_or("they are not named one by one");

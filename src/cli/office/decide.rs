@@ -68,7 +68,7 @@ pub fn order(
         let reply = match ask(&socket_path(config), &order, NO_OFFICE)? {
             OfficeReply::OfItems(reply) => reply,
             OfficeReply::Refused(reason) => bail!("refused: {reason}"),
-            _ => bail!("the office answered something else"),
+            _ => bail!(OTHER_ANSWER),
         };
         for (item, entry) in &reply.entered {
             writeln!(out, "{done} {item} (entry {entry} of the office's log)")?;

@@ -47,8 +47,8 @@ use crate::sys;
                             what a recording belongs to; each is an entry of the office's log
   camdock office hold ID --operator NAME --reason TEXT
                             it stays until that hold is lifted, whatever its class says
-  camdock office people sessions
-                            who is signed in at the pages by name
+  camdock office people list
+                            the address book: whose key was confirmed, and whose waits for it
 A cosignature means that a log only grew since the one before. It says nothing of what the entries say.")]
 pub struct Args {
     #[command(subcommand)]
@@ -81,7 +81,7 @@ enum OfficeVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Who is signed in at the pages by name, and the end of somebody's sessions
+    /// People who sign in by name: their sessions, and the address book of their keys
     People {
         #[command(subcommand)]
         verb: people::PeopleVerb,

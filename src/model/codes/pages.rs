@@ -1,4 +1,8 @@
-use super::{Code, Person::Operations, code};
+use super::{
+    Code,
+    Person::{EvidenceManager, Operations},
+    code,
+};
 
 pub(super) const CODES: &[Code] = &[
     code(
@@ -6,6 +10,36 @@ pub(super) const CODES: &[Code] = &[
         Operations,
         "An access to evidence metadata could not be entered in the custody log, so nothing was shown.",
         "Check the disk and the permissions of the state folder, then restart the service.",
+    ),
+    code(
+        "person_key_unfit",
+        EvidenceManager,
+        "What was sent as a person's key is no public key on the curve P-384.",
+        "Make the key on the page Keys, which sends what is needed.",
+    ),
+    code(
+        "person_not_waiting",
+        EvidenceManager,
+        "No key of this person waits to be confirmed.",
+        "The person makes their key on the page Keys, and reads its eight words out after that.",
+    ),
+    code(
+        "person_own_key",
+        EvidenceManager,
+        "Nobody confirms their own key.",
+        "Ask somebody else who may decide, or operations: `camdock office people confirm`.",
+    ),
+    code(
+        "person_unknown",
+        EvidenceManager,
+        "This person has no key in the address book.",
+        "Compare the name with `camdock office people list`.",
+    ),
+    code(
+        "person_words_differ",
+        EvidenceManager,
+        "The words that were typed are not those of the key that waits.",
+        "Let the person read out the eight words that their page shows once more. If they still differ, somebody else has sent a key under this name: confirm nothing, and tell operations.",
     ),
     code(
         "sign_in_answer",

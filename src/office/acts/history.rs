@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Contradiction, Entry, Event, EvidenceId, LogReleased, ObjectAlarm, Officer, StationName,
+    Contradiction, Entry, Event, EvidenceId, LogReleased, ObjectAlarm, Officer, PersonAdded,
+    StationName,
 };
 
 /// The standing of each log is entered at least this often, so that the office's log tells of every day.
@@ -23,6 +24,8 @@ pub struct ActsHistory {
     items: HashMap<(StationName, EvidenceId), ItemRuling>,
     /// Gaps that somebody explained, with the act.
     gaps: HashMap<(StationName, String), u64>,
+    /// What was entered of each person last; `None`: they have no key any more.
+    people: BTreeMap<String, Option<(u64, Option<PersonAdded>)>>,
 }
 
 /// What people decided about an item last, with the indices of the acts.
@@ -108,6 +111,14 @@ impl ActsHistory {
                 let known = self.gaps.entry(gap).or_insert(index);
                 *known = index.min(*known);
             }
+            Event::PersonAdded(act) => {
+                let person = self.people.entry(act.person.clone()).or_default();
+                newest(person, index, Some((**act).clone()));
+            }
+            Event::PersonRemoved(act) => {
+                let person = self.people.entry(act.person.clone()).or_default();
+                newest(person, index, None);
+            }
             Event::ObjectAlarm(act) => self.alarms(act).open(act),
             Event::ObjectCleared(act) => self.alarms(act).close(act),
             _ => {}
@@ -127,6 +138,12 @@ impl ActsHistory {
     pub fn item_ruling(&self, station: &StationName, id: EvidenceId) -> ItemRuling {
         let ruling = self.items.get(&(station.clone(), id));
         ruling.cloned().unwrap_or_default()
+    }
+
+    /// Who has a key, with the act that says so, published or not.
+    pub fn people(&self) -> impl Iterator<Item = (u64, &PersonAdded)> {
+        let said = self.people.values().flatten();
+        said.filter_map(|(index, act)| Some((*index, act.as_ref()?)))
     }
 
     fn alarms(&mut self, act: &ObjectAlarm) -> &mut OpenAlarms {

@@ -19,7 +19,7 @@ use super::OfficeError;
 use super::index::Index;
 use crate::audit::{LogHandle, VerifierKey};
 use crate::model::{
-    ActReference, Contradiction, Entry, Event, EvidenceId, Sha256Digest, StationName,
+    ActReference, Contradiction, Entry, Event, EvidenceId, PersonAdded, Sha256Digest, StationName,
 };
 
 pub use history::{ItemRuling, OpenAlarms, REWRITTEN, Released, Ruling};
@@ -86,6 +86,23 @@ impl Acts {
     /// The act that explains a gap, published or not.
     pub fn gap_explained(&self, station: &StationName, gap: &str) -> Option<u64> {
         self.history.lock().gap_explained(station, gap)
+    }
+
+    /// Who has a key, with the act that says so, and whether that is published.
+    pub fn people(&self) -> Vec<(u64, PersonAdded, bool)> {
+        let published = *self.published.borrow();
+        let history = self.history.lock();
+        let all = history.people();
+        all.map(|(index, act)| (index, act.clone(), index < published))
+            .collect()
+    }
+
+    /// A person who has a key, with the act that says so.
+    pub fn person(&self, name: &str) -> Option<(u64, PersonAdded)> {
+        let history = self.history.lock();
+        let mut all = history.people();
+        let found = all.find(|(_, act)| act.person == name);
+        found.map(|(index, act)| (index, act.clone()))
     }
 
     /// An act of this log, by its index.
