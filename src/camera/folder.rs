@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::identity;
 use super::root_dir::{self, RootDir};
 use super::{Camera, CameraEntry, CameraError, CameraFile, Change, OpenFacts};
 use crate::config::{Access, Profile, Profiles};
-use crate::model::{CameraIdentity, Condition, FileTimes, SourcePath};
+use crate::model::{CameraId, CameraIdentity, Condition, FileTimes, IMPORT_MAKE, SourcePath};
 
 /// See `max_files` in [ingest].
 const MAX_FILES: u64 = 1_000_000;
@@ -27,6 +28,8 @@ pub struct FolderCamera {
     max_files: u64,
     /// The last listing found a name, be it of a file or of a folder.
     showed_names: bool,
+    /// Only this file of the folder is taken.
+    only: Option<SourcePath>,
 }
 
 impl FolderCamera {
@@ -60,6 +63,41 @@ impl FolderCamera {
             },
             max_files: MAX_FILES,
             showed_names: false,
+            only: None,
+        })
+    }
+
+    /// Opens what is imported, a folder or one file of a folder, under the identity that was given to it.
+    pub fn imported(
+        path: &Path,
+        profile: &Arc<Profile>,
+        id: CameraId,
+    ) -> Result<Self, CameraError> {
+        let failed = |source| CameraError::Root {
+            root: path.to_owned(),
+            source,
+        };
+        let kind = root_dir::file_type(&root_dir::stat_path(path).map_err(failed)?);
+        let (root, only) = match (kind.is_file(), path.parent(), path.file_name()) {
+            (false, ..) => (path, None),
+            (true, Some(root), Some(name)) => {
+                let name = SourcePath::new(name.as_bytes());
+                (root, Some(name.map_err(|e| failed(io::Error::other(e)))?))
+            }
+            (true, ..) => return Err(failed(io::ErrorKind::InvalidInput.into())),
+        };
+        Ok(Self {
+            root: root.to_owned(),
+            root_dir: Arc::new(RootDir::new(root).map_err(failed)?),
+            profile: Arc::clone(profile),
+            identity: CameraIdentity {
+                id: Some(id),
+                profile: profile.name.clone(),
+                access: IMPORT_MAKE.into(),
+            },
+            max_files: MAX_FILES,
+            showed_names: false,
+            only,
         })
     }
 
@@ -102,7 +140,11 @@ impl Camera for FolderCamera {
         sink: &mut dyn FnMut(CameraEntry) -> ControlFlow<()>,
     ) -> Result<(), CameraError> {
         let limit = self.max_files;
-        let walked = FolderWalk::new(&self.root_dir, &self.profile, limit, limit).run(sink);
+        let walk = FolderWalk::new(&self.root_dir, &self.profile, limit, limit);
+        let walked = match &self.only {
+            Some(name) => walk.one(name, sink),
+            None => walk.run(sink),
+        };
         // A camera that left during the listing looks like one with fewer files.
         if !self.still_there() {
             return Err(self.gone());

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use super::listing::{EntrySink, FileEntry, ListingCursor, Refusal};
 use super::root_dir::{self, RootDir};
 use crate::config::Profile;
+use crate::model::SourcePath;
 
 /// Entries beyond the limit are counted up to this many times the limit.
 const COUNTED_BEYOND: u64 = 10;
@@ -102,6 +103,23 @@ impl<'a> FolderWalk<'a> {
         Ok(self.seen)
     }
 
+    /// Lists one file of the top folder alone; returns whether its name was seen.
+    pub fn one(mut self, name: &SourcePath, sink: EntrySink<'_>) -> io::Result<u64> {
+        let bytes = name.as_bytes();
+        let stat = match self.root_dir.stat_path(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            stat => stat?,
+        };
+        self.listing.path = bytes.to_vec();
+        let _ = if root_dir::file_type(&stat).is_file() {
+            self.listing.file(&file_entry(bytes, &stat, false), sink)
+        } else {
+            let refusal = ("not_regular", "is no longer a regular file".to_owned());
+            self.listing.refuse(None, refusal, sink)
+        };
+        Ok(1)
+    }
+
     fn entry(
         &mut self,
         levels: &mut Vec<OpenFolder>,
@@ -115,13 +133,7 @@ impl<'a> FolderWalk<'a> {
         };
         match self.take(parent, levels.len(), name, kind) {
             Ok(WalkEntry::File(stat)) => {
-                let entry = FileEntry {
-                    name: name.to_bytes(),
-                    size: stat.stx_size,
-                    modified: timestamp(stat.stx_mtime),
-                    read_only: stat.stx_mode & 0o222 == 0,
-                    folder_flagged: parent.flagged,
-                };
+                let entry = file_entry(name.to_bytes(), &stat, parent.flagged);
                 if root_dir::is_mount_root(&stat) {
                     let refusal = ("other_filesystem", OTHER_FILESYSTEM.to_owned());
                     return self.listing.refuse(Some(entry.size), refusal, sink);
@@ -197,6 +209,16 @@ impl<'a> FolderWalk<'a> {
             path_len: self.listing.path.len(),
             flagged,
         })
+    }
+}
+
+fn file_entry<'n>(name: &'n [u8], stat: &Statx, folder_flagged: bool) -> FileEntry<'n> {
+    FileEntry {
+        name,
+        size: stat.stx_size,
+        modified: timestamp(stat.stx_mtime),
+        read_only: stat.stx_mode & 0o222 == 0,
+        folder_flagged,
     }
 }
 

@@ -97,6 +97,7 @@ const COLUMNS: &[&str] = &[
     "quarantine",
     "decision",
     "stored_at",
+    "source",
 ];
 
 enum Output<W: Write> {
@@ -145,9 +146,11 @@ fn text_line(out: &mut impl Write, item: &FoundItem) -> std::io::Result<()> {
         Some(decision) => format!("  quarantine: {decision}"),
         None => String::new(),
     };
+    let source = item.source.as_ref();
+    let source = source.map_or(String::new(), |source| format!("  imported: {source:?}"));
     writeln!(
         out,
-        "{}  {:<9} {:>12}  {officer:<8} {camera:<20} {}{note}",
+        "{}  {:<9} {:>12}  {officer:<8} {camera:<20} {}{note}{source}",
         item.id,
         item.state.as_str(),
         item.size,

@@ -10,6 +10,7 @@ mod confirm;
 mod demo;
 mod explain;
 mod generate;
+mod import;
 mod items;
 mod keygen;
 mod logs;
@@ -82,6 +83,8 @@ enum Verb {
     Quarantine(quarantine::Args),
     /// Assign items to another officer
     Reassign(reassign::Args),
+    /// Take evidence from a disc, a stick or another program's folder into the same custody
+    Import(import::Args),
     /// Run the evidence office: follow the stations' logs in the bucket and witness them
     Office(office::Args),
     /// Make a token for the pages
@@ -148,6 +151,7 @@ pub fn main() -> ExitCode {
         Verb::Confirm(args) => confirm::run(&config, args),
         Verb::Quarantine(args) => quarantine::run(&config, args),
         Verb::Reassign(args) => reassign::run(&config, args),
+        Verb::Import(args) => import::run(&config, args),
         Verb::Office(args) => office::run(&config, args),
         Verb::Token(args) => token::run(args),
         Verb::Open(args) => open::run(&config, args),

@@ -106,6 +106,11 @@ impl StationFiles {
         self.runtime_dir.join("command.sock")
     }
 
+    /// Where a running service takes imports.
+    pub fn import_socket(&self) -> PathBuf {
+        self.runtime_dir.join("import.sock")
+    }
+
     /// Where root's wipe helper listens, if wiping is switched on.
     pub fn wipe_socket(&self) -> PathBuf {
         self.runtime_dir.join("wipe.sock")

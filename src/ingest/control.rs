@@ -6,12 +6,20 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::Spool;
+use crate::journal::InventoryCounts;
+use crate::model::NotTaken;
 
 /// The end of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobEnd {
     pub complete: bool,
+    pub reason: String,
     pub missing: u64,
+    pub counts: InventoryCounts,
+    /// The files that were not taken, of an import; at most so many as one reads.
+    pub not_taken: Vec<NotTaken>,
+    /// Safe waits for the witnesses, and they had not cosigned.
+    pub unwitnessed: bool,
 }
 
 #[derive(Default)]

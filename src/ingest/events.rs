@@ -80,6 +80,7 @@ impl EndReason {
             missing_count,
         };
         match self {
+            _ if session.is_import() => Event::ImportEnded(end),
             Self::Left(_) => Event::CameraUndocked(end),
             Self::Unwatched(_) => Event::SessionEnded(end),
         }

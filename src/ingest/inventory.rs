@@ -25,8 +25,8 @@ const REFUSED_MAX: usize = 10_000;
 /// Seconds by which the newest file may be ahead before a warning is logged.
 const CLOCK_TOLERANCE: i64 = 120;
 
-/// Entries that a session has refused, so that a rescan does not log them again.
-pub type Refusals = BTreeMap<String, &'static str>;
+/// Entries that a session has refused, so that a rescan does not log them again: code and reason by name.
+pub type Refusals = BTreeMap<String, (&'static str, String)>;
 
 /// Lists the whole camera once; returns how many files are new or changed since the last inventory. Entries
 /// that a failed inventory refused and did not name are refused again by the next one.
@@ -143,7 +143,7 @@ fn news(refusals: &mut Refusals, entry: RefusedEntry) -> Option<RefusedEntry> {
     } else {
         entry
     };
-    refusals.insert(entry.name.clone(), entry.code);
+    refusals.insert(entry.name.clone(), (entry.code, entry.reason.clone()));
     Some(entry)
 }
 

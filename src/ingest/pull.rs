@@ -17,7 +17,8 @@ use crate::durable::{self, BulkFile, DurableError};
 use crate::failpoint::reached;
 use crate::journal::{ItemRow, SealedFacts, SessionRow, StoreProgress};
 use crate::model::{
-    Event, EvidenceId, FileFacts, ItemQuarantined, ItemSealed, ItemState, Sha256Digest,
+    Event, EvidenceId, FileFacts, ImportOrigin, ItemQuarantined, ItemSealed, ItemState,
+    Sha256Digest,
 };
 use crate::seal::{
     Buffers, ItemKey, MessageHeader, PipelineError, PreparedItem, PullWatch, Resumed, SealError,
@@ -34,6 +35,8 @@ pub struct Puller<'a> {
     /// The camera's identity proves nothing: nothing is resumed or matched with what is held.
     pub anonymous: bool,
     pub tally: &'a Arc<Tally>,
+    /// For the items of an import.
+    pub import: Option<ImportOrigin>,
     /// Whether the job is to stop.
     pub stop: &'a (dyn Fn() -> bool + Sync),
     /// Called with the bytes of this file that have been read.
@@ -433,6 +436,7 @@ impl Puller<'_> {
             camera: self.session.camera.clone(),
             officer: self.session.officer.clone(),
             bay: self.session.bay.clone(),
+            import: self.import,
         }
     }
 

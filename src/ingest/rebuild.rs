@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use super::{IngestError, Shared};
 use crate::journal::{ItemRow, SealedFacts, SessionEnd, SessionRow, StoreProgress, StoredProof};
 use crate::model::{
-    Entry, Event, EvidenceId, FileFacts, ItemSealed, ItemState, SessionId, WipeResult,
+    Entry, Event, EvidenceId, FileFacts, IMPORT_MAKE, ImportDeclared, ItemSealed, ItemState,
+    SessionId, WipeResult,
 };
 
 /// Rows of one journal transaction.
@@ -49,7 +50,7 @@ pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
                     .wiped
                     .extend(wiped.files.iter().filter_map(WipeResult::deleted));
             }
-            Event::CameraUndocked(left) | Event::SessionEnded(left) => {
+            Event::CameraUndocked(left) | Event::SessionEnded(left) | Event::ImportEnded(left) => {
                 let end = SessionEnd {
                     at: entry.time,
                     complete: left.complete,
@@ -77,10 +78,16 @@ pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
                     quarantine: docked.quarantine.clone(),
                     started: entry.time,
                     ended: None,
+                    source: None,
                 };
                 let ended = facts.ended.get(&session).copied();
                 let ahead = docked.camera_clock.as_ref().and_then(|c| c.ahead_seconds);
                 shared.journal.adopt_session(&row, ahead, ended)?;
+            }
+            Event::ImportDeclared(declared) => {
+                let ended = facts.ended.get(&session).copied();
+                let row = import_row(session, entry.time, declared);
+                shared.journal.adopt_session(&row, None, ended)?;
             }
             Event::ItemSealed(sealed) => {
                 items.push(row(shared, &facts, session, index, sealed)?);
@@ -99,6 +106,21 @@ pub fn rebuild(shared: &Shared) -> Result<u64, IngestError> {
     decide_again(shared)?;
     tracing::info!(items = count, "the journal is rebuilt");
     Ok(count)
+}
+
+fn import_row(id: SessionId, started: Timestamp, declared: &ImportDeclared) -> SessionRow {
+    SessionRow {
+        id,
+        bay: declared.bay.clone(),
+        camera: Some(declared.camera.clone()),
+        profile: IMPORT_MAKE.to_owned(),
+        access: IMPORT_MAKE.to_owned(),
+        officer: declared.facts.officer.clone(),
+        quarantine: None,
+        started,
+        ended: None,
+        source: Some(declared.facts.source.clone()),
+    }
 }
 
 fn row(

@@ -148,8 +148,8 @@ fn scan(shared: &Shared, from: u64) -> Result<LoggedIds, IngestError> {
                 let part = part.and_then(|part| serde_json::from_value::<Part>(part).ok());
                 logged.previewed.extend(id().zip(part));
             }
-            "camera.docked" => logged.docked.extend(entry.session),
-            "camera.undocked" | "session.ended" => {
+            "camera.docked" | "import.declared" => logged.docked.extend(entry.session),
+            "camera.undocked" | "session.ended" | "import.ended" => {
                 let complete = entry.data.get("complete") == Some(&true.into());
                 logged
                     .ended

@@ -44,6 +44,8 @@ pub struct FoundItem {
     pub log_index: Option<u64>,
     #[serde(rename = "stored_entry")]
     pub stored_index: Option<u64>,
+    /// What its import was declared to be; `None` where a camera brought it.
+    pub source: Option<String>,
 }
 
 fn shown<S: Serializer>(path: &SourcePath, serializer: S) -> Result<S::Ok, S::Error> {
@@ -152,7 +154,7 @@ impl Journal {
 }
 
 const COLUMNS: &str = "i.id, i.session, i.camera, l.officer, s.bay, i.path, i.size, i.modified, i.kind, i.flagged, i.state, i.quarantine, \
-                       i.decision, i.sha256, s.started, i.stored_at, i.log_index, i.stored_index";
+                       i.decision, i.sha256, s.started, i.stored_at, i.log_index, i.stored_index, s.source";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<FoundItem> {
     let time = |column| -> rusqlite::Result<Option<Timestamp>> {
@@ -180,5 +182,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FoundItem> {
         stored_at: time("stored_at")?,
         log_index: index("log_index")?,
         stored_index: index("stored_index")?,
+        source: row.get("source")?,
     })
 }

@@ -10,19 +10,20 @@ use crate::failpoint::step;
 use super::JournalError;
 
 /// Grows whenever the tables change. A journal of another version is refused: it can be rebuilt from the custody log.
-const VERSION: i64 = 9;
+const VERSION: i64 = 10;
 
 /// The file is there a moment before its tables are.
 const MADE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Times are RFC 3339 text, ids 16-byte blobs, sizes bytes. `stored_entry` and `stored_receipt` are kept until the log and
 /// the store have them. `first_lock` is the one of all objects of an item; `clock_ahead`, in seconds, is measured. `ends` has digests of the first and the last bytes of an item's content; an item may have none.
+/// A session with a `source` is an import.
 const WORK: &str = "
 CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE sessions (
     id BLOB PRIMARY KEY, bay TEXT NOT NULL, camera TEXT, profile TEXT NOT NULL, access TEXT NOT NULL,
     officer TEXT, quarantine TEXT, started TEXT NOT NULL, ended TEXT, complete INTEGER,
-    seen INTEGER, held INTEGER, missing INTEGER, clock_ahead INTEGER
+    seen INTEGER, held INTEGER, missing INTEGER, clock_ahead INTEGER, source TEXT
 ) WITHOUT ROWID;
 CREATE INDEX sessions_started ON sessions (started);
 CREATE TABLE inventory (

@@ -20,6 +20,15 @@ pub struct SessionRow {
     pub quarantine: Option<String>,
     pub started: Timestamp,
     pub ended: Option<Timestamp>,
+    /// What an import was declared to be; `None` for the stay of a camera.
+    pub source: Option<String>,
+}
+
+impl SessionRow {
+    /// It is no stay of a camera but an import.
+    pub const fn is_import(&self) -> bool {
+        self.source.is_some()
+    }
 }
 
 /// The end of a session.
@@ -61,7 +70,7 @@ impl Journal {
     ) -> Result<(), JournalError> {
         self.change(
             &format!(
-                "{insert} INTO sessions ({COLUMNS}, complete, clock_ahead) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+                "{insert} INTO sessions ({COLUMNS}, complete, clock_ahead) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
             ),
             (
                 session.id,
@@ -73,6 +82,7 @@ impl Journal {
                 &session.quarantine,
                 Time(session.started),
                 end.map(|end| Time(end.at)),
+                &session.source,
                 end.map(|end| end.complete),
                 clock_ahead,
             ),
@@ -122,7 +132,8 @@ impl Journal {
     }
 }
 
-const COLUMNS: &str = "id, bay, camera, profile, access, officer, quarantine, started, ended";
+const COLUMNS: &str =
+    "id, bay, camera, profile, access, officer, quarantine, started, ended, source";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
     Ok(SessionRow {
@@ -135,5 +146,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         quarantine: row.get("quarantine")?,
         started: row.get::<_, Time>("started")?.0,
         ended: row.get::<_, Option<Time>>("ended")?.map(|t| t.0),
+        source: row.get("source")?,
     })
 }

@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BayName, CameraId, EvidenceId, GapAccepted, HoldLifted, HoldPlaced, ItemKind, ItemPreviewed,
-    ItemTagged, ItemViewed, LogAlarm, LogClosed, LogReleased, LogWitnessed, ObjectAlarm,
-    OfficeStarted, OfficeStopped, Officer, OfficerReassigned, PackMade, PersonAdded, PersonRemoved,
-    QuarantineDecided, Retention, SessionId, Sha256Digest, SourcePath, StationName, WipeLevel,
-    WipeResult,
+    BayName, CameraId, EvidenceId, GapAccepted, HoldLifted, HoldPlaced, ImportDeclared,
+    ImportOrigin, ItemKind, ItemPreviewed, ItemTagged, ItemViewed, LogAlarm, LogClosed,
+    LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer,
+    OfficerReassigned, PackMade, PersonAdded, PersonRemoved, QuarantineDecided, Retention,
+    SessionId, Sha256Digest, SourcePath, StationName, WipeLevel, WipeResult,
 };
 
 /// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
@@ -43,6 +43,10 @@ pub enum Event {
     CameraUndocked(DockSessionEnd),
     #[serde(rename = "session.ended")]
     SessionEnded(DockSessionEnd),
+    #[serde(rename = "import.declared")]
+    ImportDeclared(Box<ImportDeclared>),
+    #[serde(rename = "import.ended")]
+    ImportEnded(DockSessionEnd),
     #[serde(rename = "inventory.taken")]
     InventoryTaken(InventoryTaken),
     #[serde(rename = "item.sealed")]
@@ -109,6 +113,8 @@ impl Event {
             Self::CameraRefused(_) => "camera.refused",
             Self::CameraUndocked(_) => "camera.undocked",
             Self::SessionEnded(_) => "session.ended",
+            Self::ImportDeclared(_) => "import.declared",
+            Self::ImportEnded(_) => "import.ended",
             Self::InventoryTaken(_) => "inventory.taken",
             Self::ItemSealed(_) => "item.sealed",
             Self::ItemHeld(_) => "item.held",
@@ -263,7 +269,7 @@ pub struct CameraRefused {
 }
 
 /// The end of a dock session: in `camera.undocked` the station saw the camera leave; in `session.ended` it did not, because
-/// the station itself stopped while the camera was docked.
+/// the station itself stopped while the camera was docked. Also the end of an import, in `import.ended`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DockSessionEnd {
     pub bay: BayName,
@@ -326,6 +332,9 @@ pub struct ItemSealed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub officer: Option<Officer>,
     pub bay: BayName,
+    /// Of evidence that no camera brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportOrigin>,
 }
 
 /// Files of a camera that were taken before.

@@ -15,8 +15,8 @@ use super::{OfficeError, open_witness, station_key};
 use crate::audit::EntryReader;
 use crate::config::{FollowedStation, OfficeConfig};
 use crate::model::{
-    CameraDocked, Entry, Event, EvidenceId, ItemSealed, ItemStored, Officer, OperatorAction, Part,
-    PreviewMade, PreviewOutcome, SessionId, StationName,
+    CameraDocked, Entry, Event, EvidenceId, ImportDeclared, ItemSealed, ItemStored, Officer,
+    OperatorAction, Part, PreviewMade, PreviewOutcome, SessionId, StationName,
 };
 use crate::pack::{Decided, PackDecision, PackItem, PackLog, PackPart, PackWitness};
 use crate::upload::Store;
@@ -188,6 +188,7 @@ fn disclosed(
         sealed: (index, time, sealed),
         stored: None,
         docked: None,
+        imported: None,
         previews: Vec::new(),
     };
     let all = read.len();
@@ -196,7 +197,7 @@ fn disclosed(
         let Some(content) = parsed(&entry) else {
             continue;
         };
-        if facts.takes(&content) {
+        if facts.takes(entry.index, &content) {
             facts.see(entry.index, content);
             entries.push(entry);
         }
@@ -239,6 +240,7 @@ fn disclosed(
             sealed: facts.sealed,
             stored,
             docked: facts.docked,
+            imported: facts.imported,
             officer: facts.officer,
             decisions: Vec::new(),
             parts,
@@ -253,6 +255,7 @@ struct ItemEntries {
     sealed: (u64, Timestamp, ItemSealed),
     stored: Option<(u64, Timestamp, ItemStored)>,
     docked: Option<(u64, Timestamp, CameraDocked)>,
+    imported: Option<(u64, Timestamp, ImportDeclared)>,
     previews: Vec<(u64, Part, PreviewMade)>,
 }
 
@@ -261,7 +264,7 @@ const DECISIONS: [&str; 3] = ["quarantine.accept", "quarantine.reject", "officer
 
 impl ItemEntries {
     /// Whether the entry is about this item and nothing else.
-    fn takes(&self, entry: &Entry) -> bool {
+    fn takes(&self, index: u64, entry: &Entry) -> bool {
         let (_, _, sealed) = &self.sealed;
         let own_session = entry.session.is_some() && entry.session == self.session;
         match &entry.event {
@@ -274,7 +277,12 @@ impl ItemEntries {
             Event::CameraDocked(e) => {
                 own_session && e.camera == sealed.camera && e.officer == sealed.officer
             }
-            Event::CameraUndocked(e) | Event::SessionEnded(e) => {
+            Event::ImportDeclared(e) => {
+                own_session
+                    && sealed.import.is_some_and(|import| import.entry == index)
+                    && Some(&e.camera) == sealed.camera.as_ref()
+            }
+            Event::CameraUndocked(e) | Event::SessionEnded(e) | Event::ImportEnded(e) => {
                 own_session && e.camera == sealed.camera && e.missing.is_empty()
             }
             Event::OperatorAction(e) => {
@@ -291,6 +299,9 @@ impl ItemEntries {
             }
             Event::CameraDocked(docked) => {
                 self.docked.get_or_insert((index, entry.time, *docked));
+            }
+            Event::ImportDeclared(declared) => {
+                self.imported.get_or_insert((index, entry.time, *declared));
             }
             Event::ItemPreviewed(previewed) => {
                 let part = previewed.part;

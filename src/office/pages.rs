@@ -189,6 +189,8 @@ impl OfficeBackend for OfficePages {
             acts,
             next: cut.or(last.map(|last| last + 1)),
             problem: custody.problem,
+            originals: item.originals,
+            copies: item.copies,
             before: item.before,
             after: item.after,
             at_that_time: item.at_that_time,

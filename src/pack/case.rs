@@ -81,13 +81,18 @@ fn described(
         .camera
         .as_ref()
         .map_or("unknown", |camera| camera.serial());
+    let imported = item.imported.as_ref();
+    let source = match imported {
+        Some((.., declared)) => format!("import, declared as {}", declared.facts.source),
+        None => format!("camera {camera}"),
+    };
     let facet = graph.add(
         "uco-observable:DeviceFacet",
         &json!({"uco-observable:serialNumber": camera}),
     );
     let camera = graph.add(
         "uco-observable:Device",
-        &json!({"uco-core:name": format!("camera {camera}"), "uco-core:hasFacet": [facet]}),
+        &json!({"uco-core:name": source, "uco-core:hasFacet": [facet]}),
     );
     let files: Vec<Value> = item
         .parts
@@ -97,13 +102,15 @@ fn described(
     let record = graph.add(
         "case-investigation:ProvenanceRecord",
         &json!({
-            "uco-core:description": format!("item {} of the station {}, entry {} of its custody log", item.evidence, item.station, item.sealed.0),
+            "uco-core:description": format!("item {} of the station {}, entry {} of its custody log{}", item.evidence, item.station, item.sealed.0, derived(item)),
             "uco-core:object": files,
         }),
     );
-    let begun = item.docked.as_ref().map_or(*sealed_at, |(_, at, _)| *at);
+    let docked = item.docked.as_ref().map(|(_, at, _)| *at);
+    let declared = imported.map(|(_, at, _)| *at);
+    let begun = docked.or(declared).unwrap_or(*sealed_at);
     let mut action = json!({
-        "uco-core:name": "taken from the camera and sealed",
+        "uco-core:name": if imported.is_some() { "imported and sealed" } else { "taken from the camera and sealed" },
         "uco-action:performer": office,
         "uco-action:instrument": tool,
         "uco-action:location": place,
@@ -117,6 +124,14 @@ fn described(
     action["uco-action:endTime"] = time(*sealed_at);
     graph.add("case-investigation:InvestigativeAction", &action);
     (record, files)
+}
+
+/// That it is no original, if it was declared to be a copy.
+fn derived(item: &PackItem) -> String {
+    let derived = item.sealed.2.import.and_then(|import| import.derived_from);
+    derived.map_or(String::new(), |from| {
+        format!("; declared to be a copy made from item {from}, not an original")
+    })
 }
 
 fn file(graph: &mut Graph, item: &PackItem, part: &PackPart) -> Value {

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::names::file_name;
 use crate::model::{
-    CameraDocked, EvidenceId, ItemSealed, ItemStored, Officer, PackId, Part, Sha256Digest,
-    SourcePath, StationName,
+    CameraDocked, EvidenceId, ImportDeclared, ItemSealed, ItemStored, Officer, PackId, Part,
+    Sha256Digest, SourcePath, StationName,
 };
 
 pub struct PackFacts {
@@ -48,6 +48,8 @@ pub struct PackItem {
     pub sealed: (u64, Timestamp, ItemSealed),
     pub stored: (u64, Timestamp, ItemStored),
     pub docked: Option<(u64, Timestamp, CameraDocked)>,
+    /// What was declared of evidence that no camera brought, and the entry that says so.
+    pub imported: Option<(u64, Timestamp, ImportDeclared)>,
     /// Now, after any reassignment.
     pub officer: Option<Officer>,
     /// What the office decided about it.

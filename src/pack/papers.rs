@@ -53,7 +53,7 @@ fn read_me(facts: &PackFacts) -> String {
     format!(
         "A pack of evidence, number {id}
 
-It holds these recordings, each as it came from the camera:
+It holds these recordings, each as it was taken in:
 {items}
 To check it
   1. Copy this folder to a disk, or leave it on its disc. A ZIP has to be unpacked.
@@ -66,7 +66,7 @@ What this pack says of its keys, to be compared with what you have from elsewher
 {logs}  witness: {witness}
 
 What is in it
-  data/items/NUMBER/original/    the recording, byte for byte as the camera had it
+  data/items/NUMBER/original/    the recording, byte for byte as it was taken in
   data/items/NUMBER/             pictures (storyboard.jpg) and a small video (preview.mp4), made by the station, where there are any
   data/custody/STATION/          the custody log's entries about these recordings alone, each with its proof (RFC 6962, C2SP tlog-proof)
   data/keys/                     the public keys of the stations' logs and of the witness

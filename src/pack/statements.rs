@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::facts::{Decided, PackFacts, PackItem, fingerprint, grouped, part_file};
-use crate::model::{Escaped, Part};
+use crate::model::{Escaped, ImportFacts, Part};
 
 const STYLE: &str = "body{font:11pt/1.45 Georgia,'Times New Roman',serif;color:#000;background:#fff;max-width:46rem;margin:2rem auto;padding:0 1rem}\
 h1{font-size:14pt;margin:0}h2{font-size:11.5pt;margin:1.2em 0 .3em}p{margin:.5em 0}ol{padding-left:1.6em}li{margin:.5em 0}\
@@ -104,7 +104,14 @@ fn items(text: &mut String, facts: &PackFacts, exhibit: &str) {
                 escaped(&value)
             );
         };
-        row("File on the camera", item.path().to_string());
+        let imported = item.imported.as_ref();
+        row(
+            match imported {
+                Some(_) => "File, as it was imported",
+                None => "File on the camera",
+            },
+            item.path().to_string(),
+        );
         row(
             "File in the pack",
             format!(
@@ -116,10 +123,13 @@ fn items(text: &mut String, facts: &PackFacts, exhibit: &str) {
         row("SHA-256", sealed.sha256.to_string());
         row("Number of the item", item.evidence.to_string());
         let camera = sealed.camera.as_ref();
-        row(
-            "Camera",
-            camera.map_or("no usable serial number".into(), ToString::to_string),
-        );
+        match imported {
+            Some((entry, _, declared)) => import_rows(&mut row, *entry, &declared.facts),
+            None => row(
+                "Camera",
+                camera.map_or("no usable serial number".into(), ToString::to_string),
+            ),
+        }
         let officer = item.officer.as_ref();
         row(
             "Officer to whom it is assigned",
@@ -144,12 +154,20 @@ fn items(text: &mut String, facts: &PackFacts, exhibit: &str) {
             );
         }
         if let Some(modified) = sealed.modified {
-            row(
-                "Time by the camera’s own clock",
-                format!("{}, as the camera gave it", when(modified)),
-            );
+            match imported {
+                Some(_) => row(
+                    "Time of the file",
+                    format!("{}, as it came", when(modified)),
+                ),
+                None => row(
+                    "Time by the camera’s own clock",
+                    format!("{}, as the camera gave it", when(modified)),
+                ),
+            }
         }
-        row("Camera’s clock against the station’s", clock(item));
+        if imported.is_none() {
+            row("Camera’s clock against the station’s", clock(item));
+        }
         row(
             "Taken and sealed",
             format!(
@@ -173,6 +191,36 @@ fn items(text: &mut String, facts: &PackFacts, exhibit: &str) {
         }
         text.push_str("</table>\n");
     }
+}
+
+/// What was declared of an import, which the station has not seen itself.
+fn import_rows(row: &mut impl FnMut(&str, String), entry: u64, facts: &ImportFacts) {
+    row(
+        "Imported, as it was declared",
+        format!("{}, entry {entry}", facts.source),
+    );
+    row("Received from", facts.received_from.clone());
+    for (what, words) in [
+        ("Incident", &facts.incident),
+        ("Exhibit mark that it came with", &facts.exhibit),
+    ] {
+        if let Some(words) = words {
+            row(what, words.clone());
+        }
+    }
+    let Some(derived) = &facts.derived else {
+        return;
+    };
+    let mut text = format!("a copy made from item {}, not an original", derived.from);
+    for (how, words) in [("made by", &derived.maker), ("with", &derived.tool)] {
+        if let Some(words) = words {
+            text.push_str(&format!(", {how} {words}"));
+        }
+    }
+    if let Some(sha256) = derived.sha256 {
+        text.push_str(&format!("; SHA-256 of that item in the same log: {sha256}"));
+    }
+    row("What it is, as it was declared", text);
 }
 
 fn clock(item: &PackItem) -> String {
@@ -203,6 +251,12 @@ fn process(text: &mut String, facts: &PackFacts) {
          <li>The digest is entered in the station’s custody log. The log is a hash tree (RFC 6962) whose root the station signs: an entry that is changed, removed or added between others changes the root.</li>\n\
          <li>The encrypted file is stored under a lock that keeps it from being replaced or deleted, and the store’s own checksum is compared with the station’s.</li>\n",
     );
+    if facts.items.iter().any(|item| item.imported.is_some()) {
+        text.push_str(
+            "<li>Evidence that no camera brought is read in the same way. What was declared of it was entered in the log before any of it was read; \
+             the station cannot know whether that is true.</li>\n",
+        );
+    }
     for log in &facts.logs {
         let _ = writeln!(
             text,

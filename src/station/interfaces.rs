@@ -1,4 +1,5 @@
-//! The ways in which other programs and people reach the station: the status socket, the pages, and the command socket.
+//! The ways in which other programs and people reach the station: the status socket, the pages, and the sockets for commands and
+//! imports.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +7,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::foundation::Foundation;
+use super::imports::{self, Imports};
 use super::page_backend::{Heartbeat, PageBackend};
 use super::status::StatusSources;
 use super::{commands, status};
@@ -23,6 +25,7 @@ pub struct Interfaces {
     status: Socket,
     pages: Option<Pages>,
     commands: Socket,
+    imports: Socket,
 }
 
 impl Interfaces {
@@ -30,6 +33,7 @@ impl Interfaces {
         foundation: &Foundation,
         outbound: &Arc<Outbound>,
         heartbeat: &Arc<Heartbeat>,
+        imports: &Arc<Imports>,
         figures: PrometheusHandle,
     ) -> anyhow::Result<Self> {
         let (config, shared) = (&foundation.config, &foundation.shared);
@@ -42,10 +46,12 @@ impl Interfaces {
         let backend = PageBackend::new(sources, Arc::clone(heartbeat), config);
         let pages = start_pages(config, &foundation.secrets, backend, figures);
         let commands = commands::open(config.files.command_socket(), Arc::clone(shared))?;
+        let imports = imports::open(config.files.import_socket(), Arc::clone(imports))?;
         Ok(Self {
             status,
             pages,
             commands,
+            imports,
         })
     }
 
@@ -54,9 +60,10 @@ impl Interfaces {
         self.pages.as_ref()
     }
 
-    /// From here on no operator's decision is entered.
+    /// From here on no operator's decision is entered, and no import begins.
     pub async fn stop_commands(&mut self) {
         self.commands.stop(LAST_COMMAND).await;
+        self.imports.stop(Duration::ZERO).await;
     }
 
     /// Stops the rest, after [`Self::stop_commands`].
@@ -67,6 +74,7 @@ impl Interfaces {
         self.status.stop(Duration::ZERO).await;
         self.status.remove();
         self.commands.remove();
+        self.imports.remove();
     }
 }
 

@@ -172,7 +172,8 @@ impl Station {
 
     /// Decides whether a run with `drain` has ended, and how.
     fn drained(&mut self) -> anyhow::Result<Option<Ended>> {
-        if !(self.options.drain && self.first_scan_done && self.docking.all_at_rest()) {
+        let at_rest = self.docking.all_at_rest() && self.imports.all_at_rest();
+        if !(self.options.drain && self.first_scan_done && at_rest) {
             self.stuck_since = None;
             return Ok(None);
         }

@@ -7,6 +7,7 @@ mod commands;
 mod docking;
 mod drain;
 mod foundation;
+mod imports;
 mod interfaces;
 mod log_restore;
 mod loglimit;
@@ -21,6 +22,9 @@ mod store_trial;
 mod workers;
 
 pub use commands::{CommandReply, OperatorCommand, Order};
+pub use imports::{
+    ImportOrder, ImportRefusal, ImportReply, ImportReport, ImportRequest, ImportStarted,
+};
 pub use loglimit::installed as log_limit;
 pub use service::{Ended, Options, run};
 

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::docking::{Docking, IntakeRules};
 use super::foundation::Foundation;
+use super::imports::Imports;
 use super::interfaces::Interfaces;
 use super::page_backend::Heartbeat;
 use super::workers::Workers;
@@ -66,6 +67,7 @@ pub(super) struct Station {
     dock: DockWatch,
     pub dock_events: mpsc::Receiver<DockEvent>,
     pub docking: Docking,
+    pub imports: Arc<Imports>,
     /// Every docked folder and port was scanned once.
     pub first_scan_done: bool,
     /// Since when a docked camera cannot continue and no other is at work.
@@ -95,7 +97,8 @@ impl Station {
         )?);
         let (stop, stopped) = watch::channel(false);
         let heartbeat = Arc::new(Heartbeat::default());
-        let interfaces = Interfaces::open(&foundation, &outbound, &heartbeat, figures)?;
+        let imports = Arc::new(Imports::new(config, Arc::clone(shared)));
+        let interfaces = Interfaces::open(&foundation, &outbound, &heartbeat, &imports, figures)?;
         let profiles = Arc::new(profiles);
         let previews = parts::previews(config, shared, &outbound, &profiles)?;
         let uploads = !options.until_secured;
@@ -120,6 +123,7 @@ impl Station {
         let (dock, dock_events) = watch_docks(config, options.sysfs.clone(), profiles_now)?;
         Ok(Self {
             docking: Docking::new(Arc::clone(shared)),
+            imports,
             first_scan_done: config.dock.folders.is_empty() && !config.dock.usb,
             stuck_since: None,
             options,
@@ -152,7 +156,10 @@ impl Station {
         self.interfaces.stop_commands().await;
         self.dock.stop().await;
         self.config_watch.stop().await;
-        tokio::task::block_in_place(|| self.docking.stop());
+        tokio::task::block_in_place(|| {
+            self.docking.stop();
+            self.imports.stop();
+        });
         shared.commit.lock().take();
         tokio::task::block_in_place(|| join_committer(self.foundation.committer));
         let stopped = Event::StationStopped(StationStopped { reason });

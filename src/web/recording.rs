@@ -33,6 +33,10 @@ pub struct RecordingView {
     pub next: Option<u64>,
     /// The reason why entries are missing here: its code, and in words.
     pub problem: Option<(&'static str, String)>,
+    /// The original that it was declared to be made from; several where several stations have that id.
+    pub originals: Vec<FoundFile>,
+    /// The items that were declared to be made from it.
+    pub copies: Vec<FoundFile>,
     /// Of the same camera.
     pub before: Option<FoundFile>,
     pub after: Option<FoundFile>,

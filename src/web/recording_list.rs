@@ -35,6 +35,8 @@ const COLUMNS: &[&str] = &[
     "undecided",
     "findings",
     "log_entry",
+    "source",
+    "derived_from",
 ];
 
 pub(super) async fn page(State(state): State<OfficeState>) -> Response {
@@ -156,14 +158,17 @@ mod tests {
             undecided: false,
             findings: vec!["missing".into(), "covered".into()],
             log_entry: 3,
+            source: Some("=a disc".into()),
+            derived_from: None,
         };
         let value = line(&file, ExportFormat::Csv);
         let names: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
         assert_eq!(names, COLUMNS);
         let lines = ExportFormat::Csv.lines(COLUMNS, false, &[value]).unwrap();
         let id = file.evidence;
-        let row =
-            format!("one,{id},,'=acme/X1,,D/A.MP4,7,video,true,,,,false,missing covered,3\r\n");
+        let row = format!(
+            "one,{id},,'=acme/X1,,D/A.MP4,7,video,true,,,,false,missing covered,3,'=a disc,\r\n"
+        );
         assert_eq!(lines, row);
     }
 }

@@ -96,6 +96,10 @@ pub struct FoundFile {
     pub findings: Vec<String>,
     /// The entry of its sealing in the station's log.
     pub log_entry: u64,
+    /// What its import was declared to be; absent where a camera brought it.
+    pub source: Option<String>,
+    /// The item that it was declared to be made from.
+    pub derived_from: Option<EvidenceId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

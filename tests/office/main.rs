@@ -19,6 +19,7 @@ mod follow;
 mod footage;
 mod gaps;
 mod holds;
+mod imports;
 mod interface;
 mod link;
 mod packs;

@@ -14,6 +14,7 @@ mod first_lock;
 #[path = "../support/footage.rs"]
 mod footage;
 mod gaps;
+mod imports;
 mod kills;
 mod lifetime;
 mod load;

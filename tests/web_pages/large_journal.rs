@@ -57,6 +57,7 @@ fn journal(dir: &Path, count: u64) -> Journal {
                 quarantine: None,
                 started: "2026-01-31T06:00:00Z".parse().unwrap(),
                 ended: None,
+                source: None,
             };
             journal.begin_session(&session, None).unwrap();
             (session.id, camera)

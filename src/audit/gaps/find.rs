@@ -143,6 +143,13 @@ impl Finder<'_> {
         self.history.stays.get(&session)
     }
 
+    fn shown(&self) -> String {
+        match self.whose.id() {
+            Some(id) if self.camera.imported => format!("the import {id}"),
+            _ => self.whose.shown(),
+        }
+    }
+
     /// The camera is still docked, and not for longer than the rules allow.
     fn at_work(&self, stay: &LoggedStay) -> bool {
         stay.ended.is_none() && self.rules.now.duration_since(stay.docked) <= self.rules.patience
@@ -163,7 +170,7 @@ impl Finder<'_> {
     }
 
     fn files(&self, gaps: &mut Vec<Gap>) {
-        let (name, shown) = (self.whose.name(), self.whose.shown());
+        let (name, shown) = (self.whose.name(), self.shown());
         for (path, states) in &self.camera.files {
             for seen in states {
                 let stay = self.stay(seen.session);
@@ -257,7 +264,7 @@ impl Finder<'_> {
         };
         let what = format!(
             "the dock session of {} that began on {} was cut short, {left}: {why}",
-            self.whose.shown(),
+            self.shown(),
             day(stay.docked)
         );
         gaps.push(self.gap(
@@ -269,8 +276,8 @@ impl Finder<'_> {
     }
 
     fn numbers(&self, gaps: &mut Vec<Gap>) {
-        // Without a serial, nobody knows which sessions belong to one camera.
-        let Some(camera) = self.whose.id() else {
+        // Without a serial, nobody knows which sessions belong to one camera; and a disc may hold a selection.
+        let Some(camera) = self.whose.id().filter(|_| !self.camera.imported) else {
             return;
         };
         let files = self.camera.files.iter().flat_map(|(path, states)| {

@@ -74,6 +74,8 @@ pub(super) struct CameraFiles {
     /// Directory entries whose names could not be recorded, by the name as it is shown.
     pub nameless: BTreeMap<String, NamelessFile>,
     pub stays: Vec<SessionId>,
+    /// It is no camera but what was imported.
+    pub imported: bool,
 }
 
 /// A directory entry of a camera that has no usable name.
@@ -185,18 +187,17 @@ impl LogHistory {
                     Some(camera) => CameraKey::Known(camera.clone()),
                     None => CameraKey::Unknown(session),
                 };
-                let camera = self.cameras.entry(whose.clone()).or_default();
-                camera.stays.push(session);
-                let stay = LoggedStay {
-                    whose,
-                    officer: docked.officer.clone(),
-                    docked: at,
-                    ended: None,
-                    inventory: false,
-                };
-                self.stays.insert(session, stay);
+                self.begin_stay(session, whose, docked.officer.as_ref(), at);
             }
-            (Event::CameraUndocked(end) | Event::SessionEnded(end), Some(session)) => {
+            (Event::ImportDeclared(declared), Some(session)) => {
+                let whose = CameraKey::Known(declared.camera.clone());
+                self.begin_stay(session, whose.clone(), declared.facts.officer.as_ref(), at);
+                self.cameras.entry(whose).or_default().imported = true;
+            }
+            (
+                Event::CameraUndocked(end) | Event::SessionEnded(end) | Event::ImportEnded(end),
+                Some(session),
+            ) => {
                 if let Some(stay) = self.stays.get_mut(&session) {
                     stay.ended = Some(SessionEnding {
                         complete: end.complete,
@@ -347,6 +348,26 @@ impl LogHistory {
         let item = self.items.get(&id);
         let camera = item.and_then(|item| item.whose.as_ref()?.id().cloned());
         (camera, item.and_then(|item| item.officer.clone()))
+    }
+
+    /// A session begins.
+    fn begin_stay(
+        &mut self,
+        session: SessionId,
+        whose: CameraKey,
+        officer: Option<&Officer>,
+        docked: Timestamp,
+    ) {
+        let camera = self.cameras.entry(whose.clone()).or_default();
+        camera.stays.push(session);
+        let stay = LoggedStay {
+            whose,
+            officer: officer.cloned(),
+            docked,
+            ended: None,
+            inventory: false,
+        };
+        self.stays.insert(session, stay);
     }
 
     fn camera(&mut self, session: SessionId) -> Option<&mut CameraFiles> {

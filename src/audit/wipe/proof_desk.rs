@@ -36,6 +36,7 @@ pub fn sealed(path: &str) -> ItemSealed {
         camera: CameraId::new("acme", "X1"),
         officer: None,
         bay: BayName::new("1"),
+        import: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `camdock show`: one item's custody as sentences, from the verified log.
 
+mod import;
 mod preview;
 
 use std::io::Write as _;
@@ -7,6 +8,7 @@ use std::path::Path;
 
 use anyhow::bail;
 
+use self::import::{declared, derived_from_it, ended};
 use self::preview::previewed;
 use super::verify::verifier_key;
 use super::{Outcome, load_config};
@@ -43,9 +45,12 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
                 Event::CameraDocked(_)
                 | Event::CameraUndocked(_)
                 | Event::SessionEnded(_)
+                | Event::ImportDeclared(_)
+                | Event::ImportEnded(_)
                 | Event::StationStarted(_) => {
                     kept.push((index, entry));
                 }
+                event if derived_from_it(event, args.id) => kept.push((index, entry)),
                 event if concerns(event, args.id) => {
                     session = session.or(entry.session);
                     kept.push((index, entry));
@@ -63,7 +68,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     };
     let sealed_at = kept
         .iter()
-        .find(|(_, e)| matches!(e.event, Event::ItemSealed(_)))
+        .find(|(_, e)| evidence_of(&e.event) == Some(args.id))
         .map_or(u64::MAX, |(i, _)| *i);
     let started = kept
         .iter()
@@ -71,10 +76,16 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         .map(|(i, _)| *i);
     kept.retain(|(index, entry)| match &entry.event {
         Event::StationStarted(_) => Some(*index) == started,
-        Event::CameraDocked(_) | Event::CameraUndocked(_) | Event::SessionEnded(_) => {
-            entry.session == Some(session)
-        }
+        Event::CameraDocked(_)
+        | Event::CameraUndocked(_)
+        | Event::SessionEnded(_)
+        | Event::ImportDeclared(_)
+        | Event::ImportEnded(_) => entry.session == Some(session),
         _ => true,
+    });
+    let own = |event: &Event| evidence_of(event) == Some(args.id);
+    let imported = kept.iter().any(|(_, entry)| {
+        own(&entry.event) && matches!(&entry.event, Event::ItemSealed(e) if e.import.is_some())
     });
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -86,6 +97,10 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     } else {
         writeln!(out, "Custody of item {}\n", args.id)?;
         for (index, entry) in &kept {
+            let text = match &entry.event {
+                Event::ItemHeld(e) if imported => import::held(e, args.id),
+                event => sentence(event, args.id),
+            };
             let local = entry
                 .time
                 .to_zoned_datetime(config.station.time_zone.clone());
@@ -93,7 +108,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
                 out,
                 "{}  (entry {index})\n    {}\n",
                 local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-                sentence(&entry.event, args.id)
+                text
             )?;
         }
         writeln!(
@@ -215,6 +230,9 @@ fn sentence(event: &Event, id: EvidenceId) -> String {
             }
             text
         }
+        Event::ImportDeclared(e) => declared(e),
+        Event::ImportEnded(e) => ended(e),
+        Event::ItemSealed(e) if e.import.is_some() => import::sealed(e, id),
         Event::ItemSealed(e) => {
             let time = e.modified.map_or("gave no time for it".into(), |t| {
                 format!("gave its time as {t} (never corrected)")

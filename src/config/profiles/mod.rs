@@ -69,6 +69,21 @@ pub struct Matched {
     pub locked: bool,
 }
 
+/// A profile of the program itself. These constants are checked by tests.
+fn constant((name, text): (&str, &str)) -> Profile {
+    let path = PathBuf::from(name);
+    file::parse::<RawProfile>(&path, text)
+        .and_then(|raw| raw.validated(&path, text))
+        .unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+impl Profile {
+    /// How imported files are read, whatever they are.
+    pub fn of_imports() -> Self {
+        constant(raw::IMPORTED)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
@@ -140,12 +155,8 @@ pub struct Profiles {
 impl Profiles {
     /// Only the built-in profiles: `folder`, `mass-storage` (any USB disk), `mtp` (any MTP or PTP device).
     pub fn builtin() -> Self {
-        let by_name = raw::BUILT_IN.map(|(name, text)| {
-            let path = PathBuf::from(name);
-            // These constants are checked by a test.
-            let profile = file::parse::<RawProfile>(&path, text)
-                .and_then(|raw| raw.validated(&path, text))
-                .unwrap_or_else(|error| unreachable!("{error}"));
+        let by_name = raw::BUILT_IN.map(|of| {
+            let profile = constant(of);
             (profile.name.clone(), Arc::new(profile))
         });
         Self {

@@ -10,7 +10,7 @@ use super::unlock::RawUnlock;
 use super::usb::RawUsbMatch;
 use super::{Access, FlagMarks, IdentitySource, Profile, ProfileWipe, PtpQuirks};
 use crate::config::{ConfigError, Patterns, file};
-use crate::model::WipeLevel;
+use crate::model::{IMPORT_MAKE, WipeLevel};
 
 /// Name and text of the profiles that exist without any file; `config/profiles/` documents the same and a test compares.
 pub(super) const BUILT_IN: [(&str, &str); 3] = [
@@ -24,6 +24,14 @@ pub(super) const BUILT_IN: [(&str, &str); 3] = [
         "access = \"ptp\"\nusb = [{ class = \"06/01/01\" }, { class = \"ff\", interface_name = \"MTP\" }]",
     ),
 ];
+
+/// For what is imported. No camera gave its files their names: none is a sidecar that would hide behind another, and none is
+/// flagged. It is no camera's profile and stands in no file.
+pub(super) const IMPORTED: (&str, &str) = (
+    IMPORT_MAKE,
+    "video = [\"*.{mp4,m4v,mov,avi,ts,mts,m2ts,mkv,dav,mpg,mpeg,vob,wmv,asf,3gp,webm}\"]\n\
+     sidecar = []\nflag_folders = []\nflag_names = []\nidentity = []",
+);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]

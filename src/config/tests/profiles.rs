@@ -228,3 +228,18 @@ fn wiping_is_off_unless_a_profile_of_cameras_with_a_serial_of_their_own_says_oth
         assert!(error.contains(word), "{error}");
     }
 }
+
+#[test]
+fn imported_files_are_never_sidecars_or_flagged_by_their_names() {
+    let profile = Profile::of_imports();
+    assert_eq!(profile.name, "import");
+    for name in ["a.MP4", "VTS_01_1.VOB", "cam 3.dav"] {
+        assert!(profile.video.matches(name.as_bytes()), "{name}");
+    }
+    for name in ["a.txt", "a.gps", "a_SOS.txt", "EVENT"] {
+        let name = name.as_bytes();
+        assert!(!profile.video.matches(name) && !profile.sidecar.matches(name));
+        assert!(!profile.flag.names.matches(name) && !profile.flag.folders.matches(name));
+    }
+    assert!(profile.wipe.is_none() && profile.usb.is_empty());
+}

@@ -8,7 +8,7 @@ use crate::durable;
 use crate::failpoint::reached;
 use crate::ingest::control::JobControl;
 use crate::ingest::events::{EndReason, session_docked};
-use crate::ingest::{IngestError, Shared, now};
+use crate::ingest::{Import, IngestError, Shared, now};
 use crate::journal::{InventoryCounts, SessionEnd, SessionRow, StalePull};
 use crate::metrics;
 use crate::model::{CameraId, Condition, Event};
@@ -24,6 +24,8 @@ pub(super) struct DockSession {
     pub anonymous: bool,
     /// See [`super::Job::at_start`].
     pub at_start: bool,
+    /// See [`super::Job::import`].
+    pub import: Option<Import>,
 }
 
 impl DockSession {
@@ -79,13 +81,22 @@ impl DockSession {
                 self.shared.journal.begin_session(&self.row, ahead)?;
                 noted = true;
             }
-            self.log(session_docked(&self.row, condition.clone(), self.at_start))
+            match &self.import {
+                Some(import) => import.declare(&self.shared, &self.row, &import.source_id()),
+                None => self.log(session_docked(&self.row, condition.clone(), self.at_start)),
+            }
         })?;
         reached!("session: docked");
         tracing::info!(
             officer = self.row.officer.as_ref().map(|o| o.0.as_str()),
             quarantine = self.row.quarantine,
-            "camera docked"
+            source = self.row.source,
+            "{}",
+            if self.import.is_some() {
+                "import begun"
+            } else {
+                "camera docked"
+            }
         );
         Ok(())
     }
@@ -149,9 +160,20 @@ impl DockSession {
         Ok(())
     }
 
+    /// The words for what is no longer there.
+    pub const fn removed(&self) -> &'static str {
+        match self.import {
+            Some(_) => "what is imported is no longer there",
+            None => "the camera was removed",
+        }
+    }
+
     /// The reason for the session's end.
     pub fn reason(&self) -> EndReason {
         let stopped = || EndReason::Unwatched("the station stops".into());
+        if self.import.is_some() && !self.is_over() {
+            return EndReason::Unwatched("all of it was read".into());
+        }
         self.control.left().map_or_else(stopped, EndReason::Left)
     }
 }

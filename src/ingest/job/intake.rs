@@ -15,7 +15,7 @@ use crate::camera::{Camera, CameraError};
 use crate::failpoint::reached;
 use crate::ingest::commit::Tally;
 use crate::ingest::pull::{PullTools, Puller};
-use crate::ingest::{IngestError, chain, events};
+use crate::ingest::{Import, IngestError, chain, events};
 use crate::journal::{FileOutcome, InventoryOutcome, InventoryRow};
 use crate::metrics;
 use crate::model::{Event, Explain as _, FileFacts, HeldFile, ItemFailed, RetryClass, SourcePath};
@@ -99,6 +99,7 @@ impl Intake {
     ) -> Result<usize, IngestError> {
         let session = Arc::clone(&self.session);
         session.control.set_short_of(0);
+        history.new_pass();
         let mut left_out = LeftOut::default();
         let mut held: Vec<HeldFile> = Vec::new();
         loop {
@@ -150,6 +151,9 @@ impl Intake {
             }
             Err(IngestError::Changed(how)) => {
                 tracing::info!(path = %facts.path, how, "the file changed while it was read; it is taken again");
+                if self.gives_up(facts, &how, history)? {
+                    return Ok(TakeResult::Done);
+                }
                 if history.changed(&facts.path) {
                     display.state().waiting(
                         "source_changed",
@@ -189,8 +193,17 @@ impl Intake {
     ) -> Result<TakeResult, IngestError> {
         let session = Arc::clone(&self.session);
         let shared = &*session.shared;
+        if history.is_given_up(&facts.path) {
+            self.set_failed(facts)?;
+            return Ok(TakeResult::Done);
+        }
         if !history.is_complete(facts, shared.settle) {
-            return Ok(TakeResult::Later);
+            let given_up = self.gives_up(facts, "it is still being written to", history)?;
+            return Ok(if given_up {
+                TakeResult::Done
+            } else {
+                TakeResult::Later
+            });
         }
         let items = match session.known_camera() {
             Some(id) if !history.is_new(facts) => shared.journal.held(id, facts)?,
@@ -235,6 +248,7 @@ impl Intake {
             session: &session.row,
             anonymous: session.anonymous,
             tally: &self.tally,
+            import: session.import.as_ref().and_then(Import::origin),
             stop: &|| session.is_over(),
             progress: &|in_file| {
                 display.show_progress(facts, in_file, self.bytes_read + in_file);
@@ -265,22 +279,58 @@ impl Intake {
         metrics::error(error.label());
         tracing::error!(path = %facts.path, code = error.label(), error = error as &dyn std::error::Error,
             next_step = error.next_step(), "not taken");
-        session.log(Event::ItemFailed(ItemFailed {
+        self.name_failed(facts, error.label(), chain(error), history)?;
+        Ok(TakeResult::Done)
+    }
+
+    /// In an import, a file that never stays as it is gets named as not taken; `true` when that was done.
+    fn gives_up(
+        &self,
+        facts: &FileFacts,
+        how: &str,
+        history: &mut FileHistory,
+    ) -> Result<bool, IngestError> {
+        let patience = Import::patience(self.session.shared.settle);
+        if self.session.import.is_none() || !history.gives_up(&facts.path, patience) {
+            return Ok(false);
+        }
+        metrics::file("failed", facts.size);
+        let reason = format!("the file changed for as long as it was waited for: {how}");
+        tracing::warn!(path = %facts.path, code = "source_changed", reason,
+            next_step = "end the program that writes to it, then import it again", "not taken");
+        self.name_failed(facts, "source_changed", reason, history)?;
+        Ok(true)
+    }
+
+    /// First the log, then the journal.
+    fn name_failed(
+        &self,
+        facts: &FileFacts,
+        code: &str,
+        reason: String,
+        history: &mut FileHistory,
+    ) -> Result<(), IngestError> {
+        history.not_taken_for(&facts.path, code, reason.clone());
+        self.session.log(Event::ItemFailed(ItemFailed {
             path: Some(facts.path.clone()),
             name: None,
             evidence: None,
             size: Some(facts.size),
-            code: error.label().to_owned(),
-            reason: chain(error),
+            code: code.to_owned(),
+            reason,
             retried: true,
         }))?;
+        self.set_failed(facts)
+    }
+
+    fn set_failed(&self, facts: &FileFacts) -> Result<(), IngestError> {
         let failed = [InventoryOutcome {
             path: facts.path.clone(),
             item: None,
         }];
+        let session = &*self.session;
         let journal = &session.shared.journal;
-        journal.set_outcomes(session.row.id, FileOutcome::Failed, &failed)?;
-        Ok(TakeResult::Done)
+        Ok(journal.set_outcomes(session.row.id, FileOutcome::Failed, &failed)?)
     }
 
     /// First the log, then the journal: a file is never called held without its entry.

@@ -20,7 +20,7 @@ use super::events::EndReason;
 use super::pull::PullTools;
 use super::state::{EMPTY_NEXT_STEP, Phase, Silence};
 use super::wiping::Wiping;
-use super::{IngestError, Shared, inventory};
+use super::{Import, IngestError, Shared, chain, inventory};
 use crate::camera::Camera;
 use crate::failpoint::reached;
 use crate::journal::{InventoryCounts, SessionRow};
@@ -38,9 +38,6 @@ const RESCAN: Duration = Duration::from_secs(30);
 /// After so many failures in a row, the trouble does not pass by itself.
 const FAILURES_LAST: u32 = 3;
 
-/// A camera whose own access says that it is gone.
-const REMOVED: &str = "the camera was removed";
-
 pub struct Job {
     pub shared: Arc<Shared>,
     pub session: SessionRow,
@@ -52,6 +49,8 @@ pub struct Job {
     pub at_start: bool,
     /// `None`: nothing is ever deleted from this camera.
     pub wiping: Option<Wiping>,
+    /// It is no camera but evidence that somebody declared: the session ends once all was looked at. Nothing is deleted.
+    pub import: Option<Import>,
 }
 
 struct Run {
@@ -79,12 +78,13 @@ impl Job {
         loop {
             match run.step(camera.as_mut(), &mut tools) {
                 StepEnd::GoOn => {}
+                StepEnd::Settled if run.session.import.is_some() => break,
                 StepEnd::Settled => run.idle(),
                 StepEnd::Over => break,
             }
         }
         if !camera.still_there() {
-            run.session.control.leave(REMOVED);
+            run.session.control.leave(run.session.removed());
         }
         run.end()
     }
@@ -100,6 +100,7 @@ impl Job {
             control: self.control,
             anonymous: self.anonymous,
             at_start: self.at_start,
+            import: self.import,
         });
         let run = Run {
             intake: Intake::new(Arc::clone(&session)),
@@ -152,13 +153,17 @@ impl Run {
         };
         if !camera.still_there() {
             self.session.wait(Duration::from_secs(3));
-            self.session.control.leave(REMOVED);
+            self.session.control.leave(self.session.removed());
             return StepEnd::Over;
         }
         self.failures += 1;
         self.display.show_failure(&error, self.failures);
         let lasts = self.failures >= FAILURES_LAST && error.retry_class() != RetryClass::Later;
         self.session.control.set_failing(lasts);
+        if lasts && self.session.import.is_some() {
+            self.session.control.leave(&chain(&error));
+            return StepEnd::Over;
+        }
         if error.retry_class() == RetryClass::Never {
             self.session.wait(RESCAN);
         } else {
@@ -189,6 +194,9 @@ impl Run {
         let postponed =
             self.intake
                 .take_pending(camera, tools, &mut self.history, &self.display)?;
+        if self.session.import.is_some() && self.history.only_given_up() {
+            return self.settle(camera);
+        }
         if postponed > 0 {
             // Something may still be growing: give it time before the next look.
             let (least, most) = (Duration::from_millis(50), Duration::from_millis(500));
@@ -303,7 +311,11 @@ impl Run {
         if self.session.has_unlogged()? {
             return Ok(JobEnd {
                 complete: false,
+                reason: "the log takes nothing".into(),
                 missing,
+                counts,
+                not_taken: self.history.not_taken(),
+                unwitnessed,
             });
         }
         let complete = missing == 0 && settled && !silent;
@@ -318,12 +330,20 @@ impl Run {
             .end(&self.display, &reason, complete, missing)?;
         report_end(&reason, settled, complete, missing);
         self.leave_bay(&counts, missing);
-        Ok(JobEnd { complete, missing })
+        Ok(JobEnd {
+            complete,
+            reason: reason.text().to_owned(),
+            missing,
+            counts,
+            not_taken: self.history.not_taken(),
+            unwitnessed,
+        })
     }
 
     fn leave_bay(&self, counts: &InventoryCounts, missing: u64) {
         let settled = *self.display.state().phase() == Phase::Settled;
-        if settled && counts.failed.files == 0 || self.session.shared.stopping() {
+        let gone = settled && counts.failed.files == 0 || self.session.import.is_some();
+        if gone || self.session.shared.stopping() {
             self.display.clear();
         } else {
             self.display.show_removed_early(counts, missing);

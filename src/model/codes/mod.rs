@@ -8,6 +8,7 @@ mod config;
 mod docking;
 mod file;
 mod gap;
+mod import;
 mod log;
 mod office;
 mod pack;
@@ -74,6 +75,10 @@ pub const TOPICS: &[Topic] = &[
     Topic {
         title: "Files on a camera",
         codes: file::CODES,
+    },
+    Topic {
+        title: "Imports",
+        codes: import::CODES,
     },
     Topic {
         title: "Locked cameras",

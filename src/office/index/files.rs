@@ -11,8 +11,8 @@ use crate::web::{FoundFile, FoundRecording, SearchPlace};
 pub const SIDECARS: u32 = 50;
 
 pub const FILE: &str = "SELECT i.n, i.station, i.id, (SELECT id FROM items r WHERE r.n = i.recording), c.name, o.name, i.path, i.size, i.kind, i.flagged,
-     i.recorded, i.sealed, i.stored, i.undecided, i.entry FROM items i
-     LEFT JOIN cameras c ON c.id = i.camera LEFT JOIN officers o ON o.id = i.officer";
+     i.recorded, i.sealed, i.stored, i.undecided, i.entry, s.source, i.derived_from FROM items i
+     LEFT JOIN cameras c ON c.id = i.camera LEFT JOIN officers o ON o.id = i.officer LEFT JOIN sessions s ON s.id = i.session";
 
 /// The file at a place with its sidecars and what was found of each.
 pub fn recording(
@@ -70,6 +70,8 @@ pub fn file(criteria: &Criteria<'_>, row: &Row<'_>) -> rusqlite::Result<FoundFil
         undecided: row.get(13)?,
         findings: Vec::new(),
         log_entry: row.get::<_, i64>(14)?.cast_unsigned(),
+        source: row.get(15)?,
+        derived_from: row.get::<_, Option<_>>(16)?.map(id),
     })
 }
 

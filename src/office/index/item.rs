@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::criteria::{Criteria, resolve};
+use super::derivation;
 use super::files::{self, FILE};
 use super::{FindingKind, Index, ranks, time};
 use crate::model::{EvidenceId, Retention, StationName};
@@ -26,6 +27,8 @@ pub struct IndexedItem {
     /// Indices in the station's log, of one page; and whether more follow.
     pub entries: Vec<u64>,
     pub more: bool,
+    pub originals: Vec<FoundFile>,
+    pub copies: Vec<FoundFile>,
     pub before: Option<FoundFile>,
     pub after: Option<FoundFile>,
     pub at_that_time: Vec<FoundFile>,
@@ -98,8 +101,14 @@ impl Index {
             let found = camera.map(|camera| around.neighbour(camera, recording, later));
             found.transpose().map(Option::flatten)
         };
+        let recording_found = files::recording(&connection, &criteria, place)?;
+        let original = recording_found.file.derived_from;
+        let originals = original
+            .map(|original| derivation::originals(&connection, &criteria, number, original));
         Ok(Some(IndexedItem {
-            recording: files::recording(&connection, &criteria, place)?,
+            originals: originals.transpose()?.unwrap_or_default(),
+            copies: derivation::copies(&connection, &criteria, id)?,
+            recording: recording_found,
             objects: objects(&connection, number, id)?,
             entries,
             more,

@@ -5,6 +5,7 @@
 
 mod acts;
 mod criteria;
+mod derivation;
 mod expected;
 mod files;
 mod findings;

@@ -9,8 +9,8 @@ use super::acts;
 use super::take::{EntryOutcome, cut};
 use super::{StationNumber, millis, ranks};
 use crate::model::{
-    BucketLayout, EvidenceId, ItemKind, ItemPreviewed, ItemSealed, ItemStored, OperatorAction,
-    Part, PreviewOutcome, Retention, SessionId, Sha256Digest,
+    BucketLayout, Escaped, EvidenceId, ItemKind, ItemPreviewed, ItemSealed, ItemStored,
+    OperatorAction, Part, PreviewOutcome, Retention, SessionId, Sha256Digest,
 };
 use crate::upload::MAX_OBJECT;
 
@@ -74,11 +74,13 @@ impl<'a> Rows<'a> {
             (Some(group), ItemKind::Sidecar) => self.video_of(group)?,
             _ => None,
         };
+        let original = sealed.import.and_then(|import| import.derived_from);
         let path = sealed.path.to_string();
         let path = cut(&path, TEXT_MAX);
         let mut insert = self.connection.prepare_cached(
             "INSERT OR IGNORE INTO items (station, id, entry, session, camera, officer, path, kind, flagged, recorded, sealed, size,
-                 name_group, recording, rank) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                 name_group, recording, rank, derived_from)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?;
         let added = insert.execute(params![
             self.station,
@@ -96,6 +98,7 @@ impl<'a> Rows<'a> {
             group,
             recording,
             ranks::rank(sealed.flagged, sealed.modified, at, self.now),
+            original.as_ref().map(EvidenceId::as_bytes),
         ])?;
         if added == 0 {
             return Ok(EntryOutcome::Unfit("an item that was sealed before".into()));
@@ -240,6 +243,23 @@ impl<'a> Rows<'a> {
             update.execute([number, index.cast_signed()])?;
         }
         Ok(EntryOutcome::Read)
+    }
+
+    /// The entry with which an import began, and what it was declared to be.
+    pub fn imported(
+        &self,
+        index: u64,
+        session: Option<SessionId>,
+        source: &str,
+    ) -> rusqlite::Result<EntryOutcome> {
+        if let Some(session) = session {
+            let number = self.session_number(session)?;
+            let source = Escaped(source.as_bytes()).to_string();
+            let sql = "UPDATE sessions SET source = COALESCE(source, ?2) WHERE id = ?1";
+            let mut update = self.connection.prepare_cached(sql)?;
+            update.execute(params![number, cut(&source, TEXT_MAX)])?;
+        }
+        self.session(index, session, "docked")
     }
 
     /// Keeps that an entry is about an item, if the log has sealed it.

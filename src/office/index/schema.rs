@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Grows whenever the tables change. An index of another version is made anew.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 
 /// Times are milliseconds since 1970, ids 16-byte blobs, sizes bytes; `entry` is an index in the station's log. Keys of objects are
 /// not kept: they follow from station, item and part. `edge` is what reading on needs of the log's tree.
@@ -15,6 +15,8 @@ const VERSION: i64 = 5;
 /// `gaps` are those that the last search of a log found, `gap_acts` the acts that explain gaps.
 /// `tags` is what they say of an item: `person` is 1 where a person did. `holds` has the entries that place and lift them, when the store last
 /// said that it follows them, and when it was last asked to.
+///
+/// A session with a `source` is an import; `derived_from` is the original that an imported copy was declared to be made from.
 const TABLES: &str = "
 CREATE TABLE stations (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
@@ -31,14 +33,14 @@ CREATE TABLE cameras (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, serial 
 CREATE INDEX cameras_serial ON cameras (serial);
 CREATE TABLE officers (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE sessions (
-    id INTEGER PRIMARY KEY, station INTEGER NOT NULL, session BLOB NOT NULL, docked INTEGER, ended INTEGER,
+    id INTEGER PRIMARY KEY, station INTEGER NOT NULL, session BLOB NOT NULL, docked INTEGER, ended INTEGER, source TEXT,
     UNIQUE (station, session)
 );
 CREATE TABLE items (
     n INTEGER PRIMARY KEY, station INTEGER NOT NULL, id BLOB NOT NULL, entry INTEGER NOT NULL, session INTEGER, camera INTEGER,
     officer INTEGER, path TEXT NOT NULL, kind TEXT NOT NULL, flagged INTEGER NOT NULL, recorded INTEGER, sealed INTEGER NOT NULL,
     stored INTEGER, size INTEGER NOT NULL, keyless INTEGER NOT NULL DEFAULT 0, undecided INTEGER NOT NULL DEFAULT 0,
-    name_group INTEGER, recording INTEGER, rank INTEGER NOT NULL
+    name_group INTEGER, recording INTEGER, rank INTEGER NOT NULL, derived_from BLOB
 );
 CREATE UNIQUE INDEX items_id ON items (station, id);
 CREATE INDEX items_newest ON items (rank) WHERE recording IS NULL;
@@ -51,6 +53,7 @@ CREATE INDEX items_in_quarantine ON items (rank) WHERE undecided;
 CREATE INDEX items_group ON items (name_group) WHERE name_group IS NOT NULL;
 CREATE INDEX items_recording ON items (recording) WHERE recording IS NOT NULL;
 CREATE INDEX items_undecided ON items (station) WHERE undecided;
+CREATE INDEX items_derived ON items (derived_from) WHERE derived_from IS NOT NULL;
 CREATE INDEX items_waiting ON items (station, sealed) WHERE stored IS NULL;
 CREATE VIRTUAL TABLE words USING fts5(path, content='', contentless_delete=1, detail='none', tokenize='trigram');
 CREATE TABLE mentions (item INTEGER NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (item, entry)) WITHOUT ROWID;

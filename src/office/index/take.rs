@@ -14,8 +14,8 @@ use super::{Index, StationNumber, millis};
 use crate::audit::ProvenEntries;
 use crate::failpoint::{reached, step};
 use crate::model::{
-    BucketLayout, Escaped, EvidenceId, ItemPreviewed, ItemSealed, ItemStored, OperatorAction,
-    SessionId, StationName,
+    BucketLayout, Escaped, EvidenceId, ImportDeclared, ItemPreviewed, ItemSealed, ItemStored,
+    OperatorAction, SessionId, StationName,
 };
 use crate::office::OfficeError;
 
@@ -169,7 +169,12 @@ fn enter(
             rows.started(started.recipients.len())
         }),
         "camera.docked" => rows.session(index, frame.session, "docked"),
-        "camera.undocked" | "session.ended" => rows.session(index, frame.session, "ended"),
+        "import.declared" => read(data, |declared: ImportDeclared| {
+            rows.imported(index, frame.session, &declared.facts.source)
+        }),
+        "camera.undocked" | "session.ended" | "import.ended" => {
+            rows.session(index, frame.session, "ended")
+        }
         "item.sealed" => read(data, |sealed: ItemSealed| {
             rows.sealed(index, frame.time, frame.session, &sealed)
         }),

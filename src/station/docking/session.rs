@@ -97,6 +97,7 @@ pub(super) fn run(
         quarantine,
         started: now(),
         ended: None,
+        source: None,
     };
     let job = Job {
         shared: Arc::clone(shared),
@@ -106,6 +107,7 @@ pub(super) fn run(
         anonymous,
         at_start: arrival.at_start,
         wiping,
+        import: None,
     };
     if let Err(error) = job.run() {
         metrics::error(error.label());

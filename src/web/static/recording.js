@@ -54,7 +54,7 @@ function moment(told) {
         return element("li", { class: "bad" }, element("div", {}, place), element("strong", {}, words), told.why ? element("div", { class: "logged", lang: "en" }, told.why) : null);
     }
     const entry = told.content;
-    const early = ["camera.undocked", "session.ended"].includes(entry.event) && !entry.data?.complete;
+    const early = ["camera.undocked", "session.ended", "import.ended"].includes(entry.event) && !entry.data?.complete;
     const bad = early || ["item.quarantined", "item.failed"].includes(entry.event);
     return element("li", { class: bad ? "bad" : "" },
         element("time", { datetime: entry.time }, `${time(entry.time)} · ${place} · ✓ ${text("recording.proven")}`),
@@ -161,7 +161,10 @@ function draw() {
         ["recording.held", item.held && text("recording.held_until")],
         ...TAGS.map((name) => [`recording.tags.${name}`, recording.tags[name]]),
         ["evidence.officer", item.officer],
-        ["evidence.camera", item.camera ?? text("evidence.unknown_camera")],
+        ["recording.source", item.source],
+        ["recording.original", item.derived_from && (view.originals.length ? "" : element("code", {}, item.derived_from)), ...view.originals.map((file) => element("div", {}, link(file), ` · ${file.station}`))],
+        ["recording.copies", ...view.copies.map((file) => element("div", {}, link(file), ` · ${file.station} · ${file.source ?? ""}`))],
+        ["evidence.camera", item.source ? null : item.camera ?? text("evidence.unknown_camera")],
         ["today.station", item.station],
         ["evidence.size", `${bytes(item.bytes)} (${number(item.bytes)} B)`],
         ["evidence.recorded", item.camera_time && time(item.camera_time)],

@@ -6,6 +6,8 @@ export const link = (file) => element("a", { href: `/recordings/${file.station}/
 
 export function marks(file) {
     const states = file.findings.map((finding) => ["bad", finding]);
+    if (file.derived_from) states.push(["quarantine", "copy"]);
+    else if (file.source) states.push(["secured", "imported"]);
     if (file.undecided) states.push(["quarantine", "undecided"]);
     if (!file.stored_at) states.push(["secured", "waiting"]);
     else if (file.findings.length === 0) states.push(["stored", "stored"]);

@@ -59,6 +59,7 @@ impl Desk {
             camera: Some(camera.clone()),
             officer: None,
             bay: BayName::new("1"),
+            import: None,
         };
         let stored = ItemStored {
             evidence: sealed.evidence,

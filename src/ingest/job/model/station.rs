@@ -346,6 +346,7 @@ impl<'a> ModelStation<'a> {
             officer: None,
             started: now(),
             ended: None,
+            source: None,
             camera,
         };
         self.harness
@@ -363,6 +364,7 @@ impl<'a> ModelStation<'a> {
             control: Arc::new(JobControl::default()),
             wiping: None,
             at_start: false,
+            import: None,
         };
         let (mut run, mut camera) = job.open();
         // Only a stop ends the attempts, and then the session.
