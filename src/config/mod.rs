@@ -34,10 +34,11 @@ pub use profiles::{
 pub use roster::{Roster, RosterEntry};
 pub use secrets::{Secrets, StoreCredentials};
 pub use settings::{
-    AcceptUnknown, Bay, Config, DockFolder, DockSettings, FirstLockSettings, IngestSettings,
-    LANGUAGES, LogFormat, LogSettings, MetricsSettings, PaceSettings, PaceWindow, PreviewSettings,
-    PreviewVideo, RecipientFile, RetentionMode, Role, SealSettings, SpoolSettings, StationSettings,
-    StoreSettings, Tls, Token, UploadSettings, WebSettings, WitnessSettings,
+    AcceptUnknown, Bay, Config, DockFolder, DockSettings, DropFolder, FirstLockSettings,
+    ImportSettings, IngestSettings, LANGUAGES, LogFormat, LogSettings, MetricsSettings,
+    PaceSettings, PaceWindow, PreviewSettings, PreviewVideo, RecipientFile, RetentionMode, Role,
+    SealSettings, SpoolSettings, StationSettings, StoreSettings, Tls, Token, UploadSettings,
+    WebSettings, WitnessSettings,
 };
 pub use station_files::StationFiles;
 pub use watch::{Changed, ConfigWatch, watch};

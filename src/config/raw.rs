@@ -71,6 +71,9 @@ section!(RawDock => DockSection {
     settle_seconds: f64 = 2.0,
     scan_interval_seconds: f64 = 2.0,
 });
+section!(RawImport => ImportSection {
+    folders: Vec<Spanned<RawDropFolder>> = Vec::new(),
+});
 section!(RawSeal => SealSection {
     recipients: Vec<Spanned<String>> = Vec::new(),
     frame_length: u32 = 524_288,
@@ -271,11 +274,23 @@ fn folder_profile() -> String {
     super::profiles::GENERIC.into()
 }
 
+/// A folder that another program drops evidence into.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDropFolder {
+    pub path: String,
+    pub source: String,
+    pub received_from: String,
+    pub officer: Option<String>,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBay {
     pub name: String,
     pub ports: Vec<String>,
+    #[serde(default)]
+    pub import: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -341,6 +356,7 @@ macro_rules! sections {
 sections!(
     station: RawStation => StationSection,
     dock: RawDock => DockSection,
+    import: RawImport => ImportSection,
     seal: RawSeal => SealSection,
     spool: RawSpool => SpoolSection,
     store: RawStore => StoreSection,

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::station_files::StationFiles;
-use crate::model::{BayName, Sha256Digest, StationName};
+use crate::model::{BayName, ImportFacts, Sha256Digest, StationName};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -25,6 +25,7 @@ pub struct Config {
     pub files: StationFiles,
     pub station: StationSettings,
     pub dock: DockSettings,
+    pub import: ImportSettings,
     pub seal: SealSettings,
     pub spool: SpoolSettings,
     pub store: StoreSettings,
@@ -75,6 +76,21 @@ pub struct Bay {
     pub name: BayName,
     /// Controller path and port chain as udev's `ID_PATH` has it; one for USB 2 and, where it differs, one for USB 3.
     pub ports: Vec<String>,
+    /// A USB disk that is docked here is no camera: everything on it is imported.
+    pub import: bool,
+}
+
+/// Evidence that no camera brings.
+#[derive(Debug, Clone)]
+pub struct ImportSettings {
+    pub folders: Vec<DropFolder>,
+}
+
+/// A folder that another program drops evidence into, and what is declared of all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DropFolder {
+    pub path: PathBuf,
+    pub facts: ImportFacts,
 }
 
 #[derive(Debug, Clone)]

@@ -15,6 +15,8 @@ pub struct Import {
     facts: ImportFacts,
     /// Whoever ordered it, as the kernel or the configuration says.
     peer: String,
+    /// It ends once all was looked at; otherwise it lasts until what is imported is gone.
+    ends: bool,
     /// The index of its `import.declared`.
     entry: OnceLock<u64>,
 }
@@ -24,8 +26,21 @@ impl Import {
         Self {
             facts,
             peer,
+            ends: true,
             entry: OnceLock::new(),
         }
+    }
+
+    /// Of a place where evidence keeps coming.
+    pub fn standing(facts: ImportFacts, peer: String) -> Self {
+        Self {
+            ends: false,
+            ..Self::new(facts, peer)
+        }
+    }
+
+    pub(super) const fn ends(&self) -> bool {
+        self.ends
     }
 
     /// Enters the declaration, before anything is read.
@@ -58,6 +73,11 @@ impl Import {
 
     pub(super) fn source_id(&self) -> CameraId {
         self.facts.source_id()
+    }
+
+    /// Between looks at a place where evidence keeps coming.
+    pub(super) fn rescan(settle: Duration) -> Duration {
+        (settle * 5).clamp(Duration::from_secs(1), Duration::from_secs(30))
     }
 
     /// The longest wait for a file that does not stay as it is.

@@ -98,6 +98,9 @@ impl Station {
         let (stop, stopped) = watch::channel(false);
         let heartbeat = Arc::new(Heartbeat::default());
         let imports = Arc::new(Imports::new(config, Arc::clone(shared)));
+        imports
+            .serve_drops(&config.import.folders)
+            .context("cannot watch the folders of [import]")?;
         let interfaces = Interfaces::open(&foundation, &outbound, &heartbeat, &imports, figures)?;
         let profiles = Arc::new(profiles);
         let previews = parts::previews(config, shared, &outbound, &profiles)?;

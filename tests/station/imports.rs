@@ -480,3 +480,49 @@ fn what_cannot_be_imported_is_refused_with_what_to_do() {
     assert!(sealed(&place).is_empty());
     station.stop().ends(0);
 }
+
+#[test]
+fn what_another_program_drops_into_a_folder_is_taken_without_a_command_and_is_never_deleted() {
+    let place = Place::new(&[]);
+    let drop = place.path("drop");
+    let folders = format!(
+        "folders = [{{ path = \"{}\", source = \"interview recorder 2\", received_from = \"custody suite\", officer = \"4711\" }}]",
+        drop.display()
+    );
+    place.configure(&[("import", &folders)]);
+    let station = running(&place, &[]);
+    let bay = |state: &str| {
+        // The station has a limited number of readers at a time.
+        std::thread::sleep(Duration::from_millis(100));
+        let status = place.status().unwrap();
+        status["bays"][0]["bay"] == "import-1" && status["bays"][0]["state"] == state
+    };
+    // It is not there yet.
+    until("the bay says so", || bay("not_recognised"));
+    fs::create_dir(&drop).unwrap();
+    until("it is served", || bay("all_stored"));
+    let first = put(&drop, b"interview-7.wav", &seeded(1, 50_000));
+    stored(&place, 1);
+    let second = put(&drop, b"later/interview-8.wav", &seeded(2, 50_000));
+    stored(&place, 2);
+    for item in place.items() {
+        assert_eq!(
+            (&item["source"], &item["officer"]),
+            (&"interview recorder 2".into(), &"4711".into())
+        );
+    }
+    assert!(first.exists() && second.exists());
+    // The other program clears it away, and later the folder, too.
+    fs::remove_file(&first).unwrap();
+    fs::remove_dir_all(&drop).unwrap();
+    until("the bay says so", || bay("not_recognised"));
+    fs::create_dir(&drop).unwrap();
+    put(&drop, b"interview-9.wav", &seeded(3, 50_000));
+    stored(&place, 3);
+    station.stop().ends(0);
+    let said = declared(&place);
+    assert_eq!(said.len(), 2);
+    assert!(said.iter().all(|(_, said)| said.peer == "camdock.toml"));
+    assert_eq!(place.verify_deep()["items_opened"], 3);
+    assert!(gaps(&place, 0).is_empty());
+}

@@ -50,6 +50,24 @@ impl Usb<'_> {
     }
 }
 
+/// The disk in the port, as root's helper describes it.
+fn disk() -> UsbDevice {
+    UsbDevice {
+        port: PORT.into(),
+        peer_port: None,
+        name: "2-3".into(),
+        bus: 2,
+        address: 5,
+        vendor: 0x46f4,
+        product: 1,
+        release: 0x100,
+        manufacturer: Some("folder".into()),
+        product_name: None,
+        serial: Some("X0000001".into()),
+        interfaces: Vec::new(),
+    }
+}
+
 fn refusals(place: &Place) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for event in place.events() {
@@ -116,20 +134,7 @@ fn a_mounted_usb_disk_is_taken_from_the_bay_of_its_port_with_its_storages_and_it
         .unwrap();
         age(&fs::File::options().write(true).open(&path).unwrap());
     }
-    let device = UsbDevice {
-        port: PORT.into(),
-        peer_port: None,
-        name: "2-3".into(),
-        bus: 2,
-        address: 5,
-        vendor: 0x46f4,
-        product: 1,
-        release: 0x100,
-        manufacturer: Some("folder".into()),
-        product_name: None,
-        serial: Some("X0000001".into()),
-        interfaces: Vec::new(),
-    };
+    let device = disk();
     let storage = |name: &str, state| MountedStorage {
         name: name.into(),
         node: "sdb".into(),
@@ -216,5 +221,82 @@ fn a_mounted_usb_disk_is_taken_from_the_bay_of_its_port_with_its_storages_and_it
     let failed = failed.unwrap();
     assert_eq!(failed.code, "storage_unreadable");
     assert!(failed.name.as_ref().unwrap().contains("l0p2"));
+    place.verify_deep();
+}
+
+#[test]
+fn a_stick_in_a_bay_for_imports_is_imported_under_what_it_says_of_itself_and_is_no_camera() {
+    let place = Place::new(&[]);
+    let usb = Usb::new(&place);
+    let bays = format!("bays = [{{ name = \"counter\", ports = [\"{PORT}\"], import = true }}]");
+    place.configure(&[("dock", "usb = true"), ("dock", &bays)]);
+    usb.plug("2-3", 5, DISK);
+    let stick = place.path("stick");
+    fs::create_dir_all(stick.join("evidence")).unwrap();
+    for name in ["till.mp4", "till.txt", "evidence/notes.txt"] {
+        fs::write(stick.join(name), name).unwrap();
+        age(&fs::File::options()
+            .append(true)
+            .open(stick.join(name))
+            .unwrap());
+    }
+    let marker = Mounted {
+        device: disk(),
+        storages: vec![MountedStorage {
+            name: "l0p1".into(),
+            node: "sdb".into(),
+            state: StorageState::Mounted {
+                kind: "vfat".into(),
+            },
+        }],
+    };
+    let docked = place.path("docked");
+    let marker = serde_json::to_vec(&marker).unwrap();
+    fs::write(docked.join(format!("{PORT}.camera")), marker).unwrap();
+    fs::create_dir_all(docked.join(PORT).join("l0p1")).unwrap();
+    let script = "mount --bind \"$1\" \"$2/l0p1\" && shift 2 && exec \"$@\"";
+    let ran = Command::new("unshare")
+        .args([
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ])
+        .args([&stick, &docked.join(PORT)])
+        .arg(env!("CARGO_BIN_EXE_camdock"))
+        .args(usb.args())
+        .arg("--drain")
+        .env("CAMDOCK_CONFIG", place.config())
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    // It is in no roster, and nobody has to decide on it.
+    assert_eq!(ran.status.code(), Some(0), "{said}");
+    let events = place.events();
+    let declared = events.iter().find_map(|event| match event {
+        Event::ImportDeclared(declared) => Some(declared),
+        _ => None,
+    });
+    let declared = declared.unwrap();
+    assert_eq!(declared.bay.as_str(), "counter");
+    assert_eq!(declared.peer, "bay counter");
+    let source = "USB disk 46f4:0001, product without any, serial X0000001";
+    assert_eq!(declared.facts.source, source);
+    assert!(
+        !events
+            .iter()
+            .any(|event| matches!(event, Event::CameraDocked(_)))
+    );
+    let items = place.items();
+    assert_eq!(items.len(), 3, "{said}");
+    for item in &items {
+        assert_eq!(item["source"], source);
+        assert_eq!(item["state"], "released");
+        assert_ne!(item["kind"], "sidecar");
+    }
     place.verify_deep();
 }

@@ -85,6 +85,7 @@ fn bays(check: &mut Check<'_>, merged: &Merged) -> Vec<Bay> {
         let bay = Bay {
             name,
             ports: raw.ports.clone(),
+            import: raw.import,
         };
         let twice = bays.iter().any(|other| {
             other.name == bay.name || other.ports.iter().any(|port| bay.ports.contains(port))

@@ -12,6 +12,7 @@ use zeroize::Zeroize as _;
 
 mod dock;
 mod first_lock;
+mod import;
 mod office;
 mod people;
 mod preview;
@@ -145,6 +146,7 @@ pub(super) fn config(
     );
     let station = station(&mut check, &merged);
     let dock = dock::section(&mut check, &merged);
+    let import = import::section(&mut check, &merged);
     let seal = seal(&mut check, &merged, warnings);
     let store = store::section(&mut check, &merged.store, warnings);
     let first_lock = first_lock::section(&mut check, &merged.retention, &store);
@@ -182,6 +184,7 @@ pub(super) fn config(
         files,
         station,
         dock,
+        import,
         seal,
         spool,
         store,

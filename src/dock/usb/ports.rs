@@ -110,6 +110,7 @@ mod tests {
             .map(|(name, ports)| Bay {
                 name: BayName::new(name),
                 ports: ports.iter().map(ToString::to_string).collect(),
+                import: false,
             })
             .collect();
         Ports::new(&bays, saved).unwrap()
@@ -155,7 +156,7 @@ mod tests {
                 prop_assert_eq!(assigned.entry(port).or_insert_with(|| bay.clone()), &bay);
                 if step == cut {
                     let saved = ports.take_changed();
-                    let bays = [Bay { name: BayName::new("bay-3"), ports: vec!["port-1".into()] }];
+                    let bays = [Bay { name: BayName::new("bay-3"), ports: vec!["port-1".into()], import: false }];
                     if let Some(saved) = saved {
                         ports = Ports::new(&bays, Some(&saved)).unwrap();
                     }

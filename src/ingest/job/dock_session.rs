@@ -160,6 +160,11 @@ impl DockSession {
         Ok(())
     }
 
+    /// It is an import that ends once all was looked at.
+    pub fn ends(&self) -> bool {
+        self.import.as_ref().is_some_and(Import::ends)
+    }
+
     /// The words for what is no longer there.
     pub const fn removed(&self) -> &'static str {
         match self.import {

@@ -291,7 +291,7 @@ impl Intake {
         history: &mut FileHistory,
     ) -> Result<bool, IngestError> {
         let patience = Import::patience(self.session.shared.settle);
-        if self.session.import.is_none() || !history.gives_up(&facts.path, patience) {
+        if !self.session.ends() || !history.gives_up(&facts.path, patience) {
             return Ok(false);
         }
         metrics::file("failed", facts.size);

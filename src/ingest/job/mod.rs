@@ -49,7 +49,7 @@ pub struct Job {
     pub at_start: bool,
     /// `None`: nothing is ever deleted from this camera.
     pub wiping: Option<Wiping>,
-    /// It is no camera but evidence that somebody declared: the session ends once all was looked at. Nothing is deleted.
+    /// It is no camera but evidence that somebody declared. Nothing is deleted.
     pub import: Option<Import>,
 }
 
@@ -78,7 +78,7 @@ impl Job {
         loop {
             match run.step(camera.as_mut(), &mut tools) {
                 StepEnd::GoOn => {}
-                StepEnd::Settled if run.session.import.is_some() => break,
+                StepEnd::Settled if run.session.ends() => break,
                 StepEnd::Settled => run.idle(),
                 StepEnd::Over => break,
             }
@@ -160,7 +160,7 @@ impl Run {
         self.display.show_failure(&error, self.failures);
         let lasts = self.failures >= FAILURES_LAST && error.retry_class() != RetryClass::Later;
         self.session.control.set_failing(lasts);
-        if lasts && self.session.import.is_some() {
+        if lasts && self.session.ends() {
             self.session.control.leave(&chain(&error));
             return StepEnd::Over;
         }
@@ -194,7 +194,7 @@ impl Run {
         let postponed =
             self.intake
                 .take_pending(camera, tools, &mut self.history, &self.display)?;
-        if self.session.import.is_some() && self.history.only_given_up() {
+        if self.session.ends() && self.history.only_given_up() {
             return self.settle(camera);
         }
         if postponed > 0 {
@@ -264,7 +264,8 @@ impl Run {
         counts: &InventoryCounts,
         camera: &dyn Camera,
     ) -> Result<Option<Silence>, IngestError> {
-        if counts.files() > 0 || !self.history.refusals.is_empty() {
+        let standing = self.session.import.is_some() && !self.session.ends();
+        if counts.files() > 0 || !self.history.refusals.is_empty() || standing {
             return Ok(None);
         }
         let left = match self.session.known_camera() {
@@ -280,7 +281,11 @@ impl Run {
 
     /// Waits for the camera to leave, for a hint, or for the next slow look.
     fn idle(&mut self) {
-        let until = Instant::now() + RESCAN;
+        let rescan = match &self.session.import {
+            Some(_) => Import::rescan(self.session.shared.settle),
+            None => RESCAN,
+        };
+        let until = Instant::now() + rescan;
         while !self.session.is_over() && Instant::now() < until {
             if self.session.wait(Duration::from_secs(1)) || self.look_again() {
                 return;
@@ -342,7 +347,7 @@ impl Run {
 
     fn leave_bay(&self, counts: &InventoryCounts, missing: u64) {
         let settled = *self.display.state().phase() == Phase::Settled;
-        let gone = settled && counts.failed.files == 0 || self.session.import.is_some();
+        let gone = settled && counts.failed.files == 0 || self.session.ends();
         if gone || self.session.shared.stopping() {
             self.display.clear();
         } else {

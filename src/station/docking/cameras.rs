@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::IntakeRules;
@@ -10,6 +11,7 @@ use crate::camera::unlock::UnlockReport;
 use crate::camera::{
     Camera, CameraEntry, CameraError, CameraFile, FolderCamera, MassStorageCamera, WipeOrder,
 };
+use crate::config::Profile;
 use crate::dock::Target;
 use crate::model::{BayName, CameraIdentity, Condition, SourcePath, WipeAnswer};
 use parking_lot::Mutex;
@@ -95,12 +97,13 @@ impl Camera for UnlockedCamera {
     }
 }
 
-/// Opens what arrived; gives up once `stop` returns true. Blocks.
+/// Opens what arrived; gives up once `stop` returns true. `imported`: how a disk is read that is no camera. Blocks.
 pub fn open(
     target: &Target,
     profile: &str,
     rules: &IntakeRules,
     unlocked: Option<UnlockReport>,
+    imported: Option<&Arc<Profile>>,
     stop: Stop,
 ) -> Result<Box<dyn Camera>, CameraError> {
     let id = unlocked.as_ref().and_then(|unlocked| unlocked.id.clone());
@@ -111,7 +114,7 @@ pub fn open(
         }
         Target::Mounted { root, mounted } => {
             let matched = rules.profiles.for_usb(&mounted.device);
-            let profile = matched.as_ref().map(|m| &m.profile);
+            let profile = imported.or(matched.as_ref().map(|m| &m.profile));
             // It is mounted even without a profile of its own: the generic profile always exists.
             let Some(profile) = profile.or_else(|| rules.profiles.get("mass-storage")) else {
                 return Err(CameraError::Gone { root: root.clone() });

@@ -3,6 +3,7 @@
 
 mod cameras;
 mod claims;
+mod imported;
 mod refusal_limit;
 mod session;
 mod unlock;

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::claims::SerialClaims;
 use super::refusal_limit::RefusalLimit;
-use super::{IntakeRules, cameras};
+use super::{IntakeRules, cameras, imported};
 use crate::camera::ptp::Stop;
 use crate::camera::unlock::UnlockReport;
-use crate::config::AcceptUnknown;
+use crate::config::{AcceptUnknown, Profile};
 use crate::dock::Target;
-use crate::ingest::{Job, JobControl, Shared, Wiping, now};
+use crate::ingest::{Import, Job, JobControl, Shared, Wiping, now};
 use crate::journal::SessionRow;
 use crate::metrics;
-use crate::model::{BayName, CameraId, Explain as _, SessionId};
+use crate::model::{BayName, CameraId, Explain as _, IMPORT_MAKE, SessionId};
 
 pub(super) struct Arrival<'a> {
     pub bay: &'a BayName,
@@ -39,11 +39,14 @@ pub(super) fn run(
     };
     let (left, all) = (Arc::clone(&control), Arc::clone(shared));
     let stop: Stop = Arc::new(move || left.left().is_some() || all.stopping());
+    let imported = imported::declared(bay, arrival.target, &rules.config);
+    let how = imported.as_ref().map(|_| Arc::new(Profile::of_imports()));
     let opened = cameras::open(
         arrival.target,
         arrival.profile,
         rules,
         arrival.unlocked,
+        how.as_ref(),
         Arc::clone(&stop),
     );
     let camera = match opened {
@@ -54,9 +57,14 @@ pub(super) fn run(
             return refuse(code, format!("{:#}", anyhow::Error::new(error)), next_step);
         }
     };
-    let identity = camera.identity().clone();
+    let mut identity = camera.identity().clone();
+    if let Some(facts) = &imported {
+        identity.id = Some(facts.source_id());
+        identity.access = IMPORT_MAKE.into();
+    }
     let entry = identity.id.as_ref().and_then(|id| rules.roster.get(id));
-    let mut quarantine = quarantine_reason(identity.id.as_ref(), entry.is_some());
+    let known = entry.is_some() || imported.is_some();
+    let mut quarantine = quarantine_reason(identity.id.as_ref(), known);
     if quarantine.is_some() && rules.accept_unknown == AcceptUnknown::Refuse {
         return refuse(
             "camera_unknown",
@@ -83,6 +91,7 @@ pub(super) fn run(
     }
     let anonymous = camera_id.is_none();
     let profile = rules.profiles.get(&identity.profile);
+    let profile = profile.filter(|_| imported.is_none());
     let wiping = profile.and_then(|profile| profile.wipe).map(|wipe| Wiping {
         rules: wipe,
         means: Arc::clone(&rules.wiping),
@@ -97,7 +106,7 @@ pub(super) fn run(
         quarantine,
         started: now(),
         ended: None,
-        source: None,
+        source: imported.as_ref().map(|facts| facts.source.clone()),
     };
     let job = Job {
         shared: Arc::clone(shared),
@@ -107,7 +116,7 @@ pub(super) fn run(
         anonymous,
         at_start: arrival.at_start,
         wiping,
-        import: None,
+        import: imported.map(|facts| Import::standing(facts, format!("bay {bay}"))),
     };
     if let Err(error) = job.run() {
         metrics::error(error.label());

@@ -1,6 +1,7 @@
 //! Imports: evidence that comes on discs and sticks or from other programs, taken as a camera's footage is, on a thread of its
 //! own for each. Only read: nothing that was imported is ever deleted or written to.
 
+mod drops;
 mod requests;
 mod vetting;
 
@@ -15,7 +16,7 @@ use crate::config::{Config, Profile};
 use crate::ingest::{Import, IngestError, Job, JobControl, JobEnd, Shared, now};
 use crate::journal::SessionRow;
 use crate::metrics;
-use crate::model::{BayName, Explain as _, IMPORT_MAKE, ImportFacts, SessionId};
+use crate::model::{BayName, CameraId, Explain as _, IMPORT_MAKE, ImportFacts, SessionId};
 pub use requests::{
     ImportOrder, ImportRefusal, ImportReply, ImportReport, ImportRequest, ImportStarted, open,
 };
@@ -35,19 +36,24 @@ pub struct Imports {
     /// Names that are bays.
     bays: Vec<BayName>,
     runs: Mutex<Vec<ImportRun>>,
+    /// The threads of the folders that other programs drop evidence into.
+    drops: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct ImportRun {
     begun: ImportStarted,
     control: Arc<JobControl>,
+    /// `None` for a folder that is served as long as the station runs.
     thread: Option<JoinHandle<()>>,
     /// Once it has ended.
     report: Option<ImportReport>,
+    /// Such a folder is not there.
+    absent: bool,
 }
 
 impl ImportRun {
     fn is_over(&self) -> bool {
-        self.report.is_some() || self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        self.report.is_some() || self.thread.as_ref().is_some_and(JoinHandle::is_finished)
     }
 }
 
@@ -65,6 +71,7 @@ impl Imports {
                 .map(|bay| bay.name.clone())
                 .collect(),
             runs: Mutex::default(),
+            drops: Mutex::default(),
         }
     }
 
@@ -82,11 +89,15 @@ impl Imports {
         })?;
         self.find_original(&mut facts)?;
         let path = self.vetting.readable(&path)?;
-        let id = facts.source_id();
-        let camera = FolderCamera::imported(&path, &self.profile, id)
-            .map_err(|error| vetting::unreadable(&path, &error))?
-            .with_max_files(self.max_files);
-        self.start(Box::new(camera), facts, peer)
+        let camera = self.camera(&path, facts.source_id())?;
+        self.start(camera, facts, peer)
+    }
+
+    /// What lies there, ready to be read.
+    fn camera(&self, path: &Path, id: CameraId) -> Result<Box<dyn Camera>, ImportRefusal> {
+        let camera = FolderCamera::imported(path, &self.profile, id)
+            .map_err(|error| vetting::unreadable(path, &error))?;
+        Ok(Box::new(camera.with_max_files(self.max_files)))
     }
 
     /// The digest of the original that the import is derived from, where this station has it.
@@ -115,10 +126,11 @@ impl Imports {
                 next_step: "Wait for its end (`camdock status` shows it), then give the command again: it takes only what is missing.".into(),
             });
         }
-        if running.len() >= RUNNING_MAX || self.shared.stopping() {
+        let ordered = running.iter().filter(|run| run.thread.is_some()).count();
+        if ordered >= RUNNING_MAX || self.shared.stopping() {
             return Err(ImportRefusal {
                 code: "import_running".into(),
-                reason: format!("{} imports are running", running.len()),
+                reason: format!("{ordered} imports are running"),
                 next_step: "Wait for the end of one of them, then give the command again.".into(),
             });
         }
@@ -132,27 +144,8 @@ impl Imports {
                 .map(|derived| derived.sha256.is_some()),
         };
         let control = Arc::new(JobControl::default());
-        let job = Job {
-            shared: Arc::clone(&self.shared),
-            session: SessionRow {
-                id: begun.session,
-                bay: begun.bay.clone(),
-                camera: Some(begun.source.clone()),
-                profile: self.profile.name.clone(),
-                access: IMPORT_MAKE.into(),
-                officer: facts.officer.clone(),
-                quarantine: None,
-                started: now(),
-                ended: None,
-                source: Some(facts.source.clone()),
-            },
-            camera,
-            control: Arc::clone(&control),
-            anonymous: false,
-            at_start: false,
-            wiping: None,
-            import: Some(Import::new(facts, peer)),
-        };
+        let import = Import::new(facts.clone(), peer);
+        let job = self.job(&begun, Arc::clone(&control), camera, &facts, import);
         let (imports, session) = (Arc::clone(self), begun.session);
         let thread = std::thread::Builder::new()
             .name("import".into())
@@ -173,8 +166,41 @@ impl Imports {
             control,
             thread: Some(thread),
             report: None,
+            absent: false,
         });
         Ok(begun)
+    }
+
+    /// A session that reads what `camera` gives as imported.
+    fn job(
+        &self,
+        begun: &ImportStarted,
+        control: Arc<JobControl>,
+        camera: Box<dyn Camera>,
+        facts: &ImportFacts,
+        import: Import,
+    ) -> Job {
+        Job {
+            shared: Arc::clone(&self.shared),
+            session: SessionRow {
+                id: begun.session,
+                bay: begun.bay.clone(),
+                camera: Some(begun.source.clone()),
+                profile: self.profile.name.clone(),
+                access: IMPORT_MAKE.into(),
+                officer: facts.officer.clone(),
+                quarantine: None,
+                started: now(),
+                ended: None,
+                source: Some(facts.source.clone()),
+            },
+            camera,
+            control,
+            anonymous: false,
+            at_start: false,
+            wiping: None,
+            import: Some(import),
+        }
     }
 
     /// `import-1` and so on: no bay, and no other import.
@@ -229,7 +255,11 @@ impl Imports {
     /// None is running, or none can continue.
     pub fn all_at_rest(&self) -> bool {
         let runs = self.runs.lock();
-        (runs.iter()).all(|run| run.is_over() || run.control.is_stuck(&self.shared.spool))
+        let at_rest = |run: &ImportRun| {
+            let control = &run.control;
+            run.is_over() || run.absent || control.settled() || control.is_stuck(&self.shared.spool)
+        };
+        runs.iter().all(at_rest)
     }
 
     /// Ends every import and waits for the threads; [`Shared::stop`] is set already. Blocks.
@@ -243,7 +273,8 @@ impl Imports {
                 })
                 .collect()
         };
-        for thread in threads {
+        let drops = std::mem::take(&mut *self.drops.lock());
+        for thread in threads.into_iter().chain(drops) {
             if thread.join().is_err() {
                 tracing::error!(
                     code = "part_crashed",
