@@ -110,6 +110,43 @@ fn the_offices_example_loads_and_its_documented_defaults_are_the_codes() {
 }
 
 #[test]
+fn the_examples_of_retention_load_in_an_office_and_name_classes_for_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("office.toml");
+    let office = shipped("office.toml");
+    let (before, rest) = office.split_once("\n[retention]\n").unwrap();
+    let (_, after) = rest.split_once("\n[pages]\n").unwrap();
+    let load = |classes: &str| {
+        fs::write(&path, format!("{before}\n{classes}\n[pages]\n{after}")).unwrap();
+        OfficeConfig::load(&path)
+    };
+    for (name, least, longest) in [("england-and-wales", 31, 36_525), ("us", 180, 36_525)] {
+        let text = shipped(&format!("retention/{name}.toml"));
+        let (config, warnings) = load(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(warnings, Vec::<String>::new());
+        let keeping = config.keeping;
+        let days = |flagged| {
+            let class = keeping.first_class(flagged).unwrap();
+            keeping.classes[class].days
+        };
+        assert_eq!(days(false), least, "{name}");
+        assert!(days(true) > least, "{name}");
+        let all = keeping.classes.values().map(|class| class.days);
+        assert_eq!(all.max(), Some(longest), "{name}");
+    }
+    for (wrong, said) in [
+        ("[retention]\nunclassified = \"none\"", "names no class"),
+        ("[class.a]\ndays = 0", "is out of range"),
+        ("[class.A]\ndays = 1", "has a name that is none"),
+        ("[retention]\nlock_ahead_days = 1", "lock_ahead_days"),
+        ("[class.a]\ndays = 1\nyears = 2", "years"),
+    ] {
+        let error = load(wrong).unwrap_err().to_string();
+        assert!(error.contains(said), "{wrong}: {error}");
+    }
+}
+
+#[test]
 fn each_known_key_is_documented_in_its_section() {
     documented(&shipped("camdock.toml"), Config::known_keys());
 }

@@ -24,7 +24,9 @@ use std::path::{Path, PathBuf};
 
 pub use error::ConfigError;
 pub use file::digest_of;
-pub use office::{FollowedStation, OFFICE_PATH, OfficeConfig, Reconciling};
+pub use office::{
+    FollowedStation, Keeping, OFFICE_PATH, OfficeConfig, Reconciling, RetentionClass,
+};
 pub use pattern::Patterns;
 pub use people::PeopleSettings;
 pub use profiles::{

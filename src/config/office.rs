@@ -1,5 +1,6 @@
 //! `office.toml`, validated.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub struct OfficeConfig {
     pub witness_listen: Option<SocketAddr>,
     pub metrics_listen: Option<SocketAddr>,
     pub reconciling: Reconciling,
+    pub keeping: Keeping,
     pub pages: WebSettings,
     /// `None`: nobody signs in but by token.
     pub people: Option<PeopleSettings>,
@@ -31,6 +33,35 @@ pub struct OfficeConfig {
     pub log: LogSettings,
     /// At least one; names and origins differ.
     pub stations: Vec<FollowedStation>,
+}
+
+/// How long items stay.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keeping {
+    /// No lock reaches further from now.
+    pub ahead_days: u32,
+    /// The class of what nobody classified, and of what was flagged on the camera. `None`: nothing keeps it but its first lock.
+    pub unclassified: Option<String>,
+    pub flagged: Option<String>,
+    /// By their names.
+    pub classes: BTreeMap<String, RetentionClass>,
+}
+
+/// A rule of retention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetentionClass {
+    /// From when the station took it in.
+    pub days: u32,
+    /// Whether a person looks at it before it may be deleted.
+    pub review: bool,
+}
+
+impl Keeping {
+    /// The class that an item has if nobody gave it one.
+    pub fn first_class(&self, flagged: bool) -> Option<&str> {
+        let own = self.flagged.as_ref().filter(|_| flagged);
+        own.or(self.unclassified.as_ref()).map(String::as_str)
+    }
 }
 
 /// How often the bucket is compared with the logs.

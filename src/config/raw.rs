@@ -2,6 +2,7 @@
 //!
 //! Each key stands here once, with its type and default; `config/camdock.toml` documents the same, and a test compares both.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Deserialize;
@@ -174,6 +175,11 @@ section!(RawReconcile => ReconcileSection {
     list_seconds: u32 = 1800,
     sweep_days: u32 = 30,
 });
+section!(RawKeeping => KeepingSection {
+    lock_ahead_days: u32 = 400,
+    unclassified: String = String::new(),
+    flagged: String = String::new(),
+});
 section!(RawOfficeMetrics => OfficeMetricsSection {
     listen: String = "127.0.0.1:9485".into(),
 });
@@ -188,6 +194,10 @@ pub(super) struct RawOfficeConfig {
     witness: RawWitness,
     #[serde(default)]
     reconcile: RawReconcile,
+    #[serde(default)]
+    retention: RawKeeping,
+    #[serde(default)]
+    class: BTreeMap<String, Spanned<RawClass>>,
     #[serde(default)]
     pages: RawPages,
     #[serde(default)]
@@ -207,6 +217,7 @@ pub(super) fn office_keys() -> Vec<(&'static str, &'static str)> {
         ("office", OfficeSection::KEYS),
         ("witness", WitnessSection::KEYS),
         ("reconcile", ReconcileSection::KEYS),
+        ("retention", KeepingSection::KEYS),
         ("pages", PagesSection::KEYS),
         ("people", PeopleSection::KEYS),
         ("store", StoreSection::KEYS),
@@ -229,6 +240,19 @@ pub(super) struct RawFollowed {
     pub silent_hours: u32,
 }
 
+/// A rule of retention, by its name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawClass {
+    pub days: u32,
+    #[serde(default = "reviewed")]
+    pub review: bool,
+}
+
+const fn reviewed() -> bool {
+    true
+}
+
 const fn silent_hours() -> u32 {
     48
 }
@@ -238,6 +262,8 @@ pub(super) struct OfficeMerged {
     pub office: OfficeSection,
     pub witness: WitnessSection,
     pub reconcile: ReconcileSection,
+    pub retention: KeepingSection,
+    pub classes: BTreeMap<String, Spanned<RawClass>>,
     pub pages: PagesSection,
     pub people: PeopleSection,
     pub store: StoreSection,
@@ -252,6 +278,8 @@ impl RawOfficeConfig {
             office: self.office.merge(),
             witness: self.witness.merge(),
             reconcile: self.reconcile.merge(),
+            retention: self.retention.merge(),
+            classes: self.class,
             pages: self.pages.merge(),
             people: self.people.merge(),
             store: self.store.merge(),

@@ -152,6 +152,8 @@ pub enum ItemDecision {
     Tag(TagChange),
     /// It stays until this hold is lifted.
     Hold,
+    /// It stays by the rule of this class of office.toml.
+    Classify { class: String },
     /// A hold ends: the one of this entry, or the only one.
     LiftHold { hold: Option<u64> },
 }

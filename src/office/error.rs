@@ -114,6 +114,8 @@ pub enum OfficeError {
     Unpublished { limit: Duration },
     #[error("the store does not say that the legal hold of {key} is as it was set")]
     NotHeld { key: String },
+    #[error("the store does not say that {key} is locked as it was asked to")]
+    NotLocked { key: String },
     #[error(
         "decisions of before are not in the bucket after {limit:?}, and each names the one before it"
     )]
@@ -224,6 +226,7 @@ impl Explain for OfficeError {
             Self::ObjectGone { .. } => "office_object_missing",
             Self::Unpublished { .. } => "watch_unpublished",
             Self::NotHeld { .. } => "office_not_held",
+            Self::NotLocked { .. } => "office_lock_refused",
             Self::ActsWait { .. } => "office_acts_wait",
             Self::Publish(inner) => inner.label(),
             Self::Log(inner) => inner.label(),

@@ -1,14 +1,14 @@
-//! What keeps an item's objects in the store: their versions, and the legal hold of each. It tries once and says what the store said;
+//! What keeps an item's objects in the store: their versions, and lock and legal hold of each. It tries once and says what the store said;
 //! whoever calls it decides, enters it in the log, and tries again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::OfficeError;
-use super::index::Index;
+use super::index::{Index, KeptItem, OBJECT_NAMES};
 use crate::config::OfficeConfig;
-use crate::model::{EvidenceId, HeldObject, StationName};
-use crate::upload::S3Store;
+use crate::model::{EvidenceId, HeldObject, Retention, StationName};
+use crate::upload::{S3Store, Store as _};
 
 /// Versions below one item's name. It has six objects of its own, one version each.
 const VERSIONS_MAX: usize = 100;
@@ -17,6 +17,14 @@ pub struct Keeper {
     pub config: OfficeConfig,
     pub store: S3Store,
     pub index: Arc<Index>,
+}
+
+/// What the store said of an item's locks.
+pub struct LockedItem {
+    /// The one that ends first.
+    pub lock: Retention,
+    /// How many of its objects there were.
+    pub objects: u64,
 }
 
 /// One version of an object of an item.
@@ -65,6 +73,64 @@ impl Keeper {
             }
         }
         Ok(all.into_iter().collect())
+    }
+
+    /// Locks every version of an item's own objects at least as long as `lock` says, and asks the store whether it did.
+    pub async fn lock_item(
+        &self,
+        item: &KeptItem,
+        lock: &Retention,
+    ) -> Result<LockedItem, OfficeError> {
+        let mut names = BTreeSet::new();
+        let mut least: Option<Retention> = None;
+        let mut refused = None;
+        for version in self.versions(&item.station, item.item).await? {
+            if !OBJECT_NAMES.contains(&version.name.as_str()) {
+                continue;
+            }
+            match self.lock_version(&version, lock).await {
+                Ok(seen) => {
+                    let sooner = |least: &Retention| seen.until < least.until;
+                    if least.as_ref().is_none_or(sooner) {
+                        least = Some(seen);
+                    }
+                    names.insert(version.name);
+                }
+                Err(error) => refused = Some(error),
+            }
+        }
+        match (refused, least) {
+            (Some(error), _) => Err(error),
+            (None, Some(lock)) => Ok(LockedItem {
+                lock,
+                objects: names.len() as u64,
+            }),
+            (None, None) => Err(OfficeError::NotStored { item: item.item }),
+        }
+    }
+
+    /// Nothing is shortened: a lock that is longer stays as it is.
+    async fn lock_version(
+        &self,
+        version: &ItemVersion,
+        lock: &Retention,
+    ) -> Result<Retention, OfficeError> {
+        let (key, id) = (&version.key, version.version_id.as_deref());
+        let before = self.store.retention(key, id).await?;
+        if let Some(seen) = before.as_ref().filter(|seen| lock.is_held_by(Some(*seen))) {
+            return Ok(seen.clone());
+        }
+        let mut wanted = lock.clone();
+        if let Some(before) = &before {
+            wanted.until = wanted.until.max(before.until);
+            if before.mode == "COMPLIANCE" {
+                wanted.mode.clone_from(&before.mode);
+            }
+        }
+        self.store.set_retention(key, id, &wanted).await?;
+        let seen = self.store.retention(key, id).await?;
+        seen.filter(|seen| wanted.is_held_by(Some(seen)))
+            .ok_or_else(|| OfficeError::NotLocked { key: key.clone() })
     }
 
     /// Sets or takes off the legal hold of a version, and asks the store whether it did.

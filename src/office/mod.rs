@@ -17,6 +17,7 @@ mod gap_search;
 mod index;
 mod inspect;
 mod keeping;
+mod locks;
 mod object_alarms;
 mod pack_orders;
 mod pages;
@@ -69,6 +70,7 @@ use custody::CustodyReader;
 use decisions::Decisions;
 use follow::Follower;
 use inspect::{Inspection, Inspector};
+use locks::Locks;
 use pages::OfficePages;
 use people::People;
 use person_keys::PersonKeys;
@@ -100,6 +102,9 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     tasks.spawn(Arc::clone(&acts).publish_texts(stopped.clone()));
     let index = Arc::new(Index::open(&config.index())?);
     tasks.spawn(Arc::clone(&acts).index_acts(Arc::clone(&index), stopped.clone()));
+    if let Some(locks) = Locks::new(&config, s3.clone(), &index, &acts) {
+        tasks.spawn(locks.run(stopped.clone()));
+    }
     let decisions = Arc::new(Decisions::new(&config, s3, &index, &acts));
     tasks.spawn(Arc::clone(&decisions).follow_holds(stopped.clone()));
     let keys = Arc::new(PersonKeys::open(&config, &acts));

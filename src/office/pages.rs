@@ -8,15 +8,16 @@ use jiff::Timestamp;
 use super::acts::Acts;
 use super::custody::{Custody, CustodyReader};
 use super::decisions::Decisions;
-use super::index::Index;
+use super::index::{Index, KeptItem};
+use super::locks::reasons;
 use super::person_keys::PersonKeys;
 use super::{OfficeError, today};
 use crate::config::OfficeConfig;
 use crate::model::{Event, EvidenceId, Explain as _, OperatorAction, StationName};
 use crate::web::{
-    AddressBook, Decided, Enrolment, GapOrder, ItemOrder, KeyOrder, OfficeAct, OfficeBackend,
-    Reach, RecordingPage, RecordingSearch, RecordingView, SearchPlace, Today, Unreadable,
-    WatchRefusal,
+    AddressBook, Decided, Enrolment, GapOrder, ItemOrder, KeptFacts, KeyOrder, OfficeAct,
+    OfficeBackend, Reach, RecordingPage, RecordingSearch, RecordingView, SearchPlace, Today,
+    Unreadable, WatchRefusal,
 };
 
 pub struct OfficePages {
@@ -86,6 +87,21 @@ impl OfficePages {
             });
         }
         Ok(all)
+    }
+
+    fn kept(&self, item: &KeptItem) -> KeptFacts {
+        let keeping = &self.config.keeping;
+        let reasons = reasons(keeping, item);
+        let class = reasons.as_ref().and_then(|reasons| reasons.class.clone());
+        let rule = class.as_ref().and_then(|class| keeping.classes.get(class));
+        KeptFacts {
+            class,
+            classified: item.class.is_some(),
+            by_rule: reasons.is_some(),
+            until: reasons.and_then(|reasons| reasons.until),
+            review: rule.is_some_and(|rule| rule.review),
+            locked: item.locked,
+        }
     }
 
     /// The followed stations that somebody sees.
@@ -187,6 +203,8 @@ impl OfficeBackend for OfficePages {
             checkpoint: custody.checkpoint,
             custody: custody.entries,
             acts,
+            kept: index.kept_item(station, id)?.map(|item| self.kept(&item)),
+            classes: self.config.keeping.classes.keys().cloned().collect(),
             next: cut.or(last.map(|last| last + 1)),
             problem: custody.problem,
             originals: item.originals,

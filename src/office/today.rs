@@ -73,6 +73,9 @@ fn of_bucket(
         });
     }
     matters.extend(counted(station, "office_not_held", row.not_held));
+    matters.extend(counted(station, "office_lock_ending", row.locks_ending));
+    let refused = row.locks_refused.saturating_sub(row.locks_ending);
+    matters.extend(counted(station, "office_lock_refused", refused));
     let code = "office_items_undecided";
     matters.extend(counted(station, code, row.undecided));
     let code = "office_items_waiting";

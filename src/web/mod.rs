@@ -50,7 +50,7 @@ pub use listener::listen;
 pub use office::{OfficeBackend, Unreadable, start_office};
 pub use people::{AddressBook, Enrolment, KeyHolder, KeyOrder, KeyVerdict};
 pub use recording::{
-    CheckpointFacts, CustodyEntry, ItemObject, ObjectFinding, OfficeAct, RecordingView,
+    CheckpointFacts, CustodyEntry, ItemObject, KeptFacts, ObjectFinding, OfficeAct, RecordingView,
 };
 pub use recording_search::{
     FoundFile, FoundRecording, RecordingPage, RecordingSearch, RecordingState, SearchPlace,

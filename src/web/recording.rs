@@ -29,6 +29,10 @@ pub struct RecordingView {
     pub custody: Vec<CustodyEntry>,
     /// What the office did with it and people decided about it, with the first page.
     pub acts: Vec<OfficeAct>,
+    /// How long it stays; absent while it is not stored.
+    pub kept: Option<KeptFacts>,
+    /// The classes that it can be given.
+    pub classes: Vec<String>,
     /// The entry that the next page of the custody begins with.
     pub next: Option<u64>,
     /// The reason why entries are missing here: its code, and in words.
@@ -64,6 +68,22 @@ pub struct ObjectFinding {
     pub code: &'static str,
     pub what: String,
     pub since: Option<Timestamp>,
+}
+
+/// How long an item stays, by the rules of the office.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptFacts {
+    pub class: Option<String>,
+    /// A person gave it this class.
+    pub classified: bool,
+    /// A class or a hold keeps it; else only the lock that it has.
+    pub by_rule: bool,
+    /// `None` with `by_rule`: no end is known.
+    pub until: Option<Timestamp>,
+    /// A person looks at it before it may be deleted.
+    pub review: bool,
+    /// The end of its lock, as far as logs and acts tell.
+    pub locked: Option<Timestamp>,
 }
 
 /// A checkpoint that this office has cosigned.

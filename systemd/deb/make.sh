@@ -52,6 +52,9 @@ put camdock-office 0640 "$top/config/office.toml" etc/camdock-office/office.toml
 for example in alerts.yml dashboard.json station-policy.json verify-policy.json confirm-policy.json office-policy.json store-credentials.toml wipe.toml office.toml; do
     put camdock 0644 "$top/config/$example" "usr/share/doc/camdock/examples/$example"
 done
+for example in "$top"/config/retention/*.toml; do
+    put camdock 0644 "$example" "usr/share/doc/camdock/examples/retention/$(basename "$example")"
+done
 for text in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE; do
     put camdock 0644 "$top/$text" "usr/share/doc/camdock/$text"
 done

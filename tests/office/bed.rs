@@ -395,6 +395,12 @@ impl Bed {
         self.runtime.block_on(lock).unwrap().is_some()
     }
 
+    /// The end of the lock of the newest version.
+    pub fn locked_until(&self, key: &str) -> Option<jiff::Timestamp> {
+        let lock = self.runtime.block_on(self.store.retention(key, None));
+        lock.unwrap().map(|lock| lock.until)
+    }
+
     pub fn is_under_legal_hold(&self, key: &str) -> bool {
         let held = self.store.legal_hold(key, None);
         self.runtime.block_on(held).unwrap()

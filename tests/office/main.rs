@@ -22,6 +22,7 @@ mod holds;
 mod imports;
 mod interface;
 mod link;
+mod locks;
 mod packs;
 mod person_keys;
 #[allow(dead_code, reason = "the station's tests use the rest")]

@@ -106,6 +106,7 @@ const fn decider(event: &Event) -> Option<&Decider> {
         Event::OfficerReassigned(act) => Some(&act.by),
         Event::GapAccepted(act) => Some(&act.by),
         Event::ItemTagged(act) => Some(&act.by),
+        Event::ItemClassified(act) => Some(&act.by),
         Event::HoldPlaced(act) => Some(&act.by),
         Event::HoldLifted(act) => Some(&act.by),
         Event::PersonAdded(act) => Some(&act.by),
@@ -240,6 +241,28 @@ fn sentence(event: &Event) -> String {
             format!("{} of {}: in order again ({}).", objects(e), e.log, e.code)
         }
         Event::ItemTagged(e) => tagged(e, &by(&e.by)),
+        Event::ItemClassified(e) => format!(
+            "The item {} of {} has the class {:?} {}{}.",
+            e.evidence,
+            e.log,
+            e.class,
+            by(&e.by),
+            ends(e.supersedes.as_ref())
+        ),
+        Event::RetentionExtended(e) => {
+            let class = e.class.as_ref().map(|class| format!("the class {class:?}"));
+            let held = e.held.then(|| "a hold".to_owned());
+            let reasons: Vec<_> = class.into_iter().chain(held).collect();
+            format!(
+                "The item {} of {} is locked longer, as {} wants it. The store said that all {} objects are locked until {} at least ({}).",
+                e.evidence,
+                e.log,
+                reasons.join(" and "),
+                e.objects,
+                e.until,
+                e.mode
+            )
+        }
         Event::HoldPlaced(e) => {
             let missed = if e.not_held.is_empty() {
                 String::new()

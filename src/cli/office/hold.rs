@@ -1,4 +1,4 @@
-//! `camdock office hold` and `lift-hold`: orders to the running office, which alone writes its log.
+//! `camdock office hold`, `lift-hold` and `classify`: orders to the running office, which alone writes its log.
 
 use super::decide;
 use crate::cli::Outcome;

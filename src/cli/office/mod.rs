@@ -45,6 +45,8 @@ use crate::sys;
                             a gap is explained, and not reported any more
   camdock office tag ID --incident 0412 --category assault --operator NAME --reason TEXT
                             what a recording belongs to; each is an entry of the office's log
+  camdock office classify ID --class group-3 --operator NAME --reason TEXT
+                            by which rule of office.toml it stays
   camdock office hold ID --operator NAME --reason TEXT
                             it stays until that hold is lifted, whatever its class says
   camdock office people list
@@ -136,6 +138,14 @@ enum OfficeVerb {
     },
     /// Say what items belong to: incident, category, exhibit and a free text, each an act of the office's log
     Tag(tag::TagArgs),
+    /// Say by which class of office.toml items and their sidecars stay; no lock is shortened by it
+    Classify {
+        /// The name of a [class.NAME] of office.toml
+        #[arg(long)]
+        class: String,
+        #[command(flatten)]
+        args: hold::HoldArgs,
+    },
     /// Keep items and their sidecars whatever their class says: the store's legal hold is set, then the act is entered
     Hold(hold::HoldArgs),
     /// Lift a hold; the items stay as long as their locks, and as long as other holds keep them
@@ -241,6 +251,10 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             )
         }
         OfficeVerb::Tag(args) => tag::run(&config, args),
+        OfficeVerb::Classify { class, args } => {
+            let decision = ItemDecision::Classify { class };
+            hold::run(&config, &args, &decision, "classed ")
+        }
         OfficeVerb::Hold(args) => hold::run(&config, &args, &ItemDecision::Hold, "held    "),
         OfficeVerb::LiftHold { hold, args } => {
             hold::run(&config, &args, &ItemDecision::LiftHold { hold }, "lifted  ")
@@ -408,6 +422,18 @@ fn bucket_lines(
             row.not_held
         );
         problem_lines(out, "office_not_held", &many)?;
+    }
+    if row.locks_refused > 0 {
+        let code = if row.locks_ending > 0 {
+            "office_lock_ending"
+        } else {
+            "office_lock_refused"
+        };
+        let many = format!(
+            "the store did not renew the locks of {} items; {} of them end within 30 days",
+            row.locks_refused, row.locks_ending
+        );
+        problem_lines(out, code, &many)?;
     }
     for (kind, count) in row.found() {
         let of_kind = findings.iter().filter(|finding| finding.kind == kind);

@@ -10,6 +10,7 @@ use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroize as _;
 
+mod classes;
 mod dock;
 mod first_lock;
 mod import;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use super::{Check, people, store, web};
+use super::{Check, classes, people, store, web};
 use crate::config::office::{FollowedStation, OfficeConfig, Reconciling};
 use crate::config::raw::OfficeMerged;
 use crate::config::{ConfigError, file};
@@ -101,6 +101,7 @@ pub fn office(
         list_interval: Duration::from_secs(reconcile.list_seconds.value.into()),
         sweep_period: Duration::from_secs(u64::from(reconcile.sweep_days.value) * 24 * 3600),
     };
+    let keeping = classes::section(&mut check, &merged);
     let stations = stations(&mut check, &merged);
     let store = store::section(&mut check, &merged.store, warnings);
     let log = super::log(&mut check, &merged.log);
@@ -120,6 +121,7 @@ pub fn office(
         witness_listen,
         metrics_listen,
         reconciling,
+        keeping,
         pages,
         people,
         store,

@@ -60,6 +60,18 @@ pub(super) const CODES: &[Code] = &[
         "Look for objects with unusual names in the station's folder, and try the store with `camdock check --store` on a station.",
     ),
     code(
+        "office_lock_ending",
+        EvidenceManager,
+        "The locks of items that have to stay end within 30 days, and the store does not make them longer.",
+        "Make the store renew them now, as for `office_lock_refused`. Until then copy these items to where nobody can delete them, and place holds if the store knows legal holds.",
+    ),
+    code(
+        "office_lock_refused",
+        EvidenceManager,
+        "The store does not make the locks of items longer, although their class or a hold wants it.",
+        "Let the store's administrators check that the office's keys may lock evidence as far as `lock_ahead_days` says (config/office-policy.json). The office tries again by itself.",
+    ),
+    code(
         "office_log_absent",
         Operations,
         "The bucket holds no log of a station that the office follows.",

@@ -1,6 +1,7 @@
 //! What people decide about items and gaps, on the pages or by command: each an act in the office's log, entered once however often it is
 //! asked for. An act is made of what the published ones before it say, and takes effect once it is published itself.
 
+mod classes;
 mod gaps;
 mod holds;
 mod orders;
@@ -114,6 +115,9 @@ impl Decisions {
             ItemDecision::Reject => tokio::task::block_in_place(|| self.quarantine(order, false)),
             ItemDecision::Reassign(to) => tokio::task::block_in_place(|| self.reassign(order, to)),
             ItemDecision::Tag(change) => tokio::task::block_in_place(|| self.tag(order, change)),
+            ItemDecision::Classify { class } => {
+                tokio::task::block_in_place(|| self.classify(order, class))
+            }
             ItemDecision::Hold => self.hold(order).await,
             ItemDecision::LiftHold { hold } => {
                 tokio::task::block_in_place(|| self.lift(order, *hold))
@@ -141,7 +145,11 @@ impl Decisions {
 
     /// The same decision about a recording's sidecars, where they share its fate: each has an act of its own.
     fn sidecars(&self, order: &ItemOrder) -> Result<Vec<ItemOrder>, OfficeError> {
-        if order.decision != ItemDecision::Hold {
+        let shared = matches!(
+            order.decision,
+            ItemDecision::Hold | ItemDecision::Classify { .. }
+        );
+        if !shared {
             return Ok(Vec::new());
         }
         let (station, id) = (&order.station, order.evidence);

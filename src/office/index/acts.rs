@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::rows::TEXT_MAX;
 use super::take::cut;
-use super::{Index, gaps, holds, tags};
+use super::{Index, classes, gaps, holds, tags};
 use crate::model::{Entry, Event, EvidenceId, Officer, StationName};
 use crate::office::OfficeError;
 
@@ -73,6 +73,7 @@ impl Index {
     pub fn forget_acts(&self) -> Result<(), OfficeError> {
         let forget =
             "BEGIN; DELETE FROM acts; DELETE FROM gap_acts; DELETE FROM tags; DELETE FROM holds;
+            DELETE FROM classes; DELETE FROM locks;
             UPDATE acts_read SET entries = 0; COMMIT;";
         Ok(self.lock().execute_batch(forget)?)
     }
@@ -189,7 +190,8 @@ fn enter(
         }
         "officer.reassigned" => assign(connection, station, id)?,
         // Of a later version they may say what this one does not understand.
-        "item.tagged" | "hold.placed" | "hold.lifted" => match serde_json::from_slice(entry) {
+        "item.tagged" | "hold.placed" | "hold.lifted" | "item.classified"
+        | "retention.extended" => match serde_json::from_slice(entry) {
             Ok(Entry { event, .. }) => keep(connection, station, index, &event)?,
             Err(_) => {}
         },
@@ -202,6 +204,8 @@ fn enter(
 fn keep(connection: &Connection, station: i64, index: u64, event: &Event) -> rusqlite::Result<()> {
     match event {
         Event::ItemTagged(act) => tags::tagged(connection, station, index, act),
+        Event::ItemClassified(act) => classes::classified(connection, station, index, act),
+        Event::RetentionExtended(act) => classes::extended(connection, station, index, act),
         Event::HoldPlaced(act) => holds::placed(connection, station, index, act),
         Event::HoldLifted(act) => holds::lifted(connection, station, index, act),
         _ => Ok(()),

@@ -4,6 +4,7 @@
 //! reading them again. Nothing is decided by it that the logs do not say. Every method is one transaction and blocks.
 
 mod acts;
+mod classes;
 mod criteria;
 mod derivation;
 mod expected;
@@ -34,6 +35,7 @@ use super::OfficeError;
 use crate::audit::ReadPrefix;
 use crate::model::StationName;
 
+pub use classes::{KeptItem, LockTrouble};
 pub use expected::{ExpectedObject, LockedObject, OBJECT_NAMES};
 pub use findings::{FindingKind, Found, ListingResult, NAMED_MAX, NamedFinding};
 pub use gaps::KnownGap;

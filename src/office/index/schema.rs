@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Grows whenever the tables change. An index of another version is made anew.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 
 /// Times are milliseconds since 1970, ids 16-byte blobs, sizes bytes; `entry` is an index in the station's log. Keys of objects are
 /// not kept: they follow from station, item and part. `edge` is what reading on needs of the log's tree.
@@ -14,7 +14,8 @@ const VERSION: i64 = 6;
 /// office's own log about items, which stay when a station's log is read anew; those that name no station have the station 0.
 /// `gaps` are those that the last search of a log found, `gap_acts` the acts that explain gaps.
 /// `tags` is what they say of an item: `person` is 1 where a person did. `holds` has the entries that place and lift them, when the store last
-/// said that it follows them, and when it was last asked to.
+/// said that it follows them, and when it was last asked to. `locks` has the ends
+/// of renewed locks, and whether the store did not renew one.
 ///
 /// A session with a `source` is an import; `derived_from` is the original that an imported copy was declared to be made from.
 const TABLES: &str = "
@@ -88,6 +89,15 @@ CREATE TABLE holds (
     station INTEGER NOT NULL, item BLOB NOT NULL, entry INTEGER NOT NULL, lifted INTEGER, settled INTEGER, tried INTEGER NOT NULL,
     PRIMARY KEY (station, item, entry)
 ) WITHOUT ROWID;
+CREATE TABLE classes (
+    station INTEGER NOT NULL, item BLOB NOT NULL, class TEXT NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (station, item)
+) WITHOUT ROWID;
+CREATE TABLE locks (
+    station INTEGER NOT NULL, item BLOB NOT NULL, until INTEGER, objects INTEGER NOT NULL DEFAULT 0, trouble INTEGER NOT NULL DEFAULT 0,
+    tried INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (station, item)
+) WITHOUT ROWID;
+CREATE INDEX locks_trouble ON locks (station) WHERE trouble > 0;
+CREATE INDEX acts_entry ON acts (entry);
 CREATE INDEX tags_incident ON tags (incident) WHERE incident IS NOT NULL;
 CREATE INDEX tags_exhibit ON tags (exhibit) WHERE exhibit IS NOT NULL;
 CREATE INDEX findings_item ON findings (station, item) WHERE item IS NOT NULL;

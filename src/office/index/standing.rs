@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 
 use super::findings::findings;
-use super::{FindingKind, Index, NamedFinding, StationNumber, holds, millis, time};
+use super::{FindingKind, Index, NamedFinding, StationNumber, classes, holds, millis, time};
 use crate::model::StationName;
 use crate::office::OfficeError;
 
@@ -51,6 +51,9 @@ pub struct StationRow {
     pub checksum: u64,
     /// Items of which the store does not say that it follows their holds.
     pub not_held: u64,
+    /// Items whose locks the store did not renew, and those of them that end within 30 days.
+    pub locks_refused: u64,
+    pub locks_ending: u64,
     /// When locks and checksums of all objects had been looked at; `None` before the first time.
     pub swept: Option<Timestamp>,
 }
@@ -72,7 +75,7 @@ impl StationRow {
     pub fn needs_somebody(&self) -> bool {
         self.index_code.is_some()
             || self.unfit_entries > 0
-            || self.not_held > 0
+            || self.not_held + self.locks_refused > 0
             || self.found().iter().any(|(_, count)| *count > 0)
     }
 }
@@ -167,7 +170,10 @@ fn row(
             .query_row(params![number.0, kind.as_str()], |row| row.get(0))?;
         Ok(count.cast_unsigned())
     };
+    let (locks_refused, locks_ending) = classes::in_trouble(connection, number.0)?;
     let found = StationRow {
+        locks_refused,
+        locks_ending,
         indexed_entries: count(1)?,
         last_entry: time(row.get(2)?),
         unknown_entries: count(3)?,

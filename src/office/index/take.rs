@@ -65,7 +65,7 @@ struct Started {
 }
 
 /// Kinds of entries that say nothing of items.
-const NOT_OF_ITEMS: [&str; 20] = [
+const NOT_OF_ITEMS: [&str; 22] = [
     "station.stopped",
     "config.changed",
     "camera.refused",
@@ -85,6 +85,8 @@ const NOT_OF_ITEMS: [&str; 20] = [
     "pack.made",
     "item.tagged",
     "hold.placed",
+    "item.classified",
+    "retention.extended",
     "hold.lifted",
 ];
 

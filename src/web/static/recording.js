@@ -70,7 +70,7 @@ function act({ entry, content, reason, text: note }) {
     if (key === "quarantine.decided") key += data.accepted ? ".accepted" : ".rejected";
     if (key === "hold.placed" && data.not_held?.length > 0) key = "hold.partly";
     if (key === "operator.action") key += `.${data.action}`;
-    const words = text(`office_act.${key}`, { operator: data.operator, officer: data.officer, object: data.key, tags, objects: number(data.objects?.length ?? 0), missed: data.not_held?.join(", "), hold: number(data.hold?.index ?? 0) });
+    const words = text(`office_act.${key}`, { operator: data.operator, officer: data.officer, object: data.key, tags, objects: number(data.objects?.length ?? 0), missed: data.not_held?.join(", "), hold: number(data.hold?.index ?? 0), class: data.class, until: data.until ? time(data.until) : "" });
     const what = words === `office_act.${key}` ? text("custody_event.other", { event: content.event }) : words;
     return element("li", {},
         element("time", { datetime: content.time }, `${time(content.time)} · ${text("recording.office_entry", { n: number(entry) })}`), what,
@@ -87,6 +87,8 @@ function choices(item) {
     $("officer-row").hidden = $("decision").value !== "reassign";
     $("officer").required = !$("officer-row").hidden;
     $("decision").querySelector("[value=lift_hold]").disabled = !item.held;
+    $("decision").querySelector("[value=classify]").disabled = view.classes.length === 0;
+    $("class-row").hidden = $("decision").value !== "classify";
     $("hold-row").hidden = $("decision").value !== "lift_hold";
     for (const row of document.querySelectorAll(".tag-row")) row.hidden = $("decision").value !== "tag";
 }
@@ -95,7 +97,7 @@ async function decide() {
     const kind = $("decision").value;
     const tags = Object.fromEntries(TAGS.map((name) => [name, $(name).value.trim()]));
     if ($("note").value.trim()) tags.text = $("note").value.trim();
-    const decision = kind === "reassign" ? { reassign: $("officer").value.trim() } : kind === "tag" ? { tag: tags } : kind === "lift_hold" ? { lift_hold: { hold: Number($("which-hold").value) || null } } : kind;
+    const decision = kind === "reassign" ? { reassign: $("officer").value.trim() } : kind === "tag" ? { tag: tags } : kind === "classify" ? { classify: { class: $("class").value } } : kind === "lift_hold" ? { lift_hold: { hold: Number($("which-hold").value) || null } } : kind;
     const body = JSON.stringify({ decision, reason: $("reason").value });
     const button = $("decide").querySelector("button");
     button.disabled = true;
@@ -145,9 +147,14 @@ function facts(list, rows) {
     return list;
 }
 
+function stay(kept) {
+    if (!kept.by_rule) return text("recording.kept_lock");
+    return kept.until ? text("recording.kept_until", { until: time(kept.until) }) : text("recording.kept_open");
+}
+
 function draw() {
     if (!view) return;
-    const { recording, checkpoint } = view;
+    const { recording, checkpoint, kept } = view;
     const item = recording;
     document.title = `${item.path} – ${text("recording.title")}`;
     $("facts-title").textContent = item.path;
@@ -158,6 +165,9 @@ function draw() {
         ["find.flagged", item.flagged && text("evidence.flagged")],
         ["recording.sidecar_of", item.recording && element("a", { href: `/recordings/${station}/${item.recording}` }, item.recording)],
         ["recording.sidecars", ...recording.sidecars.map((file) => element("div", {}, link(file), " ", ...marks(file)))],
+        ["recording.class", kept?.class && text(kept.classified ? "recording.class_said" : "recording.class_first", { class: kept.class })],
+        ["recording.kept", kept && stay(kept), kept?.until && kept.review && element("div", {}, text("recording.kept_review"))],
+        ["recording.locked_until", kept?.locked && time(kept.locked)],
         ["recording.held", item.held && text("recording.held_until")],
         ...TAGS.map((name) => [`recording.tags.${name}`, recording.tags[name]]),
         ["evidence.officer", item.officer],
@@ -191,6 +201,7 @@ function draw() {
     $("deciding").hidden = !view.may_decide;
     if (!filled) for (const name of TAGS) $(name).value = recording.tags[name] ?? "";
     filled = true;
+    if ($("class").options.length === 0) $("class").append(...view.classes.map((name) => element("option", { value: name }, name)));
     choices(item);
     $("further").hidden = view.next === null;
     $("looked").textContent = text("recording.looked", { listed: time(view.listed), swept: time(view.swept) });
