@@ -20,12 +20,14 @@ impl Decisions {
             Some((_, entry)) => Some(self.acts.reference(entry)),
             None => None,
         };
-        Ok(Made::Act(Event::ItemClassified(Box::new(ItemClassified {
-            log: station.clone(),
-            evidence: id,
-            class: class.to_owned(),
-            supersedes,
-            by: self.decider(order)?,
-        }))))
+        Ok(Made::Act(Box::new(Event::ItemClassified(Box::new(
+            ItemClassified {
+                log: station.clone(),
+                evidence: id,
+                class: class.to_owned(),
+                supersedes,
+                by: self.decider(order)?,
+            },
+        )))))
     }
 }

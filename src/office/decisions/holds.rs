@@ -51,13 +51,15 @@ impl Decisions {
             }
         }
         let by = tokio::task::block_in_place(|| self.decider(order))?;
-        Ok(Made::Act(Event::HoldPlaced(Box::new(HoldPlaced {
-            log: station.clone(),
-            evidence: id,
-            objects,
-            not_held,
-            by,
-        }))))
+        Ok(Made::Act(Box::new(Event::HoldPlaced(Box::new(
+            HoldPlaced {
+                log: station.clone(),
+                evidence: id,
+                objects,
+                not_held,
+                by,
+            },
+        )))))
     }
 
     /// `hold`: the entry that placed it, which need not be given where there is only one. Blocks.
@@ -76,12 +78,14 @@ impl Decisions {
                 ));
             }
         };
-        Ok(Made::Act(Event::HoldLifted(Box::new(HoldLifted {
-            log: station.clone(),
-            evidence: id,
-            hold: self.acts.reference(index),
-            by: self.decider(order)?,
-        }))))
+        Ok(Made::Act(Box::new(Event::HoldLifted(Box::new(
+            HoldLifted {
+                log: station.clone(),
+                evidence: id,
+                hold: self.acts.reference(index),
+                by: self.decider(order)?,
+            },
+        )))))
     }
 
     /// Makes the store follow the published holds until `stop` is true.

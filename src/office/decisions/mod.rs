@@ -45,7 +45,7 @@ struct EnteredAct {
 enum Made {
     /// Nothing: this act says so already.
     Before(u64),
-    Act(Event),
+    Act(Box<Event>),
 }
 
 impl Decisions {
@@ -131,7 +131,7 @@ impl Decisions {
             }),
             Made::Act(event) => {
                 let (what, lack) = (event.name(), holds::lack(&event));
-                let index = self.acts.enter(event).await?;
+                let index = self.acts.enter(*event).await?;
                 *turn = index + 1;
                 tracing::info!(evidence = %order.evidence, index, what, "a person decided about an item");
                 Ok(EnteredAct {
@@ -202,7 +202,9 @@ impl Decisions {
             supersedes,
             by: self.decider(order)?,
         };
-        Ok(Made::Act(Event::QuarantineDecided(Box::new(decided))))
+        Ok(Made::Act(Box::new(Event::QuarantineDecided(Box::new(
+            decided,
+        )))))
     }
 
     fn reassign(&self, order: &ItemOrder, to: &Officer) -> Result<Made, OfficeError> {
@@ -228,6 +230,8 @@ impl Decisions {
             supersedes,
             by: self.decider(order)?,
         };
-        Ok(Made::Act(Event::OfficerReassigned(Box::new(reassigned))))
+        Ok(Made::Act(Box::new(Event::OfficerReassigned(Box::new(
+            reassigned,
+        )))))
     }
 }

@@ -37,13 +37,15 @@ impl Decisions {
             None if tags == Tags::default() => return Err(refused("it has no tags")),
             _ => {}
         }
-        Ok(Made::Act(Event::ItemTagged(Box::new(ItemTagged {
-            log: station.clone(),
-            evidence: id,
-            tags,
-            source: TagSource::Person,
-            supersedes: before.map(|said| self.acts.reference(said.entry)),
-            by: self.decider(order)?,
-        }))))
+        Ok(Made::Act(Box::new(Event::ItemTagged(Box::new(
+            ItemTagged {
+                log: station.clone(),
+                evidence: id,
+                tags,
+                source: TagSource::Person,
+                supersedes: before.map(|said| self.acts.reference(said.entry)),
+                by: self.decider(order)?,
+            },
+        )))))
     }
 }

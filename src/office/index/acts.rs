@@ -191,10 +191,11 @@ fn enter(
         "officer.reassigned" => assign(connection, station, id)?,
         // Of a later version they may say what this one does not understand.
         "item.tagged" | "hold.placed" | "hold.lifted" | "item.classified"
-        | "retention.extended" => match serde_json::from_slice(entry) {
-            Ok(Entry { event, .. }) => keep(connection, station, index, &event)?,
-            Err(_) => {}
-        },
+        | "retention.extended" => {
+            if let Ok(Entry { event, .. }) = serde_json::from_slice(entry) {
+                keep(connection, station, index, &event)?;
+            }
+        }
         _ => {}
     }
     Ok(())
