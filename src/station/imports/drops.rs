@@ -48,7 +48,7 @@ impl Imports {
     fn serve_drop(&self, folder: &DropFolder, mut begun: ImportStarted) {
         let mut said = None;
         while !self.shared.stopping() {
-            let session = std::mem::replace(&mut begun.session, SessionId::new());
+            let session = std::mem::take(&mut begun.session);
             match self.try_drop(folder, session, &begun) {
                 Ok(()) => said = None,
                 Err(refusal) => {
