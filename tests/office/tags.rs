@@ -52,7 +52,9 @@ fn tags_are_acts_that_searches_follow_and_a_free_text_is_in_the_log_only_as_a_co
     let session = SessionId::new();
     let made: Vec<Made> = (1..=4).map(|n| recording(n, session)).collect();
     let ids: Vec<String> = made.iter().map(|made| made.id.to_string()).collect();
-    made.iter().for_each(|made| made.put(&bed));
+    for made in &made {
+        made.put(&bed);
+    }
     publish(&bed, &[&one], &made);
     bed.run();
     bed.until("one", |s| s["bucket"]["items"] == 4);
