@@ -11,6 +11,7 @@ pub mod durable;
 mod failpoint;
 pub mod ingest;
 pub mod journal;
+pub mod keydesk;
 pub mod metrics;
 pub mod model;
 pub mod office;

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use camdock::config::{Config, ConfigError, Loaded, OfficeConfig, Profiles, Roster, Secrets};
+use camdock::config::{
+    Config, ConfigError, KeyDeskConfig, Loaded, OfficeConfig, Profiles, Roster, Secrets,
+};
 use camdock::model::CameraId;
 
 const P384: &str = "-----BEGIN PUBLIC KEY-----
@@ -85,6 +87,26 @@ fn each_documented_default_is_the_codes_default() {
     // The comparison can fail: it notices a changed default.
     let changed = text.replace("#keep_hours = 0", "keep_hours = 1");
     assert_ne!(without_place(&plain), without_place(&load(&changed)));
+}
+
+#[test]
+fn the_key_desks_example_loads_and_its_documented_defaults_are_the_codes() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = |text: &str| {
+        let path = dir.path().join("keydesk.toml");
+        fs::write(&path, text).unwrap();
+        KeyDeskConfig::load(&path).unwrap_or_else(|e| panic!("{e}"))
+    };
+    let text = shipped("keydesk.toml");
+    let (plain, warnings) = load(&text);
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(plain.office.as_str(), "leeds-office");
+    let (spelled, count) = with_defaults_spelled_out(&text);
+    assert!(count > 8, "only {count} documented defaults were found");
+    assert_eq!(format!("{plain:#?}"), format!("{:#?}", load(&spelled).0));
+    let changed = text.replace("#every_milliseconds = 500", "every_milliseconds = 501");
+    assert_ne!(format!("{plain:#?}"), format!("{:#?}", load(&changed).0));
+    documented(&text, KeyDeskConfig::known_keys());
 }
 
 #[test]

@@ -268,6 +268,7 @@ fn the_units_are_hardened_to_two_or_better() {
         "systemd/camdock-verify.service",
         "systemd/camdock-gaps.service",
         "systemd/camdock-office.service",
+        "systemd/camdock-keydesk.service",
     ] {
         run(Command::new("systemd-analyze")
             .args(["security", "--no-pager", "--offline=true", "--threshold=20"])

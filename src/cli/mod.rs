@@ -31,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, DEFAULT_PATH, Loaded, OFFICE_PATH};
+use crate::config::{Config, DEFAULT_PATH, Loaded};
 use crate::model::Explain;
 
 /// Takes the footage of docked body-worn cameras, seals it, stores it and can prove it.
@@ -134,8 +134,8 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()) * 2);
         }
     };
-    let usual = match cli.verb {
-        Verb::Office(_) => OFFICE_PATH,
+    let usual = match &cli.verb {
+        Verb::Office(args) => args.usual_config(),
         _ => DEFAULT_PATH,
     };
     let config = cli.config.unwrap_or_else(|| usual.into());
@@ -230,6 +230,7 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
             .or_else(|| known::<crate::web::WebError>(error))
             .or_else(|| known::<crate::web::SignInError>(error))
             .or_else(|| known::<crate::office::OfficeError>(error))
+            .or_else(|| known::<crate::keydesk::KeyDeskError>(error))
             .or_else(|| known::<crate::pack::PackError>(error))
     })
 }

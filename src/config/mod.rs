@@ -5,6 +5,7 @@
 
 mod error;
 mod file;
+mod keydesk;
 mod office;
 mod pattern;
 mod people;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::ConfigError;
 pub use file::digest_of;
+pub use keydesk::{KEY_DESK_PATH, KeyDeskConfig};
 pub use office::{
     FollowedStation, Keeping, OFFICE_PATH, OfficeConfig, Reconciling, RetentionClass,
 };

@@ -184,6 +184,55 @@ section!(RawOfficeMetrics => OfficeMetricsSection {
     listen: String = "127.0.0.1:9485".into(),
 });
 
+section!(RawKeyDesk => KeyDeskSection {
+    office: String = String::new(),
+    office_log_key: String = String::new(),
+    recipient_key_file: String = "recipient.key.pem".into(),
+    state_dir: String = "/var/lib/camdock-keydesk".into(),
+    every_milliseconds: u32 = 500,
+});
+
+/// `keydesk.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawKeyDeskConfig {
+    #[serde(default)]
+    keydesk: RawKeyDesk,
+    #[serde(default)]
+    store: RawStore,
+    #[serde(default)]
+    log: RawLog,
+}
+
+#[derive(Debug)]
+pub(super) struct KeyDeskMerged {
+    pub keydesk: KeyDeskSection,
+    pub store: StoreSection,
+    pub log: LogSection,
+}
+
+impl RawKeyDeskConfig {
+    pub fn merge(self) -> KeyDeskMerged {
+        KeyDeskMerged {
+            keydesk: self.keydesk.merge(),
+            store: self.store.merge(),
+            log: self.log.merge(),
+        }
+    }
+}
+
+pub(super) fn key_desk_keys() -> Vec<(&'static str, &'static str)> {
+    let sections = [
+        ("keydesk", KeyDeskSection::KEYS),
+        ("store", StoreSection::KEYS),
+        ("log", LogSection::KEYS),
+    ];
+    let keys = sections
+        .into_iter()
+        .map(|(section, keys)| keys.iter().map(move |key| (section, *key)));
+    keys.flatten().collect()
+}
+
 /// `office.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
+use super::keydesk::RECIPIENT_KEY;
 use super::office::{OFFICE_LOG_KEY, WITNESS_KEY};
 use super::people::CLIENT_SECRET;
 use super::station_files::{STATION_KEY, WRAP_KEY};
-use super::{Config, ConfigError, OfficeConfig, PeopleSettings, StoreSettings};
+use super::{Config, ConfigError, KeyDeskConfig, OfficeConfig, PeopleSettings, StoreSettings};
 
 const SECRET_BYTES_MAX: usize = 64 << 10;
 const WEB_TLS_KEY: &str = "web-tls.key";
@@ -105,6 +106,23 @@ impl Secrets {
         );
         let (bytes, file) = self.load(CLIENT_SECRET, file, &how)?;
         text(CLIENT_SECRET, &file, &bytes)
+    }
+
+    /// The recipient's private key that the key desk opens item keys with, PEM: the credential, else the file.
+    pub fn recipient_key(&self, config: &KeyDeskConfig) -> Result<Zeroizing<String>, ConfigError> {
+        let file = &config.recipient_key_file;
+        let how = format!(
+            "Put a recipient's private key without a password into {} (mode 0600, owner `camdock-keydesk`)",
+            file.display()
+        );
+        let (bytes, file) = self.load(RECIPIENT_KEY, file, &how)?;
+        let text = std::str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned()));
+        text.map_err(|_| ConfigError::SecretMalformed {
+            name: RECIPIENT_KEY.into(),
+            file,
+            message: "is not a PEM file",
+            fix: "Put the private key of a recipient there, as `camdock keygen recipient` writes it.",
+        })
     }
 
     /// The key of the pages' certificate, PEM: the credential `web-tls.key`, else `file`, which `[web] tls_key` names.

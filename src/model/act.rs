@@ -93,6 +93,9 @@ pub struct ItemViewed {
     /// Where one object alone was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
+    /// The fingerprint of the person's own key that the item key is to be sealed to, where they have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// With the name of the token that was used, and the address that it came from.
     #[serde(flatten)]
     pub by: Decider,

@@ -44,6 +44,11 @@ impl BucketLayout {
         format!("{}{id}", self.confirmed_folder())
     }
 
+    /// The item key that is sealed to the person whom an act of this office's log grants it.
+    pub fn share(&self, act: u64, id: EvidenceId) -> String {
+        format!("{}shares/{}-{act}/{id}/item-key", self.prefix, self.station)
+    }
+
     /// An object by which the store is tried.
     pub fn probe(&self, object: &str) -> String {
         format!("{}{object}", self.folder("probe"))
@@ -70,6 +75,10 @@ mod tests {
         assert_eq!(
             layout.confirmation(id),
             format!("force/confirmed/leeds-1/{id}")
+        );
+        assert_eq!(
+            layout.share(7, id),
+            format!("force/shares/leeds-1-7/{id}/item-key")
         );
         assert_eq!(layout.probe("x"), "force/probe/leeds-1/x");
     }

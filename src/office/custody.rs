@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::bucket_log::BucketLog;
 use super::witness::{Cosigned, Witness, WitnessedLog};
 use super::{OfficeError, station_key};
 use crate::audit::{AuditError, EntryReader};
 use crate::config::{FollowedStation, OfficeConfig};
 use crate::model::Explain as _;
+use crate::publish::BucketLog;
 use crate::upload::Store;
 use crate::web::{CheckpointFacts, CustodyEntry};
 

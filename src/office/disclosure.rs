@@ -8,7 +8,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
-use super::bucket_log::BucketLog;
 use super::index::Index;
 use super::witness::{Cosigned, WitnessedLog};
 use super::{OfficeError, open_witness, station_key};
@@ -19,6 +18,7 @@ use crate::model::{
     OperatorAction, Part, PreviewMade, PreviewOutcome, SessionId, StationName,
 };
 use crate::pack::{Decided, PackDecision, PackItem, PackLog, PackPart, PackWitness};
+use crate::publish::BucketLog;
 use crate::upload::Store;
 
 /// Of one item. No honest item has as many.

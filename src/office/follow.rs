@@ -8,7 +8,6 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::acts::{Acts, REWRITTEN, Ruling, proof};
-use super::bucket_log::BucketLog;
 use super::cosigned_copies::CosignedCopies;
 use super::problem_log::ProblemLog;
 use super::standing::LogStanding;
@@ -17,6 +16,7 @@ use super::{OfficeError, station_key};
 use crate::audit::{AddCheckpoint, AuditError, Checkpoint, LogGrowth, LogSource as _, growth};
 use crate::config::{FollowedStation, OfficeConfig};
 use crate::model::{BucketLayout, Event, Explain as _, LogAlarm, LogWitnessed};
+use crate::publish::BucketLog;
 use crate::upload::{Backoff, RetentionPolicy, Store};
 
 pub struct Follower {

@@ -4,9 +4,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::OfficeError;
-use super::bucket_log::BucketLog;
 use crate::audit::{Checkpoint, Gap, GapKind, GapRules, LogHistory, NextEntries, ReadPrefix};
 use crate::model::{Entry, StationName};
+use crate::publish::BucketLog;
 
 /// Between two searches of one log.
 pub const PERIOD: SignedDuration = SignedDuration::from_hours(24);

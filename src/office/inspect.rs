@@ -13,7 +13,6 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use super::acts::Acts;
-use super::bucket_log::BucketLog;
 use super::gap_search;
 use super::index::{Index, NAMED_MAX, StationNumber};
 use super::object_alarms::{FoundNow, Seen, enter_alarms, open_items};
@@ -25,6 +24,7 @@ use crate::audit::{AuditError, Checkpoint, NextEntries};
 use crate::config::{FollowedStation, OfficeConfig, Reconciling};
 use crate::metrics;
 use crate::model::{BucketLayout, Explain as _};
+use crate::publish::BucketLog;
 use crate::upload::{Backoff, Store};
 
 /// Bytes of entries that are read before they are proven and entered together.

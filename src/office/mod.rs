@@ -5,7 +5,6 @@
 //! opens any. What it sees and what people decide is in a log of its own.
 
 mod acts;
-mod bucket_log;
 mod commands;
 mod cosigned_copies;
 mod custody;

@@ -20,6 +20,8 @@ use crate::web::{
 
 /// A view waits so long for the store to say what there is, and then for the entry to be published.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(15);
+/// Far longer than an item key that is sealed to one person.
+const SEALED_KEY_MAX: u64 = 16 << 10;
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(20);
 
 pub struct Watch {
@@ -32,6 +34,15 @@ pub struct Watch {
 impl WatchBackend for Watch {
     fn view(&self, view: ItemView) -> WatchFuture<'_, WatchedItem> {
         Box::pin(async move { Ok(self.enter(view).await?) })
+    }
+
+    fn own_key<'a>(&'a self, item: &'a WatchedItem) -> WatchFuture<'a, Option<Bytes>> {
+        Box::pin(async move {
+            let Some(act) = item.own_key else {
+                return Ok(None);
+            };
+            Ok(self.sealed_key(item, act).await?)
+        })
     }
 
     fn sealed<'a>(
@@ -60,10 +71,28 @@ impl WatchBackend for Watch {
 }
 
 impl Watch {
+    /// The item key that the key desk sealed to a person; `None` until it has.
+    async fn sealed_key(&self, item: &WatchedItem, act: u64) -> Result<Option<Bytes>, OfficeError> {
+        let key = self.config.bucket_layout().share(act, item.evidence);
+        let found = self.store.get(&key, SEALED_KEY_MAX);
+        let found = tokio::time::timeout(LOOK_UP_WITHIN, found).await;
+        let found = found.map_err(|_| UploadError::Timeout {
+            action: "get object",
+            limit: LOOK_UP_WITHIN,
+        })?;
+        match found {
+            // AWS forbids what is not there to whoever may not list it.
+            Err(UploadError::Refused {
+                status: 403 | 404, ..
+            }) => Ok(None),
+            found => Ok(found?),
+        }
+    }
+
     /// The item, once its view is published.
     async fn enter(&self, view: ItemView) -> Result<WatchedItem, OfficeError> {
         let item = tokio::time::timeout(LOOK_UP_WITHIN, self.look_up(&view));
-        let item = item.await.map_err(|_| UploadError::Timeout {
+        let mut item = item.await.map_err(|_| UploadError::Timeout {
             action: "head object",
             limit: LOOK_UP_WITHIN,
         })??;
@@ -72,13 +101,16 @@ impl Watch {
             log: view.station,
             evidence: view.evidence,
             part: view.part,
+            key: self.acts.published_key(&view.operator),
             by: Decider {
                 operator: view.operator,
                 peer: view.peer,
                 reason_sha256: reason,
             },
         };
+        let own_key = viewed.key.is_some();
         let index = self.acts.enter(Event::ItemViewed(Box::new(viewed))).await?;
+        item.own_key = own_key.then_some(index);
         if self.acts.is_published(index, PUBLISHED_WITHIN).await {
             Ok(item)
         } else {
@@ -144,6 +176,7 @@ impl Watch {
             officer: facts.officer,
             parts,
             missing,
+            own_key: None,
         })
     }
 

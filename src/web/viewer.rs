@@ -42,7 +42,7 @@ pub enum Duty {
 
 impl Duty {
     /// The roles that may. A small force's `evidence` may all.
-    const fn roles(self) -> &'static [Role] {
+    pub const fn roles(self) -> &'static [Role] {
         use Role::{Auditor, Disposer, Evidence, Manager, Operations, Viewer};
         match self {
             Self::Oversee => &[Evidence, Viewer, Manager, Disposer, Auditor, Operations],

@@ -24,7 +24,7 @@ pub const KIOSK: &str = "camdock_screen";
 pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 30] = [
+const BUCKETS: [&str; 31] = [
     "office-absurd",
     "office-acts",
     "office-away",
@@ -41,6 +41,7 @@ const BUCKETS: [&str; 30] = [
     "office-hostile",
     "office-index",
     "office-interface",
+    "office-keydesk",
     "office-keys",
     "office-lost",
     MUTE,
@@ -71,12 +72,24 @@ static STORE: LazyLock<SeaweedFs> = LazyLock::new(|| {
     allowed.push(denied);
     let (name, bucket, office) = SECOND;
     identities.push(identity(name, bucket, office));
+    identities.push(with_policy(
+        "keydesk-policy.json",
+        "keydesk",
+        "office-keydesk",
+        "office-1",
+    ));
     SeaweedFs::start_with(&identities)
 });
 
 /// An office's identity in the store, with the rights of the shipped policy in this bucket and no more.
 pub fn identity(name: &'static str, bucket: &str, office: &str) -> Identity {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/office-policy.json");
+    with_policy("office-policy.json", name, bucket, office)
+}
+
+/// An identity with the rights of this shipped policy.
+fn with_policy(policy: &str, name: &'static str, bucket: &str, office: &str) -> Identity {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let file = config.join(policy);
     let policy = fs::read_to_string(file).unwrap();
     let own = policy.replace("BUCKET", bucket).replace("OFFICE", office);
     Identity {
@@ -632,6 +645,11 @@ impl Drop for Bed {
 /// Where the tests' store is.
 pub fn store_port() -> u16 {
     STORE.s3_port()
+}
+
+/// Where the store of all these offices is.
+pub fn store_endpoint() -> String {
+    STORE.endpoint()
 }
 
 /// A link to the store that can be cut.

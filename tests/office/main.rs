@@ -21,6 +21,7 @@ mod gaps;
 mod holds;
 mod imports;
 mod interface;
+mod keydesk;
 mod link;
 mod locks;
 mod packs;

@@ -3,6 +3,7 @@ mod check;
 mod decide;
 mod gaps;
 mod hold;
+mod keydesk;
 mod pack;
 mod people;
 mod steps;
@@ -16,7 +17,7 @@ use clap::Subcommand;
 
 use super::orders::OrderSignature;
 use super::{Outcome, logs};
-use crate::config::OfficeConfig;
+use crate::config::{KEY_DESK_PATH, OFFICE_PATH, OfficeConfig};
 use crate::model::{Escaped, EvidenceId, ItemDecision, Officer, StationName};
 use crate::office::{self, NamedFinding, OfficeVerdict, StationRow, WhichCheckpoint};
 use crate::sys;
@@ -57,6 +58,16 @@ pub struct Args {
     verb: OfficeVerb,
 }
 
+impl Args {
+    /// The configuration file, unless the command line names another.
+    pub const fn usual_config(&self) -> &'static str {
+        match self.verb {
+            OfficeVerb::Keydesk { .. } => KEY_DESK_PATH,
+            _ => OFFICE_PATH,
+        }
+    }
+}
+
 #[derive(Subcommand)]
 enum OfficeVerb {
     /// Follow and witness the logs of all stations in office.toml, until stopped
@@ -82,6 +93,11 @@ enum OfficeVerb {
         /// The log's entries, one JSON object a line
         #[arg(long)]
         json: bool,
+    },
+    /// The key desk, on a machine of its own with keydesk.toml: seals an item's key to a person when the office's published log grants it
+    Keydesk {
+        #[command(subcommand)]
+        verb: keydesk::KeyDeskVerb,
     },
     /// People who sign in by name: their sessions, and the address book of their keys
     People {
@@ -193,6 +209,9 @@ impl From<FromCheckpoint> for WhichCheckpoint {
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
+    if let OfficeVerb::Keydesk { verb } = &args.verb {
+        return keydesk::run(config, verb);
+    }
     let path = std::path::absolute(config)?;
     let loaded = OfficeConfig::load(&path);
     if let (OfficeVerb::Check { json }, Err(error)) = (&args.verb, &loaded) {
@@ -202,6 +221,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     match args.verb {
         OfficeVerb::Check { json } => check::run(&path, &config, warnings, json),
         OfficeVerb::Run => serve(config, warnings),
+        OfficeVerb::Keydesk { .. } => Ok(Outcome::Fine),
         OfficeVerb::Status { json } => status(&config, json),
         OfficeVerb::Acts { json } => acts::run(&config, json),
         OfficeVerb::People { verb } => people::run(&config, verb),

@@ -14,6 +14,7 @@ mod classes;
 mod dock;
 mod first_lock;
 mod import;
+mod keydesk;
 mod office;
 mod people;
 mod preview;
@@ -123,6 +124,7 @@ impl Check<'_> {
     }
 }
 
+pub(super) use keydesk::key_desk;
 pub(super) use office::office;
 
 /// Without free room the log cannot say that anything was stored, and nothing would ever make room again.

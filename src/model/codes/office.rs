@@ -6,6 +6,42 @@ use super::{
 
 pub(super) const CODES: &[Code] = &[
     code(
+        "keydesk_item_key",
+        Operations,
+        "The key desk cannot open a recording's key: it is not in the store, it is another recording's, or it was not sealed to this recipient.",
+        "Run `camdock verify` on the station. If all is well there, give the key desk the private key of a recipient that the stations' [seal] names.",
+    ),
+    code(
+        "keydesk_log",
+        Operations,
+        "The office's log in the bucket is not the one that the key desk has read, or does not lead to its signed root. It seals nothing more.",
+        "Change nothing in the bucket, run `camdock office acts`, and find out who changed the log. If the office has begun a new one, empty the key desk's state folder.",
+    ),
+    code(
+        "keydesk_no_log",
+        Operations,
+        "The bucket holds no log of the office that the key desk is to follow.",
+        "Compare `office` and `prefix` in keydesk.toml with office.toml, and start the office.",
+    ),
+    code(
+        "keydesk_office_key",
+        Operations,
+        "The key of the office's log in keydesk.toml cannot be used.",
+        "Write the public key there that `camdock office check` shows on the office, brought by a way that you trust.",
+    ),
+    code(
+        "keydesk_record",
+        Operations,
+        "The key desk cannot read how far it knows the office's log.",
+        "Check the disk. If the office has begun a new log, remove the file that is named: the log is read from its beginning then.",
+    ),
+    code(
+        "keydesk_refused",
+        Operations,
+        "Somebody asked for a recording that they may not open by the office's log, so nothing was sealed to them.",
+        "If they should have access, they make a key on the page Keys with their new role or unit, and somebody confirms it. Else find out who asked under this name.",
+    ),
+    code(
         "office_acts_wait",
         Operations,
         "Decisions of before are not in the bucket yet, and each names the one before it, so no further one is taken.",
@@ -184,6 +220,12 @@ pub(super) const CODES: &[Code] = &[
         Operations,
         "A reason cannot be kept beside the office's log.",
         "Check the disk and the rights of the office's state folder; it is tried again.",
+    ),
+    code(
+        "watch_key_waits",
+        EvidenceManager,
+        "The key desk has not sealed this recording's key to the person who looks yet.",
+        "Wait a moment and open it again. If this goes on, ask operations whether the key desk runs, and what its journal says.",
     ),
     code(
         "watch_no_item",

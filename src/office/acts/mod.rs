@@ -105,6 +105,12 @@ impl Acts {
         found.map(|(index, act)| (index, act.clone()))
     }
 
+    /// The fingerprint of a person's own key, once the act that says so is in effect.
+    pub fn published_key(&self, person: &str) -> Option<String> {
+        let (index, act) = self.person(person)?;
+        (index < *self.published.borrow()).then_some(act.fingerprint)
+    }
+
     /// An act of this log, by its index.
     pub fn reference(&self, index: u64) -> ActReference {
         ActReference {

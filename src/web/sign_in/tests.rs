@@ -85,10 +85,10 @@ impl Provider {
     }
 
     fn verified(&self, token: &str) -> Result<Claims, String> {
-        self.verified_with(self.keys(), token)
+        Self::verified_with(self.keys(), token)
     }
 
-    fn verified_with(&self, keys: Value, token: &str) -> Result<Claims, String> {
+    fn verified_with(keys: Value, token: &str) -> Result<Claims, String> {
         let keys: JwkSet = serde_json::from_value(keys).unwrap();
         verify(token, &keys, &EXPECTED).map_err(|error| error.to_string())
     }
@@ -202,7 +202,7 @@ fn a_token_without_a_key_id_is_of_the_one_key_there_is() {
     encrypts["use"] = "enc".into();
     encrypts["kid"] = "encrypts".into();
     let one = json!({"keys": [provider.jwk(), encrypts]});
-    provider.verified_with(one, &unnamed).unwrap();
+    Provider::verified_with(one, &unnamed).unwrap();
     provider.refuses(&unnamed, "no one key");
     let twice = json!({"keys": [provider.jwk(), provider.jwk()]});
     let named = provider.signs(&claims().to_string());
@@ -211,7 +211,7 @@ fn a_token_without_a_key_id_is_of_the_one_key_there_is() {
         (json!({"keys": []}), &named),
         (json!({"keys": [encrypts]}), &unnamed),
     ] {
-        let refused = provider.verified_with(keys, token).unwrap_err();
+        let refused = Provider::verified_with(keys, token).unwrap_err();
         assert!(refused.contains("no one key"), "{refused}");
     }
 }

@@ -132,13 +132,35 @@ export async function openWhole(object) {
     return concat(...await openFrames(object, 1, object.frames));
 }
 
-// What opens the item's other objects: its own key, out of the message that is sealed to the recipients. A recording whose station
-// had lost that key is opened by the recipient's key alone.
-export async function openerOf(item, recipient) {
-    if (!item.parts.some((there) => there.part === "item-key")) return recipient;
-    const message = await openObject(item, "item-key", recipient);
-    if (message.size !== 32) throw new Failure("header");
-    const bytes = await openWhole(message);
+// All of a message that has one frame and is here already.
+async function openBytes(bytes, item, part, opener) {
+    const header = parse(bytes);
+    if (!header) throw new Failure("truncated");
+    expect(header, item, part);
+    const key = await unlock(header, opener);
+    const { frames, finalLength } = layout(bytes.length, header.length, header.frameLength);
+    if (frames !== 1) throw new Failure("header");
+    return openFrame({ key, frames, finalLength, messageId: header.messageId }, 1, bytes.subarray(header.length));
+}
+
+// The item's key, out of the message that is sealed to the recipients; or out of the one that the key desk sealed to the person, if
+// the chosen key is the person's own.
+async function itemKey(item, chosen, ownKey) {
+    try {
+        const message = await openObject(item, "item-key", chosen);
+        if (message.size !== 32) throw new Failure("header");
+        return await openWhole(message);
+    } catch (error) {
+        if (error.code !== "wrong_key" || item.own_key === null) throw error;
+        return openBytes(await ownKey(), item, "item-key", chosen);
+    }
+}
+
+// What opens the item's other objects: its own key. A recording whose station had lost that key is opened by the recipient's key alone.
+export async function openerOf(item, chosen, ownKey) {
+    if (!item.parts.some((there) => there.part === "item-key")) return chosen;
+    const bytes = await itemKey(item, chosen, ownKey);
+    if (bytes.length !== 32) throw new Failure("header");
     const key = await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["decrypt"]);
     bytes.fill(0);
     return { id: item.evidence, key };

@@ -77,6 +77,7 @@ mod tests {
             officer: None,
             parts: Vec::new(),
             missing: Vec::new(),
+            own_key: None,
         };
         let (one, two) = (EvidenceId::new(), EvidenceId::new());
         let (station, other): (StationName, StationName) =

@@ -46,6 +46,9 @@ pub trait WatchBackend: Send + Sync + 'static {
     /// Enters the view in the office's log, and returns the item once the entry is published.
     fn view(&self, view: ItemView) -> WatchFuture<'_, WatchedItem>;
 
+    /// The item key as the key desk sealed it to the person who looks; `None` until it has.
+    fn own_key<'a>(&'a self, item: &'a WatchedItem) -> WatchFuture<'a, Option<Bytes>>;
+
     /// Exactly `length` bytes of a sealed object.
     fn sealed<'a>(
         &'a self,
@@ -86,6 +89,8 @@ pub struct WatchedItem {
     pub parts: Vec<SealedPart>,
     /// Objects that the log names and the store does not have.
     pub missing: Vec<Part>,
+    /// The act by which the item key is sealed to the own key of the person who looks.
+    pub own_key: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -163,6 +168,7 @@ pub(super) fn routes(backend: Arc<dyn WatchBackend>, entrance: &Arc<Entrance>) -
     Router::new()
         .route("/watch/{station}/{id}", get(page))
         .route("/api/watch/{station}/{id}", get(granted).post(view))
+        .route("/api/watch/{station}/{id}/key", get(own_key))
         .route("/sealed/{station}/{id}/{part}", get(sealed))
         .route_layer(from_fn_with_state(
             (Arc::clone(entrance), Duty::Watch),
@@ -217,6 +223,24 @@ async fn granted(
     let item = state.grants.find(session(&headers)?, &named.station, id);
     let item = item.ok_or_else(not_granted)?;
     Ok(Json((*item).clone()))
+}
+
+/// The item key for the person who looks: a sealed message, once the key desk has made it.
+async fn own_key(
+    State(state): State<WatchState>,
+    Path(named): Path<Named>,
+    headers: HeaderMap,
+) -> Result<Bytes, RefusedRequest> {
+    let id = evidence(&named.id)?;
+    let item = state.grants.find(session(&headers)?, &named.station, id);
+    let item = item.ok_or_else(not_granted)?;
+    let sealed = state.backend.own_key(&item).await?;
+    sealed.ok_or_else(|| {
+        let code = "watch_key_waits";
+        let step = codes::find(code).map_or("", |code| code.next_step);
+        let text = format!("the key desk has not sealed this key yet: {step}\n");
+        RefusedRequest::new(StatusCode::NOT_FOUND, text).coded(code)
+    })
 }
 
 #[derive(Deserialize)]

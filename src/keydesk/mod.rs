@@ -1,0 +1,233 @@
+//! The key desk: seals an item's key to a person's own key when an act in the office's published log grants it.
+//!
+//! It runs on a machine of its own, holds one recipient's private key, and reads no originals. It believes nothing but entries that
+//! lie below a checkpoint that the office's key has signed, in a log that only grew since it looked last. So a role is a matter of
+//! keys: whoever is not in the address book, or has not given a reason there, opens nothing.
+
+mod address_book;
+mod error;
+mod grants;
+mod record;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use sd_notify::NotifyState;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
+
+use crate::audit::{LogSource as _, NextEntries, VerifierKey};
+use crate::config::{KeyDeskConfig, Secrets};
+use crate::model::{BucketLayout, Entry, EvidenceId, Explain as _, Part, RetryClass, StationName};
+use crate::publish::BucketLog;
+use crate::seal::{ItemKey, KeySource, Opener, RecipientKey, SealError};
+use crate::upload::{Body, S3Store, Store, StoreConfig};
+
+pub use error::KeyDeskError;
+
+use grants::Grant;
+use record::Record;
+
+/// Entries that are read before the record is written, in bytes.
+const AT_A_TIME: usize = 4 << 20;
+/// Far longer than an item-key message with as many recipients as there can be.
+const MESSAGE_MAX: u64 = 64 << 10;
+
+/// Follows the office's log until SIGTERM or Ctrl-C.
+pub async fn run(config: KeyDeskConfig) -> anyhow::Result<()> {
+    let mut desk = Desk::open(&config)?;
+    let (mut end, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    tracing::info!(office = %config.office, recipient = desk.key.public().fingerprint(), "the key desk follows the office's log");
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    let mut last = None;
+    loop {
+        let looked = tokio::task::block_in_place(|| desk.look());
+        let label = looked.as_ref().err().map(KeyDeskError::label);
+        if let Err(error) = &looked
+            && last != label
+        {
+            warn(error, "the key desk cannot go on with the office's log");
+        }
+        last = label;
+        tokio::select! {
+            () = tokio::time::sleep(config.interval) => {},
+            _ = end.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    tracing::info!("the key desk has stopped");
+    Ok(())
+}
+
+fn warn(error: &KeyDeskError, what: &str) {
+    tracing::warn!(
+        code = error.label(),
+        error = error as &dyn std::error::Error,
+        next_step = error.next_step(),
+        "{what}"
+    );
+}
+
+/// The key that the configuration names for the office's log.
+pub fn office_key(config: &KeyDeskConfig) -> Result<VerifierKey, KeyDeskError> {
+    config
+        .office_log_key
+        .parse()
+        .map_err(KeyDeskError::OfficeKey)
+}
+
+/// The recipient's private key.
+pub fn recipient_key(config: &KeyDeskConfig) -> anyhow::Result<RecipientKey> {
+    let pem = Secrets::from_environment().recipient_key(config)?;
+    Ok(RecipientKey::from_pem(&pem)?)
+}
+
+pub fn open_store(config: &KeyDeskConfig) -> anyhow::Result<S3Store> {
+    let keys = Secrets::from_environment().store_of(&config.store)?;
+    S3Store::new(&StoreConfig::of(&config.store, keys)).context("cannot set up the store's client")
+}
+
+struct Desk {
+    config: KeyDeskConfig,
+    office: VerifierKey,
+    key: RecipientKey,
+    store: Arc<dyn Store>,
+    record: Record,
+    runtime: Handle,
+}
+
+impl Desk {
+    fn open(config: &KeyDeskConfig) -> anyhow::Result<Self> {
+        let office = office_key(config)?;
+        Ok(Self {
+            key: recipient_key(config)?,
+            store: Arc::new(open_store(config)?),
+            record: Record::open(&config.state_dir, &office)?,
+            runtime: Handle::current(),
+            config: config.clone(),
+            office,
+        })
+    }
+
+    /// Reads what is new in the office's log, and does what it grants. Blocks.
+    fn look(&mut self) -> Result<(), KeyDeskError> {
+        let source = BucketLog {
+            store: Arc::clone(&self.store),
+            layout: self.layout(&self.config.office),
+            runtime: self.runtime.clone(),
+        };
+        let Some(note) = source.read("checkpoint")? else {
+            return Err(KeyDeskError::NoLog);
+        };
+        let now = self.office.open(&String::from_utf8_lossy(&note))?;
+        loop {
+            match self.record.prefix.read_on(&source, &now, AT_A_TIME)? {
+                NextEntries::NoneLeft => return Ok(()),
+                NextEntries::OtherLog => return Err(KeyDeskError::OtherLog),
+                NextEntries::Unfit => return Err(KeyDeskError::Unfit),
+                NextEntries::Proven(next) => {
+                    let mut after = self.record.clone();
+                    let mut asked = Vec::new();
+                    for (index, bytes) in next.iter() {
+                        // What this version does not understand grants nothing.
+                        let Ok(entry) = serde_json::from_slice::<Entry>(bytes) else {
+                            continue;
+                        };
+                        if entry.station == self.config.office {
+                            after.book.see(&entry);
+                            asked.extend(grants::asked(index, entry));
+                        }
+                    }
+                    // By the book as it is at the end: a key that was removed meanwhile gets nothing.
+                    for act in asked {
+                        match after.book.grant(&act, Timestamp::now()) {
+                            Ok(grant) => self.serve(&grant)?,
+                            Err(why) => {
+                                let (index, evidence) = (act.index, act.evidence);
+                                let error = KeyDeskError::Refused {
+                                    index,
+                                    evidence,
+                                    why,
+                                };
+                                warn(&error, "an item key is not sealed to somebody");
+                            }
+                        }
+                    }
+                    after.prefix = next.prefix;
+                    after.save(&self.config.state_dir, &self.office)?;
+                    self.record = after;
+                }
+            }
+        }
+    }
+
+    /// Seals the item's key to the person. What passes by itself is tried again until the act is too old.
+    fn serve(&self, grant: &Grant) -> Result<(), KeyDeskError> {
+        match self.seal(grant) {
+            Err(error) if error.retry_class() == RetryClass::Later => Err(error),
+            Err(error) => {
+                warn(&error, "an item key cannot be sealed to somebody");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn seal(&self, grant: &Grant) -> Result<(), KeyDeskError> {
+        let (station, evidence) = (&grant.station, grant.evidence);
+        let share = self
+            .layout(&self.config.office)
+            .share(grant.index, evidence);
+        let name = self.layout(station).object(evidence, Part::ItemKey);
+        let sealed = self.runtime.block_on(self.store.get(&name, MESSAGE_MAX))?;
+        let sealed = sealed.ok_or(KeyDeskError::NoItemKey { evidence })?;
+        let (key, camera) = self.open_key(&sealed, station, evidence)?;
+        let unfit = |source| KeyDeskError::ItemKey { evidence, source };
+        let recipients = [grant.key.clone()];
+        let message = key.seal_to(&recipients, evidence, station.as_str(), &camera);
+        let message = message.map_err(unfit)?;
+        let put = self.store.put_once(&share, Body::new(message), None);
+        // One that is there was made before this desk could write down that it had.
+        self.runtime.block_on(put)?;
+        tracing::info!(person = grant.person, %evidence, act = grant.index, "an item key was sealed to a person");
+        Ok(())
+    }
+
+    /// The item's own key, and the camera that its message names.
+    fn open_key(
+        &self,
+        sealed: &[u8],
+        station: &StationName,
+        evidence: EvidenceId,
+    ) -> Result<(ItemKey, String), KeyDeskError> {
+        let unfit = |source| KeyDeskError::ItemKey { evidence, source };
+        let source = KeySource::Recipient(&self.key);
+        let mut opener = Opener::open(sealed, &source).map_err(unfit)?;
+        opener
+            .message()
+            .expect(evidence, Part::ItemKey)
+            .map_err(unfit)?;
+        let context = &opener.message().header.context;
+        if context.get("camdock:station") != Some(station.as_str()) {
+            return Err(KeyDeskError::OtherStation { evidence });
+        }
+        let camera = context.get("camdock:camera").unwrap_or_default().to_owned();
+        let mut key = Zeroizing::new(Vec::new());
+        while let Some(chunk) = opener.next_chunk().map_err(unfit)? {
+            key.extend_from_slice(chunk);
+        }
+        let key = ItemKey::from_bytes(&key);
+        let none = SealError::Format("an item key has 32 bytes");
+        Ok((key.ok_or(none).map_err(unfit)?, camera))
+    }
+
+    fn layout(&self, station: &StationName) -> BucketLayout {
+        BucketLayout::new(self.config.store.prefix.clone(), station.clone())
+    }
+}
