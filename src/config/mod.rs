@@ -27,7 +27,8 @@ pub use error::ConfigError;
 pub use file::digest_of;
 pub use keydesk::{KEY_DESK_PATH, KeyDeskConfig};
 pub use office::{
-    FollowedStation, Keeping, OFFICE_PATH, OfficeConfig, Reconciling, RetentionClass,
+    FollowedStation, Keeping, OFFICE_PATH, OfficeConfig, Reconciling, ReportSettings,
+    RetentionClass,
 };
 pub use pattern::Patterns;
 pub use people::PeopleSettings;

@@ -30,6 +30,7 @@ pub struct OfficeConfig {
     /// `None`: nobody signs in but by token.
     pub people: Option<PeopleSettings>,
     pub store: StoreSettings,
+    pub report: ReportSettings,
     pub log: LogSettings,
     /// At least one; names and origins differ.
     pub stations: Vec<FollowedStation>,
@@ -62,6 +63,17 @@ impl Keeping {
         let own = self.flagged.as_ref().filter(|_| flagged);
         own.or(self.unclassified.as_ref()).map(String::as_str)
     }
+}
+
+/// What evidence cost the old way, as the force says, and the room that its store has. 0: nobody said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReportSettings {
+    pub minutes_per_recording: f64,
+    pub hour_price: f64,
+    pub recordings_per_disc: u32,
+    pub disc_price: f64,
+    pub currency: String,
+    pub store_terabytes: f64,
 }
 
 /// How often the bucket is compared with the logs.

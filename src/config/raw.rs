@@ -180,6 +180,14 @@ section!(RawKeeping => KeepingSection {
     unclassified: String = String::new(),
     flagged: String = String::new(),
 });
+section!(RawReport => ReportSection {
+    minutes_per_recording: f64 = 0.0,
+    hour_price: f64 = 0.0,
+    recordings_per_disc: u32 = 0,
+    disc_price: f64 = 0.0,
+    currency: String = "GBP".into(),
+    store_terabytes: f64 = 0.0,
+});
 section!(RawOfficeMetrics => OfficeMetricsSection {
     listen: String = "127.0.0.1:9485".into(),
 });
@@ -256,6 +264,8 @@ pub(super) struct RawOfficeConfig {
     #[serde(default)]
     metrics: RawOfficeMetrics,
     #[serde(default)]
+    report: RawReport,
+    #[serde(default)]
     log: RawLog,
     #[serde(default)]
     stations: Vec<Spanned<RawFollowed>>,
@@ -270,6 +280,7 @@ pub(super) fn office_keys() -> Vec<(&'static str, &'static str)> {
         ("pages", PagesSection::KEYS),
         ("people", PeopleSection::KEYS),
         ("store", StoreSection::KEYS),
+        ("report", ReportSection::KEYS),
         ("metrics", OfficeMetricsSection::KEYS),
         ("log", LogSection::KEYS),
     ];
@@ -317,6 +328,7 @@ pub(super) struct OfficeMerged {
     pub people: PeopleSection,
     pub store: StoreSection,
     pub metrics: OfficeMetricsSection,
+    pub report: ReportSection,
     pub log: LogSection,
     pub stations: Vec<Spanned<RawFollowed>>,
 }
@@ -333,6 +345,7 @@ impl RawOfficeConfig {
             people: self.people.merge(),
             store: self.store.merge(),
             metrics: self.metrics.merge(),
+            report: self.report.merge(),
             log: self.log.merge(),
             stations: self.stations,
         }

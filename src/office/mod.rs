@@ -24,6 +24,7 @@ mod people;
 mod person_keys;
 mod problem_log;
 mod reconcile;
+pub mod report;
 mod server;
 mod standing;
 mod today;

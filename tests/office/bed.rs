@@ -50,6 +50,7 @@ const BUCKETS: [&str; 31] = [
     "office-recording",
     "office-recover",
     "office-release",
+    "office-report",
     "office-roles",
     "office-setup",
     "office-sign-in",

@@ -30,6 +30,7 @@ mod person_keys;
 #[path = "../station/place.rs"]
 mod place;
 mod recording;
+mod report;
 mod roles;
 mod searches;
 mod setup;

@@ -6,6 +6,7 @@ mod hold;
 mod keydesk;
 mod pack;
 mod people;
+mod report;
 mod steps;
 mod tag;
 
@@ -19,6 +20,7 @@ use super::orders::OrderSignature;
 use super::{Outcome, logs};
 use crate::config::{KEY_DESK_PATH, OFFICE_PATH, OfficeConfig};
 use crate::model::{Escaped, EvidenceId, ItemDecision, Officer, StationName};
+use crate::office::report::Quarter;
 use crate::office::{self, NamedFinding, OfficeVerdict, StationRow, WhichCheckpoint};
 use crate::sys;
 
@@ -52,6 +54,8 @@ use crate::sys;
                             it stays until that hold is lifted, whatever its class says
   camdock office people list
                             the address book: whose key was confirmed, and whose waits for it
+  camdock office report --quarter 2026-Q4
+                            what the quarter brought, each figure with its formula
 A cosignature means that a log only grew since the one before. It says nothing of what the entries say.")]
 pub struct Args {
     #[command(subcommand)]
@@ -134,6 +138,15 @@ enum OfficeVerb {
         officer: String,
         #[command(flatten)]
         signature: OrderSignature,
+    },
+    /// Say what a quarter brought: recordings, hours, times, storage, gaps, and what was saved
+    Report {
+        /// A quarter of a year of UTC, such as 2026-Q4; default: the present one
+        #[arg(long)]
+        quarter: Option<Quarter>,
+        /// One JSON object, as docs/report.schema.json describes it
+        #[arg(long)]
+        json: bool,
     },
     /// Look now for what is missing between cameras and logs, and name what nobody has explained
     Gaps {
@@ -279,6 +292,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         OfficeVerb::LiftHold { hold, args } => {
             hold::run(&config, &args, &ItemDecision::LiftHold { hold }, "lifted  ")
         }
+        OfficeVerb::Report { quarter, json } => report::run(&config, quarter, json),
         OfficeVerb::Gaps { station, json } => gaps::run(&config, station.as_ref(), json),
         OfficeVerb::AcceptGap {
             station,

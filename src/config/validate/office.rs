@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use super::{Check, classes, people, store, web};
-use crate::config::office::{FollowedStation, OfficeConfig, Reconciling};
+use crate::config::office::{FollowedStation, OfficeConfig, Reconciling, ReportSettings};
 use crate::config::raw::OfficeMerged;
 use crate::config::{ConfigError, file};
 use crate::model::StationName;
@@ -102,6 +102,7 @@ pub fn office(
         sweep_period: Duration::from_secs(u64::from(reconcile.sweep_days.value) * 24 * 3600),
     };
     let keeping = classes::section(&mut check, &merged);
+    let report = report(&mut check, &merged);
     let stations = stations(&mut check, &merged);
     let store = store::section(&mut check, &merged.store, warnings);
     let log = super::log(&mut check, &merged.log);
@@ -125,9 +126,45 @@ pub fn office(
         pages,
         people,
         store,
+        report,
         log,
         stations,
     })
+}
+
+fn report(check: &mut Check<'_>, merged: &OfficeMerged) -> ReportSettings {
+    let raw = &merged.report;
+    for (setting, key) in [
+        (&raw.minutes_per_recording, "minutes_per_recording"),
+        (&raw.hour_price, "hour_price"),
+        (&raw.disc_price, "disc_price"),
+        (&raw.store_terabytes, "store_terabytes"),
+    ] {
+        check.ensure(
+            (0.0..=1e6).contains(&setting.value),
+            setting.at.as_ref(),
+            key,
+            "is out of range",
+            "Use a number from 0 to 1000000; 0 says that nobody knows.",
+        );
+    }
+    let currency = &raw.currency;
+    check.ensure(
+        (1..=8).contains(&currency.value.len())
+            && currency.value.bytes().all(|b| b.is_ascii_alphabetic()),
+        currency.at.as_ref(),
+        "currency",
+        "is not the code of a currency",
+        "Use a code such as GBP, EUR or USD.",
+    );
+    ReportSettings {
+        minutes_per_recording: raw.minutes_per_recording.value,
+        hour_price: raw.hour_price.value,
+        recordings_per_disc: raw.recordings_per_disc.value,
+        disc_price: raw.disc_price.value,
+        currency: currency.value.clone(),
+        store_terabytes: raw.store_terabytes.value,
+    }
 }
 
 fn stations(check: &mut Check<'_>, merged: &OfficeMerged) -> Vec<FollowedStation> {

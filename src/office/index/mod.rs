@@ -15,6 +15,7 @@ mod holds;
 mod item;
 mod item_entries;
 mod item_facts;
+mod quarter;
 mod ranks;
 mod rows;
 mod schema;
@@ -41,6 +42,7 @@ pub use findings::{FindingKind, Found, ListingResult, NAMED_MAX, NamedFinding};
 pub use gaps::KnownGap;
 pub use holds::HeldItem;
 pub use item_facts::ItemFacts;
+pub use quarter::QuarterCounts;
 pub use standing::{StationFindings, StationRow};
 
 /// A station's number in this index alone.

@@ -19,6 +19,9 @@ pub(super) const TEXT_MAX: usize = 128;
 /// A version id, a checksum or a camera's name that is longer is none.
 const NAME_MAX: usize = 256;
 
+/// Milliseconds that no recording lasts: a month.
+const DURATION_MAX: i64 = 31 * 24 * 3_600_000;
+
 pub struct Rows<'a> {
     connection: &'a Connection,
     station: i64,
@@ -262,6 +265,22 @@ impl<'a> Rows<'a> {
         self.session(index, session, "docked")
     }
 
+    /// The entry with which a docking began, and when; the first one counts.
+    pub fn docked(
+        &self,
+        index: u64,
+        session: Option<SessionId>,
+        at: Timestamp,
+    ) -> rusqlite::Result<EntryOutcome> {
+        if let Some(session) = session {
+            let sql = "UPDATE sessions SET docked_at = COALESCE(docked_at, ?2) WHERE id = ?1";
+            let number = self.session_number(session)?;
+            let mut update = self.connection.prepare_cached(sql)?;
+            update.execute([number, millis(at)])?;
+        }
+        self.session(index, session, "docked")
+    }
+
     /// Keeps that an entry is about an item, if the log has sealed it.
     pub fn mention(&self, index: u64, id: EvidenceId) -> rusqlite::Result<()> {
         self.connection
@@ -316,6 +335,10 @@ impl<'a> Rows<'a> {
         index: u64,
         previewed: &ItemPreviewed,
     ) -> rusqlite::Result<EntryOutcome> {
+        let probe = previewed.probe.as_ref();
+        if let Some(duration) = probe.and_then(|probe| probe.duration_ms) {
+            self.lasts(previewed.evidence, duration)?;
+        }
         let PreviewOutcome::Made(made) = &previewed.outcome else {
             self.mention(index, previewed.evidence)?;
             return Ok(EntryOutcome::Read);
@@ -333,6 +356,21 @@ impl<'a> Rows<'a> {
             lock: made.retention.as_ref(),
         };
         Ok(self.object(index, &object)?.unwrap_or(EntryOutcome::Read))
+    }
+
+    /// The duration of a recording, as far as it can be one; the first that is told counts.
+    fn lasts(&self, id: EvidenceId, duration_ms: u64) -> rusqlite::Result<()> {
+        let Some(duration) = i64::try_from(duration_ms)
+            .ok()
+            .filter(|ms| *ms < DURATION_MAX)
+        else {
+            return Ok(());
+        };
+        let sql =
+            "UPDATE items SET duration = COALESCE(duration, ?3) WHERE station = ?1 AND id = ?2";
+        let mut update = self.connection.prepare_cached(sql)?;
+        update.execute(params![self.station, id.as_bytes(), duration])?;
+        Ok(())
     }
 
     /// Enters an object; what is wrong with it, if anything is.

@@ -35,13 +35,14 @@ CREATE INDEX cameras_serial ON cameras (serial);
 CREATE TABLE officers (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE sessions (
     id INTEGER PRIMARY KEY, station INTEGER NOT NULL, session BLOB NOT NULL, docked INTEGER, ended INTEGER, source TEXT,
+    docked_at INTEGER,
     UNIQUE (station, session)
 );
 CREATE TABLE items (
     n INTEGER PRIMARY KEY, station INTEGER NOT NULL, id BLOB NOT NULL, entry INTEGER NOT NULL, session INTEGER, camera INTEGER,
     officer INTEGER, path TEXT NOT NULL, kind TEXT NOT NULL, flagged INTEGER NOT NULL, recorded INTEGER, sealed INTEGER NOT NULL,
     stored INTEGER, size INTEGER NOT NULL, keyless INTEGER NOT NULL DEFAULT 0, undecided INTEGER NOT NULL DEFAULT 0,
-    name_group INTEGER, recording INTEGER, rank INTEGER NOT NULL, derived_from BLOB
+    name_group INTEGER, recording INTEGER, rank INTEGER NOT NULL, derived_from BLOB, duration INTEGER
 );
 CREATE UNIQUE INDEX items_id ON items (station, id);
 CREATE INDEX items_newest ON items (rank) WHERE recording IS NULL;

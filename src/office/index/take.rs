@@ -170,7 +170,7 @@ fn enter(
         "station.started" => read(data, |started: Started| {
             rows.started(started.recipients.len())
         }),
-        "camera.docked" => rows.session(index, frame.session, "docked"),
+        "camera.docked" => rows.docked(index, frame.session, frame.time),
         "import.declared" => read(data, |declared: ImportDeclared| {
             rows.imported(index, frame.session, &declared.facts.source)
         }),
