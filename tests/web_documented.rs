@@ -211,6 +211,7 @@ fn fixed_sentences_of_the_station_have_their_translation_and_no_translation_is_l
         "recording",
         "recording_search",
         "export",
+        "report",
         "request_checks",
         "login",
     ] {

@@ -11,6 +11,7 @@ use super::decisions::Decisions;
 use super::index::{Index, KeptItem};
 use super::locks::reasons;
 use super::person_keys::PersonKeys;
+use super::report::{Quarter, report};
 use super::{OfficeError, today};
 use crate::config::OfficeConfig;
 use crate::model::{Event, EvidenceId, Explain as _, OperatorAction, StationName};
@@ -102,6 +103,11 @@ impl OfficePages {
             review: rule.is_some_and(|rule| rule.review),
             locked: item.locked,
         }
+    /// The configuration with the stations alone that somebody sees.
+    fn seen(&self, reach: &Reach) -> OfficeConfig {
+        let mut seen = self.config.clone();
+        seen.stations.retain(|station| reach.has(&station.name));
+        seen
     }
 
     /// The followed stations that somebody sees.
@@ -127,9 +133,23 @@ impl From<OfficeError> for Unreadable {
 
 impl OfficeBackend for OfficePages {
     fn today(&self, reach: &Reach) -> Result<Today, Unreadable> {
-        let mut seen = self.config.clone();
-        seen.stations.retain(|station| reach.has(&station.name));
-        Ok(today::gather(&seen)?)
+        Ok(today::gather(&self.seen(reach))?)
+    }
+
+    fn report(
+        &self,
+        reach: &Reach,
+        quarter: &str,
+    ) -> Result<Option<serde_json::Value>, Unreadable> {
+        let quarter = match quarter {
+            "" => Ok(Quarter::of(Timestamp::now())),
+            given => given.parse(),
+        };
+        let Ok(quarter) = quarter else {
+            return Ok(None);
+        };
+        let made = report(&self.seen(reach), quarter)?;
+        Ok(serde_json::to_value(made).ok())
     }
 
     fn find(

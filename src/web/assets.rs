@@ -29,6 +29,8 @@ const FILES: &[(&str, &str, &str)] = &[
         include_str!("static/evidence.css"),
     ),
     ("/static/today.js", JS, include_str!("static/today.js")),
+    ("/static/report.js", JS, include_str!("static/report.js")),
+    ("/static/report.css", CSS, include_str!("static/report.css")),
     ("/static/watch.css", CSS, include_str!("static/watch.css")),
     ("/static/watch.js", JS, include_str!("static/watch.js")),
     (
@@ -100,6 +102,7 @@ static ENGLISH: LazyLock<String> = LazyLock::new(|| {
 });
 
 pub const OFFICER: &str = include_str!("static/officer.html");
+pub const REPORT: &str = include_str!("static/report.html");
 pub const TODAY: &str = include_str!("static/today.html");
 pub const WATCH: &str = include_str!("static/watch.html");
 pub const KEYS: &str = include_str!("static/keys.html");
@@ -244,6 +247,7 @@ mod tests {
         let pages = [
             ("officer", OFFICER),
             ("login", LOGIN),
+            ("report", REPORT),
             ("today", TODAY),
             ("watch", WATCH),
             ("keys", KEYS),
@@ -284,6 +288,7 @@ mod tests {
                     "find",
                     "custody",
                     "recording",
+                    "report",
                     "watch",
                     "person-key",
                     "de.json",

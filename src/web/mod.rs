@@ -21,6 +21,7 @@ mod rate_limit;
 mod recording;
 mod recording_list;
 mod recording_search;
+mod report;
 mod request_checks;
 mod routes;
 mod server;

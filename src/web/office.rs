@@ -19,7 +19,7 @@ use super::sign_in::{self, SignIn};
 use super::today::Today;
 use super::{
     Duty, Reach, RefusedRequest, WatchBackend, WatchRefusal, WebError, listener, login, recording,
-    recording_list, routes, tls, today, watching,
+    recording_list, report, routes, tls, today, watching,
 };
 use crate::config::{PeopleSettings, Secrets, WebSettings};
 use crate::model::{EvidenceId, OperatorAction, StationName, codes};
@@ -28,6 +28,9 @@ use crate::model::{EvidenceId, OperatorAction, StationName, codes};
 /// as if it did not exist.
 pub trait OfficeBackend: Send + Sync + 'static {
     fn today(&self, reach: &Reach) -> Result<Today, Unreadable>;
+    /// What a quarter brought, of the present one where none is named; `None` if there is no such quarter.
+    fn report(&self, reach: &Reach, quarter: &str)
+    -> Result<Option<serde_json::Value>, Unreadable>;
     /// The next recordings of a search, at most `limit`.
     fn find(
         &self,
@@ -135,6 +138,8 @@ pub fn start_office(
     let overseers = Router::new()
         .route("/", get(today::page))
         .route("/api/today", get(today::today))
+        .route("/report", get(report::page))
+        .route("/api/report", get(report::report))
         .route_layer(from_fn_with_state(
             (Arc::clone(&entrance), Duty::Oversee),
             login::duty,

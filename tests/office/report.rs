@@ -6,7 +6,9 @@ use std::path::Path;
 use camdock::model::{EvidenceId, SessionId};
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, TOKEN, station};
+use crate::bed::{Bed, KIOSK, TOKEN, station};
+use crate::browser::sign_in;
+use crate::driver::Browser;
 use crate::searches::{Made, at};
 
 /// What of a value is not as the schema says. Keywords that this does not understand are an error, too.
@@ -241,6 +243,56 @@ fn a_quarter_is_counted_as_it_was_and_its_json_is_as_the_schema_says() {
     other["stations"][0]["extra"] = json!(1);
     other.as_object_mut().unwrap().remove("office");
     assert_eq!(unlike(&other).len(), 3, "{:?}", unlike(&other));
-    assert_eq!(bed.page("/api/today", Some(TOKEN)).0, 200);
+    // The page shows the same, prints, and knows the stations of a unit alone.
+    let (status, _, body) = bed.page("/api/report?quarter=2026-Q2", Some(TOKEN));
+    assert_eq!(status, 200, "{body}");
+    let paged: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (&paged["force"], &paged["stations"]),
+        (force, &told["stations"])
+    );
+    let (_, _, body) = bed.page("/api/report?quarter=2026-Q2", Some("camdock_viewer_token"));
+    let unit: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(unit["stations"].as_array().unwrap().len(), 1, "{unit}");
+    assert!(!body.contains("\"two\""), "{body}");
+    for wrong in ["2026-Q5", "x", "%3Cb%3E", "2026-Q1-Q1"] {
+        assert_eq!(
+            bed.page(&format!("/api/report?quarter={wrong}"), Some(TOKEN))
+                .0,
+            400,
+            "{wrong}"
+        );
+    }
+    assert_eq!(bed.page("/api/report", Some(KIOSK)).0, 403);
+    assert_eq!(bed.page("/api/report", Some(TOKEN)).0, 200);
+    let browser = Browser::start(1400, 1000);
+    let office = format!("http://127.0.0.1:{}", bed.pages);
+    sign_in(&browser, &office);
+    browser.until(
+        "today",
+        "document.querySelectorAll('#stations tr').length === 2",
+    );
+    browser.open(&format!("{office}/report?quarter=2026-Q2"));
+    browser.until(
+        "the figures",
+        "document.querySelectorAll('#figures tr').length === 14",
+    );
+    let shown = browser.text("main");
+    for wanted in [
+        "41 EUR",
+        "Docked to safe, median",
+        "60 s",
+        "4 to 8 of",
+        "At this rate the store is full",
+    ] {
+        assert!(shown.contains(wanted), "{wanted}: {shown}");
+    }
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.shot("office-report");
+    assert!((1..=3).contains(&browser.printed_pages()));
+    browser.click("#languages button[lang=de]");
+    browser.until("German", "document.documentElement.lang === 'de'");
+    assert!(browser.text("main").contains("Erklärte Lücken"));
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
     bed.stop();
 }
