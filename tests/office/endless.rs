@@ -43,16 +43,12 @@ impl Endless {
     /// Any file of the log below `tile/`.
     fn file(&self, name: &str) -> Vec<u8> {
         let (level, _) = name.split_once('/').unwrap_or((name, ""));
-        match level.parse::<usize>() {
-            Ok(level) => self
-                .hashes
-                .get(level)
-                .map_or_else(Vec::new, |h| h.repeat(256)),
-            Err(_) => {
-                let length = u16::try_from(self.entry.len()).unwrap().to_be_bytes();
-                [&length[..], &self.entry].concat().repeat(256)
-            }
+        if let Ok(level) = level.parse::<usize>() {
+            let hash = self.hashes.get(level);
+            return hash.map_or_else(Vec::new, |hash| hash.repeat(256));
         }
+        let length = u16::try_from(self.entry.len()).unwrap().to_be_bytes();
+        [&length[..], &self.entry].concat().repeat(256)
     }
 }
 
