@@ -310,7 +310,7 @@ fn capacity(
             clippy::cast_sign_loss,
             reason = "it is positive and bounded"
         )]
-        let bytes = (settings.store_terabytes * 1e12) as u64;
+        let bytes = (settings.store_terabytes * 1e12).round() as u64;
         bytes
     });
     let days = now.min(to).duration_since(from).as_secs_f64() / 86_400.0;

@@ -98,7 +98,7 @@ fn a_quarter_is_counted_as_it_was_and_its_json_is_as_the_schema_says() {
     let config = bed.path("office.toml");
     let text = fs::read_to_string(&config).unwrap();
     let prices = "[report]\nminutes_per_recording = 30.0\nhour_price = 20.0\nrecordings_per_disc = 2\ndisc_price = 0.5\n\
-        currency = \"EUR\"\nstore_terabytes = 1.0\n[store]\n";
+        currency = \"EUR\"\nstore_terabytes = 0.000001\n[store]\n";
     fs::write(&config, text.replacen("[store]\n", prices, 1)).unwrap();
 
     // Three dockings: of five recordings in the quarter, one before it, and a sidecar that is no recording.
@@ -134,7 +134,7 @@ fn a_quarter_is_counted_as_it_was_and_its_json_is_as_the_schema_says() {
     ];
     let lasting = |made: &Made, ms: u64| {
         let data = json!({"evidence": made.id, "part": "preview", "outcome": "skipped", "reason": "x",
-            "probe": {"container": "mp4", "duration_ms": ms, "index": "front"}});
+            "probe": {"container": "mp4", "duration_ms": ms, "index": "at_start"}});
         one.entry("item.previewed", &data)
     };
     let mut entries = vec![docked("one", 0, "2026-03-31T20:00:00Z")];
@@ -204,10 +204,7 @@ fn a_quarter_is_counted_as_it_was_and_its_json_is_as_the_schema_says() {
         (&json!(4), &json!(8)),
         "{told:#}"
     );
-    assert_eq!(
-        told["capacity"]["store_bytes"],
-        json!(1_000_000_000_000_u64)
-    );
+    assert_eq!(told["capacity"]["store_bytes"], json!(1_000_000));
     assert!(told["capacity"]["store_full"].is_string(), "{told:#}");
 
     // A quarter of which nothing is known has no figures that somebody made up.

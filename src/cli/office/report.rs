@@ -44,7 +44,7 @@ fn text(out: &mut impl Write, report: &Report) -> anyhow::Result<()> {
     let capacity = &report.capacity;
     match (capacity.store_bytes, &capacity.store_full) {
         (Some(_), Some(full)) => writeln!(out, "\nAt this rate the store is full on {full}.")?,
-        (Some(_), None) => writeln!(out, "\nNothing was added, so the store does not fill.")?,
+        (Some(_), None) => writeln!(out, "\nAt this rate the store does not fill.")?,
         (None, _) => writeln!(
             out,
             "\nWhen the store is full is not known: give `store_terabytes` in [report]."
