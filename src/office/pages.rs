@@ -103,6 +103,8 @@ impl OfficePages {
             review: rule.is_some_and(|rule| rule.review),
             locked: item.locked,
         }
+    }
+
     /// The configuration with the stations alone that somebody sees.
     fn seen(&self, reach: &Reach) -> OfficeConfig {
         let mut seen = self.config.clone();

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Grows whenever the tables change. An index of another version is made anew.
-const VERSION: i64 = 7;
+const VERSION: i64 = 8;
 
 /// Times are milliseconds since 1970, ids 16-byte blobs, sizes bytes; `entry` is an index in the station's log. Keys of objects are
 /// not kept: they follow from station, item and part. `edge` is what reading on needs of the log's tree.
