@@ -77,6 +77,7 @@ fn used() -> BTreeMap<String, String> {
             "REMOVED_EARLY: &str = ",
             "CODE: &str = ",
             ".waiting(",
+            "counted(station, ",
         ] {
             after(text, mark, &mut codes, file);
         }

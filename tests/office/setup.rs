@@ -135,7 +135,7 @@ fn a_newcomer_who_types_what_the_check_says_has_a_running_office() {
     for wanted in [
         "Setting up, step by step:",
         "The office is set up.",
-        "there is no key desk",
+        "with people's own keys where a key desk runs, else with a recipient's private key",
         "the logs of 1 of 2 stations name two or more",
         "witness        127.0.0.1",
     ] {

@@ -288,9 +288,9 @@ fn watching(config: &OfficeConfig) -> Option<Diagnosis> {
     config.pages.listen.map(|_| {
         advice(
             "watching",
-            "there is no key desk: the pages open recordings in the browser with a recipient's private key. Whoever holds it can open everything that was sealed to it, of every station and unit, also after leaving"
+            "recordings open in the browser with people's own keys where a key desk runs, else with a recipient's private key: whoever holds that can open everything that was sealed to it, of every station and unit, also after leaving"
                 .into(),
-            "Accept that for a small force alone: give such keys to few people, and each key file a password. See \"Watching a recording\" in docs/operations.md.",
+            "Set up a key desk (`camdock office keydesk --help`). Without one, give such keys to few people, and each key file a password. See \"Watching a recording\" in docs/operations.md.",
         )
     })
 }
