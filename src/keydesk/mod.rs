@@ -9,6 +9,7 @@ mod error;
 mod grants;
 mod record;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -100,6 +101,8 @@ struct Desk {
     store: Arc<dyn Store>,
     record: Record,
     runtime: Handle,
+    /// Acts after the record that are done with, while others beside them wait for the store.
+    done: BTreeSet<u64>,
 }
 
 impl Desk {
@@ -112,6 +115,7 @@ impl Desk {
             runtime: Handle::current(),
             config: config.clone(),
             office,
+            done: BTreeSet::new(),
         })
     }
 
@@ -145,9 +149,19 @@ impl Desk {
                         }
                     }
                     // By the book as it is at the end: a key that was removed meanwhile gets nothing.
+                    // An item that has to wait keeps nobody else's from being opened.
+                    let mut waits = None;
                     for act in asked {
+                        if self.done.contains(&act.index) {
+                            continue;
+                        }
                         match after.book.grant(&act, Timestamp::now()) {
-                            Ok(grant) => self.serve(&grant)?,
+                            Ok(grant) => {
+                                if let Err(error) = self.serve(&grant) {
+                                    waits = Some(error);
+                                    continue;
+                                }
+                            }
                             Err(why) => {
                                 let (index, evidence) = (act.index, act.evidence);
                                 let error = KeyDeskError::Refused {
@@ -158,7 +172,12 @@ impl Desk {
                                 warn(&error, "an item key is not sealed to somebody");
                             }
                         }
+                        self.done.insert(act.index);
                     }
+                    if let Some(error) = waits {
+                        return Err(error);
+                    }
+                    self.done.clear();
                     after.prefix = next.prefix;
                     after.save(&self.config.state_dir, &self.office)?;
                     self.record = after;
