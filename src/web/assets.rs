@@ -89,11 +89,12 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/text/de.json", JSON, include_str!("text/de.json")),
 ];
 
-/// The English texts; those of problems come from the table of problem codes.
+/// The English texts; those of problems come from the table of problem codes. Only bays show them: elsewhere an English reader
+/// gets the sentence as it was entered.
 static ENGLISH: LazyLock<String> = LazyLock::new(|| {
     let mut texts: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(include_str!("text/en.json")).expect("a test reads en.json");
-    let problems = codes::all().map(|code| {
+    let problems = codes::at_a_station().map(|code| {
         let text = serde_json::json!({"what": code.meaning, "next": code.next_step});
         (code.code.to_owned(), text)
     });
@@ -237,7 +238,9 @@ mod tests {
                     "{language} {key}"
                 );
             }
-            let extra: Vec<_> = other.keys().filter(|k| !english.contains_key(*k)).collect();
+            // Another test looks for a text for every problem, the office's too, which have none here in English.
+            let extra = other.keys().filter(|key| !key.starts_with("problem."));
+            let extra: Vec<_> = extra.filter(|key| !english.contains_key(*key)).collect();
             assert!(extra.is_empty(), "{language} has {extra:?} besides");
         }
     }

@@ -157,6 +157,16 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
     TOPICS.iter().flat_map(|topic| topic.codes)
 }
 
+/// Those that a bay can show: an office's never stand there.
+pub fn at_a_station() -> impl Iterator<Item = &'static Code> {
+    let offices = [office::CODES, pack::CODES];
+    all().filter(move |code| {
+        !offices
+            .iter()
+            .any(|codes| codes.iter().any(|other| other.code == code.code))
+    })
+}
+
 pub fn find(code: &str) -> Option<&'static Code> {
     all().find(|known| known.code == code)
 }
