@@ -75,6 +75,7 @@ pub fn run(config: &OfficeConfig, verb: PeopleVerb) -> anyhow::Result<Outcome> {
                 println!("{}", serde_json::to_string(&session)?);
             }
         }
+        OfficeReply::SignedIn(all) if all.is_empty() => println!("nobody is signed in"),
         OfficeReply::SignedIn(all) => {
             for session in all {
                 let stations = named(session.stations.as_deref());
@@ -130,6 +131,9 @@ fn named(stations: Option<&[StationName]>) -> String {
 
 fn print(book: &AddressBook) {
     let name = |person: &str| Escaped(person.as_bytes()).to_string();
+    if book.holders.is_empty() && book.waiting.is_empty() {
+        println!("nobody has a key of their own; people make theirs on the page /keys");
+    }
     for holder in &book.holders {
         let until = if holder.published {
             ""
