@@ -2,16 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
 use clap::Subcommand;
 
 use crate::audit::VerifierKey;
+use crate::cli::Outcome;
 use crate::cli::check::diagnosis::{Diagnosis, bad, failed, fine};
-use crate::cli::{Outcome, logs};
 use crate::config::KeyDeskConfig;
 use crate::keydesk;
 use crate::model::BucketLayout;
-use crate::sys;
 use crate::upload::Store as _;
 
 const NOTE_MAX: u64 = 64 << 10;
@@ -37,21 +35,7 @@ pub fn run(config: &Path, verb: &KeyDeskVerb) -> anyhow::Result<Outcome> {
 }
 
 fn serve(config: KeyDeskConfig, warnings: Vec<String>) -> anyhow::Result<Outcome> {
-    sys::bound_heap();
-    logs::start(config.log.format, &config.log.level);
-    for warning in warnings {
-        tracing::warn!(
-            code = "config_unwise",
-            warning,
-            next_step = "edit the configuration file if this is not meant so",
-            "the configuration works, but is unwise"
-        );
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
+    let runtime = super::begin(&config.log, warnings)?;
     runtime.block_on(keydesk::run(config))?;
     Ok(Outcome::Fine)
 }

@@ -15,10 +15,11 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use tokio::runtime::Runtime;
 
 use super::orders::OrderSignature;
 use super::{Outcome, logs};
-use crate::config::{KEY_DESK_PATH, OFFICE_PATH, OfficeConfig};
+use crate::config::{KEY_DESK_PATH, LogSettings, OFFICE_PATH, OfficeConfig};
 use crate::model::{Escaped, EvidenceId, ItemDecision, Officer, StationName};
 use crate::office::report::Quarter;
 use crate::office::{self, NamedFinding, OfficeVerdict, StationRow, WhichCheckpoint};
@@ -315,8 +316,15 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
 }
 
 fn serve(config: OfficeConfig, warnings: Vec<String>) -> anyhow::Result<Outcome> {
+    let runtime = begin(&config.log, warnings)?;
+    runtime.block_on(office::run(config))?;
+    Ok(Outcome::Fine)
+}
+
+/// What the office and the key desk begin with: a bounded heap, the log with what is unwise in the configuration, a runtime.
+fn begin(log: &LogSettings, warnings: Vec<String>) -> anyhow::Result<Runtime> {
     sys::bound_heap();
-    logs::start(config.log.format, &config.log.level);
+    logs::start(log.format, &log.level);
     for warning in warnings {
         tracing::warn!(
             code = "config_unwise",
@@ -325,13 +333,11 @@ fn serve(config: OfficeConfig, warnings: Vec<String>) -> anyhow::Result<Outcome>
             "the configuration works, but is unwise"
         );
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(office::run(config))?;
-    Ok(Outcome::Fine)
+        .context("cannot start the runtime")
 }
 
 fn rebuild(config: &OfficeConfig) -> anyhow::Result<Outcome> {
