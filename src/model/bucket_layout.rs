@@ -1,6 +1,6 @@
 use std::fmt::Display;
 
-use super::{EvidenceId, StationName};
+use super::{EvidenceId, ShareId, StationName};
 
 /// The names of one station's objects in the bucket (docs/formats.md, "The bucket"). Everything that belongs to a station lies
 /// in folders with its name, so that a policy can keep stations apart.
@@ -49,6 +49,16 @@ impl BucketLayout {
         format!("{}shares/{}-{act}/{id}/item-key", self.prefix, self.station)
     }
 
+    /// What a share tells its recipient.
+    pub fn share_manifest(&self, share: ShareId) -> String {
+        format!("{}shares/{share}/manifest.json", self.prefix)
+    }
+
+    /// The item key that is sealed to the recipient of a share.
+    pub fn shared_key(&self, share: ShareId, id: EvidenceId) -> String {
+        format!("{}shares/{share}/{id}/item-key", self.prefix)
+    }
+
     /// An object by which the store is tried.
     pub fn probe(&self, object: &str) -> String {
         format!("{}{object}", self.folder("probe"))
@@ -79,6 +89,15 @@ mod tests {
         assert_eq!(
             layout.share(7, id),
             format!("force/shares/leeds-1-7/{id}/item-key")
+        );
+        let share: ShareId = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        assert_eq!(
+            layout.share_manifest(share),
+            format!("force/shares/{share}/manifest.json")
+        );
+        assert_eq!(
+            layout.shared_key(share, id),
+            format!("force/shares/{share}/{id}/item-key")
         );
         assert_eq!(layout.probe("x"), "force/probe/leeds-1/x");
     }

@@ -13,6 +13,8 @@ pub enum IdError {
     Session(String),
     #[error("{0:?} is not the number of a pack (a UUID)")]
     Pack(String),
+    #[error("{0:?} is not the number of a share (32 of 0-9 and a-f)")]
+    Share(String),
     #[error(
         "{0:?} is not a station name: use 1 to 63 of a-z, 0-9 and '-', beginning with a letter or digit"
     )]
@@ -92,6 +94,48 @@ uuid_id!(
     Pack
 );
 
+/// Names one share: the folder of its objects in the bucket. It is random, as it also stands in the link to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ShareId([u8; 16]);
+
+impl ShareId {
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for ShareId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for ShareId {
+    type Err = IdError;
+
+    /// Accepts lower case only, so that one share has one spelling in keys and logs.
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let fine = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let number = fine.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        let number = number.ok_or_else(|| IdError::Share(text.chars().take(64).collect()))?;
+        Ok(Self(number.to_be_bytes()))
+    }
+}
+
+impl TryFrom<String> for ShareId {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<ShareId> for String {
+    fn from(id: ShareId) -> Self {
+        id.to_string()
+    }
+}
+
 /// The station's name: part of object keys and of the log's origin, hence its narrow alphabet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -154,6 +198,21 @@ mod tests {
                 .is_err()
         );
         assert!(format!("{{{id}}}").parse::<EvidenceId>().is_err());
+    }
+
+    #[test]
+    fn the_number_of_a_share_has_one_spelling_and_is_never_a_path() {
+        let text = "0123456789abcdef0123456789abcdef";
+        assert_eq!(text.parse::<ShareId>().unwrap().to_string(), text);
+        for bad in [
+            "",
+            "0123456789ABCDEF0123456789abcdef",
+            "+123456789abcdef0123456789abcdef",
+            "../3456789abcdef0123456789abcdef",
+            "0123456789abcdef0123456789abcde",
+        ] {
+            assert!(bad.parse::<ShareId>().is_err(), "{bad:?}");
+        }
     }
 
     #[test]

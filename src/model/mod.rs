@@ -24,6 +24,7 @@ mod person;
 mod preview;
 mod remark;
 mod retention;
+mod share;
 mod status;
 mod tag;
 mod usb;
@@ -39,7 +40,7 @@ pub use docking::*;
 pub use event::*;
 pub use explain::{Explain, RetryClass};
 pub use hold::{HeldObject, HoldLifted, HoldPlaced};
-pub use ids::{EvidenceId, IdError, PackId, SessionId, StationName};
+pub use ids::{EvidenceId, IdError, PackId, SessionId, ShareId, StationName};
 pub use import::{Derivation, IMPORT_MAKE, ImportDeclared, ImportFacts, ImportOrigin, NotTaken};
 pub use item::{FileFacts, ItemKind, ItemState, Part};
 pub use line::{check_signature, is_one_line};
@@ -50,6 +51,7 @@ pub use person::{PersonAdded, PersonRemoved, are_words_of, fingerprint_words};
 pub use preview::*;
 pub use remark::{Remark, RemarkCode};
 pub use retention::Retention;
+pub use share::{ShareManifest, ShareRecipient, SharedItem, SharedObject, media_type};
 pub use status::{
     Completeness, OutboundView, PreviewProgress, PreviewView, Problem, StateTotal, StatusView,
     UploadProgress, Verification, WitnessView, WitnessingView,
