@@ -27,8 +27,8 @@ pub use error::ConfigError;
 pub use file::digest_of;
 pub use keydesk::{KEY_DESK_PATH, KeyDeskConfig};
 pub use office::{
-    FollowedStation, Keeping, OFFICE_PATH, OfficeConfig, Reconciling, ReportSettings,
-    RetentionClass,
+    DispatchFormat, FollowedStation, IncidentPattern, Keeping, OFFICE_PATH, OfficeConfig,
+    Reconciling, ReportSettings, RetentionClass, TagSettings,
 };
 pub use pattern::Patterns;
 pub use people::PeopleSettings;

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::{
     ConfigError, LogSettings, PeopleSettings, StoreSettings, WebSettings, file, raw, validate,
 };
@@ -26,6 +28,7 @@ pub struct OfficeConfig {
     pub metrics_listen: Option<SocketAddr>,
     pub reconciling: Reconciling,
     pub keeping: Keeping,
+    pub tags: TagSettings,
     pub pages: WebSettings,
     /// `None`: nobody signs in but by token.
     pub people: Option<PeopleSettings>,
@@ -63,6 +66,38 @@ impl Keeping {
         let own = self.flagged.as_ref().filter(|_| flagged);
         own.or(self.unclassified.as_ref()).map(String::as_str)
     }
+}
+
+/// What tags may be, and how the files of dispatch are read.
+#[derive(Debug, Clone)]
+pub struct TagSettings {
+    /// `None`: an incident number may be anything.
+    pub incident_pattern: Option<IncidentPattern>,
+    pub dispatch: DispatchFormat,
+}
+
+/// An expression that every incident number matches as a whole.
+#[derive(Debug, Clone)]
+pub struct IncidentPattern(pub(super) regex_lite::Regex);
+
+impl IncidentPattern {
+    pub fn matches(&self, incident: &str) -> bool {
+        self.0.is_match(incident)
+    }
+}
+
+/// The columns of a file of dispatch, by their headings, and its times.
+#[derive(Debug, Clone)]
+pub struct DispatchFormat {
+    pub badge: String,
+    pub start: String,
+    pub end: String,
+    pub incident: String,
+    pub category: String,
+    /// Of times that name no zone. `None`: such times are refused.
+    pub time_zone: Option<TimeZone>,
+    /// As strptime(3) has it; empty: ISO 8601.
+    pub time_format: String,
 }
 
 /// What evidence cost the old way, as the force says, and the room that its store has. 0: nobody said.

@@ -180,6 +180,16 @@ section!(RawKeeping => KeepingSection {
     unclassified: String = String::new(),
     flagged: String = String::new(),
 });
+section!(RawTags => TagsSection {
+    incident_pattern: String = String::new(),
+    badge_column: String = "badge".into(),
+    start_column: String = "start".into(),
+    end_column: String = "end".into(),
+    incident_column: String = "incident".into(),
+    category_column: String = "category".into(),
+    time_zone: String = String::new(),
+    time_format: String = String::new(),
+});
 section!(RawReport => ReportSection {
     minutes_per_recording: f64 = 0.0,
     hour_price: f64 = 0.0,
@@ -256,6 +266,8 @@ pub(super) struct RawOfficeConfig {
     #[serde(default)]
     class: BTreeMap<String, Spanned<RawClass>>,
     #[serde(default)]
+    tags: RawTags,
+    #[serde(default)]
     pages: RawPages,
     #[serde(default)]
     people: RawPeople,
@@ -277,6 +289,7 @@ pub(super) fn office_keys() -> Vec<(&'static str, &'static str)> {
         ("witness", WitnessSection::KEYS),
         ("reconcile", ReconcileSection::KEYS),
         ("retention", KeepingSection::KEYS),
+        ("tags", TagsSection::KEYS),
         ("pages", PagesSection::KEYS),
         ("people", PeopleSection::KEYS),
         ("store", StoreSection::KEYS),
@@ -324,6 +337,7 @@ pub(super) struct OfficeMerged {
     pub reconcile: ReconcileSection,
     pub retention: KeepingSection,
     pub classes: BTreeMap<String, Spanned<RawClass>>,
+    pub tags: TagsSection,
     pub pages: PagesSection,
     pub people: PeopleSection,
     pub store: StoreSection,
@@ -341,6 +355,7 @@ impl RawOfficeConfig {
             reconcile: self.reconcile.merge(),
             retention: self.retention.merge(),
             classes: self.class,
+            tags: self.tags.merge(),
             pages: self.pages.merge(),
             people: self.people.merge(),
             store: self.store.merge(),

@@ -4,7 +4,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ClockState, EvidenceId, Officer, PackId, Part, Sha256Digest, StationName, TagChange};
+use super::{
+    ClockState, EvidenceId, FileTag, Officer, PackId, Part, Sha256Digest, StationName, TagChange,
+};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OfficeStarted {
@@ -153,6 +155,9 @@ pub enum ItemDecision {
     Reassign(Officer),
     /// What it belongs to.
     Tag(TagChange),
+    /// What a dispatch file says that it belongs to. Only the order about such a file makes it; no page and no other order can.
+    #[serde(skip)]
+    TagFromFile(FileTag),
     /// It stays until this hold is lifted.
     Hold,
     /// It stays by the rule of this class of office.toml.

@@ -56,6 +56,8 @@ pub use status::{
     Completeness, OutboundView, PreviewProgress, PreviewView, Problem, StateTotal, StatusView,
     UploadProgress, Verification, WitnessView, WitnessingView,
 };
-pub use tag::{ItemTagged, TAG_MAX, TagChange, TagSource, Tags};
+pub use tag::{
+    DispatchMatch, FileTag, ItemTagged, MatchConfidence, TAG_MAX, TagChange, TagSource, Tags,
+};
 pub use usb::{Mounted, MountedStorage, StorageState, UsbDevice, UsbEndpoint, UsbInterface};
 pub use wipe::{Left, Proven, WipeAnswer, WipeLevel, WipeProof, WipeRequest, WipeResult};

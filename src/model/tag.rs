@@ -16,6 +16,9 @@ pub struct ItemTagged {
     #[serde(flatten)]
     pub tags: Tags,
     pub source: TagSource,
+    /// Of tags from a file: what they rest on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatch: Option<DispatchMatch>,
     /// The act that said the tags before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<ActReference>,
@@ -43,6 +46,50 @@ pub struct Tags {
 pub enum TagSource {
     Person,
     File,
+}
+
+/// The row of a dispatch file that an item was matched with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DispatchMatch {
+    pub file_sha256: Sha256Digest,
+    /// Where the row begins, from 1.
+    pub line: u64,
+    pub confidence: MatchConfidence,
+    /// By which the camera's clock was ahead of the station's; absent where nobody measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead_seconds: Option<i64>,
+}
+
+/// How sure it is that a recording was made in a row's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MatchConfidence {
+    /// The camera's clock was not measured.
+    Low,
+    /// Its time, corrected by the measured clock, is in the row's or within the slack around it.
+    Medium,
+    /// The whole recording is in the row's time, by a measured clock.
+    High,
+}
+
+impl MatchConfidence {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+/// What a dispatch file says of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileTag {
+    pub incident: String,
+    #[serde(default)]
+    pub category: Option<String>,
+    #[serde(flatten)]
+    pub found: DispatchMatch,
 }
 
 /// What becomes of an item's tags: one that is absent stays, one that is empty is taken away.

@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 
 use super::OfficeError;
 use super::acts::Acts;
-use super::decisions::{Decisions, ItemsOrder, ItemsReply};
+use super::decisions::{Decisions, DispatchOrder, ItemsOrder, ItemsReply};
 use super::pack_orders::{PackOrder, enter_pack};
 use super::people::{People, PeopleOrder};
 use super::witness::{Witness, WitnessedLog};
@@ -33,6 +33,7 @@ const CONNECTIONS: usize = 8;
 #[serde(untagged)]
 enum OfficeRequest {
     Items(ItemsOrder),
+    Dispatch(DispatchOrder),
     Log(OfficeOrder),
     Gap(GapCommand),
     Pack(PackOrder),
@@ -147,6 +148,12 @@ async fn serve(stream: UnixStream, desk: &Desk) -> std::io::Result<()> {
                 Ok(reply) => OfficeReply::OfItems(reply),
                 Err(why) => OfficeReply::Refused(why),
             },
+            Ok(OfficeRequest::Dispatch(order)) => {
+                match desk.decisions.tag_dispatched(&order, &peer).await {
+                    Ok(reply) => OfficeReply::OfItems(reply),
+                    Err(why) => OfficeReply::Refused(why),
+                }
+            }
             Ok(OfficeRequest::Log(order)) => {
                 let decided = desk.decide(&order, peer).await;
                 decided.unwrap_or_else(OfficeReply::Refused)

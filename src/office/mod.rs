@@ -10,6 +10,7 @@ mod cosigned_copies;
 mod custody;
 mod decisions;
 mod disclosure;
+pub mod dispatch;
 mod error;
 mod follow;
 mod gap_search;
@@ -62,8 +63,8 @@ pub use pack_orders::{OrderedItem, PACK_ITEMS_MAX, PackOrder};
 pub use people::PeopleOrder;
 pub use standing::{LogStanding, standings};
 
-pub use decisions::{ITEMS_MAX, ItemsOrder, ItemsReply, NamedItem};
-pub use index::{Index, KnownGap, NamedFinding, StationFindings, StationRow};
+pub use decisions::{DispatchOrder, ITEMS_MAX, ItemsOrder, ItemsReply, NamedItem};
+pub use index::{DatedRecording, Index, KnownGap, NamedFinding, StationFindings, StationRow};
 
 use acts::Acts;
 use custody::CustodyReader;

@@ -24,13 +24,14 @@ pub const KIOSK: &str = "camdock_screen";
 pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 32] = [
+const BUCKETS: [&str; 33] = [
     "office-absurd",
     "office-acts",
     "office-away",
     "office-browser",
     "office-close",
     "office-copies",
+    "office-dispatch",
     "office-endless",
     "office-enrol",
     "office-find",

@@ -10,6 +10,7 @@ mod browser;
 mod bucket;
 mod copies;
 mod decisions;
+mod dispatch;
 #[path = "../browser/driver.rs"]
 mod driver;
 mod endless;

@@ -321,9 +321,15 @@ fn tagged(e: &ItemTagged, by: &str) -> String {
     } else {
         all.join(", ")
     };
-    let source = match e.source {
-        TagSource::Person => "",
-        TagSource::File => " from a file",
+    let source = match (e.source, &e.dispatch) {
+        (TagSource::Person, _) => String::new(),
+        (TagSource::File, None) => " from a file".into(),
+        (TagSource::File, Some(found)) => format!(
+            " from line {} of the file {} (confidence {})",
+            found.line,
+            found.file_sha256,
+            found.confidence.as_str()
+        ),
     };
     let before = ends(e.supersedes.as_ref());
     format!(

@@ -1,6 +1,7 @@
 mod acts;
 mod check;
 mod decide;
+mod dispatch;
 mod gaps;
 mod hold;
 mod keydesk;
@@ -49,6 +50,8 @@ use crate::sys;
                             a gap is explained, and not reported any more
   camdock office tag ID --incident 0412 --category assault --operator NAME --reason TEXT
                             what a recording belongs to; each is an entry of the office's log
+  camdock office tag --from dispatch.csv --operator NAME --reason TEXT
+                            which recordings belong to which rows of a dispatch file; --yes tags them
   camdock office classify ID --class group-3 --operator NAME --reason TEXT
                             by which rule of office.toml it stays
   camdock office hold ID --operator NAME --reason TEXT

@@ -1,12 +1,14 @@
 //! `camdock office tag`: what items belong to, as orders to the running office, which alone writes its log.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 
 use super::decide;
-use crate::cli::Outcome;
+use super::dispatch::{self, DispatchArgs};
 use crate::cli::orders::OrderSignature;
+use crate::cli::{Outcome, usage};
 use crate::config::OfficeConfig;
 use crate::model::{Escaped, EvidenceId, ItemDecision, StationName, TagChange};
 use crate::office::{Index, NamedItem};
@@ -18,13 +20,19 @@ const STEP: u32 = 500;
 #[derive(clap::Args)]
 pub struct TagArgs {
     /// Evidence ids
-    #[arg(required_unless_present = "search", conflicts_with = "search")]
+    #[arg(required_unless_present_any = ["search", "from"], conflicts_with = "search")]
     items: Vec<EvidenceId>,
     /// Every recording of a search: what the address of the page Find has behind its `?`
     #[arg(long, value_name = "QUERY")]
     search: Option<String>,
-    /// Tag what the search finds; without it, its recordings are only listed
-    #[arg(long, requires = "search")]
+    /// A file of dispatch (CSV with badge, start, end and incident, as [tags] of office.toml says), or `-`: the recordings that the
+    /// officers made then, by their cameras' measured clocks
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["items", "search", "station", "incident", "category", "exhibit", "text"])]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    dispatch: DispatchArgs,
+    /// Tag what the search or the file finds; without it, that is only listed
+    #[arg(long)]
     yes: bool,
     /// The station that took the items, should several name the same ones
     #[arg(long)]
@@ -46,6 +54,14 @@ pub struct TagArgs {
 }
 
 pub fn run(config: &OfficeConfig, args: TagArgs) -> anyhow::Result<Outcome> {
+    if let Some(file) = &args.from {
+        return dispatch::run(config, file, &args.dispatch, args.yes, &args.signature);
+    }
+    if args.yes && args.search.is_none() {
+        return Err(usage(
+            "--yes is of --search and --from; ids are tagged without it",
+        ));
+    }
     let mut out = std::io::stdout().lock();
     let items: Vec<NamedItem> = match &args.search {
         None => {

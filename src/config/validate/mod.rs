@@ -19,6 +19,7 @@ mod office;
 mod people;
 mod preview;
 mod store;
+mod tags;
 mod upload;
 mod web;
 mod witness;

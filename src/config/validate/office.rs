@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use super::{Check, classes, people, store, web};
+use super::{Check, classes, people, store, tags, web};
 use crate::config::office::{FollowedStation, OfficeConfig, Reconciling, ReportSettings};
 use crate::config::raw::OfficeMerged;
 use crate::config::{ConfigError, file};
@@ -102,6 +102,7 @@ pub fn office(
         sweep_period: Duration::from_secs(u64::from(reconcile.sweep_days.value) * 24 * 3600),
     };
     let keeping = classes::section(&mut check, &merged);
+    let tags = tags::section(&mut check, &merged.tags);
     let report = report(&mut check, &merged);
     let stations = stations(&mut check, &merged);
     let store = store::section(&mut check, &merged.store, warnings);
@@ -123,6 +124,7 @@ pub fn office(
         metrics_listen,
         reconciling,
         keeping,
+        tags,
         pages,
         people,
         store,

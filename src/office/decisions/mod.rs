@@ -21,7 +21,7 @@ use crate::model::{Decider, Event, ItemDecision, Officer, OfficerReassigned, Qua
 use crate::upload::S3Store;
 use crate::web::{Decided, ItemOrder};
 
-pub use orders::{ITEMS_MAX, ItemsOrder, ItemsReply, NamedItem};
+pub use orders::{DispatchOrder, ITEMS_MAX, ItemsOrder, ItemsReply, NamedItem};
 
 pub struct Decisions {
     config: OfficeConfig,
@@ -114,7 +114,12 @@ impl Decisions {
             ItemDecision::Accept => tokio::task::block_in_place(|| self.quarantine(order, true)),
             ItemDecision::Reject => tokio::task::block_in_place(|| self.quarantine(order, false)),
             ItemDecision::Reassign(to) => tokio::task::block_in_place(|| self.reassign(order, to)),
-            ItemDecision::Tag(change) => tokio::task::block_in_place(|| self.tag(order, change)),
+            ItemDecision::Tag(change) => {
+                tokio::task::block_in_place(|| self.tag(order, change, None))
+            }
+            ItemDecision::TagFromFile(tag) => {
+                tokio::task::block_in_place(|| self.tag_from_file(order, tag))
+            }
             ItemDecision::Classify { class } => {
                 tokio::task::block_in_place(|| self.classify(order, class))
             }

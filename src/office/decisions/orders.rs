@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Decisions, EnteredAct, PUBLISHED_WITHIN};
-use crate::model::{EvidenceId, Explain as _, ItemDecision, StationName, check_signature};
+use crate::model::{EvidenceId, Explain as _, FileTag, ItemDecision, StationName, check_signature};
 use crate::office::OfficeError;
 use crate::web::ItemOrder;
 
@@ -28,6 +28,14 @@ pub struct NamedItem {
     pub evidence: EvidenceId,
 }
 
+/// What a file of dispatch says of these items.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DispatchOrder {
+    pub dispatched: Vec<(NamedItem, FileTag)>,
+    pub operator: String,
+    pub reason: String,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemsReply {
     /// With the entries of the office's log that say so, now or before.
@@ -43,15 +51,42 @@ pub struct ItemsReply {
 impl Decisions {
     /// Decides about each item by itself: one that is refused keeps no other from being decided about.
     pub async fn decide_all(&self, order: &ItemsOrder, peer: &str) -> Result<ItemsReply, String> {
-        check_signature(&order.operator, &order.reason)?;
-        if order.items.is_empty() || order.items.len() > ITEMS_MAX {
+        let each = order.items.iter();
+        let each = each.map(|item| (item, order.decision.clone()));
+        let by = (&*order.operator, &*order.reason, peer);
+        self.decide_each(each.collect(), by).await
+    }
+
+    /// Tags each item as a file of dispatch says.
+    pub async fn tag_dispatched(
+        &self,
+        order: &DispatchOrder,
+        peer: &str,
+    ) -> Result<ItemsReply, String> {
+        let each = order.dispatched.iter();
+        let each = each.map(|(item, tag)| (item, ItemDecision::TagFromFile(tag.clone())));
+        let by = (&*order.operator, &*order.reason, peer);
+        self.decide_each(each.collect(), by).await
+    }
+
+    /// `by`: operator, reason, peer.
+    async fn decide_each(
+        &self,
+        each: Vec<(&NamedItem, ItemDecision)>,
+        by: (&str, &str, &str),
+    ) -> Result<ItemsReply, String> {
+        check_signature(by.0, by.1)?;
+        if each.is_empty() || each.len() > ITEMS_MAX {
             return Err(format!("an order names 1 to {ITEMS_MAX} items"));
         }
         let mut reply = ItemsReply::default();
         let mut turn = self.begin().await.map_err(|error| words(&error))?;
         let mut named = HashSet::new();
-        for item in order.items.iter().filter(|item| named.insert(*item)) {
-            let singles = self.single(order, item, peer).and_then(|single| {
+        for (item, decision) in each {
+            if !named.insert(item) {
+                continue;
+            }
+            let singles = self.single(item, decision, by).and_then(|single| {
                 let mut singles = self.sidecars(&single)?;
                 singles.insert(0, single);
                 Ok(singles)
@@ -85,17 +120,17 @@ impl Decisions {
 
     fn single(
         &self,
-        order: &ItemsOrder,
         item: &NamedItem,
-        peer: &str,
+        decision: ItemDecision,
+        (operator, reason, peer): (&str, &str, &str),
     ) -> Result<ItemOrder, OfficeError> {
         Ok(ItemOrder {
             station: self.station_of(item)?,
             evidence: item.evidence,
-            decision: order.decision.clone(),
-            operator: order.operator.trim().to_owned(),
+            decision,
+            operator: operator.trim().to_owned(),
             peer: peer.to_owned(),
-            reason: order.reason.trim().to_owned(),
+            reason: reason.trim().to_owned(),
         })
     }
 

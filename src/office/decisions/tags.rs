@@ -1,17 +1,57 @@
-//! Tags: people say what an item belongs to. The act says all tags that the item has from then on, and names the one before it.
+//! Tags: people say what an item belongs to, or a file of dispatch does, which never changes what a person said. The act says all tags that the item has from then on, and names the one before it.
 
 use super::{Decisions, Made};
-use crate::model::{Event, ItemTagged, TagChange, TagSource, Tags};
+use crate::model::{DispatchMatch, Event, FileTag, ItemTagged, TagChange, TagSource, Tags};
 use crate::office::OfficeError;
 use crate::web::ItemOrder;
 
 impl Decisions {
-    /// Blocks.
-    pub(super) fn tag(&self, order: &ItemOrder, change: &TagChange) -> Result<Made, OfficeError> {
+    /// What a file says of an item that no person has tagged. Blocks.
+    pub(super) fn tag_from_file(
+        &self,
+        order: &ItemOrder,
+        tag: &FileTag,
+    ) -> Result<Made, OfficeError> {
+        let before = self.index.tags(&order.station, order.evidence)?;
+        if before.is_some_and(|said| said.source == TagSource::Person) {
+            return Err(OfficeError::NothingToDecide {
+                item: order.evidence,
+                why: "a person has tagged it, and a file never changes that",
+            });
+        }
+        let change = TagChange {
+            incident: Some(tag.incident.clone()),
+            category: tag.category.clone(),
+            ..TagChange::default()
+        };
+        self.tag(order, &change, Some(tag.found.clone()))
+    }
+
+    /// `dispatch`: where a file says it. Blocks.
+    pub(super) fn tag(
+        &self,
+        order: &ItemOrder,
+        change: &TagChange,
+        dispatch: Option<DispatchMatch>,
+    ) -> Result<Made, OfficeError> {
         let (station, id) = (&order.station, order.evidence);
         self.item(order)?;
         let refused = |why| OfficeError::NothingToDecide { item: id, why };
         change.check().map_err(refused)?;
+        let incident = change.incident.as_deref().map(str::trim);
+        let pattern = self.config.tags.incident_pattern.as_ref();
+        let given = incident.filter(|incident| !incident.is_empty());
+        if let (Some(pattern), Some(incident)) = (pattern, given)
+            && !pattern.matches(incident)
+        {
+            return Err(refused(
+                "the incident number is not as incident_pattern of office.toml wants it",
+            ));
+        }
+        let source = match dispatch {
+            Some(_) => TagSource::File,
+            None => TagSource::Person,
+        };
         let before = self.index.tags(station, id)?;
         let was = before.as_ref().map(|said| said.tags.clone());
         let was = was.unwrap_or_default();
@@ -31,7 +71,7 @@ impl Decisions {
             text_sha256,
         };
         match &before {
-            Some(said) if said.tags == tags && said.source == TagSource::Person => {
+            Some(said) if said.tags == tags && said.source == source => {
                 return Ok(Made::Before(said.entry));
             }
             None if tags == Tags::default() => return Err(refused("it has no tags")),
@@ -42,7 +82,8 @@ impl Decisions {
                 log: station.clone(),
                 evidence: id,
                 tags,
-                source: TagSource::Person,
+                source,
+                dispatch,
                 supersedes: before.map(|said| self.acts.reference(said.entry)),
                 by: self.decider(order)?,
             },

@@ -6,6 +6,7 @@
 mod acts;
 mod classes;
 mod criteria;
+mod dated;
 mod derivation;
 mod expected;
 mod files;
@@ -37,6 +38,7 @@ use crate::audit::ReadPrefix;
 use crate::model::StationName;
 
 pub use classes::{KeptItem, LockTrouble};
+pub use dated::DatedRecording;
 pub use expected::{ExpectedObject, LockedObject, OBJECT_NAMES};
 pub use findings::{FindingKind, Found, ListingResult, NAMED_MAX, NamedFinding};
 pub use gaps::KnownGap;

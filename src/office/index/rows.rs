@@ -23,8 +23,8 @@ const NAME_MAX: usize = 256;
 const DURATION_MAX: i64 = 31 * 24 * 3_600_000;
 
 pub struct Rows<'a> {
-    connection: &'a Connection,
-    station: i64,
+    pub(super) connection: &'a Connection,
+    pub(super) station: i64,
     layout: &'a BucketLayout,
     now: Timestamp,
     /// The numbers of cameras and officers that were met: few of them have many items.
@@ -210,7 +210,7 @@ impl<'a> Rows<'a> {
         Ok(number)
     }
 
-    fn session_number(&self, session: SessionId) -> rusqlite::Result<i64> {
+    pub(super) fn session_number(&self, session: SessionId) -> rusqlite::Result<i64> {
         let sql = "SELECT id FROM sessions WHERE station = ?1 AND session = ?2";
         let key = params![self.station, session.as_bytes()];
         let mut known = self.connection.prepare_cached(sql)?;

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Grows whenever the tables change. An index of another version is made anew.
-const VERSION: i64 = 8;
+const VERSION: i64 = 9;
 
 /// Times are milliseconds since 1970, ids 16-byte blobs, sizes bytes; `entry` is an index in the station's log. Keys of objects are
 /// not kept: they follow from station, item and part. `edge` is what reading on needs of the log's tree.
@@ -17,6 +17,8 @@ const VERSION: i64 = 8;
 /// said that it follows them, and when it was last asked to. `locks` has the ends
 /// of renewed locks, and whether the store did not renew one.
 ///
+/// Of a session's camera: `clock_ahead` are the seconds that its clock was measured to be ahead, `clock_bound` at least how many where
+/// nobody could measure it, `clock_zone` the zone of its times; `synchronised` says it of the station's own clock.
 /// A session with a `source` is an import; `derived_from` is the original that an imported copy was declared to be made from.
 const TABLES: &str = "
 CREATE TABLE stations (
@@ -35,7 +37,7 @@ CREATE INDEX cameras_serial ON cameras (serial);
 CREATE TABLE officers (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE sessions (
     id INTEGER PRIMARY KEY, station INTEGER NOT NULL, session BLOB NOT NULL, docked INTEGER, ended INTEGER, source TEXT,
-    docked_at INTEGER,
+    docked_at INTEGER, clock_ahead INTEGER, clock_bound INTEGER, clock_zone TEXT, synchronised INTEGER,
     UNIQUE (station, session)
 );
 CREATE TABLE items (

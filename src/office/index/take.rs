@@ -14,8 +14,8 @@ use super::{Index, StationNumber, millis};
 use crate::audit::ProvenEntries;
 use crate::failpoint::{reached, step};
 use crate::model::{
-    BucketLayout, Escaped, EvidenceId, ImportDeclared, ItemPreviewed, ItemSealed, ItemStored,
-    OperatorAction, SessionId, StationName,
+    BucketLayout, CameraClock, ClockState, Escaped, EvidenceId, ImportDeclared, ItemPreviewed,
+    ItemSealed, ItemStored, OperatorAction, SessionId, StationName,
 };
 use crate::office::OfficeError;
 
@@ -64,12 +64,20 @@ struct Started {
     recipients: Vec<IgnoredAny>,
 }
 
+/// What is kept of a docking and of an inventory.
+#[derive(Deserialize)]
+struct ClockFacts {
+    #[serde(default)]
+    camera_clock: Option<CameraClock>,
+    #[serde(default)]
+    clock: Option<ClockState>,
+}
+
 /// Kinds of entries that say nothing of items.
-const NOT_OF_ITEMS: [&str; 22] = [
+const NOT_OF_ITEMS: [&str; 21] = [
     "station.stopped",
     "config.changed",
     "camera.refused",
-    "inventory.taken",
     "office.started",
     "office.stopped",
     "log.witnessed",
@@ -170,7 +178,15 @@ fn enter(
         "station.started" => read(data, |started: Started| {
             rows.started(started.recipients.len())
         }),
-        "camera.docked" => rows.docked(index, frame.session, frame.time),
+        "camera.docked" => {
+            rows.docked(index, frame.session, frame.time)?;
+            read(data, |facts: ClockFacts| {
+                rows.clocks(frame.session, facts.camera_clock.as_ref(), facts.clock)
+            })
+        }
+        "inventory.taken" => read(data, |facts: ClockFacts| {
+            rows.clocks(frame.session, facts.camera_clock.as_ref(), None)
+        }),
         "import.declared" => read(data, |declared: ImportDeclared| {
             rows.imported(index, frame.session, &declared.facts.source)
         }),
