@@ -76,6 +76,11 @@ impl DispatchFile {
             problems: Vec::new(),
         };
         let mut record = ByteRecord::new();
+        let mut lines = Lines {
+            text,
+            at: 0,
+            line: 1,
+        };
         while reader
             .read_byte_record(&mut record)
             .map_err(|e| e.to_string())?
@@ -85,13 +90,34 @@ impl DispatchFile {
                     "it has more than {ROWS_MAX} rows; give it in parts"
                 ));
             }
-            let line = record.position().map_or(0, csv::Position::line);
+            let begin = record.position().map_or(0, csv::Position::byte);
+            let line = lines.of(usize::try_from(begin).unwrap_or(usize::MAX));
             match columns.row(line, &record, tags) {
                 Ok(row) => read.rows.push(row),
                 Err(why) => read.problems.push(RowProblem { line, why }),
             }
         }
         Ok(read)
+    }
+}
+
+/// Counts lines; the reader's own count lags behind where lines end with CR and LF.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of what begins at this byte, or behind the ends of lines that are there. Bytes are asked for in their order.
+    fn of(&mut self, begin: usize) -> u64 {
+        let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let rest = self.text.get(begin..).unwrap_or_default();
+        let begin = begin + rest.iter().take_while(|byte| is_end(byte)).count();
+        let passed = self.text.get(self.at..begin).unwrap_or_default();
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.at = self.at.max(begin);
+        self.line
     }
 }
 
