@@ -86,7 +86,7 @@ fn tags(bed: &Bed, made: &Made) -> Value {
     let path = format!("/api/recordings/one/{}", made.id);
     let (_, _, body) = bed.page(&path, Some(TOKEN));
     let page: Value = serde_json::from_str(&body).unwrap_or_else(|_| panic!("{body}"));
-    page["tags"].clone()
+    page["recording"]["tags"].clone()
 }
 
 struct Stage {
@@ -257,7 +257,7 @@ fn recordings_are_tagged_from_a_dispatch_file_by_measured_clocks_and_every_doubt
     assert_eq!(of("row_unfit"), [7, 8, 9, 10, 11]);
     assert_eq!(of("no_recording"), [5, 6]);
     // Nothing was tagged, and no act was made.
-    assert_eq!(tags(bed, &stage.sure), Value::Null);
+    assert_eq!(tags(bed, &stage.sure)["incident"], Value::Null);
     assert_eq!(bed.until_acts("item.tagged", 1).len(), 1);
 
     // The same in words; then for real.
@@ -275,7 +275,7 @@ fn recordings_are_tagged_from_a_dispatch_file_by_measured_clocks_and_every_doubt
         assert_eq!(tags(bed, made)["category"], "assault");
     }
     for made in [&stage.twice, &stage.unmeasured, &stage.alone] {
-        assert_eq!(tags(bed, made), Value::Null);
+        assert_eq!(tags(bed, made)["incident"], Value::Null);
     }
     assert_eq!(tags(bed, &stage.persons)["incident"], "CAD-9999");
     let acts = bed.until_acts("item.tagged", 4);
