@@ -6,6 +6,7 @@ pub mod audit;
 pub mod camera;
 pub mod cli;
 pub mod config;
+pub mod disposer;
 pub mod dock;
 pub mod durable;
 mod failpoint;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use camdock::config::{
-    Config, ConfigError, KeyDeskConfig, Loaded, OfficeConfig, Profiles, Roster, Secrets,
+    Config, ConfigError, DisposerConfig, KeyDeskConfig, Loaded, OfficeConfig, Profiles, Roster,
+    Secrets,
 };
 use camdock::model::CameraId;
 
@@ -107,6 +108,42 @@ fn the_key_desks_example_loads_and_its_documented_defaults_are_the_codes() {
     let changed = text.replace("#every_milliseconds = 500", "every_milliseconds = 501");
     assert_ne!(format!("{plain:#?}"), format!("{:#?}", load(&changed).0));
     documented(&text, KeyDeskConfig::known_keys());
+}
+
+#[test]
+fn the_disposers_example_loads_its_documented_defaults_are_the_codes_and_it_waits_a_day_at_least() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = |text: &str| {
+        let path = dir.path().join("disposer.toml");
+        fs::write(&path, text).unwrap();
+        DisposerConfig::load(&path)
+    };
+    let loaded = |text: &str| load(text).unwrap_or_else(|e| panic!("{e}"));
+    let text = shipped("disposer.toml");
+    let (plain, warnings) = loaded(&text);
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(plain.office.as_str(), "leeds-office");
+    let (spelled, count) = with_defaults_spelled_out(&text);
+    assert!(count > 8, "only {count} documented defaults were found");
+    assert_eq!(format!("{plain:#?}"), format!("{:#?}", loaded(&spelled).0));
+    documented(&text, DisposerConfig::known_keys());
+    let hasty = text.replace("#wait_hours = 24", "wait_hours = 23");
+    assert!(load(&hasty).unwrap_err().to_string().contains("wait_hours"));
+    let alone = text.replace("witness_office = \"wakefield-office\"", "");
+    assert!(
+        load(&alone)
+            .unwrap_err()
+            .to_string()
+            .contains("witness_key")
+    );
+    let without: String = text
+        .lines()
+        .filter(|line| !line.starts_with("witness_"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let (plain, warnings) = loaded(&without);
+    assert_eq!(plain.witness, None);
+    assert!(warnings[0].contains("decides alone"), "{warnings:?}");
 }
 
 #[test]

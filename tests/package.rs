@@ -269,6 +269,7 @@ fn the_units_are_hardened_to_two_or_better() {
         "systemd/camdock-gaps.service",
         "systemd/camdock-office.service",
         "systemd/camdock-keydesk.service",
+        "systemd/camdock-disposer.service",
     ] {
         run(Command::new("systemd-analyze")
             .args(["security", "--no-pager", "--offline=true", "--threshold=20"])

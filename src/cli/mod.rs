@@ -231,6 +231,7 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
             .or_else(|| known::<crate::web::SignInError>(error))
             .or_else(|| known::<crate::office::OfficeError>(error))
             .or_else(|| known::<crate::keydesk::KeyDeskError>(error))
+            .or_else(|| known::<crate::disposer::DisposerError>(error))
             .or_else(|| known::<crate::pack::PackError>(error))
     })
 }

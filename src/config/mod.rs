@@ -3,6 +3,7 @@
 //! Never reads a secret from the TOML, and never shows one; unknown keys are errors that name the nearest
 //! known one. Keeps promise 10: each error says file, line and what to do next.
 
+mod disposer;
 mod error;
 mod file;
 mod keydesk;
@@ -23,6 +24,7 @@ mod wipe;
 
 use std::path::{Path, PathBuf};
 
+pub use disposer::{DISPOSER_PATH, DisposerConfig, DisposerWitness};
 pub use error::ConfigError;
 pub use file::digest_of;
 pub use keydesk::{KEY_DESK_PATH, KeyDeskConfig};

@@ -128,6 +128,12 @@ fn plan() -> Option<&'static Plan> {
     .as_ref()
 }
 
+/// A number that a test gives this process by an environment variable.
+#[cfg(debug_assertions)]
+pub fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 /// Stops the process here if the plan says so: nothing is flushed, and no destructor runs.
 #[cfg(debug_assertions)]
 pub fn pass(name: &str) {

@@ -164,6 +164,25 @@ pub enum ItemDecision {
     Classify { class: String },
     /// A hold ends: the one of this entry, or the only one.
     LiftHold { hold: Option<u64> },
+    /// Its class has run out, and it is to be deleted.
+    ProposeDisposal {
+        /// The person has reviewed it.
+        reviewed: bool,
+    },
+    /// Another person says so, too.
+    ApproveDisposal,
+    /// It is not to be deleted after all.
+    WithdrawDisposal,
+}
+
+impl ItemDecision {
+    /// Whether it is about deletion by rule.
+    pub const fn is_about_disposal(&self) -> bool {
+        matches!(
+            self,
+            Self::ProposeDisposal { .. } | Self::ApproveDisposal | Self::WithdrawDisposal
+        )
+    }
 }
 
 /// An object in the bucket is not as its station's log says; or, where the event says so, it is again.

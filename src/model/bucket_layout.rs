@@ -59,6 +59,14 @@ impl BucketLayout {
         format!("{}shares/{share}/{id}/item-key", self.prefix)
     }
 
+    /// What the disposer keeps of a deletion that this act of this office's log approves.
+    pub fn disposal(&self, act: u64, id: EvidenceId, file: &str) -> String {
+        format!(
+            "{}disposals/{}-{act}/{id}/{file}",
+            self.prefix, self.station
+        )
+    }
+
     /// An object by which the store is tried.
     pub fn probe(&self, object: &str) -> String {
         format!("{}{object}", self.folder("probe"))
@@ -98,6 +106,10 @@ mod tests {
         assert_eq!(
             layout.shared_key(share, id),
             format!("force/shares/{share}/{id}/item-key")
+        );
+        assert_eq!(
+            layout.disposal(7, id, "done.json"),
+            format!("force/disposals/leeds-1-7/{id}/done.json")
         );
         assert_eq!(layout.probe("x"), "force/probe/leeds-1/x");
     }

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BayName, CameraDocked, CameraId, CameraRefused, DockSessionEnd, EvidenceId, GapAccepted,
-    HoldLifted, HoldPlaced, ImportDeclared, ImportOrigin, InventoryTaken, ItemClassified, ItemKind,
+    BayName, CameraDocked, CameraId, CameraRefused, DisposalApproved, DisposalProposed,
+    DisposalWithdrawn, DockSessionEnd, EvidenceId, GapAccepted, HoldLifted, HoldPlaced,
+    ImportDeclared, ImportOrigin, InventoryTaken, ItemClassified, ItemDisposed, ItemKind,
     ItemPreviewed, ItemTagged, ItemViewed, LogAlarm, LogClosed, LogReleased, LogWitnessed,
     ObjectAlarm, OfficeStarted, OfficeStopped, Officer, OfficerReassigned, PackMade, PersonAdded,
     PersonRemoved, QuarantineDecided, Retention, RetentionExtended, SessionId, Sha256Digest,
@@ -102,6 +103,14 @@ pub enum Event {
     HoldPlaced(Box<HoldPlaced>),
     #[serde(rename = "hold.lifted")]
     HoldLifted(Box<HoldLifted>),
+    #[serde(rename = "disposal.proposed")]
+    DisposalProposed(Box<DisposalProposed>),
+    #[serde(rename = "disposal.approved")]
+    DisposalApproved(Box<DisposalApproved>),
+    #[serde(rename = "disposal.withdrawn")]
+    DisposalWithdrawn(Box<DisposalWithdrawn>),
+    #[serde(rename = "item.disposed")]
+    ItemDisposed(Box<ItemDisposed>),
     #[serde(rename = "person.added")]
     PersonAdded(Box<PersonAdded>),
     #[serde(rename = "person.removed")]
@@ -147,6 +156,10 @@ impl Event {
             Self::RetentionExtended(_) => "retention.extended",
             Self::HoldPlaced(_) => "hold.placed",
             Self::HoldLifted(_) => "hold.lifted",
+            Self::DisposalProposed(_) => "disposal.proposed",
+            Self::DisposalApproved(_) => "disposal.approved",
+            Self::DisposalWithdrawn(_) => "disposal.withdrawn",
+            Self::ItemDisposed(_) => "item.disposed",
             Self::PersonAdded(_) => "person.added",
             Self::PersonRemoved(_) => "person.removed",
         }

@@ -10,6 +10,7 @@ mod camera;
 mod class;
 pub mod codes;
 mod digest;
+mod disposal;
 mod docking;
 mod event;
 mod explain;
@@ -36,6 +37,10 @@ pub use bucket_layout::BucketLayout;
 pub use camera::{CameraId, CameraIdentity, Condition, FileTimes, Officer, SERIAL_MAX};
 pub use class::{ItemClassified, RetentionExtended};
 pub use digest::{Sha256Digest, composite_checksum, same_checksum};
+pub use disposal::{
+    DisposalApproved, DisposalProposed, DisposalRecord, DisposalWithdrawn, DisposedVersion,
+    ItemDisposed, Obstacle, PlannedDisposal, is_one_person,
+};
 pub use docking::*;
 pub use event::*;
 pub use explain::{Explain, RetryClass};

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::audit::AuditError;
 use crate::durable::DurableError;
-use crate::model::{EvidenceId, Explain, RetryClass, StationName};
+use crate::model::{EvidenceId, Explain, Obstacle, RetryClass, StationName};
 use crate::publish::PublishError;
 use crate::upload::{BoxError, UploadError};
 
@@ -96,6 +96,14 @@ pub enum OfficeError {
     ObjectGone { key: String },
     #[error("nothing is to be decided about the item {item}: {why}")]
     NothingToDecide { item: EvidenceId, why: &'static str },
+    #[error("the item {item} cannot be deleted by rule: {why}")]
+    NotDisposable { item: EvidenceId, why: Obstacle },
+    #[error("what the disposer says it has deleted makes no sense: {key}")]
+    DisposalUnfit { key: String },
+    #[error("the disposer says that it has deleted {key}, and the store still has it")]
+    StillThere { key: String },
+    #[error("the office's log does not say that the item {item} was deleted")]
+    NotDisposed { item: EvidenceId },
     #[error("{station} has no such gap: {gap:?}")]
     NoGap { station: StationName, gap: String },
     #[error("the log of {station} has more than {most} entries, so nothing is said of its gaps")]
@@ -215,6 +223,10 @@ impl Explain for OfficeError {
             Self::UnknownItem { .. } => "pack_item_unknown",
             Self::ItemUnfit { .. } => "pack_item_unfit",
             Self::NothingToDecide { .. } => "office_nothing_to_decide",
+            Self::NotDisposable { why, .. } => why.label(),
+            Self::DisposalUnfit { .. } => "disposer_plan",
+            Self::StillThere { .. } => "disposal_still_there",
+            Self::NotDisposed { .. } => "disposal_not_done",
             Self::NoGap { .. } => "office_no_gap",
             Self::LogTooLong { .. } => "office_log_long",
             Self::KeyUnfit => "person_key_unfit",

@@ -11,6 +11,9 @@ mod custody;
 mod decisions;
 mod disclosure;
 pub mod dispatch;
+mod disposal_proof;
+mod disposals;
+mod due;
 mod error;
 mod follow;
 mod gap_search;
@@ -58,6 +61,8 @@ pub use commands::{
     GapCommand, OfficeOrder, OfficeReply, OfficeVerdict, WhichCheckpoint, socket_path,
 };
 pub use disclosure::{DisclosedItem, Disclosure, SealedObject, disclose};
+pub use disposal_proof::{DisposalProof, ProvenEntry, prove_disposed};
+pub use due::{DueItem, due};
 pub use error::OfficeError;
 pub use pack_orders::{OrderedItem, PACK_ITEMS_MAX, PackOrder};
 pub use people::PeopleOrder;
@@ -69,6 +74,7 @@ pub use index::{DatedRecording, Index, KnownGap, NamedFinding, StationFindings, 
 use acts::Acts;
 use custody::CustodyReader;
 use decisions::Decisions;
+use disposals::Disposals;
 use follow::Follower;
 use inspect::{Inspection, Inspector};
 use locks::Locks;
@@ -106,6 +112,8 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     if let Some(locks) = Locks::new(&config, s3.clone(), &index, &acts) {
         tasks.spawn(locks.run(stopped.clone()));
     }
+    let disposals = Disposals::new(&config, s3.clone(), &index, &acts);
+    tasks.spawn(disposals.run(stopped.clone()));
     let decisions = Arc::new(Decisions::new(&config, s3, &index, &acts));
     tasks.spawn(Arc::clone(&decisions).follow_holds(stopped.clone()));
     let keys = Arc::new(PersonKeys::open(&config, &acts));

@@ -200,6 +200,7 @@ impl From<OfficeError> for WatchRefusal {
             OfficeError::NotStored { .. }
             | OfficeError::ObjectGone { .. }
             | OfficeError::NothingToDecide { .. }
+            | OfficeError::NotDisposable { .. }
             | OfficeError::NoGap { .. }
             | OfficeError::KeyUnfit
             | OfficeError::NoEnrolment { .. }

@@ -1,7 +1,7 @@
 //! Puts sealed objects into the store: the store trait, S3, multipart uploads with resume, pacing.
 //!
 //! An object counts as stored only when the store names a checksum that we computed, and the lock that was asked for. Nothing is
-//! ever deleted but our own probes, and no object gets a second version; an unfinished multipart upload of our own is aborted.
+//! ever deleted but our own probes, unless the disposer asks for it, and no object gets a second version; an unfinished multipart upload of our own is aborted.
 //! Each step tries once; the one retry loop (in `ingest`) asks [`Explain::retry_class`](crate::model::Explain) and [`Backoff`]
 //! when to try again.
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access_log::HasAccessLog as _;
 use super::office::OfficeState;
-use super::{RefusedRequest, Viewer, WatchRefusal};
+use super::{Duty, RefusedRequest, Viewer, WatchRefusal};
 use crate::model::{EvidenceId, ItemDecision, StationName, is_one_line};
 
 /// A decision, and who made it.
@@ -55,11 +55,48 @@ pub(super) struct DecisionRequest {
 }
 
 pub(super) async fn decide(
+    state: State<OfficeState>,
+    item: Path<(StationName, String)>,
+    viewer: Extension<Viewer>,
+    peer: ConnectInfo<SocketAddr>,
+    Json(request): Json<DecisionRequest>,
+) -> Result<Json<Decided>, RefusedRequest> {
+    if request.decision.is_about_disposal() {
+        return Err(not_here());
+    }
+    decided(state, item, viewer, peer, request)
+}
+
+/// Deletion by rule has duties of its own: not everybody who may propose it may approve it.
+pub(super) async fn dispose(
+    state: State<OfficeState>,
+    item: Path<(StationName, String)>,
+    viewer: Extension<Viewer>,
+    peer: ConnectInfo<SocketAddr>,
+    Json(request): Json<DecisionRequest>,
+) -> Result<Json<Decided>, RefusedRequest> {
+    if !request.decision.is_about_disposal() {
+        return Err(not_here());
+    }
+    let approves = request.decision == ItemDecision::ApproveDisposal;
+    if approves && !viewer.may(Duty::ApproveDisposal) {
+        let text = "your role may not approve that recordings are deleted\n";
+        return Err(RefusedRequest::new(StatusCode::FORBIDDEN, text));
+    }
+    decided(state, item, viewer, peer, request)
+}
+
+fn not_here() -> RefusedRequest {
+    let text = "this is not decided here\n";
+    RefusedRequest::new(StatusCode::BAD_REQUEST, text)
+}
+
+fn decided(
     State(state): State<OfficeState>,
     Path((station, id)): Path<(StationName, String)>,
     Extension(viewer): Extension<Viewer>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Json(request): Json<DecisionRequest>,
+    request: DecisionRequest,
 ) -> Result<Json<Decided>, RefusedRequest> {
     let no_item = || RefusedRequest::new(StatusCode::NOT_FOUND, "there is no such item\n");
     let evidence = id.parse().map_err(|_| no_item())?;

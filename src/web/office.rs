@@ -162,6 +162,12 @@ pub fn start_office(
             (Arc::clone(&entrance), Duty::Decide),
             login::duty,
         ));
+    let disposers = Router::new()
+        .route("/api/disposals/{station}/{id}", post(decisions::dispose))
+        .route_layer(from_fn_with_state(
+            (Arc::clone(&entrance), Duty::ProposeDisposal),
+            login::duty,
+        ));
     let key_owners = Router::new()
         .route("/keys", get(people_keys::page))
         .route("/api/keys", get(people_keys::keys).post(people_keys::enrol))
@@ -169,7 +175,11 @@ pub fn start_office(
             (Arc::clone(&entrance), Duty::Watch),
             login::duty,
         ));
-    let own = overseers.merge(finders).merge(deciders).merge(key_owners);
+    let own = overseers
+        .merge(finders)
+        .merge(deciders)
+        .merge(disposers)
+        .merge(key_owners);
     let own = own.with_state(state);
     let own = own.merge(watching::routes(footage, &entrance));
     let own = match sign_in.clone() {

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use camdock::audit::{Checkpoint, Log, LogKey, VerifierKey, WitnessKey, log_files};
+use camdock::model::Retention;
 use camdock::upload::{Body, S3Store, Store as _, list_all};
 use camdock::web::hash_of;
 use serde_json::Value;
@@ -24,7 +25,7 @@ pub const KIOSK: &str = "camdock_screen";
 pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 33] = [
+const BUCKETS: [&str; 35] = [
     "office-absurd",
     "office-acts",
     "office-away",
@@ -32,6 +33,8 @@ const BUCKETS: [&str; 33] = [
     "office-close",
     "office-copies",
     "office-dispatch",
+    "office-disposals",
+    "office-disposer",
     "office-endless",
     "office-enrol",
     "office-find",
@@ -78,6 +81,12 @@ static STORE: LazyLock<SeaweedFs> = LazyLock::new(|| {
         "keydesk-policy.json",
         "keydesk",
         "office-keydesk",
+        "office-1",
+    ));
+    identities.push(with_policy(
+        "disposer-policy.json",
+        "disposer",
+        "office-disposer",
         "office-1",
     ));
     SeaweedFs::start_with(&identities)
@@ -419,6 +428,23 @@ impl Bed {
     pub fn is_under_legal_hold(&self, key: &str) -> bool {
         let held = self.store.legal_hold(key, None);
         self.runtime.block_on(held).unwrap()
+    }
+
+    /// Sets or takes off the legal hold of an object, as somebody with rights of their own can.
+    pub fn hold(&self, key: &str, on: bool) {
+        let set = self.store.set_legal_hold(key, None, on);
+        self.runtime.block_on(set).unwrap();
+    }
+
+    /// Locks an object for some seconds from now.
+    pub fn lock_for(&self, key: &str, seconds: i64) {
+        let end = jiff::Timestamp::now().as_second() + seconds;
+        let lock = Retention {
+            mode: "COMPLIANCE".into(),
+            until: jiff::Timestamp::from_second(end).unwrap(),
+        };
+        let set = self.store.set_retention(key, None, &lock);
+        self.runtime.block_on(set).unwrap();
     }
 
     /// A copy of a log in the bucket.

@@ -11,6 +11,8 @@ mod bucket;
 mod copies;
 mod decisions;
 mod dispatch;
+mod disposals;
+mod disposer;
 #[path = "../browser/driver.rs"]
 mod driver;
 mod endless;

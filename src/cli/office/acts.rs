@@ -109,6 +109,9 @@ const fn decider(event: &Event) -> Option<&Decider> {
         Event::ItemClassified(act) => Some(&act.by),
         Event::HoldPlaced(act) => Some(&act.by),
         Event::HoldLifted(act) => Some(&act.by),
+        Event::DisposalProposed(act) => Some(&act.by),
+        Event::DisposalApproved(act) => Some(&act.by),
+        Event::DisposalWithdrawn(act) => Some(&act.by),
         Event::PersonAdded(act) => Some(&act.by),
         Event::PersonRemoved(act) => Some(&act.by),
         _ => None,
@@ -284,6 +287,44 @@ fn sentence(event: &Event) -> String {
             e.log,
             by(&e.by),
             ends(Some(&e.hold))
+        ),
+        Event::DisposalProposed(e) => format!(
+            "It was proposed {} that the item {} of {} is deleted under the class {:?}: {} days from {}{}.",
+            by(&e.by),
+            e.evidence,
+            e.log,
+            e.class,
+            e.days,
+            e.sealed,
+            if e.reviewed { "; it was reviewed" } else { "" }
+        ),
+        Event::DisposalApproved(e) => format!(
+            "That the item {} of {} is deleted, as entry {} proposed, was approved {}.",
+            e.evidence,
+            e.log,
+            e.proposal.index,
+            by(&e.by)
+        ),
+        Event::DisposalWithdrawn(e) => format!(
+            "That the item {} of {} is deleted, as entry {} proposed, was withdrawn {}.",
+            e.evidence,
+            e.log,
+            e.proposal.index,
+            by(&e.by)
+        ),
+        Event::ItemDisposed(e) => format!(
+            "The item {} of {} was deleted under the class {:?} ({} days from {}), as {:?} proposed and {:?} approved (entries {} and {}). The store said at {} that none of its {} versions is there.",
+            e.evidence,
+            e.log,
+            e.class,
+            e.days,
+            e.sealed,
+            e.proposed_by,
+            e.approved_by,
+            e.proposal.index,
+            e.approval.index,
+            e.seen_gone,
+            e.versions.len()
         ),
         Event::OperatorAction(e) => acted(e),
         other => other.name().to_owned(),

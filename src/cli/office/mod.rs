@@ -2,16 +2,20 @@ mod acts;
 mod check;
 mod decide;
 mod dispatch;
+mod dispose;
+mod disposer;
+mod due;
 mod gaps;
 mod hold;
 mod keydesk;
 mod pack;
 mod people;
+mod prove_disposed;
 mod report;
+mod status;
 mod steps;
 mod tag;
 
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -20,10 +24,10 @@ use tokio::runtime::Runtime;
 
 use super::orders::OrderSignature;
 use super::{Outcome, logs};
-use crate::config::{KEY_DESK_PATH, LogSettings, OFFICE_PATH, OfficeConfig};
-use crate::model::{Escaped, EvidenceId, ItemDecision, Officer, StationName};
+use crate::config::{DISPOSER_PATH, KEY_DESK_PATH, LogSettings, OFFICE_PATH, OfficeConfig};
+use crate::model::{EvidenceId, ItemDecision, Officer, StationName};
 use crate::office::report::Quarter;
-use crate::office::{self, NamedFinding, OfficeVerdict, StationRow, WhichCheckpoint};
+use crate::office::{self, OfficeVerdict, WhichCheckpoint};
 use crate::sys;
 
 /// Runs the evidence office: it follows the stations' logs in the bucket and witnesses them.
@@ -56,6 +60,12 @@ use crate::sys;
                             by which rule of office.toml it stays
   camdock office hold ID --operator NAME --reason TEXT
                             it stays until that hold is lifted, whatever its class says
+  camdock office due --within 30
+                            items whose class has run out or soon will, and what still keeps each
+  camdock office dispose propose ID --operator NAME --reason TEXT --really
+                            one person proposes that an item is deleted, another approves; without --really it is a dry run
+  camdock office prove-disposed ID -o proof.json
+                            that it existed, by which rule it went, and that it was seen to be gone
   camdock office people list
                             the address book: whose key was confirmed, and whose waits for it
   camdock office report --quarter 2026-Q4
@@ -71,6 +81,7 @@ impl Args {
     pub const fn usual_config(&self) -> &'static str {
         match self.verb {
             OfficeVerb::Keydesk { .. } => KEY_DESK_PATH,
+            OfficeVerb::Disposer { .. } => DISPOSER_PATH,
             _ => OFFICE_PATH,
         }
     }
@@ -106,6 +117,11 @@ enum OfficeVerb {
     Keydesk {
         #[command(subcommand)]
         verb: keydesk::KeyDeskVerb,
+    },
+    /// The disposer, on a machine of its own with disposer.toml: deletes what two people decided to delete, by rule
+    Disposer {
+        #[command(subcommand)]
+        verb: disposer::DisposerVerb,
     },
     /// People who sign in by name: their sessions, and the address book of their keys
     People {
@@ -143,6 +159,25 @@ enum OfficeVerb {
         #[command(flatten)]
         signature: OrderSignature,
     },
+    /// List the items whose class has run out or soon will, what still keeps each, and held or tagged items that overlap them
+    Due {
+        /// Days to look ahead
+        #[arg(long, value_name = "DAYS", default_value_t = 30)]
+        within: u16,
+        /// Items that are listed at most
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Decide that items are deleted by rule: one person proposes, another approves
+    Dispose {
+        #[command(subcommand)]
+        verb: dispose::DisposeVerb,
+    },
+    /// Write the proof that an item was deleted by rule: the entries of both logs with their proofs, and what they cannot prove
+    ProveDisposed(prove_disposed::ProveArgs),
     /// Say what a quarter brought: recordings, hours, times, storage, gaps, and what was saved
     Report {
         /// A quarter of a year of UTC, such as 2026-Q4; default: the present one
@@ -229,6 +264,9 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     if let OfficeVerb::Keydesk { verb } = &args.verb {
         return keydesk::run(config, verb);
     }
+    if let OfficeVerb::Disposer { verb } = &args.verb {
+        return disposer::run(config, verb);
+    }
     let path = std::path::absolute(config)?;
     let loaded = OfficeConfig::load(&path);
     if let (OfficeVerb::Check { json }, Err(error)) = (&args.verb, &loaded) {
@@ -238,8 +276,8 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     match args.verb {
         OfficeVerb::Check { json } => check::run(&path, &config, warnings, json),
         OfficeVerb::Run => serve(config, warnings),
-        OfficeVerb::Keydesk { .. } => Ok(Outcome::Fine),
-        OfficeVerb::Status { json } => status(&config, json),
+        OfficeVerb::Keydesk { .. } | OfficeVerb::Disposer { .. } => Ok(Outcome::Fine),
+        OfficeVerb::Status { json } => status::run(&config, json),
         OfficeVerb::Acts { json } => acts::run(&config, json),
         OfficeVerb::People { verb } => people::run(&config, verb),
         OfficeVerb::Pack(args) => pack::run(&config, args),
@@ -296,6 +334,13 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         OfficeVerb::LiftHold { hold, args } => {
             hold::run(&config, &args, &ItemDecision::LiftHold { hold }, "lifted  ")
         }
+        OfficeVerb::Due {
+            within,
+            limit,
+            json,
+        } => due::run(&config, within, limit, json),
+        OfficeVerb::Dispose { verb } => dispose::run(&config, &verb),
+        OfficeVerb::ProveDisposed(args) => prove_disposed::run(&config, &args),
         OfficeVerb::Report { quarter, json } => report::run(&config, quarter, json),
         OfficeVerb::Gaps { station, json } => gaps::run(&config, station.as_ref(), json),
         OfficeVerb::AcceptGap {
@@ -351,143 +396,4 @@ fn rebuild(config: &OfficeConfig) -> anyhow::Result<Outcome> {
     let told = |station: &str, entries| println!("{station:<24} {entries:>10} entries read");
     runtime.block_on(office::rebuild(config, told))?;
     Ok(Outcome::Fine)
-}
-
-/// Findings of each kind that are shown for a station.
-const SHOWN: u32 = 20;
-
-fn status(config: &OfficeConfig, json: bool) -> anyhow::Result<Outcome> {
-    let mut out = std::io::stdout().lock();
-    let mut attention = false;
-    let now = jiff::Timestamp::now();
-    let rows = office::station_rows(config, SHOWN)?;
-    for ((station, standing), row) in office::standings(config)?.into_iter().zip(rows) {
-        let stale = standing
-            .as_ref()
-            .is_some_and(|s| s.is_stale(config.follow_interval, now));
-        attention |= stale || standing.as_ref().is_none_or(|s| s.code.is_some());
-        attention |= row.as_ref().is_some_and(|(row, _)| row.needs_somebody());
-        if json {
-            let mut line = match &standing {
-                Some(standing) => serde_json::to_value(standing)?,
-                None => serde_json::json!({"station": station, "looked_at": null}),
-            };
-            line["stale"] = stale.into();
-            if let Some((row, findings)) = row {
-                line["bucket"] = serde_json::to_value(row)?;
-                line["findings"] = serde_json::to_value(findings)?;
-            }
-            writeln!(out, "{line}")?;
-            continue;
-        }
-        log_line(&mut out, station.as_str(), standing.as_ref())?;
-        if let Some(standing) = standing.filter(|_| stale) {
-            let since = standing.looked_at;
-            writeln!(
-                out,
-                "  ! nobody has looked since {since}\n    next: systemctl status camdock-office.service"
-            )?;
-        }
-        if let Some((row, findings)) = &row {
-            bucket_lines(&mut out, row, findings)?;
-        }
-    }
-    Ok(if attention {
-        Outcome::NeedsAttention
-    } else {
-        Outcome::Fine
-    })
-}
-
-fn log_line(
-    out: &mut impl Write,
-    station: &str,
-    standing: Option<&office::LogStanding>,
-) -> std::io::Result<()> {
-    let Some(standing) = standing else {
-        return writeln!(
-            out,
-            "{station:<24} not looked at yet; is the office running?"
-        );
-    };
-    let since = standing
-        .cosigned_at
-        .map_or_else(|| "never".to_owned(), |at| at.to_string());
-    let closed = if standing.closed { ", closed" } else { "" };
-    writeln!(
-        out,
-        "{station:<24} {:>10} entries cosigned, last {since}{closed}",
-        standing.cosigned_entries
-    )?;
-    match (&standing.code, &standing.problem) {
-        (Some(code), Some(problem)) => problem_lines(out, code, problem),
-        _ => Ok(()),
-    }
-}
-
-fn problem_lines(out: &mut impl Write, code: &str, problem: &str) -> std::io::Result<()> {
-    let problem = Escaped(problem.as_bytes());
-    writeln!(
-        out,
-        "  ! {problem} ({code})\n    next: camdock explain {code}"
-    )
-}
-
-/// What was read of the log and found in the bucket.
-fn bucket_lines(
-    out: &mut impl Write,
-    row: &StationRow,
-    findings: &[NamedFinding],
-) -> std::io::Result<()> {
-    let listed = row
-        .listed
-        .map_or_else(|| "never".to_owned(), |at| at.to_string());
-    writeln!(
-        out,
-        "{:<24} {:>10} entries read, {} items; {} objects listed, last {listed}",
-        "", row.indexed_entries, row.items, row.objects
-    )?;
-    if let (Some(code), Some(problem)) = (&row.index_code, &row.index_problem) {
-        problem_lines(out, code, problem)?;
-    }
-    if let Some(note) = &row.unfit_note {
-        let many = format!("{} entries make no sense: {note}", row.unfit_entries);
-        let code = "office_entries_unfit";
-        problem_lines(out, code, &many)?;
-    }
-    if row.unknown_entries > 0 {
-        let known = "of kinds that this version does not know";
-        writeln!(out, "  {} entries are {known}", row.unknown_entries)?;
-    }
-    if row.not_held > 0 {
-        let many = format!(
-            "{} items are not held in the store as people decided",
-            row.not_held
-        );
-        problem_lines(out, "office_not_held", &many)?;
-    }
-    if row.locks_refused > 0 {
-        let code = if row.locks_ending > 0 {
-            "office_lock_ending"
-        } else {
-            "office_lock_refused"
-        };
-        let many = format!(
-            "the store did not renew the locks of {} items; {} of them end within 30 days",
-            row.locks_refused, row.locks_ending
-        );
-        problem_lines(out, code, &many)?;
-    }
-    for (kind, count) in row.found() {
-        let of_kind = findings.iter().filter(|finding| finding.kind == kind);
-        for finding in of_kind {
-            let key = Escaped(finding.key.as_bytes());
-            problem_lines(out, finding.code, &format!("{key}: {}", finding.what))?;
-        }
-        if count > u64::from(SHOWN) {
-            let kind = kind.as_str();
-            writeln!(out, "  {count} in all are of this kind ({kind})")?;
-        }
-    }
-    Ok(())
 }

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use zeroize::Zeroize as _;
 
 mod classes;
+mod disposer;
 mod dock;
 mod first_lock;
 mod import;
@@ -125,6 +126,7 @@ impl Check<'_> {
     }
 }
 
+pub(super) use disposer::disposer;
 pub(super) use keydesk::key_desk;
 pub(super) use office::office;
 

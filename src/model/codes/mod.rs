@@ -5,6 +5,7 @@
 
 mod camera;
 mod config;
+mod disposal;
 mod docking;
 mod file;
 mod gap;
@@ -123,6 +124,10 @@ pub const TOPICS: &[Topic] = &[
     Topic {
         title: "The office",
         codes: office::CODES,
+    },
+    Topic {
+        title: "Deletion by rule",
+        codes: disposal::CODES,
     },
     Topic {
         title: "Court packs",

@@ -2,6 +2,7 @@
 //! asked for. An act is made of what the published ones before it say, and takes effect once it is published itself.
 
 mod classes;
+mod disposals;
 mod gaps;
 mod holds;
 mod orders;
@@ -127,6 +128,15 @@ impl Decisions {
             ItemDecision::LiftHold { hold } => {
                 tokio::task::block_in_place(|| self.lift(order, *hold))
             }
+            ItemDecision::ProposeDisposal { reviewed } => {
+                tokio::task::block_in_place(|| self.propose_disposal(order, *reviewed))
+            }
+            ItemDecision::ApproveDisposal => {
+                tokio::task::block_in_place(|| self.approve_disposal(order))
+            }
+            ItemDecision::WithdrawDisposal => {
+                tokio::task::block_in_place(|| self.withdraw_disposal(order))
+            }
         };
         match made? {
             Made::Before(index) => Ok(EnteredAct {
@@ -154,7 +164,7 @@ impl Decisions {
             order.decision,
             ItemDecision::Hold | ItemDecision::Classify { .. }
         );
-        if !shared {
+        if !shared && !order.decision.is_about_disposal() {
             return Ok(Vec::new());
         }
         let (station, id) = (&order.station, order.evidence);

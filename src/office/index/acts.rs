@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::rows::TEXT_MAX;
 use super::take::cut;
-use super::{Index, classes, gaps, holds, tags};
+use super::{Index, classes, disposals, gaps, holds, tags};
 use crate::model::{Entry, Event, EvidenceId, Officer, StationName};
 use crate::office::OfficeError;
 
@@ -73,7 +73,7 @@ impl Index {
     pub fn forget_acts(&self) -> Result<(), OfficeError> {
         let forget =
             "BEGIN; DELETE FROM acts; DELETE FROM gap_acts; DELETE FROM tags; DELETE FROM holds;
-            DELETE FROM classes; DELETE FROM locks;
+            DELETE FROM classes; DELETE FROM locks; DELETE FROM disposals;
             UPDATE acts_read SET entries = 0; COMMIT;";
         Ok(self.lock().execute_batch(forget)?)
     }
@@ -191,9 +191,10 @@ fn enter(
         "officer.reassigned" => assign(connection, station, id)?,
         // Of a later version they may say what this one does not understand.
         "item.tagged" | "hold.placed" | "hold.lifted" | "item.classified"
-        | "retention.extended" => {
-            if let Ok(Entry { event, .. }) = serde_json::from_slice(entry) {
-                keep(connection, station, index, &event)?;
+        | "retention.extended" | "disposal.proposed" | "disposal.approved"
+        | "disposal.withdrawn" | "item.disposed" => {
+            if let Ok(entry) = serde_json::from_slice(entry) {
+                keep(connection, station, index, &entry)?;
             }
         }
         _ => {}
@@ -202,13 +203,18 @@ fn enter(
 }
 
 /// What an act says that has a table of its own.
-fn keep(connection: &Connection, station: i64, index: u64, event: &Event) -> rusqlite::Result<()> {
-    match event {
+fn keep(connection: &Connection, station: i64, index: u64, entry: &Entry) -> rusqlite::Result<()> {
+    let at = entry.time;
+    match &entry.event {
         Event::ItemTagged(act) => tags::tagged(connection, station, index, act),
         Event::ItemClassified(act) => classes::classified(connection, station, index, act),
         Event::RetentionExtended(act) => classes::extended(connection, station, index, act),
         Event::HoldPlaced(act) => holds::placed(connection, station, index, act),
         Event::HoldLifted(act) => holds::lifted(connection, station, index, act),
+        Event::DisposalProposed(act) => disposals::proposed(connection, station, index, at, act),
+        Event::DisposalApproved(act) => disposals::approved(connection, station, index, at, act),
+        Event::DisposalWithdrawn(act) => disposals::withdrawn(connection, station, act),
+        Event::ItemDisposed(act) => disposals::disposed(connection, station, index, act),
         _ => Ok(()),
     }
 }

@@ -16,6 +16,8 @@ pub const OBJECT_NAMES: [&str; 6] = [
     "storyboard",
 ];
 const RECEIPT: &str = "receipt";
+/// What stays of an item that was deleted by rule.
+const STAYS: [&str; 2] = ["manifest.json", RECEIPT];
 
 /// An object that may be, or has to be, in a station's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct ExpectedObject {
     pub required: bool,
     /// It comes after the entry that makes it due, so that it may be late.
     pub late: bool,
+    /// It was deleted by rule, and the office has seen that it was gone.
+    pub disposed: bool,
 }
 
 /// A stored object with what is to be looked at one by one.
@@ -53,17 +57,25 @@ impl Index {
         let after = after.map_or(Vec::new(), |id| id.as_bytes().to_vec());
         let connection = self.lock();
         let mut items = connection.prepare_cached(
-            "SELECT id, keyless FROM items WHERE station = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+            "SELECT i.id, i.keyless, d.approved, d.disposed FROM items i LEFT JOIN disposals d ON d.station = i.station AND d.item = i.id
+             WHERE i.station = ?1 AND i.id > ?2 ORDER BY i.id LIMIT ?3",
         )?;
         let items = items.query_map(params![station.0, after, limit], |row| {
-            Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, bool>(1)?))
+            let approved: Option<i64> = row.get(2)?;
+            let disposed: Option<i64> = row.get(3)?;
+            Ok((
+                row.get::<_, [u8; 16]>(0)?,
+                row.get::<_, bool>(1)?,
+                approved.is_some(),
+                disposed.is_some(),
+            ))
         })?;
         let mut objects = connection.prepare_cached(
             "SELECT part, size, version, entry FROM objects WHERE station = ?1 AND item = ?2",
         )?;
         let mut all = Vec::new();
         for item in items {
-            let (id, keyless) = item?;
+            let (id, keyless, approved, disposed) = item?;
             let logged: Vec<(String, i64, Option<String>, i64)> = objects
                 .query_map(params![station.0, id], |row| {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
@@ -79,13 +91,16 @@ impl Index {
                     (None, "item-key") => stored && !keyless,
                     (None, _) => false,
                 };
+                let goes = !STAYS.contains(&name);
                 all.push(ExpectedObject {
                     item: EvidenceId::from_bytes(id),
                     name,
                     size: own.map(|(_, size, ..)| size.cast_unsigned()),
                     version: own.and_then(|(_, _, version, _)| version.clone()),
-                    required,
-                    late: name == RECEIPT,
+                    required: required && !(goes && disposed),
+                    // What may be deleted is gone for a while before the office has seen that it is.
+                    late: name == RECEIPT || goes && approved,
+                    disposed: goes && disposed,
                 });
             }
         }

@@ -8,6 +8,7 @@ mod classes;
 mod criteria;
 mod dated;
 mod derivation;
+mod disposals;
 mod expected;
 mod files;
 mod findings;
@@ -39,6 +40,7 @@ use crate::model::StationName;
 
 pub use classes::{KeptItem, LockTrouble};
 pub use dated::DatedRecording;
+pub use disposals::{KnownDisposal, Overlap};
 pub use expected::{ExpectedObject, LockedObject, OBJECT_NAMES};
 pub use findings::{FindingKind, Found, ListingResult, NAMED_MAX, NamedFinding};
 pub use gaps::KnownGap;

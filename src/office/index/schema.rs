@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Grows whenever the tables change. An index of another version is made anew.
-const VERSION: i64 = 9;
+const VERSION: i64 = 10;
 
 /// Times are milliseconds since 1970, ids 16-byte blobs, sizes bytes; `entry` is an index in the station's log. Keys of objects are
 /// not kept: they follow from station, item and part. `edge` is what reading on needs of the log's tree.
@@ -15,7 +15,8 @@ const VERSION: i64 = 9;
 /// `gaps` are those that the last search of a log found, `gap_acts` the acts that explain gaps.
 /// `tags` is what they say of an item: `person` is 1 where a person did. `holds` has the entries that place and lift them, when the store last
 /// said that it follows them, and when it was last asked to. `locks` has the ends
-/// of renewed locks, and whether the store did not renew one.
+/// of renewed locks, and whether the store did not renew one. `disposals` has the proposals to delete that were not withdrawn, and
+/// their approvals, each as the act says it, and the entry that says that the item is gone.
 ///
 /// Of a session's camera: `clock_ahead` are the seconds that its clock was measured to be ahead, `clock_bound` at least how many where
 /// nobody could measure it, `clock_zone` the zone of its times; `synchronised` says it of the station's own clock.
@@ -98,6 +99,10 @@ CREATE TABLE classes (
 CREATE TABLE locks (
     station INTEGER NOT NULL, item BLOB NOT NULL, until INTEGER, objects INTEGER NOT NULL DEFAULT 0, trouble INTEGER NOT NULL DEFAULT 0,
     tried INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (station, item)
+) WITHOUT ROWID;
+CREATE TABLE disposals (
+    station INTEGER NOT NULL, item BLOB NOT NULL, proposed INTEGER NOT NULL, proposal BLOB NOT NULL, proposed_at INTEGER NOT NULL,
+    approved INTEGER, approval BLOB, approved_at INTEGER, disposed INTEGER, PRIMARY KEY (station, item)
 ) WITHOUT ROWID;
 CREATE INDEX locks_trouble ON locks (station) WHERE trouble > 0;
 CREATE INDEX acts_entry ON acts (entry);

@@ -74,7 +74,7 @@ struct ClockFacts {
 }
 
 /// Kinds of entries that say nothing of items.
-const NOT_OF_ITEMS: [&str; 21] = [
+const NOT_OF_ITEMS: [&str; 25] = [
     "station.stopped",
     "config.changed",
     "camera.refused",
@@ -96,6 +96,10 @@ const NOT_OF_ITEMS: [&str; 21] = [
     "item.classified",
     "retention.extended",
     "hold.lifted",
+    "disposal.proposed",
+    "disposal.approved",
+    "disposal.withdrawn",
+    "item.disposed",
 ];
 
 impl Index {

@@ -151,6 +151,11 @@ impl Listing {
     }
 
     fn present(&mut self, expected: ExpectedObject, size: u64) {
+        if expected.disposed {
+            let what = "the office's log says that it was deleted by rule, and the bucket lists it";
+            self.find(FindingKind::Foreign, &expected, what.to_owned());
+            return;
+        }
         if let Some(logged) = expected.size
             && logged != size
             && expected.required

@@ -4,6 +4,7 @@
 mod calls;
 mod client;
 mod convert;
+mod deletion;
 mod failure;
 mod legal_hold;
 mod locking;

@@ -36,12 +36,12 @@ macro_rules! section {
     ($raw:ident => $merged:ident { $($key:ident: $type:ty = $default:expr,)* }) => {
         #[derive(Debug, Default, Deserialize)]
         #[serde(deny_unknown_fields)]
-        pub(super) struct $raw {
+        pub(in crate::config) struct $raw {
             $($key: Option<Spanned<$type>>,)*
         }
 
         #[derive(Debug)]
-        pub(super) struct $merged {
+        pub(in crate::config) struct $merged {
             $(pub $key: Setting<$type>,)*
         }
 
@@ -56,6 +56,13 @@ macro_rules! section {
         }
     };
 }
+
+mod roles;
+
+pub(super) use roles::{
+    DisposerMerged, KeyDeskMerged, RawDisposerConfig, RawKeyDeskConfig, disposer_keys,
+    key_desk_keys,
+};
 
 // An empty string or list stands for "not given"; validation says which of them are essential.
 section!(RawStation => StationSection {
@@ -201,55 +208,6 @@ section!(RawReport => ReportSection {
 section!(RawOfficeMetrics => OfficeMetricsSection {
     listen: String = "127.0.0.1:9485".into(),
 });
-
-section!(RawKeyDesk => KeyDeskSection {
-    office: String = String::new(),
-    office_log_key: String = String::new(),
-    recipient_key_file: String = "recipient.key.pem".into(),
-    state_dir: String = "/var/lib/camdock-keydesk".into(),
-    every_milliseconds: u32 = 500,
-});
-
-/// `keydesk.toml`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawKeyDeskConfig {
-    #[serde(default)]
-    keydesk: RawKeyDesk,
-    #[serde(default)]
-    store: RawStore,
-    #[serde(default)]
-    log: RawLog,
-}
-
-#[derive(Debug)]
-pub(super) struct KeyDeskMerged {
-    pub keydesk: KeyDeskSection,
-    pub store: StoreSection,
-    pub log: LogSection,
-}
-
-impl RawKeyDeskConfig {
-    pub fn merge(self) -> KeyDeskMerged {
-        KeyDeskMerged {
-            keydesk: self.keydesk.merge(),
-            store: self.store.merge(),
-            log: self.log.merge(),
-        }
-    }
-}
-
-pub(super) fn key_desk_keys() -> Vec<(&'static str, &'static str)> {
-    let sections = [
-        ("keydesk", KeyDeskSection::KEYS),
-        ("store", StoreSection::KEYS),
-        ("log", LogSection::KEYS),
-    ];
-    let keys = sections
-        .into_iter()
-        .map(|(section, keys)| keys.iter().map(move |key| (section, *key)));
-    keys.flatten().collect()
-}
 
 /// `office.toml`.
 #[derive(Debug, Deserialize)]

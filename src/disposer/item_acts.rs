@@ -1,0 +1,272 @@
+//! What the office's published acts say of the items that somebody decided about, as far as deletion goes by it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+use crate::model::{
+    Decider, DisposalApproved, DisposalProposed, Entry, Event, EvidenceId, Obstacle, Sha256Digest,
+    StationName, is_one_person,
+};
+
+/// An item by the station that took it.
+pub type ItemName = (StationName, EvidenceId);
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// The alarm that freezes a station's log until a person has decided.
+const REWRITTEN: &str = "office_log_rewritten";
+
+/// Acts about an item, in the order of the log.
+#[derive(Debug, Default)]
+pub struct ItemActs {
+    class: Option<String>,
+    holds: BTreeSet<u64>,
+    proposal: Option<(u64, DisposalProposed)>,
+    /// With its place in the log and its time.
+    approval: Option<(u64, Timestamp, DisposalApproved)>,
+    /// An act of a kind that this version does not understand.
+    unknown: bool,
+    /// Acts by which the item key may have been sealed to somebody.
+    pub views: Vec<u64>,
+    /// Reasons and notes, each an object of its own.
+    pub texts: Vec<Sha256Digest>,
+    /// The office says that it was deleted.
+    pub disposed: bool,
+}
+
+/// Everything that the log says.
+#[derive(Debug, Default)]
+pub struct OfficeActs {
+    items: HashMap<ItemName, ItemActs>,
+    frozen: HashSet<StationName>,
+    /// Items that are approved and not said to be deleted, by the act that approves.
+    approved: BTreeMap<u64, ItemName>,
+}
+
+/// A deletion that two people decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    pub item: ItemName,
+    pub index: u64,
+    pub sealed: Timestamp,
+    pub views: Vec<u64>,
+}
+
+/// What the time and the witness say.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub now: Timestamp,
+    pub wait: SignedDuration,
+    pub clock_synchronised: bool,
+    /// Entries that another office has cosigned; `None` where no witness is configured.
+    pub cosigned: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Frame {
+    data: Concerned,
+}
+
+#[derive(Deserialize)]
+struct Concerned {
+    log: StationName,
+    evidence: EvidenceId,
+}
+
+impl OfficeActs {
+    /// Takes the next entry of the office's log in.
+    pub fn see(&mut self, office: &StationName, index: u64, bytes: &[u8]) {
+        let entry = serde_json::from_slice::<Entry>(bytes).ok();
+        let Some(entry) = entry.filter(|entry| entry.v == 1 && entry.station == *office) else {
+            // Of a later version: whatever it says of an item keeps it.
+            if let Ok(Frame { data }) = serde_json::from_slice::<Frame>(bytes) {
+                self.of((data.log, data.evidence)).unknown = true;
+            }
+            return;
+        };
+        let at = entry.time;
+        match entry.event {
+            Event::LogAlarm(act) if act.code == REWRITTEN => {
+                self.frozen.insert(act.log);
+            }
+            Event::LogReleased(act) => {
+                self.frozen.remove(&act.log);
+            }
+            Event::ItemTagged(act) => {
+                let text = act.tags.text_sha256;
+                self.said((act.log, act.evidence), &act.by)
+                    .texts
+                    .extend(text);
+            }
+            Event::ItemClassified(act) => {
+                self.said((act.log, act.evidence), &act.by).class = Some(act.class);
+            }
+            Event::HoldPlaced(act) => {
+                self.said((act.log, act.evidence), &act.by)
+                    .holds
+                    .insert(index);
+            }
+            Event::HoldLifted(act) => {
+                let own = act.hold.log == *office;
+                let item = self.said((act.log, act.evidence), &act.by);
+                if own {
+                    item.holds.remove(&act.hold.index);
+                }
+            }
+            Event::ItemViewed(act) => {
+                let item = self.said((act.log, act.evidence), &act.by);
+                item.views.extend(act.key.map(|_| index));
+            }
+            Event::QuarantineDecided(act) => {
+                self.said((act.log, act.evidence), &act.by);
+            }
+            Event::OfficerReassigned(act) => {
+                self.said((act.log, act.evidence), &act.by);
+            }
+            Event::PackMade(act) => {
+                self.said((act.log, act.evidence), &act.by);
+            }
+            Event::DisposalProposed(act) => {
+                let name = (act.log.clone(), act.evidence);
+                let item = self.said(name, &act.by);
+                let before = item.approval.take();
+                item.proposal = Some((index, *act));
+                self.approved
+                    .remove(&before.map_or(u64::MAX, |(index, ..)| index));
+            }
+            Event::DisposalApproved(act) => self.approve(office, index, at, *act),
+            Event::DisposalWithdrawn(act) => {
+                let item = self.said((act.log.clone(), act.evidence), &act.by);
+                let named = act.proposal.log == *office;
+                let of_it = |(index, _): &(u64, DisposalProposed)| *index == act.proposal.index;
+                if named && item.proposal.as_ref().is_some_and(of_it) {
+                    item.proposal = None;
+                    let before = item.approval.take();
+                    self.approved
+                        .remove(&before.map_or(u64::MAX, |(index, ..)| index));
+                }
+            }
+            Event::ItemDisposed(act) => {
+                let item = self.of((act.log, act.evidence));
+                let approval = item.approval.as_ref().map(|(index, ..)| *index);
+                // One that names no approval of it says nothing: its reasons stay.
+                if approval == Some(act.approval.index) && act.approval.log == *office {
+                    item.disposed = true;
+                    self.approved.remove(&act.approval.index);
+                }
+            }
+            // They say nothing that deletion goes by.
+            Event::RetentionExtended(_)
+            | Event::ObjectAlarm(_)
+            | Event::ObjectCleared(_)
+            | Event::OperatorAction(_) => {}
+            // What else is about an item keeps it.
+            _ => {
+                if let Ok(Frame { data }) = serde_json::from_slice::<Frame>(bytes) {
+                    self.of((data.log, data.evidence)).unknown = true;
+                }
+            }
+        }
+    }
+
+    /// An approval of another proposal, or of the person who made it, approves nothing.
+    fn approve(&mut self, office: &StationName, index: u64, at: Timestamp, act: DisposalApproved) {
+        let name = (act.log.clone(), act.evidence);
+        let item = self.said(name.clone(), &act.by);
+        let Some((proposal, proposed)) = &item.proposal else {
+            return;
+        };
+        let of_it = act.proposal.log == *office && act.proposal.index == *proposal;
+        if of_it && item.approval.is_none() && !is_one_person(&proposed.by, &act.by) {
+            let disposed = item.disposed;
+            item.approval = Some((index, at, act));
+            if !disposed {
+                self.approved.insert(index, name);
+            }
+        }
+    }
+
+    fn of(&mut self, name: ItemName) -> &mut ItemActs {
+        self.items.entry(name).or_default()
+    }
+
+    fn said(&mut self, name: ItemName, by: &Decider) -> &mut ItemActs {
+        let item = self.of(name);
+        item.texts.push(by.reason_sha256);
+        item
+    }
+
+    /// The acts that approve what is not said to be deleted.
+    pub fn approvals(&self) -> impl Iterator<Item = u64> {
+        self.approved.keys().copied()
+    }
+
+    /// The items that the office says were deleted.
+    pub fn disposed(&self) -> impl Iterator<Item = (&ItemName, &ItemActs)> {
+        self.items.iter().filter(|(_, acts)| acts.disposed)
+    }
+
+    /// What an act that approves lets be deleted now, or what keeps it. `seen`: when the disposer first saw the act.
+    pub fn may_go(
+        &self,
+        index: u64,
+        seen: Timestamp,
+        bounds: &Bounds,
+    ) -> Option<Result<Approved, (EvidenceId, Obstacle)>> {
+        let name = self.approved.get(&index)?;
+        let acts = self.items.get(name)?;
+        let (_, proposed) = acts.proposal.as_ref()?;
+        let (_, at, _) = acts.approval.as_ref()?;
+        Some(
+            match self.obstacle(name, acts, proposed, seen.max(*at), bounds) {
+                Some(why) => Err((name.1, why)),
+                None => Ok(Approved {
+                    item: name.clone(),
+                    index,
+                    sealed: proposed.sealed,
+                    views: acts.views.clone(),
+                }),
+            },
+        )
+    }
+
+    fn obstacle(
+        &self,
+        name: &ItemName,
+        acts: &ItemActs,
+        proposed: &DisposalProposed,
+        approved: Timestamp,
+        bounds: &Bounds,
+    ) -> Option<Obstacle> {
+        let days = i32::try_from(proposed.days).unwrap_or(i32::MAX);
+        let over = proposed.sealed.checked_add(DAY * days);
+        let ripe = approved.checked_add(bounds.wait);
+        if !acts.holds.is_empty() {
+            Some(Obstacle::Held)
+        } else if acts.unknown {
+            Some(Obstacle::ActUnknown)
+        } else if acts
+            .class
+            .as_ref()
+            .is_some_and(|class| *class != proposed.class)
+        {
+            Some(Obstacle::ClassChanged)
+        } else if over.map_or(true, |over| over > bounds.now) {
+            Some(Obstacle::NotDue)
+        } else if self.frozen.contains(&name.0) {
+            Some(Obstacle::LogFrozen)
+        } else if !bounds.clock_synchronised {
+            Some(Obstacle::Clock)
+        } else if bounds.cosigned.is_some_and(|size| {
+            let approval = acts.approval.as_ref().map(|(index, ..)| *index);
+            approval.is_none_or(|index| index >= size)
+        }) {
+            Some(Obstacle::NotWitnessed)
+        } else if ripe.map_or(true, |ripe| ripe > bounds.now) {
+            Some(Obstacle::TooSoon)
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,146 @@
+use super::{
+    Code,
+    Person::{EvidenceManager, Operations},
+    code,
+};
+
+pub(super) const CODES: &[Code] = &[
+    code(
+        "disposal_act_unknown",
+        EvidenceManager,
+        "An act about the recording is of a kind that the disposer does not understand, such as that it is shared with somebody.",
+        "If it is shared, end the share or wait until it has ended. If the office is of a later version, update the disposer, too.",
+    ),
+    code(
+        "disposal_class_changed",
+        EvidenceManager,
+        "Since its deletion was proposed, somebody gave the recording another class.",
+        "If it is still to go, take the proposal back with `camdock office dispose withdraw`, and propose it anew once its new class has run out.",
+    ),
+    code(
+        "disposal_class_unknown",
+        EvidenceManager,
+        "No class of office.toml says how long the recording stays, so nothing is deleted.",
+        "Give it a class with `camdock office classify`, or write the class that is missing into office.toml.",
+    ),
+    code(
+        "disposal_clock",
+        Operations,
+        "The clock of the disposer's machine is not synchronised, so nobody can say what is old enough to be deleted.",
+        "Switch a time service on there, such as chrony or systemd-timesyncd.",
+    ),
+    code(
+        "disposal_done",
+        EvidenceManager,
+        "The recording was deleted by rule already.",
+        "Look at its page: it says by which rule it went, and who proposed and approved that.",
+    ),
+    code(
+        "disposal_held",
+        EvidenceManager,
+        "A hold keeps the recording, whatever its class says.",
+        "If the hold is not needed any more, lift it with `camdock office lift-hold`. Else leave the recording as it is.",
+    ),
+    code(
+        "disposal_locked",
+        EvidenceManager,
+        "The store still locks an object of the recording, so that nobody can delete it yet.",
+        "Wait: a lock cannot be shortened, and runs out by itself.",
+    ),
+    code(
+        "disposal_log_frozen",
+        EvidenceManager,
+        "The log of the recording's station was rewritten, and nobody has decided about that. Until then nothing of this station is deleted.",
+        "Find out what happened to the log, then decide with `camdock office release`.",
+    ),
+    code(
+        "disposal_not_approved",
+        EvidenceManager,
+        "Somebody has proposed that the recording is deleted, and nobody has approved it.",
+        "Another person looks at the proposal and approves it with `camdock office dispose approve`, or takes it back.",
+    ),
+    code(
+        "disposal_not_done",
+        EvidenceManager,
+        "A proof of deletion was asked for, and the office's log does not say that the recording was deleted.",
+        "Look at the recording's page. What is missing in the bucket without such an entry is no deletion by rule.",
+    ),
+    code(
+        "disposal_not_due",
+        EvidenceManager,
+        "The class of the recording has not run out.",
+        "Wait until the day that `camdock office due` shows. If its class is wrong, correct it with `camdock office classify`.",
+    ),
+    code(
+        "disposal_not_proposed",
+        EvidenceManager,
+        "The class of the recording has run out, and nobody has proposed to delete it.",
+        "Look at what overlaps it in `camdock office due`, then propose it with `camdock office dispose propose`, or hold it.",
+    ),
+    code(
+        "disposal_not_there",
+        EvidenceManager,
+        "The store has no original or no manifest of the recording, or those of another one, so nothing was deleted.",
+        "Change nothing in the bucket. Run `camdock office status` and `camdock verify` on the station, and find out who changed it.",
+    ),
+    code(
+        "disposal_not_witnessed",
+        Operations,
+        "The other office has not cosigned the office's log up to the approval, so it does not count yet.",
+        "Look at the other office: `camdock office status` there says how this office's log stands.",
+    ),
+    code(
+        "disposal_one_person",
+        EvidenceManager,
+        "The person who proposed to delete the recording cannot approve it.",
+        "Another person approves it: on the page under another name, or by command as another user of the office's machine.",
+    ),
+    code(
+        "disposal_still_there",
+        Operations,
+        "A version that was deleted is still in the store, so the recording is not said to be gone.",
+        "Compare the store's rights with config/disposer-policy.json, and ask its operators what its answer to a deletion means.",
+    ),
+    code(
+        "disposal_too_soon",
+        EvidenceManager,
+        "The approval is not a day old yet, by its own time and since the disposer first saw it.",
+        "Wait. Whoever wants to keep the recording holds it until then.",
+    ),
+    code(
+        "disposal_unreviewed",
+        EvidenceManager,
+        "The recording needs a review before it may be deleted: its class asks for one, or it is in quarantine.",
+        "Look at it. If it is in quarantine, decide about that; then propose its deletion with `--reviewed`.",
+    ),
+    code(
+        "disposer_key",
+        Operations,
+        "The key of the office's log, or that of its witness, in disposer.toml cannot be used.",
+        "Write the public keys there that `camdock office check` shows on the two offices, brought by a way that you trust.",
+    ),
+    code(
+        "disposer_log",
+        Operations,
+        "The office's log in the bucket is not the one that the disposer has read, or does not lead to its signed root. It deletes nothing more.",
+        "Change nothing in the bucket, run `camdock office acts`, and find out who changed the log. If the office has begun a new one, empty the disposer's state folder.",
+    ),
+    code(
+        "disposer_no_log",
+        Operations,
+        "The bucket holds no log of the office that the disposer is to follow.",
+        "Compare `office` and `prefix` in disposer.toml with office.toml, and start the office.",
+    ),
+    code(
+        "disposer_plan",
+        Operations,
+        "An object below `disposals/` is not what the disposer puts there.",
+        "Find out who wrote it: only the disposer's keys may write there. Keep it, and give the recording to nobody to delete until then.",
+    ),
+    code(
+        "disposer_record",
+        Operations,
+        "The disposer cannot read how far it knows the office's log.",
+        "Check the disk. If the office has begun a new log, remove the file that is named: every approval waits its full time again then.",
+    ),
+];

@@ -1,0 +1,427 @@
+//! The disposer through its own program, with the rights of the shipped policy and no more: what two people decided goes, version by
+//! version, whatever stops it in between, and nothing else does.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use camdock::audit::{Log, LogKey, verify_receipt};
+use camdock::model::EvidenceId;
+use serde_json::{Value, json};
+
+use crate::bed::{Bed, private, station, store_endpoint};
+use crate::disposals::taken_in;
+use crate::place::until;
+use crate::searches::{Made, publish};
+
+const LIMIT: Duration = Duration::from_secs(30);
+const BUCKET: &str = "office-disposer";
+
+struct Disposer {
+    running: Option<Child>,
+    dir: tempfile::TempDir,
+}
+
+impl Disposer {
+    fn beside(bed: &Bed, witness: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = "access_key_id = \"disposerkey\"\nsecret_access_key = \"disposersecret\"\n";
+        private(&dir.path().join("credentials.toml"), keys);
+        let text = format!(
+            "[disposer]\noffice = \"office-1\"\noffice_log_key = \"{}\"\nstate_dir = \"state\"\nevery_seconds = 1\n{witness}\
+             [store]\nendpoint = \"{}\"\nbucket = \"{BUCKET}\"\nretention_days = 1\ncredentials_file = \"credentials.toml\"\n",
+            bed.log_key(),
+            store_endpoint()
+        );
+        fs::write(dir.path().join("disposer.toml"), text).unwrap();
+        Self { running: None, dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// With an approval of this age in seconds, a clock that is synchronised or not, and what is to happen at a point of its work.
+    fn run(&mut self, wait: &str, clock: &str, failpoint: &str) {
+        let log = fs::File::create(self.path("log")).unwrap();
+        let mut camdock = Command::new(env!("CARGO_BIN_EXE_camdock"));
+        camdock.arg("--config").arg(self.path("disposer.toml"));
+        camdock.args(["office", "disposer", "run"]);
+        camdock.env("CAMDOCK_TEST_DISPOSAL_WAIT", wait);
+        camdock.env("CAMDOCK_TEST_CLOCK_SYNCHRONISED", clock);
+        if !failpoint.is_empty() {
+            camdock.env("CAMDOCK_FAILPOINT", failpoint);
+        }
+        let running = camdock.stdout(Stdio::null()).stderr(log).spawn();
+        self.running = Some(running.unwrap());
+    }
+
+    fn stop(&mut self) {
+        let mut running = self.running.take().unwrap();
+        let pid = rustix::process::Pid::from_child(&running);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(running.wait().unwrap().success(), "{}", self.said());
+    }
+
+    /// Waits until it was ended by what was to happen.
+    #[track_caller]
+    fn dies(&mut self) {
+        let mut running = self.running.take().unwrap();
+        let began = Instant::now();
+        loop {
+            if let Some(ended) = running.try_wait().unwrap() {
+                assert!(!ended.success(), "{}", self.said());
+                return;
+            }
+            if began.elapsed() > LIMIT {
+                running.kill().unwrap();
+                running.wait().unwrap();
+                panic!("it goes on: {}", self.said());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn until_said(&self, wanted: &str) {
+        let began = Instant::now();
+        while !self.said().contains(wanted) {
+            assert!(began.elapsed() < LIMIT, "{wanted}: {}", self.said());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Disposer {
+    fn drop(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            let _ = running.kill();
+            let _ = running.wait();
+        }
+    }
+}
+
+/// What the store has of an item, by the names of its objects.
+fn objects(bed: &Bed, made: &Made) -> Vec<String> {
+    let folder = format!("evidence/one/{}/", made.id);
+    let keys = bed.keys(&folder).into_iter();
+    keys.map(|key| key.replace(&folder, "")).collect()
+}
+
+/// An item with its true manifest, and pictures.
+fn put(bed: &Bed, made: &Made) {
+    made.put(bed);
+    let object = |name: &str| format!("evidence/one/{}/{name}", made.id);
+    bed.put(&object("manifest.json"), made.entries().swap_remove(0));
+    bed.put(&object("preview"), vec![1; 50]);
+    bed.put(&object("storyboard"), vec![2; 50]);
+}
+
+/// What somebody with the office's machine, and so with its log's key, can enter: while the office is stopped.
+fn enter(bed: &Bed, acts: &[(&str, Value)]) {
+    let key = fs::read(bed.path("state/keys/office-log.key")).unwrap();
+    let key = LogKey::from_pkcs8(&key).unwrap();
+    let mut log = Log::open(&bed.path("state/log"), key, "camdock/office-1").unwrap();
+    let bytes = acts.iter().map(|(event, data)| {
+        let data: BTreeMap<&String, &Value> = data.as_object().unwrap().iter().collect();
+        let now = jiff::Timestamp::now();
+        let entry =
+            json!({"data": data, "event": event, "station": "office-1", "time": now, "v": 1});
+        entry.to_string().into_bytes()
+    });
+    log.append(&bytes.collect::<Vec<_>>()).unwrap();
+    log.close().unwrap();
+}
+
+fn disposed(bed: &Bed) -> Vec<Value> {
+    let acts = bed.acts().into_iter();
+    acts.filter(|act| act["event"] == "item.disposed").collect()
+}
+
+#[test]
+fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = station(&dir, "one");
+    let mut bed = Bed::new(BUCKET, &[&one], dir);
+    let text = fs::read_to_string(bed.path("office.toml")).unwrap();
+    // Reasons are not locked here, so that they can go within the test.
+    let text = text.replace("retention_days = 1\n", "retention = \"none\"\n");
+    let classes = "\n[retention]\nunclassified = \"month\"\n[class.month]\ndays = 31\nreview = false\n[class.other]\ndays = 32\nreview = false\n";
+    fs::write(bed.path("office.toml"), format!("{text}{classes}")).unwrap();
+    let goes = taken_in("goes.MP4", 40, "4711");
+    let sidecar = Made {
+        id: EvidenceId::new(),
+        path: "DCIM/goes.GPS".into(),
+        kind: "sidecar",
+        ..goes.clone()
+    };
+    let others = [
+        "held", "legal", "locked", "shared", "strange", "moved", "alone",
+    ];
+    let [held, legal, locked, shared, strange, moved, alone] =
+        others.map(|name| taken_in(&format!("{name}.MP4"), 40, name));
+    let all = [
+        &goes, &sidecar, &held, &legal, &locked, &shared, &strange, &moved, &alone,
+    ]
+    .map(Made::clone);
+    all.iter().for_each(|made| put(&bed, made));
+    // Something else lies where this item should be.
+    let manifest = format!("evidence/one/{}/manifest.json", strange.id);
+    bed.put(&manifest, alone.entries().swap_remove(0));
+    publish(&bed, &[&one], &all);
+    bed.run_pages();
+    bed.until("one", |found| found["bucket"]["items"] == all.len());
+    let id = |made: &Made| made.id.to_string();
+    let fine = |(code, said): (Option<i32>, String)| assert_eq!(code, Some(0), "{said}");
+    let ids: Vec<String> = [&goes, &held, &legal, &locked, &shared, &strange, &moved]
+        .map(id)
+        .into();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    fine(bed.decide(&[&["dispose", "propose", "--really"], &ids[..]].concat()));
+    for made in [&goes, &held, &legal, &locked, &shared, &strange, &moved] {
+        let body = json!({"decision": "approve_disposal", "reason": "agreed"});
+        let path = format!("/api/disposals/one/{}", made.id);
+        let (status, _, body) = bed.post(&path, "camdock_disposer_token", &body);
+        assert_eq!(status, 200, "{body}");
+    }
+    let approved = bed.until_acts("disposal.approved", 8);
+    // What comes after an approval: a hold in the log, one in the store, another class, a share, one person's own approval.
+    fine(bed.decide(&["hold", &id(&held)]));
+    fine(bed.decide(&["classify", "--class", "other", &id(&moved)]));
+    bed.hold(&format!("evidence/one/{}/original", legal.id), true);
+    bed.stop();
+    let by = |name: &str| json!({"operator": name, "peer": "web 127.0.0.1", "reason_sha256": "0".repeat(64)});
+    let merged = |mut data: Value, by: Value| {
+        let more = by.as_object().unwrap().clone();
+        data.as_object_mut().unwrap().extend(more);
+        data
+    };
+    let next = bed.acts().len();
+    let proposal = json!({"log": "one", "evidence": alone.id, "class": "month", "days": 31, "sealed": alone.sealed});
+    let approval = json!({"log": "one", "evidence": alone.id, "proposal": {"index": next + 1, "log": "office-1"}});
+    enter(
+        &bed,
+        &[
+            ("item.shared", json!({"log": "one", "evidence": shared.id})),
+            ("disposal.proposed", merged(proposal, by("M. Shah"))),
+            ("disposal.approved", merged(approval, by("m. shah"))),
+        ],
+    );
+    bed.run_pages();
+    bed.until_acts("disposal.proposed", 9);
+    let size = bed.acts().len();
+    until("the published acts", || {
+        let note = bed.get("log/office-1/checkpoint").unwrap();
+        note.lines().nth(1).unwrap().parse::<usize>().unwrap() >= size
+    });
+
+    // Nothing goes by an approval that is too young, by a clock that nobody set, or without the witness that is asked for.
+    let whole = |made: &Made| objects(&bed, made).len() == 6;
+    let mut early = Disposer::beside(&bed, "");
+    early.run("3600", "1", "");
+    early.until_said("disposal_too_soon");
+    early.stop();
+    early.run("0", "0", "");
+    early.until_said("disposal_clock");
+    early.stop();
+    let witness = LogKey::generate().unwrap().0;
+    let public = witness.witness("camdock-office/office-2").unwrap();
+    let witness_lines = format!("witness_office = \"office-2\"\nwitness_key = \"{public}\"\n");
+    let mut disposer = Disposer::beside(&bed, &witness_lines);
+    disposer.run("0", "1", "");
+    disposer.until_said("disposal_not_witnessed");
+    disposer.stop();
+    assert!(all.iter().all(whole), "nothing was deleted");
+    assert!(bed.keys("disposals/").is_empty());
+    // A cosignature of somebody else is none.
+    let note = bed.get("log/office-1/checkpoint").unwrap();
+    let cosigned = |key: &LogKey| {
+        let line = key.cosign("camdock-office/office-2", &note, jiff::Timestamp::now());
+        format!("{note}{}", line.unwrap())
+    };
+    let size = note.lines().nth(1).unwrap();
+    let copy = format!("witness/office-2/office-1/{size}-{}", "0".repeat(64));
+    bed.put(&copy, cosigned(&LogKey::generate().unwrap().0).into_bytes());
+    disposer.run("0", "1", "");
+    disposer.until_said("disposer");
+    std::thread::sleep(Duration::from_secs(2));
+    disposer.stop();
+    assert!(all.iter().all(whole), "nothing was deleted");
+    bed.put(&copy, cosigned(&witness).into_bytes());
+
+    // It is stopped at every step, and goes on.
+    for point in [
+        "disposal plan: before",
+        "disposal plan: after",
+        "disposal delete: before",
+        "disposal delete: after",
+        "disposal version gone@2",
+        "disposal delete: after@2",
+        "disposal done: before",
+        "disposal done: after",
+    ] {
+        disposer.run("0", "1", &format!("stop:{point}"));
+        disposer.dies();
+    }
+    bed.lock_for(&format!("evidence/one/{}/original", locked.id), 15);
+    disposer.run("0", "1", "");
+    let acts = bed.until_acts("item.disposed", 2);
+    for made in [&goes, &sidecar] {
+        assert_eq!(
+            objects(&bed, made),
+            ["manifest.json", "receipt"],
+            "{}",
+            made.path
+        );
+        let act = acts
+            .iter()
+            .find(|act| act["data"]["evidence"] == json!(made.id));
+        let act = &act.unwrap()["data"];
+        assert_eq!(
+            (
+                &act["class"],
+                &act["days"],
+                &act["proposed_by"],
+                &act["approved_by"]
+            ),
+            (
+                &json!("month"),
+                &json!(31),
+                &json!("M. Shah"),
+                &json!("disposer")
+            )
+        );
+        let mut names: Vec<_> = act["versions"].as_array().unwrap().iter().collect();
+        names.sort_by_key(|version| version["name"].as_str().unwrap().to_owned());
+        let names: Vec<_> = names.iter().map(|version| &version["name"]).collect();
+        assert_eq!(names, ["item-key", "original", "preview", "storyboard"]);
+    }
+    assert_eq!(acts[0]["data"]["approval"]["index"], approved[0]["entry"]);
+    for (made, code) in [
+        (&held, "disposal_held"),
+        (&legal, "disposal_held"),
+        (&shared, "disposal_act_unknown"),
+        (&strange, "disposal_not_there"),
+        (&moved, "disposal_class_changed"),
+    ] {
+        disposer.until_said(&id(made));
+        disposer.until_said(code);
+    }
+    for made in [&held, &legal, &shared, &strange, &moved, &alone] {
+        assert!(whole(made), "{}: {:?}", made.path, objects(&bed, made));
+    }
+    disposer.until_said("disposal_locked");
+    // Its lock runs out by itself.
+    bed.until_acts("item.disposed", 3);
+    assert_eq!(objects(&bed, &locked), ["manifest.json", "receipt"]);
+
+    // No reason of them is left in the bucket, and those of the others are.
+    let digests = |made: &Made| -> Vec<String> {
+        let acts = bed.acts().into_iter();
+        let own = acts.filter(|act| act["data"]["evidence"] == json!(made.id));
+        own.filter_map(|act| Some(act["data"]["reason_sha256"].as_str()?.to_owned()))
+            .collect()
+    };
+    let texts = || bed.keys("log/office-1/text/");
+    let is_there = |digest: &String| texts().iter().any(|key| key.ends_with(digest.as_str()));
+    for made in [&goes, &sidecar, &locked] {
+        assert_eq!(digests(made).len(), 2);
+        until("the reasons", || !digests(made).iter().any(is_there));
+    }
+    assert!(digests(&held).iter().all(is_there));
+    let told = bed.camdock(&["office", "acts"]);
+    assert!(told.status.success(), "{told:?}");
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(
+        told.contains(&format!(
+            "The item {} of one was deleted under the class \"month\"",
+            goes.id
+        )) && told.contains("may have been disposed of"),
+        "{told}"
+    );
+
+    // The proof of it verifies entry by entry, and says what it cannot say.
+    let file = bed.path("proof.json");
+    let file = file.to_str().unwrap();
+    let proved = bed.camdock(&["office", "prove-disposed", &id(&goes), "-o", file]);
+    assert!(proved.status.success(), "{proved:?}");
+    let proof: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    for (entries, key, events) in [
+        (
+            "station_entries",
+            one.verifier(),
+            vec!["item.sealed", "item.stored"],
+        ),
+        (
+            "office_entries",
+            bed.log_key(),
+            vec!["disposal.proposed", "disposal.approved", "item.disposed"],
+        ),
+    ] {
+        let entries = proof[entries].as_array().unwrap();
+        let named: Vec<_> = entries.iter().map(|entry| &entry["event"]).collect();
+        assert_eq!(named, events);
+        for entry in entries {
+            let [bytes, receipt] = ["entry", "proof"].map(|name| entry[name].as_str().unwrap());
+            let (index, _) = verify_receipt(receipt, bytes.as_bytes(), &key).unwrap();
+            assert_eq!(json!(index), entry["index"]);
+            let changed = bytes.replace(&id(&goes), &id(&held));
+            assert!(verify_receipt(receipt, changed.as_bytes(), &key).is_err());
+        }
+    }
+    let lacks = proof["does_not_prove"].to_string();
+    assert!(lacks.contains("nobody has a copy"), "{lacks}");
+    let (code, said) = {
+        let ran = bed.camdock(&["office", "prove-disposed", &id(&held)]);
+        (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
+    };
+    assert!(
+        code != Some(0) && said.contains("does not say that the item"),
+        "{said}"
+    );
+
+    // A lifted hold lets it go; what only claims to be gone is not entered.
+    disposer.stop();
+    let claim = json!({"v": 1, "log": "one", "evidence": shared.id, "approval": 0, "gone_at": jiff::Timestamp::now(), "versions": []});
+    let of_shared = approved
+        .iter()
+        .find(|act| act["data"]["evidence"] == json!(shared.id));
+    let entry = &of_shared.unwrap()["entry"];
+    let mut claim = claim;
+    claim["approval"] = entry.clone();
+    let key = format!("disposals/office-1-{entry}/{}/done.json", shared.id);
+    bed.put(&key, claim.to_string().into_bytes());
+    until("the alarm", || bed.said().contains("disposal_still_there"));
+    fine(bed.decide(&["lift-hold", &id(&held)]));
+    until("the legal hold's end", || {
+        !bed.is_under_legal_hold(&format!("evidence/one/{}/original", held.id))
+    });
+    disposer.run("0", "1", "");
+    bed.until_acts("item.disposed", 4);
+    assert_eq!(objects(&bed, &held), ["manifest.json", "receipt"]);
+    // What is gone by rule is not missing, and nothing is to be decided about it.
+    bed.until("one", |found| {
+        let missing = found["bucket"]["missing"] == 0;
+        missing && found["bucket"]["objects"] == 5 * 6 + 4 * 2
+    });
+    let (code, said) = bed.decide(&["dispose", "withdraw", "--really", &id(&goes)]);
+    assert!(
+        code == Some(3) && said.contains("deleted by rule already"),
+        "{said}"
+    );
+    assert_eq!(disposed(&bed).len(), 4);
+    disposer.stop();
+
+    // A log that was put back lets nothing go.
+    bed.stop();
+    bed.put("log/office-1/checkpoint", note.into_bytes());
+    disposer.run("0", "1", "");
+    disposer.until_said("disposer_log");
+    disposer.stop();
+}
