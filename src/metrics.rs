@@ -115,7 +115,7 @@ pub const ALL: &[Metric] = &[
     metric(GAPS, Gauge, Count, "Gaps that the last `camdock audit gaps` found and nobody explained, by kind; absent before the first."),
     metric(GAPS_AT, Gauge, Seconds, "Unix time of the last `camdock audit gaps`."),
     metric(WEB_REQUESTS, Counter, Count, "Responses of the pages by status class: 2xx, 3xx, 4xx, 5xx."),
-    metric(WEB_REFUSED, Counter, Count, "Requests refused and connections ended, by reason: token, role, rate, cross_site, connections."),
+    metric(WEB_REFUSED, Counter, Count, "Requests refused and connections ended, by reason: token, role, rate, cross_site, badge, connections."),
     metric(COSIGNED_ENTRIES, Gauge, Count, "The office: entries of a station's log that it cosigned last."),
     metric(COSIGNED_AT, Gauge, Seconds, "The office: Unix time at which it cosigned a station's log last; absent before the first."),
     metric(FOLLOWED_PROBLEM, Gauge, Count, "The office: 1 when something is wrong with a station's log, else 0."),
@@ -182,7 +182,14 @@ pub fn begin_station() {
             counter!(PREVIEWS, "part" => part, "outcome" => outcome).increment(0);
         }
     }
-    for reason in ["token", "role", "rate", "cross_site", "connections"] {
+    for reason in [
+        "token",
+        "role",
+        "rate",
+        "cross_site",
+        "badge",
+        "connections",
+    ] {
         counter!(WEB_REFUSED, "reason" => reason).increment(0);
     }
 }

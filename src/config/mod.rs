@@ -29,10 +29,10 @@ pub use error::ConfigError;
 pub use file::digest_of;
 pub use keydesk::{KEY_DESK_PATH, KeyDeskConfig};
 pub use office::{
-    DispatchFormat, FollowedStation, IncidentPattern, Keeping, OFFICE_PATH, OfficeConfig,
-    Reconciling, ReportSettings, RetentionClass, TagSettings,
+    DispatchFormat, FollowedStation, Keeping, OFFICE_PATH, OfficeConfig, Reconciling,
+    ReportSettings, RetentionClass, TagSettings,
 };
-pub use pattern::Patterns;
+pub use pattern::{IncidentPattern, Patterns};
 pub use people::PeopleSettings;
 pub use profiles::{
     Access, FlagMarks, IdentitySource, InterfaceClass, Matched, Profile, ProfileWipe, Profiles,
@@ -44,8 +44,8 @@ pub use settings::{
     AcceptUnknown, Bay, Config, DockFolder, DockSettings, DropFolder, FirstLockSettings,
     ImportSettings, IngestSettings, LANGUAGES, LogFormat, LogSettings, MetricsSettings,
     PaceSettings, PaceWindow, PreviewSettings, PreviewVideo, RecipientFile, RetentionMode, Role,
-    SealSettings, SpoolSettings, StationSettings, StoreSettings, Tls, Token, UploadSettings,
-    WebSettings, WitnessSettings,
+    SealSettings, SpoolSettings, StationSettings, StoreSettings, TaggingSettings, Tls, Token,
+    UploadSettings, WebSettings, WitnessSettings,
 };
 pub use station_files::StationFiles;
 pub use watch::{Changed, ConfigWatch, watch};

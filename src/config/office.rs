@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::{
-    ConfigError, LogSettings, PeopleSettings, StoreSettings, WebSettings, file, raw, validate,
+    ConfigError, IncidentPattern, LogSettings, PeopleSettings, StoreSettings, WebSettings, file,
+    raw, validate,
 };
 use crate::model::{BucketLayout, StationName};
 
@@ -74,16 +75,6 @@ pub struct TagSettings {
     /// `None`: an incident number may be anything.
     pub incident_pattern: Option<IncidentPattern>,
     pub dispatch: DispatchFormat,
-}
-
-/// An expression that every incident number matches as a whole.
-#[derive(Debug, Clone)]
-pub struct IncidentPattern(pub(super) regex_lite::Regex);
-
-impl IncidentPattern {
-    pub fn matches(&self, incident: &str) -> bool {
-        self.0.is_match(incident)
-    }
 }
 
 /// The columns of a file of dispatch, by their headings, and its times.

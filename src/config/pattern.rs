@@ -72,6 +72,27 @@ impl fmt::Debug for Patterns {
     }
 }
 
+/// An expression that every incident number of the force matches as a whole.
+#[derive(Debug, Clone)]
+pub struct IncidentPattern(regex_lite::Regex);
+
+impl IncidentPattern {
+    /// `None`: it is none, or too long.
+    pub(super) fn new(pattern: &str) -> Option<Self> {
+        if pattern.len() > PATTERN_BYTES_MAX {
+            return None;
+        }
+        // One that were found somewhere inside a number would let anything pass.
+        let whole = format!("^(?:{pattern})$");
+        let mut builder = regex_lite::RegexBuilder::new(&whole);
+        builder.size_limit(1 << 20).build().ok().map(Self)
+    }
+
+    pub fn matches(&self, incident: &str) -> bool {
+        self.0.is_match(incident)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use super::IncidentPattern;
 use super::station_files::StationFiles;
 use crate::model::{BayName, ImportFacts, Sha256Digest, StationName};
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub ingest: IngestSettings,
     pub preview: PreviewSettings,
     pub web: WebSettings,
+    /// `None`: officers do not tag at the dock.
+    pub tagging: Option<TaggingSettings>,
     /// `None`: the log is sent to no witness.
     pub witness: Option<WitnessSettings>,
     pub metrics: MetricsSettings,
@@ -227,6 +230,15 @@ pub enum AcceptUnknown {
 
 /// Languages of the pages; each has a text file in `web`.
 pub const LANGUAGES: [&str; 2] = ["en", "de"];
+
+/// What officers may say of recordings at the dock.
+#[derive(Debug, Clone)]
+pub struct TaggingSettings {
+    /// To choose from; if there are none, an officer gives none.
+    pub categories: Vec<String>,
+    /// `None`: an incident number may be anything.
+    pub incident_pattern: Option<IncidentPattern>,
+}
 
 /// The officer page, or the office's pages.
 #[derive(Debug, Clone)]

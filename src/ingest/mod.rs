@@ -146,7 +146,8 @@ impl Shared {
         self.append(vec![bytes])
     }
 
-    fn log_events(
+    /// Enters events next to each other; all are durable when this returns. Blocks.
+    pub fn log_events(
         &self,
         session: Option<SessionId>,
         events: Vec<Event>,

@@ -179,11 +179,13 @@ fn row(
     })
 }
 
-/// Repeats the operators' decisions, which are in the log, too.
+/// Repeats the operators' decisions and the officers' tags, which are in the log, too.
 fn decide_again(shared: &Shared) -> Result<(), IngestError> {
     each(shared, |_, entry| {
-        let Event::OperatorAction(action) = entry.event else {
-            return Ok(());
+        let action = match entry.event {
+            Event::OperatorAction(action) => action,
+            Event::ItemTaggedAtDock(said) => return Ok(shared.journal.note_dock_tags(&[*said])?),
+            _ => return Ok(()),
         };
         let Some(id) = action.evidence else {
             return Ok(());

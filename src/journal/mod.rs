@@ -5,6 +5,7 @@
 
 mod completeness;
 mod decisions;
+mod dock_tags;
 mod held;
 mod interrupted;
 mod inventory;

@@ -6,7 +6,7 @@ use rusqlite::Row;
 use super::sql::Time;
 use super::{ItemRow, Journal, JournalError};
 use crate::failpoint::step;
-use crate::model::{EvidenceId, Part, written_as};
+use crate::model::{Entry, Event, EvidenceId, Part, written_as};
 
 /// The progress of one preview of one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +172,25 @@ impl Journal {
         entry: &[u8],
     ) -> Result<(), JournalError> {
         step!("journal preview_entered");
-        self.set_preview(item, part, PreviewState::Entered, None, Some(entry))
+        self.set_preview(item, part, PreviewState::Entered, None, Some(entry))?;
+        let length = match serde_json::from_slice(entry) {
+            Ok(Entry {
+                event: Event::ItemPreviewed(previewed),
+                ..
+            }) => previewed.probe.and_then(|probe| probe.duration_ms),
+            _ => None,
+        };
+        let Some(duration) = length.and_then(|ms| i64::try_from(ms).ok()) else {
+            return Ok(());
+        };
+        // If this is lost, a page shows no length.
+        self.unsynced(|connection| {
+            connection.execute(
+                "UPDATE previews SET duration = ?3 WHERE item = ?1 AND part = ?2",
+                (item, part, duration),
+            )?;
+            Ok(())
+        })
     }
 
     pub fn preview_done(&self, item: EvidenceId, part: Part) -> Result<(), JournalError> {

@@ -10,14 +10,15 @@ use crate::failpoint::step;
 use super::JournalError;
 
 /// Grows whenever the tables change. A journal of another version is refused: it can be rebuilt from the custody log.
-const VERSION: i64 = 10;
+const VERSION: i64 = 11;
 
 /// The file is there a moment before its tables are.
 const MADE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Times are RFC 3339 text, ids 16-byte blobs, sizes bytes. `stored_entry` and `stored_receipt` are kept until the log and
 /// the store have them. `first_lock` is the one of all objects of an item; `clock_ahead`, in seconds, is measured. `ends` has digests of the first and the last bytes of an item's content; an item may have none.
-/// A session with a `source` is an import.
+/// A session with a `source` is an import. `duration` of a preview is that of its recording in milliseconds; `dock_tags` are what officers
+/// said at the dock, after it is in the log.
 const WORK: &str = "
 CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE sessions (
@@ -52,8 +53,9 @@ CREATE TABLE parts (
 ) WITHOUT ROWID;
 CREATE TABLE previews (
     item BLOB NOT NULL, part TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, report TEXT, entry BLOB,
-    PRIMARY KEY (item, part)
+    duration INTEGER, PRIMARY KEY (item, part)
 ) WITHOUT ROWID;
+CREATE TABLE dock_tags (item BLOB PRIMARY KEY, incident TEXT, category TEXT) WITHOUT ROWID;
 CREATE INDEX previews_state ON previews (state);
 ";
 

@@ -8,7 +8,7 @@ use super::{
     BayName, CameraDocked, CameraId, CameraRefused, DisposalApproved, DisposalProposed,
     DisposalWithdrawn, DockSessionEnd, EvidenceId, GapAccepted, HoldLifted, HoldPlaced,
     ImportDeclared, ImportOrigin, InventoryTaken, ItemClassified, ItemDisposed, ItemKind,
-    ItemPreviewed, ItemTagged, ItemViewed, LogAlarm, LogClosed, LogReleased, LogWitnessed,
+    ItemPreviewed, ItemTagged, ItemTaggedAtDock, ItemViewed, LogAlarm, LogClosed, LogReleased, LogWitnessed,
     ObjectAlarm, OfficeStarted, OfficeStopped, Officer, OfficerReassigned, PackMade, PersonAdded,
     PersonRemoved, QuarantineDecided, Retention, RetentionExtended, SessionId, Sha256Digest,
     SourcePath, StationName, WipeLevel, WipeResult,
@@ -95,6 +95,8 @@ pub enum Event {
     PackMade(Box<PackMade>),
     #[serde(rename = "item.tagged")]
     ItemTagged(Box<ItemTagged>),
+    #[serde(rename = "item.tagged_at_dock")]
+    ItemTaggedAtDock(Box<ItemTaggedAtDock>),
     #[serde(rename = "item.classified")]
     ItemClassified(Box<ItemClassified>),
     #[serde(rename = "retention.extended")]
@@ -152,6 +154,7 @@ impl Event {
             Self::ObjectCleared(_) => "object.cleared",
             Self::PackMade(_) => "pack.made",
             Self::ItemTagged(_) => "item.tagged",
+            Self::ItemTaggedAtDock(_) => "item.tagged_at_dock",
             Self::ItemClassified(_) => "item.classified",
             Self::RetentionExtended(_) => "retention.extended",
             Self::HoldPlaced(_) => "hold.placed",

@@ -62,7 +62,8 @@ pub use status::{
     UploadProgress, Verification, WitnessView, WitnessingView,
 };
 pub use tag::{
-    DispatchMatch, FileTag, ItemTagged, MatchConfidence, TAG_MAX, TagChange, TagSource, Tags,
+    DispatchMatch, FileTag, ItemTagged, ItemTaggedAtDock, MatchConfidence, TAG_MAX, TagChange,
+    TagSource, Tags,
 };
 pub use usb::{Mounted, MountedStorage, StorageState, UsbDevice, UsbEndpoint, UsbInterface};
 pub use wipe::{Left, Proven, WipeAnswer, WipeLevel, WipeProof, WipeRequest, WipeResult};

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActReference, Decider, EvidenceId, Sha256Digest, StationName, is_one_line};
+use super::{
+    ActReference, BayName, Decider, EvidenceId, Officer, Sha256Digest, StationName, is_one_line,
+};
 
 /// Bytes of an incident number, a category or an exhibit's reference.
 pub const TAG_MAX: usize = 200;
@@ -38,6 +40,22 @@ pub struct Tags {
     /// SHA-256 of the object that holds a free text with its salt: such a text may name people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_sha256: Option<Sha256Digest>,
+}
+
+/// An officer tagged a recording of a docked camera, in the station's own log. What a person says at the office beats it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemTaggedAtDock {
+    pub evidence: EvidenceId,
+    /// All that it has from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// The badge that was scanned or typed; a station cannot know who held it.
+    pub officer: Officer,
+    pub bay: BayName,
+    /// `web` and the address of the screen.
+    pub peer: String,
 }
 
 /// A person's tags beat those from a file.

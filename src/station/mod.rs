@@ -4,6 +4,7 @@
 //! copy, and never stops before every camera's session is logged as ended (promises 2, 6 and 9).
 
 mod commands;
+mod dock_tags;
 mod docking;
 mod drain;
 mod foundation;

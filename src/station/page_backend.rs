@@ -11,15 +11,16 @@ use parking_lot::Mutex;
 use rustix::fs::Access;
 use tokio::sync::watch;
 
+use super::dock_tags;
 use super::status::{self, StatusSources};
 use crate::audit::GapKind;
-use crate::config::Config;
+use crate::config::{Config, TaggingSettings};
 use crate::ingest::now;
 use crate::model::{
     BayName, BayStatus, BayView, Completeness, Event, Explain as _, ItemState, OperatorAction,
     StatusView, Verification,
 };
-use crate::web::{Backend, Health, Need};
+use crate::web::{Backend, DockRefusal, DockTags, DockedRecordings, Health, Need, OfficerAtBay};
 use crate::{metrics, sys};
 
 /// The main loop runs twice a second; after this time without a beat it hangs.
@@ -71,6 +72,7 @@ pub struct PageBackend {
     docked_folders: Vec<PathBuf>,
     verification_file: PathBuf,
     completeness_file: PathBuf,
+    tagging: Option<TaggingSettings>,
     sampled: Mutex<SampleState>,
 }
 
@@ -83,6 +85,7 @@ impl PageBackend {
             docked_folders: folders.map(|folder| folder.path.clone()).collect(),
             verification_file: config.files.verification(),
             completeness_file: config.files.completeness(),
+            tagging: config.tagging.clone(),
             sampled: Mutex::default(),
         }
     }
@@ -239,6 +242,20 @@ impl Backend for PageBackend {
             .log_event(None, Event::OperatorAction(action))
             .map(drop)
             .map_err(|e| e.to_string())
+    }
+
+    fn tag_categories(&self) -> Option<&[String]> {
+        let tagging = self.tagging.as_ref()?;
+        Some(&tagging.categories)
+    }
+
+    fn docked_recordings(&self, at: &OfficerAtBay) -> Result<DockedRecordings, DockRefusal> {
+        dock_tags::recordings(&self.sources.shared, at)
+    }
+
+    fn tag_docked(&self, tags: &DockTags) -> Result<usize, DockRefusal> {
+        let settings = self.tagging.as_ref().ok_or(DockRefusal::Gone)?;
+        dock_tags::tag(&self.sources.shared, settings, tags)
     }
 
     fn sample(&self) {

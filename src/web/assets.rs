@@ -23,6 +23,12 @@ const FILES: &[(&str, &str, &str)] = &[
     ),
     ("/static/common.js", JS, include_str!("static/common.js")),
     ("/static/officer.js", JS, include_str!("static/officer.js")),
+    ("/static/tagging.js", JS, include_str!("static/tagging.js")),
+    (
+        "/static/tagging.css",
+        CSS,
+        include_str!("static/tagging.css"),
+    ),
     (
         "/static/evidence.css",
         CSS,

@@ -7,6 +7,7 @@ mod access_log;
 mod assets;
 mod csv_rows;
 mod decisions;
+mod dock_tags;
 mod entrance;
 mod error;
 mod export;
@@ -45,6 +46,7 @@ use crate::model::{BayView, OperatorAction, StatusView};
 pub use assets::watch_files;
 pub use csv_rows::CsvRows;
 pub use decisions::{Decided, GapOrder, ItemOrder};
+pub use dock_tags::{DockRefusal, DockTags, DockedRecording, DockedRecordings, OfficerAtBay};
 pub use error::WebError;
 pub use health::{Health, Need};
 pub use listener::listen;
@@ -79,6 +81,12 @@ pub trait Backend: Send + Sync + 'static {
     fn alive(&self) -> bool;
     /// Enters an action in the custody log; durable when it returns.
     fn record(&self, action: OperatorAction) -> Result<(), String>;
+    /// What officers may choose from when they tag at the dock; `None`: they do not.
+    fn tag_categories(&self) -> Option<&[String]>;
+    /// The recordings of an officer's docked camera, once the custody log says that they were looked at.
+    fn docked_recordings(&self, at: &OfficerAtBay) -> Result<DockedRecordings, DockRefusal>;
+    /// Enters what an officer says of them; returns how many have new tags.
+    fn tag_docked(&self, tags: &DockTags) -> Result<usize, DockRefusal>;
     /// Brings the gauges up to date.
     fn sample(&self);
 }

@@ -90,8 +90,9 @@ impl FeedReader {
         let bays: Vec<&str> = all.values().map(|json| &**json).collect();
         let station = serde_json::to_string(&self.state.station_name).unwrap_or_default();
         let version = env!("CARGO_PKG_VERSION");
+        let tagging = serde_json::to_string(&self.state.tag_categories()).unwrap_or_default();
         let data = format!(
-            "{{\"station\":{station},\"version\":\"{version}\",\"bays\":[{}]}}",
+            "{{\"station\":{station},\"version\":\"{version}\",\"tagging\":{tagging},\"bays\":[{}]}}",
             bays.join(",")
         );
         event("hello", &data)

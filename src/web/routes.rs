@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 
 use super::entrance::Entrance;
 use super::state::WebState;
-use super::{assets, health, login, officer, request_checks, station_status};
+use super::{assets, dock_tags, health, login, officer, request_checks, station_status};
 
 const BODY_MAX: usize = 16 << 10;
 
@@ -20,6 +20,8 @@ pub(super) fn pages(state: Arc<WebState>) -> Router {
     let officers = Router::new()
         .route("/", get(officer::page))
         .route("/events", get(officer::events))
+        .route("/api/dock/recordings", post(dock_tags::recordings))
+        .route("/api/dock/tags", post(dock_tags::tag))
         .route_layer(from_fn_with_state(Arc::clone(&entrance), login::any_role));
     let operations = Router::new()
         .route("/api/status", get(station_status::status))

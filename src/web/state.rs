@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use super::access_log::{AccessLog, HasAccessLog, RecordsAccess};
 use super::entrance::{Entrance, Keyring};
-use super::{Backend, Health, feed};
+use super::rate_limit::RateLimit;
+use super::{Backend, DockRefusal, DockTags, DockedRecordings, Health, OfficerAtBay, feed};
 use crate::model::OperatorAction;
 
 pub(super) struct WebState {
@@ -19,6 +21,9 @@ pub(super) struct WebState {
     pub entrance: Arc<Entrance>,
     pub metrics: PrometheusHandle,
     pub snapshots: watch::Receiver<feed::Snapshot>,
+    /// Requests of officers who tag, and those of them with a wrong badge.
+    pub dock_requests: RateLimit,
+    pub wrong_badges: RateLimit,
 }
 
 /// The parts of the state that all listeners have in common.
@@ -52,12 +57,28 @@ impl WebState {
             entrance: parts.keyring.entrance(address),
             metrics: parts.metrics,
             snapshots: parts.snapshots,
+            dock_requests: RateLimit::new(60, Duration::from_secs(1)),
+            wrong_badges: RateLimit::new(10, Duration::from_secs(12)),
         })
     }
 
     /// Never blocks.
     pub fn alive(&self) -> bool {
         self.backend.alive()
+    }
+
+    pub fn tag_categories(&self) -> Option<&[String]> {
+        self.backend.tag_categories()
+    }
+
+    /// Blocks.
+    pub fn docked_recordings(&self, at: &OfficerAtBay) -> Result<DockedRecordings, DockRefusal> {
+        self.backend.docked_recordings(at)
+    }
+
+    /// Blocks.
+    pub fn tag_docked(&self, tags: &DockTags) -> Result<usize, DockRefusal> {
+        self.backend.tag_docked(tags)
     }
 
     /// Blocks.

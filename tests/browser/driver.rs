@@ -165,6 +165,21 @@ impl Browser {
         ));
     }
 
+    /// Presses keys, as a person or a scanner does: `\u{e004}` is Tab, `\u{e007}` Enter.
+    #[allow(
+        dead_code,
+        reason = "only the officers' page is used by keyboard alone"
+    )]
+    pub fn keys(&self, typed: &str) {
+        let presses = typed.chars().flat_map(|key| {
+            ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key.to_string() }))
+        });
+        let presses: Vec<Value> = presses.collect();
+        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": presses });
+        let actions = json!({ "actions": [keyboard] });
+        self.call("POST", &self.at("/actions"), Some(&actions));
+    }
+
     /// Chooses a file as a person does in the dialog of `<input type="file">`.
     #[allow(dead_code, reason = "only the office's tests choose files")]
     pub fn choose(&self, selector: &str, file: &Path) {

@@ -12,6 +12,7 @@ mod place;
 mod playing;
 #[path = "../support/mod.rs"]
 mod support;
+mod tagging;
 
 use place::{Place, Running, Settings, until};
 

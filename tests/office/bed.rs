@@ -25,7 +25,7 @@ pub const KIOSK: &str = "camdock_screen";
 pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 35] = [
+const BUCKETS: [&str; 36] = [
     "office-absurd",
     "office-acts",
     "office-away",
@@ -35,6 +35,7 @@ const BUCKETS: [&str; 35] = [
     "office-dispatch",
     "office-disposals",
     "office-disposer",
+    "office-dock",
     "office-endless",
     "office-enrol",
     "office-find",

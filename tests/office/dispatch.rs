@@ -339,3 +339,85 @@ fn recordings_are_tagged_from_a_dispatch_file_by_measured_clocks_and_every_doubt
         "{said}"
     );
 }
+
+#[test]
+fn what_an_officer_said_at_the_dock_is_found_beats_a_file_and_gives_way_to_the_office() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = station(&dir, "one");
+    let mut bed = Bed::new("office-dock", &[&one], dir);
+    let session = SessionId::new();
+    let made = recording(session, "4711", "DOCK", Some("2026-07-01T10:25:01Z"));
+    made.put(&bed);
+    let said = |evidence: EvidenceId, incident: &str, category: Option<&str>| {
+        let mut data = json!({"evidence": evidence, "incident": incident, "officer": "4711", "bay": "1", "peer": "web 127.0.0.1"});
+        if let Some(category) = category {
+            data["category"] = category.into();
+        }
+        of_session(session, "item.tagged_at_dock", &data)
+    };
+    let mut entries = vec![measured(session, None, true)];
+    entries.extend(made.entries());
+    entries.extend([
+        said(made.id, "CAD-1111", None),
+        said(made.id, "CAD-7777", Some("traffic")),
+        // A station's word on what it never sealed, and what no tag can be, count for nothing.
+        said(EvidenceId::new(), "CAD-6666", None),
+        said(made.id, &"9".repeat(5000), None),
+    ]);
+    bed.publish(&one, &one.append_bytes(&entries));
+    bed.run();
+    let standing = bed.until("one", |s| s["bucket"]["indexed_entries"] == entries.len());
+    assert_eq!(standing["bucket"]["unfit_entries"], 2, "{standing}");
+    let found = |query: &str| {
+        let page = crate::searches::get(&bed, &format!("/api/find?{query}"));
+        page["recordings"].as_array().unwrap().len()
+    };
+    for (query, count) in [
+        ("incident=cad-7777", 1),
+        ("incident=CAD-7777&category=Traffic", 1),
+        ("category=traffic", 1),
+        ("incident=CAD-1111", 0),
+        ("incident=CAD-6666", 0),
+    ] {
+        assert_eq!(found(query), count, "{query}");
+    }
+    assert_eq!(tags(&bed, &made)["incident"], "CAD-7777");
+    let path = format!("/api/recordings/one/{}", made.id);
+    let (_, _, page) = bed.page(&path, Some(TOKEN));
+    assert!(page.contains("item.tagged_at_dock"), "{page}");
+
+    let file = bed.path("dispatch.csv");
+    let csv = "badge,start,end,incident\n4711,2026-07-01T10:10:00Z,2026-07-01T10:40:00Z,CAD-0412\n";
+    fs::write(&file, csv).unwrap();
+    let (code, lines) = list(&bed, &["--from", file.to_str().unwrap()]);
+    assert_eq!(
+        (code, &outcome(&lines, &made)["outcome"]),
+        (Some(0), &json!("kept"))
+    );
+
+    // A person at the office changes one tag, keeps the other, and says what that supersedes; then the officer's word is over.
+    let id = made.id.to_string();
+    let (code, told) = bed.decide(&["tag", &id, "--incident", "CAD-0001"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(
+        (
+            found("incident=CAD-0001&category=traffic"),
+            found("incident=CAD-7777")
+        ),
+        (1, 0)
+    );
+    let act = &bed.until_acts("item.tagged", 1)[0]["data"];
+    assert_eq!(
+        act["supersedes"],
+        json!({"log": "one", "index": 4}),
+        "{act}"
+    );
+    bed.publish(&one, &one.append_bytes(&[said(made.id, "CAD-8888", None)]));
+    bed.until("one", |s| {
+        s["bucket"]["indexed_entries"] == entries.len() + 1
+    });
+    assert_eq!(
+        (found("incident=CAD-0001"), found("incident=CAD-8888")),
+        (1, 0)
+    );
+}

@@ -16,7 +16,10 @@ use camdock::model::{
     BayName, BayStatus, BayView, CameraId, ClockState, Officer, OperatorAction, OutboundView,
     SessionId, StatusView,
 };
-use camdock::web::{Backend, Health, Pages, hash_of, new_token};
+use camdock::web::{
+    Backend, DockRefusal, DockTags, DockedRecordings, Health, OfficerAtBay, Pages, hash_of,
+    new_token,
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -74,6 +77,15 @@ impl Backend for Stage {
     fn record(&self, action: OperatorAction) -> Result<(), String> {
         self.recorded.lock().unwrap().push(action);
         Ok(())
+    }
+    fn tag_categories(&self) -> Option<&[String]> {
+        None
+    }
+    fn docked_recordings(&self, _: &OfficerAtBay) -> Result<DockedRecordings, DockRefusal> {
+        Err(DockRefusal::Gone)
+    }
+    fn tag_docked(&self, _: &DockTags) -> Result<usize, DockRefusal> {
+        Err(DockRefusal::Gone)
     }
     fn sample(&self) {}
 }

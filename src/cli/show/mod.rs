@@ -140,6 +140,7 @@ fn evidence_of(event: &Event) -> Option<EvidenceId> {
         Event::ItemStored(e) => Some(e.evidence),
         Event::ItemPreviewed(e) => Some(e.evidence),
         Event::OperatorAction(e) => e.evidence,
+        Event::ItemTaggedAtDock(e) => Some(e.evidence),
         _ => None,
     }
 }
@@ -272,6 +273,18 @@ fn sentence(event: &Event, id: EvidenceId) -> String {
         Event::CameraWiped(e) => wiped(e, id),
         Event::ItemFailed(e) => format!("It could not be taken: {} ({}).", e.reason, e.code),
         Event::OperatorAction(e) => acted(e),
+        Event::ItemTaggedAtDock(e) => {
+            let tag =
+                |tag: &Option<String>| tag.as_ref().map_or("none".into(), |t| format!("{t:?}"));
+            format!(
+                "It was tagged in bay {} after the badge {} was given [{}]: incident {}, category {}.",
+                e.bay,
+                e.officer,
+                e.peer,
+                tag(&e.incident),
+                tag(&e.category)
+            )
+        }
         Event::CameraUndocked(e) if e.complete => format!(
             "The camera left bay {} ({}); nothing on it was missing.",
             e.bay, e.reason

@@ -135,6 +135,9 @@ section!(RawWeb => WebSection {
     tls_key: String = String::new(),
     language: String = "en".into(),
     tokens: Vec<Spanned<RawToken>> = Vec::new(),
+    tagging: bool = false,
+    tag_categories: Vec<Spanned<String>> = Vec::new(),
+    incident_pattern: String = String::new(),
 });
 section!(RawMetrics => MetricsSection {
     listen: String = "127.0.0.1:9480".into(),

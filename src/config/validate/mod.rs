@@ -20,6 +20,7 @@ mod office;
 mod people;
 mod preview;
 mod store;
+mod tagging;
 mod tags;
 mod upload;
 mod web;
@@ -166,6 +167,7 @@ pub(super) fn config(
     );
     let preview = preview::section(&mut check, &merged);
     let (web, metrics) = web::sections(&mut check, &merged);
+    let tagging = tagging::section(&mut check, &merged.web);
     let witness = witness::section(&mut check, &merged.witness);
     let log = log(&mut check, &merged.log);
     let (Some(station), true) = (station, check.problems.is_empty()) else {
@@ -199,6 +201,7 @@ pub(super) fn config(
         ingest,
         preview,
         web,
+        tagging,
         witness,
         metrics,
         log,

@@ -3,10 +3,10 @@
 use jiff::tz::TimeZone;
 
 use super::Check;
-use crate::config::office::{DispatchFormat, IncidentPattern, TagSettings};
-use crate::config::raw::TagsSection;
+use crate::config::IncidentPattern;
+use crate::config::office::{DispatchFormat, TagSettings};
+use crate::config::raw::{Setting, TagsSection};
 
-const PATTERN_MAX: usize = 200;
 const COLUMN_MAX: usize = 100;
 
 pub fn section(check: &mut Check<'_>, raw: &TagsSection) -> TagSettings {
@@ -47,7 +47,7 @@ pub fn section(check: &mut Check<'_>, raw: &TagsSection) -> TagSettings {
         "Use a format as strptime has it, for example \"%d/%m/%Y %H:%M\", or \"\" for ISO 8601.",
     );
     TagSettings {
-        incident_pattern: incident_pattern(check, raw),
+        incident_pattern: incident_pattern(check, &raw.incident_pattern),
         dispatch: DispatchFormat {
             badge: raw.badge_column.value.trim().to_owned(),
             start: raw.start_column.value.trim().to_owned(),
@@ -60,21 +60,15 @@ pub fn section(check: &mut Check<'_>, raw: &TagsSection) -> TagSettings {
     }
 }
 
-fn incident_pattern(check: &mut Check<'_>, raw: &TagsSection) -> Option<IncidentPattern> {
-    let setting = &raw.incident_pattern;
+/// `incident_pattern` of [tags], or of [web] in camdock.toml.
+pub(super) fn incident_pattern(
+    check: &mut Check<'_>,
+    setting: &Setting<String>,
+) -> Option<IncidentPattern> {
     if setting.value.is_empty() {
         return None;
     }
-    // The whole number has to match: a pattern that is found somewhere inside would let anything pass.
-    let whole = format!("^(?:{})$", setting.value);
-    let pattern = (setting.value.len() <= PATTERN_MAX)
-        .then(|| {
-            regex_lite::RegexBuilder::new(&whole)
-                .size_limit(1 << 20)
-                .build()
-                .ok()
-        })
-        .flatten();
+    let pattern = IncidentPattern::new(&setting.value);
     check.ensure(
         pattern.is_some(),
         setting.at.as_ref(),
@@ -82,5 +76,5 @@ fn incident_pattern(check: &mut Check<'_>, raw: &TagsSection) -> Option<Incident
         "is not a regular expression, or too long",
         "Write, for example, 'CAD-[0-9]{4}/[0-9]{2}' in single quotes, at most 200 bytes.",
     );
-    pattern.map(IncidentPattern)
+    pattern
 }

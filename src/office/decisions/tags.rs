@@ -1,8 +1,11 @@
 //! Tags: people say what an item belongs to, or a file of dispatch does, which never changes what a person said. The act says all tags that the item has from then on, and names the one before it.
 
 use super::{Decisions, Made};
-use crate::model::{DispatchMatch, Event, FileTag, ItemTagged, TagChange, TagSource, Tags};
+use crate::model::{
+    ActReference, DispatchMatch, Event, FileTag, ItemTagged, TagChange, TagSource, Tags,
+};
 use crate::office::OfficeError;
+use crate::office::index::SaidBy;
 use crate::web::ItemOrder;
 
 impl Decisions {
@@ -13,7 +16,7 @@ impl Decisions {
         tag: &FileTag,
     ) -> Result<Made, OfficeError> {
         let before = self.index.tags(&order.station, order.evidence)?;
-        if before.is_some_and(|said| said.source == TagSource::Person) {
+        if before.is_some_and(|said| !said.source.is_file()) {
             return Err(OfficeError::NothingToDecide {
                 item: order.evidence,
                 why: "a person has tagged it, and a file never changes that",
@@ -48,9 +51,9 @@ impl Decisions {
                 "the incident number is not as incident_pattern of office.toml wants it",
             ));
         }
-        let source = match dispatch {
-            Some(_) => TagSource::File,
-            None => TagSource::Person,
+        let (source, said_by) = match dispatch {
+            Some(_) => (TagSource::File, SaidBy::File),
+            None => (TagSource::Person, SaidBy::Person),
         };
         let before = self.index.tags(station, id)?;
         let was = before.as_ref().map(|said| said.tags.clone());
@@ -71,7 +74,7 @@ impl Decisions {
             text_sha256,
         };
         match &before {
-            Some(said) if said.tags == tags && said.source == source => {
+            Some(said) if said.tags == tags && said.source == said_by => {
                 return Ok(Made::Before(said.entry));
             }
             None if tags == Tags::default() => return Err(refused("it has no tags")),
@@ -84,7 +87,13 @@ impl Decisions {
                 tags,
                 source,
                 dispatch,
-                supersedes: before.map(|said| self.acts.reference(said.entry)),
+                supersedes: before.map(|said| match said.source {
+                    SaidBy::Officer => ActReference {
+                        log: station.clone(),
+                        index: said.entry,
+                    },
+                    SaidBy::Person | SaidBy::File => self.acts.reference(said.entry),
+                }),
                 by: self.decider(order)?,
             },
         )))))

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::file::{DispatchRow, LONGEST};
 use super::times::{self, RecordingTime};
-use crate::model::{MatchConfidence, Officer, StationName, TagSource};
+use crate::model::{MatchConfidence, Officer, StationName};
 use crate::office::OfficeError;
 use crate::office::index::{DatedRecording, Index};
 
@@ -149,7 +149,7 @@ impl OfficerRows<'_> {
         let first = rows[0];
         Some(if !self.agree(&rows) {
             Finding::SeveralRows(rows)
-        } else if recording.tagged == Some(TagSource::Person) {
+        } else if recording.tagged.is_some_and(|by| !by.is_file()) {
             Finding::Kept { row: first }
         } else if confidence >= least {
             Finding::Match {

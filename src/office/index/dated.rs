@@ -7,8 +7,8 @@ use rusqlite::{Row, params};
 
 use super::rows::Rows;
 use super::take::EntryOutcome;
-use super::{Index, tags, time};
-use crate::model::{CameraClock, ClockState, EvidenceId, SessionId, StationName, TagSource};
+use super::{Index, SaidBy, tags, time};
+use crate::model::{CameraClock, ClockState, EvidenceId, SessionId, StationName};
 use crate::office::OfficeError;
 
 /// The longest name of a time zone.
@@ -26,7 +26,7 @@ pub struct DatedRecording {
     pub duration: Option<SignedDuration>,
     pub clock: SessionClock,
     /// Who said its tags, if anybody did.
-    pub tagged: Option<TagSource>,
+    pub tagged: Option<SaidBy>,
 }
 
 /// What the log says of the clocks at a docking.

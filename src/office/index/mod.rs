@@ -48,6 +48,7 @@ pub use holds::HeldItem;
 pub use item_facts::ItemFacts;
 pub use quarter::QuarterCounts;
 pub use standing::{StationFindings, StationRow};
+pub use tags::SaidBy;
 
 /// A station's number in this index alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +143,7 @@ impl Index {
         for rows in [
             format!("words WHERE rowid IN {own}"),
             format!("mentions WHERE item IN {own}"),
+            "dock_tags WHERE station = ?1".into(),
             "objects WHERE station = ?1".into(),
             "items WHERE station = ?1".into(),
             "sessions WHERE station = ?1".into(),

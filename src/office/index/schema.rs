@@ -13,7 +13,7 @@ const VERSION: i64 = 10;
 /// letters of paths, three at a time; `mentions` the entries about an item that no other table names; `acts` the entries of the
 /// office's own log about items, which stay when a station's log is read anew; those that name no station have the station 0.
 /// `gaps` are those that the last search of a log found, `gap_acts` the acts that explain gaps.
-/// `tags` is what they say of an item: `person` is 1 where a person did. `holds` has the entries that place and lift them, when the store last
+/// `tags` is what they say of an item: `person` is 1 where a person did; `dock_tags` is what the station's own log says that officers said. `holds` has the entries that place and lift them, when the store last
 /// said that it follows them, and when it was last asked to. `locks` has the ends
 /// of renewed locks, and whether the store did not renew one. `disposals` has the proposals to delete that were not withdrawn, and
 /// their approvals, each as the act says it, and the entry that says that the item is gone.
@@ -89,6 +89,11 @@ CREATE TABLE tags (
     station INTEGER NOT NULL, item BLOB NOT NULL, entry INTEGER NOT NULL, person INTEGER NOT NULL, incident TEXT COLLATE NOCASE,
     category TEXT COLLATE NOCASE, exhibit TEXT COLLATE NOCASE, text TEXT, PRIMARY KEY (station, item)
 ) WITHOUT ROWID;
+CREATE TABLE dock_tags (
+    station INTEGER NOT NULL, item BLOB NOT NULL, entry INTEGER NOT NULL, incident TEXT COLLATE NOCASE, category TEXT COLLATE NOCASE,
+    PRIMARY KEY (station, item)
+) WITHOUT ROWID;
+CREATE INDEX dock_tags_incident ON dock_tags (incident) WHERE incident IS NOT NULL;
 CREATE TABLE holds (
     station INTEGER NOT NULL, item BLOB NOT NULL, entry INTEGER NOT NULL, lifted INTEGER, settled INTEGER, tried INTEGER NOT NULL,
     PRIMARY KEY (station, item, entry)

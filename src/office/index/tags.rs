@@ -1,9 +1,13 @@
-//! The tags of items, as the acts say them.
+//! The tags of items: what a person said at the office counts, else what an officer said at the dock, else what a file said.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::rows::Rows;
+use super::take::EntryOutcome;
 use super::{Index, holds};
-use crate::model::{EvidenceId, ItemTagged, Sha256Digest, StationName, TAG_MAX, TagSource, Tags};
+use crate::model::{
+    EvidenceId, ItemTagged, ItemTaggedAtDock, Sha256Digest, StationName, TAG_MAX, TagSource, Tags,
+};
 use crate::office::OfficeError;
 use crate::web::RecordingSearch;
 
@@ -14,8 +18,25 @@ const TAGGED_MAX: u32 = 20_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaidTags {
     pub tags: Tags,
+    /// In the office's log, or in the station's for what was said at the dock.
     pub entry: u64,
-    pub source: TagSource,
+    pub source: SaidBy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SaidBy {
+    /// At the office.
+    Person,
+    /// An officer, at the dock.
+    Officer,
+    File,
+}
+
+impl SaidBy {
+    /// Whether it is a file's word, which no person's gives way to.
+    pub fn is_file(self) -> bool {
+        self == Self::File
+    }
 }
 
 impl Index {
@@ -54,11 +75,34 @@ pub(super) fn tags(
     station: i64,
     item: EvidenceId,
 ) -> rusqlite::Result<Option<SaidTags>> {
+    let key = params![station, item.as_bytes()];
+    let said = said_at_office(connection, key)?;
+    if said.as_ref().is_some_and(|said| !said.source.is_file()) {
+        return Ok(said);
+    }
+    let sql = "SELECT incident, category, entry FROM dock_tags WHERE station = ?1 AND item = ?2";
+    let mut at_dock = connection.prepare_cached(sql)?;
+    let at_dock = at_dock.query_row(key, |row| {
+        Ok(SaidTags {
+            tags: Tags {
+                incident: row.get(0)?,
+                category: row.get(1)?,
+                ..Tags::default()
+            },
+            entry: row.get::<_, i64>(2)?.cast_unsigned(),
+            source: SaidBy::Officer,
+        })
+    });
+    Ok(at_dock.optional()?.or(said))
+}
+
+fn said_at_office(
+    connection: &Connection,
+    key: &[&dyn rusqlite::ToSql],
+) -> rusqlite::Result<Option<SaidTags>> {
     let sql = "SELECT incident, category, exhibit, text, entry, person FROM tags WHERE station = ?1 AND item = ?2";
     let mut of_item = connection.prepare_cached(sql)?;
-    of_item
-        .query_row(params![station, item.as_bytes()], said)
-        .optional()
+    of_item.query_row(key, said).optional()
 }
 
 fn said(row: &Row<'_>) -> rusqlite::Result<SaidTags> {
@@ -72,9 +116,9 @@ fn said(row: &Row<'_>) -> rusqlite::Result<SaidTags> {
         },
         entry: row.get::<_, i64>(4)?.cast_unsigned(),
         source: if row.get(5)? {
-            TagSource::Person
+            SaidBy::Person
         } else {
-            TagSource::File
+            SaidBy::File
         },
     })
 }
@@ -86,9 +130,8 @@ pub(super) fn tagged(
     index: u64,
     act: &ItemTagged,
 ) -> rusqlite::Result<()> {
-    let before = tags(change, station, act.evidence)?;
-    if act.source == TagSource::File && before.is_some_and(|said| said.source == TagSource::Person)
-    {
+    let before = said_at_office(change, params![station, act.evidence.as_bytes()])?;
+    if act.source == TagSource::File && before.is_some_and(|said| !said.source.is_file()) {
         return Ok(());
     }
     let short = |tag: &Option<String>| tag.clone().filter(|tag| tag.len() <= TAG_MAX);
@@ -106,6 +149,38 @@ pub(super) fn tagged(
             tags.text_sha256.map(|digest| digest.to_string()),
         ])?;
     Ok(())
+}
+
+impl Rows<'_> {
+    /// What an officer said at the dock; the last one counts.
+    pub fn dock_tagged(
+        &self,
+        index: u64,
+        said: &ItemTaggedAtDock,
+    ) -> rusqlite::Result<EntryOutcome> {
+        let long = |tag: &Option<String>| tag.as_ref().is_some_and(|tag| tag.len() > TAG_MAX);
+        if long(&said.incident) || long(&said.category) {
+            return Ok(EntryOutcome::Unfit("a tag that is too long".into()));
+        }
+        let entered = self
+            .connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO dock_tags SELECT station, id, ?3, ?4, ?5 FROM items WHERE station = ?1 AND id = ?2",
+            )?
+            .execute(params![
+                self.station,
+                said.evidence.as_bytes(),
+                index.cast_signed(),
+                said.incident,
+                said.category
+            ])?;
+        if entered == 0 {
+            let why = "tags of an item that this log has not sealed";
+            return Ok(EntryOutcome::Unfit(why.into()));
+        }
+        self.mention(index, said.evidence)?;
+        Ok(EntryOutcome::Read)
+    }
 }
 
 /// Whether a search asks for tags or holds at all.
@@ -146,14 +221,21 @@ pub(super) fn listed(
     connection: &Connection,
     search: &RecordingSearch,
 ) -> rusqlite::Result<Option<Vec<i64>>> {
-    let (table, condition, value) = match (&search.exhibit, &search.incident) {
-        (Some(exhibit), _) => ("tags", "t.exhibit = ?1", exhibit.as_str()),
-        (None, Some(incident)) => ("tags", "t.incident = ?1", incident.as_str()),
-        (None, None) if search.held => ("holds", "t.lifted IS NULL AND ?1", "1"),
+    let (tables, condition, value): (&[&str], _, _) = match (&search.exhibit, &search.incident) {
+        (Some(exhibit), _) => (&["tags"], "t.exhibit = ?1", exhibit.as_str()),
+        (None, Some(incident)) => (&["tags", "dock_tags"], "t.incident = ?1", incident.as_str()),
+        (None, None) if search.held => (&["holds"], "t.lifted IS NULL AND ?1", "1"),
         (None, None) => return Ok(None),
     };
+    let of_table = |table: &&str| {
+        format!(
+            "SELECT i.n FROM {table} t JOIN items i ON i.station = t.station AND i.id = t.item WHERE {condition}"
+        )
+    };
+    let all: Vec<String> = tables.iter().map(of_table).collect();
     let sql = format!(
-        "SELECT DISTINCT i.n FROM {table} t JOIN items i ON i.station = t.station AND i.id = t.item WHERE {condition} LIMIT {}",
+        "SELECT DISTINCT n FROM ({}) LIMIT {}",
+        all.join(" UNION ALL "),
         TAGGED_MAX + 1
     );
     let mut numbers = connection.prepare_cached(&sql)?;

@@ -15,7 +15,7 @@ use crate::audit::ProvenEntries;
 use crate::failpoint::{reached, step};
 use crate::model::{
     BucketLayout, CameraClock, ClockState, Escaped, EvidenceId, ImportDeclared, ItemPreviewed,
-    ItemSealed, ItemStored, OperatorAction, SessionId, StationName,
+    ItemSealed, ItemStored, ItemTaggedAtDock, OperatorAction, SessionId, StationName,
 };
 use crate::office::OfficeError;
 
@@ -205,6 +205,9 @@ fn enter(
         }),
         "item.previewed" => read(data, |previewed: ItemPreviewed| {
             rows.previewed(index, &previewed)
+        }),
+        "item.tagged_at_dock" => read(data, |said: ItemTaggedAtDock| {
+            rows.dock_tagged(index, &said)
         }),
         "operator.action" => read(data, |action: OperatorAction| rows.decided(index, &action)),
         event @ ("item.quarantined" | "item.held" | "item.failed" | "camera.wiped") => {

@@ -12,6 +12,14 @@ let feed = null;
 let texts = false;
 let greeted = false;
 const announced = new Map();
+let categories = null; // what officers may choose from when they tag; null: they do not
+let tagging = null; // the module for it, loaded when it is first needed
+
+async function tag(name) {
+    tagging ??= await import("./tagging.js").catch(() => null);
+    const bay = bays.get(name);
+    if (bay?.session && fresh) tagging?.tag(bay, categories);
+}
 
 function left(seconds) {
     if (seconds === null || seconds === undefined) return text("officer.left_unknown");
@@ -75,6 +83,11 @@ function tile(bay) {
     } else if (state === "unknown") {
         add("hint", text("officer.unknown_hint"));
     }
+    if (fresh && categories && bay.session && bay.officer && ["reading", "waiting_for_witness", "safe_to_remove", "all_stored", "needs_attention"].includes(state)) {
+        const button = element("button", { type: "button", class: "tag-it" }, text("tagging.open"));
+        button.addEventListener("click", () => tag(bay.bay));
+        node.append(button);
+    }
     return node;
 }
 
@@ -89,7 +102,11 @@ function draw(names) {
         }
         const node = tile(bay);
         tiles.set(name, node);
-        if (old) old.replaceWith(node);
+        if (old) {
+            const focused = old.contains(document.activeElement);
+            old.replaceWith(node);
+            if (focused) node.querySelector(".tag-it")?.focus();
+        }
         else {
             const order = (a, b) => a.localeCompare(b, undefined, { numeric: true });
             const after = [...tiles.keys()].filter((other) => order(other, name) > 0).sort(order)[0];
@@ -104,6 +121,7 @@ function draw(names) {
     const [many, columns] = count <= 2 ? [1, Math.max(count, 1)] : count <= 6 ? [2, count <= 4 ? 2 : 3] : count <= 20 ? [3, 5] : [4, 8];
     main.dataset.many = many;
     main.style.setProperty("--columns", columns);
+    tagging?.follow(bays, fresh);
 }
 
 const all = () => draw([...new Set([...bays.keys(), ...tiles.keys()])]);
@@ -141,6 +159,7 @@ function listen() {
         document.getElementById("station").textContent = message.station;
         document.getElementById("version").textContent = `CamDock ${message.version}`;
         document.title = `${message.station} – CamDock`;
+        categories = message.tagging;
         bays.clear();
         take(message.bays, !greeted);
         greeted = true;
