@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use super::{
     ConfigError, IncidentPattern, LogSettings, PeopleSettings, StoreSettings, WebSettings, file,
@@ -41,7 +42,7 @@ pub struct OfficeConfig {
 }
 
 /// How long items stay.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keeping {
     /// No lock reaches further from now.
     pub ahead_days: u32,
@@ -53,7 +54,7 @@ pub struct Keeping {
 }
 
 /// A rule of retention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetentionClass {
     /// From when the station took it in.
     pub days: u32,
@@ -189,6 +190,11 @@ impl OfficeConfig {
     /// The index, which can be deleted at any time.
     pub fn index(&self) -> PathBuf {
         self.state_dir.join("index.db")
+    }
+
+    /// The classes by which the running office keeps items, for `camdock office check`.
+    pub fn loaded_classes(&self) -> PathBuf {
+        self.state_dir.join("classes.json")
     }
 
     /// Who is signed in at the pages.

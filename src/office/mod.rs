@@ -5,6 +5,7 @@
 //! opens any. What it sees and what people decide is in a log of its own.
 
 mod acts;
+mod class_changes;
 mod commands;
 mod cosigned_copies;
 mod custody;
@@ -57,6 +58,7 @@ use crate::upload::{S3Store, Store, StoreConfig};
 use crate::web;
 
 pub use acts::{TEXTS, log_verifier};
+pub use class_changes::{ChangedItem, ClassChange, KeptUntil, class_changes};
 pub use commands::{
     GapCommand, OfficeOrder, OfficeReply, OfficeVerdict, WhichCheckpoint, socket_path,
 };
@@ -112,6 +114,7 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     if let Some(locks) = Locks::new(&config, s3.clone(), &index, &acts) {
         tasks.spawn(locks.run(stopped.clone()));
     }
+    class_changes::note_loaded(&config);
     let disposals = Disposals::new(&config, s3.clone(), &index, &acts);
     tasks.spawn(disposals.run(stopped.clone()));
     let decisions = Arc::new(Decisions::new(&config, s3, &index, &acts));

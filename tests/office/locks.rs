@@ -261,3 +261,94 @@ fn locks_are_renewed_on_every_object_while_something_wants_it_and_never_further_
         "{told}"
     );
 }
+
+/// What the office's check says of changed classes.
+fn told_of_classes(bed: &Bed) -> Vec<String> {
+    let checked = bed.camdock(&["office", "check", "--json"]);
+    let lines = String::from_utf8(checked.stdout).unwrap();
+    let lines = lines.lines();
+    let lines = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let of_classes = lines.filter(|line| line["what"] == "classes");
+    of_classes
+        .map(|line| line["detail"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn what_changed_classes_would_do_is_told_before_they_are_loaded_and_shortens_no_lock() {
+    let dir = tempdir().unwrap();
+    let one = station(&dir, "one");
+    let mut bed = Bed::new("office-classes", &[&one], dir);
+    let plain = std::fs::read_to_string(bed.path("office.toml")).unwrap();
+    let configure = |bed: &Bed, month: u32, flagged: u32| {
+        let more = format!(
+            "\n[retention]\nunclassified = \"month\"\nflagged = \"flagged\"\n[class.month]\ndays = {month}\n[class.flagged]\ndays = {flagged}\n[class.other]\ndays = 50\n"
+        );
+        std::fs::write(bed.path("office.toml"), plain.clone() + &more).unwrap();
+    };
+    configure(&bed, 31, 60);
+    let now = Timestamp::now();
+    let mut all: Vec<Made> = (0..3).map(|n| taken_in(&format!("M{n}"), now)).collect();
+    all.push(Made {
+        flagged: true,
+        ..taken_in("F", now)
+    });
+    for made in &all {
+        made.put(&bed);
+    }
+    publish(&bed, &[&one], &all);
+    bed.run();
+    let ids: Vec<String> = all.iter().map(|made| made.id.to_string()).collect();
+    let ends: Vec<_> = [31, 31, 31, 60].map(|days| now + DAY * days).into();
+    for (id, end) in ids.iter().zip(&ends) {
+        locked_until(&bed, "one", id, *end);
+        until("its act", || renewals(&bed, id).len() == 1);
+    }
+    let (code, said) = bed.decide(&["classify", "--class", "other", &ids[2]]);
+    assert_eq!(code, Some(0), "{said}");
+    until("its longer lock", || renewals(&bed, &ids[2]).len() == 2);
+    assert_eq!(told_of_classes(&bed), Vec::<String>::new());
+
+    // One class shorter, one longer; the third is as it was, and so is what is in it.
+    configure(&bed, 14, 90);
+    until("the index", || {
+        told_of_classes(&bed)
+            .iter()
+            .any(|told| told.contains("2 of these are locked"))
+    });
+    let told = told_of_classes(&bed);
+    assert_eq!(told.len(), 2, "{told:#?}");
+    let of = |class: &str| {
+        let named = format!("of the class {class} ");
+        told.iter().find(|told| told.contains(&named)).unwrap()
+    };
+    let month = of("month");
+    assert!(
+        month.contains("0 items of the class month stay longer, and 2 less long"),
+        "{month}"
+    );
+    let seconds = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap();
+    assert!(
+        month.contains(&format!("until {}", seconds(ends[0]))),
+        "{month}"
+    );
+    assert!(
+        month.contains(&ids[0]) && month.contains(&ids[1]),
+        "{month}"
+    );
+    assert!(
+        of("flagged").contains("1 items of the class flagged stay longer, and 0 less long"),
+        "{told:#?}"
+    );
+    assert!(told.iter().all(|told| !told.contains(&ids[2])), "{told:#?}");
+    // It was only told.
+    locked_until(&bed, "one", &ids[0], ends[0]);
+    assert_eq!(renewals(&bed, &ids[3]).len(), 1);
+
+    // Loaded, it is as it was told: the longer one is renewed, and no lock is shorter.
+    bed.stop();
+    bed.run();
+    locked_until(&bed, "one", &ids[3], now + DAY * 90);
+    locked_until(&bed, "one", &ids[0], ends[0]);
+    until("nothing to tell", || told_of_classes(&bed).is_empty());
+}

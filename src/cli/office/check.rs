@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use super::steps;
+use super::{class_check, steps};
 use crate::audit::VerifierKey;
 use crate::cli::Outcome;
 use crate::cli::check::diagnosis::{Diagnosis, advice, bad, failed, fine};
@@ -76,6 +76,7 @@ fn diagnoses(config: &OfficeConfig, warnings: Vec<String>) -> anyhow::Result<Vec
         Err(error) => found.push(failed("store", &error)),
     }
     found.extend(recipients(config));
+    found.extend(class_check::diagnoses(config));
     let service = service(config);
     let runs = service.fix.is_none();
     found.extend(witness(config, runs));

@@ -1,5 +1,6 @@
 mod acts;
 mod check;
+mod class_check;
 mod decide;
 mod dispatch;
 mod dispose;
