@@ -438,6 +438,7 @@ fn browser_a_pack_proves_itself_offline_and_tells_of_its_items_alone() {
         "test-1",
         "has cosigned at",
         "What no such check can show",
+        "No key signs the pack's lists of files",
         "DCIM/\\u{202e}T <b>&.MP4",
     ] {
         assert!(report.contains(told), "{told}: {report}");
@@ -445,6 +446,7 @@ fn browser_a_pack_proves_itself_offline_and_tells_of_its_items_alone() {
     assert_eq!(checker.browser.accessibility(), Vec::<String>::new());
     checker.browser.shot("check-matches");
     assert_eq!(checker.browser.printed_pages(), 1);
+    it_says_the_same_in_german(&checker, &out, &witness);
     every_flipped_byte_is_found(&checker, &out, &files, &witness);
     changed_packs_are_refused(&checker, &out, [&own_id, &notes, &third], &witness, &one);
 
@@ -473,6 +475,39 @@ fn browser_a_pack_proves_itself_offline_and_tells_of_its_items_alone() {
         fs::write(&note, changed).unwrap();
         relist(copy);
     });
+}
+
+fn it_says_the_same_in_german(checker: &Checker<'_>, out: &Path, witness: &str) {
+    let browser = &checker.browser;
+    browser.click(".languages button[lang=de]");
+    assert_eq!(browser.js("return document.documentElement.lang"), "de");
+    let shown = browser.text("main");
+    assert!(shown.contains("Ein Beweismittelpaket prüfen"), "{shown}");
+    for (typed, wanted) in [
+        (vec![], "NICHT BEWIESEN"),
+        (vec![witness], "STIMMT ÜBEREIN"),
+        (vec![witness, "nonsense"], "STIMMT NICHT ÜBEREIN"),
+    ] {
+        let (verdict, report) = checker.verdict(out, &typed);
+        assert_eq!(verdict, wanted, "{typed:?}: {report}");
+    }
+    let (_, report) = checker.verdict(out, &[witness]);
+    for told in [
+        "OWN.MP4",
+        "mitunterschrieben",
+        "Was keine solche Prüfung zeigen kann",
+        "unterschreibt kein Schlüssel",
+    ] {
+        assert!(report.contains(told), "{told}: {report}");
+    }
+    let main = browser.text("main");
+    for english in ["Recording", "The ", "fingerprint", "checked"] {
+        assert!(!main.contains(english), "{english}: {main}");
+    }
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    assert_eq!(browser.printed_pages(), 1);
+    browser.click(".languages button[lang=en]");
+    assert_eq!(browser.js("return document.documentElement.lang"), "en");
 }
 
 /// BagIt, CASE/UCO, coreutils, an independent reader of logs, ZIP, and the official SDK for what lies sealed in the store.
