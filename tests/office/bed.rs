@@ -25,7 +25,7 @@ pub const KIOSK: &str = "camdock_screen";
 pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 37] = [
+const BUCKETS: [&str; 38] = [
     "office-absurd",
     "office-acts",
     "office-away",
@@ -47,6 +47,7 @@ const BUCKETS: [&str; 37] = [
     "office-hostile",
     "office-index",
     "office-interface",
+    "office-keeping",
     "office-keydesk",
     "office-keys",
     "office-lost",

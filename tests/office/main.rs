@@ -24,6 +24,7 @@ mod gaps;
 mod holds;
 mod imports;
 mod interface;
+mod keeping_page;
 mod keydesk;
 mod link;
 mod locks;
