@@ -102,6 +102,7 @@ fn package_install_upgrade_remove_and_purge_keep_the_evidence_and_the_administra
         "usr/share/doc/camdock/examples/wipe.toml",
         "usr/share/doc/camdock/examples/office.toml",
         "usr/share/doc/camdock/examples/confirm-policy.json",
+        "usr/share/doc/camdock/examples/open-policy.json",
         "usr/share/doc/camdock/docs/operations.md",
         "usr/share/doc/camdock/docs/pictures/officers.png",
         "usr/share/man/man1/camdock-confirm.1.gz",

@@ -29,6 +29,7 @@ mod source;
 mod tiles;
 mod tree;
 mod verify;
+mod viewing;
 mod wal;
 mod wipe;
 mod witness;
@@ -53,6 +54,7 @@ pub use report::{LogFinding, LogReport};
 pub use single_entries::EntryReader;
 pub use source::{BUNDLE_MAX, DirSource, LogSource};
 pub use verify::{Standing, compare, verify_log};
+pub use viewing::{VIEWING_MAX, Viewing};
 #[cfg(test)]
 pub(crate) use wipe::proof_desk;
 pub use wipe::{WipeTrust, prove};

@@ -14,7 +14,7 @@ use crate::audit::{AuditError, LogSource};
 use crate::config::{Config, Secrets};
 use crate::failpoint::disk;
 use crate::ingest::now;
-use crate::model::{BucketLayout, EvidenceId, Explain as _, Retention, RetryClass};
+use crate::model::{BucketLayout, EvidenceId, Explain as _, Retention, RetryClass, Sha256Digest};
 use crate::station::parts;
 use crate::upload::{
     Body, Head, ListedObject, ListedVersion, S3Store, Store as _, UploadError, list_all,
@@ -192,6 +192,25 @@ impl Bucket {
             Some(_) => Ok(()),
             None => anyhow::bail!("another confirmation exists already"),
         }
+    }
+
+    /// Stores a note that somebody opens the item; it never takes another's place.
+    pub fn put_view(&self, id: EvidenceId, at: Timestamp, note: String) -> anyhow::Result<()> {
+        let digest = Sha256Digest::of(note.as_bytes()).to_string();
+        let name = format!("{}-{}", at.as_millisecond(), &digest[..16]);
+        let key = self.layout.view(id, &name);
+        match self.wait(self.store.put_once(&key, Body::new(note), None))? {
+            Some(_) => Ok(()),
+            None => anyhow::bail!("a note of this name exists already"),
+        }
+    }
+
+    /// How many such notes there are.
+    pub fn views(&self) -> anyhow::Result<usize> {
+        let folder = self.layout.viewed_folder();
+        Ok(self
+            .wait(list_all(&self.store, &folder, OBJECTS_MAX))?
+            .len())
     }
 
     fn wait<T>(&self, work: impl Future<Output = T>) -> T {

@@ -121,6 +121,18 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
 
 /// The confirmer's key with its name, which is not the station's.
 fn confirmer(path: &Path, log: &VerifierKey) -> anyhow::Result<(LogKey, String)> {
+    let (key, named) = signer(path)?;
+    if named.same_key(log) {
+        return Err(usage(
+            "this is the station's own log key: its signature would confirm nothing",
+        ));
+    }
+    let name = named.name().to_owned();
+    Ok((key, name))
+}
+
+/// A private key of `camdock keygen confirmer`, and its public half, which lies beside it.
+pub(super) fn signer(path: &Path) -> anyhow::Result<(LogKey, VerifierKey)> {
     let mut pkcs8 = Zeroizing::new(Vec::new());
     std::fs::File::open(path)
         .and_then(|file| file.take(KEY_MAX).read_to_end(&mut pkcs8))
@@ -140,13 +152,7 @@ fn confirmer(path: &Path, log: &VerifierKey) -> anyhow::Result<(LogKey, String)>
             path.display()
         )));
     }
-    if named.same_key(log) {
-        return Err(usage(
-            "this is the station's own log key: its signature would confirm nothing",
-        ));
-    }
-    let name = named.name().to_owned();
-    Ok((key, name))
+    Ok((key, named))
 }
 
 /// Every byte of the exact version, once.

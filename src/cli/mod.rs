@@ -24,6 +24,7 @@ mod show;
 mod status;
 mod token;
 mod verify;
+mod views;
 
 use std::io;
 use std::path::{Path, PathBuf};

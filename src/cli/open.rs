@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::bucket::{Bucket, ObjectReader};
 use super::verify::{PartHasher, verifier_key};
+use super::views::ViewArgs;
 use super::{Outcome, usage};
 use crate::audit::{
     DirSource, FirstEntries, LogSource, VerifierKey, claimed_indices, claimed_size, entries_from,
@@ -24,10 +25,13 @@ use crate::seal::{ExpectedMessage, ItemKey, KeySource, RecipientKey, open_to};
 /// Decrypts sealed footage and checks it against the custody log. OUT exists only if all of it verified.
 #[derive(clap::Args)]
 #[command(after_help = "\
-  camdock open 0195f2c4-… --key evidence.key.pem -o footage.mp4    fetches it from the store
-  camdock open 0195f2c4-… --part preview --key evidence.key.pem -o preview.mp4
-  camdock open 0195f2c4-… --part storyboard --key evidence.key.pem -o sheet.jpg
-  camdock open ./original --key evidence.key.pem -o footage.mp4    a sealed file that you have
+  camdock open 0195f2c4-… --key evidence.key.pem -o footage.mp4 \\
+      --reason TEXT --office https://evidence.police.example --token-file token
+                            fetches it from the store, once the office's log has it that you open it
+  camdock open 0195f2c4-… --part preview --key evidence.key.pem -o preview.mp4 --reason TEXT --signer shah.key
+                            where there is no office: once a note that your key signs is in the bucket
+  camdock open ./original --key evidence.key.pem -o footage.mp4
+                            a sealed file that you have; nobody can enter that you open it
 A machine that is not a station needs only [station] name and [store] in its camdock.toml.
 The public AWS Encryption SDK opens these files, too.")]
 pub struct Args {
@@ -48,6 +52,8 @@ pub struct Args {
     /// The log's public key; default: log.pub beside the station's keys, if there is one
     #[arg(long, value_name = "NAME+ID+KEY")]
     log_key: Option<String>,
+    #[command(flatten)]
+    view: ViewArgs,
 }
 
 fn parse_part(text: &str) -> Result<Part, String> {
@@ -81,8 +87,10 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     };
     if let Ok(id) = args.item.parse::<EvidenceId>() {
         let config = Config::load_to_read(config)?;
+        let views = args.view.views(&config)?;
         let bucket = Arc::new(Bucket::open(&config)?);
         let record = ItemRecord::find(&config, &bucket, &args, id)?;
+        views.enter(&bucket, id, Some(args.part))?;
         let object =
             ObjectReader::version(Arc::clone(&bucket), record.key, record.version.clone())?;
         let expected = ExpectedMessage {
@@ -139,6 +147,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             |_| Ok(()),
         )?;
         println!("opened {} to {}", path.display(), args.out.display());
+        println!("nobody can see that it was opened: it is a copy outside the store");
         println!("its SHA-256 is {digest}: compare it with the item's manifest");
     }
     Ok(Outcome::Fine)

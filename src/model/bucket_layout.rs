@@ -44,6 +44,16 @@ impl BucketLayout {
         format!("{}{id}", self.confirmed_folder())
     }
 
+    /// The folder of all notes that somebody opened an item, with its final `/`.
+    pub fn viewed_folder(&self) -> String {
+        self.folder("viewed")
+    }
+
+    /// One such note; `name` is the item's alone.
+    pub fn view(&self, id: EvidenceId, name: &str) -> String {
+        format!("{}{id}/{name}", self.viewed_folder())
+    }
+
     /// The item key that is sealed to the person whom an act of this office's log grants it.
     pub fn share(&self, act: u64, id: EvidenceId) -> String {
         format!("{}shares/{}-{act}/{id}/item-key", self.prefix, self.station)

@@ -36,7 +36,7 @@ fn browser_a_preview_plays_at_once_and_to_its_end() {
         ];
         let evidence = item["evidence"].as_str().unwrap();
         place
-            .camdock(&[&["open", evidence, "--part", part][..], &words].concat())
+            .camdock_viewing(&[&["open", evidence, "--part", part][..], &words].concat())
             .ends(0);
     };
     open("preview", "preview.mp4");

@@ -40,4 +40,5 @@ mod searches;
 mod setup;
 mod sign_in;
 mod tags;
+mod views;
 mod watching;

@@ -72,7 +72,7 @@ fn named_by_each(place: &Place, code: &str) {
     let deep = ["verify", "--deep", "--key", key.to_str().unwrap()];
     let named = |ran: Ran| drop(ran.ends(1).says(&wrong));
     named(place.camdock(&["verify"]));
-    named(place.camdock(&deep));
+    named(place.camdock_viewing(&deep));
     named(place.camdock(&["verify", "--bucket"]));
     named(place.camdock(&["audit", "gaps"]));
     let (log, kept) = (place.path("state/log"), place.path("kept"));
@@ -217,7 +217,10 @@ fn what_was_and_what_was_not_looked_at_is_said() {
 fn a_store_that_fails_while_an_item_is_read_back_alters_no_footage() {
     let place = station();
     let key = place.path("keys/one.key.pem");
+    let viewing = place.viewing();
     let deep = ["verify", "--deep", "--key", key.to_str().unwrap()];
+    let more: Vec<&str> = viewing.iter().map(String::as_str).collect();
+    let deep = [&deep[..], &more].concat();
     let failing = |point: &str| {
         place
             .start_with(&deep, &[("CAMDOCK_FAILPOINT", point)])
@@ -241,7 +244,7 @@ fn junk_over_an_original_hides_nothing_and_is_not_opened() {
     assert!(place.open(&id) == footage);
     let key = place.path("keys/one.key.pem");
     let deep = ["verify", "--deep", "--json", "--key", key.to_str().unwrap()];
-    let ran = place.camdock(&deep).ends(1);
+    let ran = place.camdock_viewing(&deep).ends(1);
     let found: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(found["findings"][0]["code"], "object_covered", "{found}");
     assert_eq!(found["items_opened"], 1, "{found}");
@@ -271,6 +274,7 @@ fn footage_opens_on_a_machine_that_has_only_a_key_and_the_store() {
         }
     }
     let (key, out) = (place.path("keys/one.key.pem"), place.path("alone"));
+    let viewing = place.viewing();
     let open = |more: &[&str]| {
         let config = bare.join("camdock.toml");
         let words = ["--config", config.to_str().unwrap(), "open", &id, "--key"];
@@ -279,6 +283,7 @@ fn footage_opens_on_a_machine_that_has_only_a_key_and_the_store() {
         let ran = std::process::Command::new(env!("CARGO_BIN_EXE_camdock"))
             .args(words)
             .args(rest)
+            .args(&viewing)
             .args(more)
             .output()
             .unwrap();

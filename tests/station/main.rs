@@ -35,5 +35,6 @@ mod store;
 #[path = "../support/mod.rs"]
 mod support;
 mod usb;
+mod views;
 mod weekly_verification;
 mod witness;

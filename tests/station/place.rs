@@ -198,6 +198,33 @@ impl Place {
         place
     }
 
+    /// Why an item is opened, and whose key says so in the bucket.
+    #[allow(dead_code, reason = "shared with the office's tests")]
+    pub fn viewing(&self) -> [String; 4] {
+        let key = self.path("keys/viewer.key");
+        if !key.exists() {
+            let out = self.path("keys/viewer");
+            let args = ["keygen", "confirmer", "--name", "shah.example.org", "--out"];
+            let args = [&args[..], &[out.to_str().unwrap()]].concat();
+            self.camdock(&args).ends(0);
+        }
+        let key = key.to_str().unwrap().to_owned();
+        [
+            "--reason".into(),
+            "The court asked".into(),
+            "--signer".into(),
+            key,
+        ]
+    }
+
+    /// The same as [`Self::camdock`], for what opens items.
+    #[allow(dead_code, reason = "shared with the office's tests")]
+    pub fn camdock_viewing(&self, args: &[&str]) -> Ran {
+        let viewing = self.viewing();
+        let more: Vec<&str> = viewing.iter().map(String::as_str).collect();
+        self.camdock(&[args, &more].concat())
+    }
+
     fn folders(&self) {
         for folder in ["docked", "keys", "runs", "tmp"] {
             fs::create_dir(self.path(folder)).unwrap();
@@ -415,7 +442,12 @@ impl Place {
     pub fn verify_deep(&self) -> Value {
         let key = self.path("keys/two.key.pem");
         let args = ["verify", "--deep", "--json", "--key", key.to_str().unwrap()];
-        let ran = self.start(&args).wait_at_most(LONG).ends(0);
+        let viewing = self.viewing();
+        let more: Vec<&str> = viewing.iter().map(String::as_str).collect();
+        let ran = self
+            .start(&[&args[..], &more].concat())
+            .wait_at_most(LONG)
+            .ends(0);
         serde_json::from_str(&ran.out).unwrap()
     }
 
@@ -453,7 +485,7 @@ impl Place {
         let (key, out) = (self.path("keys/one.key.pem"), self.path("opened"));
         let _ = fs::remove_file(&out);
         let text = |p: &Path| p.to_str().unwrap().to_owned();
-        self.camdock(&["open", evidence, "--key", &text(&key), "--out", &text(&out)])
+        self.camdock_viewing(&["open", evidence, "--key", &text(&key), "--out", &text(&out)])
             .ends(0);
         fs::read(&out).unwrap()
     }

@@ -94,7 +94,7 @@ fn recordings_get_a_storyboard_and_a_video_and_everything_else_a_reason() {
     // Opened with a recipient's key, each part; and no part that isn't there.
     let open = |part: &str, out: &str| {
         let (key, out) = (place.path("keys/one.key.pem"), place.path(out));
-        place.camdock(&[
+        place.camdock_viewing(&[
             "open",
             evidence,
             "--part",

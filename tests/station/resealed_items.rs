@@ -76,7 +76,7 @@ fn changed(place: &Place, event: &str, id: &str, change: impl FnOnce(&mut Value)
 
 fn deep(place: &Place) -> Ran {
     let key = place.path("keys/one.key.pem");
-    place.camdock(&["verify", "--deep", "--key", key.to_str().unwrap()])
+    place.camdock_viewing(&["verify", "--deep", "--key", key.to_str().unwrap()])
 }
 
 /// Opens it as somebody who has the log's public key; the footage, or what was said instead.
@@ -86,7 +86,7 @@ fn open(place: &Place, id: &str) -> Result<Vec<u8>, Ran> {
     let (key, path) = (key.to_str().unwrap(), out.to_str().unwrap());
     let log = log_key(place).to_string();
     let words = ["open", id, "--key", key, "--out", path, "--log-key", &log];
-    let ran = place.camdock(&words);
+    let ran = place.camdock_viewing(&words);
     if ran.code == Some(0) {
         let ran = ran.says("as the custody log says");
         assert!(!ran.out.contains("its record"), "{ran:?}");

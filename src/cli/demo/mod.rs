@@ -232,11 +232,16 @@ impl Demo {
         }
         say("5", "verifies the custody log and opens every stored item");
         let key = self.dir.join("keys/evidence-1.key.pem");
-        self.camdock(
-            &self.config,
-            &["verify", "--deep", "--key", &key.to_string_lossy()],
-        )
-        .await?;
+        let viewer = self.dir.join("keys/viewer");
+        let name = ["keygen", "confirmer", "--name", "viewer.demo", "--out"];
+        let viewer = viewer.to_string_lossy();
+        self.camdock(&self.config, &[&name[..], &[&*viewer]].concat())
+            .await?;
+        let deep = ["verify", "--deep", "--key", &key.to_string_lossy()];
+        let viewing = self.viewing();
+        let more: Vec<&str> = viewing.iter().map(String::as_str).collect();
+        self.camdock(&self.config, &[&deep[..], &more].concat())
+            .await?;
         say(
             "6",
             "opens one item with the second recipient's key and compares it with the original",
@@ -427,6 +432,18 @@ impl Demo {
         }
     }
 
+    /// Why items are opened here, and the key that signs it in the bucket.
+    fn viewing(&self) -> [String; 4] {
+        let key = self.dir.join("keys/viewer.key");
+        let key = key.to_string_lossy().into_owned();
+        [
+            "--reason".into(),
+            "The demonstration opens what it stored".into(),
+            "--signer".into(),
+            key,
+        ]
+    }
+
     /// Opens the largest item; returns how many items there are.
     async fn open_one(&self) -> anyhow::Result<u64> {
         let journal = Journal::open_read_only(&self.files().journal())?;
@@ -441,7 +458,10 @@ impl Demo {
             key.to_string_lossy(),
             out.to_string_lossy(),
         );
-        self.camdock(&self.config, &["open", &id, "--key", &key, "-o", &opened])
+        let open = ["open", &id, "--key", &key, "-o", &opened];
+        let viewing = self.viewing();
+        let more: Vec<&str> = viewing.iter().map(String::as_str).collect();
+        self.camdock(&self.config, &[&open[..], &more].concat())
             .await?;
         let bay = item.bay.as_ref().context("the item's bay is unknown")?;
         let path = std::str::from_utf8(item.path.as_bytes())?;

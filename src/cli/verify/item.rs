@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::bucket::{Bucket, ObjectReader};
 use super::LoggedItems;
 use crate::audit::VerifierKey;
+use crate::cli::views::Views;
 use crate::model::{
     EvidenceId, Part, PreviewMade, Retention, Sha256Digest, composite_checksum, same_checksum,
 };
@@ -18,6 +19,7 @@ pub struct ItemCheck<'a> {
     pub id: EvidenceId,
     pub items: &'a LoggedItems,
     pub recipient: Option<&'a RecipientKey>,
+    pub views: Option<&'a Views>,
     pub deep: bool,
 }
 
@@ -135,6 +137,10 @@ impl ItemCheck<'_> {
                     stored.size, sealed.sealed_size
                 ),
             ));
+        }
+        if let Some(views) = self.views.filter(|_| self.deep) {
+            let entered = views.enter(self.bucket, self.id, None);
+            entered.map_err(unreadable(&name))?;
         }
         let original = ObjectToCheck {
             part: Part::Original,

@@ -23,6 +23,7 @@ pub(super) use self::locks::LoggedLocks;
 use self::report::VerifyReport;
 pub(super) use self::report::{ReportedFinding, TIME_BACKWARDS};
 use super::bucket::Bucket;
+use super::views::{ViewArgs, Views};
 use super::{Outcome, usage};
 use crate::audit::{
     ClockSteps, DirSource, FirstEntries, LogReport, LogSource, Standing, VerifierKey, compare,
@@ -42,7 +43,10 @@ use crate::seal::RecipientKey;
 #[derive(clap::Args)]
 #[command(after_help = "\
   camdock verify                                   the station's own copy, the bucket's, and every stored item
-  camdock verify --deep --key evidence.key.pem     also opens every item and compares its SHA-256
+  camdock verify --deep                            also reads every object back and compares its bytes
+  camdock verify --deep --key evidence.key.pem --reason TEXT --office https://evidence.police.example --token-file token
+                                                   also opens every item and compares its SHA-256, once it is entered
+                                                   that you do; where there is no office, --signer in place of --office
   camdock verify --since kept.txt --keep kept.txt  also compares with the log of last time, and keeps this one
   camdock verify --log FOLDER --log-key 'NAME+ID+KEY'
                                                    only a copy of a log: needs no station
@@ -60,6 +64,8 @@ pub struct Args {
     /// Verify only this copy of a log, below FOLDER
     #[arg(long, value_name = "FOLDER")]
     log: Option<PathBuf>,
+    #[command(flatten)]
+    view: ViewArgs,
     /// The log's public key; default: log.pub beside the station's keys
     #[arg(long, value_name = "NAME+ID+KEY")]
     log_key: Option<String>,
@@ -108,6 +114,8 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let config = Config::load_to_read(config)?;
     let key = verifier_key(&config, args.log_key.as_deref())?;
     let recipient = args.key.as_deref().map(read_recipient).transpose()?;
+    let views = recipient.as_ref().map(|_| args.view.views(&config));
+    let views = views.transpose()?;
     let bucket = Arc::new(Bucket::open(&config)?);
     let local = DirSource::new(config.files.log_dir());
     let published = published(&config);
@@ -129,11 +137,13 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             key: &key,
             items: &items,
             recipient: recipient.as_ref(),
+            views: views.as_ref(),
             deep: args.deep,
             rolling: args.rolling,
             quiet: args.json,
         };
         check.run(listed, &mut verified, &mut anchors)?;
+        verified.view_notes = bucket.views().ok();
         anchors.locked(&bucket, &key, &items.locks)
     })();
     anchors.cosigned(&config, &key, &mut verified);

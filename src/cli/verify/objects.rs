@@ -14,6 +14,7 @@ use super::report::{ReportedFinding, VerifyReport};
 use super::versions::Listed;
 use crate::audit::VerifierKey;
 use crate::cli::bucket::{Bucket, RECEIPT, is_oversized};
+use crate::cli::views::Views;
 use crate::model::{EvidenceId, Sha256Digest};
 use crate::seal::RecipientKey;
 use crate::upload::{ListedVersion, UploadError};
@@ -28,6 +29,8 @@ pub struct ObjectsCheck<'a> {
     pub key: &'a VerifierKey,
     pub items: &'a LoggedItems,
     pub recipient: Option<&'a RecipientKey>,
+    /// Where it is entered that an item is opened.
+    pub views: Option<&'a Views>,
     pub deep: bool,
     pub rolling: Option<u16>,
     /// No progress bar.
@@ -95,6 +98,7 @@ impl ObjectsCheck<'_> {
                             id: **id,
                             items: self.items,
                             recipient: self.recipient,
+                            views: self.views,
                             deep: self.reads(**id, week),
                         };
                         let (checked, problems) = item.run();

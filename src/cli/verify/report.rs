@@ -36,6 +36,8 @@ pub struct VerifyReport {
     /// Every byte of them was read back from the store.
     pub items_read: usize,
     pub items_opened: usize,
+    /// Signed notes in the bucket that somebody opened an item; `None` if nobody could list them.
+    pub view_notes: Option<usize>,
     /// Storyboards and preview videos in the store.
     pub previews: usize,
     /// Objects for which the store named the checksum of the log.
@@ -181,6 +183,12 @@ impl VerifyReport {
                 "             {} read back whole, {} opened",
                 self.items_read, self.items_opened
             )?;
+            if let Some(notes) = self.view_notes.filter(|notes| *notes > 0) {
+                writeln!(
+                    out,
+                    "             {notes} signed notes in the bucket say that somebody opened an item"
+                )?;
+            }
         }
         for step in &self.clock_steps {
             writeln!(

@@ -145,6 +145,7 @@ const KEYS: &[&str] = &[
     "install -d -m 0700 /root/keys; install -d -m 0755 /etc/camdock/recipients",
     "camdock keygen recipient --out /root/keys/evidence",
     "camdock keygen recipient --curve p256 --out /root/keys/escrow",
+    "camdock keygen confirmer --name viewer.test --out /root/keys/viewer",
     "for name in evidence escrow; do install -m 0644 /root/keys/$name.pub.pem /etc/camdock/recipients/$name.pem; done",
     "chown camdock /etc/camdock/store-credentials.toml; chmod 0600 /etc/camdock/store-credentials.toml",
     "install -d -o camdock -g camdock -m 0700 /var/lib/camdock",
