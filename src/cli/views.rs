@@ -182,11 +182,9 @@ impl OfficeClient {
         reason: &str,
     ) -> anyhow::Result<()> {
         let address = format!("{}/api/watch/{station}/{evidence}", self.address);
-        let asked = tokio::time::timeout(WITHIN, self.post(&address, part, reason));
-        let (status, said) = self
-            .runtime
-            .block_on(async { asked.await })
-            .context("the office does not answer")??;
+        let asked = async { tokio::time::timeout(WITHIN, self.post(&address, part, reason)).await };
+        let asked = self.runtime.block_on(asked);
+        let (status, said) = asked.context("the office does not answer")??;
         if status != 200 {
             let said: String = said.chars().take(SAID_MAX).collect();
             bail!(

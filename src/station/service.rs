@@ -45,7 +45,7 @@ pub enum Ended {
 
 /// Runs the station until a signal, or until drained.
 pub async fn run(loaded: Loaded, options: Options) -> anyhow::Result<Ended> {
-    let mut station = Station::open(loaded, options).await?;
+    let mut station = Box::pin(Station::open(loaded, options)).await?;
     let ended = station.serve().await;
     station.close(ended).await
 }

@@ -23,7 +23,7 @@ pub(super) use self::locks::LoggedLocks;
 use self::report::VerifyReport;
 pub(super) use self::report::{ReportedFinding, TIME_BACKWARDS};
 use super::bucket::Bucket;
-use super::views::{ViewArgs, Views};
+use super::views::ViewArgs;
 use super::{Outcome, usage};
 use crate::audit::{
     ClockSteps, DirSource, FirstEntries, LogReport, LogSource, Standing, VerifierKey, compare,

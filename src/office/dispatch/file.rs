@@ -115,19 +115,23 @@ impl Lines<'_> {
         let rest = self.text.get(begin..).unwrap_or_default();
         let begin = begin + rest.iter().take_while(|byte| is_end(byte)).count();
         let passed = self.text.get(self.at..begin).unwrap_or_default();
-        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.line += ends(passed, b'\n');
         self.at = self.at.max(begin);
         self.line
     }
 }
 
+/// How often this byte stands there.
+fn ends(bytes: &[u8], end: u8) -> u64 {
+    bytes.split(|byte| *byte == end).skip(1).count() as u64
+}
+
 /// The one of the usual delimiters that the first line has most of.
 fn delimiter(text: &[u8]) -> u8 {
     let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |wanted: u8| first.iter().filter(|byte| **byte == wanted).count();
     let mut found = b',';
     for other in [b';', b'\t'] {
-        if count(other) > count(found) {
+        if ends(first, other) > ends(first, found) {
             found = other;
         }
     }
