@@ -25,13 +25,12 @@ use crate::seal::{ExpectedMessage, ItemKey, KeySource, RecipientKey, open_to};
 /// Decrypts sealed footage and checks it against the custody log. OUT exists only if all of it verified.
 #[derive(clap::Args)]
 #[command(after_help = "\
-  camdock open 0195f2c4-… --key evidence.key.pem -o footage.mp4 \\
-      --reason TEXT --office https://evidence.police.example --token-file token
-                            fetches it from the store, once the office's log has it that you open it
-  camdock open 0195f2c4-… --part preview --key evidence.key.pem -o preview.mp4 --reason TEXT --signer shah.key
-                            where there is no office: once a note that your key signs is in the bucket
+  camdock open 0195f2c4-… --key evidence.key.pem -o footage.mp4 --reason TEXT --signer shah.key
+                            fetches it, once a note that your key signs is in the bucket
+  camdock open 0195f2c4-… --part preview --key evidence.key.pem -o preview.mp4 --reason TEXT …
   camdock open ./original --key evidence.key.pem -o footage.mp4
                             a sealed file that you have; nobody can enter that you open it
+With --office https://HOST --token-file FILE in place of --signer, the office's log has it.
 A machine that is not a station needs only [station] name and [store] in its camdock.toml.
 The public AWS Encryption SDK opens these files, too.")]
 pub struct Args {

@@ -15,6 +15,10 @@ const OBJECTS: [&str; 4] = ["original", "manifest.json", "receipt", "item-key"];
 
 /// What a person chooses in the form.
 fn choose(browser: &Browser, decision: &str) {
+    browser.until(
+        "the form is ready",
+        "!document.querySelector('#decide button').disabled",
+    );
     browser.fill("#decision", decision);
     browser.js("document.getElementById('decision').dispatchEvent(new Event('change'))");
 }

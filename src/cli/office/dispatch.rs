@@ -13,9 +13,7 @@ use crate::cli::orders::OrderSignature;
 use crate::cli::{Outcome, usage};
 use crate::config::{OfficeConfig, TagSettings};
 use crate::model::{DispatchMatch, Escaped, FileTag, MatchConfidence, Officer, StationName};
-use crate::office::dispatch::{
-    DispatchFile, DispatchRow, FILE_MAX, Finding, Matches, find_matches,
-};
+use crate::office::dispatch::{DispatchFile, FILE_MAX, Finding, Matches, find_matches};
 use crate::office::{DatedRecording, Index, NamedItem};
 
 // Not a doc comment: clap would show it as the help of the verb.
@@ -250,40 +248,50 @@ fn as_json(
 ) -> Value {
     let mut line = json!({"outcome": "", "station": recording.station, "evidence": recording.evidence,
         "path": recording.path, "officer": officer, "recorded": recording.recorded, "lines": []});
-    let row = |place: usize| -> &DispatchRow { &file.rows[place] };
-    let (outcome, rows) = match finding {
+    let mut rows = Vec::new();
+    match finding {
         Finding::Match {
             row: place,
             confidence,
             ahead,
             at,
         } => {
-            line["incident"] = row(*place).incident.as_str().into();
-            line["category"] = row(*place).category.clone().into();
+            let row = &file.rows[*place];
+            line["incident"] = row.incident.as_str().into();
+            line["category"] = row.category.clone().into();
             line["confidence"] = confidence.as_str().into();
             line["ahead_seconds"] = (*ahead).into();
             line["corrected"] = at.to_string().into();
-            ("match", vec![*place])
+            rows.push(*place);
         }
-        Finding::Kept { row } => ("kept", vec![*row]),
+        Finding::Kept { row } => rows.push(*row),
         Finding::LessSure { row, confidence } => {
             line["confidence"] = confidence.as_str().into();
-            ("less_sure", vec![*row])
+            rows.push(*row);
         }
-        Finding::SeveralRows(rows) => ("several_rows", rows.clone()),
-        Finding::ClockUnmeasured { rows, why } => {
+        Finding::SeveralRows(several) => rows.clone_from(several),
+        Finding::ClockUnmeasured { rows: several, why } => {
             line["why"] = (*why).into();
-            ("clock_unmeasured", rows.clone())
+            rows.clone_from(several);
         }
-        Finding::NoRow => ("no_row", Vec::new()),
-        Finding::NoTime(why) => {
-            line["why"] = (*why).into();
-            ("no_time", Vec::new())
-        }
-    };
-    line["outcome"] = outcome.into();
+        Finding::NoRow => {}
+        Finding::NoTime(why) => line["why"] = (*why).into(),
+    }
+    line["outcome"] = outcome(finding).into();
     line["lines"] = lines(file, &rows).into();
     line
+}
+
+const fn outcome(finding: &Finding) -> &'static str {
+    match finding {
+        Finding::Match { .. } => "match",
+        Finding::Kept { .. } => "kept",
+        Finding::LessSure { .. } => "less_sure",
+        Finding::SeveralRows(_) => "several_rows",
+        Finding::ClockUnmeasured { .. } => "clock_unmeasured",
+        Finding::NoRow => "no_row",
+        Finding::NoTime(_) => "no_time",
+    }
 }
 
 fn in_words(

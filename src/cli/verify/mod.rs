@@ -43,10 +43,9 @@ use crate::seal::RecipientKey;
 #[derive(clap::Args)]
 #[command(after_help = "\
   camdock verify                                   the station's own copy, the bucket's, and every stored item
-  camdock verify --deep                            also reads every object back and compares its bytes
-  camdock verify --deep --key evidence.key.pem --reason TEXT --office https://evidence.police.example --token-file token
-                                                   also opens every item and compares its SHA-256, once it is entered
-                                                   that you do; where there is no office, --signer in place of --office
+  camdock verify --deep                            also reads every object back
+  camdock verify --deep --key evidence.key.pem --reason TEXT --signer shah.key
+                                                   also opens every item, and says so before
   camdock verify --since kept.txt --keep kept.txt  also compares with the log of last time, and keeps this one
   camdock verify --log FOLDER --log-key 'NAME+ID+KEY'
                                                    only a copy of a log: needs no station

@@ -115,15 +115,15 @@ impl Lines<'_> {
         let rest = self.text.get(begin..).unwrap_or_default();
         let begin = begin + rest.iter().take_while(|byte| is_end(byte)).count();
         let passed = self.text.get(self.at..begin).unwrap_or_default();
-        self.line += ends(passed, b'\n');
+        self.line += times(passed, b'\n');
         self.at = self.at.max(begin);
         self.line
     }
 }
 
 /// How often this byte stands there.
-fn ends(bytes: &[u8], end: u8) -> u64 {
-    bytes.split(|byte| *byte == end).skip(1).count() as u64
+fn times(bytes: &[u8], wanted: u8) -> u64 {
+    bytes.split(|byte| *byte == wanted).skip(1).count() as u64
 }
 
 /// The one of the usual delimiters that the first line has most of.
@@ -131,7 +131,7 @@ fn delimiter(text: &[u8]) -> u8 {
     let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut found = b',';
     for other in [b';', b'\t'] {
-        if ends(first, other) > ends(first, found) {
+        if times(first, other) > times(first, found) {
             found = other;
         }
     }
