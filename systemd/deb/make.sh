@@ -49,7 +49,7 @@ for profile in "$top"/config/profiles/*.toml; do
     put camdock-station 0640 "$profile" "etc/camdock/profiles/$(basename "$profile")"
 done
 put camdock-office 0640 "$top/config/office.toml" etc/camdock-office/office.toml
-for example in alerts.yml dashboard.json station-policy.json verify-policy.json confirm-policy.json office-policy.json keydesk-policy.json disposer-policy.json store-credentials.toml wipe.toml office.toml keydesk.toml disposer.toml; do
+for example in alerts.yml dashboard.json station-policy.json verify-policy.json open-policy.json confirm-policy.json office-policy.json keydesk-policy.json disposer-policy.json store-credentials.toml wipe.toml office.toml keydesk.toml disposer.toml; do
     put camdock 0644 "$top/config/$example" "usr/share/doc/camdock/examples/$example"
 done
 for example in "$top"/config/retention/*.toml; do
