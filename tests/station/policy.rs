@@ -118,6 +118,7 @@ fn the_shipped_policies_forbid_a_second_put_and_a_lock_without_end() {
     };
     assert!(denied("station-policy.json", "s3:if-none-match"));
     assert!(denied("confirm-policy.json", "s3:if-none-match"));
+    assert!(denied("open-policy.json", "s3:if-none-match"));
     assert!(denied(
         "station-policy.json",
         "s3:object-lock-remaining-retention-days"
