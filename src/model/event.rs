@@ -8,10 +8,10 @@ use super::{
     BayName, CameraDocked, CameraId, CameraRefused, DisposalApproved, DisposalProposed,
     DisposalWithdrawn, DockSessionEnd, EvidenceId, GapAccepted, HoldLifted, HoldPlaced,
     ImportDeclared, ImportOrigin, InventoryTaken, ItemClassified, ItemDisposed, ItemKind,
-    ItemPreviewed, ItemTagged, ItemTaggedAtDock, ItemViewed, LogAlarm, LogClosed, LogReleased, LogWitnessed,
-    ObjectAlarm, OfficeStarted, OfficeStopped, Officer, OfficerReassigned, PackMade, PersonAdded,
-    PersonRemoved, QuarantineDecided, Retention, RetentionExtended, SessionId, Sha256Digest,
-    SourcePath, StationName, WipeLevel, WipeResult,
+    ItemPreviewed, ItemTagged, ItemTaggedAtDock, ItemViewed, LogAlarm, LogClosed, LogReleased,
+    LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer, OfficerReassigned, PackMade,
+    PersonAdded, PersonRemoved, QuarantineDecided, Retention, RetentionExtended, SessionId,
+    Sha256Digest, SourcePath, StationName, WipeLevel, WipeResult,
 };
 
 /// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
