@@ -4,7 +4,9 @@ A hidden switch of `run` serves measuring: `--until-secured` ends the run when e
 before anything of it is uploaded. When each camera was secured is read from the station's own log.
 """
 
+import base64
 import datetime
+import hashlib
 import json
 import os
 import shutil
@@ -61,12 +63,14 @@ def _private(path, content):
         file.write(content)
 
 
-def _ed25519_pkcs8():
-    """PKCS#8 version 2 (RFC 8410 with the public key), which every reader of such keys takes."""
+def _log_key(origin):
+    """PKCS#8 version 2 (RFC 8410 with the public key), which every reader of such keys takes, and the public key as a note's."""
     key = ed25519.Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes_raw()
     head = bytes.fromhex("3051020101300506032b657004220420")
-    return head + key.private_bytes_raw() + bytes.fromhex("812100") + public
+    typed = b"\x01" + public
+    number = hashlib.sha256(origin.encode() + b"\n" + typed).digest()[:4].hex()
+    return head + key.private_bytes_raw() + bytes.fromhex("812100") + public, f"{origin}+{number}+{base64.b64encode(typed).decode()}"
 
 
 class Station:
@@ -92,7 +96,9 @@ class Station:
                 key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
             )
             recipients.append(public)
-        _private(state / "keys" / "station.key", _ed25519_pkcs8())
+        private, public = _log_key("camdock/bench-1")
+        _private(state / "keys" / "station.key", private)
+        (state / "keys" / "log.pub").write_text(public + "\n")
         _private(state / "keys" / "wrap.key", os.urandom(32))
         (state / "keys").chmod(0o700)
         credentials = station / "store.toml"
@@ -152,16 +158,21 @@ def _check(row, total, what):
         raise RuntimeError(f"{what}: took {row['bytes']} of {total} bytes")
 
 
-def ingest(station, source, repeat, say):
-    """Camera→secured for each number of cameras and place of the spool, then spool→stored from what that left."""
+def ingest(station, source, repeat, store_for, say):
+    """Camera→secured for each number of cameras and place of the spool, then spool→stored from what that left. `store_for()` gives
+    the store to send to: one that costs next to nothing, so that it does not take the cores away."""
     results = {}
     files = footage.files(source)
+    with store_for() as store:
+        (station.work / "dock").mkdir(parents=True, exist_ok=True)
+        station.prepare(store)
+        results["nothing docked"] = station.run(store, "--until-secured") | {"bytes": 0}
     for cameras in (1, 2):
         for in_memory in (True, False):
             name = f"{cameras} camera{'s' * (cameras > 1)}, spool {'in memory' if in_memory else 'on disk'}"
             secured, stored = [], []
             for _ in range(repeat):
-                with Store(station.work / "store") as store:
+                with store_for() as store:
                     total = footage.dock(files, station.work / "dock", cameras)
                     footage.warm(station.work / "dock")
                     station.prepare(store, spool_in_memory=in_memory)
@@ -223,6 +234,24 @@ def memory(station, source, say):
             row = station.run(store)
             _check(row, total, f"{cameras} cameras")
             results[str(cameras)] = row | {"limit_bytes": (64 + 6 * cameras) * MIB}
+    return results
+
+
+def bays(station, source, store_for, say, count=64):
+    """So many cameras that are docked at once with one recording each, of which the page cache gives more than any camera does:
+    until all is secured, and the full way into a store that costs next to nothing."""
+    sizes = sorted((path.stat().st_size, path) for path in footage.files(source) if path.suffix == ".MP4")
+    recording = next((path for size, path in sizes if size >= 32 * MIB), sizes[0][1])
+    results = {"bays": count}
+    for name, more in (("until secured", ["--until-secured"]), ("the full way", [])):
+        with store_for() as store:
+            total = footage.dock_same(recording, station.work / "dock", count)
+            footage.warm(station.work / "dock")
+            station.prepare(store)
+            say(f"{count} bays, {name} …")
+            row = station.run(store, *more)
+            _check(row, total, f"{count} bays")
+            results[name] = row | {"bytes": total}
     return results
 
 

@@ -7,50 +7,20 @@ import http.client
 import os
 import shutil
 import signal
-import sqlite3
 import statistics
 import subprocess
 import time
-import uuid
 from pathlib import Path
 
 import footage
 import measure
+import old_station
 from store import Store, _free_ports
 
 BAYS = 64
 READY_SECONDS = 120
 # In seconds: until what came before is done, and how long rest is looked at.
 SETTLE, REST = 15, 40
-
-
-def _more(journal, items, say):
-    """Fills the journal with copies of its released items, a minute apart, until it holds so many."""
-    say(f"filling the journal with {items} items …")
-    with sqlite3.connect(journal) as db:
-        columns = [row[1] for row in db.execute("PRAGMA table_info(items)")]
-        rows = [dict(zip(columns, row)) for row in db.execute("SELECT * FROM items WHERE state = 'released'")]
-        if not rows:
-            raise RuntimeError("the journal holds no item that is done with")
-
-        def copies():
-            now = int(time.time() * 1000)
-            for number in range(items - len(rows)):
-                made = now - (number + 1) * 60_000
-                # UUID version 7: its first 48 bits are the time.
-                random = bytearray(os.urandom(10))
-                random[0] = 0x70 | random[0] & 0x0F
-                random[2] = 0x80 | random[2] & 0x3F
-                row = rows[number % len(rows)] | {"id": uuid.UUID(bytes=made.to_bytes(6, "big") + bytes(random)).bytes}
-                row["path"] = b"DCIM/%03dMEDIA/C%07d.MP4" % (number // 9999 % 900 + 100, number)
-                yield [row[column] for column in columns]
-
-        marks = ", ".join("?" * len(columns))
-        db.executemany(f"INSERT INTO items VALUES ({marks})", copies())
-        held = db.execute("SELECT COUNT(*) FROM items").fetchone()[0]
-    db.close()
-    if held != items:
-        raise RuntimeError(f"the journal holds {held} of {items} items")
 
 
 def _get(port, path):
@@ -125,7 +95,7 @@ def measure_all(station, source, items, say):
         with open(station.config, "a") as config:
             config.write(f'\n[web]\nlisten = "127.0.0.1:{pages}"\n')
             config.write(f'\n[metrics]\nlisten = "127.0.0.1:{figures}"\n')
-        _more(station.work / "station" / "state" / "journal.db", items, say)
+        old_station.more_items(station.work / "station" / "state" / "journal.db", items, say)
         dock, away = station.work / "dock", station.work / "away"
         shutil.rmtree(away, ignore_errors=True)
         dock.rename(away)

@@ -1,12 +1,15 @@
 //! Parts of CamDock measured alone, through its library. `make bench` runs it.
 //!
 //! `parts log --entries N --dir D`: appends N entries to a custody log in the empty folder D, then verifies it.
+//! `parts grow FILE --state D`: appends copies of entries to the log of the station whose state folder is D, as it would have
+//! them for more items. A line of FILE is an item's id, the id of its copy, its path and the path of its copy, with tabs between.
 //! `parts preview FILE --dir D --part storyboard|preview --worker PROGRAM`: seals FILE into D and makes its preview with
 //! PROGRAM's worker. Each prints one JSON object.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -38,6 +41,10 @@ fn main() -> Done<()> {
     let option = |name| option(&arguments, name);
     let figures = match arguments.first().map(String::as_str) {
         Some("log") => log(option("--entries")?.parse()?, Path::new(option("--dir")?))?,
+        Some("grow") => {
+            let copies = arguments.get(1).ok_or("a file is missing")?;
+            grow(Path::new(copies), Path::new(option("--state")?))?
+        }
         Some("preview") => {
             let part = match option("--part")? {
                 "storyboard" => Part::Storyboard,
@@ -48,7 +55,7 @@ fn main() -> Done<()> {
             let program = Path::new(option("--worker")?);
             preview(Path::new(file), Path::new(option("--dir")?), part, program)?
         }
-        _ => return Err("the first argument is log or preview".into()),
+        _ => return Err("the first argument is log, grow or preview".into()),
     };
     println!("{figures}");
     Ok(())
@@ -92,6 +99,50 @@ fn log(entries: u64, dir: &Path) -> Done<Value> {
         "append_per_second": entries as f64 / appending,
         "verify_seconds": began.elapsed().as_secs_f64(),
     }))
+}
+
+/// Entry after entry of each item, with the ids and paths of its copies.
+fn grow(copies: &Path, state: &Path) -> Done<Value> {
+    let key = LogKey::from_pkcs8(&std::fs::read(state.join("keys/station.key"))?)?;
+    let mut log = Log::open(&state.join("log"), key, "camdock/bench-1")?;
+    let mut of_item = HashMap::<String, Vec<String>>::new();
+    // Copies bear the time of the last entry: a clock that seemed to go back would be remarked upon each time.
+    let time_of = |entry: &str| -> Done<String> {
+        let fields: Value = serde_json::from_str(entry)?;
+        Ok(fields["time"]
+            .as_str()
+            .ok_or("an entry has no time")?
+            .to_owned())
+    };
+    let last = time_of(&String::from_utf8(log.entry(log.size() - 1)?)?)?;
+    for index in 0..log.size() {
+        let entry = String::from_utf8(log.entry(index)?)?;
+        let entry = entry.replace(&time_of(&entry)?, &last);
+        let fields: Value = serde_json::from_str(&entry)?;
+        if let Some(id) = fields["data"]["evidence"].as_str() {
+            of_item.entry(id.to_owned()).or_default().push(entry);
+        }
+    }
+    let mut batch = Vec::new();
+    for line in BufReader::new(File::open(copies)?).lines() {
+        let line = line?;
+        let names: Vec<_> = line.split('\t').collect();
+        let [id, copy, path, path_of_copy] = names[..] else {
+            return Err("a line has not four columns".into());
+        };
+        let entries = of_item.get(id).ok_or("an item has no entry")?;
+        let as_copy = |entry: &String| entry.replace(id, copy).replace(path, path_of_copy);
+        batch.extend(entries.iter().map(|entry| as_copy(entry).into_bytes()));
+        if batch.len() as u64 >= BATCH {
+            log.append(&std::mem::take(&mut batch))?;
+        }
+    }
+    if !batch.is_empty() {
+        log.append(&batch)?;
+    }
+    let entries = log.size();
+    log.close()?;
+    Ok(json!({"entries": entries}))
 }
 
 /// A file as a pull leaves it in the spool.

@@ -36,8 +36,13 @@ def build(result):
     floor, rivals, ours = result.get("floor"), result.get("rivals") or {}, result.get("camdock") or {}
     if floor:
         _floor(table, floor)
+        _unavoidable(table, floor)
     if ours.get("ingest"):
         _ingest(table, ours["ingest"], floor)
+    if ours.get("bays"):
+        _bays(table, ours["bays"], floor)
+    if result.get("old_station"):
+        _old_station(table, result["old_station"])
     if result.get("sink"):
         _sink(table, result["sink"])
     if rivals or ours.get("full_way"):
@@ -137,24 +142,82 @@ def _floor(table, floor):
         table.row(name, f"{floor[key] / MB:.0f}", f"{floor[key] / floor['sha256']:.2f}")
 
 
+# What each stage cannot do without, by the names of the floor's pieces.
+STAGES = {
+    "camera→secured": ("camera_read", "sha256", "aes_256_gcm_seal", "spool_write"),
+    "spool→stored": ("spool_read", "aes_256_gcm_tag_check", "sha256", "loopback_send"),
+}
+CPU_TARGETS = {"camera→secured": 1.10, "spool→stored": 1.25}
+SPEED_TARGETS = {"in memory": 0.93, "on disk": 0.85}
+
+
+def stage_floor(floor, name):
+    """CPU seconds a GiB of the work that the stage of this row cannot do without."""
+    place = "in_memory" if "in memory" in name else "on_disk"
+    pieces = floor["cpu_seconds_per_gib"]
+    work = STAGES[name.split(",")[0]]
+    return sum(pieces[piece if piece in pieces else f"{piece}_{place}"] for piece in work)
+
+
+def _unavoidable(table, floor):
+    table.head("Work that no station can do without, each piece alone", "CPU s/GiB")
+    for piece, seconds in floor["cpu_seconds_per_gib"].items():
+        table.row(piece.replace("_", " ").replace("aes 256 gcm", "AES-256-GCM").replace("sha256", "SHA-256"), f"{seconds:.3f}")
+
+
 def _ingest(table, ingest, floor):
-    columns = ["MB/s", "seconds", "CPU s/GiB"] + (["of SHA-256", "of its limit"] if floor else [])
+    columns = ["MB/s", "seconds", "CPU s/GiB"] + (["of its limit", "CPU floor", "above floor"] if floor else [])
     table.head("CamDock by stages", *columns)
-    rates = {}
+    rates, rest = {}, ingest.get("nothing docked")
     for name, row in ingest.items():
-        rate = rates[name] = _rate(row, "ingest_seconds" if name.startswith("camera") else "wall_seconds")
-        cells = [f"{rate / MB:.0f}", f"{row['bytes'] / rate:.2f}", f"{row['cpu_seconds'] / row['bytes'] * GIB:.2f}"]
+        if row is rest:
+            continue
+        stage, cameras, place = name.split(", ")
+        place = place.removeprefix("spool ")
+        rate = rates[name] = _rate(row, "ingest_seconds" if stage == "camera→secured" else "wall_seconds")
+        cpu = row["cpu_seconds"] / row["bytes"] * GIB
+        cells = [f"{rate / MB:.0f}", f"{row['bytes'] / rate:.2f}", f"{cpu:.2f}"]
         if floor:
-            limit = floor["sha256"] if "memory" in name else min(floor["sha256"], floor["disk_write_direct"])
-            cells += [f"{rate / floor['sha256']:.2f}", f"{rate / limit:.2f}"]
-            if name.startswith("camera→secured, 1 "):
-                what = "SHA-256 rate" if "memory" in name else "lower of SHA-256 and disk rate"
-                table.target(f"{name.split(', ', 1)[1]}: share of {what}", rate / limit, 0.9, True)
+            limit = floor["sha256"] if place == "in memory" else min(floor["sha256"], floor["disk_write_direct"])
+            least = stage_floor(floor, name)
+            cells += [f"{rate / limit:.2f}", f"{least:.2f}", f"{cpu / least:.2f}"]
+            if cameras == "1 camera":
+                table.target(f"{stage}, spool {place}: CPU against its floor", cpu / least, CPU_TARGETS[stage], False, "×")
+                if stage == "camera→secured":
+                    what = "SHA-256 rate" if place == "in memory" else "lower of SHA-256 and disk rate"
+                    table.target(f"spool {place}: share of {what}", rate / limit, SPEED_TARGETS[place], True)
         table.row(name, *cells)
-    for place in ("in memory", "on disk"):
-        one, two = (rates.get(f"camera→secured, {n}, spool {place}") for n in ("1 camera", "2 cameras"))
-        if one and two:
-            table.target(f"two cameras against one, spool {place}", two / one, 1.7, True, "×")
+        if floor and rest and cameras == "2 cameras" and place == "in memory":
+            used = (row["cpu_seconds"] - rest["cpu_seconds"]) / row["ingest_seconds"] / min(floor["cores"], 2)
+            table.target("two cameras at once: share of two cores in use", used, 0.95, True)
+
+
+def _bays(table, bays, floor):
+    table.head(f"{bays['bays']} bays at once", "MB/s", "CPU s/GiB", "peak MiB", "last one safe, s", "of the floor")
+    for name in ("until secured", "the full way"):
+        row = bays[name]
+        gib = row["bytes"] / GIB
+        cells = [f"{row['bytes'] / row['ingest_seconds'] / MB:.0f}", f"{row['cpu_seconds'] / gib:.2f}",
+                 f"{row['peak_rss_bytes'] / MIB:.0f}", f"{row['ingest_seconds']:.2f}"]  # fmt: skip
+        if floor:
+            # All cores at work without a pause, or the disk, whichever takes longer.
+            on_cores = stage_floor(floor, "camera→secured, on disk") * gib / floor["cores"]
+            least = max(on_cores, row["bytes"] / floor["disk_write_direct"])
+            cells.append(f"{row['ingest_seconds'] / least:.2f}")
+        table.row(name, *cells)
+    limit = 64 + 6 * bays["bays"]
+    table.target(f"memory of {bays['bays']} bays", bays["the full way"]["peak_rss_bytes"] / MIB, limit, False, "MiB")
+
+
+def _old_station(table, old):
+    table.head(f"A station with {old['items']} items and {old['entries']} entries", "seconds", "CPU s", "peak MiB")
+    for name, row in old["rows"].items():
+        memory = f"{row['peak_rss_bytes'] / MIB:.0f}" if "peak_rss_bytes" in row else ""
+        cpu = f"{row['cpu_seconds']:.2f}" if "cpu_seconds" in row else ""
+        table.row(name, f"{row['wall_seconds']:.2f}", cpu, memory)
+    table.row("objects verified a second", f"{old['objects'] / old['rows']['verify']['wall_seconds']:.0f}")
+    young, aged = (old["rows"][f"a camera with {old['held']} held files, {age}"]["wall_seconds"] for age in ("young", "old"))
+    table.target("docking held files: old station against a young one", aged / young, 1.2, False, "×")
 
 
 def _sink(table, rows):

@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 
 import footage
+import old_station
 import ours
 import pages
 import previews
@@ -25,7 +26,9 @@ import rivals
 import sink
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = ["floor", "sink", "rivals", "ingest", "full-way", "memory", "log", "pages", "previews", "office"]
+SECTIONS = [
+    "floor", "sink", "rivals", "ingest", "bays", "full-way", "memory", "log", "old-station", "pages", "previews", "office",
+]  # fmt: skip
 GIB = 1 << 30
 
 
@@ -129,15 +132,16 @@ def main():
         program = parts = None
         if "floor" in sections:
             program = arguments.floor_program or bench_program("floor")
-        if {"log", "previews"} & set(sections):
+        if {"log", "previews", "old-station"} & set(sections):
             parts = arguments.parts_program or bench_program("parts")
         say("making the footage …")
         source = footage.make(folder / "footage", kind)
         result["floor"] = section(
             "floor", lambda: measure_floor(program, folder / "floor", tmpfs, 256 if arguments.quick else 1024)
         )
-        if "sink" in sections:
+        if {"sink", "ingest", "bays"} & set(sections):
             into = arguments.sink_program or bench_program("sink")
+        if "sink" in sections:
             rounds = 1 if arguments.quick else max(sink.ROUNDS, arguments.repeat)
             result["sink"] = section(
                 "sink", lambda: sink.race(station, into, source, folder / "rival", rounds, say)
@@ -147,11 +151,13 @@ def main():
             lambda: rivals.measure_all(source, folder / "rival", arguments.repeat, say, arguments.rival),
         )
         repeat = arguments.repeat
-        result["camdock"]["ingest"] = section("ingest", lambda: ours.ingest(station, source, repeat, say))
+        result["camdock"]["ingest"] = section("ingest", lambda: ours.ingest(station, source, repeat, lambda: sink.Sink(into), say))
+        result["camdock"]["bays"] = section("bays", lambda: ours.bays(station, source, lambda: sink.Sink(into), say))
         result["camdock"]["full_way"] = section("full-way", lambda: ours.full_way(station, source, repeat, say))
         result["camdock"]["memory"] = section("memory", lambda: ours.memory(station, source, say))
         entries = 100_000 if arguments.quick else 1_000_000
         result["camdock"]["log"] = section("log", lambda: ours.log(station, parts, entries, say))
+        result["old_station"] = section("old-station", lambda: old_station.measure_all(station, parts, entries, say))
         result["pages"] = section("pages", lambda: pages.measure_all(station, source, entries, say))
         result["previews"] = section(
             "previews", lambda: previews.measure_all((binary, parts), clip(), folder, arguments.quick, say)

@@ -48,11 +48,11 @@ def _clients(station, source, work):
     others = rivals.Bench(source, work).variants().items()
     clients = {name: go for name, go in others if not name.startswith("restic")}
 
-    def camdock(cameras):
+    def camdock(cameras, spool_in_memory=False):
         def go(sink):
             footage.dock(files, station.work / "dock", cameras)
             footage.warm(station.work / "dock")
-            station.prepare(sink)
+            station.prepare(sink, spool_in_memory=spool_in_memory)
             return station.run(sink)
 
         return go
@@ -63,6 +63,8 @@ def _clients(station, source, work):
     return {name: rival(go) for name, go in clients.items()} | {
         "camdock, 1 camera": camdock(1),
         "camdock, 2 cameras": camdock(2),
+        # Nobody else writes what is to be stored to the disk first: this shows what that costs.
+        "camdock, 2 cameras, spool in memory": camdock(2, spool_in_memory=True),
     }
 
 

@@ -41,10 +41,15 @@ def client(endpoint):
     )  # fmt: skip
 
 
+def listed(client, prefix=""):
+    """The objects in the bucket, without the warm-up's."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+    return [one for page in pages for one in page.get("Contents", []) if one["Key"] != "warm-up"]
+
+
 def held(client):
     """Objects and bytes in the bucket, without the warm-up's."""
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
-    objects = [one for page in pages for one in page.get("Contents", []) if one["Key"] != "warm-up"]
+    objects = listed(client)
     return len(objects), sum(one["Size"] for one in objects)
 
 

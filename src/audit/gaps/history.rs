@@ -162,7 +162,8 @@ impl Acceptance {
 pub struct LogHistory {
     pub(super) cameras: BTreeMap<CameraKey, CameraFiles>,
     pub(super) stays: HashMap<SessionId, LoggedStay>,
-    pub(super) items: BTreeMap<EvidenceId, ItemHistory>,
+    /// Boxed, as ids come in order and leave the tree's nodes half empty.
+    pub(super) items: BTreeMap<EvidenceId, Box<ItemHistory>>,
     pub(super) began: Option<Timestamp>,
     accepted: Vec<Acceptance>,
     clock: ClockSteps,
@@ -240,7 +241,7 @@ impl LogHistory {
                     damaged: false,
                     previews: Vec::new(),
                 };
-                self.items.insert(sealed.evidence, item);
+                self.items.insert(sealed.evidence, Box::new(item));
             }
             (Event::ItemHeld(held), Some(session)) => {
                 if let Some(camera) = self.camera(session) {
@@ -263,6 +264,7 @@ impl LogHistory {
                         lock: made.retention.clone(),
                         keyless: false,
                     };
+                    item.previews.reserve_exact(1);
                     item.previews.push((previewed.part, object));
                 }
             }
@@ -399,7 +401,7 @@ impl LogHistory {
         let fate = FileFate::Failed(failed.code.clone(), failed.reason.clone());
         match (&failed.path, &failed.name) {
             (Some(path), _) => {
-                let states = camera.files.entry(path.clone()).or_default();
+                let states = camera.states_of(path);
                 // A damaged item fails the state that it was sealed from; otherwise the newest state that is not taken fails.
                 let at_fault = |seen: &FileState| match damaged {
                     Some(id) => seen.fate == FileFate::Sealed(id),
@@ -436,8 +438,14 @@ impl LogHistory {
 }
 
 impl CameraFiles {
+    fn states_of(&mut self, path: &SourcePath) -> &mut Vec<FileState> {
+        let states = self.files.entry(path.clone());
+        // Nearly every file has one state only.
+        states.or_insert_with(|| Vec::with_capacity(1))
+    }
+
     fn seen(&mut self, file: &InventoryFile, at: Timestamp, session: SessionId) {
-        let states = self.files.entry(file.path.clone()).or_default();
+        let states = self.states_of(&file.path);
         let known = states.iter_mut().find(|s| s.is(file.size, file.modified));
         match known {
             Some(seen) => {
@@ -464,7 +472,7 @@ impl CameraFiles {
         at: Timestamp,
         session: SessionId,
     ) {
-        let states = self.files.entry(path.clone()).or_default();
+        let states = self.states_of(path);
         for seen in states.iter_mut().filter(|s| s.open()) {
             // The file changed or grew while it was docked, or kept growing until it was docked again.
             let same = seen.session == session || seen.may_become(size, modified);
