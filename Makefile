@@ -10,7 +10,7 @@ export CAMDOCK_TOOLS := $(TARGET)/tools
 
 # Recipes share one build folder and one machine: measuring beside building would tell nothing.
 .NOTPARALLEL:
-.PHONY: help setup vm vm-case soak load demo demo-small test test-fast test-previews stores fresh fuzz fmt lint bench bench-quick clean
+.PHONY: help setup vm vm-case soak load demo demo-small test test-fast test-previews stores fresh fuzz fmt lint deny bench bench-quick clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -83,6 +83,11 @@ fmt:
 lint:
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --offline check licenses bans sources; fi
+
+# It asks the registry, unlike `lint`, and is built once: minutes, which no other target should take.
+deny: ## licences, sources and double versions of everything that is compiled in, by deny.toml
+	@test -x $(CAMDOCK_TOOLS)/bin/cargo-deny || cargo install --quiet --locked --root $(CAMDOCK_TOOLS) --version 0.20.2 cargo-deny
+	$(CAMDOCK_TOOLS)/bin/cargo-deny check licenses bans sources
 
 bench: setup-bench ## measure against the machine's limits and the usual tools; wants a quiet machine
 	cargo build $(CARGO_FLAGS) --release --bin camdock --bin camdock-preview
