@@ -49,6 +49,8 @@ pub const FOLLOWED_PROBLEM: &str = "camdock_office_log_problem";
 pub const INDEXED_ENTRIES: &str = "camdock_office_indexed_entries";
 pub const SKIPPED_ENTRIES: &str = "camdock_office_skipped_entries";
 pub const OBJECT_FINDINGS: &str = "camdock_office_object_findings";
+pub const KEY_SECONDS: &str = "camdock_office_key_seconds";
+pub const KEYS_UNANSWERED: &str = "camdock_office_keys_unanswered_total";
 pub const LISTED_AT: &str = "camdock_office_listed_timestamp_seconds";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +125,8 @@ pub const ALL: &[Metric] = &[
     metric(SKIPPED_ENTRIES, Gauge, Count, "The office: entries of a station's log that it passed over, because it does not know their kind or they make no sense."),
     metric(OBJECT_FINDINGS, Gauge, Count, "The office: objects of a station by how they differ from its log: missing, foreign, wrong_size, covered, unlocked, checksum."),
     metric(LISTED_AT, Gauge, Seconds, "The office: Unix time at which a listing of a station's objects last came to its end; absent before the first."),
+    metric(KEY_SECONDS, Histogram, Seconds, "The office: from a published view until the item key that the key desk sealed for it is there."),
+    metric(KEYS_UNANSWERED, Counter, Count, "The office: published views for which no key desk had sealed an item key after a minute."),
 ];
 
 /// Seconds, from one small file to a full shift over a slow bus.
@@ -134,12 +138,15 @@ const SHORT: &[f64] = &[
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
 ];
 
+const KEY: &[f64] = &[0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
+
 /// Installs the recorder that `/metrics` is rendered from, once in a process.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(SECURED_SECONDS.into()), LONG)?
         .set_buckets_for_metric(Matcher::Full(STORED_SECONDS.into()), LONG)?
-        .set_buckets_for_metric(Matcher::Full(COMMIT_SECONDS.into()), SHORT)?;
+        .set_buckets_for_metric(Matcher::Full(COMMIT_SECONDS.into()), SHORT)?
+        .set_buckets_for_metric(Matcher::Full(KEY_SECONDS.into()), KEY)?;
     let recorder = builder.build_recorder();
     let handle = recorder.handle();
     // With two stations in one test process the first recorder stays.
@@ -191,6 +198,19 @@ pub fn begin_station() {
         "connections",
     ] {
         counter!(WEB_REFUSED, "reason" => reason).increment(0);
+    }
+}
+
+/// The same of an office.
+pub fn begin_office() {
+    counter!(KEYS_UNANSWERED).increment(0);
+}
+
+/// How long a person waited for the key desk; `None`: a minute, in vain.
+pub fn key_sealed(seconds: Option<f64>) {
+    match seconds {
+        Some(seconds) => histogram!(KEY_SECONDS).record(seconds),
+        None => counter!(KEYS_UNANSWERED).increment(1),
     }
 }
 
@@ -351,6 +371,8 @@ mod tests {
     /// Calls every function above once, so that everything that can be rendered is.
     fn touch_all() {
         begin_station();
+        begin_office();
+        key_sealed(Some(1.0));
         followed_log("leeds-1", 1, Some(1), false);
         followed_bucket("leeds-1", 1, 0, [("missing", 1)], Some(1));
         gauge!(BUILD, "version" => "0").set(1.0);

@@ -206,6 +206,47 @@ const CASES: &[Case] = &[
         "2h10m",
     ),
     case(
+        "CamDockOfficeLogProblem",
+        &[(
+            "camdock_office_log_problem",
+            "station=\"leeds-1\"",
+            "0x10 1x20",
+        )],
+        "1m",
+        "14m",
+        "20m",
+    ),
+    case(
+        "CamDockKeyDeskSilent",
+        &[("camdock_office_keys_unanswered_total", "", "0x10 1x20")],
+        "1m",
+        "10m",
+        "13m",
+    ),
+    case(
+        "CamDockKeyDeskSlow",
+        &[
+            (
+                "camdock_office_key_seconds_bucket",
+                "le=\"2\"",
+                "0+3x10 30x40",
+            ),
+            (
+                "camdock_office_key_seconds_bucket",
+                "le=\"5\"",
+                "0+3x10 30+1x40",
+            ),
+            (
+                "camdock_office_key_seconds_bucket",
+                "le=\"+Inf\"",
+                "0+3x10 30+1x40",
+            ),
+        ],
+        "1m",
+        "10m",
+        "50m",
+    ),
+    case(
         "CamDockOfficeNeverListed",
         &[("camdock_office_cosigned_entries", "", "1x60")],
         "10m",

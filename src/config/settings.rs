@@ -352,6 +352,8 @@ pub struct WitnessSettings {
     pub policy_file: PathBuf,
     /// A C2SP tlog-policy; the audit room parses it.
     pub policy: String,
+    /// Certificates (PEM) to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
     /// A bay is safe only once the quorum has cosigned the entries that make it so.
     pub before_safe: bool,
     /// The least time between two checkpoints that are sent to one witness.

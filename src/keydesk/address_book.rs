@@ -1,14 +1,13 @@
 //! Who may have what sealed to them, by the office's published log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::grants::{Grant, ViewAct};
-use crate::config::Role;
-use crate::model::{Entry, Event, PersonAdded, StationName};
+use crate::model::{Entry, Event, EvidenceId, PersonAdded, StationName};
 use crate::seal::Recipient;
 use crate::web::Duty;
 
@@ -18,6 +17,9 @@ const ACT_LASTS: SignedDuration = SignedDuration::from_mins(15);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressBook {
     people: BTreeMap<String, Holder>,
+    /// Items that are restricted: station and id.
+    #[serde(default)]
+    restricted: BTreeSet<(String, EvidenceId)>,
 }
 
 /// What the act says that put a person into the book.
@@ -29,6 +31,13 @@ struct Holder {
     stations: Option<Vec<StationName>>,
 }
 
+impl Holder {
+    fn may(&self, duty: Duty) -> bool {
+        let brings = |role: &String| duty.roles().iter().any(|known| known.as_str() == role);
+        self.roles.iter().any(brings)
+    }
+}
+
 /// Why an act grants nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotGranted {
@@ -36,6 +45,7 @@ pub enum NotGranted {
     OtherKey,
     KeyUnfit,
     Role,
+    Restricted,
     Unit,
     Time,
 }
@@ -47,6 +57,7 @@ impl fmt::Display for NotGranted {
             Self::OtherKey => "the person's key is another one",
             Self::KeyUnfit => "the person's key in the log cannot be used",
             Self::Role => "no role of the person may see footage",
+            Self::Restricted => "the item is restricted, and no role of the person may see that",
             Self::Unit => "the person's unit does not see this station",
             Self::Time => "the act is too old, or its time has not come",
         })
@@ -74,6 +85,14 @@ impl AddressBook {
                 };
                 self.people.insert(person, holder);
             }
+            Event::ItemTagged(tagged) => {
+                let item = (tagged.log.as_str().to_owned(), tagged.evidence);
+                match tagged.restricts() {
+                    Some(true) => self.restricted.insert(item),
+                    Some(false) => self.restricted.remove(&item),
+                    None => false,
+                };
+            }
             Event::PersonRemoved(removed) => {
                 self.people.remove(&removed.person);
             }
@@ -87,12 +106,12 @@ impl AddressBook {
         if holder.fingerprint != act.fingerprint {
             return Err(NotGranted::OtherKey);
         }
-        let watches = |role: &String| {
-            let roles = Duty::Watch.roles().iter().map(|role: &Role| role.as_str());
-            roles.into_iter().any(|known| known == role)
-        };
-        if !holder.roles.iter().any(watches) {
+        if !holder.may(Duty::Watch) {
             return Err(NotGranted::Role);
+        }
+        let item = (act.station.as_str().to_owned(), act.evidence);
+        if self.restricted.contains(&item) && !holder.may(Duty::SeeRestricted) {
+            return Err(NotGranted::Restricted);
         }
         let unit = holder.stations.as_ref();
         if unit.is_some_and(|stations| !stations.contains(&act.station)) {
@@ -117,7 +136,7 @@ impl AddressBook {
 mod tests {
     use super::*;
     use crate::model::{
-        ActReference, Decider, EvidenceId, ItemViewed, PersonRemoved, Sha256Digest,
+        ActReference, Decider, ItemTagged, ItemViewed, PersonRemoved, Sha256Digest, TagSource, Tags,
     };
     use crate::seal::{Curve, keygen_recipient};
 
@@ -208,6 +227,36 @@ mod tests {
         book.see(&added("vera", &other, "viewer", None));
         assert_eq!(asks(&book, NOW), Err(NotGranted::OtherKey));
         assert!(book.grant(&of_other, now).is_ok());
+        // What is restricted goes to those alone who may see it, however it was restricted, until a person lifts it.
+        let asked = viewed("vera", Some(&other), NOW).unwrap();
+        let tagged = |source, restricted| {
+            let tagged = ItemTagged {
+                log: asked.station.clone(),
+                evidence: asked.evidence,
+                tags: Tags {
+                    restricted,
+                    ..Tags::default()
+                },
+                source,
+                dispatch: None,
+                supersedes: None,
+                by: by("M. Shah"),
+            };
+            entry(NOW, Event::ItemTagged(Box::new(tagged)))
+        };
+        for (source, restricted, expected) in [
+            (TagSource::File, true, None),
+            (TagSource::Person, true, Some(NotGranted::Restricted)),
+            (TagSource::File, false, Some(NotGranted::Restricted)),
+            (TagSource::Person, false, None),
+            (TagSource::Person, true, Some(NotGranted::Restricted)),
+        ] {
+            book.see(&tagged(source, restricted));
+            assert_eq!(book.grant(&asked, now).err(), expected, "{source:?}");
+        }
+        assert!(book.grant(&of_other, now).is_ok(), "another item");
+        book.see(&added("vera", &other, "manager", None));
+        assert!(book.grant(&asked, now).is_ok());
         let removed = PersonRemoved {
             person: "vera".into(),
             fingerprint: String::new(),

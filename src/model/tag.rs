@@ -40,6 +40,9 @@ pub struct Tags {
     /// SHA-256 of the object that holds a free text with its salt: such a text may name people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_sha256: Option<Sha256Digest>,
+    /// Only those who may see what is restricted find it. A person alone restricts, and lifts it: in an act of a file this says nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restricted: bool,
 }
 
 /// An officer tagged a recording of a docked camera, in the station's own log. What a person says at the office beats it.
@@ -118,6 +121,14 @@ pub struct TagChange {
     pub category: Option<String>,
     pub exhibit: Option<String>,
     pub text: Option<String>,
+    pub restricted: Option<bool>,
+}
+
+impl ItemTagged {
+    /// Whether the item is restricted from now on; `None` where the act cannot say it.
+    pub fn restricts(&self) -> Option<bool> {
+        (self.source == TagSource::Person).then_some(self.tags.restricted)
+    }
 }
 
 impl TagChange {

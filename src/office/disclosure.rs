@@ -54,12 +54,13 @@ pub struct SealedObject {
     pub checksum: String,
 }
 
-/// Gathers these items from the index and the logs in the bucket. Blocks, and must not be called by a task.
+/// Gathers these items, restricted ones where they are asked for from the index and the logs in the bucket. Blocks, and must not be called by a task.
 pub fn disclose(
     config: &OfficeConfig,
     store: &Arc<dyn Store>,
     runtime: &Handle,
     ids: &[EvidenceId],
+    restricted: bool,
 ) -> anyhow::Result<Disclosure> {
     let index = Index::open_read_only(&config.index())?;
     let witness = open_witness(config)?;
@@ -72,6 +73,12 @@ pub fn disclose(
     };
     for id in ids {
         let (station, entries) = found(config, index.as_ref(), *id)?;
+        let shown = index.as_ref().map_or(Ok(false), |index| {
+            index.has_item(&station.name, *id, restricted)
+        });
+        if !shown? {
+            return Err(OfficeError::UnknownItem { item: *id }.into());
+        }
         let key = station_key(station)?;
         let latest = witness.log(key.name()).and_then(WitnessedLog::latest);
         let Some(Cosigned {

@@ -78,7 +78,7 @@ pub fn prove_disposed(
 ) -> anyhow::Result<DisposalProof> {
     let s3 = open_store(config)?;
     let store: Arc<dyn Store> = Arc::new(s3.clone());
-    let mut disclosure = disclose(config, &store, runtime, &[evidence])?;
+    let mut disclosure = disclose(config, &store, runtime, &[evidence], true)?;
     let not_disposed = || OfficeError::NotDisposed { item: evidence };
     let (item, log) = disclosure
         .items

@@ -128,6 +128,8 @@ pub enum OfficeError {
         "decisions of before are not in the bucket after {limit:?}, and each names the one before it"
     )]
     ActsWait { limit: Duration },
+    #[error("the index has not read which items are restricted")]
+    RestrictionsUnread,
     #[error(transparent)]
     Log(#[from] AuditError),
     #[error(transparent)]
@@ -195,6 +197,7 @@ impl Explain for OfficeError {
             | Self::NotStored { .. }
             | Self::Unpublished { .. }
             | Self::ActsWait { .. }
+            | Self::RestrictionsUnread
             | Self::NoRandomness => RetryClass::Later,
             Self::Publish(inner) => inner.retry_class(),
             Self::Log(inner) => inner.retry_class(),
@@ -240,6 +243,7 @@ impl Explain for OfficeError {
             Self::NotHeld { .. } => "office_not_held",
             Self::NotLocked { .. } => "office_lock_refused",
             Self::ActsWait { .. } => "office_acts_wait",
+            Self::RestrictionsUnread => "office_restrictions",
             Self::Publish(inner) => inner.label(),
             Self::Log(inner) => inner.label(),
             Self::Durable(inner) => inner.label(),

@@ -21,6 +21,7 @@ mod gap_search;
 mod index;
 mod inspect;
 mod keeping;
+mod key_waits;
 mod locks;
 mod object_alarms;
 mod pack_orders;
@@ -30,6 +31,7 @@ mod person_keys;
 mod problem_log;
 mod reconcile;
 pub mod report;
+mod restricted;
 mod server;
 mod standing;
 mod today;
@@ -66,12 +68,15 @@ pub use disclosure::{DisclosedItem, Disclosure, SealedObject, disclose};
 pub use disposal_proof::{DisposalProof, ProvenEntry, prove_disposed};
 pub use due::{DueItem, due};
 pub use error::OfficeError;
+pub use key_waits::ANSWERED_WITHIN;
 pub use pack_orders::{OrderedItem, PACK_ITEMS_MAX, PackOrder};
 pub use people::PeopleOrder;
 pub use standing::{LogStanding, standings};
 
 pub use decisions::{DispatchOrder, ITEMS_MAX, ItemsOrder, ItemsReply, NamedItem};
-pub use index::{DatedRecording, Index, KnownGap, NamedFinding, StationFindings, StationRow};
+pub use index::{
+    AskedKey, DatedRecording, Index, KnownGap, NamedFinding, Shown, StationFindings, StationRow,
+};
 
 use acts::Acts;
 use custody::CustodyReader;
@@ -79,6 +84,7 @@ use decisions::Decisions;
 use disposals::Disposals;
 use follow::Follower;
 use inspect::{Inspection, Inspector};
+use key_waits::KeyWaits;
 use locks::Locks;
 use pages::OfficePages;
 use people::People;
@@ -92,6 +98,7 @@ const LAST_COMMAND: Duration = Duration::from_secs(1);
 /// Follows and witnesses until SIGTERM or Ctrl-C, or until its own log contradicts the bucket's copy.
 pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     let figures = metrics::install().context("cannot set up the metrics")?;
+    metrics::begin_office();
     let witness = Arc::new(open_witness(&config)?);
     let s3 = open_store(&config)?;
     let store: Arc<dyn Store> = Arc::new(s3.clone());
@@ -146,6 +153,12 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
         Arc::new(Watch {
             config: config.clone(),
             index,
+            key_waits: KeyWaits::new(&store),
+            custody: CustodyReader {
+                store: Arc::clone(&store),
+                witness: Arc::clone(&witness),
+                runtime: Handle::current(),
+            },
             store: Arc::clone(&store),
             acts: Arc::clone(&acts),
         }),

@@ -17,6 +17,9 @@ pub struct PackOrder {
     pub items: Vec<OrderedItem>,
     pub operator: String,
     pub reason: String,
+    /// What is restricted may be in it.
+    #[serde(default)]
+    pub restricted: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +44,7 @@ pub async fn enter_pack(
     let index = index.map_err(|error| error.described())?;
     for OrderedItem { station, evidence } in &order.items {
         let known = index.as_ref().map_or(Ok(false), |index| {
-            tokio::task::block_in_place(|| index.has_item(station, *evidence))
+            tokio::task::block_in_place(|| index.has_item(station, *evidence, order.restricted))
         });
         match known {
             Ok(true) if config.stations.iter().any(|s| s.name == *station) => {}

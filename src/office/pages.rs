@@ -8,17 +8,17 @@ use jiff::Timestamp;
 use super::acts::Acts;
 use super::custody::{Custody, CustodyReader};
 use super::decisions::Decisions;
-use super::index::{Index, KeptItem};
+use super::index::{Index, KeptItem, Look, Shown};
 use super::locks::reasons;
 use super::person_keys::PersonKeys;
 use super::report::{Quarter, report};
-use super::{OfficeError, today};
+use super::{OfficeError, restricted, today};
 use crate::config::OfficeConfig;
 use crate::model::{Event, EvidenceId, Explain as _, OperatorAction, StationName};
 use crate::web::{
     AddressBook, Decided, Enrolment, GapOrder, ItemOrder, KeptFacts, KeyOrder, OfficeAct,
-    OfficeBackend, Reach, RecordingPage, RecordingSearch, RecordingView, SearchPlace, Today,
-    Unreadable, WatchRefusal,
+    OfficeBackend, Reach, RecordingPage, RecordingSearch, RecordingView, SearchPlace, SeenItem,
+    SeenPage, Sight, Today, Unreadable, WatchRefusal,
 };
 
 pub struct OfficePages {
@@ -33,6 +33,15 @@ impl OfficePages {
     /// The index as it is now; `None` before there is one. It may be made anew at any time.
     fn index(&self) -> Result<Option<Index>, OfficeError> {
         Index::open_read_only(&self.config.index())
+    }
+
+    /// The same for somebody from whom it has to keep what is restricted.
+    fn index_for(&self, sight: &Sight) -> Result<Option<Index>, OfficeError> {
+        let index = self.index()?;
+        if let Some(index) = index.as_ref().filter(|_| !sight.restricted) {
+            self.acts.check_restrictions(index)?;
+        }
+        Ok(index)
     }
 
     /// Stations of a search of which the index does not have all that was cosigned.
@@ -90,6 +99,27 @@ impl OfficePages {
         Ok(all)
     }
 
+    /// With the reason, as far as it can be had; `None` for an act of a station whose name is none.
+    fn seen_item(&self, look: Look) -> Option<SeenItem> {
+        let data = &look.content["data"];
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        let digest = data["reason_sha256"].as_str();
+        let digest = digest.and_then(|digest| digest.parse().ok());
+        Some(SeenItem {
+            time: look.content["time"].as_str().and_then(|at| at.parse().ok()),
+            operator: text(&data["operator"]),
+            peer: text(&data["peer"]),
+            act: text(&look.content["event"]).unwrap_or_default(),
+            part: text(&data["part"]),
+            station: look.station.parse().ok()?,
+            evidence: look.item,
+            path: look.path,
+            camera_time: look.recorded,
+            reason: digest.and_then(|digest| self.custody.runtime.block_on(self.acts.text(digest))),
+            entry: look.entry,
+        })
+    }
+
     fn kept(&self, item: &KeptItem) -> KeptFacts {
         let keeping = &self.config.keeping;
         let reasons = reasons(keeping, item);
@@ -134,8 +164,17 @@ impl From<OfficeError> for Unreadable {
 }
 
 impl OfficeBackend for OfficePages {
-    fn today(&self, reach: &Reach) -> Result<Today, Unreadable> {
-        Ok(today::gather(&self.seen(reach))?)
+    fn today(&self, sight: &Sight) -> Result<Today, Unreadable> {
+        let mut today = today::gather(&self.seen(&sight.reach))?;
+        if let Some(index) = self.index_for(sight)?.filter(|_| !sight.restricted) {
+            for matter in &mut today.matters {
+                let examples = std::mem::take(&mut matter.examples).into_iter();
+                let shown =
+                    examples.filter_map(|it| restricted::without(&index, None, it).transpose());
+                matter.examples = shown.collect::<Result<_, _>>()?;
+            }
+        }
+        Ok(today)
     }
 
     fn report(
@@ -156,49 +195,86 @@ impl OfficeBackend for OfficePages {
 
     fn find(
         &self,
-        reach: &Reach,
+        sight: &Sight,
         search: &RecordingSearch,
         after: Option<SearchPlace>,
         limit: u32,
     ) -> Result<RecordingPage, Unreadable> {
-        let index = self.index()?;
+        let index = self.index_for(sight)?;
         let mut page = match &index {
-            Some(index) => index.find(search, after, limit, &self.stations(reach))?,
+            Some(index) => {
+                let stations = self.stations(&sight.reach);
+                let shown = Shown {
+                    stations: &stations,
+                    restricted: sight.restricted,
+                };
+                index.find(search, after, limit, shown)?
+            }
             None => RecordingPage::default(),
         };
         if after.is_none() {
-            page.behind = self.behind(reach, search, index.as_ref())?;
+            page.behind = self.behind(&sight.reach, search, index.as_ref())?;
         }
         Ok(page)
     }
 
+    fn looks(
+        &self,
+        sight: &Sight,
+        range: (Timestamp, Timestamp),
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<SeenPage, Unreadable> {
+        let Some(index) = self.index_for(sight)? else {
+            return Ok(SeenPage::default());
+        };
+        let stations = self.stations(&sight.reach);
+        let shown = Shown {
+            stations: &stations,
+            restricted: sight.restricted,
+        };
+        let (looks, next) = index.looks(range, after, limit, shown)?;
+        let looks = looks.into_iter().filter_map(|look| self.seen_item(look));
+        Ok(SeenPage {
+            looks: looks.collect(),
+            next,
+        })
+    }
+
     fn knows(
         &self,
-        reach: &Reach,
+        sight: &Sight,
         station: &StationName,
         id: EvidenceId,
     ) -> Result<bool, Unreadable> {
-        let (true, Some(index)) = (self.stations(reach).contains(station), self.index()?) else {
+        let (true, Some(index)) = (
+            self.stations(&sight.reach).contains(station),
+            self.index_for(sight)?,
+        ) else {
             return Ok(false);
         };
-        Ok(index.has_item(station, id)?)
+        Ok(index.has_item(station, id, sight.restricted)?)
     }
 
     fn recording(
         &self,
-        reach: &Reach,
+        sight: &Sight,
         station: &StationName,
         id: EvidenceId,
         from: u64,
     ) -> Result<Option<RecordingView>, Unreadable> {
-        let Some(index) = self.index()? else {
+        let Some(index) = self.index_for(sight)? else {
             return Ok(None);
         };
-        let stations = self.stations(reach);
+        let stations = self.stations(&sight.reach);
         if !stations.contains(station) {
             return Ok(None);
         }
-        let item = index.item(station, id, from, &stations)?;
+        let shown = Shown {
+            stations: &stations,
+            restricted: sight.restricted,
+        };
+        let item = index.item(station, id, from, shown)?;
         let row = index.row(station, Timestamp::now())?;
         let followed = (self.config.stations.iter()).find(|followed| followed.name == *station);
         let (Some(item), Some(row), Some(followed)) = (item, row, followed) else {
@@ -206,10 +282,17 @@ impl OfficeBackend for OfficePages {
         };
         // What the index knows is shown even if the bucket cannot be read.
         let read = self.custody.read(&self.config, followed, &item.entries);
-        let custody = read.unwrap_or_else(|error| Custody {
+        let mut custody = read.unwrap_or_else(|error| Custody {
             problem: Some((error.label(), error.described())),
             ..Custody::default()
         });
+        if !sight.restricted {
+            for told in &mut custody.entries {
+                let content = told.content.take();
+                let content = content.map(|it| restricted::without(&index, Some(id), it));
+                told.content = content.transpose()?.flatten();
+            }
+        }
         let acts = if from == 0 {
             self.acts_of(&index, station, id)?
         } else {

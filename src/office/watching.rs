@@ -10,18 +10,23 @@ use bytes::Bytes;
 
 use super::OfficeError;
 use super::acts::Acts;
+use super::custody::CustodyReader;
 use super::index::{Index, ItemFacts, LockedObject};
+use super::key_waits::KeyWaits;
 use crate::config::OfficeConfig;
-use crate::model::{Decider, Event, EvidenceId, Explain as _, ItemViewed, Part, StationName};
+use crate::model::{Cue, Decider, Event, EvidenceId, Explain as _, ItemViewed, Part, StationName};
 use crate::upload::{Store, UploadError};
 use crate::web::{
-    ItemView, SealedPart, WatchBackend, WatchFuture, WatchRefusal, WatchRefusalKind, WatchedItem,
+    ItemView, SealedPart, Sight, WatchBackend, WatchFuture, WatchRefusal, WatchRefusalKind,
+    WatchedItem,
 };
 
 /// A view waits so long for the store to say what there is, and then for the entry to be published.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(15);
 /// Far longer than an item key that is sealed to one person.
 const SEALED_KEY_MAX: u64 = 16 << 10;
+/// Pictures of a storyboard.
+const CUES_MAX: usize = 100;
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(20);
 
 pub struct Watch {
@@ -29,11 +34,20 @@ pub struct Watch {
     pub index: Arc<Index>,
     pub store: Arc<dyn Store>,
     pub acts: Arc<Acts>,
+    pub key_waits: KeyWaits,
+    pub custody: CustodyReader,
 }
 
 impl WatchBackend for Watch {
     fn view(&self, view: ItemView) -> WatchFuture<'_, WatchedItem> {
         Box::pin(async move { Ok(self.enter(view).await?) })
+    }
+
+    /// What cannot be read is not shown.
+    fn shows(&self, sight: &Sight, station: &StationName, item: EvidenceId) -> bool {
+        let known = sight.restricted || self.acts.check_restrictions(&self.index).is_ok();
+        let shown = self.index.has_item(station, item, sight.restricted);
+        known && sight.reach.has(station) && shown.unwrap_or(false)
     }
 
     fn own_key<'a>(&'a self, item: &'a WatchedItem) -> WatchFuture<'a, Option<Bytes>> {
@@ -112,6 +126,10 @@ impl Watch {
         let index = self.acts.enter(Event::ItemViewed(Box::new(viewed))).await?;
         item.own_key = own_key.then_some(index);
         if self.acts.is_published(index, PUBLISHED_WITHIN).await {
+            if own_key {
+                let layout = self.config.bucket_layout();
+                self.key_waits.begin(layout.share(index, item.evidence));
+            }
             Ok(item)
         } else {
             Err(OfficeError::Unpublished {
@@ -128,7 +146,9 @@ impl Watch {
             item: evidence,
         };
         let mut followed = self.config.stations.iter();
-        if !view.reach.has(station) || !followed.any(|followed| followed.name == *station) {
+        let followed = followed.any(|followed| followed.name == *station);
+        let shown = || tokio::task::block_in_place(|| self.shows(&view.sight, station, evidence));
+        if !followed || !shown() {
             return Err(unknown());
         }
         let indexed = tokio::task::block_in_place(|| self.indexed(station, evidence))?;
@@ -174,10 +194,26 @@ impl Watch {
             recorded: facts.recorded,
             camera: facts.camera,
             officer: facts.officer,
+            cues: tokio::task::block_in_place(|| self.cues(station, evidence)),
             parts,
             missing,
             own_key: None,
         })
+    }
+
+    /// Where the storyboard's pictures lie, by an entry that is proven below what was cosigned; nowhere, where that cannot be read now.
+    fn cues(&self, station: &StationName, item: EvidenceId) -> Vec<Cue> {
+        let followed = (self.config.stations.iter()).find(|followed| followed.name == *station);
+        let read = || {
+            let number = self.index.station(station).ok()?;
+            let entry = self.index.entry_of(number, item, Part::Storyboard).ok()??;
+            let custody = self.custody.read(&self.config, followed?, &[entry]).ok()?;
+            let content = custody.entries.into_iter().next()?.content?;
+            serde_json::from_value::<Vec<Cue>>(content["data"]["cues"].clone()).ok()
+        };
+        let mut cues = read().unwrap_or_default();
+        cues.truncate(CUES_MAX);
+        cues
     }
 
     fn indexed(

@@ -36,6 +36,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ),
     ("/static/today.js", JS, include_str!("static/today.js")),
     ("/static/report.js", JS, include_str!("static/report.js")),
+    ("/static/looks.js", JS, include_str!("static/looks.js")),
     ("/static/report.css", CSS, include_str!("static/report.css")),
     ("/static/watch.css", CSS, include_str!("static/watch.css")),
     ("/static/watch.js", JS, include_str!("static/watch.js")),
@@ -53,6 +54,16 @@ const FILES: &[(&str, &str, &str)] = &[
         "/static/watch-message.js",
         JS,
         include_str!("static/watch-message.js"),
+    ),
+    (
+        "/static/watch-asking.js",
+        JS,
+        include_str!("static/watch-asking.js"),
+    ),
+    (
+        "/static/watch-wall.js",
+        JS,
+        include_str!("static/watch-wall.js"),
     ),
     (
         "/static/watch-key-file.js",
@@ -110,8 +121,10 @@ static ENGLISH: LazyLock<String> = LazyLock::new(|| {
 
 pub const OFFICER: &str = include_str!("static/officer.html");
 pub const REPORT: &str = include_str!("static/report.html");
+pub const LOOKS: &str = include_str!("static/looks.html");
 pub const TODAY: &str = include_str!("static/today.html");
 pub const WATCH: &str = include_str!("static/watch.html");
+pub const WALL: &str = include_str!("static/watch-wall.html");
 pub const KEYS: &str = include_str!("static/keys.html");
 pub const FIND: &str = include_str!("static/find.html");
 pub const RECORDING: &str = include_str!("static/recording.html");
@@ -133,7 +146,12 @@ pub fn file(path: &str) -> Response {
 /// Everything that runs or stands in the page where a private key is, by its address, as a browser gets it.
 pub fn watch_files() -> Vec<(String, Sha256Digest)> {
     let page = |language: &&str| {
-        [("/watch/STATION/ID", WATCH), ("/keys", KEYS)].map(|(address, page)| {
+        [
+            ("/watch/STATION/ID", WATCH),
+            ("/find/wall", WALL),
+            ("/keys", KEYS),
+        ]
+        .map(|(address, page)| {
             let html = page.replace("{language}", language);
             let address = format!("{address} ({language})");
             (address, Sha256Digest::of(html.as_bytes()))
@@ -257,8 +275,10 @@ mod tests {
             ("officer", OFFICER),
             ("login", LOGIN),
             ("report", REPORT),
+            ("looks", LOOKS),
             ("today", TODAY),
             ("watch", WATCH),
+            ("wall", WALL),
             ("keys", KEYS),
             ("find", FIND),
             ("recording", RECORDING),
@@ -298,6 +318,7 @@ mod tests {
                     "custody",
                     "recording",
                     "report",
+                    "looks",
                     "watch",
                     "person-key",
                     "de.json",

@@ -103,6 +103,13 @@ fn decided(
     if !viewer.sees(&station) {
         return Err(no_item());
     }
+    let backend = state.access_log().evidence();
+    let sight = viewer.sight();
+    // Whoever may not see what is restricted is answered in the same way about it and about what does not exist.
+    let knows = || tokio::task::block_in_place(|| backend.knows(&sight, &station, evidence));
+    if !sight.restricted && !knows()? {
+        return Err(no_item());
+    }
     let reason = reason_of(&request.reason)?;
     let order = ItemOrder {
         station,
@@ -112,7 +119,6 @@ fn decided(
         peer: format!("web {}", peer.ip().to_canonical()),
         reason: reason.to_owned(),
     };
-    let backend = state.access_log().evidence();
     let decided = tokio::task::block_in_place(|| backend.decide(order));
     decided.map(Json).map_err(refused)
 }

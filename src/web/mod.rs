@@ -15,6 +15,7 @@ mod feed;
 mod health;
 mod listener;
 mod login;
+mod looks;
 mod office;
 mod officer;
 mod people;
@@ -50,6 +51,7 @@ pub use dock_tags::{DockRefusal, DockTags, DockedRecording, DockedRecordings, Of
 pub use error::WebError;
 pub use health::{Health, Need};
 pub use listener::listen;
+pub use looks::{SeenItem, SeenPage};
 pub use office::{OfficeBackend, Unreadable, start_office};
 pub use people::{AddressBook, Enrolment, KeyHolder, KeyOrder, KeyVerdict};
 pub use recording::{
@@ -65,7 +67,7 @@ pub use tls::tls_problem;
 pub use today::{Matter, Today};
 pub(crate) use tokens::random_secret;
 pub use tokens::{TOKEN_PREFIX, hash_of, new_token};
-pub use viewer::{Duty, Reach, Viewer};
+pub use viewer::{Duty, Reach, Sight, Viewer};
 pub use watching::{
     ItemView, SealedPart, WatchBackend, WatchFuture, WatchRefusal, WatchRefusalKind, WatchedItem,
 };

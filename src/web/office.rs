@@ -7,49 +7,59 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::access_log::{AccessLog, HasAccessLog, RecordsAccess};
 use super::decisions::{self, Decided, GapOrder, ItemOrder};
 use super::entrance::{Entrance, Keyring};
+use super::looks::{self, SeenPage};
 use super::people::{self as people_keys, AddressBook, Enrolment, KeyOrder};
 use super::recording::RecordingView;
 use super::recording_search::{RecordingPage, RecordingSearch, SearchPlace};
 use super::sign_in::{self, SignIn};
 use super::today::Today;
 use super::{
-    Duty, Reach, RefusedRequest, WatchBackend, WatchRefusal, WebError, listener, login, recording,
-    recording_list, report, routes, tls, today, watching,
+    Duty, Reach, RefusedRequest, Sight, WatchBackend, WatchRefusal, WebError, listener, login,
+    recording, recording_list, report, routes, tls, today, watching,
 };
 use crate::config::{PeopleSettings, Secrets, WebSettings};
 use crate::model::{EvidenceId, OperatorAction, StationName, codes};
 
-/// The office as its pages see it; the floor above implements it. It may block. What somebody's reach does not have is to them
+/// The office as its pages see it; the floor above implements it. It may block. What somebody does not see is to them
 /// as if it did not exist.
 pub trait OfficeBackend: Send + Sync + 'static {
-    fn today(&self, reach: &Reach) -> Result<Today, Unreadable>;
+    fn today(&self, sight: &Sight) -> Result<Today, Unreadable>;
     /// What a quarter brought, of the present one where none is named; `None` if there is no such quarter.
     fn report(&self, reach: &Reach, quarter: &str)
     -> Result<Option<serde_json::Value>, Unreadable>;
     /// The next recordings of a search, at most `limit`.
     fn find(
         &self,
-        reach: &Reach,
+        sight: &Sight,
         search: &RecordingSearch,
         after: Option<SearchPlace>,
         limit: u32,
     ) -> Result<RecordingPage, Unreadable>;
+    /// Who got to see footage from the first moment up to the second, after an entry of the office's log; at most `limit` acts.
+    fn looks(
+        &self,
+        sight: &Sight,
+        range: (Timestamp, Timestamp),
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<SeenPage, Unreadable>;
     /// Whether a station's log has sealed this item.
     fn knows(
         &self,
-        reach: &Reach,
+        sight: &Sight,
         station: &StationName,
         id: EvidenceId,
     ) -> Result<bool, Unreadable>;
     /// The item, and its custody from entry `from` on; `None` if there is none.
     fn recording(
         &self,
-        reach: &Reach,
+        sight: &Sight,
         station: &StationName,
         id: EvidenceId,
         from: u64,
@@ -154,6 +164,14 @@ pub fn start_office(
             (Arc::clone(&entrance), Duty::Find),
             login::duty,
         ));
+    let auditors = Router::new()
+        .route("/looks", get(looks::page))
+        .route("/api/looks", get(looks::list))
+        .route("/export/looks", get(looks::export))
+        .route_layer(from_fn_with_state(
+            (Arc::clone(&entrance), Duty::Audit),
+            login::duty,
+        ));
     let deciders = Router::new()
         .route("/api/decisions/{station}/{id}", post(decisions::decide))
         .route("/api/gaps/{station}", post(decisions::accept_gap))
@@ -177,6 +195,7 @@ pub fn start_office(
         ));
     let own = overseers
         .merge(finders)
+        .merge(auditors)
         .merge(deciders)
         .merge(disposers)
         .merge(key_owners);

@@ -148,7 +148,7 @@ impl EvidenceRequest<dyn OfficeBackend> for Viewed {
         let id = id.and_then(|id| id.parse().ok()).ok_or_else(no_item)?;
         let station = station.and_then(|name| name.parse().ok());
         let station: StationName = station.ok_or_else(no_item)?;
-        if !backend.knows(&viewer_of(parts)?.reach, &station, id)? {
+        if !backend.knows(&viewer_of(parts)?.sight(), &station, id)? {
             return Err(no_item());
         }
         Ok(Self { station, id, from })
@@ -172,7 +172,7 @@ pub(super) async fn recording(
 ) -> Result<axum::Json<RecordingView>, RefusedRequest> {
     let Viewed { station, id, from } = request;
     let found =
-        tokio::task::block_in_place(|| evidence.recording(&viewer.reach, &station, id, from));
+        tokio::task::block_in_place(|| evidence.recording(&viewer.sight(), &station, id, from));
     let no_item = || RefusedRequest::new(StatusCode::NOT_FOUND, "there is no such item\n");
     let view = found?.ok_or_else(no_item)?;
     Ok(axum::Json(RecordingView {

@@ -79,7 +79,8 @@ pub(super) async fn list(
         limit,
         ..
     } = request;
-    let found = tokio::task::block_in_place(|| evidence.find(&viewer.reach, &search, after, limit));
+    let found =
+        tokio::task::block_in_place(|| evidence.find(&viewer.sight(), &search, after, limit));
     Ok(axum::Json(found?))
 }
 
@@ -121,8 +122,9 @@ pub(super) async fn export(
     }: LoggedRequest<Exported, dyn OfficeBackend>,
 ) -> Response {
     let Exported { search, format, .. } = request;
+    let sight = viewer.sight();
     format.searched("recordings", COLUMNS, move |after| {
-        let found = evidence.find(&viewer.reach, &search, after, STEP);
+        let found = evidence.find(&sight, &search, after, STEP);
         let found = found.map_err(|unreadable| unreadable.why)?;
         let files = found.recordings.iter().flat_map(|recording| {
             let sidecars = recording.sidecars.iter();

@@ -36,6 +36,8 @@ pub struct RecordingSearch {
     pub exhibit: Option<String>,
     /// Only what a hold keeps.
     pub held: bool,
+    /// Only what is restricted.
+    pub restricted: bool,
 }
 
 /// The states that recordings can be searched by.
@@ -173,6 +175,7 @@ pub(super) struct FindRequest {
     category: String,
     exhibit: String,
     held: String,
+    restricted: String,
     /// Where the page before ended.
     after: String,
     pub limit: Option<u32>,
@@ -198,20 +201,13 @@ impl FindRequest {
             station: parsed(&self.station, "there is no such station\n")?,
             state: parsed(&self.state, "there is no such state\n")?,
             kind: parsed(&self.kind, "there is no such kind\n")?,
-            flagged: match self.flagged.trim() {
-                "" | "0" => false,
-                "1" => true,
-                _ => return Err(bad_request("flagged is 1 or nothing\n")),
-            },
+            flagged: one(&self.flagged, "flagged is 1 or nothing\n")?,
             text: given(&self.text)?,
             incident: given(&self.incident)?,
             category: given(&self.category)?,
             exhibit: given(&self.exhibit)?,
-            held: match self.held.trim() {
-                "" | "0" => false,
-                "1" => true,
-                _ => return Err(bad_request("held is 1 or nothing\n")),
-            },
+            held: one(&self.held, "held is 1 or nothing\n")?,
+            restricted: one(&self.restricted, "restricted is 1 or nothing\n")?,
         })
     }
 
@@ -235,6 +231,7 @@ impl FindRequest {
             ("category", &self.category),
             ("exhibit", &self.exhibit),
             ("held", &self.held),
+            ("restricted", &self.restricted),
         ];
         let given = fields.iter().filter(|(_, value)| !value.trim().is_empty());
         let given: Vec<_> = given
@@ -250,6 +247,14 @@ impl FindRequest {
 
 fn bad_request(text: &str) -> RefusedRequest {
     RefusedRequest::new(StatusCode::BAD_REQUEST, text)
+}
+
+fn one(text: &str, wrong: &'static str) -> Result<bool, RefusedRequest> {
+    match text.trim() {
+        "" | "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err(bad_request(wrong)),
+    }
 }
 
 fn given(text: &str) -> Result<Option<String>, RefusedRequest> {

@@ -74,7 +74,7 @@ pub(super) async fn today(
         evidence, viewer, ..
     }: LoggedRequest<TodayRequest, dyn OfficeBackend>,
 ) -> Result<Json<Today>, RefusedRequest> {
-    let today = tokio::task::block_in_place(|| evidence.today(&viewer.reach));
+    let today = tokio::task::block_in_place(|| evidence.today(&viewer.sight()));
     Ok(Json(Today {
         may_decide: viewer.may(Duty::Decide),
         ..today?

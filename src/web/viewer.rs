@@ -21,6 +21,13 @@ pub enum Reach {
     Stations(Arc<[StationName]>),
 }
 
+/// What somebody sees: the stations of their unit, and what is restricted or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    pub reach: Reach,
+    pub restricted: bool,
+}
+
 /// What a page of the office lets somebody do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duty {
@@ -34,6 +41,8 @@ pub enum Duty {
     SeeRestricted,
     /// Decide about quarantine, officers, gaps, tags and holds, and confirm the keys of people.
     Decide,
+    /// Read who saw what.
+    Audit,
     /// Propose that recordings are deleted.
     ProposeDisposal,
     /// Approve that recordings are deleted.
@@ -49,6 +58,7 @@ impl Duty {
             Self::Find => &[Evidence, Viewer, Manager, Disposer, Auditor],
             Self::Watch => &[Evidence, Viewer, Manager],
             Self::SeeRestricted | Self::Decide => &[Evidence, Manager],
+            Self::Audit => &[Evidence, Manager, Auditor],
             Self::ProposeDisposal => &[Evidence, Manager, Disposer],
             Self::ApproveDisposal => &[Evidence, Disposer],
         }
@@ -87,6 +97,13 @@ impl Viewer {
         self.roles.iter().any(|role| roles.contains(role))
     }
 
+    pub fn sight(&self) -> Sight {
+        Sight {
+            reach: self.reach.clone(),
+            restricted: self.may(Duty::SeeRestricted),
+        }
+    }
+
     /// Whether their unit has the station. One that it does not have is to them as if it did not exist.
     pub fn sees(&self, station: &StationName) -> bool {
         self.reach.has(station)
@@ -117,18 +134,19 @@ mod tests {
                 Duty::Watch,
                 Duty::SeeRestricted,
                 Duty::Decide,
+                Duty::Audit,
                 Duty::ProposeDisposal,
                 Duty::ApproveDisposal,
             ];
             all.map(|duty| u8::from(of(role).may(duty)))
         };
-        assert_eq!(duties(Role::Kiosk), [0; 7]);
-        assert_eq!(duties(Role::Evidence), [1; 7]);
-        assert_eq!(duties(Role::Operations), [1, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(duties(Role::Viewer), [1, 1, 1, 0, 0, 0, 0]);
-        assert_eq!(duties(Role::Manager), [1, 1, 1, 1, 1, 1, 0]);
-        assert_eq!(duties(Role::Disposer), [1, 1, 0, 0, 0, 1, 1]);
-        assert_eq!(duties(Role::Auditor), [1, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(duties(Role::Kiosk), [0; 8]);
+        assert_eq!(duties(Role::Evidence), [1; 8]);
+        assert_eq!(duties(Role::Operations), [1, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(duties(Role::Viewer), [1, 1, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(duties(Role::Manager), [1, 1, 1, 1, 1, 1, 1, 0]);
+        assert_eq!(duties(Role::Disposer), [1, 1, 0, 0, 0, 0, 1, 1]);
+        assert_eq!(duties(Role::Auditor), [1, 1, 0, 0, 0, 1, 0, 0]);
         assert!(of(Role::Viewer).sees(&station("one")));
         let north = Viewer {
             reach: Reach::Stations(Arc::new([station("one")])),

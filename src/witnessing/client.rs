@@ -12,13 +12,15 @@ use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::WitnessError;
+use crate::config::WitnessSettings;
+use crate::upload::trusted_alone;
 
 /// A few signature lines; longer answers are not read.
 const ANSWER_MAX: usize = 64 << 10;
 /// Characters of a refusal that are shown.
 const SAID_MAX: usize = 120;
 
-/// Connections to one witness, through the proxy of the environment as for the store.
+/// Connections to one witness; `limit` is for one whole request. They go through the proxy of the environment as for the store.
 #[derive(Debug)]
 pub struct WitnessClient {
     connector: Connector,
@@ -38,13 +40,16 @@ pub enum WitnessAnswer {
 }
 
 impl WitnessClient {
-    /// `url` is the witness's prefix; `limit` is for one whole request.
-    pub fn new(url: &str, limit: Duration) -> Result<Self, WitnessError> {
+    /// `url` is the witness's prefix.
+    pub fn new(url: &str, settings: &WitnessSettings) -> Result<Self, WitnessError> {
         // A machine without system certificates can still use a plain address.
-        let trust = if url.starts_with("http://") {
-            TrustStore::empty()
-        } else {
-            TrustStore::default()
+        let trust = match &settings.ca_file {
+            _ if url.starts_with("http://") => TrustStore::empty(),
+            Some(file) => trusted_alone(file).map_err(|source| WitnessError::CaFile {
+                path: file.clone(),
+                source,
+            })?,
+            None => TrustStore::default(),
         };
         let tls = TlsContext::builder()
             .with_trust_store(trust)
@@ -58,7 +63,7 @@ impl WitnessClient {
         Ok(Self {
             connector,
             address: format!("{url}/add-checkpoint"),
-            limit,
+            limit: settings.answer,
         })
     }
 

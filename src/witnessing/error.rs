@@ -1,4 +1,5 @@
 use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -46,6 +47,12 @@ pub enum WitnessError {
     OtherLog { log: String },
     #[error("TLS cannot be set up for the witness")]
     Tls(#[source] BoxError),
+    #[error("the certificates of the witnesses' authority in {path} cannot be used")]
+    CaFile {
+        path: PathBuf,
+        #[source]
+        source: BoxError,
+    },
     #[error(transparent)]
     Log(#[from] AuditError),
     #[error(transparent)]
@@ -70,6 +77,7 @@ impl Explain for WitnessError {
             | Self::Silent { .. }
             | Self::Unavailable { .. }
             | Self::Tls(_) => "witness_unreachable",
+            Self::CaFile { .. } => "witness_ca_file",
             Self::Refused { .. } => "witness_refused",
             Self::Answer(_) => "witness_answer",
             Self::OtherKey { .. } | Self::WrongSignature { .. } => "witness_key",
@@ -89,6 +97,7 @@ impl Explain for WitnessError {
                 "Check the network, the witness's address in the policy, and whether it runs; it is asked again automatically.".into()
             }
             Self::Tls(_) => "Check that the system's certificates are installed, for example the package `ca-certificates`.".into(),
+            Self::CaFile { .. } => "Write the certificate of the authority that signed the witness's there (PEM), readable for the user `camdock`.".into(),
             Self::Refused { .. } => {
                 "Give the witness's operator this log's public key, keys/log.pub in the state folder; an office needs it as `log_key` in office.toml.".into()
             }

@@ -78,8 +78,7 @@ impl Witnesses {
         }
         let clients = policy.witnesses().iter().map(|witness| {
             let url = witness.url.as_ref();
-            url.map(|url| WitnessClient::new(url, settings.answer))
-                .transpose()
+            url.map(|url| WitnessClient::new(url, settings)).transpose()
         });
         let clients = clients.collect::<Result<Vec<_>, _>>()?;
         let witnesses = Self {

@@ -191,6 +191,16 @@ impl Browser {
         self.call("POST", &self.at(&path), Some(&typed));
     }
 
+    /// Types keys as a person does, into an element that has the focus then.
+    #[allow(dead_code, reason = "only the office's tests type into an element")]
+    pub fn types(&self, selector: &str, keys: &str) {
+        let found = json!({ "using": "css selector", "value": selector });
+        let found = self.call("POST", &self.at("/element"), Some(&found));
+        let element = found.as_object().unwrap().values().next().unwrap();
+        let path = format!("/element/{}/value", element.as_str().unwrap());
+        self.call("POST", &self.at(&path), Some(&json!({ "text": keys })));
+    }
+
     /// Lets pages save files into this folder.
     #[allow(dead_code, reason = "only the office's pages save files")]
     pub fn saves_into(&self, folder: &Path) {

@@ -25,7 +25,7 @@ pub const KIOSK: &str = "camdock_screen";
 pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 38] = [
+const BUCKETS: [&str; 39] = [
     "office-absurd",
     "office-acts",
     "office-away",
@@ -58,6 +58,7 @@ const BUCKETS: [&str; 38] = [
     "office-recover",
     "office-release",
     "office-report",
+    "office-restricted",
     "office-roles",
     "office-setup",
     "office-sign-in",

@@ -13,7 +13,7 @@ use camdock::seal::{
 };
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, TOKEN, private, station, store_endpoint};
+use crate::bed::{Bed, TOKEN, link, private, station};
 use crate::browser::sign_in;
 use crate::driver::Browser;
 use crate::searches::{Made, at, publish};
@@ -36,7 +36,7 @@ impl Desk {
         let keys = "access_key_id = \"keydeskkey\"\nsecret_access_key = \"keydesksecret\"\n";
         private(&dir.path().join("credentials.toml"), keys);
         let text = format!(
-            "[keydesk]\noffice = \"office-1\"\noffice_log_key = \"{}\"\nstate_dir = \"state\"\nevery_milliseconds = 200\n\
+            "[keydesk]\noffice = \"office-1\"\noffice_log_key = \"{}\"\nstate_dir = \"state\"\n\
              [store]\nendpoint = \"{endpoint}\"\nbucket = \"office-keydesk\"\nretention_days = 1\ncredentials_file = \"credentials.toml\"\n",
             bed.log_key()
         );
@@ -179,6 +179,14 @@ fn viewed(made: &Made, person: &str, fingerprint: &str) -> Value {
     )
 }
 
+fn restricted(made: &Made) -> Value {
+    entered(
+        "item.tagged",
+        json!({"evidence": made.id, "log": made.station, "operator": "M. Shah", "peer": "uid 0 (root)",
+            "reason_sha256": "0".repeat(64), "restricted": true, "source": "person"}),
+    )
+}
+
 fn added(person: &str, key: &str, role: &str, stations: &[&str]) -> Value {
     let fingerprint = Recipient::from_pem(key).unwrap().fingerprint();
     entered(
@@ -193,14 +201,21 @@ fn browser_the_key_desk_seals_to_whom_the_published_log_allows_it_and_to_nobody_
     let dir = tempfile::tempdir().unwrap();
     let stations = ["one", "two"].map(|name| station(&dir, name));
     let mut bed = Bed::new("office-keydesk", &stations.each_ref(), dir);
-    let mut desk = Desk::beside(&bed, &store_endpoint());
+    let link = link();
+    let mut desk = Desk::beside(&bed, &link.endpoint());
     let (shown, item_key) = picture(&bed, &desk, "one");
     let (other, _) = picture(&bed, &desk, "one");
     let (foreign, _) = picture(&bed, &desk, "two");
-    let all = [shown.clone(), other.clone(), foreign.clone()];
+    let (beside, _) = picture(&bed, &desk, "one");
+    let all = [
+        shown.clone(),
+        other.clone(),
+        foreign.clone(),
+        beside.clone(),
+    ];
     publish(&bed, &stations.each_ref(), &all);
     bed.run_pages();
-    bed.until("one", |found| found["bucket"]["items"] == 2);
+    bed.until("one", |found| found["bucket"]["items"] == 3);
     desk.run();
 
     // M. Shah's own key, confirmed by operations, opens what M. Shah gave a reason for.
@@ -249,6 +264,26 @@ fn browser_the_key_desk_seals_to_whom_the_published_log_allows_it_and_to_nobody_
     assert_eq!(sealed, own);
     let desk_opens = Opener::open(&message[..], &KeySource::Recipient(&desk.key));
     assert!(desk_opens.is_err(), "it is sealed to the person alone");
+    // The office has seen how long that took, with the desk's own default, and says that a key desk answers.
+    let sealed = |within: &str| {
+        bed.metric(
+            "camdock_office_key_seconds_bucket",
+            &format!("le=\"{within}\""),
+        )
+    };
+    let began = Instant::now();
+    while sealed("+Inf") != Some(1.0) {
+        assert!(began.elapsed() < LIMIT, "{}", bed.said());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(
+        sealed("2"),
+        Some(1.0),
+        "a person waited for more than two seconds"
+    );
+    let checked = bed.camdock(&["office", "check"]);
+    let told = String::from_utf8(checked.stdout).unwrap();
+    assert!(told.contains("and it was sealed to them"), "{told}");
     let took = desk.camdock("check").output().unwrap();
     assert!(took.status.success(), "{took:?}");
 
@@ -310,11 +345,14 @@ fn browser_the_key_desk_seals_to_whom_the_published_log_allows_it_and_to_nobody_
         added("vera", &vera.1, "viewer", &["one", "two"]),
         viewed(&foreign, "vera", &print(&vera.1)),
         viewed(&moved, "vera", &print(&vera.1)),
+        restricted(&shown),
+        viewed(&shown, "vera", &print(&vera.1)),
     ];
     enter(&bed, &acts);
     bed.run_pages();
     desk.until_said("as the item key of");
     desk.until_said("that of an item of another station");
+    desk.until_said("the item is restricted, and no role of the person may see that");
     assert_eq!(shares(&bed).len(), 2);
 
     // A restarted desk does nothing twice, and goes on where it was.
@@ -326,7 +364,7 @@ fn browser_the_key_desk_seals_to_whom_the_published_log_allows_it_and_to_nobody_
         &json!({"reason": "again"}),
     );
     assert_eq!(again.0, 200, "{again:?}");
-    let act = &bed.until_acts("item.viewed", 10)[9]["entry"];
+    let act = &bed.until_acts("item.viewed", 11)[10]["entry"];
     until_shared(
         &bed,
         &desk,
@@ -334,8 +372,27 @@ fn browser_the_key_desk_seals_to_whom_the_published_log_allows_it_and_to_nobody_
     );
     assert_eq!(shares(&bed).len(), 3);
 
+    // What the store does not give of one item keeps nobody from opening another, and is sealed once it can be had.
+    bed.stop();
+    link.breaks_off(&key_of(&other));
+    let both = [&other, &beside].map(|made| viewed(made, "vera", &print(&vera.1)));
+    let first = enter(&bed, &both);
+    bed.run_pages();
+    let share = |index: u64, made: &Made| format!("shares/office-1-{index}/{}/item-key", made.id);
+    until_shared(&bed, &desk, &share(first + 1, &beside));
+    assert!(
+        !shares(&bed).contains(&share(first, &other)),
+        "{}",
+        desk.said()
+    );
+    link.mend();
+    until_shared(&bed, &desk, &share(first, &other));
+    assert_eq!(shares(&bed).len(), 5);
+
     // Forged entries do not lead to the signed root, and a forged checkpoint is not the office's.
     bed.stop();
+    let stops = "cannot go on with the office's log";
+    let stopped = desk.said().matches(stops).count();
     let fine = bed.bytes("log/office-1/checkpoint");
     let stranger = LogKey::generate().unwrap().0;
     let dir = tempfile::tempdir().unwrap();
@@ -346,8 +403,12 @@ fn browser_the_key_desk_seals_to_whom_the_published_log_allows_it_and_to_nobody_
     forged.append(&[bytes]).unwrap();
     bed.put("log/office-1/checkpoint", forged.note().as_bytes().to_vec());
     forged.close().unwrap();
-    desk.until_said("cannot go on with the office's log");
-    assert_eq!(shares(&bed).len(), 3);
+    let began = Instant::now();
+    while desk.said().matches(stops).count() == stopped {
+        assert!(began.elapsed() < LIMIT, "{}", desk.said());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(shares(&bed).len(), 5);
     bed.put("log/office-1/checkpoint", fine);
     // A bundle with one byte changed, below the signature of the whole.
     let first = enter(&bed, &[viewed(&other, "vera", &print(&vera.1))]);
@@ -369,7 +430,7 @@ fn browser_the_key_desk_seals_to_whom_the_published_log_allows_it_and_to_nobody_
     let note = fs::read(bed.path("state/log/checkpoint")).unwrap();
     bed.put("log/office-1/checkpoint", note);
     desk.until_said("do not lead to its signed root");
-    assert_eq!(shares(&bed).len(), 3);
+    assert_eq!(shares(&bed).len(), 5);
     // With the true one, the desk goes on.
     bed.put(&format!("log/office-1/{name}"), whole);
     until_shared(

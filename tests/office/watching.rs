@@ -246,6 +246,59 @@ fn plays_and_seeks(browser: &Browser, (width, height): (f64, f64)) {
     assert_eq!(browser.js(&format!("return {player}.error")), Value::Null);
 }
 
+/// A picture of the storyboard leads to its time, by mouse and by keyboard.
+#[track_caller]
+fn jumps_by_the_storyboard(browser: &Browser) {
+    browser.until(
+        "its pictures",
+        "document.querySelectorAll('#cues button').length > 3",
+    );
+    let label = |n: usize| {
+        let label = browser.js(&format!(
+            "return document.querySelectorAll('#cues button')[{n}].ariaLabel"
+        ));
+        let told = label
+            .as_str()
+            .unwrap()
+            .rsplit(' ')
+            .next()
+            .unwrap()
+            .to_owned();
+        let seconds = told.rsplit(':').next().unwrap().parse::<f64>().unwrap();
+        assert_eq!(format!("Go to 00:00:{seconds:02}"), label.as_str().unwrap());
+        seconds
+    };
+    let there = |seconds: f64| {
+        let player = "document.getElementById('player')";
+        browser.until(
+            "its time",
+            &format!("!{player}.seeking && {player}.readyState >= 2 && Math.floor({player}.currentTime) === {seconds}"),
+        );
+    };
+    browser.js("document.getElementById('player').pause()");
+    // What is drawn there is the picture of that time: the button lies on it.
+    let lies = "const b = document.querySelectorAll('#cues button')[2].getBoundingClientRect(); \
+                return document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2)?.ariaLabel ?? ''";
+    browser.js("document.getElementById('cues').scrollIntoView({ block: 'center' })");
+    assert!(
+        browser.js(lies).as_str().unwrap().starts_with("Go to"),
+        "{}",
+        browser.js(lies)
+    );
+    browser.click("#cues button:nth-child(3)");
+    there(label(2));
+    assert!(label(2) > 0.0 && label(1) < label(2));
+    // Right, Enter: the first picture is in the page's order, the second next to it.
+    browser.types("#cues button:first-child", "\u{e014}");
+    assert_eq!(
+        browser
+            .js("return document.activeElement === document.querySelectorAll('#cues button')[1]"),
+        true
+    );
+    browser.types("#cues button:nth-child(2)", "\u{e007}");
+    there(label(1));
+}
+
 #[track_caller]
 fn says(browser: &Browser, wanted: &str) {
     browser.until("words", "!document.getElementById('failed').hidden");
@@ -330,6 +383,7 @@ fn browser_sealed_recordings_play_here_and_the_office_hands_out_ciphertext_after
         "the storyboard",
         "document.getElementById('sheet').naturalWidth > 200",
     );
+    jumps_by_the_storyboard(&browser);
     assert_eq!(browser.accessibility(), Vec::<String>::new());
     browser.shot("watch-plays");
     let viewed = &bed.until_acts("item.viewed", 1)[0];
@@ -346,6 +400,49 @@ fn browser_sealed_recordings_play_here_and_the_office_hands_out_ciphertext_after
     let published = ear.published.lock().unwrap().clone().unwrap();
     let published = bed.log_key().open(&published).unwrap().size;
     assert!(published > viewed["entry"].as_u64().unwrap(), "{published}");
+
+    // The wall of a search: a reason once, and an act for each storyboard that opens; a link to it means the same.
+    let wall = format!("{}/find?station=test-1&kind=video", ear.url());
+    browser.open(&wall);
+    browser.until(
+        "the list",
+        "document.querySelectorAll('#rows tr').length === 3",
+    );
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.click("#wall");
+    browser.until(
+        "its cards",
+        "document.querySelectorAll('#wall li a').length === 3 && document.getElementById('reason')",
+    );
+    assert_eq!(
+        browser.js("return location.pathname + location.search"),
+        "/find/wall?station=test-1&kind=video"
+    );
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.fill("#reason", "incident 24-0815, who was there");
+    browser.choose("#key", &one);
+    browser.click("#open");
+    let opened = "[...document.querySelectorAll('#wall img')].filter((sheet) => sheet.naturalWidth > 200).length";
+    browser.until("its storyboards", &format!("{opened} === 3"));
+    assert_eq!(browser.accessibility(), Vec::<String>::new());
+    browser.shot("wall");
+    // One was being watched already; the others are views of the storyboard alone.
+    let acts = bed.until_acts("item.viewed", 3);
+    for act in &acts[1..] {
+        assert_eq!(act["data"]["part"], "storyboard");
+        assert!(
+            act["reason"].as_str().unwrap().contains("who was there"),
+            "{act}"
+        );
+    }
+    let original =
+        format!("fetch('/sealed/test-1/{start_id}/original').then((answer) => answer.status)");
+    assert_eq!(browser.awaited(&original), 403);
+    browser.click("#lock");
+    browser.until(
+        "nothing",
+        "document.querySelectorAll('#wall img').length === 0",
+    );
 
     // What somebody laid over the original is not shown as the original: the log names its version.
     bed.put(
@@ -413,12 +510,12 @@ fn browser_sealed_recordings_play_here_and_the_office_hands_out_ciphertext_after
     assert!(most < 300 << 10, "{most} KiB");
 
     // A store that is away: no act is entered, and nothing is handed out.
-    let acts = bed.until_acts("item.viewed", 6);
+    let acts = bed.until_acts("item.viewed", 8);
     link.cut();
     open(&browser, &page("two", &away), &one, None);
     says(&browser, "Check the network and the store's endpoint");
     link.mend();
-    assert_eq!(bed.until_acts("item.viewed", 6), acts);
+    assert_eq!(bed.until_acts("item.viewed", 8), acts);
 
     // A name that says nothing of what is in the file, and no preview: the original is tried, and plays.
     open(&browser, &page("two", &away), &one, None);

@@ -115,6 +115,15 @@ fn a_demo_in_a_terminal_stays_up_until_ctrl_c_and_leaves_nothing_running() {
     // The office has seen the whole log and every object, and shows its pages to its token alone.
     let token = after(&output, "their token");
     assert!(output.contains("found by the office"), "{output}");
+    // The key desk runs, with a key that it could open and the log of this office.
+    let desk = output.split("\n8. starts a key desk").nth(1).unwrap();
+    assert!(
+        desk.contains("recipient key") && desk.contains("p384:"),
+        "{desk}"
+    );
+    let runs = processes_of(&home);
+    let runs = |verb: &str| runs.iter().any(|line| line.contains(verb));
+    assert!(runs("keydesk\0run"), "{output}");
     let office = after(&output, "office's pages").trim_start_matches("http://");
     let office = office.trim_end_matches('/');
     assert!(!get(office, "/api/today", None).starts_with("HTTP/1.1 200"));

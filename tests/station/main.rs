@@ -27,6 +27,7 @@ mod policy;
 mod preview_need;
 mod previews;
 mod readiness;
+mod recipients;
 mod resealed_items;
 mod safe_display;
 mod setup;

@@ -3,13 +3,17 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use camdock::audit::{LogKey, WitnessKey};
 use camdock::model::Event;
 use camdock::witnessing::read_kept;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 use crate::place::{Place, Settings, until};
@@ -286,6 +290,157 @@ fn a_bay_waits_for_the_witness_while_the_store_goes_on_and_is_safe_then_also_aft
     assert_eq!(witness["key"], key.to_string());
     assert_eq!(witness["entries"], kept(&place, &key));
     assert_eq!(verified["anchors"]["cosigned"], 1);
+}
+
+/// Makes `NAME.pem` and its key, signed by the authority of that name, which is made where there is none.
+fn certificate(dir: &Path, authority: &str) {
+    let openssl = |arguments: &str| {
+        let arguments = arguments.split(' ');
+        let made = Command::new("openssl")
+            .args(arguments)
+            .current_dir(dir)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    openssl(&format!(
+        "req -x509 {key} -days 2 -subj /CN={authority} -keyout {authority}.key -out {authority}.pem"
+    ));
+    openssl(&format!(
+        "req -x509 {key} -days 2 -subj /CN=witness -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \
+         -CA {authority}.pem -CAkey {authority}.key -keyout {authority}-witness.key -out {authority}-witness.pem"
+    ));
+}
+
+/// One HTTP message with all of its body; `None` at the end of the connection.
+fn message(stream: &mut impl std::io::Read) -> Option<Vec<u8>> {
+    let (mut read, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        let text = String::from_utf8_lossy(&read).to_lowercase();
+        if let Some((head, _)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
+            if read.len() >= head.len() + 4 + length {
+                return Some(read);
+            }
+        }
+        let more = stream.read(&mut buffer).ok().filter(|more| *more > 0)?;
+        read.extend_from_slice(&buffer[..more]);
+    }
+}
+
+/// Stands before an office with a certificate, as a proxy does; the thread lives as long as the test's process.
+fn with_certificate(office: u16, dir: &Path, name: &str) -> u16 {
+    let certificates = CertificateDer::pem_file_iter(dir.join(format!("{name}.pem"))).unwrap();
+    let certificates = certificates.collect::<Result<Vec<_>, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_file(dir.join(format!("{name}.key"))).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider);
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = config
+        .with_no_client_auth()
+        .with_single_cert(certificates, key);
+    let config = Arc::new(config.unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for station in listener.incoming().flatten() {
+            let (config, office) = (
+                Arc::clone(&config),
+                TcpStream::connect(("127.0.0.1", office)),
+            );
+            std::thread::spawn(move || {
+                let Ok(mut office) = office else { return };
+                let mut station = StreamOwned::new(ServerConnection::new(config).unwrap(), station);
+                while let Some(asked) = message(&mut station) {
+                    if office.write_all(&asked).is_err() {
+                        return;
+                    }
+                    let Some(answer) = message(&mut office) else {
+                        return;
+                    };
+                    if station
+                        .write_all(&answer)
+                        .and_then(|()| station.flush())
+                        .is_err()
+                    {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_witness_with_an_authority_of_its_own_is_trusted_by_that_alone_and_a_camera_that_left_before_is_told()
+ {
+    let place = Place::new(&[]);
+    place.configure(&[
+        ("witness", "policy_file = \"policy\""),
+        ("witness", "every_seconds = 0.1"),
+        ("witness", "before_safe = true"),
+        ("witness", "ca_file = \"authority.pem\""),
+    ]);
+    let mut office = Office::new(&place, 3600);
+    let key = office.key();
+    let dir = tempfile::tempdir().unwrap();
+    certificate(dir.path(), "own");
+    certificate(dir.path(), "other");
+    let port = with_certificate(office.port, dir.path(), "own-witness");
+    let line = line("office", &key, port).replace("http://", "https://");
+    fs::write(place.path("policy"), format!("{line}quorum office\n")).unwrap();
+    let trusts = |name: &str| {
+        let pem = fs::read(dir.path().join(format!("{name}.pem"))).unwrap();
+        fs::write(place.path("authority.pem"), pem).unwrap();
+    };
+
+    fs::write(place.path("authority.pem"), "hello").unwrap();
+    place
+        .camdock(&["check"])
+        .ends(3)
+        .says("certificates of the witnesses' authority")
+        .says("authority.pem");
+    trusts("other");
+    place.film("X0000001", "A.MP4", 1, 300_000);
+    let station = place.start(&["run"]);
+    until("it is told", || {
+        problem(&place, "office")["code"] == "witness_unreachable"
+    });
+    until("the file is stored", || released(&place) == 1);
+    office.run();
+    place.camdock(&["check"]).ends(3).says("certificate");
+    assert_eq!(state(&place, "X0000001"), WAITS);
+    // The camera is taken away while its bay waits: nothing of it is lost, and the log says how it left.
+    fs::rename(place.path("docked/X0000001"), place.path("away")).unwrap();
+    until("it is told that it left", || {
+        let left = |event: &Event| match event {
+            Event::CameraUndocked(left) => Some(left.reason.clone()),
+            _ => None,
+        };
+        let reasons: Vec<String> = place.events().iter().filter_map(left).collect();
+        reasons
+            .iter()
+            .any(|reason| reason.contains("the witnesses had not cosigned its entries yet"))
+    });
+    assert_eq!(kept(&place, &key), 0);
+    station.stop();
+
+    trusts("own");
+    place.camdock(&["check"]).says("with the policy's key");
+    let station = place.start(&["run"]);
+    until("all of it is cosigned", || {
+        kept(&place, &key) == place.events().len() as u64
+    });
+    fs::rename(place.path("away"), place.path("docked/X0000001")).unwrap();
+    until("it is safe", || state(&place, "X0000001") == "all_stored");
+    assert_eq!(place.items().len(), 1, "it was not taken twice");
+    station.stop().ends(0);
+    office.kill();
 }
 
 #[test]

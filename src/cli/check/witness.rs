@@ -68,7 +68,7 @@ async fn asked(
     witness: &PolicyWitness,
     url: &str,
 ) -> Result<String, WitnessError> {
-    let client = WitnessClient::new(url, settings.answer)?;
+    let client = WitnessClient::new(url, settings)?;
     let source = DirSource::new(config.files.log_dir());
     let latest = || {
         let note = source.read("checkpoint")?;

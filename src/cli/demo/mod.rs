@@ -17,6 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::office::RunningOffice;
 use self::seaweed::SeaweedFs;
+use self::service::Service;
 use self::station::RunningStation;
 use super::{Outcome, keygen, usage};
 use crate::camera::{Camera as _, FolderCamera};
@@ -55,8 +56,9 @@ struct Demo {
     dir: PathBuf,
     config: PathBuf,
     program: PathBuf,
-    /// The configuration of the office.
+    /// The configurations of the office and its key desk.
     office: PathBuf,
+    key_desk: PathBuf,
     /// The pages of a demo that stays up.
     pages: Option<DemoPages>,
 }
@@ -69,8 +71,9 @@ struct DemoPages {
     token: String,
 }
 
-/// The programs that run beside the demo. Fields are dropped in order: office and station stop before their store.
+/// The programs that run beside the demo. Fields are dropped in order: all stop before their store.
 struct Programs {
+    key_desk: Option<Service>,
     office: Option<RunningOffice>,
     station: Option<RunningStation>,
     store: SeaweedFs,
@@ -98,6 +101,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let demo = Demo {
         config: dir.join("camdock.toml"),
         office: dir.join("office.toml"),
+        key_desk: dir.join("keydesk.toml"),
         program: std::env::current_exe()?,
         dir,
         pages: stays.then(DemoPages::new).transpose()?,
@@ -168,14 +172,20 @@ impl Demo {
             () = interrupts.next() => bail!("the demo was interrupted before its checks were done"),
         };
         let Programs {
-            station, office, ..
+            key_desk,
+            station,
+            office,
+            ..
         } = &mut programs;
-        if let (Some(pages), Some(station), Some(office)) = (&self.pages, station, office) {
+        if let (Some(pages), Some(station), Some(office), Some(key_desk)) =
+            (&self.pages, station, office, key_desk)
+        {
             self.print_things_to_try(pages)?;
             tokio::select! {
                 () = interrupts.next() => println!("\nThe station, the office and their store are stopped."),
                 error = station.ended() => return Err(error),
                 error = office.ended() => return Err(error),
+                error = key_desk.ended() => return Err(error),
             }
         }
         drop(programs);
@@ -189,6 +199,7 @@ impl Demo {
         );
         let store = seaweed::start(&self.dir.join("store"), BUCKET).await?;
         let mut programs = Programs {
+            key_desk: None,
             office: None,
             station: None,
             store,
@@ -255,6 +266,15 @@ impl Demo {
         let office = RunningOffice::start(&self.program, &self.office, &self.dir)?;
         programs.office.insert(office).until_compared(items).await?;
         self.camdock(&self.office, &["office", "status"]).await?;
+        say(
+            "8",
+            "starts a key desk: it holds one recipient's key, and seals single item keys to people's own keys",
+        );
+        self.camdock(&self.key_desk, &["office", "keydesk", "check"])
+            .await?;
+        println!("   $ camdock office keydesk run");
+        let desk = office::start_key_desk(&self.program, &self.key_desk, &self.dir)?;
+        programs.key_desk.insert(desk).still_runs()?;
         println!(
             "\nEverything was sealed, stored, verified, opened again, and found by the office."
         );
@@ -280,7 +300,7 @@ impl Demo {
             "  key to play with {}",
             self.dir.join("keys/evidence-1.key.pem").display()
         );
-        println!("\nThree things to try, in another terminal:");
+        println!("\nFour things to try, in another terminal:");
         println!("  1. Pull a camera: its bay becomes empty.\n       mv {here} {away}");
         println!("  2. Dock it again: no file is read twice.\n       mv {away} {here}");
         println!("  3. Change one byte of the custody log: `verify` names the altered entry.");
@@ -289,6 +309,11 @@ impl Demo {
             self.dir.join("state/log/tile/entries").display()
         );
         println!("       {program} -c {config} verify");
+        println!(
+            "  4. Watch with a key of your own: make one at http://{}/keys, confirm it, and choose its file at *Watch*.\n       {program} -c {} office people confirm demo --words 'ITS EIGHT WORDS' --operator me --reason 'I made it'",
+            pages.office,
+            self.office.display()
+        );
         println!("\nCtrl-C ends the demo.");
         Ok(())
     }
@@ -301,6 +326,7 @@ impl Demo {
             ("recipients' keys", "keys"),
             ("custody log", "state/log"),
             ("the office", "office"),
+            ("the key desk", "keydesk"),
             ("the store's data", "store/data"),
             ("docked cameras", "docked"),
         ] {
@@ -358,7 +384,13 @@ impl Demo {
             &self.dir.join("store-credentials.toml"),
             credentials.as_bytes(),
         )?;
-        office::configure(&self.office, log_key, &store, self.pages.as_ref())
+        office::configure(
+            &self.office,
+            &self.key_desk,
+            log_key,
+            &store,
+            self.pages.as_ref(),
+        )
     }
 
     /// Copies the cameras with their times, enters them in the roster, and returns the names of their folders.

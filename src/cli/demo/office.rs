@@ -7,7 +7,7 @@ use anyhow::bail;
 
 use super::DemoPages;
 use super::service::Service;
-use crate::config::OfficeConfig;
+use crate::config::{KeyDeskConfig, OfficeConfig};
 use crate::durable;
 use crate::office;
 use crate::web::hash_of;
@@ -21,10 +21,11 @@ pub struct RunningOffice {
     config: OfficeConfig,
 }
 
-/// Writes the configuration of an office that follows the station, and makes its keys. `store`: the lines of a [store] section.
-/// Here both roles use one identity of the store; in earnest each has its own, with the rights of its policy in config/.
+/// Writes the configuration of an office that follows the station, and makes its keys; and that of its key desk. `store`: the lines of a [store] section.
+/// Here all roles use one identity of the store; in earnest each has its own, with the rights of its policy in config/.
 pub fn configure(
     path: &Path,
+    key_desk: &Path,
     station_key: &str,
     store: &str,
     pages: Option<&DemoPages>,
@@ -43,7 +44,26 @@ pub fn configure(
     durable::write_unsynced(path, text.as_bytes())?;
     let (config, _) = OfficeConfig::load(path)?;
     office::make_keys(&config)?;
+    let text = format!(
+        "[keydesk]\noffice = \"{}\"\noffice_log_key = \"{}\"\nstate_dir = \"keydesk\"\nrecipient_key_file = \"keys/evidence-1.key.pem\"\n\
+         [store]\n{store}",
+        config.name,
+        office::log_verifier(&config)?
+    );
+    durable::write_unsynced(key_desk, text.as_bytes())?;
+    KeyDeskConfig::load(key_desk)?;
     Ok(())
+}
+
+/// Seals item keys to people until it is dropped.
+pub fn start_key_desk(program: &Path, config: &Path, dir: &Path) -> anyhow::Result<Service> {
+    Service::start(
+        program,
+        config,
+        &["office", "keydesk", "run"],
+        dir,
+        "keydesk",
+    )
 }
 
 impl RunningOffice {

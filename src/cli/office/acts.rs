@@ -356,7 +356,8 @@ fn tagged(e: &ItemTagged, by: &str) -> String {
         Some(format!("{what} {tag:?}"))
     });
     let text = tags.text_sha256.map(|digest| format!("the text {digest}"));
-    let all: Vec<String> = named.chain(text).collect();
+    let restricted = (e.restricts() == Some(true)).then(|| "restricted to managers".to_owned());
+    let all: Vec<String> = named.chain(text).chain(restricted).collect();
     let all = if all.is_empty() {
         "no tags".to_owned()
     } else {

@@ -5,18 +5,23 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::{class_check, steps};
 use crate::audit::VerifierKey;
 use crate::cli::Outcome;
 use crate::cli::check::diagnosis::{Diagnosis, advice, bad, failed, fine};
 use crate::cli::check::store::bucket;
 use crate::config::{ConfigError, FollowedStation, OfficeConfig, PeopleSettings, Secrets};
-use crate::office::{self, socket_path};
+use crate::office::{self, AskedKey, socket_path};
 use crate::sys;
-use crate::upload::Store;
+use crate::upload::{Store, UploadError};
 use crate::web;
 
 const NOTE_MAX: u64 = 64 << 10;
+const KEY_DESK: &str = "key desk";
+/// A day, after which the store may remove what a key desk sealed, less an hour.
+const SHARES_LAST: SignedDuration = SignedDuration::from_hours(23);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What is to be done where the configuration does not load; the error itself is reported besides.
@@ -68,6 +73,9 @@ fn diagnoses(config: &OfficeConfig, warnings: Vec<String>) -> anyhow::Result<Vec
             if let Ok(key) = &log_key {
                 found.push(runtime.block_on(own_log(&store, config, key)));
             }
+            if config.pages.listen.is_some() {
+                found.push(runtime.block_on(key_desk(&store, config)));
+            }
             for station in &config.stations {
                 found.push(runtime.block_on(log_of(&store, config, station)));
                 found.push(runtime.block_on(objects_of(&store, config, station)));
@@ -84,7 +92,12 @@ fn diagnoses(config: &OfficeConfig, warnings: Vec<String>) -> anyhow::Result<Vec
     if let Some(people) = &config.people {
         found.push(runtime.block_on(signing_in(people)));
     }
-    found.extend(watching(config));
+    if !found
+        .iter()
+        .any(|it| it.what == KEY_DESK && it.ok && it.fix.is_none())
+    {
+        found.extend(watching(config));
+    }
     found.push(clock());
     found.push(service);
     Ok(found)
@@ -281,6 +294,57 @@ async fn signing_in(people: &PeopleSettings) -> Diagnosis {
             ),
         ),
         Err(error) => failed(WHAT, &error.into()),
+    }
+}
+
+/// Whether a key desk answers, as far as the office's log and the bucket show: it listens nowhere, so that nobody can ask it.
+async fn key_desk(store: &dyn Store, config: &OfficeConfig) -> Diagnosis {
+    let index = office::Index::open_read_only(&config.index());
+    let asked = index.and_then(|index| index.map_or(Ok(None), |index| index.asked_key()));
+    let asked = match asked {
+        Ok(Some(asked)) => asked,
+        Ok(None) => {
+            return advice(
+                KEY_DESK,
+                "nobody has opened a recording with a key of their own of late, so it is not known whether one answers".into(),
+                "Set one up (`camdock office keydesk --help`), confirm somebody's key (`camdock office people confirm`), and have them open a recording.",
+            );
+        }
+        Err(error) => return failed(KEY_DESK, &error.into()),
+    };
+    let AskedKey {
+        entry,
+        at,
+        person,
+        item,
+    } = asked;
+    let view = format!(
+        "{person:?} asked for a recording's key at {at} (entry {entry} of the office's log)"
+    );
+    let share = config.bucket_layout().share(entry, item);
+    let found = match store.head(&share, None).await {
+        // AWS forbids what is not there to whoever may not list it.
+        Err(UploadError::Refused { status: 403, .. }) => None,
+        Err(error) => return failed(KEY_DESK, &error.into()),
+        Ok(found) => found,
+    };
+    let age = jiff::Timestamp::now().duration_since(at);
+    if found.is_some() {
+        fine(KEY_DESK, format!("{view}, and it was sealed to them"))
+    } else if age.unsigned_abs() < office::ANSWERED_WITHIN {
+        fine(KEY_DESK, format!("{view}; it is not sealed yet"))
+    } else if age > SHARES_LAST {
+        advice(
+            KEY_DESK,
+            format!("{view}; what was sealed then may have been removed since"),
+            "Have somebody with a key of their own open a recording, then check again.",
+        )
+    } else {
+        bad(
+            KEY_DESK,
+            format!("{view}, and nothing was sealed to them"),
+            "On the key desk's machine, run `systemctl status camdock-keydesk` and `camdock office keydesk check`; its journal names what it refused, and why.",
+        )
     }
 }
 

@@ -44,6 +44,9 @@ pub struct PackArgs {
     /// Write DIR.zip, too
     #[arg(long)]
     zip: bool,
+    /// Items that are restricted may be in it; without this they are answered as if they did not exist
+    #[arg(long)]
+    restricted: bool,
     #[command(flatten)]
     signature: OrderSignature,
 }
@@ -65,9 +68,9 @@ pub fn run(config: &OfficeConfig, args: PackArgs) -> anyhow::Result<Outcome> {
         .enable_all()
         .build()?;
     let store: Arc<dyn Store> = Arc::new(office::open_store(config)?);
-    let disclosure = disclose(config, &store, runtime.handle(), &ids)?;
+    let disclosure = disclose(config, &store, runtime.handle(), &ids, args.restricted)?;
     let pack = PackId::new();
-    let acts = enter(config, pack, &disclosure, &args.signature)?;
+    let acts = enter(config, pack, &disclosure, &args)?;
 
     let parts = disclosure.items.iter().flat_map(|it| &it.item.parts);
     let bytes = parts.map(|part| part.size).sum();
@@ -146,8 +149,9 @@ fn enter(
     config: &OfficeConfig,
     pack: PackId,
     disclosure: &Disclosure,
-    signature: &OrderSignature,
+    args: &PackArgs,
 ) -> anyhow::Result<Vec<u64>> {
+    let signature = &args.signature;
     let items = disclosure.items.iter().map(|it| OrderedItem {
         station: it.item.station.clone(),
         evidence: it.item.evidence,
@@ -157,6 +161,7 @@ fn enter(
         items: items.collect(),
         operator: signature.operator.clone(),
         reason: signature.reason.clone(),
+        restricted: args.restricted,
     };
     match ask(&socket_path(config), &order, NO_OFFICE)? {
         OfficeReply::Packed {

@@ -12,7 +12,7 @@ use crate::model::Explain as _;
 use crate::office;
 
 const CONFIGURATION: &str = "configuration";
-const AFTER_IT: [&str; 9] = [
+const AFTER_IT: [&str; 10] = [
     "own keys",
     "store",
     "stations",
@@ -20,6 +20,7 @@ const AFTER_IT: [&str; 9] = [
     "recipients",
     "witness",
     "pages",
+    "key desk",
     "clock",
     "service",
 ];
@@ -89,6 +90,7 @@ pub fn print(
         from_diagnoses("recipients", &found(&["recipients"]), &[]).optional(),
         witness(config, &found(&["witness"])),
         pages(config, &found(&["pages"])),
+        key_desk(&found(&["key desk"])),
         advised("clock", &found(&["clock"])),
         service(&camdock, &found(&["service"])),
     ];
@@ -112,6 +114,16 @@ fn witness(config: &OfficeConfig, found: &[&Diagnosis]) -> StepFacts {
         ],
     )
     .optional()
+}
+
+/// Only what was asked of a key desk shows whether it answers.
+fn key_desk(found: &[&Diagnosis]) -> StepFacts {
+    const WHAT: &str = "key desk";
+    match found {
+        [] => StepFacts::new(WHAT, true, "of no use without pages", Vec::new()).optional(),
+        [one] if one.ok => advised(WHAT, found),
+        _ => from_diagnoses(WHAT, found, &[]).optional(),
+    }
 }
 
 fn pages(config: &OfficeConfig, found: &[&Diagnosis]) -> StepFacts {

@@ -11,7 +11,7 @@ use crate::cli::orders::OrderSignature;
 use crate::cli::{Outcome, usage};
 use crate::config::OfficeConfig;
 use crate::model::{Escaped, EvidenceId, ItemDecision, StationName, TagChange};
-use crate::office::{Index, NamedItem};
+use crate::office::{Index, NamedItem, Shown};
 use crate::web::RecordingSearch;
 
 /// Recordings of a search that are read at a time.
@@ -49,6 +49,12 @@ pub struct TagArgs {
     /// A free text; the log has only a salted commitment of it
     #[arg(long)]
     text: Option<String>,
+    /// Managers alone find it and see it from now on, with its sidecars
+    #[arg(long, conflicts_with = "unrestrict")]
+    restrict: bool,
+    /// Everybody whose role and unit allow it sees it again
+    #[arg(long)]
+    unrestrict: bool,
     #[command(flatten)]
     signature: OrderSignature,
 }
@@ -92,6 +98,7 @@ pub fn run(config: &OfficeConfig, args: TagArgs) -> anyhow::Result<Outcome> {
         category: args.category,
         exhibit: args.exhibit,
         text: args.text,
+        restricted: (args.restrict || args.unrestrict).then_some(args.restrict),
     };
     let decision = ItemDecision::Tag(change);
     decide::order(config, &items, &decision, &args.signature, "tagged  ")
@@ -106,7 +113,12 @@ fn found(config: &OfficeConfig, query: &str) -> anyhow::Result<Vec<(NamedItem, S
     let stations: Vec<StationName> = config.stations.iter().map(|s| s.name.clone()).collect();
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = index.find(&search, after, STEP, &stations)?;
+        // Whoever gives commands here decides, and so sees what is restricted.
+        let shown = Shown {
+            stations: &stations,
+            restricted: true,
+        };
+        let page = index.find(&search, after, STEP, shown)?;
         all.extend(page.recordings.into_iter().map(|recording| {
             let item = NamedItem {
                 station: Some(recording.file.station),

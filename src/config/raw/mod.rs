@@ -144,6 +144,7 @@ section!(RawMetrics => MetricsSection {
 });
 section!(RawWitnesses => WitnessesSection {
     policy_file: String = String::new(),
+    ca_file: String = String::new(),
     before_safe: bool = false,
     every_seconds: f64 = 2.0,
     answer_seconds: u32 = 10,

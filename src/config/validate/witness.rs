@@ -45,6 +45,7 @@ pub(super) fn section(check: &mut Check<'_>, raw: &WitnessesSection) -> Option<W
     Some(WitnessSettings {
         policy_file,
         policy,
+        ca_file: check.optional_path(&raw.ca_file),
         before_safe: raw.before_safe.value,
         every,
         answer: Duration::from_secs(raw.answer_seconds.value.into()),

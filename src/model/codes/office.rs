@@ -210,6 +210,12 @@ pub(super) const CODES: &[Code] = &[
         "Restore the office's state folder, or remove the log's folder below `witness`: the office takes back what it had cosigned from the bucket.",
     ),
     code(
+        "office_restrictions",
+        Operations,
+        "The index is being made anew and has not read yet which items are restricted; until then only those who may see all of them find anything.",
+        "Wait a minute and ask again. If it stays, see the office's log: its acts cannot be read into the index.",
+    ),
+    code(
         "office_station_key",
         Operations,
         "A station's log key in office.toml is missing, wrong or used twice.",

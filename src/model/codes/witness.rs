@@ -12,6 +12,12 @@ pub(super) const CODES: &[Code] = &[
         "Check the witness's address in the policy; if it is right, tell the witness's operator.",
     ),
     code(
+        "witness_ca_file",
+        Operations,
+        "The certificates of the witnesses' authority, `ca_file` in [witness], cannot be used.",
+        "Write the certificate of the authority that signed the witness's there (PEM), readable for the user `camdock`.",
+    ),
+    code(
         "witness_contradicts",
         EvidenceManager,
         "A witness does not accept this station's log as the one that it has cosigned: it knows more entries, or others.",

@@ -26,6 +26,8 @@ pub struct ActsHistory {
     gaps: HashMap<(StationName, String), u64>,
     /// What was entered of each person last; `None`: they have no key any more.
     people: BTreeMap<String, Option<(u64, Option<PersonAdded>)>>,
+    /// Acts that restrict an item.
+    restricting: BTreeSet<u64>,
 }
 
 /// What people decided about an item last, with the indices of the acts.
@@ -119,10 +121,18 @@ impl ActsHistory {
                 let person = self.people.entry(act.person.clone()).or_default();
                 newest(person, index, None);
             }
+            Event::ItemTagged(act) if act.restricts() == Some(true) => {
+                self.restricting.insert(index);
+            }
             Event::ObjectAlarm(act) => self.alarms(act).open(act),
             Event::ObjectCleared(act) => self.alarms(act).close(act),
             _ => {}
         }
+    }
+
+    /// The newest act that restricts an item and is in effect.
+    pub fn restricts(&self, published: u64) -> Option<u64> {
+        self.restricting.range(..published).next_back().copied()
     }
 
     /// The first act that explains a gap, published or not.

@@ -168,6 +168,16 @@ impl Acts {
         self.published.clone()
     }
 
+    /// Refuses an index that has not read every act in effect that restricts an item, so that it would show what it must not.
+    pub fn check_restrictions(&self, index: &Index) -> Result<(), OfficeError> {
+        let published = *self.published.borrow();
+        let newest = self.history.lock().restricts(published);
+        match newest {
+            Some(newest) if index.acts_read()? <= newest => Err(OfficeError::RestrictionsUnread),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until the entry is in the bucket; `false` when it is not after `limit`.
     pub async fn is_published(&self, index: u64, limit: Duration) -> bool {
         let mut published = self.published.clone();

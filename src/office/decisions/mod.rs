@@ -18,7 +18,9 @@ use super::commands::PUBLISHED_WITHIN;
 use super::index::Index;
 use super::keeping::Keeper;
 use crate::config::OfficeConfig;
-use crate::model::{Decider, Event, ItemDecision, Officer, OfficerReassigned, QuarantineDecided};
+use crate::model::{
+    Decider, Event, ItemDecision, Officer, OfficerReassigned, QuarantineDecided, TagChange,
+};
 use crate::upload::S3Store;
 use crate::web::{Decided, ItemOrder};
 
@@ -160,17 +162,24 @@ impl Decisions {
 
     /// The same decision about a recording's sidecars, where they share its fate: each has an act of its own.
     fn sidecars(&self, order: &ItemOrder) -> Result<Vec<ItemOrder>, OfficeError> {
-        let shared = matches!(
-            order.decision,
-            ItemDecision::Hold | ItemDecision::Classify { .. }
-        );
-        if !shared && !order.decision.is_about_disposal() {
-            return Ok(Vec::new());
-        }
+        let decision = match &order.decision {
+            ItemDecision::Hold | ItemDecision::Classify { .. } => order.decision.clone(),
+            decision if decision.is_about_disposal() => decision.clone(),
+            // The tags are the recording's own; that it is restricted is not.
+            ItemDecision::Tag(TagChange {
+                restricted: restricted @ Some(_),
+                ..
+            }) => ItemDecision::Tag(TagChange {
+                restricted: *restricted,
+                ..TagChange::default()
+            }),
+            _ => return Ok(Vec::new()),
+        };
         let (station, id) = (&order.station, order.evidence);
         let sidecars = tokio::task::block_in_place(|| self.index.sidecars_of(station, id))?;
         let of = |evidence| ItemOrder {
             evidence,
+            decision: decision.clone(),
             ..order.clone()
         };
         Ok(sidecars.into_iter().map(of).collect())

@@ -72,6 +72,7 @@ impl Decisions {
             category: changed(&change.category, was.category),
             exhibit: changed(&change.exhibit, was.exhibit),
             text_sha256,
+            restricted: change.restricted.unwrap_or(was.restricted),
         };
         match &before {
             Some(said) if said.tags == tags && said.source == said_by => {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,6 +15,8 @@ use crate::office::OfficeError;
 
 /// Acts of an item that are shown, the newest.
 const SHOWN: u32 = 100;
+/// Acts among which the newest view is looked for.
+const NEWEST: u32 = 20_000;
 
 #[derive(Deserialize)]
 struct ActFrame<'a> {
@@ -130,6 +133,35 @@ impl Index {
         Ok(decisions)
     }
 
+    /// The newest view with a person's own key, among the newest acts.
+    pub fn asked_key(&self) -> Result<Option<AskedKey>, OfficeError> {
+        let connection = self.lock();
+        let mut views = connection.prepare_cached(
+            "SELECT entry, content FROM acts WHERE entry > (SELECT max(entry) FROM acts) - ?1 AND event = 'item.viewed' ORDER BY entry DESC",
+        )?;
+        let mut views = views.query([NEWEST])?;
+        while let Some(row) = views.next()? {
+            let content: Vec<u8> = row.get(1)?;
+            let Ok(Entry {
+                time,
+                event: Event::ItemViewed(viewed),
+                ..
+            }) = serde_json::from_slice(&content)
+            else {
+                continue;
+            };
+            if viewed.key.is_some() {
+                return Ok(Some(AskedKey {
+                    entry: row.get::<_, i64>(0)?.cast_unsigned(),
+                    at: time,
+                    person: viewed.by.operator.clone(),
+                    item: viewed.evidence,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether an item waits for a decision, and whose it is; `None` if there is no such item.
     pub fn decidable(
         &self,
@@ -145,6 +177,15 @@ impl Index {
         });
         Ok(item.optional()?)
     }
+}
+
+/// A view for which a key desk seals an item key to a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedKey {
+    pub entry: u64,
+    pub at: Timestamp,
+    pub person: String,
+    pub item: EvidenceId,
 }
 
 /// The number of the station that an act is about; 0 where it names none.

@@ -51,6 +51,8 @@ pub fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
 /// The criteria by the numbers of this index.
 pub struct Criteria<'a> {
     pub search: &'a RecordingSearch,
+    /// What is restricted is shown, too.
+    pub restricted: bool,
     /// The stations that are shown at all.
     pub stations: HashMap<i64, StationName>,
     pub station: Option<i64>,
@@ -81,7 +83,12 @@ impl WantedText {
     }
 
     /// Whether it is in the file's path or in one of its sidecars'.
-    pub fn fits(&self, connection: &Connection, row: &Candidate) -> rusqlite::Result<bool> {
+    pub fn fits(
+        &self,
+        criteria: &Criteria<'_>,
+        connection: &Connection,
+        row: &Candidate,
+    ) -> rusqlite::Result<bool> {
         let path = row.path.to_ascii_lowercase();
         if path.contains(&self.whole) {
             return Ok(true);
@@ -90,12 +97,15 @@ impl WantedText {
         if !(self.stem.as_ref()).is_some_and(|stem| own.ends_with(stem.as_str())) {
             return Ok(false);
         }
-        let sql = format!("SELECT path FROM items WHERE recording = ?1 LIMIT {SIDECARS}");
+        let sql = format!("SELECT path, id FROM items WHERE recording = ?1 LIMIT {SIDECARS}");
         let mut sidecars = connection.prepare_cached(&sql)?;
         let mut paths = sidecars.query([row.place.number])?;
         while let Some(sidecar) = paths.next()? {
             let path: String = sidecar.get(0)?;
-            if path.to_ascii_lowercase().contains(&self.whole) {
+            let id = EvidenceId::from_bytes(sidecar.get(1)?);
+            if path.to_ascii_lowercase().contains(&self.whole)
+                && criteria.shows(connection, row.station, id)?
+            {
                 return Ok(true);
             }
         }
@@ -134,10 +144,22 @@ impl Criteria<'_> {
             && search.kind.is_none_or(|kind| row.kind == kind.as_str())
             && self.in_state(row);
         let rest = rest && self.tags_fit(connection, row)?;
-        match &self.text {
-            Some(text) if rest => text.fits(connection, row),
-            _ => Ok(rest),
-        }
+        let rest = match &self.text {
+            Some(text) if rest => text.fits(self, connection, row)?,
+            _ => rest,
+        };
+        Ok(rest && self.shows(connection, row.station, row.id)?)
+    }
+
+    /// Whether whoever searches may know of the item.
+    pub fn shows(
+        &self,
+        connection: &Connection,
+        station: i64,
+        id: EvidenceId,
+    ) -> rusqlite::Result<bool> {
+        let known = self.stations.contains_key(&station);
+        Ok(known && (self.restricted || !tags::is_restricted(connection, station, id)?))
     }
 
     fn tags_fit(&self, connection: &Connection, row: &Candidate) -> rusqlite::Result<bool> {
@@ -223,11 +245,20 @@ pub struct Route {
     pub values: Vec<Value>,
 }
 
+/// What is shown to whoever searches.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// Of these stations alone.
+    pub stations: &'a [StationName],
+    /// With what is restricted.
+    pub restricted: bool,
+}
+
 /// The criteria in numbers; `None` where nothing can fit.
 pub fn resolve<'a>(
     connection: &Connection,
     search: &'a RecordingSearch,
-    shown: &[StationName],
+    shown: Shown<'_>,
 ) -> rusqlite::Result<Option<Criteria<'a>>> {
     let mut stations = HashMap::new();
     let mut all = connection.prepare_cached("SELECT id, name FROM stations")?;
@@ -236,7 +267,7 @@ pub fn resolve<'a>(
     })?;
     for station in all {
         let (number, name) = station?;
-        if let Some(name) = shown.iter().find(|shown| shown.as_str() == name) {
+        if let Some(name) = shown.stations.iter().find(|shown| shown.as_str() == name) {
             stations.insert(number, name.clone());
         }
     }
@@ -284,6 +315,7 @@ pub fn resolve<'a>(
     let text = search.text.as_deref().map(WantedText::new);
     Ok(Some(Criteria {
         search,
+        restricted: shown.restricted,
         stations,
         station,
         officer,

@@ -22,9 +22,10 @@ pub(super) fn originals(
     let mut by_id = connection.prepare_cached(&sql)?;
     let mut of = |station: i64| {
         let rows = by_id.query_map(params![station, original.as_bytes()], |row| {
-            files::file(criteria, row)
+            files::shown(connection, criteria, row)
         })?;
-        rows.collect::<rusqlite::Result<Vec<_>>>()
+        rows.filter_map(Result::transpose)
+            .collect::<rusqlite::Result<Vec<_>>>()
     };
     let own = station.map(&mut of).transpose()?.unwrap_or_default();
     if !own.is_empty() {
@@ -56,7 +57,9 @@ pub(super) fn copies(
     for row in rows {
         let (number, station) = row?;
         if criteria.stations.contains_key(&station) && all.len() < COPIES as usize {
-            all.push(of_number.query_row([number], |row| files::file(criteria, row))?);
+            all.extend(
+                of_number.query_row([number], |row| files::shown(connection, criteria, row))?,
+            );
         }
     }
     Ok(all)

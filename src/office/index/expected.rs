@@ -1,6 +1,6 @@
 //! What the bucket should hold according to the logs, in the order of its keys.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 
 use super::{Index, StationNumber, time};
 use crate::model::{EvidenceId, Part, Retention};
@@ -140,6 +140,19 @@ impl Index {
         item: EvidenceId,
     ) -> Result<Vec<LockedObject>, OfficeError> {
         self.locked("item = ?2", params![station.0, item.as_bytes()])
+    }
+
+    /// The entry that names an object of an item.
+    pub fn entry_of(
+        &self,
+        station: StationNumber,
+        item: EvidenceId,
+        part: Part,
+    ) -> Result<Option<u64>, OfficeError> {
+        let sql = "SELECT entry FROM objects WHERE station = ?1 AND item = ?2 AND part = ?3";
+        let key = params![station.0, item.as_bytes(), part.as_str()];
+        let entry = self.lock().query_row(sql, key, |row| row.get::<_, i64>(0));
+        Ok(entry.optional()?.map(i64::cast_unsigned))
     }
 
     fn locked(

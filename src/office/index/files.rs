@@ -22,11 +22,13 @@ pub fn recording(
 ) -> rusqlite::Result<FoundRecording> {
     let sql = format!("{FILE} WHERE i.n = ?1");
     let mut of_number = connection.prepare_cached(&sql)?;
-    let mut file = of_number.query_row([place.number], |row| self::file(criteria, row))?;
+    let mut file =
+        of_number.query_row([place.number], |row| self::file(connection, criteria, row))?;
     let sql = format!("{FILE} WHERE i.recording = ?1 ORDER BY i.n LIMIT {SIDECARS}");
     let mut of_recording = connection.prepare_cached(&sql)?;
     let mut sidecars: Vec<FoundFile> = of_recording
-        .query_map([place.number], |row| self::file(criteria, row))?
+        .query_map([place.number], |row| shown(connection, criteria, row))?
+        .filter_map(Result::transpose)
         .collect::<Result<_, _>>()?;
     for file in sidecars.iter_mut().chain([&mut file]) {
         file.findings = findings(connection, criteria, file)?;
@@ -50,14 +52,42 @@ pub fn recording(
     })
 }
 
-pub fn file(criteria: &Criteria<'_>, row: &Row<'_>) -> rusqlite::Result<FoundFile> {
+/// A file; `None` if whoever asks may not know of it.
+pub fn shown(
+    connection: &Connection,
+    criteria: &Criteria<'_>,
+    row: &Row<'_>,
+) -> rusqlite::Result<Option<FoundFile>> {
+    let id = EvidenceId::from_bytes(row.get(2)?);
+    let may = criteria.shows(connection, row.get(1)?, id)?;
+    may.then(|| file(connection, criteria, row)).transpose()
+}
+
+/// The id of another item, unless that is kept from whoever asks.
+fn nameable(
+    connection: &Connection,
+    criteria: &Criteria<'_>,
+    id: Option<EvidenceId>,
+) -> rusqlite::Result<Option<EvidenceId>> {
+    let Some(other) = id.filter(|_| !criteria.restricted) else {
+        return Ok(id);
+    };
+    let any = tags::restricted_anywhere(connection, other)?;
+    Ok(id.filter(|_| !any))
+}
+
+fn file(
+    connection: &Connection,
+    criteria: &Criteria<'_>,
+    row: &Row<'_>,
+) -> rusqlite::Result<FoundFile> {
     let station: i64 = row.get(1)?;
     let name = criteria.stations.get(&station);
     let id = |bytes: [u8; 16]| EvidenceId::from_bytes(bytes);
     Ok(FoundFile {
         station: name.cloned().ok_or(rusqlite::Error::InvalidQuery)?,
         evidence: id(row.get(2)?),
-        recording: row.get::<_, Option<_>>(3)?.map(id),
+        recording: nameable(connection, criteria, row.get::<_, Option<_>>(3)?.map(id))?,
         camera: row.get(4)?,
         officer: row.get(5)?,
         path: row.get(6)?,
@@ -71,7 +101,7 @@ pub fn file(criteria: &Criteria<'_>, row: &Row<'_>) -> rusqlite::Result<FoundFil
         findings: Vec::new(),
         log_entry: row.get::<_, i64>(14)?.cast_unsigned(),
         source: row.get(15)?,
-        derived_from: row.get::<_, Option<_>>(16)?.map(id),
+        derived_from: nameable(connection, criteria, row.get::<_, Option<_>>(16)?.map(id))?,
     })
 }
 

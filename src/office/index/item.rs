@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::criteria::{Criteria, resolve};
+use super::criteria::{Criteria, Shown, resolve};
 use super::derivation;
 use super::files::{self, FILE};
-use super::{FindingKind, Index, ranks, time};
+use super::{FindingKind, Index, ranks, tags, time};
 use crate::model::{EvidenceId, Retention, StationName};
 use crate::office::OfficeError;
 use crate::web::{
@@ -35,12 +35,27 @@ pub struct IndexedItem {
 }
 
 impl Index {
-    /// Whether the station's log has sealed this item.
-    pub fn has_item(&self, station: &StationName, id: EvidenceId) -> Result<bool, OfficeError> {
-        let sql = "SELECT 1 FROM items i JOIN stations s ON s.id = i.station WHERE s.name = ?1 AND i.id = ?2";
+    /// Whether the station's log has sealed this item, and it is shown.
+    pub fn has_item(
+        &self,
+        station: &StationName,
+        id: EvidenceId,
+        restricted: bool,
+    ) -> Result<bool, OfficeError> {
+        let sql = "SELECT s.id FROM items i JOIN stations s ON s.id = i.station WHERE s.name = ?1 AND i.id = ?2";
         let connection = self.lock();
         let mut known = connection.prepare_cached(sql)?;
-        Ok(known.exists(params![station.as_str(), id.as_bytes()])?)
+        let key = params![station.as_str(), id.as_bytes()];
+        let number: Option<i64> = known.query_row(key, |row| row.get(0)).optional()?;
+        Ok(match number {
+            Some(number) => restricted || !tags::is_restricted(&connection, number, id)?,
+            None => false,
+        })
+    }
+
+    /// Whether any station's item of this id is restricted.
+    pub fn is_restricted(&self, id: EvidenceId) -> Result<bool, OfficeError> {
+        Ok(tags::restricted_anywhere(&self.lock(), id)?)
     }
 
     /// The sidecars of a recording.
@@ -59,13 +74,13 @@ impl Index {
         Ok(ids.collect::<Result<_, _>>()?)
     }
 
-    /// The item of a station with its entries from `first` on; `None` if the station's log has not sealed it.
+    /// The item of a station with its entries from `first` on; `None` if the station's log has not sealed it, or it is not shown.
     pub fn item(
         &self,
         station: &StationName,
         id: EvidenceId,
         first: u64,
-        stations: &[StationName],
+        shown: Shown<'_>,
     ) -> Result<Option<IndexedItem>, OfficeError> {
         let mut connection = self.lock();
         let connection = connection.transaction()?;
@@ -73,7 +88,7 @@ impl Index {
             station: Some(station.clone()),
             ..RecordingSearch::default()
         };
-        let Some(criteria) = resolve(&connection, &search, stations)? else {
+        let Some(criteria) = resolve(&connection, &search, shown)? else {
             return Ok(None);
         };
         let number = criteria.station;
@@ -91,6 +106,9 @@ impl Index {
         let Some((place, camera, recording)) = found else {
             return Ok(None);
         };
+        if !criteria.shows(&connection, number.unwrap_or_default(), id)? {
+            return Ok(None);
+        }
         let (entries, more) = entries(&connection, place.number, first)?;
         let around = Around {
             connection: &connection,
@@ -132,7 +150,7 @@ impl Around<'_> {
     fn neighbour(&self, camera: i64, own: i64, later: bool) -> rusqlite::Result<Option<FoundFile>> {
         let (compare, order) = if later { (">=", "ASC") } else { ("<", "DESC") };
         let sql = format!(
-            "SELECT n, rank, station FROM items INDEXED BY items_camera WHERE recording IS NULL AND camera = ?1 AND n != ?2
+            "SELECT n, rank, station, id FROM items INDEXED BY items_camera WHERE recording IS NULL AND camera = ?1 AND n != ?2
                  AND rank {compare} ?3 AND rank BETWEEN ?4 AND ?5 ORDER BY rank {order} LIMIT {NEIGHBOURS}"
         );
         let mut nearest = self.connection.prepare_cached(&sql)?;
@@ -145,11 +163,12 @@ impl Around<'_> {
                 self.at
             };
             let rows = nearest.query_map(params![camera, own, at, low, high], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                let id = EvidenceId::from_bytes(row.get(3)?);
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, id))
             })?;
             for row in rows {
-                let (number, rank, station): (i64, i64, i64) = row?;
-                if !self.criteria.stations.contains_key(&station) {
+                let (number, rank, station, id): (i64, i64, i64, EvidenceId) = row?;
+                if !self.criteria.shows(self.connection, station, id)? {
                     continue;
                 }
                 let rank = ranks::unflagged(rank);
@@ -161,7 +180,8 @@ impl Around<'_> {
                 break;
             }
         }
-        best.map(|(_, number)| self.file(number)).transpose()
+        let found = best.map(|(_, number)| self.file(number)).transpose()?;
+        Ok(found.flatten())
     }
 
     /// What other cameras of the station recorded at that time, in its order.
@@ -195,14 +215,17 @@ impl Around<'_> {
         all.sort_unstable();
         all.truncate(OTHERS as usize);
         all.into_iter()
-            .map(|(_, number)| self.file(number))
+            .filter_map(|(_, number)| self.file(number).transpose())
             .collect()
     }
 
-    fn file(&self, number: i64) -> rusqlite::Result<FoundFile> {
+    /// `None` if it is not shown.
+    fn file(&self, number: i64) -> rusqlite::Result<Option<FoundFile>> {
         let sql = format!("{FILE} WHERE i.n = ?1");
         let mut of_number = self.connection.prepare_cached(&sql)?;
-        of_number.query_row([number], |row| files::file(self.criteria, row))
+        of_number.query_row([number], |row| {
+            files::shown(self.connection, self.criteria, row)
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Grows whenever the tables change. An index of another version is made anew.
-const VERSION: i64 = 10;
+const VERSION: i64 = 12;
 
 /// Times are milliseconds since 1970, ids 16-byte blobs, sizes bytes; `entry` is an index in the station's log. Keys of objects are
 /// not kept: they follow from station, item and part. `edge` is what reading on needs of the log's tree.
@@ -87,7 +87,8 @@ CREATE TABLE acts_read (entries INTEGER NOT NULL);
 INSERT INTO acts_read VALUES (0);
 CREATE TABLE tags (
     station INTEGER NOT NULL, item BLOB NOT NULL, entry INTEGER NOT NULL, person INTEGER NOT NULL, incident TEXT COLLATE NOCASE,
-    category TEXT COLLATE NOCASE, exhibit TEXT COLLATE NOCASE, text TEXT, PRIMARY KEY (station, item)
+    category TEXT COLLATE NOCASE, exhibit TEXT COLLATE NOCASE, text TEXT, restricted INTEGER NOT NULL,
+    PRIMARY KEY (station, item)
 ) WITHOUT ROWID;
 CREATE TABLE dock_tags (
     station INTEGER NOT NULL, item BLOB NOT NULL, entry INTEGER NOT NULL, incident TEXT COLLATE NOCASE, category TEXT COLLATE NOCASE,
@@ -112,6 +113,7 @@ CREATE TABLE disposals (
 CREATE INDEX locks_trouble ON locks (station) WHERE trouble > 0;
 CREATE INDEX acts_entry ON acts (entry);
 CREATE INDEX tags_incident ON tags (incident) WHERE incident IS NOT NULL;
+CREATE INDEX tags_restricted ON tags (station, item) WHERE restricted;
 CREATE INDEX tags_exhibit ON tags (exhibit) WHERE exhibit IS NOT NULL;
 CREATE INDEX findings_item ON findings (station, item) WHERE item IS NOT NULL;
 ";

@@ -8,9 +8,8 @@ use std::collections::HashSet;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
-use super::criteria::{CANDIDATE, Criteria, Route, WantedText, candidate, resolve};
+use super::criteria::{CANDIDATE, Criteria, Route, Shown, WantedText, candidate, resolve};
 use super::{FindingKind, Index, files, ranks, tags};
-use crate::model::StationName;
 use crate::office::OfficeError;
 use crate::web::{RecordingPage, RecordingSearch, RecordingState, SearchPlace};
 
@@ -29,18 +28,18 @@ struct Walk {
 }
 
 impl Index {
-    /// The next recordings of a search, at most `limit`, of these stations alone.
+    /// The next recordings of a search, at most `limit`, as far as they are shown.
     pub fn find(
         &self,
         search: &RecordingSearch,
         after: Option<SearchPlace>,
         limit: u32,
-        stations: &[StationName],
+        shown: Shown<'_>,
     ) -> Result<RecordingPage, OfficeError> {
         let mut connection = self.lock();
         // One state of the index for all of it.
         let connection = connection.transaction()?;
-        let Some(criteria) = resolve(&connection, search, stations)? else {
+        let Some(criteria) = resolve(&connection, search, shown)? else {
             return Ok(RecordingPage::default());
         };
         let limit = limit as usize;

@@ -100,7 +100,7 @@ fn said_at_office(
     connection: &Connection,
     key: &[&dyn rusqlite::ToSql],
 ) -> rusqlite::Result<Option<SaidTags>> {
-    let sql = "SELECT incident, category, exhibit, text, entry, person FROM tags WHERE station = ?1 AND item = ?2";
+    let sql = "SELECT incident, category, exhibit, text, entry, person, restricted FROM tags WHERE station = ?1 AND item = ?2";
     let mut of_item = connection.prepare_cached(sql)?;
     of_item.query_row(key, said).optional()
 }
@@ -113,6 +113,7 @@ fn said(row: &Row<'_>) -> rusqlite::Result<SaidTags> {
             category: row.get(1)?,
             exhibit: row.get(2)?,
             text_sha256: text.and_then(|digest| digest.parse::<Sha256Digest>().ok()),
+            restricted: row.get(6)?,
         },
         entry: row.get::<_, i64>(4)?.cast_unsigned(),
         source: if row.get(5)? {
@@ -121,6 +122,18 @@ fn said(row: &Row<'_>) -> rusqlite::Result<SaidTags> {
             SaidBy::File
         },
     })
+}
+
+/// Whether any station's item of this id is restricted.
+pub(super) fn restricted_anywhere(
+    connection: &Connection,
+    item: EvidenceId,
+) -> rusqlite::Result<bool> {
+    let mut any = connection.prepare_cached(
+        "SELECT 1 FROM stations s WHERE EXISTS
+             (SELECT 1 FROM tags t INDEXED BY tags_restricted WHERE t.restricted AND t.station = s.id AND t.item = ?1)",
+    )?;
+    any.exists([item.as_bytes()])
 }
 
 /// Takes an act in: it holds, unless a file says it after a person.
@@ -137,7 +150,7 @@ pub(super) fn tagged(
     let short = |tag: &Option<String>| tag.clone().filter(|tag| tag.len() <= TAG_MAX);
     let tags = &act.tags;
     change
-        .prepare_cached("INSERT OR REPLACE INTO tags VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+        .prepare_cached("INSERT OR REPLACE INTO tags VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
         .execute(params![
             station,
             act.evidence.as_bytes(),
@@ -147,6 +160,7 @@ pub(super) fn tagged(
             short(&tags.category),
             short(&tags.exhibit),
             tags.text_sha256.map(|digest| digest.to_string()),
+            act.restricts().unwrap_or(false),
         ])?;
     Ok(())
 }
@@ -183,12 +197,24 @@ impl Rows<'_> {
     }
 }
 
-/// Whether a search asks for tags or holds at all.
+/// Whether a person restricted an item.
+pub(super) fn is_restricted(
+    connection: &Connection,
+    station: i64,
+    item: EvidenceId,
+) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM tags INDEXED BY tags_restricted WHERE restricted AND station = ?1 AND item = ?2";
+    let mut restricted = connection.prepare_cached(sql)?;
+    restricted.exists(params![station, item.as_bytes()])
+}
+
+/// Whether a search asks for tags, restrictions or holds at all.
 pub(super) const fn are_asked(search: &RecordingSearch) -> bool {
     search.incident.is_some()
         || search.category.is_some()
         || search.exhibit.is_some()
         || search.held
+        || search.restricted
 }
 
 /// Whether an item's tags and holds are those that are asked for; letters match in either case.
@@ -199,6 +225,9 @@ pub(super) fn fit(
     item: EvidenceId,
 ) -> rusqlite::Result<bool> {
     if search.held && !holds::is_held(connection, station, item)? {
+        return Ok(false);
+    }
+    if search.restricted && !is_restricted(connection, station, item)? {
         return Ok(false);
     }
     let found = tags(connection, station, item)?;
@@ -215,7 +244,7 @@ pub(super) fn fit(
         && same(&search.exhibit, &found.exhibit))
 }
 
-/// The rows with an incident or an exhibit that is asked for, or that are held; `None` where nothing of it is, or where they are too
+/// The rows with an incident or an exhibit that is asked for, or that are restricted or held; `None` where nothing of it is, or where they are too
 /// many to list.
 pub(super) fn listed(
     connection: &Connection,
@@ -224,6 +253,7 @@ pub(super) fn listed(
     let (tables, condition, value): (&[&str], _, _) = match (&search.exhibit, &search.incident) {
         (Some(exhibit), _) => (&["tags"], "t.exhibit = ?1", exhibit.as_str()),
         (None, Some(incident)) => (&["tags", "dock_tags"], "t.incident = ?1", incident.as_str()),
+        (None, None) if search.restricted => (&["tags"], "t.restricted AND ?1", "1"),
         (None, None) if search.held => (&["holds"], "t.lifted IS NULL AND ?1", "1"),
         (None, None) => return Ok(None),
     };

@@ -110,6 +110,13 @@ fn http_client(config: &StoreConfig) -> Result<SharedHttpClient, UploadError> {
     )
 }
 
+/// The certificates of a file, and nothing of the system's, for a connection to somebody else than the store.
+pub fn trusted_alone(path: &std::path::Path) -> Result<TrustStore, BoxError> {
+    let pem = read_bounded(path)?;
+    check_bundle(&pem)?;
+    Ok(TrustStore::empty().with_pem_certificate(pem))
+}
+
 fn read_bounded(path: &std::path::Path) -> Result<Vec<u8>, BoxError> {
     use std::io::Read as _;
     let mut pem = Vec::new();

@@ -20,6 +20,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use super::{StoreConduct, StoreConfig, UploadError};
+pub use client::trusted_alone;
+
 use failure::CallFailure;
 use server_clock::ServerClock;
 

@@ -101,6 +101,7 @@ function sidecar(file) {
 // What people wrote on it, as they wrote it.
 function tags({ tags, held }) {
     const said = ["incident", "category", "exhibit"].map((name) => tags[name]).filter(Boolean);
+    if (tags.restricted) said.push(text("recording.restricted"));
     if (held) said.push(text("recording.held"));
     return said.length > 0 ? element("div", { class: "sidecar" }, said.join(" · ")) : null;
 }
@@ -127,6 +128,7 @@ function draw() {
     $("behind").textContent = text("find.behind", { stations: behind.join(", ") });
     const fields = query();
     for (const format of ["csv", "json"]) $(format).href = `/export/find?${new URLSearchParams([...fields, ["format", format]])}`;
+    $("wall").href = `/find/wall?${fields}`;
     document.title = text("find.title");
 }
 

@@ -65,7 +65,9 @@ function moment(told) {
 // What the office did, in words. What a person wrote stands as it was written.
 function act({ entry, content, reason, text: note }) {
     const data = content.data ?? {};
-    const tags = TAGS.filter((name) => data[name]).map((name) => `${text(`recording.tags.${name}`)} ${data[name]}`).join(", ") || text("recording.tags.none");
+    const said = TAGS.filter((name) => data[name]).map((name) => `${text(`recording.tags.${name}`)} ${data[name]}`);
+    if (data.restricted) said.push(text("recording.restricted"));
+    const tags = said.join(", ") || text("recording.tags.none");
     let key = content.event;
     if (key === "quarantine.decided") key += data.accepted ? ".accepted" : ".rejected";
     if (key === "hold.placed" && data.not_held?.length > 0) key = "hold.partly";
@@ -86,6 +88,8 @@ function choices(item) {
     if ($("decision").selectedOptions[0]?.disabled ?? true) $("decision").value = "reassign";
     $("officer-row").hidden = $("decision").value !== "reassign";
     $("officer").required = !$("officer-row").hidden;
+    $("decision").querySelector("[value=restrict]").disabled = item.tags.restricted === true;
+    $("decision").querySelector("[value=unrestrict]").disabled = !item.tags.restricted;
     $("decision").querySelector("[value=lift_hold]").disabled = !item.held;
     $("decision").querySelector("[value=classify]").disabled = view.classes.length === 0;
     $("class-row").hidden = $("decision").value !== "classify";
@@ -97,7 +101,8 @@ async function decide() {
     const kind = $("decision").value;
     const tags = Object.fromEntries(TAGS.map((name) => [name, $(name).value.trim()]));
     if ($("note").value.trim()) tags.text = $("note").value.trim();
-    const decision = kind === "reassign" ? { reassign: $("officer").value.trim() } : kind === "tag" ? { tag: tags } : kind === "classify" ? { classify: { class: $("class").value } } : kind === "lift_hold" ? { lift_hold: { hold: Number($("which-hold").value) || null } } : kind;
+    const restricted = { restrict: true, unrestrict: false }[kind];
+    const decision = restricted !== undefined ? { tag: { restricted } } : kind === "reassign" ? { reassign: $("officer").value.trim() } : kind === "tag" ? { tag: tags } : kind === "classify" ? { classify: { class: $("class").value } } : kind === "lift_hold" ? { lift_hold: { hold: Number($("which-hold").value) || null } } : kind;
     const body = JSON.stringify({ decision, reason: $("reason").value });
     const button = $("decide").querySelector("button");
     button.disabled = true;
@@ -168,6 +173,7 @@ function draw() {
         ["recording.class", kept?.class && text(kept.classified ? "recording.class_said" : "recording.class_first", { class: kept.class })],
         ["recording.kept", kept && stay(kept), kept?.until && kept.review && element("div", {}, text("recording.kept_review"))],
         ["recording.locked_until", kept?.locked && time(kept.locked)],
+        ["recording.restricted", recording.tags.restricted && text("recording.restricted_to")],
         ["recording.held", item.held && text("recording.held_until")],
         ...TAGS.map((name) => [`recording.tags.${name}`, recording.tags[name]]),
         ["evidence.officer", item.officer],

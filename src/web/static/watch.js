@@ -1,15 +1,15 @@
 // The page that plays a sealed recording. The key file is read here and stays in this page's memory until it is locked, left or
 // loaded again; the office hands out ciphertext alone.
-import { bytes, element, languages, locale, text, translated } from "./common.js";
+import { bytes, element, languages, locale, text } from "./common.js";
+import { apiOf, asFailure, asked, ownKey, viewedBefore, words } from "./watch-asking.js";
 import { isLocked, readKey } from "./watch-key-file.js";
 import { openObject, openWhole, openerOf } from "./watch-message.js";
 
 const { Failure } = globalThis.camdockFrames;
 const $ = (id) => document.getElementById(id);
 const WORKER_WITHIN = 10_000;
-const DESK_WITHIN = 15_000;
 const [, , station, evidence] = location.pathname.split("/");
-const api = `/api/watch/${station}/${evidence}`;
+const api = apiOf(station, evidence);
 $("recording").href = `/recordings/${station}/${evidence}`;
 // What a browser may be able to play, by the end of the file's name; what it cannot, it says itself.
 const PLAYED = { mp4: "video/mp4", m4v: "video/mp4", mov: "video/mp4", mkv: "video/x-matroska", webm: "video/webm" };
@@ -30,12 +30,6 @@ const ending = () => item.path.toLowerCase().split(".").at(-1);
 const there = (part) => item.parts.some((found) => found.part === part);
 const time = (given) => (given ? new Date(given).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "medium" }) : null);
 
-function words({ code, values }) {
-    if (code !== "refused") return [text(`watch.failed.${code}`, values), text(`watch.next.${code}`)];
-    const { what, next } = translated(values.code, values.words);
-    return [what || text("watch.failed.lost"), next].filter(Boolean);
-}
-
 function show() {
     $("failed").hidden = failure === null;
     $("failed").replaceChildren(...(failure ? words(failure) : []).map((line) => element("p", {}, line)));
@@ -54,6 +48,7 @@ function show() {
     $("sheet").alt = text("watch.sheet");
     $("picture").alt = text("watch.picture");
     $("sheet-title").hidden = $("sheet").hidden;
+    jumps();
     const parts = choices();
     $("choice").replaceChildren(...parts.map((part) => {
         const button = element("button", { type: "button", "aria-pressed": String(playing?.part === part) }, text(`evidence.part.${part}`));
@@ -69,8 +64,6 @@ function choices() {
     const original = there("original") && likely;
     return [original && "original", there("preview") && "preview"].filter(Boolean);
 }
-
-const asFailure = (error) => (error instanceof Failure ? error : new Failure("unknown", { what: String(error) }));
 
 // Does one thing at a time, and tells what keeps it from being done.
 async function attempt(action) {
@@ -89,35 +82,9 @@ function step(name) {
     show();
 }
 
-// The item's key as the key desk sealed it to the person who looks: it is there soon after the act.
-async function ownKey() {
+async function deskKey() {
     step("desk");
-    for (const end = Date.now() + DESK_WITHIN; ;) {
-        let response;
-        try {
-            response = await fetch(`${api}/key`, { cache: "no-store" });
-            if (response.ok) return new Uint8Array(await response.arrayBuffer());
-        } catch {
-            throw new Failure("lost");
-        }
-        const code = response.headers.get("camdock-code") ?? "";
-        const words = (await response.text()).trim();
-        if (code !== "watch_key_waits" || Date.now() > end) throw new Failure("refused", { status: response.status, code, words });
-        await new Promise((done) => setTimeout(done, 300));
-    }
-}
-
-async function asked(request) {
-    let response;
-    try {
-        response = await fetch(api, request);
-    } catch {
-        throw new Failure("lost");
-    }
-    if (response.status === 401) location.assign("/login");
-    if (response.ok) return response.json();
-    const code = response.headers.get("camdock-code") ?? "";
-    throw new Failure("refused", { status: response.status, code, words: (await response.text()).trim() });
+    return ownKey(api);
 }
 
 // The worker that opens what the player asks for. After a hard reload the page has none yet, and it takes the page over.
@@ -147,11 +114,10 @@ async function open() {
         const reason = $("reason").value.trim();
         if (!reason) throw new Failure("reason_none");
         step("act");
-        const headers = { "content-type": "application/json" };
-        item = await asked({ method: "POST", headers, body: JSON.stringify({ reason }) });
+        item = await asked(api, { reason });
     }
     step("opening");
-    opener = await openerOf(item, key, ownKey);
+    opener = await openerOf(item, key, deskKey);
     $("password").value = "";
     $("key").value = "";
     await Promise.all([play(choices()[0]), sheet()].map((done) => done.catch((error) => { failure ??= asFailure(error); })));
@@ -196,12 +162,45 @@ async function sheet() {
     $("sheet").hidden = false;
 }
 
+const clock = (ms) => [ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60].map((n) => String(Math.floor(n)).padStart(2, "0")).join(":");
+
+// Each picture of the storyboard leads the player to its time. One of them is in the page's order; arrows lead to the others.
+function jumps() {
+    const { naturalWidth: width, naturalHeight: height, hidden } = $("sheet");
+    const cues = item.cues.filter((cue) => cue.width > 0 && cue.height > 0 && cue.x + cue.width <= width && cue.y + cue.height <= height);
+    $("cues").hidden = hidden || $("player").hidden || cues.length === 0;
+    const drawn = `${locale()} ${width} ${cues.length}`;
+    if ($("cues").hidden || $("cues").dataset.drawn === drawn) return;
+    $("cues").dataset.drawn = drawn;
+    $("cues").replaceChildren(...cues.map((cue, n) => {
+        const button = element("button", { type: "button", tabindex: n === 0 ? "0" : "-1", "aria-label": text("watch.jump", { time: clock(cue.start_ms) }), title: clock(cue.start_ms) });
+        const place = { left: cue.x / width, top: cue.y / height, width: cue.width / width, height: cue.height / height };
+        for (const [side, part] of Object.entries(place)) button.style[side] = `${part * 100}%`;
+        button.addEventListener("click", () => {
+            $("player").currentTime = cue.start_ms / 1000;
+            $("player").scrollIntoView({ block: "nearest" });
+        });
+        return button;
+    }));
+}
+
+function between(event) {
+    const all = [...$("cues").children];
+    const at = all.indexOf(document.activeElement);
+    const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
+    if (at < 0 || !all[to]) return;
+    event.preventDefault();
+    all[at].tabIndex = -1;
+    all[to].tabIndex = 0;
+    all[to].focus();
+}
+
 function lock() {
     stop();
     opener = null;
     opened = new Map();
     failure = null;
-    $("sheet").hidden = true;
+    $("sheet").hidden = $("cues").hidden = true;
     $("sheet").removeAttribute("src");
     show();
     $("key").focus();
@@ -216,7 +215,7 @@ function fromWorker({ data, ports }) {
         ports[0].postMessage(object && opener ? { ...object, type } : null);
     } else if (data.failed && opener) {
         const { part: name, run: of, code, values } = data.failed;
-        if (name === "storyboard") $("sheet").hidden = true;
+        if (name === "storyboard") $("sheet").hidden = $("cues").hidden = true;
         else if (of === String(run)) stop();
         failure = new Failure(code, values);
         show();
@@ -245,15 +244,15 @@ $("key").addEventListener("change", () => attempt(async () => {
 }));
 $("lock").addEventListener("click", lock);
 $("player").addEventListener("error", unplayable);
+$("sheet").addEventListener("load", () => { if (item) jumps(); });
+$("cues").addEventListener("keydown", between);
 $("picture").addEventListener("error", unplayable);
 navigator.serviceWorker?.addEventListener("message", fromWorker);
 navigator.serviceWorker?.startMessages();
 
 languages(show).then(() => attempt(async () => {
-    try {
-        item = await asked({ headers: { accept: "application/json" } });
-    } catch (error) {
-        // Without a view that is published, the page asks for the reason.
-        if (error.values?.code !== "watch_not_granted") throw error;
-    }
+    // Without a view that is published, the page asks for the reason; one of the storyboard alone, from the wall, is none of all of it.
+    const viewed = await viewedBefore(api);
+    const whole = (viewed?.parts ?? []).some(({ part }) => part === "original" || part === "preview");
+    item = whole ? viewed : null;
 }));

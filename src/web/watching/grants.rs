@@ -76,6 +76,7 @@ mod tests {
             camera: None,
             officer: None,
             parts: Vec::new(),
+            cues: Vec::new(),
             missing: Vec::new(),
             own_key: None,
         };

@@ -27,8 +27,8 @@ use serde::{Deserialize, Serialize};
 use super::decisions::reason_of;
 use super::entrance::Entrance;
 use super::tokens::session_digest;
-use super::{Duty, Reach, RefusedRequest, Viewer, assets, login};
-use crate::model::{EvidenceId, Part, Sha256Digest, StationName, codes};
+use super::{Duty, RefusedRequest, Sight, Viewer, assets, login};
+use crate::model::{Cue, EvidenceId, Part, Sha256Digest, StationName, codes};
 
 use grants::Grants;
 use range::{ByteRange, Unsatisfiable};
@@ -39,12 +39,18 @@ const PIECE: u64 = 512 << 10;
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
      connect-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+const WALL_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; \
+     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
 pub type WatchFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, WatchRefusal>> + Send + 'a>>;
 
 /// The office as the watching page sees it; the floor above implements it.
 pub trait WatchBackend: Send + Sync + 'static {
     /// Enters the view in the office's log, and returns the item once the entry is published.
     fn view(&self, view: ItemView) -> WatchFuture<'_, WatchedItem>;
+
+    /// Whether somebody may know of an item now, whatever was granted before.
+    fn shows(&self, sight: &Sight, station: &StationName, item: EvidenceId) -> bool;
 
     /// The item key as the key desk sealed it to the person who looks; `None` until it has.
     fn own_key<'a>(&'a self, item: &'a WatchedItem) -> WatchFuture<'a, Option<Bytes>>;
@@ -67,7 +73,7 @@ pub struct ItemView {
     /// This object alone, with the item key.
     pub part: Option<Part>,
     pub operator: String,
-    pub reach: Reach,
+    pub sight: Sight,
     /// Where the request came from.
     pub peer: String,
     pub reason: String,
@@ -87,6 +93,8 @@ pub struct WatchedItem {
     pub camera: Option<String>,
     pub officer: Option<String>,
     pub parts: Vec<SealedPart>,
+    /// Where each picture lies on the storyboard, and its stretch of the recording, as the log has it.
+    pub cues: Vec<Cue>,
     /// Objects that the log names and the store does not have.
     pub missing: Vec<Part>,
     /// The act by which the item key is sealed to the own key of the person who looks.
@@ -158,6 +166,23 @@ struct WatchState {
     grants: Arc<Grants>,
 }
 
+impl WatchState {
+    /// What this session may look at, as long as its viewer may know of it.
+    fn granted(
+        &self,
+        headers: &HeaderMap,
+        viewer: &Viewer,
+        station: &StationName,
+        id: EvidenceId,
+    ) -> Result<Arc<WatchedItem>, RefusedRequest> {
+        let item = self.grants.find(session(headers)?, station, id);
+        let shows = |_: &Arc<WatchedItem>| {
+            tokio::task::block_in_place(|| self.backend.shows(&viewer.sight(), station, id))
+        };
+        item.filter(shows).ok_or_else(not_granted)
+    }
+}
+
 /// The page and what it fetches, for evidence managers; its worker's script holds no secret.
 pub(super) fn routes(backend: Arc<dyn WatchBackend>, entrance: &Arc<Entrance>) -> Router {
     let state = WatchState {
@@ -167,6 +192,7 @@ pub(super) fn routes(backend: Arc<dyn WatchBackend>, entrance: &Arc<Entrance>) -
     };
     Router::new()
         .route("/watch/{station}/{id}", get(page))
+        .route("/find/wall", get(wall))
         .route("/api/watch/{station}/{id}", get(granted).post(view))
         .route("/api/watch/{station}/{id}/key", get(own_key))
         .route("/sealed/{station}/{id}/{part}", get(sealed))
@@ -202,6 +228,15 @@ async fn page(
     Ok(page)
 }
 
+/// The storyboards of a search, each a picture that the page has opened itself.
+async fn wall(State(state): State<WatchState>) -> Response {
+    let mut page = assets::page(assets::WALL, &state.entrance.language);
+    let policy = HeaderValue::from_static(WALL_POLICY);
+    page.headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, policy);
+    page
+}
+
 fn session(headers: &HeaderMap) -> Result<Sha256Digest, RefusedRequest> {
     session_digest(headers).ok_or_else(not_granted)
 }
@@ -217,11 +252,11 @@ fn not_granted() -> RefusedRequest {
 async fn granted(
     State(state): State<WatchState>,
     Path(named): Path<Named>,
+    Extension(viewer): Extension<Viewer>,
     headers: HeaderMap,
 ) -> Result<Json<WatchedItem>, RefusedRequest> {
     let id = evidence(&named.id)?;
-    let item = state.grants.find(session(&headers)?, &named.station, id);
-    let item = item.ok_or_else(not_granted)?;
+    let item = state.granted(&headers, &viewer, &named.station, id)?;
     Ok(Json((*item).clone()))
 }
 
@@ -229,11 +264,11 @@ async fn granted(
 async fn own_key(
     State(state): State<WatchState>,
     Path(named): Path<Named>,
+    Extension(viewer): Extension<Viewer>,
     headers: HeaderMap,
 ) -> Result<Bytes, RefusedRequest> {
     let id = evidence(&named.id)?;
-    let item = state.grants.find(session(&headers)?, &named.station, id);
-    let item = item.ok_or_else(not_granted)?;
+    let item = state.granted(&headers, &viewer, &named.station, id)?;
     let sealed = state.backend.own_key(&item).await?;
     sealed.ok_or_else(|| {
         let code = "watch_key_waits";
@@ -265,7 +300,7 @@ async fn view(
         evidence: id,
         part: request.part,
         operator: viewer.operator().to_owned(),
-        reach: viewer.reach,
+        sight: viewer.sight(),
         peer: format!("web {}", peer.ip().to_canonical()),
         reason: reason.to_owned(),
     };
@@ -285,11 +320,11 @@ struct NamedPart {
 async fn sealed(
     State(state): State<WatchState>,
     Path(NamedPart { station, id, part }): Path<NamedPart>,
+    Extension(viewer): Extension<Viewer>,
     headers: HeaderMap,
 ) -> Result<Response, RefusedRequest> {
     let id = evidence(&id)?;
-    let item = state.grants.find(session(&headers)?, &station, id);
-    let item = item.ok_or_else(not_granted)?;
+    let item = state.granted(&headers, &viewer, &station, id)?;
     let part = item.parts.iter().find(|there| there.part == part);
     let part = part.cloned().ok_or_else(not_granted)?;
     let range = ByteRange::of(headers.get(header::RANGE), part.size).map_err(|Unsatisfiable| {
