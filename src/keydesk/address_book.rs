@@ -6,8 +6,8 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::grants::{Grant, ViewAct};
-use crate::model::{Entry, Event, EvidenceId, PersonAdded, StationName};
+use super::grants::{Asked, AskingAct, Grant};
+use crate::model::{Entry, Event, EvidenceId, Outside, PersonAdded, ShareId, StationName};
 use crate::seal::Recipient;
 use crate::web::Duty;
 
@@ -20,6 +20,12 @@ pub struct AddressBook {
     /// Items that are restricted: station and id.
     #[serde(default)]
     restricted: BTreeSet<(String, EvidenceId)>,
+    /// People outside, by the fingerprints of their keys.
+    #[serde(default)]
+    outsiders: BTreeMap<String, Outsider>,
+    /// Items of shares that have ended.
+    #[serde(default)]
+    ended: BTreeSet<(ShareId, EvidenceId)>,
 }
 
 /// What the act says that put a person into the book.
@@ -38,6 +44,15 @@ impl Holder {
     }
 }
 
+/// Somebody who only receives, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Outsider {
+    name: String,
+    key: String,
+    from: Timestamp,
+    until: Timestamp,
+}
+
 /// Why an act grants nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotGranted {
@@ -48,6 +63,7 @@ pub enum NotGranted {
     Restricted,
     Unit,
     Time,
+    Ended,
 }
 
 impl fmt::Display for NotGranted {
@@ -60,6 +76,7 @@ impl fmt::Display for NotGranted {
             Self::Restricted => "the item is restricted, and no role of the person may see that",
             Self::Unit => "the person's unit does not see this station",
             Self::Time => "the act is too old, or its time has not come",
+            Self::Ended => "the share has ended",
         })
     }
 }
@@ -68,22 +85,9 @@ impl AddressBook {
     /// Takes the next entry in.
     pub fn see(&mut self, entry: &Entry) {
         match &entry.event {
-            Event::PersonAdded(added) => {
-                let PersonAdded {
-                    person,
-                    key,
-                    fingerprint,
-                    roles,
-                    stations,
-                    ..
-                } = (**added).clone();
-                let holder = Holder {
-                    key,
-                    fingerprint,
-                    roles,
-                    stations,
-                };
-                self.people.insert(person, holder);
+            Event::PersonAdded(added) => self.add((**added).clone()),
+            Event::PersonRemoved(removed) if removed.outside => {
+                self.outsiders.remove(&removed.fingerprint);
             }
             Event::ItemTagged(tagged) => {
                 let item = (tagged.log.as_str().to_owned(), tagged.evidence);
@@ -96,13 +100,66 @@ impl AddressBook {
             Event::PersonRemoved(removed) => {
                 self.people.remove(&removed.person);
             }
+            Event::ShareEnded(ended) => {
+                self.ended.insert((ended.share, ended.evidence));
+            }
             _ => {}
         }
     }
 
+    fn add(&mut self, added: PersonAdded) {
+        let PersonAdded {
+            person,
+            key,
+            fingerprint,
+            roles,
+            stations,
+            outside,
+            ..
+        } = added;
+        if let Some(Outside { from, until, .. }) = outside {
+            let outsider = Outsider {
+                name: person,
+                key,
+                from,
+                until,
+            };
+            self.outsiders.insert(fingerprint, outsider);
+            return;
+        }
+        let holder = Holder {
+            key,
+            fingerprint,
+            roles,
+            stations,
+        };
+        self.people.insert(person, holder);
+    }
+
     /// What the act grants now.
-    pub fn grant(&self, act: &ViewAct, now: Timestamp) -> Result<Grant, NotGranted> {
-        let holder = self.people.get(&act.person).ok_or(NotGranted::NotInBook)?;
+    pub fn grant(&self, act: &AskingAct, now: Timestamp) -> Result<Grant, NotGranted> {
+        let (to, key, share) = match &act.asked {
+            Asked::View(person) => (person, self.viewer(act, person, now)?, None),
+            Asked::Share(share, until) => {
+                let outsider = self.recipient(act, *share, *until, now)?;
+                (&outsider.name, outsider.key.as_str(), Some(*share))
+            }
+        };
+        let key = Recipient::from_pem(key).ok();
+        let key = key.filter(|key| key.fingerprint() == act.fingerprint);
+        Ok(Grant {
+            index: act.index,
+            station: act.station.clone(),
+            evidence: act.evidence,
+            to: to.clone(),
+            key: key.ok_or(NotGranted::KeyUnfit)?,
+            share,
+        })
+    }
+
+    /// The key of a person who may look.
+    fn viewer(&self, act: &AskingAct, person: &str, now: Timestamp) -> Result<&str, NotGranted> {
+        let holder = self.people.get(person).ok_or(NotGranted::NotInBook)?;
         if holder.fingerprint != act.fingerprint {
             return Err(NotGranted::OtherKey);
         }
@@ -120,15 +177,31 @@ impl AddressBook {
         if now.duration_since(act.time).abs() > ACT_LASTS {
             return Err(NotGranted::Time);
         }
-        let key = Recipient::from_pem(&holder.key).ok();
-        let key = key.filter(|key| key.fingerprint() == holder.fingerprint);
-        Ok(Grant {
-            index: act.index,
-            station: act.station.clone(),
-            evidence: act.evidence,
-            person: act.person.clone(),
-            key: key.ok_or(NotGranted::KeyUnfit)?,
-        })
+        Ok(&holder.key)
+    }
+
+    /// Somebody outside whom this share is for, as long as it lasts and they are in the book.
+    fn recipient(
+        &self,
+        act: &AskingAct,
+        share: ShareId,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<&Outsider, NotGranted> {
+        let outsider = self.outsiders.get(&act.fingerprint);
+        let outsider = outsider.ok_or(NotGranted::NotInBook)?;
+        if self.ended.contains(&(share, act.evidence)) || now >= until {
+            return Err(NotGranted::Ended);
+        }
+        let item = (act.station.as_str().to_owned(), act.evidence);
+        if self.restricted.contains(&item) {
+            return Err(NotGranted::Restricted);
+        }
+        let began = act.time <= now.saturating_add(ACT_LASTS).unwrap_or(now);
+        if !began || act.time < outsider.from || now >= outsider.until {
+            return Err(NotGranted::Time);
+        }
+        Ok(outsider)
     }
 }
 
@@ -167,13 +240,14 @@ mod tests {
             fingerprint: Recipient::from_pem(key).unwrap().fingerprint(),
             roles: vec![role.into()],
             stations: stations.map(|name| vec![name.parse().unwrap()]),
+            outside: None,
             supersedes: None,
             by: by("M. Shah"),
         };
         entry(NOW, Event::PersonAdded(Box::new(added)))
     }
 
-    fn viewed(person: &str, key: Option<&str>, time: &str) -> Option<ViewAct> {
+    fn viewed(person: &str, key: Option<&str>, time: &str) -> Option<AskingAct> {
         let viewed = ItemViewed {
             log: "one".parse().unwrap(),
             evidence: EvidenceId::new(),
@@ -260,6 +334,7 @@ mod tests {
         let removed = PersonRemoved {
             person: "vera".into(),
             fingerprint: String::new(),
+            outside: false,
             supersedes: ActReference {
                 log: "office-1".parse().unwrap(),
                 index: 3,

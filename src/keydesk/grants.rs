@@ -2,19 +2,27 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Entry, Event, EvidenceId, StationName};
+use crate::model::{Entry, Event, EvidenceId, ShareId, StationName};
 use crate::seal::Recipient;
 
-/// An `item.viewed` that names the person's own key.
+/// An `item.viewed` that names the person's own key, or an `item.shared`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ViewAct {
+pub struct AskingAct {
     /// In the office's log.
     pub index: u64,
     pub time: Timestamp,
     pub station: StationName,
     pub evidence: EvidenceId,
-    pub person: String,
     pub fingerprint: String,
+    pub asked: Asked,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// This person looks at it.
+    View(String),
+    /// It is for the recipient of this share until then.
+    Share(ShareId, Timestamp),
 }
 
 /// This item's key may be sealed to this person's key.
@@ -23,21 +31,33 @@ pub struct Grant {
     pub index: u64,
     pub station: StationName,
     pub evidence: EvidenceId,
-    pub person: String,
+    /// By name.
+    pub to: String,
     pub key: Recipient,
+    /// `None`: to look at it.
+    pub share: Option<ShareId>,
 }
 
 /// What the entry asks for.
-pub fn asked(index: u64, entry: Entry) -> Option<ViewAct> {
-    let Event::ItemViewed(viewed) = entry.event else {
-        return None;
-    };
-    Some(ViewAct {
-        index,
-        time: entry.time,
-        station: viewed.log,
-        evidence: viewed.evidence,
-        person: viewed.by.operator,
-        fingerprint: viewed.key?,
-    })
+pub fn asked(index: u64, entry: Entry) -> Option<AskingAct> {
+    let time = entry.time;
+    match entry.event {
+        Event::ItemViewed(viewed) => Some(AskingAct {
+            index,
+            time,
+            station: viewed.log,
+            evidence: viewed.evidence,
+            fingerprint: viewed.key?,
+            asked: Asked::View(viewed.by.operator),
+        }),
+        Event::ItemShared(shared) => Some(AskingAct {
+            index,
+            time,
+            station: shared.log,
+            evidence: shared.evidence,
+            fingerprint: shared.to,
+            asked: Asked::Share(shared.share, shared.until),
+        }),
+        _ => None,
+    }
 }

@@ -1,4 +1,5 @@
-//! The key desk: seals an item's key to a person's own key when an act in the office's published log grants it.
+//! The key desk: seals an item's key to a person's own key, or to the recipient of a share, when an act in the office's published
+//! log grants it.
 //!
 //! It runs on a machine of its own, holds one recipient's private key, and reads no originals. It believes nothing but entries that
 //! lie below a checkpoint that the office's key has signed, in a log that only grew since it looked last. So a role is a matter of
@@ -17,13 +18,12 @@ use jiff::Timestamp;
 use sd_notify::NotifyState;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
-use zeroize::Zeroizing;
 
 use crate::audit::{LogSource as _, NextEntries, VerifierKey};
 use crate::config::{KeyDeskConfig, Secrets};
 use crate::model::{BucketLayout, Entry, EvidenceId, Explain as _, Part, RetryClass, StationName};
 use crate::publish::BucketLog;
-use crate::seal::{ItemKey, KeySource, Opener, RecipientKey, SealError};
+use crate::seal::{ItemKey, RecipientKey, open_item_key};
 use crate::upload::{Body, S3Store, Store, StoreConfig};
 
 pub use error::KeyDeskError;
@@ -200,21 +200,25 @@ impl Desk {
 
     fn seal(&self, grant: &Grant) -> Result<(), KeyDeskError> {
         let (station, evidence) = (&grant.station, grant.evidence);
-        let share = self
-            .layout(&self.config.office)
-            .share(grant.index, evidence);
+        let office = self.layout(&self.config.office);
+        let target = match grant.share {
+            None => office.share(grant.index, evidence),
+            Some(share) => office.shared_key(share, evidence),
+        };
         let name = self.layout(station).object(evidence, Part::ItemKey);
         let sealed = self.runtime.block_on(self.store.get(&name, MESSAGE_MAX))?;
         let sealed = sealed.ok_or(KeyDeskError::NoItemKey { evidence })?;
         let (key, camera) = self.open_key(&sealed, station, evidence)?;
         let unfit = |source| KeyDeskError::ItemKey { evidence, source };
-        let recipients = [grant.key.clone()];
-        let message = key.seal_to(&recipients, evidence, station.as_str(), &camera);
+        let message = match grant.share {
+            None => key.seal_to(&[grant.key.clone()], evidence, station.as_str(), &camera),
+            Some(share) => key.seal_to_share(share, &grant.key, evidence, station.as_str()),
+        };
         let message = message.map_err(unfit)?;
-        let put = self.store.put_once(&share, Body::new(message), None);
+        let put = self.store.put_once(&target, Body::new(message), None);
         // One that is there was made before this desk could write down that it had.
         self.runtime.block_on(put)?;
-        tracing::info!(person = grant.person, %evidence, act = grant.index, "an item key was sealed to a person");
+        tracing::info!(person = grant.to, %evidence, act = grant.index, "an item key was sealed to a person");
         Ok(())
     }
 
@@ -225,25 +229,12 @@ impl Desk {
         station: &StationName,
         evidence: EvidenceId,
     ) -> Result<(ItemKey, String), KeyDeskError> {
-        let unfit = |source| KeyDeskError::ItemKey { evidence, source };
-        let source = KeySource::Recipient(&self.key);
-        let mut opener = Opener::open(sealed, &source).map_err(unfit)?;
-        opener
-            .message()
-            .expect(evidence, Part::ItemKey)
-            .map_err(unfit)?;
-        let context = &opener.message().header.context;
-        if context.get("camdock:station") != Some(station.as_str()) {
+        let opened = open_item_key(sealed, &self.key, evidence);
+        let opened = opened.map_err(|source| KeyDeskError::ItemKey { evidence, source })?;
+        if opened.station != station.as_str() {
             return Err(KeyDeskError::OtherStation { evidence });
         }
-        let camera = context.get("camdock:camera").unwrap_or_default().to_owned();
-        let mut key = Zeroizing::new(Vec::new());
-        while let Some(chunk) = opener.next_chunk().map_err(unfit)? {
-            key.extend_from_slice(chunk);
-        }
-        let key = ItemKey::from_bytes(&key);
-        let none = SealError::Format("an item key has 32 bytes");
-        Ok((key.ok_or(none).map_err(unfit)?, camera))
+        Ok((opened.key, opened.camera))
     }
 
     fn layout(&self, station: &StationName) -> BucketLayout {

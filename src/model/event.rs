@@ -8,10 +8,11 @@ use super::{
     BayName, CameraDocked, CameraId, CameraRefused, DisposalApproved, DisposalProposed,
     DisposalWithdrawn, DockSessionEnd, EvidenceId, GapAccepted, HoldLifted, HoldPlaced,
     ImportDeclared, ImportOrigin, InventoryTaken, ItemClassified, ItemDisposed, ItemKind,
-    ItemPreviewed, ItemTagged, ItemTaggedAtDock, ItemViewed, LogAlarm, LogClosed, LogReleased,
-    LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer, OfficerReassigned, PackMade,
-    PersonAdded, PersonRemoved, QuarantineDecided, Retention, RetentionExtended, SessionId,
-    Sha256Digest, SourcePath, StationName, WipeLevel, WipeResult,
+    ItemPreviewed, ItemShared, ItemTagged, ItemTaggedAtDock, ItemViewed, LogAlarm, LogClosed,
+    LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer,
+    OfficerReassigned, PackMade, PersonAdded, PersonRemoved, QuarantineDecided, Retention,
+    RetentionExtended, SessionId, Sha256Digest, ShareEnded, SourcePath, StationName, WipeLevel,
+    WipeResult,
 };
 
 /// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
@@ -117,6 +118,10 @@ pub enum Event {
     PersonAdded(Box<PersonAdded>),
     #[serde(rename = "person.removed")]
     PersonRemoved(Box<PersonRemoved>),
+    #[serde(rename = "item.shared")]
+    ItemShared(Box<ItemShared>),
+    #[serde(rename = "share.ended")]
+    ShareEnded(Box<ShareEnded>),
 }
 
 impl Event {
@@ -165,6 +170,8 @@ impl Event {
             Self::ItemDisposed(_) => "item.disposed",
             Self::PersonAdded(_) => "person.added",
             Self::PersonRemoved(_) => "person.removed",
+            Self::ItemShared(_) => "item.shared",
+            Self::ShareEnded(_) => "share.ended",
         }
     }
 }

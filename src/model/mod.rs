@@ -52,11 +52,13 @@ pub use line::{check_signature, is_one_line};
 pub use names::UnknownName;
 pub(crate) use names::written_as;
 pub use path::{Escaped, PathError, SourcePath};
-pub use person::{PersonAdded, PersonRemoved, are_words_of, fingerprint_words};
+pub use person::{Outside, PersonAdded, PersonRemoved, are_words_of, fingerprint_words};
 pub use preview::*;
 pub use remark::{Remark, RemarkCode};
 pub use retention::Retention;
-pub use share::{ShareManifest, ShareRecipient, SharedItem, SharedObject, media_type};
+pub use share::{
+    ItemShared, ShareEnded, ShareManifest, ShareRecipient, SharedItem, SharedObject, media_type,
+};
 pub use status::{
     Completeness, OutboundView, PreviewProgress, PreviewView, Problem, StateTotal, StatusView,
     UploadProgress, Verification, WitnessView, WitnessingView,

@@ -1,6 +1,7 @@
 //! People with a key of their own, as an office's log has them (docs/formats.md). Field names are part of the format: never rename
 //! one, only add optional ones.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{ActReference, Decider, StationName};
@@ -18,6 +19,9 @@ pub struct PersonAdded {
     /// Those that their unit sees; absent: all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stations: Option<Vec<StationName>>,
+    /// Of somebody outside, who only receives: such a person has no roles and never signs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Outside>,
     /// The act that their earlier key is from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<ActReference>,
@@ -25,11 +29,22 @@ pub struct PersonAdded {
     pub by: Decider,
 }
 
+/// Where a recipient belongs to, and when something may be shared with them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outside {
+    pub organisation: String,
+    pub from: Timestamp,
+    pub until: Timestamp,
+}
+
 /// Nothing may be sealed to this person's key any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonRemoved {
     pub person: String,
     pub fingerprint: String,
+    /// It was the key of somebody outside.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
     /// The act that the key is from.
     pub supersedes: ActReference,
     #[serde(flatten)]

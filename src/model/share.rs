@@ -4,7 +4,33 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EvidenceId, Sha256Digest, ShareId, StationName};
+use super::{Decider, EvidenceId, Sha256Digest, ShareId, StationName};
+
+/// A person shared one item with somebody outside. Its key may be sealed to them once this is published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemShared {
+    /// The same in the acts about all items of one share.
+    pub share: ShareId,
+    /// The station that took it.
+    pub log: StationName,
+    pub evidence: EvidenceId,
+    /// The fingerprint of the recipient's key, as the address book has it.
+    pub to: String,
+    pub until: Timestamp,
+    #[serde(flatten)]
+    pub by: Decider,
+}
+
+/// An item is shared no more. What its recipient took cannot be taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareEnded {
+    pub share: ShareId,
+    pub log: StationName,
+    pub evidence: EvidenceId,
+    /// `None`: the date that it was shared until has come.
+    #[serde(flatten)]
+    pub by: Option<Decider>,
+}
 
 /// One share: these items for this one recipient until this time. It tells of nothing else, and names no officer and no camera.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

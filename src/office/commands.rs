@@ -13,6 +13,8 @@ use super::acts::Acts;
 use super::decisions::{Decisions, DispatchOrder, ItemsOrder, ItemsReply};
 use super::pack_orders::{PackOrder, enter_pack};
 use super::people::{People, PeopleOrder};
+use super::share_orders::{self, ShareCommand};
+use super::shares::Shares;
 use super::witness::{Witness, WitnessedLog};
 use crate::audit::VerifierKey;
 use crate::config::OfficeConfig;
@@ -20,7 +22,10 @@ use crate::model::{
     CosignedState, Decider, Event, Explain as _, LogClosed, LogReleased, Sha256Digest, StationName,
     check_signature,
 };
-use crate::web::{AddressBook, GapOrder, SignedIn, Socket, answer_line};
+use crate::web::{
+    AddressBook, GapOrder, Invited, OutsiderBook, ShareMade, ShareRow, SignedIn, Socket,
+    answer_line,
+};
 
 const WITHIN: Duration = Duration::from_secs(30);
 /// A reply waits so long for the store.
@@ -38,6 +43,7 @@ enum OfficeRequest {
     Gap(GapCommand),
     Pack(PackOrder),
     People(PeopleOrder),
+    Share(ShareCommand),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +104,12 @@ pub enum OfficeReply {
         index: u64,
     },
     AddressBook(AddressBook),
+    Outsiders(OutsiderBook),
+    Invited(Invited),
+    /// An invitation, which is nothing for the log.
+    Withdrawn,
+    Shared(ShareMade),
+    Shares(Vec<ShareRow>),
     /// With the reason why not.
     Refused(String),
 }
@@ -112,6 +124,7 @@ struct Desk {
     acts: Arc<Acts>,
     decisions: Arc<Decisions>,
     people: People,
+    shares: Arc<Shares>,
 }
 
 /// Opens the socket.
@@ -121,6 +134,7 @@ pub fn open(
     acts: &Arc<Acts>,
     decisions: &Arc<Decisions>,
     people: People,
+    shares: Arc<Shares>,
 ) -> std::io::Result<Socket> {
     let desk = Arc::new(Desk {
         config: config.clone(),
@@ -128,6 +142,7 @@ pub fn open(
         acts: Arc::clone(acts),
         decisions: Arc::clone(decisions),
         people,
+        shares,
     });
     Socket::open(socket_path(config), CONNECTIONS, move |stream| {
         let desk = Arc::clone(&desk);
@@ -171,6 +186,10 @@ async fn serve(stream: UnixStream, desk: &Desk) -> std::io::Result<()> {
             }
             Ok(OfficeRequest::People(order)) => {
                 let answered = desk.people.answer(order, peer).await;
+                answered.unwrap_or_else(OfficeReply::Refused)
+            }
+            Ok(OfficeRequest::Share(command)) => {
+                let answered = share_orders::answer(&desk.shares, command, peer).await;
                 answered.unwrap_or_else(OfficeReply::Refused)
             }
             Err(error) => OfficeReply::Refused(format!("this is not a request: {error}")),

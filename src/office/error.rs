@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::audit::AuditError;
 use crate::durable::DurableError;
-use crate::model::{EvidenceId, Explain, Obstacle, RetryClass, StationName};
+use crate::model::{EvidenceId, Explain, Obstacle, RetryClass, ShareId, StationName};
 use crate::publish::PublishError;
 use crate::upload::{BoxError, UploadError};
 
@@ -118,6 +118,16 @@ pub enum OfficeError {
     OwnKey { person: String },
     #[error("{person} has no key in the address book")]
     NotInBook { person: String },
+    #[error("this link was never made, was used, or has ended")]
+    NoInvitation,
+    #[error("{what}")]
+    OutsiderUnfit { what: &'static str },
+    #[error("it cannot be shared like this: {what}")]
+    ShareUnfit { what: String },
+    #[error("the item {item} is not shared: {why}")]
+    NotShared { item: EvidenceId, why: &'static str },
+    #[error("this office has made no share {share}")]
+    NoShare { share: ShareId },
     #[error("the entry of this view could not be published within {limit:?}")]
     Unpublished { limit: Duration },
     #[error("the store does not say that the legal hold of {key} is as it was set")]
@@ -237,6 +247,11 @@ impl Explain for OfficeError {
             Self::WordsDiffer { .. } => "person_words_differ",
             Self::OwnKey { .. } => "person_own_key",
             Self::NotInBook { .. } => "person_unknown",
+            Self::NoInvitation => "invitation_ended",
+            Self::OutsiderUnfit { .. } => "invitation_unfit",
+            Self::ShareUnfit { .. } => "share_unfit",
+            Self::NotShared { .. } => "share_item_refused",
+            Self::NoShare { .. } => "share_unknown",
             Self::NotStored { .. } => "watch_not_stored",
             Self::ObjectGone { .. } => "office_object_missing",
             Self::Unpublished { .. } => "watch_unpublished",

@@ -24,6 +24,7 @@ mod keeping;
 mod key_waits;
 mod locks;
 mod object_alarms;
+mod outsiders;
 mod pack_orders;
 mod pages;
 mod people;
@@ -33,6 +34,9 @@ mod reconcile;
 pub mod report;
 mod restricted;
 mod server;
+mod share_manifest;
+mod share_orders;
+mod shares;
 mod standing;
 mod today;
 mod watching;
@@ -57,7 +61,7 @@ use crate::model::{Event, Explain as _, OfficeStarted, OfficeStopped, StationNam
 use crate::publish::PublishError;
 use crate::sys;
 use crate::upload::{S3Store, Store, StoreConfig};
-use crate::web;
+use crate::web::{self, OfficeBackend};
 
 pub use acts::{TEXTS, log_verifier};
 pub use class_changes::{ChangedItem, ClassChange, KeptUntil, class_changes};
@@ -71,6 +75,8 @@ pub use error::OfficeError;
 pub use key_waits::ANSWERED_WITHIN;
 pub use pack_orders::{OrderedItem, PACK_ITEMS_MAX, PackOrder};
 pub use people::PeopleOrder;
+pub use share_orders::ShareCommand;
+pub use shares::SHARE_ITEMS_MAX;
 pub use standing::{LogStanding, standings};
 
 pub use decisions::{DispatchOrder, ITEMS_MAX, ItemsOrder, ItemsReply, NamedItem};
@@ -86,9 +92,11 @@ use follow::Follower;
 use inspect::{Inspection, Inspector};
 use key_waits::KeyWaits;
 use locks::Locks;
+use outsiders::Outsiders;
 use pages::OfficePages;
 use people::People;
 use person_keys::PersonKeys;
+use shares::Shares;
 use watching::Watch;
 use witness::{Witness, WitnessedLog};
 
@@ -132,6 +140,23 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
         let inspector = Inspector::new(&config, station, &inspection, stopped.clone())?;
         tasks.spawn(inspector.run(Arc::clone(&acts)));
     }
+    let custody = Arc::new(CustodyReader {
+        store: Arc::clone(&store),
+        witness: Arc::clone(&witness),
+        runtime: Handle::current(),
+    });
+    let outsiders = Arc::new(Outsiders::open(&config, &acts));
+    let shares = Arc::new(Shares::new(&config, &index, &acts, &custody));
+    tasks.spawn(Arc::clone(&shares).run(stopped.clone()));
+    let pages = Arc::new(OfficePages {
+        config: config.clone(),
+        acts: Arc::clone(&acts),
+        decisions: Arc::clone(&decisions),
+        keys: Arc::clone(&keys),
+        outsiders: Arc::clone(&outsiders),
+        shares: Arc::clone(&shares),
+        custody,
+    });
     let mut servers = JoinSet::new();
     server::start(&config, &witness, figures, &mut servers);
     let sign_in = web::start_office(
@@ -139,17 +164,7 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
         config.people.as_ref(),
         &Secrets::from_environment(),
         config.web_sessions(),
-        Arc::new(OfficePages {
-            config: config.clone(),
-            acts: Arc::clone(&acts),
-            decisions: Arc::clone(&decisions),
-            keys: Arc::clone(&keys),
-            custody: CustodyReader {
-                store: Arc::clone(&store),
-                witness: Arc::clone(&witness),
-                runtime: Handle::current(),
-            },
-        }),
+        Arc::clone(&pages) as Arc<dyn OfficeBackend>,
         Arc::new(Watch {
             config: config.clone(),
             index,
@@ -162,15 +177,17 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
             store: Arc::clone(&store),
             acts: Arc::clone(&acts),
         }),
+        pages,
         &mut servers,
     )
     .context("cannot set up the pages")?;
     let people = People {
         acts: Arc::clone(&acts),
         keys,
+        outsiders,
         sign_in,
     };
-    let mut commands = commands::open(&config, &witness, &acts, &decisions, people)?;
+    let mut commands = commands::open(&config, &witness, &acts, &decisions, people, shares)?;
     let (mut end, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,

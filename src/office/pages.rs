@@ -10,15 +10,19 @@ use super::custody::{Custody, CustodyReader};
 use super::decisions::Decisions;
 use super::index::{Index, KeptItem, Look, Shown};
 use super::locks::reasons;
+use super::outsiders::Outsiders;
 use super::person_keys::PersonKeys;
 use super::report::{Quarter, report};
+use super::shares::Shares;
 use super::{OfficeError, restricted, today};
 use crate::config::OfficeConfig;
 use crate::model::{Event, EvidenceId, Explain as _, OperatorAction, StationName};
 use crate::web::{
-    AddressBook, Decided, Enrolment, GapOrder, ItemOrder, KeptFacts, KeyOrder, OfficeAct,
-    OfficeBackend, Reach, RecordingPage, RecordingSearch, RecordingView, SearchPlace, SeenItem,
-    SeenPage, Sight, Today, Unreadable, WatchRefusal,
+    AddressBook, Decided, EndShareOrder, Enrolment, EnrolmentBackend, GapOrder, InvitationFacts,
+    InvitationOrder, Invited, ItemOrder, KeptFacts, KeyOrder, OfficeAct, OfficeBackend,
+    OutsiderBook, OutsiderKey, OutsiderOrder, Reach, RecordingPage, RecordingSearch, RecordingView,
+    SearchPlace, SeenItem, SeenPage, ShareMade, ShareOrder, ShareRow, Sight, Today, Unreadable,
+    WatchRefusal,
 };
 
 pub struct OfficePages {
@@ -26,7 +30,9 @@ pub struct OfficePages {
     pub acts: Arc<Acts>,
     pub decisions: Arc<Decisions>,
     pub keys: Arc<PersonKeys>,
-    pub custody: CustodyReader,
+    pub outsiders: Arc<Outsiders>,
+    pub shares: Arc<Shares>,
+    pub custody: Arc<CustodyReader>,
 }
 
 impl OfficePages {
@@ -346,11 +352,46 @@ impl OfficeBackend for OfficePages {
         Ok(self.custody.runtime.block_on(self.keys.decide(order))?)
     }
 
+    fn outsiders(&self) -> OutsiderBook {
+        self.outsiders.book()
+    }
+
+    fn invite(&self, order: InvitationOrder) -> Result<Invited, WatchRefusal> {
+        Ok(self.outsiders.invite(order)?)
+    }
+
+    fn decide_outsider(&self, order: OutsiderOrder) -> Result<Option<Decided>, WatchRefusal> {
+        let decided = self.custody.runtime.block_on(self.outsiders.decide(order));
+        Ok(decided?)
+    }
+
+    fn shares(&self, reach: &Reach) -> Vec<ShareRow> {
+        self.shares.rows(reach)
+    }
+
+    fn share(&self, order: ShareOrder) -> Result<ShareMade, WatchRefusal> {
+        Ok(self.custody.runtime.block_on(self.shares.share(order))?)
+    }
+
+    fn end_share(&self, order: EndShareOrder) -> Result<Decided, WatchRefusal> {
+        Ok(self.custody.runtime.block_on(self.shares.end(order))?)
+    }
+
     fn record(&self, action: OperatorAction) -> Result<(), String> {
         let entered = self
             .custody
             .runtime
             .block_on(self.acts.enter(Event::OperatorAction(action)));
         entered.map(|_| ()).map_err(|error| error.described())
+    }
+}
+
+impl EnrolmentBackend for OfficePages {
+    fn invitation(&self, secret: &str) -> Result<InvitationFacts, WatchRefusal> {
+        Ok(self.outsiders.invitation(secret)?)
+    }
+
+    fn enrol_outsider(&self, key: OutsiderKey) -> Result<(), WatchRefusal> {
+        Ok(self.outsiders.enrol(key)?)
     }
 }

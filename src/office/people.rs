@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::OfficeError;
 use super::acts::Acts;
 use super::commands::OfficeReply;
+use super::outsiders::Outsiders;
 use super::person_keys::PersonKeys;
 use crate::model::{Event, Explain as _, OperatorAction, check_signature, is_one_line};
-use crate::web::{Decided, KeyOrder, KeyVerdict, SignIn};
+use crate::web::{
+    Decided, InvitationOrder, KeyOrder, KeyVerdict, OutsiderOrder, OutsiderVerdict, SignIn,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -19,6 +23,20 @@ pub enum PeopleOrder {
     SignOut { person: String, operator: String },
     /// The address book, and who waits to be in it.
     AddressBook,
+    /// Who outside was invited, and who may be shared with.
+    Outsiders,
+    /// A link for somebody outside.
+    Invite {
+        name: String,
+        hours: u32,
+        operator: String,
+    },
+    /// A decision about a key from outside.
+    Outsider {
+        verdict: OutsiderVerdict,
+        operator: String,
+        reason: String,
+    },
     /// A decision about a person's key.
     Key {
         person: String,
@@ -31,6 +49,7 @@ pub enum PeopleOrder {
 pub struct People {
     pub acts: Arc<Acts>,
     pub keys: Arc<PersonKeys>,
+    pub outsiders: Arc<Outsiders>,
     /// Where nobody signs in by name, there is none.
     pub sign_in: Option<Arc<SignIn>>,
 }
@@ -43,6 +62,43 @@ impl People {
                 self.sign_out(person, operator, peer).await
             }
             PeopleOrder::AddressBook => Ok(OfficeReply::AddressBook(self.keys.book())),
+            PeopleOrder::Outsiders => Ok(OfficeReply::Outsiders(self.outsiders.book())),
+            PeopleOrder::Invite {
+                name,
+                hours,
+                operator,
+            } => {
+                if !is_one_line(&operator) {
+                    return Err("the operator is empty, too long or not one line".into());
+                }
+                let order = InvitationOrder {
+                    name,
+                    hours,
+                    operator: operator.trim().to_owned(),
+                };
+                let invited = tokio::task::block_in_place(|| self.outsiders.invite(order));
+                invited.map(OfficeReply::Invited).map_err(words)
+            }
+            PeopleOrder::Outsider {
+                verdict,
+                operator,
+                reason,
+            } => {
+                check_signature(&operator, &reason)?;
+                let order = OutsiderOrder {
+                    verdict,
+                    operator: operator.trim().to_owned(),
+                    peer,
+                    reason: reason.trim().to_owned(),
+                };
+                match self.outsiders.decide(order).await.map_err(words)? {
+                    None => Ok(OfficeReply::Withdrawn),
+                    Some(decided) => Ok(OfficeReply::Entered {
+                        index: decided.entry,
+                        published: decided.published,
+                    }),
+                }
+            }
             PeopleOrder::Key {
                 person,
                 verdict,
@@ -60,7 +116,7 @@ impl People {
                 let decided = self.keys.decide(order).await;
                 let Decided {
                     entry, published, ..
-                } = decided.map_err(|e| format!("{}: {}", e.described(), e.next_step()))?;
+                } = decided.map_err(words)?;
                 Ok(OfficeReply::Entered {
                     index: entry,
                     published,
@@ -103,4 +159,9 @@ impl People {
         })?;
         Ok(OfficeReply::SignedOut { sessions, index })
     }
+}
+
+/// For whoever gave the order.
+fn words(error: OfficeError) -> String {
+    format!("{}: {}", error.described(), error.next_step())
 }

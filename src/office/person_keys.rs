@@ -122,6 +122,7 @@ impl PersonKeys {
             fingerprint,
             roles: enrolment.roles.clone(),
             stations: enrolment.stations.clone(),
+            outside: None,
             supersedes: earlier.map(|(entry, _)| self.acts.reference(entry)),
             by: self.decider(order)?,
         };
@@ -143,6 +144,7 @@ impl PersonKeys {
         let removed = PersonRemoved {
             person,
             fingerprint: added.fingerprint,
+            outside: false,
             supersedes: self.acts.reference(entry),
             by: self.decider(order)?,
         };
@@ -162,7 +164,7 @@ impl PersonKeys {
 }
 
 /// The key in our own PEM, and its fingerprint. Only P-384 is a person's.
-fn read_key(pem: &str) -> Result<(String, String), OfficeError> {
+pub(super) fn read_key(pem: &str) -> Result<(String, String), OfficeError> {
     let recipient = Recipient::from_pem(pem)
         .ok()
         .filter(|_| pem.len() <= KEY_MAX);

@@ -232,7 +232,10 @@ impl Watch {
 impl From<OfficeError> for WatchRefusal {
     fn from(error: OfficeError) -> Self {
         let kind = match &error {
-            OfficeError::NoItem { .. } => WatchRefusalKind::Unknown,
+            OfficeError::NoItem { .. }
+            | OfficeError::UnknownItem { .. }
+            | OfficeError::NoInvitation
+            | OfficeError::NoShare { .. } => WatchRefusalKind::Unknown,
             OfficeError::NotStored { .. }
             | OfficeError::ObjectGone { .. }
             | OfficeError::NothingToDecide { .. }
@@ -242,7 +245,11 @@ impl From<OfficeError> for WatchRefusal {
             | OfficeError::NoEnrolment { .. }
             | OfficeError::WordsDiffer { .. }
             | OfficeError::OwnKey { .. }
-            | OfficeError::NotInBook { .. } => WatchRefusalKind::Conflict,
+            | OfficeError::NotInBook { .. }
+            | OfficeError::OutsiderUnfit { .. }
+            | OfficeError::ShareUnfit { .. }
+            | OfficeError::NotShared { .. }
+            | OfficeError::ItemUnfit { .. } => WatchRefusalKind::Conflict,
             _ => WatchRefusalKind::Away,
         };
         Self {

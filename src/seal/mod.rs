@@ -5,6 +5,7 @@
 
 mod error;
 mod format;
+mod item_key;
 mod keys;
 mod open;
 mod pipeline;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use error::{PipelineError, SealError};
 pub use format::{Context, EncryptedDataKey, MessageHeader, sealed_size};
+pub use item_key::{OpenedItemKey, open_item_key};
 pub use keys::{
     Curve, ItemKey, Recipient, RecipientKey, StationWrapKey, key_name, keygen_recipient,
 };

@@ -12,7 +12,7 @@ use super::format::{
 };
 use super::keys::{Agreement, ItemKey, KeyBytes, Recipient, aes, crypto, random_secret};
 use crate::durable::BLOCK;
-use crate::model::{EvidenceId, Part};
+use crate::model::{EvidenceId, Part, ShareId};
 
 /// Room before the plaintext for a final frame's end mark, number, IV and length; a regular frame uses the last 16 bytes.
 const HEADROOM: usize = 4 + 4 + IV + 4;
@@ -174,6 +174,14 @@ impl Sealer {
     }
 
     fn under(spec: &SealSpec<'_>, agreements: &[Agreement]) -> Result<Self, SealError> {
+        Self::with(spec, spec.context(), agreements)
+    }
+
+    fn with(
+        spec: &SealSpec<'_>,
+        context: Context,
+        agreements: &[Agreement],
+    ) -> Result<Self, SealError> {
         if spec.recipients.is_empty() {
             return Err(SealError::Limit("a message without recipients"));
         }
@@ -185,7 +193,6 @@ impl Sealer {
         }
         let data_key = random_secret()?;
         let message_id = *random_secret()?;
-        let context = spec.context();
         let serialized = context.serialize()?;
         let mut keys = agreements
             .iter()
@@ -399,6 +406,27 @@ impl ItemKey {
             &item_key_spec(recipients, evidence, station, camera),
             self.bytes(),
         )
+    }
+
+    /// The same for the recipient of a share. It names both, so that it can stand in no other share, and no camera.
+    pub fn seal_to_share(
+        &self,
+        share: ShareId,
+        recipient: &Recipient,
+        evidence: EvidenceId,
+        station: &str,
+    ) -> Result<Vec<u8>, SealError> {
+        let recipients = [recipient.clone()];
+        let spec = item_key_spec(&recipients, evidence, station, "");
+        let context = Context(vec![
+            ("camdock:evidence-id".into(), evidence.to_string()),
+            ("camdock:part".into(), spec.part.as_str().into()),
+            ("camdock:recipient".into(), recipient.fingerprint()),
+            ("camdock:share".into(), share.to_string()),
+            ("camdock:station".into(), station.into()),
+        ]);
+        let sealer = Sealer::with(&spec, context, &agree_all(&recipients)?)?;
+        seal_with(sealer, self.bytes())
     }
 }
 

@@ -85,6 +85,18 @@ const FILES: &[(&str, &str, &str)] = &[
         JS,
         include_str!("static/person-key-file.js"),
     ),
+    (
+        "/static/outside-ask.js",
+        JS,
+        include_str!("static/outside-ask.js"),
+    ),
+    (
+        "/static/outsiders.js",
+        JS,
+        include_str!("static/outsiders.js"),
+    ),
+    ("/static/shares.js", JS, include_str!("static/shares.js")),
+    ("/static/enrol.js", JS, include_str!("static/enrol.js")),
     ("/static/find.js", JS, include_str!("static/find.js")),
     ("/static/custody.js", JS, include_str!("static/custody.js")),
     (
@@ -126,6 +138,9 @@ pub const TODAY: &str = include_str!("static/today.html");
 pub const WATCH: &str = include_str!("static/watch.html");
 pub const WALL: &str = include_str!("static/watch-wall.html");
 pub const KEYS: &str = include_str!("static/keys.html");
+pub const ENROL: &str = include_str!("static/enrol.html");
+pub const OUTSIDERS: &str = include_str!("static/outsiders.html");
+pub const SHARES: &str = include_str!("static/shares.html");
 pub const FIND: &str = include_str!("static/find.html");
 pub const RECORDING: &str = include_str!("static/recording.html");
 pub const LOGIN_PEOPLE: &str = include_str!("static/login-people.html");
@@ -150,6 +165,7 @@ pub fn watch_files() -> Vec<(String, Sha256Digest)> {
             ("/watch/STATION/ID", WATCH),
             ("/find/wall", WALL),
             ("/keys", KEYS),
+            ("/enrol", ENROL),
         ]
         .map(|(address, page)| {
             let html = page.replace("{language}", language);
@@ -163,7 +179,7 @@ pub fn watch_files() -> Vec<(String, Sha256Digest)> {
         "/static/evidence.css",
     ];
     let files = FILES.iter().filter(|(name, ..)| {
-        ["watch", "person-key"]
+        ["watch", "person-key", "enrol", "outside-ask"]
             .iter()
             .any(|part| name.contains(part))
             || shared.contains(name)
@@ -280,6 +296,9 @@ mod tests {
             ("watch", WATCH),
             ("wall", WALL),
             ("keys", KEYS),
+            ("enrol", ENROL),
+            ("outsiders", OUTSIDERS),
+            ("shares", SHARES),
             ("find", FIND),
             ("recording", RECORDING),
         ];
@@ -321,6 +340,9 @@ mod tests {
                     "looks",
                     "watch",
                     "person-key",
+                    "outside",
+                    "shares",
+                    "enrol",
                     "de.json",
                 ];
                 !others.iter().any(|other| name.contains(other))

@@ -8,6 +8,7 @@ mod assets;
 mod csv_rows;
 mod decisions;
 mod dock_tags;
+mod enrolment;
 mod entrance;
 mod error;
 mod export;
@@ -18,6 +19,7 @@ mod login;
 mod looks;
 mod office;
 mod officer;
+mod outsiders;
 mod people;
 mod rate_limit;
 mod recording;
@@ -28,6 +30,7 @@ mod request_checks;
 mod routes;
 mod server;
 mod sessions;
+mod shares;
 mod sign_in;
 mod socket;
 mod state;
@@ -48,11 +51,16 @@ pub use assets::watch_files;
 pub use csv_rows::CsvRows;
 pub use decisions::{Decided, GapOrder, ItemOrder};
 pub use dock_tags::{DockRefusal, DockTags, DockedRecording, DockedRecordings, OfficerAtBay};
+pub use enrolment::{EnrolmentBackend, InvitationFacts, OutsiderKey};
 pub use error::WebError;
 pub use health::{Health, Need};
 pub use listener::listen;
 pub use looks::{SeenItem, SeenPage};
 pub use office::{OfficeBackend, Unreadable, start_office};
+pub use outsiders::{
+    Invitation, InvitationOrder, Invited, OutsideRecipient, OutsiderBook, OutsiderOrder,
+    OutsiderVerdict, SentKey,
+};
 pub use people::{AddressBook, Enrolment, KeyHolder, KeyOrder, KeyVerdict};
 pub use recording::{
     CheckpointFacts, CustodyEntry, ItemObject, KeptFacts, ObjectFinding, OfficeAct, RecordingView,
@@ -61,6 +69,7 @@ pub use recording_search::{
     FoundFile, FoundRecording, RecordingPage, RecordingSearch, RecordingState, SearchPlace,
 };
 pub use server::{Bound, Pages};
+pub use shares::{EndShareOrder, ItemToShare, ShareMade, ShareOrder, ShareRow, SharedEntry};
 pub use sign_in::{SignIn, SignInError, SignedIn, check_provider};
 pub use socket::{Socket, answer_line};
 pub use tls::tls_problem;

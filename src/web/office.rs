@@ -12,11 +12,14 @@ use tokio::task::JoinSet;
 
 use super::access_log::{AccessLog, HasAccessLog, RecordsAccess};
 use super::decisions::{self, Decided, GapOrder, ItemOrder};
+use super::enrolment::{self, EnrolmentBackend};
 use super::entrance::{Entrance, Keyring};
 use super::looks::{self, SeenPage};
+use super::outsiders::{self, InvitationOrder, Invited, OutsiderBook, OutsiderOrder};
 use super::people::{self as people_keys, AddressBook, Enrolment, KeyOrder};
 use super::recording::RecordingView;
 use super::recording_search::{RecordingPage, RecordingSearch, SearchPlace};
+use super::shares::{self, EndShareOrder, ShareMade, ShareOrder, ShareRow};
 use super::sign_in::{self, SignIn};
 use super::today::Today;
 use super::{
@@ -74,6 +77,18 @@ pub trait OfficeBackend: Send + Sync + 'static {
     fn enrol(&self, enrolment: Enrolment) -> Result<(), WatchRefusal>;
     /// Enters what a person decided about somebody's key.
     fn decide_key(&self, order: KeyOrder) -> Result<Decided, WatchRefusal>;
+    /// Who outside was invited, and who may be shared with.
+    fn outsiders(&self) -> OutsiderBook;
+    /// Makes a link by which somebody outside may send a key.
+    fn invite(&self, order: InvitationOrder) -> Result<Invited, WatchRefusal>;
+    /// Enters what a person decided about a key from outside; `None`: it is nothing for the log.
+    fn decide_outsider(&self, order: OutsiderOrder) -> Result<Option<Decided>, WatchRefusal>;
+    /// What is shared of these stations, the newest first.
+    fn shares(&self, reach: &Reach) -> Vec<ShareRow>;
+    /// Enters that items are shared with somebody outside.
+    fn share(&self, order: ShareOrder) -> Result<ShareMade, WatchRefusal>;
+    /// Enters that a share has ended.
+    fn end_share(&self, order: EndShareOrder) -> Result<Decided, WatchRefusal>;
     /// Enters who looked at what in the office's log; durable when it returns.
     fn record(&self, action: OperatorAction) -> Result<(), String>;
 }
@@ -125,6 +140,7 @@ pub fn start_office(
     sessions: PathBuf,
     backend: Arc<dyn OfficeBackend>,
     footage: Arc<dyn WatchBackend>,
+    enrolments: Arc<dyn EnrolmentBackend>,
     tasks: &mut JoinSet<()>,
 ) -> Result<Option<Arc<SignIn>>, WebError> {
     let Some(address) = settings.listen else {
@@ -176,6 +192,13 @@ pub fn start_office(
         .route("/api/decisions/{station}/{id}", post(decisions::decide))
         .route("/api/gaps/{station}", post(decisions::accept_gap))
         .route("/api/keys/decide", post(people_keys::decide))
+        .route("/outsiders", get(outsiders::page))
+        .route("/api/outsiders", get(outsiders::book))
+        .route("/api/outsiders/invite", post(outsiders::invite))
+        .route("/api/outsiders/decide", post(outsiders::decide))
+        .route("/shares", get(shares::page))
+        .route("/api/shares", get(shares::list).post(shares::share))
+        .route("/api/shares/end", post(shares::end))
         .route_layer(from_fn_with_state(
             (Arc::clone(&entrance), Duty::Decide),
             login::duty,
@@ -201,6 +224,7 @@ pub fn start_office(
         .merge(key_owners);
     let own = own.with_state(state);
     let own = own.merge(watching::routes(footage, &entrance));
+    let own = own.merge(enrolment::routes(enrolments, &entrance));
     let own = match sign_in.clone() {
         Some(sign_in) => own.merge(
             Router::new()

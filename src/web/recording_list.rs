@@ -12,7 +12,7 @@ use super::office::{OfficeBackend, OfficeState};
 use super::recording_search::{
     FindRequest, FoundFile, RecordingPage, RecordingSearch, SearchPlace,
 };
-use super::{RefusedRequest, assets};
+use super::{Duty, RefusedRequest, assets};
 
 const PAGE: u32 = 50;
 const PAGE_MAX: u32 = 200;
@@ -81,7 +81,10 @@ pub(super) async fn list(
     } = request;
     let found =
         tokio::task::block_in_place(|| evidence.find(&viewer.sight(), &search, after, limit));
-    Ok(axum::Json(found?))
+    Ok(axum::Json(RecordingPage {
+        may_decide: viewer.may(Duty::Decide),
+        ..found?
+    }))
 }
 
 pub(super) struct Exported {

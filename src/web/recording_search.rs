@@ -124,6 +124,8 @@ pub struct RecordingPage {
     pub behind: Vec<StationName>,
     /// The search was long: it has come to recordings of this time, and goes on from there.
     pub searched_to: Option<Timestamp>,
+    /// Whoever searches may decide about what they find.
+    pub may_decide: bool,
 }
 
 /// A place in the order of the recordings.

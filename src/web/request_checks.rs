@@ -17,7 +17,13 @@ use crate::metrics;
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// An act waits for the store before it is answered.
 const ACT_WITHIN: Duration = Duration::from_mins(1);
-const ACTS: [&str; 3] = ["/api/watch/", "/api/decisions/", "/api/gaps/"];
+const ACTS: [&str; 5] = [
+    "/api/watch/",
+    "/api/decisions/",
+    "/api/gaps/",
+    "/api/outsiders/",
+    "/api/shares",
+];
 
 /// Nothing inline, nothing from other sites, no frames; no other site may use our responses.
 const HEADERS: [(&str, &str); 9] = [

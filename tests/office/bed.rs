@@ -25,7 +25,7 @@ pub const KIOSK: &str = "camdock_screen";
 pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 39] = [
+const BUCKETS: [&str; 41] = [
     "office-absurd",
     "office-acts",
     "office-away",
@@ -52,6 +52,7 @@ const BUCKETS: [&str; 39] = [
     "office-keys",
     "office-lost",
     MUTE,
+    "office-outside",
     "office-page",
     "office-recall",
     "office-recording",
@@ -61,6 +62,7 @@ const BUCKETS: [&str; 39] = [
     "office-restricted",
     "office-roles",
     "office-setup",
+    "office-shares",
     "office-sign-in",
     "office-silent",
     "office-tags",
@@ -91,6 +93,12 @@ static STORE: LazyLock<SeaweedFs> = LazyLock::new(|| {
         "disposer-policy.json",
         "disposer",
         "office-disposer",
+        "office-1",
+    ));
+    identities.push(with_policy(
+        "keydesk-policy.json",
+        "keydesk-shares",
+        "office-shares",
         "office-1",
     ));
     SeaweedFs::start_with(&identities)

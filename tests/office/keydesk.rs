@@ -20,24 +20,31 @@ use crate::searches::{Made, at, publish};
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// A picture of one point.
-const PICTURE: &[u8] = b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\x0dIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\x00\x05\x00\x01\xff\x89\x99\x3d\x1d\x00\x00\x00\x00IEND\xaeB\x60\x82";
+pub const PICTURE: &[u8] = b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\x0dIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\x00\x05\x00\x01\xff\x89\x99\x3d\x1d\x00\x00\x00\x00IEND\xaeB\x60\x82";
 
-struct Desk {
+pub struct Desk {
     running: Option<Child>,
     dir: tempfile::TempDir,
-    key: RecipientKey,
+    pub key: RecipientKey,
 }
 
 impl Desk {
     fn beside(bed: &Bed, endpoint: &str) -> Self {
+        Self::of(bed, endpoint, ("keydesk", "office-keydesk"))
+    }
+
+    /// `who`: its identity in the store, and the bucket.
+    pub fn of(bed: &Bed, endpoint: &str, (identity, bucket): (&str, &str)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (secret, _) = keygen_recipient(Curve::P384).unwrap();
         private(&dir.path().join("recipient.key.pem"), &secret);
-        let keys = "access_key_id = \"keydeskkey\"\nsecret_access_key = \"keydesksecret\"\n";
-        private(&dir.path().join("credentials.toml"), keys);
+        let keys = format!(
+            "access_key_id = \"{identity}key\"\nsecret_access_key = \"{identity}secret\"\n"
+        );
+        private(&dir.path().join("credentials.toml"), &keys);
         let text = format!(
             "[keydesk]\noffice = \"office-1\"\noffice_log_key = \"{}\"\nstate_dir = \"state\"\n\
-             [store]\nendpoint = \"{endpoint}\"\nbucket = \"office-keydesk\"\nretention_days = 1\ncredentials_file = \"credentials.toml\"\n",
+             [store]\nendpoint = \"{endpoint}\"\nbucket = \"{bucket}\"\nretention_days = 1\ncredentials_file = \"credentials.toml\"\n",
             bed.log_key()
         );
         fs::write(dir.path().join("keydesk.toml"), text).unwrap();
@@ -49,7 +56,7 @@ impl Desk {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -60,26 +67,26 @@ impl Desk {
         camdock
     }
 
-    fn run(&mut self) {
+    pub fn run(&mut self) {
         let log = fs::File::create(self.path("log")).unwrap();
         let mut camdock = self.camdock("run");
         let running = camdock.stdout(Stdio::null()).stderr(log).spawn();
         self.running = Some(running.unwrap());
     }
 
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         let mut running = self.running.take().unwrap();
         let pid = rustix::process::Pid::from_child(&running);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         assert!(running.wait().unwrap().success(), "{}", self.said());
     }
 
-    fn said(&self) -> String {
+    pub fn said(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
     #[track_caller]
-    fn until_said(&self, wanted: &str) {
+    pub fn until_said(&self, wanted: &str) {
         let began = Instant::now();
         while !self.said().contains(wanted) {
             assert!(began.elapsed() < LIMIT, "{wanted}: {}", self.said());
@@ -98,7 +105,7 @@ impl Drop for Desk {
 }
 
 /// An item whose picture and item key are sealed to the key desk's recipient.
-fn picture(bed: &Bed, desk: &Desk, station: &'static str) -> (Made, ItemKey) {
+pub fn picture(bed: &Bed, desk: &Desk, station: &'static str) -> (Made, ItemKey) {
     let key = ItemKey::generate().unwrap();
     let made = Made {
         id: EvidenceId::new(),
@@ -136,7 +143,7 @@ fn shares(bed: &Bed) -> Vec<String> {
 }
 
 #[track_caller]
-fn until_shared(bed: &Bed, desk: &Desk, key: &str) -> Vec<u8> {
+pub fn until_shared(bed: &Bed, desk: &Desk, key: &str) -> Vec<u8> {
     let began = Instant::now();
     while !shares(bed).iter().any(|there| there == key) {
         assert!(began.elapsed() < LIMIT, "{key}: {}", desk.said());
@@ -146,13 +153,13 @@ fn until_shared(bed: &Bed, desk: &Desk, key: &str) -> Vec<u8> {
 }
 
 /// The item key in a message that is sealed to a person.
-fn opened(message: &[u8], key: &RecipientKey) -> Vec<u8> {
+pub fn opened(message: &[u8], key: &RecipientKey) -> Vec<u8> {
     let mut opener = Opener::open(message, &KeySource::Recipient(key)).unwrap();
     opener.next_chunk().unwrap().unwrap().to_vec()
 }
 
 /// What somebody with the office's machine, and so with its log's key, can enter: while the office is stopped.
-fn enter(bed: &Bed, acts: &[Value]) -> u64 {
+pub fn enter(bed: &Bed, acts: &[Value]) -> u64 {
     let key = fs::read(bed.path("state/keys/office-log.key")).unwrap();
     let key = LogKey::from_pkcs8(&key).unwrap();
     let mut log = Log::open(&bed.path("state/log"), key, "camdock/office-1").unwrap();
@@ -166,7 +173,7 @@ fn enter(bed: &Bed, acts: &[Value]) -> u64 {
     first
 }
 
-fn entered(event: &str, data: Value) -> Value {
+pub fn entered(event: &str, data: Value) -> Value {
     let now = jiff::Timestamp::now();
     json!({"data": data, "event": event, "station": "office-1", "time": now, "v": 1})
 }

@@ -28,6 +28,7 @@ mod keeping_page;
 mod keydesk;
 mod link;
 mod locks;
+mod outsiders;
 mod packs;
 mod person_keys;
 #[allow(dead_code, reason = "the station's tests use the rest")]
@@ -40,6 +41,7 @@ mod roles;
 mod searches;
 mod seeking;
 mod setup;
+mod shares;
 mod sign_in;
 mod tags;
 mod views;

@@ -14,10 +14,10 @@ use crate::browser::sign_in;
 use crate::driver::Browser;
 use crate::sign_in::{Provider, signs_in, with_people};
 
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 
 /// What OpenSSL makes of a person's key file.
-fn openssl(file: &Path, more: &[&str]) -> Vec<u8> {
+pub fn openssl(file: &Path, more: &[&str]) -> Vec<u8> {
     let mut openssl = Command::new("openssl");
     openssl.args(["pkey", "-in"]).arg(file);
     openssl
@@ -29,7 +29,7 @@ fn openssl(file: &Path, more: &[&str]) -> Vec<u8> {
 }
 
 /// The file that a page saved.
-fn saved(folder: &Path) -> std::path::PathBuf {
+pub fn saved(folder: &Path) -> std::path::PathBuf {
     let began = Instant::now();
     loop {
         let mut files = fs::read_dir(folder)

@@ -114,6 +114,8 @@ const fn decider(event: &Event) -> Option<&Decider> {
         Event::DisposalWithdrawn(act) => Some(&act.by),
         Event::PersonAdded(act) => Some(&act.by),
         Event::PersonRemoved(act) => Some(&act.by),
+        Event::ItemShared(act) => Some(&act.by),
+        Event::ShareEnded(act) => act.by.as_ref(),
         _ => None,
     }
 }
@@ -221,14 +223,39 @@ fn sentence(event: &Event) -> String {
             e.log,
             by(&e.by)
         ),
-        Event::PersonAdded(e) => format!(
-            "The key {} was confirmed {} as that of {:?}, whose roles are {}{}.",
-            e.fingerprint,
+        Event::ItemShared(e) => format!(
+            "The item {} of {} was shared {} with the holder of the key {} until {} (share {}).",
+            e.evidence,
+            e.log,
             by(&e.by),
-            e.person,
-            e.roles.join(", "),
-            ends(e.supersedes.as_ref())
+            e.to,
+            e.until,
+            e.share
         ),
+        Event::ShareEnded(e) => format!(
+            "The item {} of {} is shared no more: the share {} was ended {}.",
+            e.evidence,
+            e.log,
+            e.share,
+            e.by.as_ref()
+                .map_or_else(|| "by its date".to_owned(), |decider| by(decider))
+        ),
+        Event::PersonAdded(e) => {
+            let what = match &e.outside {
+                None => format!("whose roles are {}", e.roles.join(", ")),
+                Some(outside) => format!(
+                    "{:?}, outside, who may be shared with until {}",
+                    outside.organisation, outside.until
+                ),
+            };
+            format!(
+                "The key {} was confirmed {} as that of {:?}, {what}{}.",
+                e.fingerprint,
+                by(&e.by),
+                e.person,
+                ends(e.supersedes.as_ref())
+            )
+        }
         Event::PersonRemoved(e) => format!(
             "The key {} was removed {} from {:?}{}.",
             e.fingerprint,

@@ -9,10 +9,12 @@ mod due;
 mod gaps;
 mod hold;
 mod keydesk;
+mod outside;
 mod pack;
 mod people;
 mod prove_disposed;
 mod report;
+mod share;
 mod status;
 mod steps;
 mod tag;
@@ -69,6 +71,10 @@ use crate::sys;
                             that it existed, by which rule it went, and that it was seen to be gone
   camdock office people list
                             the address book: whose key was confirmed, and whose waits for it
+  camdock office people invite 'A. Clerk' --operator NAME
+                            a link by which somebody outside makes a key, to have recordings shared with them
+  camdock office share ID --to 'A. Clerk' --until 2027-01-31 --operator NAME --reason TEXT
+                            shares a recording with them until that day; `shares` lists all, `end-share` ends one
   camdock office report --quarter 2026-Q4
                             what the quarter brought, each figure with its formula
 A cosignature means that a log only grew since the one before. It says nothing of what the entries say.")]
@@ -129,6 +135,16 @@ enum OfficeVerb {
         #[command(subcommand)]
         verb: people::PeopleVerb,
     },
+    /// Share recordings with somebody outside: their item keys are sealed to that person's key, for as long as you say
+    Share(share::ShareArgs),
+    /// List everything that is or was shared, with whom, by whom and until when
+    Shares {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a share before its date; what its recipient has taken cannot be taken back
+    EndShare(share::EndShareArgs),
     /// Open recordings into a folder for court (BagIt), with their custody, statements and a page that checks it all offline
     Pack(pack::PackArgs),
     /// Close the log of a station that was retired, or whose key was: its silence is in order, and anything added to it is an alarm
@@ -282,6 +298,9 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         OfficeVerb::Acts { json } => acts::run(&config, json),
         OfficeVerb::People { verb } => people::run(&config, verb),
         OfficeVerb::Pack(args) => pack::run(&config, args),
+        OfficeVerb::Share(args) => share::run(&config, &args),
+        OfficeVerb::Shares { json } => share::list(&config, json),
+        OfficeVerb::EndShare(args) => share::end(&config, args),
         OfficeVerb::Close { station, signature } => {
             decide::send(&config, station, OfficeVerdict::Close, signature)
         }

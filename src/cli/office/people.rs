@@ -2,14 +2,16 @@
 
 use anyhow::bail;
 use clap::Subcommand;
+use jiff::Timestamp;
 
 use super::decide::{NO_OFFICE, OTHER_ANSWER};
+use super::outside;
 use crate::cli::Outcome;
 use crate::cli::orders::{OrderSignature, ask};
 use crate::config::OfficeConfig;
 use crate::model::{Escaped, StationName, fingerprint_words};
 use crate::office::{OfficeReply, PeopleOrder, socket_path};
-use crate::web::{AddressBook, KeyVerdict};
+use crate::web::{AddressBook, KeyVerdict, OutsiderVerdict};
 
 #[derive(Subcommand)]
 pub enum PeopleVerb {
@@ -40,6 +42,50 @@ pub enum PeopleVerb {
         #[command(flatten)]
         signature: OrderSignature,
     },
+    /// Make a link by which somebody outside makes a key of their own; it can be used once
+    Invite {
+        /// For whom it is
+        name: String,
+        /// How long it lasts
+        #[arg(long, value_name = "HOURS", default_value_t = 72, value_parser = clap::value_parser!(u32).range(1..=336))]
+        hours: u32,
+        /// Your name: the page behind the link shows it
+        #[arg(long, value_name = "NAME")]
+        operator: String,
+    },
+    /// Recipients outside: who was invited, and who may be shared with until when
+    Outside {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Confirm the key that came by an invitation, by the eight words that its owner read out on the telephone
+    Admit {
+        /// The invitation's number, as `camdock office people outside` shows it
+        invitation: String,
+        /// The eight words of the key's fingerprint
+        #[arg(long)]
+        words: String,
+        /// Until when they may be shared with: a day of UTC, which is included, or a time
+        #[arg(long, value_name = "DATE", value_parser = super::share::until)]
+        until: Timestamp,
+        #[command(flatten)]
+        signature: OrderSignature,
+    },
+    /// Withdraw an invitation, with whatever came by it
+    Withdraw {
+        /// The invitation's number
+        invitation: String,
+        #[command(flatten)]
+        signature: OrderSignature,
+    },
+    /// Remove the key of somebody outside: nothing is shared with it any more
+    Dismiss {
+        /// The fingerprint of the key, as `camdock office people outside --json` shows it
+        fingerprint: String,
+        #[command(flatten)]
+        signature: OrderSignature,
+    },
     /// End all sessions of a person at once; close their account at the provider first, or they sign in again
     SignOut {
         /// As `camdock office people sessions` shows it
@@ -64,6 +110,46 @@ pub fn run(config: &OfficeConfig, verb: PeopleVerb) -> anyhow::Result<Outcome> {
         }
         PeopleVerb::Remove { person, signature } => {
             (key_order(person, KeyVerdict::Remove, signature), false)
+        }
+        PeopleVerb::Invite {
+            name,
+            hours,
+            operator,
+        } => {
+            let order = PeopleOrder::Invite {
+                name,
+                hours,
+                operator,
+            };
+            (order, false)
+        }
+        PeopleVerb::Outside { json } => (PeopleOrder::Outsiders, json),
+        PeopleVerb::Admit {
+            invitation,
+            words,
+            until,
+            signature,
+        } => {
+            let verdict = OutsiderVerdict::Admit {
+                number: invitation,
+                words,
+                until,
+            };
+            (outsider_order(verdict, signature), false)
+        }
+        PeopleVerb::Withdraw {
+            invitation,
+            signature,
+        } => {
+            let verdict = OutsiderVerdict::Withdraw { number: invitation };
+            (outsider_order(verdict, signature), false)
+        }
+        PeopleVerb::Dismiss {
+            fingerprint,
+            signature,
+        } => {
+            let verdict = OutsiderVerdict::Remove { fingerprint };
+            (outsider_order(verdict, signature), false)
         }
         PeopleVerb::SignOut { person, operator } => {
             (PeopleOrder::SignOut { person, operator }, false)
@@ -93,6 +179,16 @@ pub fn run(config: &OfficeConfig, verb: PeopleVerb) -> anyhow::Result<Outcome> {
         }
         OfficeReply::AddressBook(book) if json => println!("{}", serde_json::to_string(&book)?),
         OfficeReply::AddressBook(book) => print(&book),
+        OfficeReply::Outsiders(book) if json => println!("{}", serde_json::to_string(&book)?),
+        OfficeReply::Outsiders(book) => outside::print(&book),
+        OfficeReply::Invited(invited) => {
+            println!(
+                "invitation {}, until {}: send this link to that person alone, below the address of the office's pages or of the share reader:",
+                invited.number, invited.ends
+            );
+            println!("{}", invited.path);
+        }
+        OfficeReply::Withdrawn => println!("the invitation was withdrawn"),
         OfficeReply::Entered { index, published } => {
             let until = if published {
                 ""
@@ -113,6 +209,14 @@ pub fn run(config: &OfficeConfig, verb: PeopleVerb) -> anyhow::Result<Outcome> {
 fn key_order(person: String, verdict: KeyVerdict, signature: OrderSignature) -> PeopleOrder {
     PeopleOrder::Key {
         person,
+        verdict,
+        operator: signature.operator,
+        reason: signature.reason,
+    }
+}
+
+fn outsider_order(verdict: OutsiderVerdict, signature: OrderSignature) -> PeopleOrder {
+    PeopleOrder::Outsider {
         verdict,
         operator: signature.operator,
         reason: signature.reason,

@@ -6,6 +6,18 @@ use super::{
 
 pub(super) const CODES: &[Code] = &[
     code(
+        "invitation_ended",
+        EvidenceManager,
+        "A link for somebody outside was never made, was used, or has ended.",
+        "Make another one on the page Recipients, or by `camdock office people invite`, and send it anew.",
+    ),
+    code(
+        "invitation_unfit",
+        EvidenceManager,
+        "An invitation, or what came by it, cannot be kept as it was given.",
+        "Give names in one line, and dates that lie ahead.",
+    ),
+    code(
         "keydesk_item_key",
         Operations,
         "The key desk cannot open a recording's key: it is not in the store, it is another recording's, or it was not sealed to this recipient.",
@@ -226,6 +238,24 @@ pub(super) const CODES: &[Code] = &[
         Operations,
         "A reason cannot be kept beside the office's log.",
         "Check the disk and the rights of the office's state folder; it is tried again.",
+    ),
+    code(
+        "share_item_refused",
+        EvidenceManager,
+        "A recording is not shared, for the reason that is named.",
+        "Decide about it first, or leave it out.",
+    ),
+    code(
+        "share_unfit",
+        EvidenceManager,
+        "A share cannot be made as it was asked for.",
+        "Change what is named: the recordings, the recipient or the date. `camdock office people outside` lists who may be shared with, and until when.",
+    ),
+    code(
+        "share_unknown",
+        EvidenceManager,
+        "This office has made no such share.",
+        "Take its number from the page Shares, or from `camdock office shares`.",
     ),
     code(
         "watch_key_waits",

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::shares::ActsShares;
 use crate::model::{
     Contradiction, Entry, Event, EvidenceId, LogReleased, ObjectAlarm, Officer, PersonAdded,
     StationName,
@@ -26,8 +27,11 @@ pub struct ActsHistory {
     gaps: HashMap<(StationName, String), u64>,
     /// What was entered of each person last; `None`: they have no key any more.
     people: BTreeMap<String, Option<(u64, Option<PersonAdded>)>>,
+    /// The same of people outside, by the fingerprints of their keys.
+    outsiders: BTreeMap<String, Option<(u64, Option<PersonAdded>)>>,
     /// Acts that restrict an item.
     restricting: BTreeSet<u64>,
+    pub shares: ActsShares,
 }
 
 /// What people decided about an item last, with the indices of the acts.
@@ -113,6 +117,15 @@ impl ActsHistory {
                 let known = self.gaps.entry(gap).or_insert(index);
                 *known = index.min(*known);
             }
+            Event::PersonAdded(act) if act.outside.is_some() => {
+                let outsider = self.outsiders.entry(act.fingerprint.clone()).or_default();
+                newest(outsider, index, Some((**act).clone()));
+            }
+            Event::PersonRemoved(act) if act.outside => {
+                let outsider = self.outsiders.entry(act.fingerprint.clone()).or_default();
+                newest(outsider, index, None);
+            }
+            Event::ItemShared(_) | Event::ShareEnded(_) => self.shares.see(index, at, &entry.event),
             Event::PersonAdded(act) => {
                 let person = self.people.entry(act.person.clone()).or_default();
                 newest(person, index, Some((**act).clone()));
@@ -153,6 +166,12 @@ impl ActsHistory {
     /// Who has a key, with the act that says so, published or not.
     pub fn people(&self) -> impl Iterator<Item = (u64, &PersonAdded)> {
         let said = self.people.values().flatten();
+        said.filter_map(|(index, act)| Some((*index, act.as_ref()?)))
+    }
+
+    /// Who outside may be shared with, with the act that says so, published or not.
+    pub fn outsiders(&self) -> impl Iterator<Item = (u64, &PersonAdded)> {
+        let said = self.outsiders.values().flatten();
         said.filter_map(|(index, act)| Some((*index, act.as_ref()?)))
     }
 

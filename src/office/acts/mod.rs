@@ -5,6 +5,7 @@
 
 mod history;
 mod opening;
+mod shares;
 mod text;
 
 use std::collections::HashMap;
@@ -19,11 +20,13 @@ use super::OfficeError;
 use super::index::Index;
 use crate::audit::{LogHandle, VerifierKey};
 use crate::model::{
-    ActReference, Contradiction, Entry, Event, EvidenceId, PersonAdded, Sha256Digest, StationName,
+    ActReference, Contradiction, Entry, Event, EvidenceId, PersonAdded, Sha256Digest, ShareId,
+    StationName,
 };
 
 pub use history::{ItemRuling, OpenAlarms, REWRITTEN, Released, Ruling};
 pub use opening::{log_verifier, open};
+pub use shares::KnownShare;
 pub use text::TEXTS;
 
 use history::ActsHistory;
@@ -109,6 +112,30 @@ impl Acts {
     pub fn published_key(&self, person: &str) -> Option<String> {
         let (index, act) = self.person(person)?;
         (index < *self.published.borrow()).then_some(act.fingerprint)
+    }
+
+    /// Who outside has a key, with the act that says so, and whether that is published.
+    pub fn outsiders(&self) -> Vec<(u64, PersonAdded, bool)> {
+        let published = *self.published.borrow();
+        let history = self.history.lock();
+        let all = history.outsiders();
+        all.map(|(index, act)| (index, act.clone(), index < published))
+            .collect()
+    }
+
+    /// Everything that was ever shared, published or not.
+    pub fn shares(&self) -> Vec<KnownShare> {
+        self.history.lock().shares.all().cloned().collect()
+    }
+
+    /// One share, published or not.
+    pub fn share(&self, share: ShareId) -> Option<KnownShare> {
+        self.history.lock().shares.get(share).cloned()
+    }
+
+    /// Entries that are in effect now.
+    pub fn published_size(&self) -> u64 {
+        *self.published.borrow()
     }
 
     /// An act of this log, by its index.

@@ -23,6 +23,7 @@ mod ranks;
 mod rows;
 mod schema;
 mod search;
+mod share_facts;
 mod standing;
 mod tags;
 mod take;

@@ -303,5 +303,6 @@ fn page(
         behind: Vec::new(),
         next,
         searched_to,
+        may_decide: false,
     })
 }

@@ -12,6 +12,7 @@ let next = null;
 let reached = null;
 let asked = 0;
 let behind = [];
+let mayDecide = false;
 
 // What stands in the form, as the address has it.
 function query() {
@@ -85,6 +86,7 @@ async function find(further) {
         if (!found) break;
         shown.push(...found.recordings);
         if (!next) behind = found.behind;
+        mayDecide = found.may_decide;
         next = found.next;
         reached = found.searched_to;
         draw();
@@ -129,6 +131,10 @@ function draw() {
     const fields = query();
     for (const format of ["csv", "json"]) $(format).href = `/export/find?${new URLSearchParams([...fields, ["format", format]])}`;
     $("wall").href = `/find/wall?${fields}`;
+    // A share has at most a hundred items with their sidecars.
+    const items = shown.reduce((sum, recording) => sum + 1 + recording.sidecars.length, 0);
+    $("share").hidden = !mayDecide || items === 0 || items > 100;
+    $("share").href = `/shares?${new URLSearchParams(shown.map(({ station, evidence }) => ["item", `${station}/${evidence}`]))}`;
     document.title = text("find.title");
 }
 

@@ -72,7 +72,7 @@ function act({ entry, content, reason, text: note }) {
     if (key === "quarantine.decided") key += data.accepted ? ".accepted" : ".rejected";
     if (key === "hold.placed" && data.not_held?.length > 0) key = "hold.partly";
     if (key === "operator.action") key += `.${data.action}`;
-    const words = text(`office_act.${key}`, { operator: data.operator, officer: data.officer, object: data.key, tags, objects: number(data.objects?.length ?? 0), missed: data.not_held?.join(", "), hold: number(data.hold?.index ?? 0), class: data.class, proposed_by: data.proposed_by, approved_by: data.approved_by, until: data.until ? time(data.until) : "" });
+    const words = text(`office_act.${key}`, { operator: data.operator, officer: data.officer, object: data.key, share: data.share, to: data.to, tags, objects: number(data.objects?.length ?? 0), missed: data.not_held?.join(", "), hold: number(data.hold?.index ?? 0), class: data.class, proposed_by: data.proposed_by, approved_by: data.approved_by, until: data.until ? time(data.until) : "" });
     const what = words === `office_act.${key}` ? text("custody_event.other", { event: content.event }) : words;
     return element("li", {},
         element("time", { datetime: content.time }, `${time(content.time)} · ${text("recording.office_entry", { n: number(entry) })}`), what,
@@ -165,6 +165,8 @@ function draw() {
     $("facts-title").textContent = item.path;
     $("watch").hidden = !(item.kind === "video" && item.stored_at);
     $("watch").href = `/watch/${station}/${evidence}`;
+    $("share").hidden = !(view.may_decide && item.stored_at);
+    $("share").href = `/shares?item=${station}/${evidence}`;
     $("facts").replaceChildren(facts(element("dl"), [
         ["evidence.state", ...marks(item)],
         ["find.flagged", item.flagged && text("evidence.flagged")],

@@ -132,6 +132,7 @@ function show() {
     }
     if (!shown) return;
     $("office").textContent = shown.office;
+    $("shares").hidden = !shown.may_decide;
     $("at").textContent = text("today.at", { time: time(shown.at) });
     // Nothing is drawn over a field that somebody types into.
     if (!$("matters").contains(document.activeElement) || document.activeElement.tagName !== "INPUT") $("matters").replaceChildren(...shown.matters.map(matter));
