@@ -240,10 +240,10 @@ fn a_share_opens_named_items_for_one_key_until_it_ends_and_the_office_never_sees
         (&*told.by, &*told.reason, &*told.to.name),
         ("M. Shah", "R v Jones", "A. Clerk")
     );
-    let pem = format!(
-        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
-        told.to.public_key
-    );
+    let base64 = told.to.public_key.as_bytes().chunks(64);
+    let lines: Vec<_> = base64.map(String::from_utf8_lossy).collect();
+    let lines = lines.join("\n");
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n");
     assert_eq!(
         Recipient::from_pem(&pem).unwrap().fingerprint(),
         fingerprint
@@ -392,7 +392,7 @@ fn a_share_opens_named_items_for_one_key_until_it_ends_and_the_office_never_sees
         "{said}"
     );
     let (secret, fingerprint) = outsider(&bed);
-    let own = file("recipient.key.pem").display().to_string();
+    let own = desk.path("recipient.key.pem").display().to_string();
     let answer = shared(&bed, other, &fingerprint, &["--key", &own]);
     assert_eq!(answer["sealed"], 1);
     let key = format!(
