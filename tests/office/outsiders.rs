@@ -106,6 +106,7 @@ fn browser_an_outsider_makes_a_key_behind_a_link_and_a_manager_shares_with_its_o
     let added = bed.until_acts("person.added", 1)[0]["data"].clone();
     assert_eq!(added["fingerprint"], fingerprint.as_str());
     browser.click("#languages button[lang=en]");
+    browser.until("English", "document.documentElement.lang === 'en'");
 
     browser.open(&format!("{office}/recordings/one/{}", made.id));
     browser.until(
@@ -147,11 +148,7 @@ fn browser_an_outsider_makes_a_key_behind_a_link_and_a_manager_shares_with_its_o
     );
     browser.open(&format!("{office}/find"));
     browser.until("share these", "!document.getElementById('share').hidden");
-    assert!(
-        browser
-            .js("document.getElementById('share').search")
-            .as_str()
-            .unwrap()
-            .contains(&made.id.to_string())
-    );
+    let address = browser.awaited("document.getElementById('share').search");
+    let named = address.as_str().unwrap().contains(&made.id.to_string());
+    assert!(named, "{address}");
 }
