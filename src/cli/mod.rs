@@ -8,6 +8,7 @@ mod camera;
 mod check;
 mod confirm;
 mod demo;
+mod disposals;
 mod explain;
 mod generate;
 mod import;

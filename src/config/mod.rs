@@ -45,7 +45,7 @@ pub use settings::{
     ImportSettings, IngestSettings, LANGUAGES, LogFormat, LogSettings, MetricsSettings,
     PaceSettings, PaceWindow, PreviewSettings, PreviewVideo, RecipientFile, RetentionMode, Role,
     SealSettings, SpoolSettings, StationSettings, StoreSettings, TaggingSettings, Tls, Token,
-    UploadSettings, WebSettings, WitnessSettings,
+    TrustedOffice, UploadSettings, WebSettings, WitnessSettings,
 };
 pub use station_files::StationFiles;
 pub use watch::{Changed, ConfigWatch, watch};

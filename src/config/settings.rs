@@ -40,8 +40,18 @@ pub struct Config {
     pub tagging: Option<TaggingSettings>,
     /// `None`: the log is sent to no witness.
     pub witness: Option<WitnessSettings>,
+    /// The office whose acts count here; `None`: those of none do.
+    pub office: Option<TrustedOffice>,
     pub metrics: MetricsSettings,
     pub log: LogSettings,
+}
+
+/// An office whose log is believed, below checkpoints that its key has signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedOffice {
+    pub name: StationName,
+    /// As `name+keyid+key`; the audit room parses it.
+    pub log_key: String,
 }
 
 #[derive(Debug, Clone)]

@@ -40,15 +40,14 @@ impl Disposer {
         let mut gone = Vec::new();
         for number in 1..=PLANS_MAX {
             let key = own.disposal(index, evidence, &format!("planned-{number}.json"));
-            let plan = match self.planned(&key, &approved)? {
-                Some(plan) => plan,
-                None => {
-                    let left = self.versions(&approved)?;
-                    if left.is_empty() && number > 1 {
-                        break;
-                    }
-                    self.plan(&key, &approved, left)?
+            let plan = if let Some(plan) = self.planned(&key, &approved)? {
+                plan
+            } else {
+                let left = self.versions(&approved)?;
+                if left.is_empty() && number > 1 {
+                    break;
                 }
+                self.plan(&key, &approved, left)?
             };
             // A lock or hold on one of them keeps them all.
             for version in &plan.versions {

@@ -54,9 +54,9 @@ pub fn stands(
     item: KeptItem,
     undecided: bool,
     now: Timestamp,
-) -> Result<Standing, (KeptItem, Obstacle)> {
+) -> Result<Standing, Obstacle> {
     let Some((class, rule)) = class_of(keeping, &item) else {
-        return Err((item, Obstacle::ClassUnknown));
+        return Err(Obstacle::ClassUnknown);
     };
     let obstacle = if item.held {
         Some(Obstacle::Held)
@@ -70,7 +70,7 @@ pub fn stands(
         None
     };
     match obstacle {
-        Some(obstacle) => Err((item, obstacle)),
+        Some(obstacle) => Err(obstacle),
         None => Ok(Standing { class, rule, item }),
     }
 }
@@ -145,7 +145,7 @@ fn of_item(
     let known = index.disposal_of(&station, evidence)?;
     let review = class.as_ref().is_some_and(|(_, rule)| rule.review);
     let obstacle = stands(&config.keeping, item, undecided, now).err();
-    let obstacle = obstacle.map(|(_, why)| why).or(match &known {
+    let obstacle = obstacle.or(match &known {
         None if review => Some(Obstacle::Unreviewed),
         None => Some(Obstacle::NotProposed),
         Some(known) if known.approval.is_none() => Some(Obstacle::NotApproved),

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use camdock::audit::{Log, LogKey, verify_receipt};
 use camdock::model::EvidenceId;
+use camdock::seal::{Curve, keygen_recipient};
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, private, station, store_endpoint};
+use crate::bed::{Bed, Station, private, station, store_endpoint};
 use crate::disposals::taken_in;
 use crate::place::until;
 use crate::searches::{Made, publish};
@@ -129,7 +130,7 @@ fn enter(bed: &Bed, acts: &[(&str, Value)]) {
     let key = LogKey::from_pkcs8(&key).unwrap();
     let mut log = Log::open(&bed.path("state/log"), key, "camdock/office-1").unwrap();
     let bytes = acts.iter().map(|(event, data)| {
-        let data: BTreeMap<&String, &Value> = data.as_object().unwrap().iter().collect();
+        let data = sorted(data);
         let now = jiff::Timestamp::now();
         let entry =
             json!({"data": data, "event": event, "station": "office-1", "time": now, "v": 1});
@@ -139,9 +140,69 @@ fn enter(bed: &Bed, acts: &[(&str, Value)]) {
     log.close().unwrap();
 }
 
+/// The same with its keys in the order that the log's bytes have.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let map: BTreeMap<&String, Value> = map.iter().map(|(k, v)| (k, sorted(v))).collect();
+            json!(map)
+        }
+        Value::Array(all) => all.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
+
 fn disposed(bed: &Bed) -> Vec<Value> {
     let acts = bed.acts().into_iter();
     acts.filter(|act| act["event"] == "item.disposed").collect()
+}
+
+/// What `camdock verify` says of the station one, which believes the office with this log key, if any.
+fn verify(bed: &Bed, one: &Station, office: &str, wait: &str) -> Value {
+    let (_, public) = keygen_recipient(Curve::P384).unwrap();
+    fs::write(bed.path("one.pub.pem"), public).unwrap();
+    let office = if office.is_empty() {
+        String::new()
+    } else {
+        format!("[office]\nname = \"office-1\"\nlog_key = \"{office}\"\n")
+    };
+    let text = format!(
+        "[station]\nname = \"one\"\nstate_dir = \"station\"\nruntime_dir = \"run\"\n[dock]\nusb = false\nfolders = [{{ path = \"docked\" }}]\n\
+         [seal]\nrecipients = [\"one.pub.pem\"]\n[store]\nendpoint = \"{}\"\nbucket = \"{BUCKET}\"\nretention_days = 1\n\
+         credentials_file = \"credentials.toml\"\n{office}",
+        store_endpoint()
+    );
+    fs::write(bed.path("camdock.toml"), text).unwrap();
+    let mut camdock = Command::new(env!("CARGO_BIN_EXE_camdock"));
+    camdock.arg("--config").arg(bed.path("camdock.toml"));
+    camdock.args([
+        "verify",
+        "--bucket",
+        "--json",
+        "--log-key",
+        &one.verifier().to_string(),
+    ]);
+    let ran = camdock
+        .env("CAMDOCK_TEST_DISPOSAL_WAIT", wait)
+        .output()
+        .unwrap();
+    let told = String::from_utf8(ran.stdout).unwrap();
+    serde_json::from_str(&told).unwrap_or_else(|_| panic!("{told}{:?}", ran.stderr))
+}
+
+/// What is odd of objects and entries that the test made up.
+const MADE_UP: [&str; 3] = ["not_canonical", "receipt_wrong", "several_versions"];
+
+/// The codes of what else is wrong with an item.
+fn codes(verified: &Value, made: &Made) -> Vec<String> {
+    let all = verified["findings"].as_array().unwrap().iter();
+    let own = all.filter(|finding| finding["evidence"] == json!(made.id));
+    let mut codes: Vec<_> = own
+        .map(|finding| finding["code"].as_str().unwrap().to_owned())
+        .filter(|code| !MADE_UP.contains(&&**code))
+        .collect();
+    codes.sort();
+    codes
 }
 
 #[test]
@@ -386,6 +447,37 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         "{said}"
     );
 
+    // The station's verification knows what went by rule, and says what is against one.
+    let gone = [&goes, &sidecar, &locked];
+    let verified = verify(&bed, &one, &bed.log_key().to_string(), "0");
+    let mut told: Vec<_> = verified["disposed"].as_array().unwrap().iter().collect();
+    told.sort_by_key(|it| it["evidence"].as_str().unwrap().to_owned());
+    let mut wanted = gone.map(|made| made.id.to_string());
+    wanted.sort();
+    let ids: Vec<_> = told
+        .iter()
+        .map(|it| it["evidence"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, wanted);
+    assert_eq!(
+        (&told[0]["proposed_by"], &told[0]["approved_by"]),
+        (&json!("M. Shah"), &json!("disposer"))
+    );
+    assert_eq!(verified["items_disposed"], 3);
+    for made in gone {
+        assert_eq!(codes(&verified, made), [""; 0], "{verified:#}");
+    }
+    let early = verify(&bed, &one, &bed.log_key().to_string(), "3600");
+    assert_eq!(codes(&early, &goes), ["disposal_against_rule"]);
+    // Another office's key makes no acts of these, and what is gone is missing.
+    let other = LogKey::generate().unwrap().0;
+    let other = other.verifier("camdock/office-1").unwrap().to_string();
+    for key in [&*other, ""] {
+        let believed = verify(&bed, &one, key, "0");
+        assert_eq!(believed["disposed"], json!([]));
+        assert!(codes(&believed, &goes).contains(&"object_missing".to_owned()));
+    }
+
     // A lifted hold lets it go; what only claims to be gone is not entered.
     disposer.stop();
     let claim = json!({"v": 1, "log": "one", "evidence": shared.id, "approval": 0, "gone_at": jiff::Timestamp::now(), "versions": []});
@@ -417,6 +509,40 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     );
     assert_eq!(disposed(&bed).len(), 4);
     disposer.stop();
+
+    // An act that nobody may enter, one that is entered twice, and an object that came back are named.
+    bed.stop();
+    let said = disposed(&bed);
+    let said = said
+        .iter()
+        .find(|act| act["data"]["evidence"] == json!(goes.id));
+    let said = said.unwrap()["data"].clone();
+    let mut forged = said.clone();
+    forged["evidence"] = json!(alone.id);
+    forged["sealed"] = json!(alone.sealed);
+    enter(&bed, &[("item.disposed", forged), ("item.disposed", said)]);
+    bed.put(&format!("evidence/one/{}/original", goes.id), vec![0; 101]);
+    bed.run_pages();
+    let count = bed.acts().len();
+    until("the published acts", || {
+        let note = bed.get("log/office-1/checkpoint").unwrap();
+        note.lines().nth(1).unwrap().parse::<usize>().unwrap() >= count
+    });
+    let verified = verify(&bed, &one, &bed.log_key().to_string(), "0");
+    let of_goes = ["disposal_against_rule", "disposed_still_there"];
+    assert_eq!(codes(&verified, &goes), of_goes);
+    let of_alone = codes(&verified, &alone);
+    assert!(
+        of_alone.contains(&"disposal_against_rule".to_owned())
+            && of_alone.contains(&"disposed_still_there".to_owned()),
+        "{of_alone:?}"
+    );
+    for why in ["no proposal that stands", "says once more"] {
+        assert!(
+            verified["findings"].to_string().contains(why),
+            "{verified:#}"
+        );
+    }
 
     // A log that was put back lets nothing go.
     bed.stop();

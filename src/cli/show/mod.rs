@@ -10,6 +10,7 @@ use anyhow::bail;
 
 use self::import::{declared, derived_from_it, ended};
 use self::preview::previewed;
+use super::disposals::{TrustedDisposals, told};
 use super::verify::verifier_key;
 use super::{Outcome, load_config};
 use crate::audit::{DirSource, verify_log};
@@ -110,6 +111,15 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
                 local.strftime("%Y-%m-%d %H:%M:%S %Z"),
                 text
             )?;
+        }
+        match TrustedDisposals::read(&config) {
+            Ok(disposals) => {
+                let said = disposals.and_then(|all| all.said.get(&args.id).map(told));
+                if let Some(told) = said {
+                    writeln!(out, "It was {told}.\n")?;
+                }
+            }
+            Err(error) => writeln!(out, "The office's log could not be read: {error:#}.\n")?,
         }
         writeln!(
             out,

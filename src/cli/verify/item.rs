@@ -47,6 +47,8 @@ pub struct ItemChecked {
     pub checksums_named: usize,
     /// Objects for which the store named no checksum, and whose bytes were not read.
     pub by_size_only: usize,
+    /// Deleted by rule, and gone.
+    pub disposed: usize,
     /// The receipt as it lies in the store.
     pub receipt: Option<bytes::Bytes>,
 }
@@ -60,6 +62,7 @@ impl ItemChecked {
         self.without_lock += other.without_lock;
         self.checksums_named += other.checksums_named;
         self.by_size_only += other.by_size_only;
+        self.disposed += other.disposed;
     }
 }
 
@@ -137,6 +140,10 @@ impl ItemCheck<'_> {
                     stored.size, sealed.sealed_size
                 ),
             ));
+        }
+        if self.items.disposed.contains_key(&self.id) {
+            let logged = (&**manifest, &**stored_entry, stored);
+            return self.gone(&name, logged, checked, problems);
         }
         if let Some(views) = self.views.filter(|_| self.deep) {
             let entered = views.enter(self.bucket, self.id, None);

@@ -4,6 +4,7 @@
 mod affected;
 mod anchors;
 mod companions;
+mod disposed;
 mod item;
 mod locks;
 mod objects;
@@ -26,8 +27,8 @@ use super::bucket::Bucket;
 use super::views::ViewArgs;
 use super::{Outcome, usage};
 use crate::audit::{
-    ClockSteps, DirSource, FirstEntries, LogReport, LogSource, Standing, VerifierKey, compare,
-    verify_log,
+    ClockSteps, DirSource, Disposal, FirstEntries, LogReport, LogSource, Standing, VerifierKey,
+    compare, verify_log,
 };
 use crate::config::Config;
 use crate::durable;
@@ -93,6 +94,8 @@ struct LoggedItems {
     clock: ClockSteps,
     first: FirstEntries,
     locks: LoggedLocks,
+    /// Said to be gone by the log of a trusted office.
+    disposed: BTreeMap<EvidenceId, Disposal>,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
@@ -123,6 +126,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     let source: &(dyn LogSource + Sync) = if args.bucket { &*bucket } else { &local };
     let other: &dyn LogSource = if args.bucket { &local } else { &*bucket };
     let report = check_log(source, &key, Some(other), &mut items, &mut verified)?;
+    disposed::read(&config, &mut items, &mut verified);
     // A store that does not answer must not hide what was found of the log.
     let asked = (|| {
         if !args.bucket {

@@ -128,6 +128,7 @@ impl ObjectsCheck<'_> {
         verified.items_without_lock = total.without_lock;
         verified.checksums_named = total.checksums_named;
         verified.by_size_only = total.by_size_only;
+        verified.items_disposed = total.disposed;
         findings.into_inner()
     }
 

@@ -5,12 +5,16 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
+use super::disposed::ReportedDisposal;
 use crate::audit::{ClockStep, ItemTwice, LogFinding};
 use crate::cli::Outcome;
 use crate::model::EvidenceId;
 
 /// The code of entries that are dated before an earlier one.
 pub const TIME_BACKWARDS: &str = "time_backwards";
+
+/// Deletions that the text names one by one.
+const DISPOSED_SHOWN: usize = 100;
 
 /// The extent of a verification, and every finding.
 #[derive(Debug, Default, Serialize)]
@@ -44,6 +48,10 @@ pub struct VerifyReport {
     pub checksums_named: usize,
     /// Objects for which the store named no checksum, and whose bytes were not read.
     pub by_size_only: usize,
+    /// Deleted by rule, and seen to be gone.
+    pub items_disposed: usize,
+    /// What a trusted office's log says was deleted by rule.
+    pub disposed: Vec<ReportedDisposal>,
     pub findings: Vec<ReportedFinding>,
     /// Findings of the log beyond those listed.
     pub more: u64,
@@ -190,6 +198,16 @@ impl VerifyReport {
                 )?;
             }
         }
+        for disposed in self.disposed.iter().take(DISPOSED_SHOWN) {
+            writeln!(out, "disposed:    {} {}", disposed.evidence, disposed.told)?;
+        }
+        if self.disposed.len() > DISPOSED_SHOWN {
+            writeln!(
+                out,
+                "             {} in all (--json names each)",
+                self.disposed.len()
+            )?;
+        }
         for step in &self.clock_steps {
             writeln!(
                 out,
@@ -255,7 +273,13 @@ impl VerifyReport {
 
     /// Describes the stored items when nothing is wrong with them.
     fn say_stored(&self, said: &mut Vec<String>) {
-        let (stored, read) = (self.items_stored, self.items_read);
+        let (stored, read) = (self.items_stored - self.items_disposed, self.items_read);
+        if self.items_disposed > 0 {
+            said.push(format!(
+                "{} items were deleted by rule, as the office's log says, and the store says that they are gone",
+                self.items_disposed
+            ));
+        }
         if self.by_size_only == 0 {
             said.push(format!(
                 "each of the {stored} stored items is in the store with the size and the checksum of the log"

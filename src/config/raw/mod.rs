@@ -159,6 +159,10 @@ section!(RawOffice => OfficeSection {
     state_dir: String = "/var/lib/camdock-office".into(),
     follow_seconds: u32 = 30,
 });
+section!(RawTrustedOffice => TrustedOfficeSection {
+    name: String = String::new(),
+    log_key: String = String::new(),
+});
 section!(RawWitness => WitnessSection {
     name: String = String::new(),
     listen: String = "127.0.0.1:8485".into(),
@@ -433,6 +437,7 @@ sections!(
     preview: RawPreview => PreviewSection,
     web: RawWeb => WebSection,
     witness: RawWitnesses => WitnessesSection,
+    office: RawTrustedOffice => TrustedOfficeSection,
     metrics: RawMetrics => MetricsSection,
     log: RawLog => LogSection,
 );

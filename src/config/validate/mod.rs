@@ -22,6 +22,7 @@ mod preview;
 mod store;
 mod tagging;
 mod tags;
+mod trusted;
 mod upload;
 mod web;
 mod witness;
@@ -169,6 +170,7 @@ pub(super) fn config(
     let (web, metrics) = web::sections(&mut check, &merged);
     let tagging = tagging::section(&mut check, &merged.web);
     let witness = witness::section(&mut check, &merged.witness);
+    let office = trusted::section(&mut check, &merged.office);
     let log = log(&mut check, &merged.log);
     let (Some(station), true) = (station, check.problems.is_empty()) else {
         return Err(all_of(path, check.problems));
@@ -203,6 +205,7 @@ pub(super) fn config(
         web,
         tagging,
         witness,
+        office,
         metrics,
         log,
     })

@@ -9,6 +9,18 @@ const CHANGE_NOTHING: &str =
 
 pub(super) const CODES: &[Code] = &[
     code(
+        "disposal_against_rule",
+        EvidenceManager,
+        "The office's log says that an item was deleted, and that was against a rule: held, too early, by one person, under another class, or said twice.",
+        "Keep both logs, find out who had the rights to delete and who entered it, and call the evidence manager.",
+    ),
+    code(
+        "disposed_still_there",
+        EvidenceManager,
+        "The office's log says that an item was deleted by rule, and the store has an object of it.",
+        "Keep the object as it is, find out who put it there, and whether the disposer may delete it.",
+    ),
+    code(
         "footage_altered",
         EvidenceManager,
         "The footage does not open, because it was altered.",
@@ -79,6 +91,12 @@ pub(super) const CODES: &[Code] = &[
         EvidenceManager,
         "The store does not lock an object as the custody log says.",
         "Lock that version again, and find out who changed its lock. Keep the output of `camdock verify`.",
+    ),
+    code(
+        "office_log_wrong",
+        EvidenceManager,
+        "The log of the office that camdock.toml names does not verify, so none of its acts counts, and what it says was deleted by rule is missing.",
+        "Change nothing in the bucket, run `camdock office acts` on the office, and call the evidence manager.",
     ),
     code(
         "receipt_wrong",

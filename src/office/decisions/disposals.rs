@@ -109,7 +109,7 @@ impl Decisions {
         let item = item.ok_or(OfficeError::NotStored { item: id })?;
         let (undecided, _) = self.item(order)?;
         stands(&self.config.keeping, item, undecided, Timestamp::now())
-            .map_err(|(_, why)| not_disposable(order, why))
+            .map_err(|why| not_disposable(order, why))
     }
 }
 

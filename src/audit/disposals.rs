@@ -1,0 +1,166 @@
+//! Deletions by rule, as an office's log has them for one station, and whether each kept the rule. Whoever calls it has proven the entries.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{
+    DisposalApproved, DisposalProposed, Entry, Event, EvidenceId, ItemDisposed, StationName,
+    is_one_person,
+};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+#[derive(Debug)]
+pub struct DisposalHistory {
+    office: StationName,
+    station: StationName,
+    /// How old an approval has to be.
+    wait: SignedDuration,
+    items: HashMap<EvidenceId, Decisions>,
+    said: BTreeMap<EvidenceId, Disposal>,
+    /// What is against a rule, in words.
+    wrong: Vec<(EvidenceId, String)>,
+}
+
+/// An act that says that an item is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disposal {
+    /// In the office's log.
+    pub index: u64,
+    pub act: ItemDisposed,
+}
+
+#[derive(Debug, Default)]
+struct Decisions {
+    class: Option<String>,
+    holds: BTreeSet<u64>,
+    proposal: Option<(u64, DisposalProposed)>,
+    approval: Option<(u64, Timestamp, DisposalApproved)>,
+}
+
+impl DisposalHistory {
+    pub fn new(office: StationName, station: StationName, wait: SignedDuration) -> Self {
+        Self {
+            office,
+            station,
+            wait,
+            items: HashMap::new(),
+            said: BTreeMap::new(),
+            wrong: Vec::new(),
+        }
+    }
+
+    /// Takes the next entry of the office's log in. Acts about other stations, and what this version does not understand, say nothing.
+    pub fn see(&mut self, index: u64, bytes: &[u8]) {
+        let entry = serde_json::from_slice::<Entry>(bytes).ok();
+        let own = entry.filter(|entry| entry.v == 1 && entry.station == self.office);
+        let Some(Entry { event, time, .. }) = own else {
+            return;
+        };
+        match event {
+            Event::ItemClassified(act) if act.log == self.station => {
+                self.of(act.evidence).class = Some(act.class);
+            }
+            Event::HoldPlaced(act) if act.log == self.station => {
+                self.of(act.evidence).holds.insert(index);
+            }
+            Event::HoldLifted(act) if act.log == self.station && act.hold.log == self.office => {
+                self.of(act.evidence).holds.remove(&act.hold.index);
+            }
+            Event::DisposalProposed(act) if act.log == self.station => {
+                let item = self.of(act.evidence);
+                item.approval = None;
+                item.proposal = Some((index, *act));
+            }
+            Event::DisposalApproved(act)
+                if act.log == self.station && act.proposal.log == self.office =>
+            {
+                let item = self.of(act.evidence);
+                let of_it = item.proposal.as_ref().is_some_and(|(proposal, proposed)| {
+                    *proposal == act.proposal.index && !is_one_person(&proposed.by, &act.by)
+                });
+                if of_it && item.approval.is_none() {
+                    item.approval = Some((index, time, *act));
+                }
+            }
+            Event::DisposalWithdrawn(act) if act.log == self.station => {
+                let own = act.proposal.log == self.office;
+                let item = self.of(act.evidence);
+                let proposal = item.proposal.as_ref().map(|(index, _)| *index);
+                if own && proposal == Some(act.proposal.index) {
+                    (item.proposal, item.approval) = (None, None);
+                }
+            }
+            Event::ItemDisposed(act) if act.log == self.station => self.disposed(index, *act),
+            _ => {}
+        }
+    }
+
+    fn of(&mut self, item: EvidenceId) -> &mut Decisions {
+        self.items.entry(item).or_default()
+    }
+
+    fn disposed(&mut self, index: u64, act: ItemDisposed) {
+        let item = act.evidence;
+        if let Some(before) = self.said.get(&item) {
+            let what = format!(
+                "entry {index} says once more that it was deleted, as entry {} did",
+                before.index
+            );
+            self.wrong.push((item, what));
+            return;
+        }
+        let (office, wait) = (self.office.clone(), self.wait);
+        if let Err(why) = keeps_rule(self.of(item), &act, &office, wait) {
+            let what = format!("entry {index} says that it was deleted, but {why}");
+            self.wrong.push((item, what));
+        }
+        self.said.insert(item, Disposal { index, act });
+    }
+
+    /// The items that are said to be gone, and what of it is against a rule.
+    pub fn finish(self) -> (BTreeMap<EvidenceId, Disposal>, Vec<(EvidenceId, String)>) {
+        (self.said, self.wrong)
+    }
+}
+
+/// Or in words why not.
+fn keeps_rule(
+    item: &Decisions,
+    act: &ItemDisposed,
+    office: &StationName,
+    wait: SignedDuration,
+) -> Result<(), &'static str> {
+    let says = |holds: bool, why| if holds { Ok(()) } else { Err(why) };
+    let proposal = item.proposal.as_ref();
+    let proposal =
+        proposal.filter(|(index, _)| act.proposal.log == *office && act.proposal.index == *index);
+    let (_, proposed) = proposal.ok_or("no proposal that stands is the one that it names")?;
+    let approval = item.approval.as_ref();
+    let approval =
+        approval.filter(|(index, ..)| act.approval.log == *office && act.approval.index == *index);
+    let (_, approved, _) =
+        approval.ok_or("no approval of another person is the one that it names")?;
+    says(item.holds.is_empty(), "a hold kept it")?;
+    let rule = (&act.class, act.days, act.sealed);
+    says(
+        rule == (&proposed.class, proposed.days, proposed.sealed),
+        "under another rule than was proposed",
+    )?;
+    says(
+        item.class.as_ref().is_none_or(|class| *class == act.class),
+        "its class was another one",
+    )?;
+    let days = i32::try_from(act.days).unwrap_or(i32::MAX);
+    let over = act.sealed.checked_add(DAY * days);
+    says(
+        over.is_ok_and(|over| over <= act.gone_at),
+        "before its class had run out",
+    )?;
+    let ripe = approved.checked_add(wait);
+    says(
+        ripe.is_ok_and(|ripe| ripe <= act.gone_at),
+        "sooner after its approval than may be",
+    )
+}
