@@ -364,6 +364,21 @@ fn what_an_officer_said_at_the_dock_is_found_beats_a_file_and_gives_way_to_the_o
         said(EvidenceId::new(), "CAD-6666", None),
         said(made.id, &"9".repeat(5000), None),
     ]);
+    // Two of one incident, by officers alone; both could be deleted by rule.
+    let pair = [
+        ("4797", "2026-06-01T08:00:00Z"),
+        ("4798", "2026-06-20T08:00:00Z"),
+    ]
+    .map(|(officer, time)| recording(session, officer, officer, Some(time)));
+    for made in &pair {
+        made.put(&bed);
+        entries.extend(made.entries());
+        entries.push(said(made.id, "CAD-2222", None));
+    }
+    let config = fs::read_to_string(bed.path("office.toml")).unwrap();
+    let month =
+        "\n[retention]\nunclassified = \"month\"\n[class.month]\ndays = 31\nreview = false\n";
+    fs::write(bed.path("office.toml"), config + month).unwrap();
     bed.publish(&one, &one.append_bytes(&entries));
     bed.run();
     let standing = bed.until("one", |s| s["bucket"]["indexed_entries"] == entries.len());
@@ -385,6 +400,20 @@ fn what_an_officer_said_at_the_dock_is_found_beats_a_file_and_gives_way_to_the_o
     let path = format!("/api/recordings/one/{}", made.id);
     let (_, _, page) = bed.page(&path, Some(TOKEN));
     assert!(page.contains("item.tagged_at_dock"), "{page}");
+
+    // Whoever is about to delete one of them is told of the other.
+    let due = bed.camdock(&["office", "due", "--within", "30", "--json"]);
+    let due = String::from_utf8(due.stdout).unwrap();
+    let mut due = due
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let first = due
+        .find(|item| item["evidence"] == json!(pair[0].id))
+        .unwrap();
+    assert_eq!(
+        first["overlaps"],
+        json!([{"station": "one", "evidence": pair[1].id, "held": false, "incident": "CAD-2222"}])
+    );
 
     let file = bed.path("dispatch.csv");
     let csv = "badge,start,end,incident\n4711,2026-07-01T10:10:00Z,2026-07-01T10:40:00Z,CAD-0412\n";

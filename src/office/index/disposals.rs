@@ -92,23 +92,27 @@ impl Index {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Held and tagged items of the same time, officer or incident.
+    /// Held and tagged items of the same time, officer or incident, whoever tagged them.
     pub fn overlaps(
         &self,
         station: &StationName,
         item: EvidenceId,
     ) -> Result<Vec<Overlap>, OfficeError> {
-        let sql = "WITH me AS (
+        let sql = "WITH said AS (
+                SELECT station, item, incident, exhibit FROM tags
+                UNION ALL SELECT station, item, incident, NULL FROM dock_tags k
+                WHERE NOT EXISTS (SELECT 1 FROM tags t WHERE t.station = k.station AND t.item = k.item AND t.person)),
+             me AS (
                 SELECT i.n, i.station, i.officer, COALESCE(i.recorded, i.sealed) AS at, t.incident FROM items i
-                LEFT JOIN tags t ON t.station = i.station AND t.item = i.id
+                LEFT JOIN said t ON t.station = i.station AND t.item = i.id
                 WHERE i.station = (SELECT id FROM stations WHERE name = ?1) AND i.id = ?2),
              marked AS (
                 SELECT station, item FROM holds WHERE lifted IS NULL
-                UNION SELECT station, item FROM tags WHERE incident IS NOT NULL OR exhibit IS NOT NULL)
+                UNION SELECT station, item FROM said WHERE incident IS NOT NULL OR exhibit IS NOT NULL)
              SELECT s.name, o.id,
                 EXISTS (SELECT 1 FROM holds h WHERE h.station = o.station AND h.item = o.id AND h.lifted IS NULL), t.incident
              FROM marked m JOIN items o ON o.station = m.station AND o.id = m.item JOIN me JOIN stations s ON s.id = o.station
-             LEFT JOIN tags t ON t.station = o.station AND t.item = o.id
+             LEFT JOIN said t ON t.station = o.station AND t.item = o.id
              WHERE o.n != me.n AND COALESCE(o.recording, o.n) != me.n AND (t.incident = me.incident
                 OR o.station = me.station AND abs(COALESCE(o.recorded, o.sealed) - me.at) <= ?3
                 OR o.officer = me.officer AND abs(COALESCE(o.recorded, o.sealed) - me.at) <= ?4)
