@@ -131,6 +131,32 @@ static ENGLISH: LazyLock<String> = LazyLock::new(|| {
     serde_json::Value::Object(texts).to_string()
 });
 
+/// What the officers' page says: of everything else its screen needs no text.
+const OF_OFFICERS: [&str; 6] = [
+    "language_choice",
+    "state",
+    "officer",
+    "tagging",
+    "sentence",
+    "problem",
+];
+
+/// The texts of the officers' page by themselves, in every language, with the problems of a station alone.
+static OFFICERS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let of_language = |language: &&str| {
+        let all = content(&format!("/text/{language}.json")).map_or("{}", |(_, text)| text);
+        let mut texts: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(all).expect("a test reads the texts");
+        texts.retain(|name, _| OF_OFFICERS.contains(&name.as_str()));
+        if let Some(problems) = texts.get_mut("problem").and_then(|it| it.as_object_mut()) {
+            problems.retain(|name, _| codes::at_a_station().any(|code| code.code == name));
+        }
+        let text = serde_json::Value::Object(texts).to_string();
+        (format!("/text/officer-{language}.json"), text)
+    };
+    LANGUAGES.iter().map(of_language).collect()
+});
+
 pub const OFFICER: &str = include_str!("static/officer.html");
 pub const REPORT: &str = include_str!("static/report.html");
 pub const LOOKS: &str = include_str!("static/looks.html");
@@ -205,6 +231,12 @@ pub fn watch_worker() -> Response {
 fn content(path: &str) -> Option<(&'static str, &'static str)> {
     if path == "/text/en.json" {
         return Some((JSON, ENGLISH.as_str()));
+    }
+    if path.starts_with("/text/officer-") {
+        let mut all = OFFICERS.iter();
+        return all
+            .find(|(name, _)| *name == path)
+            .map(|(_, text)| (JSON, text.as_str()));
     }
     let (_, kind, content) = FILES.iter().find(|(name, ..)| *name == path)?;
     Some((*kind, *content))
@@ -349,8 +381,25 @@ mod tests {
             })
             .map(|(.., text)| text.len())
             .sum::<usize>()
-            + ENGLISH.len()
             + OFFICER.len();
-        assert!(first_paint < 100_000, "{first_paint}");
+        for (name, texts) in OFFICERS.iter() {
+            let all = first_paint + texts.len();
+            assert!(all < 100_000, "{name}: {all}");
+        }
+    }
+
+    #[test]
+    fn the_officers_page_has_its_texts_by_themselves_in_every_language() {
+        assert!(OFFICER.contains("data-texts=\"officer-\""));
+        for language in LANGUAGES {
+            let (_, text) = content(&format!("/text/officer-{language}.json")).unwrap();
+            let own: BTreeMap<String, serde_json::Value> = serde_json::from_str(text).unwrap();
+            assert_eq!(own.len(), OF_OFFICERS.len(), "{language}");
+            let problems = own["problem"].as_object().unwrap();
+            for code in codes::at_a_station() {
+                assert!(problems.contains_key(code.code), "{language} {}", code.code);
+            }
+        }
+        assert!(content("/text/officer-xx.json").is_none());
     }
 }

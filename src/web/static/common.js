@@ -45,7 +45,7 @@ export function translated(code, english) {
 }
 
 export async function loadTexts(chosen) {
-    const response = await fetch(`/text/${chosen}.json`);
+    const response = await fetch(`/text/${document.documentElement.dataset.texts ?? ""}${chosen}.json`);
     if (!response.ok) throw new Error("no texts");
     texts = await response.json();
     language = chosen;
