@@ -21,6 +21,7 @@ pub mod preview;
 pub mod publish;
 pub mod root;
 pub mod seal;
+pub mod sharereader;
 pub mod station;
 pub mod sys;
 pub mod upload;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use camdock::config::{
     Config, ConfigError, DisposerConfig, KeyDeskConfig, Loaded, OfficeConfig, Profiles, Roster,
-    Secrets,
+    Secrets, ShareReaderConfig,
 };
 use camdock::model::CameraId;
 
@@ -144,6 +144,38 @@ fn the_disposers_example_loads_its_documented_defaults_are_the_codes_and_it_wait
     let (plain, warnings) = loaded(&without);
     assert_eq!(plain.witness, None);
     assert!(warnings[0].contains("decides alone"), "{warnings:?}");
+}
+
+#[test]
+fn the_share_readers_example_loads_and_its_documented_defaults_are_the_codes() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = |text: &str| {
+        let path = dir.path().join("sharereader.toml");
+        fs::write(&path, text).unwrap();
+        ShareReaderConfig::load(&path)
+    };
+    let fine = |text: &str| load(text).unwrap_or_else(|e| panic!("{e}"));
+    let text = shipped("sharereader.toml");
+    let (plain, warnings) = fine(&text);
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(plain.pages.tokens.len(), 0);
+    let (spelled, count) = with_defaults_spelled_out(&text);
+    assert!(count > 8, "only {count} documented defaults were found");
+    assert_eq!(format!("{plain:#?}"), format!("{:#?}", fine(&spelled).0));
+    let changed = text.replace("#language = \"en\"", "language = \"de\"");
+    assert_ne!(format!("{plain:#?}"), format!("{:#?}", fine(&changed).0));
+    documented(&text, ShareReaderConfig::known_keys());
+    // It is refused where others could read what the page hands out, or the token.
+    let listen = "#listen = \"127.0.0.1:8487\"";
+    for (from, to, key) in [
+        (listen, "listen = \"0.0.0.0:8487\"", "listen"),
+        (listen, "listen = \"\"", "listen"),
+        ("https://evidence", "http://evidence", "office_address"),
+        ("https://evidence", "https://a:b@evidence", "office_address"),
+    ] {
+        let refused = load(&text.replace(from, to)).unwrap_err().to_string();
+        assert!(refused.contains(key), "{to}: {refused}");
+    }
 }
 
 #[test]

@@ -271,6 +271,7 @@ fn the_units_are_hardened_to_two_or_better() {
         "systemd/camdock-office.service",
         "systemd/camdock-keydesk.service",
         "systemd/camdock-disposer.service",
+        "systemd/camdock-sharereader.service",
     ] {
         run(Command::new("systemd-analyze")
             .args(["security", "--no-pager", "--offline=true", "--threshold=20"])

@@ -234,6 +234,7 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
             .or_else(|| known::<crate::office::OfficeError>(error))
             .or_else(|| known::<crate::keydesk::KeyDeskError>(error))
             .or_else(|| known::<crate::disposer::DisposerError>(error))
+            .or_else(|| known::<crate::sharereader::ShareReaderError>(error))
             .or_else(|| known::<crate::pack::PackError>(error))
     })
 }

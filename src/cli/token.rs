@@ -34,6 +34,8 @@ enum RoleName {
     Disposer,
     /// At an office: find, and read what was done
     Auditor,
+    /// At an office: the share reader's own
+    ShareReader,
 }
 
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
@@ -51,6 +53,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         RoleName::Manager => "manager",
         RoleName::Disposer => "disposer",
         RoleName::Auditor => "auditor",
+        RoleName::ShareReader => "share_reader",
     };
     let token = new_token().context("the system gives no randomness")?;
     let name = toml::Value::String(args.name);

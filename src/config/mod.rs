@@ -15,6 +15,7 @@ mod raw;
 mod roster;
 mod secrets;
 mod settings;
+mod sharereader;
 mod station_files;
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ pub use settings::{
     SealSettings, SpoolSettings, StationSettings, StoreSettings, TaggingSettings, Tls, Token,
     TrustedOffice, UploadSettings, WebSettings, WitnessSettings,
 };
+pub use sharereader::{SHARE_READER_PATH, ShareReaderConfig};
 pub use station_files::StationFiles;
 pub use watch::{Changed, ConfigWatch, watch};
 pub use wipe::WipePolicy;

@@ -12,8 +12,12 @@ use zeroize::Zeroizing;
 use super::keydesk::RECIPIENT_KEY;
 use super::office::{OFFICE_LOG_KEY, WITNESS_KEY};
 use super::people::CLIENT_SECRET;
+use super::sharereader::OFFICE_TOKEN;
 use super::station_files::{STATION_KEY, WRAP_KEY};
-use super::{Config, ConfigError, KeyDeskConfig, OfficeConfig, PeopleSettings, StoreSettings};
+use super::{
+    Config, ConfigError, KeyDeskConfig, OfficeConfig, PeopleSettings, ShareReaderConfig,
+    StoreSettings,
+};
 
 const SECRET_BYTES_MAX: usize = 64 << 10;
 const WEB_TLS_KEY: &str = "web-tls.key";
@@ -123,6 +127,20 @@ impl Secrets {
             message: "is not a PEM file",
             fix: "Put the private key of a recipient there, as `camdock keygen recipient` writes it.",
         })
+    }
+
+    /// What the share reader shows the office, one line: the credential, else the file.
+    pub fn office_token(
+        &self,
+        config: &ShareReaderConfig,
+    ) -> Result<Zeroizing<String>, ConfigError> {
+        let file = &config.office_token_file;
+        let how = format!(
+            "Write the token that `camdock token NAME --role share-reader` printed into {} (mode 0600, owner `camdock-sharereader`)",
+            file.display()
+        );
+        let (bytes, file) = self.load(OFFICE_TOKEN, file, &how)?;
+        text(OFFICE_TOKEN, &file, &bytes)
     }
 
     /// The key of the pages' certificate, PEM: the credential `web-tls.key`, else `file`, which `[web] tls_key` names.

@@ -297,6 +297,8 @@ pub enum Role {
     Disposer,
     /// Finds, and reads what was done; watches nothing.
     Auditor,
+    /// The share reader: asks before it hands out what was shared.
+    ShareReader,
 }
 
 impl Role {
@@ -309,6 +311,7 @@ impl Role {
             Self::Manager => "manager",
             Self::Disposer => "disposer",
             Self::Auditor => "auditor",
+            Self::ShareReader => "share_reader",
         }
     }
 
@@ -316,7 +319,12 @@ impl Role {
     pub const fn is_of_office(self) -> bool {
         matches!(
             self,
-            Self::Evidence | Self::Viewer | Self::Manager | Self::Disposer | Self::Auditor
+            Self::Evidence
+                | Self::Viewer
+                | Self::Manager
+                | Self::Disposer
+                | Self::Auditor
+                | Self::ShareReader
         )
     }
 }

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClockState, EvidenceId, FileTag, Officer, PackId, Part, Sha256Digest, StationName, TagChange,
+    ClockState, EvidenceId, FileTag, Officer, PackId, Part, Sha256Digest, ShareId, StationName,
+    TagChange,
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,6 +102,23 @@ pub struct ItemViewed {
     /// With the name of the token that was used, and the address that it came from.
     #[serde(flatten)]
     pub by: Decider,
+}
+
+/// Somebody outside who proved that they hold a share's key took an item of it. Its sealed objects are handed out once this is
+/// published, and not before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareTaken {
+    pub share: ShareId,
+    /// The station that took it in.
+    pub log: StationName,
+    pub evidence: EvidenceId,
+    /// The fingerprint of the recipient's key.
+    pub to: String,
+    /// The act that shared it.
+    pub shared: u64,
+    /// The share reader, by the name of its token, and where it says that the request came from.
+    pub reader: String,
+    pub peer: String,
 }
 
 /// A person decided whether an item in quarantine is evidence.

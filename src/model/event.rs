@@ -11,8 +11,8 @@ use super::{
     ItemPreviewed, ItemShared, ItemTagged, ItemTaggedAtDock, ItemViewed, LogAlarm, LogClosed,
     LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer,
     OfficerReassigned, PackMade, PersonAdded, PersonRemoved, QuarantineDecided, Retention,
-    RetentionExtended, SessionId, Sha256Digest, ShareEnded, SourcePath, StationName, WipeLevel,
-    WipeResult,
+    RetentionExtended, SessionId, Sha256Digest, ShareEnded, ShareTaken, SourcePath, StationName,
+    WipeLevel, WipeResult,
 };
 
 /// One entry of the custody log: `{"data":{…},"event":"item.sealed","session":"…","station":"…","time":"…Z","v":1}`.
@@ -118,6 +118,8 @@ pub enum Event {
     PersonAdded(Box<PersonAdded>),
     #[serde(rename = "person.removed")]
     PersonRemoved(Box<PersonRemoved>),
+    #[serde(rename = "share.taken")]
+    ShareTaken(Box<ShareTaken>),
     #[serde(rename = "item.shared")]
     ItemShared(Box<ItemShared>),
     #[serde(rename = "share.ended")]
@@ -170,6 +172,7 @@ impl Event {
             Self::ItemDisposed(_) => "item.disposed",
             Self::PersonAdded(_) => "person.added",
             Self::PersonRemoved(_) => "person.removed",
+            Self::ShareTaken(_) => "share.taken",
             Self::ItemShared(_) => "item.shared",
             Self::ShareEnded(_) => "share.ended",
         }

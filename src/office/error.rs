@@ -130,6 +130,8 @@ pub enum OfficeError {
     NoShare { share: ShareId },
     #[error("the entry of this view could not be published within {limit:?}")]
     Unpublished { limit: Duration },
+    #[error("no published act shares this with whoever asks for it: {share}")]
+    ShareClosed { share: ShareId },
     #[error("the store does not say that the legal hold of {key} is as it was set")]
     NotHeld { key: String },
     #[error("the store does not say that {key} is locked as it was asked to")]
@@ -254,6 +256,7 @@ impl Explain for OfficeError {
             Self::NoShare { .. } => "share_unknown",
             Self::NotStored { .. } => "watch_not_stored",
             Self::ObjectGone { .. } => "office_object_missing",
+            Self::ShareClosed { .. } => "share_closed",
             Self::Unpublished { .. } => "watch_unpublished",
             Self::NotHeld { .. } => "office_not_held",
             Self::NotLocked { .. } => "office_lock_refused",

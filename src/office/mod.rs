@@ -36,6 +36,7 @@ mod restricted;
 mod server;
 mod share_manifest;
 mod share_orders;
+mod share_taking;
 mod shares;
 mod standing;
 mod today;

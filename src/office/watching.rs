@@ -8,17 +8,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::OfficeError;
 use super::acts::Acts;
 use super::custody::CustodyReader;
 use super::index::{Index, ItemFacts, LockedObject};
 use super::key_waits::KeyWaits;
+use super::{OfficeError, share_taking};
 use crate::config::OfficeConfig;
-use crate::model::{Cue, Decider, Event, EvidenceId, Explain as _, ItemViewed, Part, StationName};
+use crate::model::{
+    Cue, Decider, Event, EvidenceId, Explain as _, ItemViewed, Part, ShareId, StationName,
+};
 use crate::upload::{Store, UploadError};
 use crate::web::{
-    ItemView, SealedPart, Sight, WatchBackend, WatchFuture, WatchRefusal, WatchRefusalKind,
-    WatchedItem,
+    ItemView, SealedPart, ShareTaking, Sight, WatchBackend, WatchFuture, WatchRefusal,
+    WatchRefusalKind, WatchedItem,
 };
 
 /// A view waits so long for the store to say what there is, and then for the entry to be published.
@@ -27,7 +29,7 @@ const LOOK_UP_WITHIN: Duration = Duration::from_secs(15);
 const SEALED_KEY_MAX: u64 = 16 << 10;
 /// Pictures of a storyboard.
 const CUES_MAX: usize = 100;
-const PUBLISHED_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const PUBLISHED_WITHIN: Duration = Duration::from_secs(20);
 
 pub struct Watch {
     pub config: OfficeConfig,
@@ -57,6 +59,15 @@ impl WatchBackend for Watch {
             };
             Ok(self.sealed_key(item, act).await?)
         })
+    }
+
+    fn take_shared(
+        &self,
+        share: ShareId,
+        taking: ShareTaking,
+        reader: String,
+    ) -> WatchFuture<'_, Option<u64>> {
+        Box::pin(async move { Ok(share_taking::take(&self.acts, share, taking, reader).await?) })
     }
 
     fn sealed<'a>(
@@ -233,6 +244,7 @@ impl From<OfficeError> for WatchRefusal {
     fn from(error: OfficeError) -> Self {
         let kind = match &error {
             OfficeError::NoItem { .. }
+            | OfficeError::ShareClosed { .. }
             | OfficeError::UnknownItem { .. }
             | OfficeError::NoInvitation
             | OfficeError::NoShare { .. } => WatchRefusalKind::Unknown,

@@ -1,5 +1,7 @@
 //! Recipients' keys, the item key, and the encrypted data keys of a header.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use p256::elliptic_curve::sec1::ToSec1Point as _;
 use p384::pkcs8::{
     DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _,
@@ -64,6 +66,26 @@ impl Recipient {
             curve: Curve::P256,
             point: key.to_sec1_point(false).as_bytes().to_vec(),
         })
+    }
+
+    /// From SubjectPublicKeyInfo DER on P-384, in base64, as manifests of shares have it.
+    pub fn from_base64(text: &str) -> Result<Self, SealError> {
+        let der = STANDARD.decode(text).ok();
+        let key = der.and_then(|der| p384::PublicKey::from_public_key_der(&der).ok());
+        let key = key.ok_or(SealError::NotAPublicKey)?;
+        Ok(Self {
+            curve: Curve::P384,
+            point: key.to_sec1_point(false).as_bytes().to_vec(),
+        })
+    }
+
+    pub(super) const fn curve(&self) -> Curve {
+        self.curve
+    }
+
+    /// SEC 1: `04 ‖ x ‖ y`.
+    pub(super) fn point(&self) -> &[u8] {
+        &self.point
     }
 
     /// SubjectPublicKeyInfo PEM.

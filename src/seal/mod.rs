@@ -9,6 +9,7 @@ mod item_key;
 mod keys;
 mod open;
 mod pipeline;
+mod possession;
 mod resume;
 mod sealer;
 mod verified;
@@ -24,6 +25,7 @@ pub use keys::{
 };
 pub use open::{ExpectedMessage, KeySource, Opener, UnlockedMessage, open_to};
 pub use pipeline::{Buffers, PullWatch, SealedSink, SealedStream, Start, seal_stream};
+pub use possession::Possession;
 pub use resume::{Resumed, WholeFrame, resume};
 pub use sealer::{FrameBuffer, PreparedItem, SealSpec, Sealer, seal_small};
 pub use verified::VerifiedReader;

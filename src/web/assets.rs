@@ -76,6 +76,21 @@ const FILES: &[(&str, &str, &str)] = &[
         include_str!("static/watch-worker.js"),
     ),
     (
+        "/static/recipient.js",
+        JS,
+        include_str!("static/recipient.js"),
+    ),
+    (
+        "/static/recipient.css",
+        CSS,
+        include_str!("static/recipient.css"),
+    ),
+    (
+        "/static/watch-player.js",
+        JS,
+        include_str!("static/watch-player.js"),
+    ),
+    (
         "/static/person-keys.js",
         JS,
         include_str!("static/person-keys.js"),
@@ -163,6 +178,7 @@ pub const LOOKS: &str = include_str!("static/looks.html");
 pub const TODAY: &str = include_str!("static/today.html");
 pub const WATCH: &str = include_str!("static/watch.html");
 pub const WALL: &str = include_str!("static/watch-wall.html");
+pub const RECIPIENT: &str = include_str!("static/recipient.html");
 pub const KEYS: &str = include_str!("static/keys.html");
 pub const ENROL: &str = include_str!("static/enrol.html");
 pub const OUTSIDERS: &str = include_str!("static/outsiders.html");
@@ -191,6 +207,7 @@ pub fn watch_files() -> Vec<(String, Sha256Digest)> {
             ("/watch/STATION/ID", WATCH),
             ("/find/wall", WALL),
             ("/keys", KEYS),
+            ("/s/SHARE", RECIPIENT),
             ("/enrol", ENROL),
         ]
         .map(|(address, page)| {
@@ -205,7 +222,7 @@ pub fn watch_files() -> Vec<(String, Sha256Digest)> {
         "/static/evidence.css",
     ];
     let files = FILES.iter().filter(|(name, ..)| {
-        ["watch", "person-key", "enrol", "outside-ask"]
+        ["watch", "person-key", "recipient", "enrol", "outside-ask"]
             .iter()
             .any(|part| name.contains(part))
             || shared.contains(name)
@@ -328,6 +345,7 @@ mod tests {
             ("watch", WATCH),
             ("wall", WALL),
             ("keys", KEYS),
+            ("recipient", RECIPIENT),
             ("enrol", ENROL),
             ("outsiders", OUTSIDERS),
             ("shares", SHARES),
@@ -372,6 +390,7 @@ mod tests {
                     "looks",
                     "watch",
                     "person-key",
+                    "recipient",
                     "outside",
                     "shares",
                     "enrol",

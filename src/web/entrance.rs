@@ -16,11 +16,26 @@ pub(super) struct Entrance {
     pub sessions: Arc<Sessions>,
     /// Of an office with named people.
     pub people: Option<Arc<SignIn>>,
-    pub requests: RateLimit,
     pub wrong_tokens: RateLimit,
+    pub gate: Arc<Gate>,
+}
+
+/// What the checks of every request need, of listeners without tokens, too.
+pub(super) struct Gate {
+    pub requests: RateLimit,
     /// Only this machine reaches the listener.
     pub loopback: bool,
     pub tls: bool,
+}
+
+impl Gate {
+    pub fn new(address: SocketAddr, tls: bool) -> Self {
+        Self {
+            requests: RateLimit::new(300, Duration::from_millis(20)),
+            loopback: address.ip().is_loopback(),
+            tls,
+        }
+    }
 }
 
 /// What all listeners of a program have in common.
@@ -50,10 +65,8 @@ impl Keyring {
             tokens: self.tokens,
             sessions: self.sessions,
             people: self.people,
-            requests: RateLimit::new(300, Duration::from_millis(20)),
             wrong_tokens: RateLimit::new(10, Duration::from_secs(12)),
-            loopback: address.ip().is_loopback(),
-            tls: self.tls,
+            gate: Arc::new(Gate::new(address, self.tls)),
         })
     }
 }

@@ -22,10 +22,10 @@ fn viewer(
     headers: &HeaderMap,
 ) -> Result<Option<Viewer>, RefusedRequest> {
     let Some(credential) = Credential::of(headers) else {
-        return Ok(state.loopback.then(Viewer::local));
+        return Ok(state.gate.loopback.then(Viewer::local));
     };
     // An old cookie must not shut this machine out of the officers' page.
-    let local = state.loopback && headers.get(header::AUTHORIZATION).is_none();
+    let local = state.gate.loopback && headers.get(header::AUTHORIZATION).is_none();
     if !local && !state.wrong_tokens.has(peer) {
         metrics::web_refused("rate");
         let text = "too many wrong tokens; wait a minute\n";
@@ -154,7 +154,7 @@ pub(super) async fn login(
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let lasting = (role == Role::Kiosk).then_some(sessions::lifetime(role));
-    let cookie = set_cookie(&cookie, lasting, state.tls);
+    let cookie = set_cookie(&cookie, lasting, state.gate.tls);
     ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
 }
 
@@ -166,6 +166,6 @@ pub(super) async fn logout(State(state): State<Arc<Entrance>>, headers: HeaderMa
         }
         tokio::task::block_in_place(|| state.sessions.end(cookie));
     }
-    let cookie = set_cookie("", Some(Duration::ZERO), state.tls);
+    let cookie = set_cookie("", Some(Duration::ZERO), state.gate.tls);
     ([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response()
 }

@@ -19,9 +19,11 @@ mod login;
 mod looks;
 mod office;
 mod officer;
+mod outbound;
 mod outsiders;
 mod people;
 mod rate_limit;
+mod recipients;
 mod recording;
 mod recording_list;
 mod recording_search;
@@ -30,6 +32,7 @@ mod request_checks;
 mod routes;
 mod server;
 mod sessions;
+mod share_taking;
 mod shares;
 mod sign_in;
 mod socket;
@@ -57,11 +60,16 @@ pub use health::{Health, Need};
 pub use listener::listen;
 pub use looks::{SeenItem, SeenPage};
 pub use office::{OfficeBackend, Unreadable, start_office};
+pub use outbound::{OutboundClient, OutboundError};
 pub use outsiders::{
     Invitation, InvitationOrder, Invited, OutsideRecipient, OutsiderBook, OutsiderOrder,
     OutsiderVerdict, SentKey,
 };
 pub use people::{AddressBook, Enrolment, KeyHolder, KeyOrder, KeyVerdict};
+pub use recipients::{
+    FoundShare, RecipientBackend, TakenItem, share_away, share_closed, share_object,
+    start_recipients,
+};
 pub use recording::{
     CheckpointFacts, CustodyEntry, ItemObject, KeptFacts, ObjectFinding, OfficeAct, RecordingView,
 };
@@ -69,6 +77,7 @@ pub use recording_search::{
     FoundFile, FoundRecording, RecordingPage, RecordingSearch, RecordingState, SearchPlace,
 };
 pub use server::{Bound, Pages};
+pub use share_taking::{ShareTaking, TakenEntry, TakenId};
 pub use shares::{EndShareOrder, ItemToShare, ShareMade, ShareOrder, ShareRow, SharedEntry};
 pub use sign_in::{SignIn, SignInError, SignedIn, check_provider};
 pub use socket::{Socket, answer_line};

@@ -24,7 +24,7 @@ use super::sign_in::{self, SignIn};
 use super::today::Today;
 use super::{
     Duty, Reach, RefusedRequest, Sight, WatchBackend, WatchRefusal, WebError, listener, login,
-    recording, recording_list, report, routes, tls, today, watching,
+    recording, recording_list, report, routes, share_taking, tls, today, watching,
 };
 use crate::config::{PeopleSettings, Secrets, WebSettings};
 use crate::model::{EvidenceId, OperatorAction, StationName, codes};
@@ -223,6 +223,7 @@ pub fn start_office(
         .merge(disposers)
         .merge(key_owners);
     let own = own.with_state(state);
+    let own = own.merge(share_taking::routes(Arc::clone(&footage), &entrance));
     let own = own.merge(watching::routes(footage, &entrance));
     let own = own.merge(enrolment::routes(enrolments, &entrance));
     let own = match sign_in.clone() {
@@ -234,7 +235,7 @@ pub fn start_office(
         ),
         None => own,
     };
-    let router = routes::finish(own.merge(routes::open(&entrance)), entrance);
+    let router = routes::finish(own.merge(routes::open(&entrance)), &entrance.gate);
     tasks.spawn(listener::listen(
         address,
         router,

@@ -11,16 +11,17 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::entrance::Entrance;
+use super::entrance::Gate;
 use crate::metrics;
 
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// An act waits for the store before it is answered.
 const ACT_WITHIN: Duration = Duration::from_mins(1);
-const ACTS: [&str; 5] = [
+const ACTS: [&str; 6] = [
     "/api/watch/",
     "/api/decisions/",
     "/api/gaps/",
+    "/api/share-reader/",
     "/api/outsiders/",
     "/api/shares",
 ];
@@ -46,7 +47,7 @@ const HEADERS: [(&str, &str); 9] = [
 ];
 
 pub(super) async fn every_request(
-    State(state): State<Arc<Entrance>>,
+    State(state): State<Arc<Gate>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
@@ -79,7 +80,7 @@ pub(super) async fn every_request(
     response
 }
 
-fn refusal(state: &Entrance, peer: IpAddr, request: &Request) -> Option<Response> {
+fn refusal(state: &Gate, peer: IpAddr, request: &Request) -> Option<Response> {
     if !state.requests.take(peer) {
         metrics::web_refused("rate");
         let text = "too many requests; wait a moment\n";

@@ -9,7 +9,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 
-use super::entrance::Entrance;
+use super::entrance::{Entrance, Gate};
 use super::state::WebState;
 use super::{assets, dock_tags, health, login, officer, request_checks, station_status};
 
@@ -27,7 +27,7 @@ pub(super) fn pages(state: Arc<WebState>) -> Router {
         .route("/api/status", get(station_status::status))
         .route_layer(from_fn_with_state(Arc::clone(&entrance), login::operations));
     let own = officers.merge(operations).with_state(state);
-    finish(own.merge(open(&entrance)), entrance)
+    finish(own.merge(open(&entrance)), &entrance.gate)
 }
 
 /// What everybody may see: signing in and out, and the pages' own files.
@@ -47,19 +47,22 @@ pub(super) fn metrics(state: Arc<WebState>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz));
     let entrance = Arc::clone(&state.entrance);
-    let routes = if entrance.loopback {
+    let routes = if entrance.gate.loopback {
         routes
     } else {
         routes.route_layer(from_fn_with_state(Arc::clone(&entrance), login::operations))
     };
-    finish(routes.with_state(state), entrance)
+    finish(routes.with_state(state), &entrance.gate)
 }
 
 /// What every request passes and every response gets.
-pub(super) fn finish(routes: Router, entrance: Arc<Entrance>) -> Router {
+pub(super) fn finish(routes: Router, gate: &Arc<Gate>) -> Router {
     routes
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .layer(from_fn_with_state(entrance, request_checks::every_request))
+        .layer(from_fn_with_state(
+            Arc::clone(gate),
+            request_checks::every_request,
+        ))
 }
 
 async fn login_page(State(state): State<Arc<Entrance>>) -> Response {
@@ -70,6 +73,6 @@ async fn login_page(State(state): State<Arc<Entrance>>) -> Response {
     assets::page(page, &state.language)
 }
 
-async fn asset(uri: Uri) -> Response {
+pub(super) async fn asset(uri: Uri) -> Response {
     assets::file(uri.path())
 }

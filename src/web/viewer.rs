@@ -47,12 +47,14 @@ pub enum Duty {
     ProposeDisposal,
     /// Approve that recordings are deleted.
     ApproveDisposal,
+    /// Hand out what was shared: a program's, and no person's.
+    ServeShares,
 }
 
 impl Duty {
     /// The roles that may. A small force's `evidence` may all.
     pub const fn roles(self) -> &'static [Role] {
-        use Role::{Auditor, Disposer, Evidence, Manager, Operations, Viewer};
+        use Role::{Auditor, Disposer, Evidence, Manager, Operations, ShareReader, Viewer};
         match self {
             Self::Oversee => &[Evidence, Viewer, Manager, Disposer, Auditor, Operations],
             Self::Find => &[Evidence, Viewer, Manager, Disposer, Auditor],
@@ -61,6 +63,7 @@ impl Duty {
             Self::Audit => &[Evidence, Manager, Auditor],
             Self::ProposeDisposal => &[Evidence, Manager, Disposer],
             Self::ApproveDisposal => &[Evidence, Disposer],
+            Self::ServeShares => &[ShareReader],
         }
     }
 }
@@ -137,16 +140,18 @@ mod tests {
                 Duty::Audit,
                 Duty::ProposeDisposal,
                 Duty::ApproveDisposal,
+                Duty::ServeShares,
             ];
             all.map(|duty| u8::from(of(role).may(duty)))
         };
-        assert_eq!(duties(Role::Kiosk), [0; 8]);
-        assert_eq!(duties(Role::Evidence), [1; 8]);
-        assert_eq!(duties(Role::Operations), [1, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(duties(Role::Viewer), [1, 1, 1, 0, 0, 0, 0, 0]);
-        assert_eq!(duties(Role::Manager), [1, 1, 1, 1, 1, 1, 1, 0]);
-        assert_eq!(duties(Role::Disposer), [1, 1, 0, 0, 0, 0, 1, 1]);
-        assert_eq!(duties(Role::Auditor), [1, 1, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(duties(Role::Kiosk), [0; 9]);
+        assert_eq!(duties(Role::Evidence), [1, 1, 1, 1, 1, 1, 1, 1, 0]);
+        assert_eq!(duties(Role::Operations), [1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(duties(Role::Viewer), [1, 1, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(duties(Role::Manager), [1, 1, 1, 1, 1, 1, 1, 0, 0]);
+        assert_eq!(duties(Role::Disposer), [1, 1, 0, 0, 0, 0, 1, 1, 0]);
+        assert_eq!(duties(Role::Auditor), [1, 1, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(duties(Role::ShareReader), [0, 0, 0, 0, 0, 0, 0, 0, 1]);
         assert!(of(Role::Viewer).sees(&station("one")));
         let north = Viewer {
             reach: Reach::Stations(Arc::new([station("one")])),

@@ -31,10 +31,10 @@ program() { # name, folder, package
 program camdock usr/bin camdock
 for helper in camdock-preview camdock-mount camdock-wipe; do program "$helper" usr/lib/camdock camdock-station; done
 for unit in "$top"/systemd/*.service "$top"/systemd/*.timer "$top"/systemd/*.socket; do
-    case $(basename "$unit") in camdock-office* | camdock-keydesk* | camdock-disposer*) role=camdock-office ;; *) role=camdock-station ;; esac
+    case $(basename "$unit") in camdock-office* | camdock-keydesk* | camdock-disposer* | camdock-sharereader*) role=camdock-office ;; *) role=camdock-station ;; esac
     put "$role" 0644 "$unit" "usr/lib/systemd/system/$(basename "$unit")"
 done
-for user in camdock:camdock-station camdock-office:camdock-office camdock-keydesk:camdock-office camdock-disposer:camdock-office; do
+for user in camdock:camdock-station camdock-office:camdock-office camdock-keydesk:camdock-office camdock-disposer:camdock-office camdock-sharereader:camdock-office; do
     put "${user#*:}" 0644 "$top/systemd/${user%%:*}.sysusers" "usr/lib/sysusers.d/${user%%:*}.conf"
     put "${user#*:}" 0644 "$top/systemd/${user%%:*}.tmpfiles" "usr/lib/tmpfiles.d/${user%%:*}.conf"
 done
@@ -49,7 +49,7 @@ for profile in "$top"/config/profiles/*.toml; do
     put camdock-station 0640 "$profile" "etc/camdock/profiles/$(basename "$profile")"
 done
 put camdock-office 0640 "$top/config/office.toml" etc/camdock-office/office.toml
-for example in alerts.yml dashboard.json station-policy.json verify-policy.json open-policy.json confirm-policy.json office-policy.json keydesk-policy.json disposer-policy.json store-credentials.toml wipe.toml office.toml keydesk.toml disposer.toml; do
+for example in alerts.yml dashboard.json station-policy.json verify-policy.json open-policy.json confirm-policy.json office-policy.json keydesk-policy.json disposer-policy.json sharereader-policy.json store-credentials.toml wipe.toml office.toml keydesk.toml disposer.toml sharereader.toml; do
     put camdock 0644 "$top/config/$example" "usr/share/doc/camdock/examples/$example"
 done
 for example in "$top"/config/retention/*.toml; do
@@ -59,7 +59,7 @@ for text in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE; do
     put camdock 0644 "$top/$text" "usr/share/doc/camdock/$text"
 done
 # Beside README.md as in the repository, so that its links lead somewhere.
-for paper in "$top"/docs/*.md "$top"/docs/pictures/*; do
+for paper in "$top"/docs/*.md "$top"/docs/*.py "$top"/docs/pictures/*; do
     put camdock 0644 "$paper" "usr/share/doc/camdock/docs/${paper#"$top"/docs/}"
 done
 # Their licences ask that their texts go along with the program.

@@ -25,7 +25,17 @@ const FLOORS: [(u8, &[&str]); 8] = [
         ],
     ),
     (4, &["web", "ingest", "publish", "witnessing"]),
-    (5, &["station", "office", "keydesk", "disposer", "root"]),
+    (
+        5,
+        &[
+            "station",
+            "office",
+            "keydesk",
+            "disposer",
+            "sharereader",
+            "root",
+        ],
+    ),
     (6, &["cli"]),
     (7, &["main", "bin"]),
 ];

@@ -55,6 +55,7 @@ const BUCKETS: [&str; 41] = [
     "office-outside",
     "office-page",
     "office-recall",
+    "office-recipients",
     "office-recording",
     "office-recover",
     "office-release",
@@ -99,6 +100,12 @@ static STORE: LazyLock<SeaweedFs> = LazyLock::new(|| {
         "keydesk-policy.json",
         "keydesk-shares",
         "office-shares",
+        "office-1",
+    ));
+    identities.push(with_policy(
+        "sharereader-policy.json",
+        "sharereader",
+        "office-recipients",
         "office-1",
     ));
     SeaweedFs::start_with(&identities)

@@ -34,6 +34,7 @@ mod person_keys;
 #[allow(dead_code, reason = "the station's tests use the rest")]
 #[path = "../station/place.rs"]
 mod place;
+mod recipients;
 mod recording;
 mod report;
 mod restricted;
@@ -41,6 +42,7 @@ mod roles;
 mod searches;
 mod seeking;
 mod setup;
+mod share_reader;
 mod shares;
 mod sign_in;
 mod tags;

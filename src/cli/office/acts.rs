@@ -194,6 +194,10 @@ fn sentence(event: &Event) -> String {
             e.part
                 .map_or_else(String::new, |part| format!(", its {part} alone"))
         ),
+        Event::ShareTaken(e) => format!(
+            "The item {} of {} was taken out of the share {} by the holder of the key {} [{:?}, as the share reader {:?} says]. Entry {} shared it.",
+            e.evidence, e.log, e.share, e.to, e.peer, e.reader, e.shared
+        ),
         Event::PackMade(e) => format!(
             "The item {} of {} was to be opened for the court pack {} {}.",
             e.evidence,

@@ -15,6 +15,7 @@ mod people;
 mod prove_disposed;
 mod report;
 mod share;
+mod sharereader;
 mod status;
 mod steps;
 mod tag;
@@ -27,7 +28,9 @@ use tokio::runtime::Runtime;
 
 use super::orders::OrderSignature;
 use super::{Outcome, logs};
-use crate::config::{DISPOSER_PATH, KEY_DESK_PATH, LogSettings, OFFICE_PATH, OfficeConfig};
+use crate::config::{
+    DISPOSER_PATH, KEY_DESK_PATH, LogSettings, OFFICE_PATH, OfficeConfig, SHARE_READER_PATH,
+};
 use crate::model::{EvidenceId, ItemDecision, Officer, StationName};
 use crate::office::report::Quarter;
 use crate::office::{self, OfficeVerdict, WhichCheckpoint};
@@ -89,6 +92,7 @@ impl Args {
         match self.verb {
             OfficeVerb::Keydesk { .. } => KEY_DESK_PATH,
             OfficeVerb::Disposer { .. } => DISPOSER_PATH,
+            OfficeVerb::Sharereader { .. } => SHARE_READER_PATH,
             _ => OFFICE_PATH,
         }
     }
@@ -129,6 +133,11 @@ enum OfficeVerb {
     Disposer {
         #[command(subcommand)]
         verb: disposer::DisposerVerb,
+    },
+    /// The share reader, a process of its own with sharereader.toml: the page for recipients of shares, which may face other networks
+    Sharereader {
+        #[command(subcommand)]
+        verb: sharereader::ShareReaderVerb,
     },
     /// People who sign in by name: their sessions, and the address book of their keys
     People {
@@ -284,6 +293,9 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     if let OfficeVerb::Disposer { verb } = &args.verb {
         return disposer::run(config, verb);
     }
+    if let OfficeVerb::Sharereader { verb } = &args.verb {
+        return sharereader::run(config, verb);
+    }
     let path = std::path::absolute(config)?;
     let loaded = OfficeConfig::load(&path);
     if let (OfficeVerb::Check { json }, Err(error)) = (&args.verb, &loaded) {
@@ -293,7 +305,9 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
     match args.verb {
         OfficeVerb::Check { json } => check::run(&path, &config, warnings, json),
         OfficeVerb::Run => serve(config, warnings),
-        OfficeVerb::Keydesk { .. } | OfficeVerb::Disposer { .. } => Ok(Outcome::Fine),
+        OfficeVerb::Keydesk { .. }
+        | OfficeVerb::Disposer { .. }
+        | OfficeVerb::Sharereader { .. } => Ok(Outcome::Fine),
         OfficeVerb::Status { json } => status::run(&config, json),
         OfficeVerb::Acts { json } => acts::run(&config, json),
         OfficeVerb::People { verb } => people::run(&config, verb),
@@ -389,7 +403,7 @@ fn serve(config: OfficeConfig, warnings: Vec<String>) -> anyhow::Result<Outcome>
     Ok(Outcome::Fine)
 }
 
-/// What the office and the key desk begin with: a bounded heap, the log with what is unwise in the configuration, a runtime.
+/// What the office, the key desk and the share reader begin with: a bounded heap, the log with what is unwise in the configuration, a runtime.
 fn begin(log: &LogSettings, warnings: Vec<String>) -> anyhow::Result<Runtime> {
     sys::bound_heap();
     logs::start(log.format, &log.level);

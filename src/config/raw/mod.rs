@@ -18,7 +18,7 @@ pub(super) struct Setting<T> {
 }
 
 impl<T> Setting<T> {
-    fn new(given: Option<Spanned<T>>, default: impl FnOnce() -> T) -> Self {
+    pub(super) fn new(given: Option<Spanned<T>>, default: impl FnOnce() -> T) -> Self {
         match given {
             Some(spanned) => Self {
                 at: Some(spanned.span()),
@@ -46,13 +46,13 @@ macro_rules! section {
         }
 
         impl $raw {
-            fn merge(self) -> $merged {
+            pub(super) fn merge(self) -> $merged {
                 $merged { $($key: Setting::new(self.$key, || $default),)* }
             }
         }
 
         impl $merged {
-            const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
+            pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
         }
     };
 }
@@ -60,8 +60,8 @@ macro_rules! section {
 mod roles;
 
 pub(super) use roles::{
-    DisposerMerged, KeyDeskMerged, RawDisposerConfig, RawKeyDeskConfig, disposer_keys,
-    key_desk_keys,
+    DisposerMerged, KeyDeskMerged, RawDisposerConfig, RawKeyDeskConfig, RawShareReaderConfig,
+    ShareReaderMerged, disposer_keys, key_desk_keys, share_reader_keys,
 };
 
 // An empty string or list stands for "not given"; validation says which of them are essential.

@@ -1,4 +1,4 @@
-//! `keydesk.toml` and `disposer.toml` as they stand in the files: the roles beside the office that have machines of their own.
+//! `keydesk.toml`, `disposer.toml` and `sharereader.toml` as they stand in the files: the roles beside the office that have machines of their own.
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -96,6 +96,64 @@ impl RawDisposerConfig {
 pub(in crate::config) fn disposer_keys() -> Vec<(&'static str, &'static str)> {
     let sections = [
         ("disposer", DisposerSection::KEYS),
+        ("store", StoreSection::KEYS),
+        ("log", LogSection::KEYS),
+    ];
+    let keys = sections
+        .into_iter()
+        .map(|(section, keys)| keys.iter().map(move |key| (section, *key)));
+    keys.flatten().collect()
+}
+
+section!(RawShareReader => ShareReaderSection {
+    office_address: String = String::new(),
+    office_token_file: String = "office-token".into(),
+    office_ca_file: String = String::new(),
+});
+section!(RawRecipientPages => RecipientPagesSection {
+    listen: String = "127.0.0.1:8487".into(),
+    tls_certificate: String = String::new(),
+    tls_key: String = String::new(),
+    language: String = "en".into(),
+});
+
+/// `sharereader.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawShareReaderConfig {
+    #[serde(default)]
+    sharereader: RawShareReader,
+    #[serde(default)]
+    pages: RawRecipientPages,
+    #[serde(default)]
+    store: RawStore,
+    #[serde(default)]
+    log: RawLog,
+}
+
+#[derive(Debug)]
+pub(in crate::config) struct ShareReaderMerged {
+    pub sharereader: ShareReaderSection,
+    pub pages: RecipientPagesSection,
+    pub store: StoreSection,
+    pub log: LogSection,
+}
+
+impl RawShareReaderConfig {
+    pub fn merge(self) -> ShareReaderMerged {
+        ShareReaderMerged {
+            sharereader: self.sharereader.merge(),
+            pages: self.pages.merge(),
+            store: self.store.merge(),
+            log: self.log.merge(),
+        }
+    }
+}
+
+pub(in crate::config) fn share_reader_keys() -> Vec<(&'static str, &'static str)> {
+    let sections = [
+        ("sharereader", ShareReaderSection::KEYS),
+        ("pages", RecipientPagesSection::KEYS),
         ("store", StoreSection::KEYS),
         ("log", LogSection::KEYS),
     ];

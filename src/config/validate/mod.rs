@@ -19,6 +19,7 @@ mod keydesk;
 mod office;
 mod people;
 mod preview;
+mod sharereader;
 mod store;
 mod tagging;
 mod tags;
@@ -131,6 +132,7 @@ impl Check<'_> {
 pub(super) use disposer::disposer;
 pub(super) use keydesk::key_desk;
 pub(super) use office::office;
+pub(super) use sharereader::share_reader;
 
 /// Without free room the log cannot say that anything was stored, and nothing would ever make room again.
 const RESERVE_LEAST: u64 = 16 << 20;

@@ -73,7 +73,7 @@ pub fn office(
         &mut check,
         &web::PageKeys {
             section: "pages",
-            of_office: true,
+            whose: web::Whose::Office,
             stations: &followed,
             example: "127.0.0.1:8486",
             listen: &raw_pages.listen,

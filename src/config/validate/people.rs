@@ -7,8 +7,8 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::Check;
-use crate::config::PeopleSettings;
 use crate::config::raw::PeopleSection;
+use crate::config::{PeopleSettings, Role};
 
 const GROUPS_MAX: usize = 1000;
 
@@ -63,6 +63,13 @@ pub(super) fn section(
     for entry in raw.roles.value.iter().take(GROUPS_MAX) {
         let (span, role) = (entry.span(), entry.get_ref());
         group(check, &span, "roles", &role.group);
+        check.ensure(
+            role.role != Role::ShareReader,
+            Some(&span),
+            "roles",
+            "gives people the role of the share reader",
+            "The share reader is a program: give it a token in [pages].",
+        );
         roles.push((role.group.clone(), role.role));
     }
     let mut units = Vec::new();
@@ -105,7 +112,7 @@ fn group(check: &mut Check<'_>, span: &Range<usize>, key: &str, name: &str) {
     );
 }
 
-fn is_safe(address: &str) -> bool {
+pub(super) fn is_safe(address: &str) -> bool {
     let Ok(url) = Url::parse(address) else {
         return false;
     };

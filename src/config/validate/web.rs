@@ -10,10 +10,19 @@ use crate::model::Sha256Digest;
 
 const TOKENS_MAX: usize = 256;
 
+/// Whose pages they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    Station,
+    Office,
+    /// They need no token: whoever holds a share's key may see it.
+    Recipients,
+}
+
 /// The settings of pages as they stand in a file.
 pub(super) struct PageKeys<'a> {
     pub section: &'static str,
-    pub of_office: bool,
+    pub whose: Whose,
     /// That an office follows.
     pub stations: &'a [&'a String],
     pub example: &'static str,
@@ -30,7 +39,7 @@ pub(super) fn sections(check: &mut Check<'_>, merged: &Merged) -> (WebSettings, 
         check,
         &PageKeys {
             section: "web",
-            of_office: false,
+            whose: Whose::Station,
             stations: &[],
             example: "127.0.0.1:8480",
             listen: &raw.listen,
@@ -87,11 +96,11 @@ pub(super) fn pages(check: &mut Check<'_>, raw: &PageKeys<'_>) -> WebSettings {
             &format!("Give `tls_certificate` and `tls_key` in [{section}], or listen on a loopback address such as {example}."),
         );
         check.ensure(
-            !tokens.is_empty(),
+            !tokens.is_empty() || raw.whose == Whose::Recipients,
             raw.listen.at.as_ref(),
             "listen",
             "is reachable from other machines, but no token is configured",
-            &format!("Make one with `camdock token NAME --role {}` and enter the line that it prints in [{section}] tokens.", if raw.of_office { "evidence" } else { "kiosk" }),
+            &format!("Make one with `camdock token NAME --role {}` and enter the line that it prints in [{section}] tokens.", if raw.whose == Whose::Office { "evidence" } else { "kiosk" }),
         );
     }
     check.ensure(
@@ -157,7 +166,7 @@ fn tokens(check: &mut Check<'_>, raw: &PageKeys<'_>) -> Vec<Token> {
             "Give each token a name of its own of at most 64 characters: it stands in the custody log.",
         );
         check.ensure(
-            raw.of_office || !role.is_of_office(),
+            raw.whose == Whose::Office || !role.is_of_office(),
             Some(&span),
             "tokens",
             "has a role of an office",

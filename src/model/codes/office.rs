@@ -240,10 +240,40 @@ pub(super) const CODES: &[Code] = &[
         "Check the disk and the rights of the office's state folder; it is tried again.",
     ),
     code(
+        "share_away",
+        Operations,
+        "Something is out of order here, so that nothing of a share can be handed out now.",
+        "Try again in a few minutes; if it persists, tell whoever sent the link. Operations find the cause in the share reader's log.",
+    ),
+    code(
+        "share_closed",
+        EvidenceManager,
+        "This link and this key open nothing: there is no such share, it has ended, or it is for another key.",
+        "Compare link and key file; if both are right, ask whoever sent the link whether the share has ended.",
+    ),
+    code(
         "share_item_refused",
         EvidenceManager,
         "A recording is not shared, for the reason that is named.",
         "Decide about it first, or leave it out.",
+    ),
+    code(
+        "share_manifest",
+        EvidenceManager,
+        "The manifest of a share in the bucket is not one that an office makes, so that share stays closed.",
+        "Find out who wrote below `shares/` in the bucket, then share the recordings again.",
+    ),
+    code(
+        "share_object",
+        EvidenceManager,
+        "What the store has of a shared recording is not what the share names.",
+        "Run `camdock verify` on the station, and look for missing objects on the page Today; then share the recording again.",
+    ),
+    code(
+        "share_office",
+        Operations,
+        "The share reader cannot ask the office whether a share is open, so it hands out nothing.",
+        "Check `office_address`, `office_ca_file` and the token in sharereader.toml, and that the office runs; `camdock office sharereader check` says which.",
     ),
     code(
         "share_unfit",
@@ -256,6 +286,12 @@ pub(super) const CODES: &[Code] = &[
         EvidenceManager,
         "This office has made no such share.",
         "Take its number from the page Shares, or from `camdock office shares`.",
+    ),
+    code(
+        "share_wait",
+        Operations,
+        "Somebody tried to open shares too often or too slowly.",
+        "Wait a minute, then choose the key file again.",
     ),
     code(
         "watch_key_waits",

@@ -26,7 +26,7 @@ use crate::model::{
 
 pub use history::{ItemRuling, OpenAlarms, REWRITTEN, Released, Ruling};
 pub use opening::{log_verifier, open};
-pub use shares::KnownShare;
+pub use shares::{KnownItem, KnownShare};
 pub use text::TEXTS;
 
 use history::ActsHistory;

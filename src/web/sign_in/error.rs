@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::config::ConfigError;
 use crate::model::{Explain, RetryClass};
+use crate::web::outbound::OutboundError;
 
 /// Why somebody is not signed in.
 #[derive(Debug, Error)]
@@ -36,6 +37,15 @@ pub enum SignInError {
     Trust { file: PathBuf, why: String },
     #[error(transparent)]
     Secret(#[from] ConfigError),
+}
+
+impl From<OutboundError> for SignInError {
+    fn from(error: OutboundError) -> Self {
+        match error {
+            OutboundError::Unreachable(source) => Self::Unreachable(source),
+            OutboundError::Trust { file, why } => Self::Trust { file, why },
+        }
+    }
 }
 
 impl Explain for SignInError {

@@ -1,23 +1,11 @@
 //! Asks the provider (OpenID Connect Discovery, and the code flow's token request). Its answers are hostile until they are
 //! checked: bounded in bytes and in time, and no redirection is followed.
 
-use std::path::Path;
 use std::time::Duration;
 
-use aws_sdk_s3::config::http::{HttpRequest, HttpResponse};
-use aws_sdk_s3::primitives::SdkBody;
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider as TlsProvider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http_body_util::{BodyExt as _, Limited};
 use jsonwebtoken::jwk::JwkSet;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -27,8 +15,8 @@ use zeroize::Zeroizing;
 
 use super::SignInError;
 use crate::config::{PeopleSettings, Secrets};
+use crate::web::outbound::OutboundClient;
 
-const ANSWER_MAX: usize = 256 << 10;
 const WHY_MAX: usize = 100;
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Requests on their way at a time: somebody who begins many sign-ins does not make the office a flood.
@@ -38,7 +26,7 @@ pub struct Provider {
     pub issuer: String,
     pub client_id: String,
     pub secret: Zeroizing<String>,
-    connector: Connector,
+    client: OutboundClient,
     places: Semaphore,
 }
 
@@ -65,23 +53,13 @@ struct RefusalAnswer {
 impl Provider {
     pub fn new(people: &PeopleSettings, secrets: &Secrets) -> Result<Self, SignInError> {
         let secret = secrets.people_client(people)?;
-        let trust = match &people.ca_file {
-            Some(file) => trusted(file)?,
-            None if people.issuer.starts_with("http://") => TrustStore::empty(),
-            None => TrustStore::default(),
-        };
-        let tls = TlsContext::builder().with_trust_store(trust).build();
-        let tls = tls.map_err(|error| SignInError::Unreachable(error.into()))?;
-        let connector = Connector::builder()
-            .proxy_config(ProxyConfig::from_env())
-            .tls_provider(TlsProvider::Rustls(CryptoMode::Ring))
-            .tls_context(tls)
-            .build();
+        let plain = people.issuer.starts_with("http://");
+        let client = OutboundClient::new(people.ca_file.as_deref(), plain)?;
         Ok(Self {
             issuer: people.issuer.clone(),
             client_id: people.client_id.clone(),
             secret,
-            connector,
+            client,
             places: Semaphore::new(AT_A_TIME),
         })
     }
@@ -166,25 +144,15 @@ impl Provider {
     }
 
     async fn send(&self, address: &str, form: Option<String>) -> Result<Vec<u8>, SignInError> {
-        let unusable = |error| SignInError::Unreachable(Box::new(error));
-        let method = if form.is_some() { "POST" } else { "GET" };
-        let mut request = HttpRequest::new(SdkBody::from(form.unwrap_or_default()));
-        request.set_method(method).map_err(unusable)?;
-        request.set_uri(address).map_err(unusable)?;
-        let headers = request.headers_mut();
-        headers.insert("accept", "application/json");
-        if method == "POST" {
-            headers.insert("content-type", "application/x-www-form-urlencoded");
-            headers.insert("authorization", self.client());
+        let authorization = form.is_some().then(|| self.credentials());
+        let mut headers = vec![("accept", "application/json")];
+        if let Some(authorization) = &authorization {
+            headers.push(("content-type", "application/x-www-form-urlencoded"));
+            headers.push(("authorization", authorization));
         }
-        let sent: Result<HttpResponse, _> = self.connector.call(request).await;
-        let response = sent.map_err(|error| SignInError::Unreachable(error.into()))?;
-        let status = response.status().as_u16();
-        let read = Limited::new(response.into_body(), ANSWER_MAX).collect();
-        let read = read.await.map_err(SignInError::Unreachable)?;
-        let bytes = read.to_bytes();
+        let (status, bytes) = self.client.send(address, &headers, form).await?;
         match status {
-            200 => Ok(bytes.to_vec()),
+            200 => Ok(bytes),
             400..500 => {
                 let told = serde_json::from_slice::<RefusalAnswer>(&bytes).ok();
                 let mut why = told.map(|told| told.error).unwrap_or_default();
@@ -195,7 +163,7 @@ impl Provider {
         }
     }
 
-    fn client(&self) -> String {
+    fn credentials(&self) -> String {
         let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
         let both = format!("{}:{}", encoded(&self.client_id), encoded(&self.secret));
         format!("Basic {}", STANDARD.encode(both))
@@ -210,24 +178,4 @@ impl Endpoints {
         url.query_pairs_mut().extend_pairs(parameters);
         Ok(url.into())
     }
-}
-
-/// The certificates of `ca_file`, each of which has to be one: a false one would only be noticed with the first sign-in.
-fn trusted(file: &Path) -> Result<TrustStore, SignInError> {
-    let unusable = |why: String| SignInError::Trust {
-        file: file.to_owned(),
-        why,
-    };
-    let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let found = found.map_err(|error| unusable(error.to_string()))?;
-    if found.is_empty() {
-        return Err(unusable("it holds no certificate".into()));
-    }
-    let mut roots = RootCertStore::empty();
-    for certificate in found {
-        let added = roots.add(certificate);
-        added.map_err(|error| unusable(error.to_string()))?;
-    }
-    Ok(TrustStore::empty().with_pem_certificate(pem))
 }

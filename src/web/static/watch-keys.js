@@ -93,6 +93,18 @@ async function ofItem({ id, key }, wrapped, context) {
     return unwrap(key, wrapped.info.subarray(info.length), context, wrapped.ciphertext);
 }
 
+// Answers a question that only the holder of this key can answer: an HMAC under the secret that it shares with the key of the
+// question. What is authenticated begins as no key derivation of a sealed message does.
+export async function proofOf({ curve, key }, { key: other, nonce }, subject) {
+    const { name, bytes } = CURVES[curve];
+    const [point, random] = [other, nonce].map((text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
+    const theirs = await crypto.subtle.importKey("raw", point, { name: "ECDH", namedCurve: name }, false, []);
+    const secret = await crypto.subtle.deriveBits({ name: "ECDH", public: theirs }, key, bytes * 8);
+    const mac = await crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+    const asked = concat(encoder.encode(`camdock proof of possession v1\0${subject}\0`), random, point);
+    return btoa(String.fromCharCode(...new Uint8Array(await crypto.subtle.sign("HMAC", mac, asked))));
+}
+
 const decoder = new TextDecoder();
 
 // The data key of a header, by a recipient's private key or an item's key; null if none of its keys is for it.

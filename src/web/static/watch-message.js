@@ -91,15 +91,16 @@ async function unlock(header, opener) {
     return key;
 }
 
-function expect(header, item, part) {
-    const wanted = { "camdock:evidence-id": item.evidence, "camdock:part": part, "camdock:station": item.station };
+function expect(header, item, part, more = {}) {
+    const wanted = { ...more, "camdock:evidence-id": item.evidence, "camdock:part": part, "camdock:station": item.station };
     for (const [name, value] of Object.entries(wanted)) {
         const found = header.context.get(name);
         if (found !== value) throw new Failure("other_object", { found: `${header.context.get("camdock:part")} ${header.context.get("camdock:evidence-id")}` });
     }
 }
 
-const address = (item, part) => `/sealed/${item.station}/${item.evidence}/${part}`;
+// Where the sealed objects of an item are: the recipients' page has them elsewhere.
+const address = (item, part) => `${item.sealed ?? `/sealed/${item.station}/${item.evidence}`}/${part}`;
 
 // An object whose header and final frame are proven: all that is needed to open any of its frames.
 export async function openObject(item, part, opener) {
@@ -133,10 +134,10 @@ export async function openWhole(object) {
 }
 
 // All of a message that has one frame and is here already.
-async function openBytes(bytes, item, part, opener) {
+async function openBytes(bytes, item, part, opener, more) {
     const header = parse(bytes);
     if (!header) throw new Failure("truncated");
-    expect(header, item, part);
+    expect(header, item, part, more);
     const key = await unlock(header, opener);
     const { frames, finalLength } = layout(bytes.length, header.length, header.frameLength);
     if (frames !== 1) throw new Failure("header");
@@ -160,8 +161,18 @@ async function itemKey(item, chosen, ownKey) {
 export async function openerOf(item, chosen, ownKey) {
     if (!item.parts.some((there) => there.part === "item-key")) return chosen;
     const bytes = await itemKey(item, chosen, ownKey);
+    return ofBytes(item, bytes);
+}
+
+async function ofBytes(item, bytes) {
     if (bytes.length !== 32) throw new Failure("header");
     const key = await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["decrypt"]);
     bytes.fill(0);
     return { id: item.evidence, key };
+}
+
+// The same out of the message that was sealed to the recipient of a share, and of no other one.
+export async function openerOfShare(item, share, recipient, chosen, message) {
+    const more = { "camdock:recipient": recipient, "camdock:share": share };
+    return ofBytes(item, await openBytes(message, item, "item-key", chosen, more));
 }

@@ -3,43 +3,37 @@
 import { bytes, element, languages, locale, text } from "./common.js";
 import { apiOf, asFailure, asked, ownKey, viewedBefore, words } from "./watch-asking.js";
 import { isLocked, readKey } from "./watch-key-file.js";
-import { openObject, openWhole, openerOf } from "./watch-message.js";
+import { openerOf } from "./watch-message.js";
+import { Player, controlled } from "./watch-player.js";
 
 const { Failure } = globalThis.camdockFrames;
 const $ = (id) => document.getElementById(id);
-const WORKER_WITHIN = 10_000;
 const [, , station, evidence] = location.pathname.split("/");
 const api = apiOf(station, evidence);
 $("recording").href = `/recordings/${station}/${evidence}`;
-// What a browser may be able to play, by the end of the file's name; what it cannot, it says itself.
-const PLAYED = { mp4: "video/mp4", m4v: "video/mp4", mov: "video/mp4", mkv: "video/x-matroska", webm: "video/webm" };
-const SHOWN = { jpg: "image/jpeg", jpeg: "image/jpeg", png: "image/png" };
-
 // The item as the office gave it, once its view is published.
 let item = null;
-// Everything that opens anything: gone after `lock`.
-let opener = null;
-let opened = new Map();
-// The part that is playing. A player of an earlier run gets nothing any more.
-let playing = null;
-let run = 0;
 let failure = null;
 let progress = null;
+// It alone holds what opens anything, until it is locked.
+const player = new Player({ video: $("player"), picture: $("picture"), sheet: $("sheet") }, (told) => {
+    failure = told ?? failure;
+    show();
+});
 
-const ending = () => item.path.toLowerCase().split(".").at(-1);
-const there = (part) => item.parts.some((found) => found.part === part);
 const time = (given) => (given ? new Date(given).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "medium" }) : null);
 
 function show() {
     $("failed").hidden = failure === null;
     $("failed").replaceChildren(...(failure ? words(failure) : []).map((line) => element("p", {}, line)));
     $("progress").textContent = progress ? text(progress) : "";
-    $("closed").hidden = opener !== null;
-    $("shown").hidden = opener === null;
+    $("closed").hidden = player.opener !== null;
+    $("shown").hidden = player.opener === null;
     $("reason-row").hidden = item !== null;
     $("reason").required = item === null;
     $("open").disabled = progress !== null;
-    if (!item || !opener) return;
+    if (!item || !player.opener) return;
+    const { playing } = player;
     $("name").textContent = item.path;
     const missing = item.missing.map((part) => text("watch.missing", { part: text(`evidence.part.${part}`) }));
     const facts = [item.station, item.camera, item.officer && text("officer.officer", { name: item.officer }), time(item.recorded), bytes(item.size)];
@@ -49,20 +43,12 @@ function show() {
     $("picture").alt = text("watch.picture");
     $("sheet-title").hidden = $("sheet").hidden;
     jumps();
-    const parts = choices();
+    const parts = player.choices();
     $("choice").replaceChildren(...parts.map((part) => {
         const button = element("button", { type: "button", "aria-pressed": String(playing?.part === part) }, text(`evidence.part.${part}`));
-        button.addEventListener("click", () => attempt(() => play(part)));
+        button.addEventListener("click", () => attempt(() => player.play(part)));
         return button;
     }));
-}
-
-// The objects that can be looked at here, the best first. A name may say nothing of what is in a file: without a preview, the
-// original of any video is tried.
-function choices() {
-    const likely = ending() in PLAYED || ending() in SHOWN || (item.kind === "video" && !there("preview"));
-    const original = there("original") && likely;
-    return [original && "original", there("preview") && "preview"].filter(Boolean);
 }
 
 // Does one thing at a time, and tells what keeps it from being done.
@@ -87,29 +73,12 @@ async function deskKey() {
     return ownKey(api);
 }
 
-// The worker that opens what the player asks for. After a hard reload the page has none yet, and it takes the page over.
-async function controlled() {
-    const container = navigator.serviceWorker;
-    if (!globalThis.isSecureContext || !container) throw new Failure("insecure");
-    try {
-        const registration = await container.register("/watch-worker.js", { scope: "/watch/" });
-        const late = new Promise((_, refuse) => setTimeout(() => refuse(new Failure("no_worker")), WORKER_WITHIN));
-        const ready = await Promise.race([container.ready, late]);
-        if (container.controller) return;
-        const taken = new Promise((done) => container.addEventListener("controllerchange", done, { once: true }));
-        (ready.active ?? registration.active)?.postMessage({});
-        if (!container.controller) await Promise.race([taken, late]);
-    } catch (error) {
-        throw error instanceof Failure ? error : new Failure("no_worker");
-    }
-}
-
 async function open() {
     const file = $("key").files[0];
     if (!file) throw new Failure("key_none");
     step("key");
     const key = await readKey(file, $("password").value);
-    await controlled();
+    await controlled("/watch/");
     if (!item) {
         const reason = $("reason").value.trim();
         if (!reason) throw new Failure("reason_none");
@@ -117,49 +86,11 @@ async function open() {
         item = await asked(api, { reason });
     }
     step("opening");
-    opener = await openerOf(item, key, deskKey);
+    const opener = await openerOf(item, key, deskKey);
     $("password").value = "";
     $("key").value = "";
-    await Promise.all([play(choices()[0]), sheet()].map((done) => done.catch((error) => { failure ??= asFailure(error); })));
+    await player.show(item, `/watch/${station}/${evidence}`, opener);
     $("lock").focus();
-}
-
-async function part(name) {
-    if (!opened.has(name)) opened.set(name, await openObject(item, name, opener));
-    return opened.get(name);
-}
-
-const address = (name) => `/watch/${station}/${evidence}/open/${name}?run=${run}`;
-
-async function play(name, instead = false) {
-    stop();
-    if (!name) throw new Failure(item.kind === "video" ? "no_player" : "no_picture");
-    await part(name);
-    playing = { part: name, instead };
-    const picture = name === "original" && ending() in SHOWN;
-    const shown = $(picture ? "picture" : "player");
-    shown.src = address(name);
-    shown.hidden = false;
-    show();
-}
-
-// Nothing of it is shown any more, and its player gets nothing more.
-function stop() {
-    run += 1;
-    playing = null;
-    for (const shown of [$("player"), $("picture")]) {
-        shown.hidden = true;
-        shown.removeAttribute("src");
-    }
-    $("player").load();
-}
-
-// The storyboard is a picture, opened whole before anything of it is shown.
-async function sheet() {
-    if (!there("storyboard")) return;
-    await part("storyboard");
-    $("sheet").src = address("storyboard");
-    $("sheet").hidden = false;
 }
 
 const clock = (ms) => [ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60].map((n) => String(Math.floor(n)).padStart(2, "0")).join(":");
@@ -196,41 +127,11 @@ function between(event) {
 }
 
 function lock() {
-    stop();
-    opener = null;
-    opened = new Map();
+    player.lock();
     failure = null;
-    $("sheet").hidden = $("cues").hidden = true;
-    $("sheet").removeAttribute("src");
+    $("cues").hidden = true;
     show();
     $("key").focus();
-}
-
-// The worker asks for an object, or says why a frame of one was not opened.
-function fromWorker({ data, ports }) {
-    if (data.ask) {
-        const { part: name, run: of } = data.ask;
-        const object = of === String(run) || name === "storyboard" ? opened.get(name) : null;
-        const type = name === "storyboard" ? "image/jpeg" : name === "preview" ? "video/mp4" : PLAYED[ending()] ?? SHOWN[ending()] ?? PLAYED.mp4;
-        ports[0].postMessage(object && opener ? { ...object, type } : null);
-    } else if (data.failed && opener) {
-        const { part: name, run: of, code, values } = data.failed;
-        if (name === "storyboard") $("sheet").hidden = $("cues").hidden = true;
-        else if (of === String(run)) stop();
-        failure = new Failure(code, values);
-        show();
-    }
-}
-
-// The browser cannot play it: the preview does, where there is one.
-function unplayable() {
-    if (!playing || failure) return;
-    const from = playing.part;
-    if (from === "original" && there("preview")) attempt(() => play("preview", true));
-    else attempt(async () => {
-        stop();
-        throw new Failure("no_player");
-    });
 }
 
 $("ask").addEventListener("submit", (event) => {
@@ -243,12 +144,7 @@ $("key").addEventListener("change", () => attempt(async () => {
     if (file && await isLocked(file)) $("password-row").hidden = false;
 }));
 $("lock").addEventListener("click", lock);
-$("player").addEventListener("error", unplayable);
-$("sheet").addEventListener("load", () => { if (item) jumps(); });
-$("cues").addEventListener("keydown", between);
-$("picture").addEventListener("error", unplayable);
-navigator.serviceWorker?.addEventListener("message", fromWorker);
-navigator.serviceWorker?.startMessages();
+    jumps();
 
 languages(show).then(() => attempt(async () => {
     // Without a view that is published, the page asks for the reason; one of the storyboard alone, from the wall, is none of all of it.

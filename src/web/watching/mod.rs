@@ -5,38 +5,33 @@
 
 mod grants;
 mod range;
+pub(super) mod sending;
 
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
-use futures_util::stream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::decisions::reason_of;
 use super::entrance::Entrance;
 use super::tokens::session_digest;
-use super::{Duty, RefusedRequest, Sight, Viewer, assets, login};
-use crate::model::{Cue, EvidenceId, Part, Sha256Digest, StationName, codes};
+use super::{Duty, RefusedRequest, ShareTaking, Sight, Viewer, assets, login};
+use crate::model::{Cue, EvidenceId, Part, Sha256Digest, ShareId, StationName, codes};
 
 use grants::Grants;
-use range::{ByteRange, Unsatisfiable};
 
-/// Bytes that are in memory at a time for each object on its way.
-const PIECE: u64 = 512 << 10;
 /// The page plays what its own service worker has opened; nothing of it comes from elsewhere.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
+pub(super) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
      connect-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 const WALL_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; \
@@ -54,6 +49,14 @@ pub trait WatchBackend: Send + Sync + 'static {
 
     /// The item key as the key desk sealed it to the person who looks; `None` until it has.
     fn own_key<'a>(&'a self, item: &'a WatchedItem) -> WatchFuture<'a, Option<Bytes>>;
+
+    /// Whether a share is open for this recipient; what they take of it is entered, and published when this returns its act.
+    fn take_shared(
+        &self,
+        share: ShareId,
+        taking: ShareTaking,
+        reader: String,
+    ) -> WatchFuture<'_, Option<u64>>;
 
     /// Exactly `length` bytes of a sealed object.
     fn sealed<'a>(
@@ -327,63 +330,10 @@ async fn sealed(
     let item = state.granted(&headers, &viewer, &station, id)?;
     let part = item.parts.iter().find(|there| there.part == part);
     let part = part.cloned().ok_or_else(not_granted)?;
-    let range = ByteRange::of(headers.get(header::RANGE), part.size).map_err(|Unsatisfiable| {
-        let all = [(header::CONTENT_RANGE, format!("bytes */{}", part.size))];
-        RefusedRequest::from_response((StatusCode::RANGE_NOT_SATISFIABLE, all))
-    })?;
-    let mut sending = Sending {
-        backend: Arc::clone(&state.backend),
-        item,
-        part,
-        at: range.from,
-        end: range.end,
+    let (backend, size) = (Arc::clone(&state.backend), part.size);
+    let read = move |offset, length| {
+        let (backend, item, part) = (Arc::clone(&backend), Arc::clone(&item), part.clone());
+        async move { backend.sealed(&item, &part, offset, length).await }
     };
-    // Before the headers: whatever keeps it from being read is told with its status.
-    let first = sending.next().await?.unwrap_or_default();
-    let mut response = Response::builder()
-        .status(if range.partial {
-            StatusCode::PARTIAL_CONTENT
-        } else {
-            StatusCode::OK
-        })
-        .header(header::CONTENT_TYPE, "application/octet-stream")
-        .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::CONTENT_LENGTH, range.end - range.from);
-    if range.partial {
-        let (last, size) = (range.end - 1, sending.part.size);
-        let all = format!("bytes {}-{last}/{size}", range.from);
-        response = response.header(header::CONTENT_RANGE, all);
-    }
-    let rest = stream::try_unfold(sending, async |mut sending| {
-        // An error in the middle ends the connection: a part must not look whole.
-        let piece = sending.next().await;
-        let piece = piece.map_err(|refusal| io::Error::other(refusal.words))?;
-        Ok::<_, io::Error>(piece.map(|piece| (piece, sending)))
-    });
-    let first = stream::once(async move { Ok::<_, io::Error>(first) });
-    let body = Body::from_stream(futures_util::StreamExt::chain(first, rest));
-    let made = response.body(body);
-    Ok(made.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
-}
-
-/// A range of an object on its way to a browser.
-struct Sending {
-    backend: Arc<dyn WatchBackend>,
-    item: Arc<WatchedItem>,
-    part: SealedPart,
-    at: u64,
-    end: u64,
-}
-
-impl Sending {
-    async fn next(&mut self) -> Result<Option<Bytes>, WatchRefusal> {
-        let length = (self.end - self.at).min(PIECE);
-        if length == 0 {
-            return Ok(None);
-        }
-        let read = self.backend.sealed(&self.item, &self.part, self.at, length);
-        let piece = read.await?;
-        self.at += length;
-        Ok(Some(piece))
-    }
+    sending::answer(&headers, size, read).await
 }
