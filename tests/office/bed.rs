@@ -25,7 +25,7 @@ pub const KIOSK: &str = "camdock_screen";
 pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 41] = [
+const BUCKETS: [&str; 42] = [
     "office-absurd",
     "office-acts",
     "office-away",
