@@ -20,7 +20,7 @@ use super::bucket::Bucket;
 use super::confirm::signer;
 use super::usage;
 use crate::audit::{LogKey, Viewing};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::ingest::now;
 use crate::model::{Escaped, EvidenceId, Part, StationName, is_one_line};
 
@@ -104,10 +104,10 @@ impl ViewArgs {
     }
 
     fn office(&self, address: &str) -> anyhow::Result<OfficeClient> {
-        let plain = address.strip_prefix("http://");
-        let loopback = |rest: &str| rest.starts_with("127.") || rest.starts_with("localhost");
-        if !address.starts_with("https://") && !plain.is_some_and(loopback) {
-            return Err(usage("--office is an address that begins with https://"));
+        if !config::keeps_secrets(address) {
+            return Err(usage(
+                "--office is an address that begins with https://, without a query; plain http is for loopback alone",
+            ));
         }
         let file = self.token_file.as_deref().unwrap_or(Path::new(""));
         let token = std::fs::read_to_string(file).map(Zeroizing::new);
@@ -125,7 +125,7 @@ impl ViewArgs {
                 let pem = pem.with_context(|| format!("cannot read {}", file.display()))?;
                 TrustStore::empty().with_pem_certificate(pem)
             }
-            None if plain.is_some() => TrustStore::empty(),
+            None if address.starts_with("http://") => TrustStore::empty(),
             None => TrustStore::default(),
         };
         let tls = TlsContext::builder().with_trust_store(trust).build();

@@ -50,6 +50,7 @@ pub use settings::{
 };
 pub use sharereader::{SHARE_READER_PATH, ShareReaderConfig};
 pub use station_files::StationFiles;
+pub use validate::keeps_secrets;
 pub use watch::{Changed, ConfigWatch, watch};
 pub use wipe::WipePolicy;
 

@@ -211,7 +211,10 @@ impl Desk {
         let (key, camera) = self.open_key(&sealed, station, evidence)?;
         let unfit = |source| KeyDeskError::ItemKey { evidence, source };
         let message = match grant.share {
-            None => key.seal_to(&[grant.key.clone()], evidence, station.as_str(), &camera),
+            None => {
+                let to = std::slice::from_ref(&grant.key);
+                key.seal_to(to, evidence, station.as_str(), &camera)
+            }
             Some(share) => key.seal_to_share(share, &grant.key, evidence, station.as_str()),
         };
         let message = message.map_err(unfit)?;

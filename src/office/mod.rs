@@ -62,7 +62,7 @@ use crate::model::{Event, Explain as _, OfficeStarted, OfficeStopped, StationNam
 use crate::publish::PublishError;
 use crate::sys;
 use crate::upload::{S3Store, Store, StoreConfig};
-use crate::web::{self, OfficeBackend};
+use crate::web::{self, OfficeBackend, OfficeBackends};
 
 pub use acts::{TEXTS, log_verifier};
 pub use class_changes::{ChangedItem, ClassChange, KeptUntil, class_changes};
@@ -165,20 +165,22 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
         config.people.as_ref(),
         &Secrets::from_environment(),
         config.web_sessions(),
-        Arc::clone(&pages) as Arc<dyn OfficeBackend>,
-        Arc::new(Watch {
-            config: config.clone(),
-            index,
-            key_waits: KeyWaits::new(&store),
-            custody: CustodyReader {
+        OfficeBackends {
+            pages: Arc::clone(&pages) as Arc<dyn OfficeBackend>,
+            footage: Arc::new(Watch {
+                config: config.clone(),
+                index,
+                key_waits: KeyWaits::new(&store),
+                custody: CustodyReader {
+                    store: Arc::clone(&store),
+                    witness: Arc::clone(&witness),
+                    runtime: Handle::current(),
+                },
                 store: Arc::clone(&store),
-                witness: Arc::clone(&witness),
-                runtime: Handle::current(),
-            },
-            store: Arc::clone(&store),
-            acts: Arc::clone(&acts),
-        }),
-        pages,
+                acts: Arc::clone(&acts),
+            }),
+            enrolments: pages,
+        },
         &mut servers,
     )
     .context("cannot set up the pages")?;

@@ -44,7 +44,7 @@ impl RecipientBackend for SharedItems {
         Box::pin(async move { Ok(self.take_item(share, item, peer).await?) })
     }
 
-    fn item_key<'a>(&'a self, share: ShareId, item: EvidenceId) -> WatchFuture<'a, Bytes> {
+    fn item_key(&self, share: ShareId, item: EvidenceId) -> WatchFuture<'_, Bytes> {
         Box::pin(async move {
             let key = self.of_share(share, |layout| layout.shared_key(share, item))?;
             let found = self.get(&key, SEALED_KEY_MAX).await?;

@@ -59,7 +59,7 @@ pub use error::WebError;
 pub use health::{Health, Need};
 pub use listener::listen;
 pub use looks::{SeenItem, SeenPage};
-pub use office::{OfficeBackend, Unreadable, start_office};
+pub use office::{OfficeBackend, OfficeBackends, Unreadable, start_office};
 pub use outbound::{OutboundClient, OutboundError};
 pub use outsiders::{
     Invitation, InvitationOrder, Invited, OutsideRecipient, OutsiderBook, OutsiderOrder,

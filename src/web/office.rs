@@ -132,15 +132,24 @@ impl HasAccessLog<dyn OfficeBackend> for OfficeState {
     }
 }
 
+/// What the office answers its pages with.
+pub struct OfficeBackends {
+    pub pages: Arc<dyn OfficeBackend>,
+    pub footage: Arc<dyn WatchBackend>,
+    pub enrolments: Arc<dyn EnrolmentBackend>,
+}
+
 /// Starts the office's pages, if they are to listen; returns where people sign in, if they do.
 pub fn start_office(
     settings: &WebSettings,
     people: Option<&PeopleSettings>,
     secrets: &Secrets,
     sessions: PathBuf,
-    backend: Arc<dyn OfficeBackend>,
-    footage: Arc<dyn WatchBackend>,
-    enrolments: Arc<dyn EnrolmentBackend>,
+    OfficeBackends {
+        pages: backend,
+        footage,
+        enrolments,
+    }: OfficeBackends,
     tasks: &mut JoinSet<()>,
 ) -> Result<Option<Arc<SignIn>>, WebError> {
     let Some(address) = settings.listen else {

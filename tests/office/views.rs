@@ -68,7 +68,7 @@ fn what_is_opened_by_command_is_in_the_offices_published_log_before() {
         "--reason",
         "x",
         "--office",
-        "http://office.example",
+        "http://127.0.0.1.office.example",
         "--token-file",
         token.to_str().unwrap(),
     ];

@@ -241,8 +241,7 @@ fn sentence(event: &Event) -> String {
             e.evidence,
             e.log,
             e.share,
-            e.by.as_ref()
-                .map_or_else(|| "by its date".to_owned(), |decider| by(decider))
+            e.by.as_ref().map_or_else(|| "by its date".to_owned(), by)
         ),
         Event::PersonAdded(e) => {
             let what = match &e.outside {

@@ -34,13 +34,16 @@ impl<T> Setting<T> {
 
 macro_rules! section {
     ($raw:ident => $merged:ident { $($key:ident: $type:ty = $default:expr,)* }) => {
+        // The fields are keys of a file.
         #[derive(Debug, Default, Deserialize)]
         #[serde(deny_unknown_fields)]
+        #[allow(clippy::struct_field_names)]
         pub(in crate::config) struct $raw {
             $($key: Option<Spanned<$type>>,)*
         }
 
         #[derive(Debug)]
+        #[allow(clippy::struct_field_names)]
         pub(in crate::config) struct $merged {
             $(pub $key: Setting<$type>,)*
         }

@@ -1,5 +1,7 @@
 //! Stage three: merged values become the checked, typed [`Config`]. All errors are reported at once.
 
+pub use people::keeps_secrets;
+
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;

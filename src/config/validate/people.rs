@@ -23,7 +23,7 @@ pub(super) fn section(
     }
     for (key, setting) in [("issuer", &raw.issuer), ("address", &raw.address)] {
         check.ensure(
-            is_safe(&setting.value),
+            keeps_secrets(&setting.value),
             setting.at.as_ref().or(raw.issuer.at.as_ref()),
             key,
             "is not an https address",
@@ -112,7 +112,8 @@ fn group(check: &mut Check<'_>, span: &Range<usize>, key: &str, name: &str) {
     );
 }
 
-pub(super) fn is_safe(address: &str) -> bool {
+/// Whether what is sent to this address (`https://…`, or plain HTTP on loopback; no query, no user) can be read by its owner alone.
+pub fn keeps_secrets(address: &str) -> bool {
     let Ok(url) = Url::parse(address) else {
         return false;
     };
@@ -124,4 +125,36 @@ pub(super) fn is_safe(address: &str) -> bool {
     };
     let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     plain && (url.scheme() == "https" || url.scheme() == "http" && loopback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keeps_secrets;
+
+    #[test]
+    fn plain_http_is_for_loopback_alone_however_an_address_begins() {
+        for address in [
+            "https://a.example",
+            "https://a.example:8486/office",
+            "http://127.0.0.1:1",
+            "http://[::1]:1",
+            "http://localhost:1",
+        ] {
+            assert!(keeps_secrets(address), "{address}");
+        }
+        for address in [
+            "http://a.example",
+            "http://127.0.0.1.a.example",
+            "http://127.a.example",
+            "http://localhost.a.example",
+            "http://localhost@a.example",
+            "https://user@a.example",
+            "https://a.example?q",
+            "ftp://127.0.0.1",
+            "127.0.0.1",
+            "",
+        ] {
+            assert!(!keeps_secrets(address), "{address}");
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub fn share_reader(
         );
     } else {
         check.ensure(
-            people::is_safe(&address.value),
+            people::keeps_secrets(&address.value),
             address.at.as_ref(),
             "office_address",
             "is not an https address",

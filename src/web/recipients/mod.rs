@@ -60,7 +60,7 @@ pub trait RecipientBackend: Send + Sync + 'static {
     ) -> WatchFuture<'a, TakenItem>;
 
     /// The item key as it was sealed to the recipient.
-    fn item_key<'a>(&'a self, share: ShareId, item: EvidenceId) -> WatchFuture<'a, Bytes>;
+    fn item_key(&self, share: ShareId, item: EvidenceId) -> WatchFuture<'_, Bytes>;
 
     /// Exactly `length` bytes of a sealed object.
     fn sealed<'a>(
@@ -360,14 +360,13 @@ async fn take(
     let (share, id) = (share_of(&share)?, item_of(&id)?);
     let (visit, peer) = (visit(&state, &headers, share)?, peer_of(peer));
     let taking = visit.taking().await;
-    let item = match visit.taken(id) {
-        Some(item) => item,
-        None => {
-            let found = state.backend.take(&visit.share, id, &peer);
-            let item = Arc::new(found.await?);
-            visit.enter(Arc::clone(&item));
-            item
-        }
+    let item = if let Some(item) = visit.taken(id) {
+        item
+    } else {
+        let found = state.backend.take(&visit.share, id, &peer);
+        let item = Arc::new(found.await?);
+        visit.enter(Arc::clone(&item));
+        item
     };
     drop(taking);
     Ok(Json(item.parts.clone()))
