@@ -139,7 +139,7 @@ fn the_disposers_example_loads_its_documented_defaults_are_the_codes_and_it_wait
     let without: String = text
         .lines()
         .filter(|line| !line.starts_with("witness_"))
-        .map(|line| format!("{line}\n"))
+        .flat_map(|line| [line, "\n"])
         .collect();
     let (plain, warnings) = loaded(&without);
     assert_eq!(plain.witness, None);

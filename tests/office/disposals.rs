@@ -87,7 +87,9 @@ fn what_is_due_goes_only_by_two_people_and_what_keeps_the_rest_is_said() {
         soon.clone(),
         later.clone(),
     ];
-    all.iter().for_each(|made| made.put(&bed));
+    for made in &all {
+        made.put(&bed);
+    }
     publish(&bed, &[&one], &all);
     bed.run_pages();
     bed.until("one", |found| found["bucket"]["items"] == all.len());

@@ -231,7 +231,9 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         &goes, &sidecar, &held, &legal, &locked, &shared, &strange, &moved, &alone,
     ]
     .map(Made::clone);
-    all.iter().for_each(|made| put(&bed, made));
+    for made in &all {
+        put(&bed, made);
+    }
     // Something else lies where this item should be.
     let manifest = format!("evidence/one/{}/manifest.json", strange.id);
     bed.put(&manifest, alone.entries().swap_remove(0));

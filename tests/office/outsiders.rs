@@ -24,7 +24,7 @@ fn browser_an_outsider_makes_a_key_behind_a_link_and_a_manager_shares_with_its_o
         ("office-outside", "office-outside"),
     );
     let (made, _) = picture(&bed, &desk, "one");
-    publish(&bed, &[&one], &[made.clone()]);
+    publish(&bed, &[&one], std::slice::from_ref(&made));
     bed.run_pages();
     bed.until("one", |found| {
         found["bucket"]["items"] == 1 && found["cosigned_entries"].is_u64()
