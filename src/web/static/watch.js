@@ -144,7 +144,8 @@ $("key").addEventListener("change", () => attempt(async () => {
     if (file && await isLocked(file)) $("password-row").hidden = false;
 }));
 $("lock").addEventListener("click", lock);
-    jumps();
+$("sheet").addEventListener("load", () => { if (player.opener) jumps(); });
+$("cues").addEventListener("keydown", between);
 
 languages(show).then(() => attempt(async () => {
     // Without a view that is published, the page asks for the reason; one of the storyboard alone, from the wall, is none of all of it.
