@@ -158,7 +158,7 @@ fn browser_an_officer_tags_recordings_at_the_dock_by_keyboard_alone() {
     browser.click("button[lang=de]");
     browser.until(
         "German",
-        &"document.querySelector('.tag-it').innerText === 'Aufnahmen zuordnen'",
+        "document.querySelector('.tag-it').innerText === 'Aufnahmen zuordnen'",
     );
     tab_to(&browser, "[data-bay=X0000001] .tag-it");
     browser.keys(ENTER);
