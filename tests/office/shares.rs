@@ -204,6 +204,23 @@ fn a_share_opens_named_items_for_one_key_until_it_ends_and_the_office_never_sees
         "2999-01-31",
     ]);
     assert!(said.contains("rejected as evidence"), "{said}");
+    let restrict = |restricted: bool| {
+        let path = format!("/api/decisions/one/{}", other.id);
+        let tag = json!({"decision": {"tag": {"restricted": restricted}}, "reason": "a child"});
+        assert_eq!(bed.post(&path, TOKEN, &tag).0, 200);
+    };
+    restrict(true);
+    let narrow = other.id.to_string();
+    let (_, said) = bed.decide(&[
+        "share",
+        &narrow,
+        "--to",
+        "A. Clerk",
+        "--until",
+        "2999-01-31",
+    ]);
+    assert!(said.contains("it is restricted"), "{said}");
+    restrict(false);
     assert!(bed.acts().iter().all(|act| act["event"] != "item.shared"));
     assert_eq!(bed.keys("shares/"), Vec::<String>::new());
 
