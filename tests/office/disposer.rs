@@ -545,6 +545,14 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
             "{verified:#}"
         );
     }
+    // The office names it, too.
+    bed.until("one", |found| {
+        let findings = found["findings"].as_array().unwrap();
+        findings.iter().any(|finding| {
+            let what = finding["what"].as_str().unwrap();
+            finding["kind"] == "foreign" && what.contains("deleted by rule")
+        })
+    });
 
     // A log that was put back lets nothing go.
     bed.stop();

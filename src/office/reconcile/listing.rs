@@ -18,6 +18,8 @@ use crate::upload::{ListPage, Store};
 const ITEMS: u32 = 256;
 /// Objects that are asked for one by one after a listing, to say more of what was found.
 const LOOKS: usize = 100;
+/// What is said of an object that came back.
+const DISPOSED: &str = "the office's log says that it was deleted by rule, and the bucket lists it";
 /// Bytes of a foreign key that are shown.
 const KEY_MAX: usize = 1024;
 
@@ -152,8 +154,7 @@ impl Listing {
 
     fn present(&mut self, expected: ExpectedObject, size: u64) {
         if expected.disposed {
-            let what = "the office's log says that it was deleted by rule, and the bucket lists it";
-            self.find(FindingKind::Foreign, &expected, what.to_owned());
+            self.find(FindingKind::Foreign, &expected, DISPOSED.to_owned());
             return;
         }
         if let Some(logged) = expected.size
@@ -251,7 +252,9 @@ impl Listing {
 
     /// Whether entries that were read since name what was foreign.
     fn named_meanwhile(&self, index: &Index, found: &Found) -> Result<bool, OfficeError> {
-        let Some(item) = found.item.filter(|_| found.kind == FindingKind::Foreign) else {
+        // What the log names is not foreign, unless it should be gone.
+        let foreign = found.kind == FindingKind::Foreign && found.what != DISPOSED;
+        let Some(item) = found.item.filter(|_| foreign) else {
             return Ok(false);
         };
         let own = OBJECT_NAMES.iter();
