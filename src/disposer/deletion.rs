@@ -240,11 +240,17 @@ impl Disposer {
         Ok(())
     }
 
-    /// Item keys that the key desk sealed to people.
+    /// Item keys that were sealed to people, and what recipients outside were told.
     fn delete_shares(&self, approved: &Approved) -> Result<(), DisposerError> {
         let own = self.layout(&self.config.office);
         for act in &approved.views {
             self.delete_all(&own.share(*act, approved.item.1))?;
+            reached!("disposal share gone");
+        }
+        for share in &approved.shares {
+            self.delete_all(&own.shared_key(*share, approved.item.1))?;
+            // The whole share has ended, and this names the item, its recipient and the reason.
+            self.delete_all(&own.share_manifest(*share))?;
             reached!("disposal share gone");
         }
         Ok(())

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::model::{
     Decider, DisposalApproved, DisposalProposed, Entry, Event, EvidenceId, Obstacle, Sha256Digest,
-    StationName, is_one_person,
+    ShareId, StationName, is_one_person,
 };
 
 /// An item by the station that took it.
@@ -27,6 +27,8 @@ pub struct ItemActs {
     approval: Option<(u64, Timestamp, DisposalApproved)>,
     /// An act of a kind that this version does not understand.
     unknown: bool,
+    /// Every share of it, and whether it has ended.
+    shares: BTreeMap<ShareId, bool>,
     /// Acts by which the item key may have been sealed to somebody.
     pub views: Vec<u64>,
     /// Reasons and notes, each an object of its own.
@@ -51,6 +53,8 @@ pub struct Approved {
     pub index: u64,
     pub sealed: Timestamp,
     pub views: Vec<u64>,
+    /// They have ended.
+    pub shares: Vec<ShareId>,
 }
 
 /// What the time and the witness say.
@@ -118,6 +122,17 @@ impl OfficeActs {
                 let item = self.said((act.log, act.evidence), &act.by);
                 item.views.extend(act.key.map(|_| index));
             }
+            Event::ItemShared(act) => {
+                let item = self.said((act.log, act.evidence), &act.by);
+                item.shares.entry(act.share).or_insert(false);
+            }
+            Event::ShareEnded(act) => {
+                let item = self.of((act.log, act.evidence));
+                item.texts.extend(act.by.map(|by| by.reason_sha256));
+                if let Some(ended) = item.shares.get_mut(&act.share) {
+                    *ended = true;
+                }
+            }
             Event::QuarantineDecided(act) => {
                 self.said((act.log, act.evidence), &act.by);
             }
@@ -158,6 +173,7 @@ impl OfficeActs {
             }
             // They say nothing that deletion goes by.
             Event::RetentionExtended(_)
+            | Event::ShareTaken(_)
             | Event::ObjectAlarm(_)
             | Event::ObjectCleared(_)
             | Event::OperatorAction(_) => {}
@@ -226,6 +242,7 @@ impl OfficeActs {
                     index,
                     sealed: proposed.sealed,
                     views: acts.views.clone(),
+                    shares: acts.shares.keys().copied().collect(),
                 }),
             },
         )
@@ -244,6 +261,8 @@ impl OfficeActs {
         let ripe = approved.checked_add(bounds.wait);
         if !acts.holds.is_empty() {
             Some(Obstacle::Held)
+        } else if acts.shares.values().any(|ended| !ended) {
+            Some(Obstacle::Shared)
         } else if acts.unknown {
             Some(Obstacle::ActUnknown)
         } else if acts

@@ -115,6 +115,8 @@ pub enum Obstacle {
     ClassUnknown,
     #[error("its class has not run out")]
     NotDue,
+    #[error("it is shared with somebody")]
+    Shared,
     #[error("its class is another one than the proposal says")]
     ClassChanged,
     #[error("nobody has proposed to delete it")]
@@ -129,7 +131,7 @@ pub enum Obstacle {
     LogFrozen,
     #[error("the clock of this machine is not synchronised")]
     Clock,
-    #[error("an act about it is of a kind that this version does not understand, such as a share")]
+    #[error("an act about it is of a kind that this version does not understand")]
     ActUnknown,
     #[error("the store has no original or no manifest of it, or those of another item")]
     NotThere,
@@ -153,6 +155,7 @@ impl Explain for Obstacle {
             Self::OnePerson => "disposal_one_person",
             Self::ClassUnknown => "disposal_class_unknown",
             Self::NotDue => "disposal_not_due",
+            Self::Shared => "disposal_shared",
             Self::ClassChanged => "disposal_class_changed",
             Self::NotProposed => "disposal_not_proposed",
             Self::NotApproved => "disposal_not_approved",

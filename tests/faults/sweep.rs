@@ -30,6 +30,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "only on a full disk: what_is_sealed_is_stored_although_the_disk_is_full",
     ),
     (
+        "journal note_dock_tags",
+        "an officer's request, not the way of an item: the log has it first, and it can be made again",
+    ),
+    (
+        "disposal ",
+        "the disposer's, not the station's: what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does",
+    ),
+    (
         "journal reassign",
         "an operator's command, not the way of an item",
     ),

@@ -223,12 +223,12 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         ..goes.clone()
     };
     let others = [
-        "held", "legal", "locked", "shared", "strange", "moved", "alone",
+        "held", "legal", "locked", "shared", "strange", "moved", "alone", "unknown",
     ];
-    let [held, legal, locked, shared, strange, moved, alone] =
+    let [held, legal, locked, shared, strange, moved, alone, unknown] =
         others.map(|name| taken_in(&format!("{name}.MP4"), 40, name));
     let all = [
-        &goes, &sidecar, &held, &legal, &locked, &shared, &strange, &moved, &alone,
+        &goes, &sidecar, &held, &legal, &locked, &shared, &strange, &moved, &alone, &unknown,
     ]
     .map(Made::clone);
     for made in &all {
@@ -242,18 +242,19 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     bed.until("one", |found| found["bucket"]["items"] == all.len());
     let id = |made: &Made| made.id.to_string();
     let fine = |(code, said): (Option<i32>, String)| assert_eq!(code, Some(0), "{said}");
-    let ids: Vec<String> = [&goes, &held, &legal, &locked, &shared, &strange, &moved]
-        .map(id)
-        .into();
+    let named = [
+        &goes, &held, &legal, &locked, &shared, &strange, &moved, &unknown,
+    ];
+    let ids: Vec<String> = named.map(id).into();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     fine(bed.decide(&[&["dispose", "propose", "--really"], &ids[..]].concat()));
-    for made in [&goes, &held, &legal, &locked, &shared, &strange, &moved] {
+    for made in named {
         let body = json!({"decision": "approve_disposal", "reason": "agreed"});
         let path = format!("/api/disposals/one/{}", made.id);
         let (status, _, body) = bed.post(&path, "camdock_disposer_token", &body);
         assert_eq!(status, 200, "{body}");
     }
-    let approved = bed.until_acts("disposal.approved", 8);
+    let approved = bed.until_acts("disposal.approved", 9);
     // What comes after an approval: a hold in the log, one in the store, another class, a share, one person's own approval.
     fine(bed.decide(&["hold", &id(&held)]));
     fine(bed.decide(&["classify", "--class", "other", &id(&moved)]));
@@ -265,19 +266,38 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         data.as_object_mut().unwrap().extend(more);
         data
     };
+    let share_of = |made: &Made, digit: &str| json!({"share": digit.repeat(32), "log": "one", "evidence": made.id, "to": "0".repeat(64), "until": "2099-01-01T00:00:00Z"});
+    let share_key =
+        |made: &Made, digit: &str| format!("shares/{}/{}/item-key", digit.repeat(32), made.id);
+    for (made, digit) in [(&shared, "1"), (&goes, "2")] {
+        bed.put(&share_key(made, digit), b"sealed".to_vec());
+        bed.put(
+            &format!("shares/{}/manifest.json", digit.repeat(32)),
+            b"{}".to_vec(),
+        );
+    }
     let next = bed.acts().len();
     let proposal = json!({"log": "one", "evidence": alone.id, "class": "month", "days": 31, "sealed": alone.sealed});
-    let approval = json!({"log": "one", "evidence": alone.id, "proposal": {"index": next + 1, "log": "office-1"}});
+    let approval = json!({"log": "one", "evidence": alone.id, "proposal": {"index": next + 4, "log": "office-1"}});
     enter(
         &bed,
         &[
-            ("item.shared", json!({"log": "one", "evidence": shared.id})),
+            ("item.shared", merged(share_of(&shared, "1"), by("M. Shah"))),
+            ("item.shared", merged(share_of(&goes, "2"), by("M. Shah"))),
+            (
+                "share.ended",
+                json!({"log": "one", "evidence": goes.id, "share": "2".repeat(32)}),
+            ),
+            (
+                "item.painted",
+                json!({"log": "one", "evidence": unknown.id}),
+            ),
             ("disposal.proposed", merged(proposal, by("M. Shah"))),
             ("disposal.approved", merged(approval, by("m. shah"))),
         ],
     );
     bed.run_pages();
-    bed.until_acts("disposal.proposed", 9);
+    bed.until_acts("disposal.proposed", 10);
     let size = bed.acts().len();
     until("the published acts", || {
         let note = bed.get("log/office-1/checkpoint").unwrap();
@@ -326,8 +346,10 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         "disposal delete: after",
         "disposal version gone@2",
         "disposal delete: after@2",
+        "disposal share gone",
         "disposal done: before",
         "disposal done: after",
+        "disposal text gone",
     ] {
         disposer.run("0", "1", &format!("stop:{point}"));
         disposer.dies();
@@ -369,14 +391,17 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     for (made, code) in [
         (&held, "disposal_held"),
         (&legal, "disposal_held"),
-        (&shared, "disposal_act_unknown"),
+        (&shared, "disposal_shared"),
+        (&unknown, "disposal_act_unknown"),
         (&strange, "disposal_not_there"),
         (&moved, "disposal_class_changed"),
     ] {
         disposer.until_said(&id(made));
         disposer.until_said(code);
     }
-    for made in [&held, &legal, &shared, &strange, &moved, &alone] {
+    assert_eq!(bed.keys("shares/").len(), 2, "what the ended share gave");
+    assert!(bed.keys("shares/").contains(&share_key(&shared, "1")));
+    for made in [&held, &legal, &shared, &strange, &moved, &alone, &unknown] {
         assert!(whole(made), "{}: {:?}", made.path, objects(&bed, made));
     }
     disposer.until_said("disposal_locked");
@@ -502,7 +527,7 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     // What is gone by rule is not missing, and nothing is to be decided about it.
     bed.until("one", |found| {
         let missing = found["bucket"]["missing"] == 0;
-        missing && found["bucket"]["objects"] == 5 * 6 + 4 * 2
+        missing && found["bucket"]["objects"] == 6 * 6 + 4 * 2
     });
     let (code, said) = bed.decide(&["dispose", "withdraw", "--really", &id(&goes)]);
     assert!(

@@ -8,8 +8,8 @@ pub(super) const CODES: &[Code] = &[
     code(
         "disposal_act_unknown",
         EvidenceManager,
-        "An act about the recording is of a kind that the disposer does not understand, such as that it is shared with somebody.",
-        "If it is shared, end the share or wait until it has ended. If the office is of a later version, update the disposer, too.",
+        "An act about the recording is of a kind that the disposer does not understand.",
+        "If the office is of a later version, update the disposer, too.",
     ),
     code(
         "disposal_class_changed",
@@ -94,6 +94,12 @@ pub(super) const CODES: &[Code] = &[
         EvidenceManager,
         "The person who proposed to delete the recording cannot approve it.",
         "Another person approves it: on the page under another name, or by command as another user of the office's machine.",
+    ),
+    code(
+        "disposal_shared",
+        EvidenceManager,
+        "The recording is shared with somebody outside, and the share has not ended.",
+        "Wait until its date, or end the share on the page *Shares* or with `camdock office end-share`.",
     ),
     code(
         "disposal_still_there",

@@ -128,6 +128,17 @@ impl Acts {
         self.history.lock().shares.all().cloned().collect()
     }
 
+    /// Whether somebody outside has a share of the item that has not ended, published or not.
+    pub fn is_shared(&self, station: &StationName, evidence: EvidenceId) -> bool {
+        let history = self.history.lock();
+        history.shares.all().any(|share| {
+            let mut items = share.items.iter();
+            items.any(|item| {
+                item.ended.is_none() && item.station == *station && item.evidence == evidence
+            })
+        })
+    }
+
     /// One share, published or not.
     pub fn share(&self, share: ShareId) -> Option<KnownShare> {
         self.history.lock().shares.get(share).cloned()

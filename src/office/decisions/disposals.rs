@@ -105,6 +105,9 @@ impl Decisions {
     /// By which rule the item may go now.
     fn may_go(&self, order: &ItemOrder) -> Result<Standing, OfficeError> {
         let (station, id) = (&order.station, order.evidence);
+        if self.acts.is_shared(station, id) {
+            return Err(not_disposable(order, Obstacle::Shared));
+        }
         let item = self.index.kept_item(station, id)?;
         let item = item.ok_or(OfficeError::NotStored { item: id })?;
         let (undecided, _) = self.item(order)?;
