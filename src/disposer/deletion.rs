@@ -251,7 +251,7 @@ impl Disposer {
             self.delete_all(&own.shared_key(*share, approved.item.1))?;
             // The whole share has ended, and this names the item, its recipient and the reason.
             self.delete_all(&own.share_manifest(*share))?;
-            reached!("disposal share gone");
+            reached!("disposal shared key gone");
         }
         Ok(())
     }

@@ -346,7 +346,7 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         "disposal delete: after",
         "disposal version gone@2",
         "disposal delete: after@2",
-        "disposal share gone",
+        "disposal shared key gone",
         "disposal done: before",
         "disposal done: after",
         "disposal text gone",
