@@ -345,11 +345,11 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         "disposal delete: before",
         "disposal delete: after",
         "disposal version gone@2",
-        "disposal delete: after@2",
+        // The first item is over by then.
         "disposal shared key gone",
+        "disposal delete: after@2",
         "disposal done: before",
         "disposal done: after",
-        "disposal text gone",
     ] {
         disposer.run("0", "1", &format!("stop:{point}"));
         disposer.dies();
@@ -419,7 +419,9 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     let texts = || bed.keys("log/office-1/text/");
     let is_there = |digest: &String| texts().iter().any(|key| key.ends_with(digest.as_str()));
     for made in [&goes, &sidecar, &locked] {
-        assert_eq!(digests(made).len(), 2);
+        // Proposed and approved, and one was shared.
+        let said = 2 + usize::from(made.id == goes.id);
+        assert_eq!(digests(made).len(), said);
         until("the reasons", || !digests(made).iter().any(is_there));
     }
     assert!(digests(&held).iter().all(is_there));
