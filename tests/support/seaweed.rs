@@ -278,7 +278,7 @@ impl SeaweedFs {
             .arg(format!("-master.port={}", ports.master))
             .arg(format!("-master.port.grpc={}", ports.master_grpc))
             // Volumes are few and grow as they fill, so that no disk space is reserved.
-            .args(["-master.volumeSizeLimitMB=1024", "-volume.max=256"])
+            .args(["-master.volumeSizeLimitMB=1024", "-volume.max=1024"])
             .args(["-master.telemetry=false", "-volume.preStopSeconds=0"])
             // Its only master elects itself: after a restart it waits for others as long as this (10 s unless told).
             .args([
