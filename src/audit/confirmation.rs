@@ -83,17 +83,8 @@ impl Confirmation {
         if note.len() > CONFIRMATION_MAX {
             return Err(AuditError::Note("it is longer than any confirmation"));
         }
-        let mut last = AuditError::Note("no key of a confirmer is known");
-        for key in keys {
-            match key.open_text(note) {
-                Ok(text) => {
-                    return Self::parse(text)
-                        .ok_or(AuditError::Note("it is not a confirmation of version 1"));
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        let text = VerifierKey::open_by_any(keys, note, "no key of a confirmer is known")?;
+        Self::parse(text).ok_or(AuditError::Note("it is not a confirmation of version 1"))
     }
 
     /// Whether it names exactly this object: same place, same version, same bytes.

@@ -115,6 +115,22 @@ impl VerifierKey {
         Ok(note::write(text, &self.name, self.id, bytes))
     }
 
+    /// The text of a note that one of `keys` signed; `none`: what is said where there are no keys.
+    pub(super) fn open_by_any<'a>(
+        keys: &[Self],
+        note: &'a str,
+        none: &'static str,
+    ) -> Result<&'a str, AuditError> {
+        let mut last = AuditError::Note(none);
+        for key in keys {
+            match key.open_text(note) {
+                Ok(text) => return Ok(text),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
     /// The text of a signed note, if this key signed it.
     pub(super) fn open_text<'a>(&self, note: &'a str) -> Result<&'a str, AuditError> {
         let note = note::parse(note)?;

@@ -69,17 +69,8 @@ impl Viewing {
         if note.len() > VIEWING_MAX {
             return Err(AuditError::Note("it is longer than any view"));
         }
-        let mut last = AuditError::Note("no key of a viewer is known");
-        for key in keys {
-            match key.open_text(note) {
-                Ok(text) => {
-                    return Self::parse(text)
-                        .ok_or(AuditError::Note("it is not a view of version 1"));
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        let text = VerifierKey::open_by_any(keys, note, "no key of a viewer is known")?;
+        Self::parse(text).ok_or(AuditError::Note("it is not a view of version 1"))
     }
 }
 

@@ -5,6 +5,36 @@ use toml::Spanned;
 
 use super::{LogSection, RawLog, RawStore, Setting, StoreSection};
 
+/// A file of sections, as it stands and with its defaults, and its keys with their sections.
+macro_rules! file {
+    ($raw:ident => $merged:ident, $keys:ident { $($section:ident: $given:ty => $full:ty,)* }) => {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(in crate::config) struct $raw {
+            $(#[serde(default)] $section: $given,)*
+        }
+
+        #[derive(Debug)]
+        pub(in crate::config) struct $merged {
+            $(pub $section: $full,)*
+        }
+
+        impl $raw {
+            pub fn merge(self) -> $merged {
+                $merged { $($section: self.$section.merge(),)* }
+            }
+        }
+
+        pub(in crate::config) fn $keys() -> Vec<(&'static str, &'static str)> {
+            let sections = [$((stringify!($section), <$full>::KEYS),)*];
+            let keys = sections
+                .into_iter()
+                .map(|(section, keys)| keys.iter().map(move |key| (section, *key)));
+            keys.flatten().collect()
+        }
+    };
+}
+
 section!(RawKeyDesk => KeyDeskSection {
     office: String = String::new(),
     office_log_key: String = String::new(),
@@ -12,47 +42,11 @@ section!(RawKeyDesk => KeyDeskSection {
     state_dir: String = "/var/lib/camdock-keydesk".into(),
     every_milliseconds: u32 = 500,
 });
-
-/// `keydesk.toml`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct RawKeyDeskConfig {
-    #[serde(default)]
-    keydesk: RawKeyDesk,
-    #[serde(default)]
-    store: RawStore,
-    #[serde(default)]
-    log: RawLog,
-}
-
-#[derive(Debug)]
-pub(in crate::config) struct KeyDeskMerged {
-    pub keydesk: KeyDeskSection,
-    pub store: StoreSection,
-    pub log: LogSection,
-}
-
-impl RawKeyDeskConfig {
-    pub fn merge(self) -> KeyDeskMerged {
-        KeyDeskMerged {
-            keydesk: self.keydesk.merge(),
-            store: self.store.merge(),
-            log: self.log.merge(),
-        }
-    }
-}
-
-pub(in crate::config) fn key_desk_keys() -> Vec<(&'static str, &'static str)> {
-    let sections = [
-        ("keydesk", KeyDeskSection::KEYS),
-        ("store", StoreSection::KEYS),
-        ("log", LogSection::KEYS),
-    ];
-    let keys = sections
-        .into_iter()
-        .map(|(section, keys)| keys.iter().map(move |key| (section, *key)));
-    keys.flatten().collect()
-}
+file!(RawKeyDeskConfig => KeyDeskMerged, key_desk_keys {
+    keydesk: RawKeyDesk => KeyDeskSection,
+    store: RawStore => StoreSection,
+    log: RawLog => LogSection,
+});
 
 section!(RawDisposer => DisposerSection {
     office: String = String::new(),
@@ -63,47 +57,11 @@ section!(RawDisposer => DisposerSection {
     every_seconds: u32 = 60,
     wait_hours: u32 = 24,
 });
-
-/// `disposer.toml`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct RawDisposerConfig {
-    #[serde(default)]
-    disposer: RawDisposer,
-    #[serde(default)]
-    store: RawStore,
-    #[serde(default)]
-    log: RawLog,
-}
-
-#[derive(Debug)]
-pub(in crate::config) struct DisposerMerged {
-    pub disposer: DisposerSection,
-    pub store: StoreSection,
-    pub log: LogSection,
-}
-
-impl RawDisposerConfig {
-    pub fn merge(self) -> DisposerMerged {
-        DisposerMerged {
-            disposer: self.disposer.merge(),
-            store: self.store.merge(),
-            log: self.log.merge(),
-        }
-    }
-}
-
-pub(in crate::config) fn disposer_keys() -> Vec<(&'static str, &'static str)> {
-    let sections = [
-        ("disposer", DisposerSection::KEYS),
-        ("store", StoreSection::KEYS),
-        ("log", LogSection::KEYS),
-    ];
-    let keys = sections
-        .into_iter()
-        .map(|(section, keys)| keys.iter().map(move |key| (section, *key)));
-    keys.flatten().collect()
-}
+file!(RawDisposerConfig => DisposerMerged, disposer_keys {
+    disposer: RawDisposer => DisposerSection,
+    store: RawStore => StoreSection,
+    log: RawLog => LogSection,
+});
 
 section!(RawShareReader => ShareReaderSection {
     office_address: String = String::new(),
@@ -116,49 +74,9 @@ section!(RawRecipientPages => RecipientPagesSection {
     tls_key: String = String::new(),
     language: String = "en".into(),
 });
-
-/// `sharereader.toml`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct RawShareReaderConfig {
-    #[serde(default)]
-    sharereader: RawShareReader,
-    #[serde(default)]
-    pages: RawRecipientPages,
-    #[serde(default)]
-    store: RawStore,
-    #[serde(default)]
-    log: RawLog,
-}
-
-#[derive(Debug)]
-pub(in crate::config) struct ShareReaderMerged {
-    pub sharereader: ShareReaderSection,
-    pub pages: RecipientPagesSection,
-    pub store: StoreSection,
-    pub log: LogSection,
-}
-
-impl RawShareReaderConfig {
-    pub fn merge(self) -> ShareReaderMerged {
-        ShareReaderMerged {
-            sharereader: self.sharereader.merge(),
-            pages: self.pages.merge(),
-            store: self.store.merge(),
-            log: self.log.merge(),
-        }
-    }
-}
-
-pub(in crate::config) fn share_reader_keys() -> Vec<(&'static str, &'static str)> {
-    let sections = [
-        ("sharereader", ShareReaderSection::KEYS),
-        ("pages", RecipientPagesSection::KEYS),
-        ("store", StoreSection::KEYS),
-        ("log", LogSection::KEYS),
-    ];
-    let keys = sections
-        .into_iter()
-        .map(|(section, keys)| keys.iter().map(move |key| (section, *key)));
-    keys.flatten().collect()
-}
+file!(RawShareReaderConfig => ShareReaderMerged, share_reader_keys {
+    sharereader: RawShareReader => ShareReaderSection,
+    pages: RawRecipientPages => RecipientPagesSection,
+    store: RawStore => StoreSection,
+    log: RawLog => LogSection,
+});
