@@ -17,6 +17,9 @@ pub struct ItemShared {
     /// The fingerprint of the recipient's key, as the address book has it.
     pub to: String,
     pub until: Timestamp,
+    /// The digest of the share's manifest. Another one is not believed, and without one the share stays closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_sha256: Option<Sha256Digest>,
     #[serde(flatten)]
     pub by: Decider,
 }
@@ -36,6 +39,9 @@ pub struct ShareEnded {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareManifest {
     pub share: ShareId,
+    /// Random, so that nobody can guess the reason from the manifest's digest.
+    #[serde(default)]
+    pub salt: String,
     /// The office that shares.
     pub office: StationName,
     pub made_at: Timestamp,
@@ -125,7 +131,7 @@ mod tests {
         let id = "0195f2c4-0000-7000-8000-000000000001";
         let share = "0123456789abcdef0123456789abcdef";
         let mut written = serde_json::json!({
-            "share": share, "office": "office-1", "made_at": "2026-01-02T03:04:05Z", "until": "2026-02-02T00:00:00Z",
+            "share": share, "salt": "c2FsdA", "office": "office-1", "made_at": "2026-01-02T03:04:05Z", "until": "2026-02-02T00:00:00Z",
             "by": "M. Shah", "reason": "disclosure",
             "to": {"name": "A. Clerk", "organisation": "CPS", "fingerprint": "p384:00", "public_key": "AAAA"},
             "items": [{

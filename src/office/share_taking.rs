@@ -1,7 +1,7 @@
 //! Says whether a share is open for whoever proved that they hold its key, and enters what they take.
 //!
-//! Keeps promise 15. It knows shares from the office's own published acts alone: what lies below `shares/` in the bucket, and what
-//! the share reader says of it, opens nothing.
+//! Keeps promise 15. It knows shares from the office's own published acts alone: what lies below `shares/` in the bucket opens nothing
+//! unless it is the manifest that they name.
 
 use jiff::Timestamp;
 
@@ -47,7 +47,8 @@ pub async fn take(
 
 /// The published act that shared what is asked for, if that is in effect and for this recipient.
 fn check(known: &KnownShare, published: u64, taking: &ShareTaking, now: Timestamp) -> Option<u64> {
-    if known.to != taking.recipient || now >= known.until {
+    let told = known.manifest == Some(taking.manifest);
+    if !told || known.to != taking.recipient || now >= known.until {
         return None;
     }
     let wanted = |item: &&KnownItem| {
@@ -80,6 +81,7 @@ mod tests {
             to: "p384:mine".into(),
             made_at: now,
             until: "2026-01-03T00:00:00Z".parse().unwrap(),
+            manifest: Some(Sha256Digest::of(b"manifest")),
             by: Decider {
                 operator: String::new(),
                 peer: String::new(),
@@ -93,6 +95,7 @@ mod tests {
         };
         let taking = |recipient: &str, item: Option<(&str, EvidenceId)>| ShareTaking {
             recipient: recipient.into(),
+            manifest: Sha256Digest::of(b"manifest"),
             peer: String::new(),
             item: item.map(|(station, evidence)| TakenId {
                 station: station.parse().unwrap(),
@@ -111,5 +114,15 @@ mod tests {
         let mine = taking("p384:mine", Some(("one", first)));
         assert_eq!(check(&known, 10, &mine, known.until), None, "too late");
         assert_eq!(check(&known, 0, &mine, now), None);
+        let swapped = ShareTaking {
+            manifest: Sha256Digest::of(b"another"),
+            ..mine.clone()
+        };
+        assert_eq!(check(&known, 10, &swapped, now), None);
+        let unnamed = KnownShare {
+            manifest: None,
+            ..known
+        };
+        assert_eq!(check(&unnamed, 10, &mine, now), None);
     }
 }

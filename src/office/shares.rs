@@ -1,5 +1,5 @@
-//! Shares: named items for one recipient outside. Each is entered in the office's log before anything is handed over; item keys are
-//! sealed by others, and originals are neither touched nor copied.
+//! Shares: named items for one recipient outside. Each is entered in the office's log before anything is handed over, with the digest
+//! of what the recipient is told; item keys are sealed by others, and originals are neither touched nor copied.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,12 +18,13 @@ use super::share_manifest::shared_item;
 use super::{OfficeError, warn};
 use crate::config::OfficeConfig;
 use crate::model::{
-    Decider, Event, EvidenceId, ItemShared, PersonAdded, ShareEnded, ShareId, ShareManifest,
-    ShareRecipient, SharedItem, SharedObject, StationName,
+    Decider, Event, EvidenceId, ItemShared, PersonAdded, Sha256Digest, ShareEnded, ShareId,
+    ShareManifest, ShareRecipient, SharedItem, SharedObject, StationName,
 };
 use crate::upload::{Store, put_small_once};
 use crate::web::{
     Decided, EndShareOrder, ItemToShare, Reach, ShareMade, ShareOrder, ShareRow, SharedEntry,
+    random_secret,
 };
 
 /// Items of one share, with their sidecars.
@@ -31,7 +32,7 @@ pub const SHARE_ITEMS_MAX: usize = 100;
 /// A key desk needs two seconds.
 const KEYS_WITHIN: Duration = Duration::from_secs(6);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// Shares that have run out are ended, and manifests that the store did not take are put again.
+/// Shares that have run out are ended.
 const AGAIN: Duration = Duration::from_secs(5);
 const SEALED_KEY_MAX: u64 = 64 << 10;
 
@@ -42,8 +43,6 @@ pub struct Shares {
     pub custody: Arc<CustodyReader>,
     /// One share at a time.
     turn: Mutex<()>,
-    /// Whose manifests are known to be in the bucket.
-    written: SyncMutex<HashSet<ShareId>>,
     /// Whose trouble was told.
     troubled: SyncMutex<HashSet<ShareId>>,
 }
@@ -61,7 +60,6 @@ impl Shares {
             acts: Arc::clone(acts),
             custody: Arc::clone(custody),
             turn: Mutex::new(()),
-            written: SyncMutex::default(),
             troubled: SyncMutex::default(),
         }
     }
@@ -89,9 +87,9 @@ impl Shares {
                 |(station, id): &(StationName, EvidenceId)| self.described(station, *id);
             items.iter().map(described).collect::<Result<Vec<_>, _>>()
         })?;
-        for SharedObject { key, version, .. } in described.into_iter().map(|item| item.original) {
-            if self.store().head(&key, version.as_deref()).await?.is_none() {
-                return Err(OfficeError::ObjectGone { key });
+        for SharedObject { key, version, .. } in described.iter().map(|item| &item.original) {
+            if self.store().head(key, version.as_deref()).await?.is_none() {
+                return Err(OfficeError::ObjectGone { key: key.clone() });
             }
         }
         let _turn = self.turn.lock().await;
@@ -105,6 +103,8 @@ impl Shares {
             peer: order.peer.clone(),
             reason_sha256: reason,
         };
+        let manifest = self.manifest(share, &order, &recipient.1, described, now)?;
+        let manifest = self.tell(&manifest).await?;
         let mut made = ShareMade {
             share,
             path: link(share),
@@ -120,6 +120,7 @@ impl Shares {
                 evidence,
                 to: recipient.1.fingerprint.clone(),
                 until: order.until,
+                manifest_sha256: Some(manifest),
                 by: by.clone(),
             };
             let entry = self.acts.enter(Event::ItemShared(Box::new(act))).await?;
@@ -132,18 +133,8 @@ impl Shares {
         tracing::info!(%share, items = made.items.len(), "a person shared items with somebody outside");
         let last = made.items.last().map_or(0, |item| item.entry);
         made.published = self.acts.is_published(last, PUBLISHED_WITHIN).await;
-        if made.published {
-            if let Some(known) = self.acts.share(share)
-                && let Err(error) = self.tell(&known).await
-            {
-                warn(
-                    &error,
-                    "what a share tells its recipient is not in the store yet",
-                );
-            }
-            if order.by_key_desk {
-                made.sealed = self.sealed(&made).await;
-            }
+        if made.published && order.by_key_desk {
+            made.sealed = self.sealed(&made).await;
         }
         Ok(made)
     }
@@ -243,54 +234,46 @@ impl Shares {
         shared_item(&self.config, &self.index, &self.custody, station, evidence)
     }
 
-    /// Puts what the recipient is told into the bucket, once.
-    async fn tell(&self, known: &KnownShare) -> Result<(), OfficeError> {
-        let manifest = self.manifest(known).await?;
-        let key = self.config.bucket_layout().share_manifest(known.share);
-        let bytes = serde_json::to_vec(&manifest).unwrap_or_default();
+    /// Puts what the recipient is told into the bucket, and returns its digest. It opens nothing before acts name it: one whose
+    /// share was then not entered says nothing to anybody.
+    async fn tell(&self, manifest: &ShareManifest) -> Result<Sha256Digest, OfficeError> {
+        let key = self.config.bucket_layout().share_manifest(manifest.share);
+        let bytes = serde_json::to_vec(manifest).unwrap_or_default();
+        let digest = Sha256Digest::of(&bytes);
         // Without a lock: it names people, and goes with what is shared.
         put_small_once(self.store(), &key, bytes.into(), None).await?;
-        self.written.lock().insert(known.share);
-        Ok(())
+        Ok(digest)
     }
 
-    /// Made of the log alone, so that it is the same whenever it is made.
-    async fn manifest(&self, known: &KnownShare) -> Result<ShareManifest, OfficeError> {
-        let outsiders = self.acts.outsiders();
-        let mut of_key = outsiders.iter().filter(|it| it.1.fingerprint == known.to);
-        let (recipient, outside) = of_key
-            .next()
-            .and_then(|(_, act, _)| Some((act, act.outside.as_ref()?)))
-            .ok_or_else(|| OfficeError::NotInBook {
-                person: known.to.clone(),
-            })?;
+    fn manifest(
+        &self,
+        share: ShareId,
+        order: &ShareOrder,
+        recipient: &PersonAdded,
+        mut items: Vec<SharedItem>,
+        made_at: Timestamp,
+    ) -> Result<ShareManifest, OfficeError> {
+        let layout = self.config.bucket_layout();
+        for item in &mut items {
+            item.item_key = layout.shared_key(share, item.id);
+        }
+        let outside = recipient.outside.as_ref();
         let lines = recipient.key.lines();
         let public_key = lines.filter(|line| !line.starts_with('-')).collect();
-        let to = ShareRecipient {
-            name: recipient.person.clone(),
-            organisation: outside.organisation.clone(),
-            fingerprint: known.to.clone(),
-            public_key,
-        };
-        let reason = self.acts.text(known.by.reason_sha256).await;
-        let items = tokio::task::block_in_place(|| {
-            let items = known.items.iter();
-            let layout = self.config.bucket_layout();
-            let described = items.map(|item| {
-                let mut described = self.described(&item.station, item.evidence)?;
-                described.item_key = layout.shared_key(known.share, item.evidence);
-                Ok(described)
-            });
-            described.collect::<Result<Vec<_>, OfficeError>>()
-        })?;
         Ok(ShareManifest {
-            share: known.share,
+            share,
+            salt: random_secret().ok_or(OfficeError::NoRandomness)?,
             office: self.config.name.clone(),
-            made_at: known.made_at,
-            until: known.until,
-            by: known.by.operator.clone(),
-            reason: reason.unwrap_or_default(),
-            to,
+            made_at,
+            until: order.until,
+            by: order.operator.clone(),
+            reason: order.reason.clone(),
+            to: ShareRecipient {
+                name: recipient.person.clone(),
+                organisation: outside.map_or_else(String::new, |it| it.organisation.clone()),
+                fingerprint: recipient.fingerprint.clone(),
+                public_key,
+            },
             items,
         })
     }
@@ -397,7 +380,7 @@ impl Shares {
         rows
     }
 
-    /// Ends what has run out, and puts manifests that are not in the bucket, until `stop` is true.
+    /// Ends what has run out, until `stop` is true.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             tokio::select! {
@@ -413,23 +396,15 @@ impl Shares {
 
     async fn attend(&self) {
         let _turn = self.turn.lock().await;
-        let (now, published) = (Timestamp::now(), self.acts.published_size());
+        let now = Timestamp::now();
         for known in self.acts.shares() {
-            if known.is_ended() {
+            if known.is_ended() || now < known.until {
                 continue;
             }
-            let done = if now >= known.until {
-                self.enter_end(&known, None).await.map(|_| ())
-            } else if known.last_act() >= published || self.written.lock().contains(&known.share) {
-                continue;
-            } else {
-                self.tell(&known).await
-            };
-            if let Err(error) = done
+            if let Err(error) = self.enter_end(&known, None).await
                 && self.troubled.lock().insert(known.share)
             {
-                let what = "a share cannot be told to its recipient, or ended";
-                warn(&error, what);
+                warn(&error, "a share whose time is over cannot be ended");
             }
         }
     }

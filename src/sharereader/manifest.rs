@@ -1,6 +1,9 @@
-//! A share's manifest as the bucket has it: hostile, because whoever writes to the bucket can write one.
+//! A share's manifest as the bucket has it: hostile, because whoever writes to the bucket can write one. The office says whether it is
+//! the one that its log names; before that, it has to make sense in itself.
 
-use crate::model::{BucketLayout, Part, ShareId, ShareManifest, SharedItem, SharedObject};
+use crate::model::{
+    BucketLayout, Part, Sha256Digest, ShareId, ShareManifest, SharedItem, SharedObject,
+};
 use crate::seal::Recipient;
 use crate::web::FoundShare;
 
@@ -39,7 +42,11 @@ pub fn read(bytes: &[u8], share: ShareId, prefix: &str) -> Result<FoundShare, &'
     if !items.iter().all(|item| has_its_own(item, share, prefix)) {
         return Err("it names an object that is not its item's");
     }
-    Ok(FoundShare { manifest, holder })
+    Ok(FoundShare {
+        digest: Sha256Digest::of(bytes),
+        manifest,
+        holder,
+    })
 }
 
 /// Its objects by their parts.
@@ -90,6 +97,7 @@ mod tests {
         let reads = |manifest: &Value| read(manifest.to_string().as_bytes(), share, "force/");
         let found = reads(&good).unwrap();
         assert_eq!(found.holder.fingerprint(), fingerprint);
+        assert_eq!(found.digest, Sha256Digest::of(good.to_string().as_bytes()));
         assert_eq!(objects(&found.manifest.items[0]).count(), 1);
         let spoilt = |path: &str, value: Value| {
             let mut manifest = good.clone();

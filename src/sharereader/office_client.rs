@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::ShareReaderError;
 use crate::config::{Secrets, ShareReaderConfig};
-use crate::model::ShareId;
+use crate::model::{Sha256Digest, ShareId};
 use crate::web::{OutboundClient, ShareTaking, TakenEntry};
 
 /// The office waits for its entry to be published before it answers.
@@ -81,6 +81,7 @@ impl OfficeClient {
     pub async fn check(&self) -> Result<(), ShareReaderError> {
         let taking = ShareTaking {
             recipient: String::new(),
+            manifest: Sha256Digest::of(b""),
             peer: "check".into(),
             item: None,
         };

@@ -168,6 +168,7 @@ impl SharedItems {
 fn taking(share: &FoundShare, peer: &str, item: Option<&SharedItem>) -> ShareTaking {
     ShareTaking {
         recipient: share.manifest.to.fingerprint.clone(),
+        manifest: share.digest,
         peer: peer.to_owned(),
         item: item.map(|item| TakenId {
             station: item.station.clone(),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entrance::Entrance;
 use super::{Duty, RefusedRequest, Viewer, WatchBackend, login, share_closed};
-use crate::model::{EvidenceId, ShareId, StationName};
+use crate::model::{EvidenceId, Sha256Digest, ShareId, StationName};
 
 /// What somebody who proved that they hold a share's key asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ use crate::model::{EvidenceId, ShareId, StationName};
 pub struct ShareTaking {
     /// The fingerprint of that key.
     pub recipient: String,
+    /// The digest of the share's manifest as the bucket has it.
+    pub manifest: Sha256Digest,
     /// Where the share reader's request came from.
     pub peer: String,
     /// What they take; `None`: they only open the share.

@@ -16,8 +16,8 @@ use crate::driver::Browser;
 use crate::footage::ffmpeg;
 use crate::keydesk::enter;
 use crate::share_reader::{
-    Film, HOSTILE, LIMIT, Outsider, Reader, TOKEN, added, ended, manifest, number, put_share,
-    shared,
+    Film, HOSTILE, LIMIT, Outsider, Reader, TOKEN, added, ended, manifest, number, put_manifest,
+    put_share, shared,
 };
 use crate::support::tool;
 
@@ -88,18 +88,27 @@ fn browser_a_share_opens_for_the_holder_of_its_key_alone_after_the_act() {
         sealed
     });
     let (share, over, forged, unknown) = (number(1), number(2), number(3), number(9));
-    put_share(&bed, share, &clerk, &[&good, &tampered]);
-    put_share(&bed, over, &clerk, &[&good]);
+    let listed = put_share(&bed, share, &clerk, &[&good, &tampered]);
+    let told_over = put_share(&bed, over, &clerk, &[&good]);
+    // The log names these manifests, too: of a recording that the store has otherwise, and of one that nobody shared.
+    let (otherwise, beyond) = (number(4), number(5));
+    let strange = Film::put(&bed, &film, |sealed| sealed);
+    let mut told_otherwise = manifest(&bed, otherwise, &clerk, &[&good]);
+    told_otherwise["items"][0]["original"]["size"] = json!(good.sealed + 1);
+    put_manifest(&bed, otherwise, &told_otherwise);
+    let told_beyond = put_share(&bed, beyond, &clerk, &[&good, &strange]);
     // Whoever writes to the bucket can seal nothing here, and name themselves.
     put_share(&bed, forged, &other, &[&good]);
     bed.run_pages();
     bed.stop();
     let acts = [
         added(&clerk),
-        shared(share, &clerk, &good),
-        shared(share, &clerk, &tampered),
-        shared(over, &clerk, &good),
+        shared(share, &clerk, &good, &listed),
+        shared(share, &clerk, &tampered, &listed),
+        shared(over, &clerk, &good, &told_over),
         ended(over, &good),
+        shared(otherwise, &clerk, &good, &told_otherwise),
+        shared(beyond, &clerk, &good, &told_beyond),
     ];
     enter(&bed, &acts);
     bed.run_pages();
@@ -292,11 +301,9 @@ fn browser_a_share_opens_for_the_holder_of_its_key_alone_after_the_act() {
     assert_eq!(phone.accessibility(), Vec::<String>::new());
 
     // Manifests that somebody wrote into the bucket.
-    let file = format!("shares/{share}/manifest.json");
-    let fine = bed.bytes(&file);
-    let mut hostile = manifest(&bed, share, &clerk, &[&good]);
+    let mut hostile = listed.clone();
     hostile["items"][0]["original"]["key"] = "log/office-1/checkpoint".into();
-    bed.put(&file, hostile.to_string().into_bytes());
+    put_manifest(&bed, share, &hostile);
     open(&browser, &reader, share, &clerk.file);
     assert_eq!(browser.text("#failed"), first);
     assert!(
@@ -304,20 +311,37 @@ fn browser_a_share_opens_for_the_holder_of_its_key_alone_after_the_act() {
         "{}",
         reader.said()
     );
-    let mut hostile = manifest(&bed, share, &clerk, &[&good]);
-    hostile["items"][0]["original"]["size"] = json!(good.sealed + 1);
-    bed.put(&file, hostile.to_string().into_bytes());
-    open(&browser, &reader, share, &clerk.file);
+    // They make sense, and are not the one that the log names: with other words, a digest, less, more, or an end.
+    put_share(&bed, share, &clerk, &[&good, &tampered, &strange]);
+    let more = manifest(&bed, share, &clerk, &[&good, &tampered, &strange]);
+    let swapped = |pointer: &str, value: Value| {
+        let mut swapped = listed.clone();
+        *swapped.pointer_mut(pointer).unwrap() = value;
+        swapped
+    };
+    for swapped in [
+        swapped("/reason", "there is nothing to see".into()),
+        swapped("/items/0/sha256", "00".repeat(32).into()),
+        swapped("/items", json!([listed["items"][1]])),
+        swapped("/until", "2999-01-02T00:00:00Z".into()),
+        more,
+    ] {
+        put_manifest(&bed, share, &swapped);
+        open(&browser, &reader, share, &clerk.file);
+        assert_eq!(browser.text("#failed"), first, "{swapped}");
+        assert!(!browser.text("main").contains("Shah"), "{swapped}");
+    }
+    assert!(reader.said().contains("does not let the share"));
+    put_manifest(&bed, share, &listed);
+    // The store has not what the log's manifest names.
+    open(&browser, &reader, otherwise, &clerk.file);
     browser.click("#items li button");
     says(&browser, "is not what was shared");
     // The office did not share this one with anybody.
-    let strange = Film::put(&bed, &film, |sealed| sealed);
-    put_share(&bed, share, &clerk, &[&good, &strange]);
-    open(&browser, &reader, share, &clerk.file);
+    open(&browser, &reader, beyond, &clerk.file);
     browser.click("#items li:nth-child(2) button");
     says(&browser, nothing);
     bed.until_acts("share.taken", 2);
-    bed.put(&file, fine);
 
     // Without the office, whoever has no key still learns nothing; whoever has it is told, and nothing opens.
     bed.stop();

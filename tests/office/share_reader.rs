@@ -194,21 +194,28 @@ pub fn manifest(bed: &Bed, share: ShareId, to: &Outsider, films: &[&Film]) -> Va
     })
 }
 
-/// What the office and the key desk put into the bucket for a share.
-pub fn put_share(bed: &Bed, share: ShareId, to: &Outsider, films: &[&Film]) {
-    let text = manifest(bed, share, to, films).to_string();
-    bed.put(&format!("shares/{share}/manifest.json"), text.into_bytes());
+/// What the office and the key desk put into the bucket for a share; returns its manifest.
+pub fn put_share(bed: &Bed, share: ShareId, to: &Outsider, films: &[&Film]) -> Value {
+    let told = manifest(bed, share, to, films);
+    put_manifest(bed, share, &told);
     for film in films {
         let message = film.key.seal_to_share(share, &to.key, film.id, "one");
         let key = format!("shares/{share}/{}/item-key", film.id);
         bed.put(&key, message.unwrap());
     }
+    told
 }
 
-pub fn shared(share: ShareId, to: &Outsider, film: &Film) -> Value {
+pub fn put_manifest(bed: &Bed, share: ShareId, manifest: &Value) {
+    let bytes = manifest.to_string().into_bytes();
+    bed.put(&format!("shares/{share}/manifest.json"), bytes);
+}
+
+pub fn shared(share: ShareId, to: &Outsider, film: &Film, manifest: &Value) -> Value {
+    let digest = Sha256Digest::of(manifest.to_string().as_bytes());
     entered(
         "item.shared",
-        json!({"evidence": film.id, "log": "one", "operator": "M. Shah", "peer": "uid 0 (root)", "reason_sha256": "0".repeat(64),
+        json!({"evidence": film.id, "log": "one", "manifest_sha256": digest, "operator": "M. Shah", "peer": "uid 0 (root)", "reason_sha256": "0".repeat(64),
             "share": share, "to": to.key.fingerprint(), "until": "2999-01-01T00:00:00Z"}),
     )
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use camdock::model::{ShareManifest, fingerprint_words};
+use camdock::model::{Sha256Digest, ShareManifest, fingerprint_words};
 use camdock::seal::{Curve, KeySource, Opener, Recipient, RecipientKey, keygen_recipient};
 use serde_json::{Value, json};
 
@@ -249,6 +249,8 @@ fn a_share_opens_named_items_for_one_key_until_it_ends_and_the_office_never_sees
     assert_eq!(context.get("camdock:recipient"), Some(&*fingerprint));
     assert_eq!(context.get("camdock:camera"), None);
     let told = String::from_utf8(bed.bytes(&format!("shares/{share}/manifest.json"))).unwrap();
+    let digest = Sha256Digest::of(told.as_bytes());
+    assert_eq!(act["data"]["manifest_sha256"], json!(digest));
     for hidden in ["4711", "acme", &other.id.to_string()] {
         assert!(!told.contains(hidden), "{hidden}: {told}");
     }
@@ -257,6 +259,8 @@ fn a_share_opens_named_items_for_one_key_until_it_ends_and_the_office_never_sees
         (&*told.by, &*told.reason, &*told.to.name),
         ("M. Shah", "R v Jones", "A. Clerk")
     );
+    // So much of it is random that the log's digest gives the reason to nobody who guesses.
+    assert_eq!(told.salt.len(), 43);
     let base64 = told.to.public_key.as_bytes().chunks(64);
     let lines: Vec<_> = base64.map(String::from_utf8_lossy).collect();
     let lines = lines.join("\n");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::{Decider, Event, EvidenceId, ShareId, StationName};
+use crate::model::{Decider, Event, EvidenceId, Sha256Digest, ShareId, StationName};
 
 /// One share, as its acts have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct KnownShare {
     pub to: String,
     pub made_at: Timestamp,
     pub until: Timestamp,
+    /// The digest of what its recipient is told.
+    pub manifest: Option<Sha256Digest>,
     pub by: Decider,
     /// In the order of their acts.
     pub items: Vec<KnownItem>,
@@ -53,11 +55,14 @@ impl ActsShares {
                     to: act.to.clone(),
                     made_at: at,
                     until: act.until,
+                    manifest: act.manifest_sha256,
                     by: act.by.clone(),
                     items: Vec::new(),
                 });
-                // A share has one recipient and one end.
-                if share.to == act.to && share.until == act.until {
+                // A share has one recipient, one end and one manifest.
+                if (&share.to, share.until, share.manifest)
+                    == (&act.to, act.until, act.manifest_sha256)
+                {
                     share.items.push(KnownItem {
                         station: act.log.clone(),
                         evidence: act.evidence,

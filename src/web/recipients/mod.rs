@@ -48,7 +48,7 @@ pub trait RecipientBackend: Send + Sync + 'static {
     /// What the bucket says of a share; `None` for what is no share. Nobody has proven anything yet.
     fn find(&self, share: ShareId) -> WatchFuture<'_, Option<FoundShare>>;
 
-    /// Fails unless the office says that this share is open for its recipient now.
+    /// Fails unless the office says that this share is open for its recipient now, and that this is its manifest.
     fn open<'a>(&'a self, share: &'a FoundShare, peer: &'a str) -> WatchFuture<'a, ()>;
 
     /// An item of it, once its taking is published in the office's log.
@@ -72,10 +72,12 @@ pub trait RecipientBackend: Send + Sync + 'static {
     ) -> WatchFuture<'a, Bytes>;
 }
 
-/// A manifest that makes sense in itself, and the key that it names.
+/// A manifest that makes sense in itself, and the key that it names. Only the floor above knows whether the office's log names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundShare {
     pub manifest: ShareManifest,
+    /// Of its exact bytes.
+    pub digest: Sha256Digest,
     pub holder: Recipient,
 }
 

@@ -105,6 +105,7 @@ mod tests {
         let found = |share, until: &str| FoundShare {
             manifest: ShareManifest {
                 share,
+                salt: String::new(),
                 office: "office-1".parse().unwrap(),
                 made_at: jiff::Timestamp::UNIX_EPOCH,
                 until: until.parse().unwrap(),
@@ -118,6 +119,7 @@ mod tests {
                 },
                 items: Vec::new(),
             },
+            digest: Sha256Digest([0; 32]),
             holder: holder.clone(),
         };
         let open = |share| found(share, "9000-01-01T00:00:00Z");
