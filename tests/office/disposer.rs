@@ -408,6 +408,12 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     // Its lock runs out by itself.
     bed.until_acts("item.disposed", 3);
     assert_eq!(objects(&bed, &locked), ["manifest.json", "receipt"]);
+    until("a report without what is gone", || {
+        let ran = bed.camdock(&["office", "report", "--json"]);
+        let told: Value = serde_json::from_slice(&ran.stdout).unwrap();
+        let class = json!({"class": "month", "recordings": 6, "files": 6, "stored_bytes": 606});
+        told["force"]["stored_bytes"] == 707 && told["classes"][0] == class
+    });
 
     // No reason of them is left in the bucket, and those of the others are.
     let digests = |made: &Made| -> Vec<String> {

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use crate::bed::{Bed, KIOSK, TOKEN, station};
 use crate::browser::sign_in;
 use crate::driver::Browser;
+use crate::place::until;
 use crate::searches::{Made, at};
+use crate::sign_in::with_people;
 
 /// What of a value is not as the schema says. Keywords that this does not understand are an error, too.
 fn differs(root: &Value, schema: &Value, value: &Value, place: &str, wrong: &mut Vec<String>) {
@@ -100,6 +102,14 @@ fn a_quarter_is_counted_as_it_was_and_its_json_is_as_the_schema_says() {
     let prices = "[report]\nminutes_per_recording = 30.0\nhour_price = 20.0\nrecordings_per_disc = 2\ndisc_price = 0.5\n\
         currency = \"EUR\"\nstore_terabytes = 0.000001\n[store]\n";
     fs::write(&config, text.replacen("[store]\n", prices, 1)).unwrap();
+    with_people(&bed);
+    let units = "units = [{ group = \"south\", stations = [\"two\"] }, { group = \"county\", stations = [\"one\"] }, \
+        { group = \"county\", stations = [\"two\", \"one\"] }, ";
+    let classes = "[retention]\nunclassified = \"month\"\nflagged = \"evidential\"\n[class.month]\ndays = 31\nreview = false\n\
+        [class.evidential]\ndays = 400\n";
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.replacen("units = [", units, 1) + classes;
+    fs::write(&config, text).unwrap();
 
     // Three dockings: of five recordings in the quarter, one before it, and a sidecar that is no recording.
     let sessions = [(); 3].map(|()| SessionId::new());
@@ -115,7 +125,7 @@ fn a_quarter_is_counted_as_it_was_and_its_json_is_as_the_schema_says() {
         } else {
             "video"
         },
-        flagged: false,
+        flagged: path == "DCIM/A0004.MP4",
         recorded: None,
         sealed: at(sealed),
         stored: path != "DCIM/A0003.MP4",
@@ -163,6 +173,13 @@ fn a_quarter_is_counted_as_it_was_and_its_json_is_as_the_schema_says() {
         found["bucket"]["items"] == 2 && found["bucket"]["gaps_at"].is_string()
     });
 
+    let id = first[1].id.to_string();
+    let (code, said) = bed.decide(&["classify", &id, "--class", "evidential"]);
+    assert_eq!(code, Some(0), "{said}");
+    until("the class is in the index", || {
+        report(&bed, "2026-Q2")["stations"][0]["classes"][0]["files"] == 2
+    });
+
     let told = report(&bed, "2026-Q2");
     assert_eq!(unlike(&told), Vec::<String>::new());
     assert_eq!(
@@ -207,6 +224,27 @@ fn a_quarter_is_counted_as_it_was_and_its_json_is_as_the_schema_says() {
     assert_eq!(told["capacity"]["store_bytes"], json!(1_000_000));
     assert!(told["capacity"]["store_full"].is_string(), "{told:#}");
 
+    // The classes of what is stored, whenever it came: by a person (with its sidecar), by the camera's flag, and all else. One file is not in the store.
+    let class = |name: &str, recordings: u64, files: u64, bytes: u64| json!({"class": name, "recordings": recordings, "files": files, "stored_bytes": bytes});
+    let both = json!([class("evidential", 2, 3, 303), class("month", 3, 3, 202)]);
+    let of_north = json!([class("evidential", 1, 2, 202), class("month", 2, 2, 202)]);
+    let of_south = json!([class("evidential", 1, 1, 101), class("month", 1, 1, 0)]);
+    assert_eq!(told["classes"], both, "{told:#}");
+    assert_eq!(of_one["classes"], of_north, "{told:#}");
+    assert_eq!(of_two["classes"], of_south, "{told:#}");
+    assert!(told["office_entries_read"].as_u64().unwrap() > 0);
+    // Units that share a station; who sees all of them is of no unit.
+    let unit = |name: &str, stations: Value, figures: &Value, classes: &Value| json!({"unit": name, "stations": stations, "figures": figures, "classes": classes});
+    let units = json!([
+        unit("county", json!(["one", "two"]), force, &both),
+        unit("north", json!(["one"]), &of_one["figures"], &of_north),
+        unit("south", json!(["two"]), &of_two["figures"], &of_south),
+    ]);
+    assert_eq!(told["units"], units, "{told:#}");
+    // Not the median of the medians: it lies between a minute and the 29 days of the other docking.
+    assert_eq!(force["dock_to_safe_seconds"], json!(1_281_629.9995));
+    assert_eq!(told["not_read"], json!([]));
+
     // A quarter of which nothing is known has no figures that somebody made up.
     let empty = report(&bed, "2019-Q1");
     assert_eq!(unlike(&empty), Vec::<String>::new());
@@ -230,6 +268,9 @@ fn a_quarter_is_counted_as_it_was_and_its_json_is_as_the_schema_says() {
         "all 2 stations",
         "41.00 EUR",
         "entries 4 to 8",
+        "unit county (the entries above of one, two)",
+        "unit north (the entries above of one)",
+        "class month                             202 bytes of 3 recordings, 3 files",
         "How each figure is counted",
     ] {
         assert!(text.contains(wanted), "{wanted}: {text}");
@@ -252,6 +293,7 @@ fn a_quarter_is_counted_as_it_was_and_its_json_is_as_the_schema_says() {
     let unit: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(unit["stations"].as_array().unwrap().len(), 1, "{unit}");
     assert!(!body.contains("\"two\""), "{body}");
+    assert_eq!(unit["units"], json!([told["units"][1]]), "{unit}");
     for wrong in ["2026-Q5", "x", "%3Cb%3E", "2026-Q1-Q1"] {
         assert_eq!(
             bed.page(&format!("/api/report?quarter={wrong}"), Some(TOKEN))
@@ -274,13 +316,16 @@ fn a_quarter_is_counted_as_it_was_and_its_json_is_as_the_schema_says() {
         "the figures",
         "document.querySelectorAll('#figures tr').length === 14",
     );
-    let shown = browser.text("main");
+    let shown = browser.text("main").replace('\t', " ");
+    assert_eq!(browser.text("#units").lines().count(), 3);
     for wanted in [
         "41 EUR",
         "Docked to safe, median",
         "60 s",
         "4 to 8 of",
         "At this rate the store is full",
+        "unit south evidential",
+        "all stations month",
     ] {
         assert!(shown.contains(wanted), "{wanted}: {shown}");
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::cli::Outcome;
 use crate::config::OfficeConfig;
-use crate::office::report::{Figures, Quarter, Report, report};
+use crate::office::report::{ClassFigures, Figures, Formula, Quarter, Report, report};
 
 pub fn run(config: &OfficeConfig, quarter: Option<Quarter>, json: bool) -> anyhow::Result<Outcome> {
     let quarter = quarter.unwrap_or_else(|| Quarter::of(Timestamp::now()));
@@ -38,9 +38,30 @@ fn text(out: &mut impl Write, report: &Report) -> anyhow::Result<()> {
             station.station, station.entries_read
         )?;
         lines(out, &station.figures, report)?;
+        class_lines(out, &station.classes)?;
     }
-    writeln!(out, "\nall {} stations", report.stations.len())?;
+    for unit in &report.units {
+        let stations: Vec<_> = unit.stations.iter().map(|name| name.as_str()).collect();
+        let stations = match stations.join(", ") {
+            none if none.is_empty() => "no station was read".to_owned(),
+            stations => format!("the entries above of {stations}"),
+        };
+        writeln!(out, "\nunit {} ({stations})", unit.unit)?;
+        lines(out, &unit.figures, report)?;
+        class_lines(out, &unit.classes)?;
+    }
+    writeln!(
+        out,
+        "\nall {} stations (the entries above of each)",
+        report.stations.len()
+    )?;
     lines(out, &report.force, report)?;
+    class_lines(out, &report.classes)?;
+    if !report.not_read.is_empty() {
+        let names: Vec<_> = report.not_read.iter().map(|name| name.as_str()).collect();
+        let names = names.join(", ");
+        writeln!(out, "\nNot read yet, and in no figure: {names}.")?;
+    }
     let capacity = &report.capacity;
     match (capacity.store_bytes, &capacity.store_full) {
         (Some(_), Some(full)) => writeln!(out, "\nAt this rate the store is full on {full}.")?,
@@ -55,8 +76,33 @@ fn text(out: &mut impl Write, report: &Report) -> anyhow::Result<()> {
         "Spools: {}.\n\nHow each figure is counted:",
         capacity.spool
     )?;
-    for formula in &report.formulas {
+    formulas(out, &report.formulas)?;
+    writeln!(
+        out,
+        "\nHow each class is counted, with {} entries of the office's own log:",
+        report.office_entries_read
+    )?;
+    formulas(out, &report.class_formulas)
+}
+
+fn formulas(out: &mut impl Write, formulas: &[Formula]) -> anyhow::Result<()> {
+    for formula in formulas {
         writeln!(out, "  {:<24} {}", formula.figure, formula.formula)?;
+    }
+    Ok(())
+}
+
+fn class_lines(out: &mut impl Write, classes: &[ClassFigures]) -> anyhow::Result<()> {
+    for of in classes {
+        let class = match &of.class {
+            Some(class) => format!("class {class}"),
+            None => "no class".to_owned(),
+        };
+        writeln!(
+            out,
+            "  {class:<24} {:>18} bytes of {} recordings, {} files",
+            of.stored_bytes, of.recordings, of.files
+        )?;
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ pub use gaps::KnownGap;
 pub use holds::HeldItem;
 pub use item_facts::ItemFacts;
 pub use looks::Look;
-pub use quarter::QuarterCounts;
+pub use quarter::{KeptCounts, QuarterCounts};
 pub use standing::{StationFindings, StationRow};
 pub use tags::SaidBy;
 

@@ -51,15 +51,35 @@ function draw() {
         element("td", { lang: "en" }, formula))));
     const { store_bytes: store, store_full: full } = shown.capacity;
     $("full").textContent = store === null ? text("report.full_unknown") : full ? text("report.full", { time: time(full) }) : text("report.full_never");
+    $("not-read").hidden = shown.not_read.length === 0;
+    $("not-read").textContent = text("report.not_read", { stations: shown.not_read.join(", ") });
     $("stations").replaceChildren(...shown.stations.map((row) => {
-        const of = row.figures;
-        const cell = (name) => element("td", { class: "number" }, value(name, of[name]));
         const range = row.first_entry === null ? "–" : text("report.entries", { first: number(row.first_entry), last: number(row.last_entry), read: number(row.entries_read) });
-        return element("tr", {}, element("th", { scope: "row" }, row.station),
-            cell("recordings"), cell("hours"), cell("dock_to_safe_seconds"), cell("dock_to_stored_seconds"), cell("added_bytes"),
-            element("td", { class: "number" }, text("today.gaps_known", { n: number(of.gaps_open), explained: number(of.gaps_explained) })),
-            element("td", {}, range));
+        return line(row.station, row.figures, range);
     }));
+    $("units-section").hidden = shown.units.length === 0;
+    $("units").replaceChildren(...shown.units.map((row) => line(row.unit, row.figures, row.stations.join(", ") || "–")));
+    $("classes").replaceChildren(
+        ...classes(text("report.all"), shown.classes),
+        ...shown.units.flatMap((row) => classes(text("report.of_unit", { unit: row.unit }), row.classes)),
+        ...shown.stations.flatMap((row) => classes(row.station, row.classes)));
+    $("class-range").textContent = text("report.class_range", { n: number(shown.office_entries_read) });
+    $("class-formulas").replaceChildren(...shown.class_formulas.flatMap(({ figure, formula }) => [
+        element("dt", {}, text(`report.name.${figure}`)), element("dd", { lang: "en" }, formula)]));
+}
+
+// A station or a unit in the figures that a reader compares.
+function line(name, of, last) {
+    const cell = (figure) => element("td", { class: "number" }, value(figure, of[figure]));
+    return element("tr", {}, element("th", { scope: "row" }, name),
+        cell("recordings"), cell("hours"), cell("dock_to_safe_seconds"), cell("dock_to_stored_seconds"), cell("added_bytes"),
+        element("td", { class: "number" }, text("today.gaps_known", { n: number(of.gaps_open), explained: number(of.gaps_explained) })),
+        element("td", {}, last));
+}
+
+function classes(name, rows) {
+    return rows.map((of) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, of.class ?? text("report.no_class")),
+        ...["recordings", "files", "stored_bytes"].map((figure) => element("td", { class: "number" }, value(figure, of[figure])))));
 }
 
 $("form").addEventListener("submit", (event) => {

@@ -1,157 +1,24 @@
 //! The savings report of a quarter: figures out of the index alone, each with its formula and the range of the log that it comes
 //! from, so that anybody can count again.
 
-use std::fmt;
-use std::str::FromStr;
+mod formulas;
+mod quarter;
 
-use jiff::civil::date;
-use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, HashSet};
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+pub use formulas::{CLASS_FORMULAS, FORMULAS, Formula};
+pub use quarter::Quarter;
+
 use super::OfficeError;
-use super::index::{Index, QuarterCounts};
-use crate::config::{OfficeConfig, ReportSettings};
+use super::index::{Index, KeptCounts, QuarterCounts, StationRow};
+use crate::config::{FollowedStation, Keeping, OfficeConfig, ReportSettings};
 use crate::model::StationName;
 
 /// Grows whenever a figure changes its meaning.
-pub const FORMAT: &str = "camdock-report-1";
-
-/// Each figure's name, unit and formula.
-pub const FORMULAS: [(&str, &str, &str); 14] = [
-    (
-        "recordings",
-        "recordings",
-        "videos whose item.sealed is dated in the quarter",
-    ),
-    (
-        "files",
-        "files",
-        "all items whose item.sealed is dated in the quarter",
-    ),
-    (
-        "hours",
-        "hours",
-        "sum of probe.duration_ms in item.previewed of these recordings",
-    ),
-    (
-        "recordings_timed",
-        "recordings",
-        "those of these recordings whose duration is known",
-    ),
-    (
-        "dockings",
-        "dockings",
-        "sessions whose camera.docked is dated in the quarter and that sealed something",
-    ),
-    (
-        "dock_to_safe_seconds",
-        "seconds",
-        "median over these dockings: last item.sealed of the session minus camera.docked; a wait for witnesses is in no log",
-    ),
-    (
-        "dock_to_stored_seconds",
-        "seconds",
-        "median over these dockings of which all is stored: last item.stored of its items minus camera.docked",
-    ),
-    (
-        "added_bytes",
-        "bytes",
-        "sealed bytes of originals and previews of these items, as item.stored and item.previewed say",
-    ),
-    (
-        "stored_bytes",
-        "bytes",
-        "the same of all items of the log, whenever they were sealed",
-    ),
-    (
-        "gaps_open",
-        "gaps",
-        "what the last search of the log found and nobody explained",
-    ),
-    (
-        "gaps_explained",
-        "gaps",
-        "what it found and somebody explained, at the station or by gap.accepted",
-    ),
-    (
-        "discs_saved",
-        "discs",
-        "recordings / [report] recordings_per_disc, rounded up",
-    ),
-    (
-        "hours_saved",
-        "hours",
-        "recordings * [report] minutes_per_recording / 60",
-    ),
-    (
-        "money_saved",
-        "[report] currency",
-        "hours_saved * [report] hour_price + discs_saved * [report] disc_price",
-    ),
-];
-
-/// A quarter of a year of UTC, `2026-Q4`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quarter {
-    year: i16,
-    number: i8,
-}
-
-impl Quarter {
-    /// Its first moment, and the first after it.
-    pub fn range(self) -> (Timestamp, Timestamp) {
-        let first = |year, month| {
-            let day = date(year, month, 1).to_datetime(jiff::civil::Time::midnight());
-            TimeZone::UTC.to_timestamp(day).unwrap_or_default()
-        };
-        let begin = first(self.year, self.number * 3 - 2);
-        match self.number {
-            4 => (begin, first(self.year + 1, 1)),
-            number => (begin, first(self.year, number * 3 + 1)),
-        }
-    }
-
-    /// The one that a moment is in.
-    pub fn of(moment: Timestamp) -> Self {
-        let day = moment.to_zoned_datetime(TimeZone::UTC).date();
-        Self {
-            year: day.year(),
-            number: (day.month() + 2) / 3,
-        }
-    }
-}
-
-impl fmt::Display for Quarter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-Q{}", self.year, self.number)
-    }
-}
-
-impl FromStr for Quarter {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.split_once("-Q").and_then(|(year, number)| {
-            let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-            let fine = year.len() == 4 && number.len() == 1 && digits(year) && digits(number);
-            let year = year
-                .parse()
-                .ok()
-                .filter(|year| (2000..=9000).contains(year));
-            let number = number
-                .parse()
-                .ok()
-                .filter(|number| (1..=4).contains(number));
-            Some(Self {
-                year: year?,
-                number: number?,
-            })
-            .filter(|_| fine)
-        });
-        parsed.ok_or_else(|| "a quarter is written as 2026-Q4".to_owned())
-    }
-}
+pub const FORMAT: &str = "camdock-report-2";
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
@@ -163,17 +30,17 @@ pub struct Report {
     /// Not in the quarter any more.
     pub to: Timestamp,
     pub formulas: Vec<Formula>,
-    /// All stations together.
+    pub class_formulas: Vec<Formula>,
+    /// How much of the office's own log was read: it says which class an item has, and which are gone.
+    pub office_entries_read: u64,
+    /// All of `stations` together.
     pub force: Figures,
+    pub classes: Vec<ClassFigures>,
+    pub units: Vec<UnitReport>,
     pub stations: Vec<StationReport>,
+    /// Stations whose logs were not read yet: no figure has anything of them.
+    pub not_read: Vec<StationName>,
     pub capacity: Capacity,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Formula {
-    pub figure: &'static str,
-    pub unit: &'static str,
-    pub formula: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -187,6 +54,26 @@ pub struct StationReport {
     /// When gaps were last looked for.
     pub gaps_at: Option<Timestamp>,
     pub figures: Figures,
+    pub classes: Vec<ClassFigures>,
+}
+
+/// The stations that a group of [people] sees. One station may be of several.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UnitReport {
+    pub unit: String,
+    /// The figures are of these; the ranges of their logs are in their own reports.
+    pub stations: Vec<StationName>,
+    pub figures: Figures,
+    pub classes: Vec<ClassFigures>,
+}
+
+/// See [`CLASS_FORMULAS`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ClassFigures {
+    pub class: Option<String>,
+    pub recordings: u64,
+    pub files: u64,
+    pub stored_bytes: u64,
 }
 
 /// See [`FORMULAS`]. Absent: nobody knows, or it is not configured.
@@ -226,34 +113,43 @@ pub fn report(config: &OfficeConfig, quarter: Quarter) -> Result<Report, OfficeE
     let now = Timestamp::now();
     let (from, to) = quarter.range();
     let index = Index::open_read_only(&config.index())?;
-    let mut stations = Vec::new();
-    let mut all = QuarterCounts::default();
-    for station in &config.stations {
-        let name = &station.name;
-        let Some(index) = &index else { break };
-        let (Some(row), Some(counts)) = (index.row(name, now)?, index.quarter(name, from, to)?)
-        else {
-            continue;
+    let office_entries_read = index.as_ref().map_or(Ok(0), Index::acts_read)?;
+    let (mut read, mut not_read) = (Vec::new(), Vec::new());
+    for FollowedStation { name, .. } in &config.stations {
+        let found = match &index {
+            Some(index) => index.row(name, now)?.zip(index.quarter(name, from, to)?),
+            None => None,
         };
-        let gaps = (row.gaps, row.gaps_explained);
-        stations.push(StationReport {
-            station: name.clone(),
-            entries_read: row.indexed_entries,
-            first_entry: counts.first_entry,
-            last_entry: counts.last_entry,
-            gaps_at: row.gaps_at,
-            figures: figures(&counts, gaps, &config.report),
-        });
-        all.add(counts);
+        match found {
+            Some((row, counts)) => read.push(ReadStation { name, row, counts }),
+            None => not_read.push(name.clone()),
+        }
     }
-    let sum = |of: fn(&Figures) -> u64| stations.iter().map(|it| of(&it.figures)).sum();
-    let gaps = (sum(|it| it.gaps_open), sum(|it| it.gaps_explained));
-    let formulas = FORMULAS.map(|(figure, unit, formula)| Formula {
-        figure,
-        unit,
-        formula,
+    let stations = read.iter().map(|station| {
+        let (figures, classes) = summed([station], config);
+        StationReport {
+            station: station.name.clone(),
+            entries_read: station.row.indexed_entries,
+            first_entry: station.counts.first_entry,
+            last_entry: station.counts.last_entry,
+            gaps_at: station.row.gaps_at,
+            figures,
+            classes,
+        }
     });
-    let force = figures(&all, gaps, &config.report);
+    let stations = stations.collect();
+    let units = units(config).map(|(unit, names)| {
+        let own = read.iter().filter(|station| names.contains(station.name));
+        let (figures, classes) = summed(own.clone(), config);
+        UnitReport {
+            unit: unit.to_owned(),
+            stations: own.map(|station| station.name.clone()).collect(),
+            figures,
+            classes,
+        }
+    });
+    let units = units.collect();
+    let (force, classes) = summed(&read, config);
     Ok(Report {
         format: FORMAT,
         office: config.name.clone(),
@@ -261,11 +157,66 @@ pub fn report(config: &OfficeConfig, quarter: Quarter) -> Result<Report, OfficeE
         quarter: quarter.to_string(),
         from,
         to,
-        formulas: formulas.into(),
+        formulas: FORMULAS.map(Formula::from).into(),
+        class_formulas: CLASS_FORMULAS.map(Formula::from).into(),
+        office_entries_read,
         capacity: capacity(&force, from, to, now, &config.report),
         force,
+        classes,
+        units,
         stations,
+        not_read,
     })
+}
+
+/// What was read of one station.
+struct ReadStation<'a> {
+    name: &'a StationName,
+    row: StationRow,
+    counts: QuarterCounts,
+}
+
+/// The units of [people] all of whose stations are followed or seen here. Who sees all stations is of no unit.
+fn units(config: &OfficeConfig) -> impl Iterator<Item = (&str, HashSet<&StationName>)> {
+    let mut units = BTreeMap::<&str, HashSet<&StationName>>::new();
+    let people = config.people.iter();
+    for (group, stations) in people.flat_map(|people| &people.units) {
+        if let Some(stations) = stations {
+            units.entry(group).or_default().extend(stations);
+        }
+    }
+    let seen = |name: &StationName| config.stations.iter().any(|station| station.name == *name);
+    units.retain(|_, names| names.iter().all(|name| seen(name)));
+    units.into_iter()
+}
+
+/// The figures of some stations together.
+fn summed<'a>(
+    stations: impl IntoIterator<Item = &'a ReadStation<'a>>,
+    config: &OfficeConfig,
+) -> (Figures, Vec<ClassFigures>) {
+    let (mut all, mut gaps) = (QuarterCounts::default(), (0, 0));
+    for ReadStation { row, counts, .. } in stations {
+        all.add(counts);
+        gaps = (gaps.0 + row.gaps, gaps.1 + row.gaps_explained);
+    }
+    let figures = figures(&all, gaps, &config.report);
+    (figures, classes(&all.kept, &config.keeping))
+}
+
+/// What each class has; those without a class come first.
+fn classes(kept: &[KeptCounts], keeping: &Keeping) -> Vec<ClassFigures> {
+    let mut classes = BTreeMap::<Option<&str>, ClassFigures>::new();
+    for group in kept {
+        let class = group.class.as_deref();
+        let class = class.or_else(|| keeping.first_class(group.flagged));
+        let sum = classes.entry(class).or_default();
+        sum.class = class.map(str::to_owned);
+        sum.recordings += group.recordings;
+        sum.files += group.files;
+        sum.stored_bytes = sum.stored_bytes.saturating_add(group.bytes);
+    }
+    classes.into_values().collect()
 }
 
 fn figures(counts: &QuarterCounts, gaps: (u64, u64), old: &ReportSettings) -> Figures {
@@ -341,28 +292,6 @@ fn median(sorted: &[i64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_quarter_is_read_and_written_and_has_its_days() {
-        let quarter: Quarter = "2026-Q4".parse().unwrap();
-        assert_eq!(quarter.to_string(), "2026-Q4");
-        let (from, to) = quarter.range();
-        assert_eq!(from.to_string(), "2026-10-01T00:00:00Z");
-        assert_eq!(to.to_string(), "2027-01-01T00:00:00Z");
-        for (moment, wanted) in [
-            ("2026-01-01T00:00:00Z", "2026-Q1"),
-            ("2026-06-30T23:59:59Z", "2026-Q2"),
-            ("2026-07-01T00:00:00Z", "2026-Q3"),
-        ] {
-            let moment = moment.parse().unwrap();
-            assert_eq!(Quarter::of(moment).to_string(), wanted);
-        }
-        for wrong in [
-            "", "2026", "2026-Q0", "2026-Q5", "26-Q1", "2026-q1", "+026-Q1", "2026-Q+1",
-        ] {
-            assert!(wrong.parse::<Quarter>().is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_median_is_the_middle_one_or_between_the_two() {
