@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::cli::Outcome;
 use crate::config::OfficeConfig;
+use crate::model::StationName;
 use crate::office::report::{ClassFigures, Figures, Formula, Quarter, Report, report};
 
 pub fn run(config: &OfficeConfig, quarter: Option<Quarter>, json: bool) -> anyhow::Result<Outcome> {
@@ -41,7 +42,7 @@ fn text(out: &mut impl Write, report: &Report) -> anyhow::Result<()> {
         class_lines(out, &station.classes)?;
     }
     for unit in &report.units {
-        let stations: Vec<_> = unit.stations.iter().map(|name| name.as_str()).collect();
+        let stations: Vec<_> = unit.stations.iter().map(StationName::as_str).collect();
         let stations = match stations.join(", ") {
             none if none.is_empty() => "no station was read".to_owned(),
             stations => format!("the entries above of {stations}"),
@@ -58,7 +59,7 @@ fn text(out: &mut impl Write, report: &Report) -> anyhow::Result<()> {
     lines(out, &report.force, report)?;
     class_lines(out, &report.classes)?;
     if !report.not_read.is_empty() {
-        let names: Vec<_> = report.not_read.iter().map(|name| name.as_str()).collect();
+        let names: Vec<_> = report.not_read.iter().map(StationName::as_str).collect();
         let names = names.join(", ");
         writeln!(out, "\nNot read yet, and in no figure: {names}.")?;
     }
