@@ -198,6 +198,20 @@ fn the_offices_example_loads_and_its_documented_defaults_are_the_codes() {
     let changed = text.replace("#follow_seconds = 30", "follow_seconds = 31");
     assert_ne!(format!("{plain:#?}"), format!("{:#?}", load(&changed).0));
     documented(&text, OfficeConfig::known_keys());
+    // Links to shares lead to where nobody reads along.
+    let at = |address: &str| text.replace("[share]", &format!("[share]\naddress = \"{address}\""));
+    let whole = load(&at("https://shares.police.example/")).0.share_address;
+    assert_eq!(whole.as_deref(), Some("https://shares.police.example"));
+    for wrong in [
+        "http://shares.police.example",
+        "shares.police.example",
+        "/s",
+    ] {
+        let path = dir.path().join("office.toml");
+        fs::write(&path, at(wrong)).unwrap();
+        let refused = OfficeConfig::load(&path).unwrap_err().to_string();
+        assert!(refused.contains("not an https address"), "{refused}");
+    }
 }
 
 #[test]

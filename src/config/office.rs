@@ -34,6 +34,8 @@ pub struct OfficeConfig {
     pub pages: WebSettings,
     /// `None`: nobody signs in but by token.
     pub people: Option<PeopleSettings>,
+    /// Of the share reader, as recipients' browsers have it, without a final `/`. `None`: nobody said.
+    pub share_address: Option<String>,
     pub store: StoreSettings,
     pub report: ReportSettings,
     pub log: LogSettings,

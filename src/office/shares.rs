@@ -68,6 +68,11 @@ impl Shares {
         &*self.custody.store
     }
 
+    fn link(&self, share: ShareId) -> String {
+        let address = self.config.share_address.as_deref();
+        format!("{}/s/{share}", address.unwrap_or_default())
+    }
+
     pub async fn share(&self, order: ShareOrder) -> Result<ShareMade, OfficeError> {
         let now = Timestamp::now();
         let recipient = self.recipient(&order.to, now)?;
@@ -107,7 +112,7 @@ impl Shares {
         let manifest = self.tell(&manifest).await?;
         let mut made = ShareMade {
             share,
-            path: link(share),
+            link: self.link(share),
             to_key: recipient.1.key.clone(),
             items: Vec::new(),
             published: false,
@@ -357,7 +362,7 @@ impl Shares {
                 let ends = known.items.iter().filter_map(|item| item.ended);
                 ShareRow {
                     share: known.share,
-                    path: link(known.share),
+                    link: self.link(known.share),
                     name: recipient.map(|act| act.person.clone()),
                     organisation: outside.map(|outside| outside.organisation.clone()),
                     fingerprint: known.to.clone(),
@@ -408,10 +413,6 @@ impl Shares {
             }
         }
     }
-}
-
-fn link(share: ShareId) -> String {
-    format!("/s/{share}")
 }
 
 fn sees(reach: &Reach, known: &KnownShare) -> bool {

@@ -43,8 +43,8 @@ pub struct ShareOrder {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareMade {
     pub share: ShareId,
-    /// Of the link, below the address of the share reader.
-    pub path: String,
+    /// For its recipient. It begins with `/` where nobody told this office the share reader's address.
+    pub link: String,
     /// The recipient's key, PEM.
     pub to_key: String,
     pub items: Vec<SharedEntry>,
@@ -66,7 +66,7 @@ pub struct SharedEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareRow {
     pub share: ShareId,
-    pub path: String,
+    pub link: String,
     /// `None`: the recipient is not in the address book any more.
     pub name: Option<String>,
     pub organisation: Option<String>,

@@ -25,6 +25,11 @@ fn browser_an_outsider_makes_a_key_behind_a_link_and_a_manager_shares_with_its_o
     );
     let (made, _) = picture(&bed, &desk, "one");
     publish(&bed, &[&one], std::slice::from_ref(&made));
+    // Where recipients reach the share reader, so that links are whole.
+    let toml = fs::read_to_string(bed.path("office.toml")).unwrap();
+    let share = "[share]\naddress = \"https://shares.police.example/\"\n[pages]";
+    let toml = toml.replacen("[pages]", share, 1);
+    fs::write(bed.path("office.toml"), toml).unwrap();
     bed.run_pages();
     bed.until("one", |found| {
         found["bucket"]["items"] == 1 && found["cosigned_entries"].is_u64()
@@ -128,12 +133,16 @@ fn browser_an_outsider_makes_a_key_behind_a_link_and_a_manager_shares_with_its_o
     );
     let act = bed.until_acts("item.shared", 1)[0]["data"].clone();
     let said = browser.text("#links");
-    let path = format!("/s/{}", act["share"].as_str().unwrap());
+    let share = act["share"].as_str().unwrap();
+    let link = format!("https://shares.police.example/s/{share}");
     assert!(
-        said.contains(&path) && said.contains("key desk has not sealed"),
+        said.contains(&link) && said.contains("key desk has not sealed"),
         "{said}"
     );
     assert_eq!(bed.keys("shares/").len(), 1, "the manifest");
+    let listed = bed.camdock(&["office", "shares"]);
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains(&link), "{listed}");
     browser.shot("shares");
     assert_eq!(browser.accessibility(), Vec::<String>::new());
     browser.fill("#why", "sent to the wrong court");

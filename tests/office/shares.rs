@@ -231,6 +231,8 @@ fn a_share_opens_named_items_for_one_key_until_it_ends_and_the_office_never_sees
         (&answer["published"], &answer["sealed"]),
         (&json!(true), &json!(1))
     );
+    // Nobody told this office the share reader's address.
+    assert_eq!(answer["link"], format!("/s/{share}"));
     let act = bed.until_acts("item.shared", 1)[0].clone();
     assert_eq!(
         (&act["data"]["share"], &act["data"]["to"]),

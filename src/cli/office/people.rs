@@ -183,7 +183,7 @@ pub fn run(config: &OfficeConfig, verb: PeopleVerb) -> anyhow::Result<Outcome> {
         OfficeReply::Outsiders(book) => outside::print(&book),
         OfficeReply::Invited(invited) => {
             println!(
-                "invitation {}, until {}: send this link to that person alone, below the address of the office's pages or of the share reader:",
+                "invitation {}, until {}: send this link to that person alone, below the address of the office's pages:",
                 invited.number, invited.ends
             );
             println!("{}", invited.path);

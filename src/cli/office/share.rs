@@ -128,12 +128,15 @@ fn tell(to: &str, made: &ShareMade) {
             item.evidence, item.entry
         );
     }
-    println!(
-        "with {}: the share {}; its link ends with {}",
-        Escaped(to.as_bytes()),
-        made.share,
-        made.path
-    );
+    println!("with {}: the share {}", Escaped(to.as_bytes()), made.share);
+    if made.link.starts_with('/') {
+        println!(
+            "its link ends with {}; the rest is the share reader's address: give it as `address` in [share] of office.toml, and whole links are shown",
+            made.link
+        );
+    } else {
+        println!("its link, for the recipient: {}", made.link);
+    }
     let (sealed, all) = (made.sealed, made.items.len());
     if !made.published {
         println!(
@@ -210,6 +213,7 @@ fn print(row: &ShareRow) {
         fingerprint_words(&row.fingerprint).unwrap_or_default(),
         Escaped(row.by.as_bytes())
     );
+    println!("    {}", row.link);
     for item in &row.items {
         println!(
             "    {} {} (entry {})",

@@ -189,6 +189,9 @@ section!(RawPeople => PeopleSection {
     roles: Vec<Spanned<RawGroupRole>> = Vec::new(),
     units: Vec<Spanned<RawUnit>> = Vec::new(),
 });
+section!(RawShare => ShareSection {
+    address: String = String::new(),
+});
 section!(RawReconcile => ReconcileSection {
     list_seconds: u32 = 1800,
     sweep_days: u32 = 30,
@@ -241,6 +244,8 @@ pub(super) struct RawOfficeConfig {
     #[serde(default)]
     people: RawPeople,
     #[serde(default)]
+    share: RawShare,
+    #[serde(default)]
     store: RawStore,
     #[serde(default)]
     metrics: RawOfficeMetrics,
@@ -261,6 +266,7 @@ pub(super) fn office_keys() -> Vec<(&'static str, &'static str)> {
         ("tags", TagsSection::KEYS),
         ("pages", PagesSection::KEYS),
         ("people", PeopleSection::KEYS),
+        ("share", ShareSection::KEYS),
         ("store", StoreSection::KEYS),
         ("report", ReportSection::KEYS),
         ("metrics", OfficeMetricsSection::KEYS),
@@ -309,6 +315,7 @@ pub(super) struct OfficeMerged {
     pub tags: TagsSection,
     pub pages: PagesSection,
     pub people: PeopleSection,
+    pub share: ShareSection,
     pub store: StoreSection,
     pub metrics: OfficeMetricsSection,
     pub report: ReportSection,
@@ -327,6 +334,7 @@ impl RawOfficeConfig {
             tags: self.tags.merge(),
             pages: self.pages.merge(),
             people: self.people.merge(),
+            share: self.share.merge(),
             store: self.store.merge(),
             metrics: self.metrics.merge(),
             report: self.report.merge(),

@@ -84,6 +84,15 @@ pub fn office(
         },
     );
     let people = people::section(&mut check, &merged.people, &followed);
+    let share = &merged.share.address;
+    check.ensure(
+        share.value.is_empty() || people::keeps_secrets(&share.value),
+        share.at.as_ref(),
+        "address",
+        "is not an https address",
+        "Give the share reader's address without a query, for example `https://shares.police.example`; plain http is for loopback alone.",
+    );
+    let share_address = Some(share.value.trim_end_matches('/').to_owned());
     let reconcile = &merged.reconcile;
     check.number(
         &reconcile.list_seconds,
@@ -127,6 +136,7 @@ pub fn office(
         tags,
         pages,
         people,
+        share_address: share_address.filter(|address| !address.is_empty()),
         store,
         report,
         log,

@@ -57,13 +57,15 @@ function link(share) {
     const row = rows.find((row) => row.share === share.share);
     const state = !share.published ? "waits" : share.sealed < share.items.length ? "unsealed" : "ready";
     const values = { name: row ? name(row) : "", n: number(share.items.length), sealed: number(share.sealed) };
-    return element("li", {}, element("p", {}, text(`shares.made.${state}`, values)), element("p", {}, element("code", {}, share.path)));
+    const lines = [element("p", {}, text(`shares.made.${state}`, values)), element("p", {}, element("code", {}, share.link))];
+    if (share.link.startsWith("/")) lines.push(element("p", { class: "hint" }, text("shares.no_address")));
+    return element("li", {}, ...lines);
 }
 
 function line(row) {
     const state = row.ended ? text("shares.state.ended", { at: time(row.ended) }) : text(`shares.state.${row.published ? "open" : "waits"}`);
     return element("tr", { "data-share": row.share },
-        element("th", { scope: "row" }, name(row), element("div", {}, element("code", {}, row.path))),
+        element("th", { scope: "row" }, name(row), element("div", {}, element("code", {}, row.link))),
         element("td", {}, ...row.items.map(recording)), element("td", {}, time(row.until)), element("td", {}, row.by), element("td", {}, state));
 }
 
