@@ -117,7 +117,7 @@ pub fn identity(name: &'static str, bucket: &str, office: &str) -> Identity {
 }
 
 /// An identity with the rights of this shipped policy.
-fn with_policy(policy: &str, name: &'static str, bucket: &str, office: &str) -> Identity {
+pub fn with_policy(policy: &str, name: &'static str, bucket: &str, office: &str) -> Identity {
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let file = config.join(policy);
     let policy = fs::read_to_string(file).unwrap();

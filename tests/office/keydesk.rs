@@ -34,10 +34,20 @@ impl Desk {
     }
 
     /// `who`: its identity in the store, and the bucket.
-    pub fn of(bed: &Bed, endpoint: &str, (identity, bucket): (&str, &str)) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+    pub fn of(bed: &Bed, endpoint: &str, who: (&str, &str)) -> Self {
         let (secret, _) = keygen_recipient(Curve::P384).unwrap();
-        private(&dir.path().join("recipient.key.pem"), &secret);
+        Self::with_key(bed, endpoint, who, &secret)
+    }
+
+    /// With the private key of a recipient of the stations.
+    pub fn with_key(
+        bed: &Bed,
+        endpoint: &str,
+        (identity, bucket): (&str, &str),
+        secret: &str,
+    ) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        private(&dir.path().join("recipient.key.pem"), secret);
         let keys = format!(
             "access_key_id = \"{identity}key\"\nsecret_access_key = \"{identity}secret\"\n"
         );
@@ -48,7 +58,7 @@ impl Desk {
             bed.log_key()
         );
         fs::write(dir.path().join("keydesk.toml"), text).unwrap();
-        let key = RecipientKey::from_pem(&secret).unwrap();
+        let key = RecipientKey::from_pem(secret).unwrap();
         Self {
             running: None,
             dir,

@@ -43,6 +43,7 @@ mod searches;
 mod seeking;
 mod setup;
 mod share_reader;
+mod shared_recordings;
 mod shares;
 mod sign_in;
 mod tags;

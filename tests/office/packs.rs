@@ -35,7 +35,7 @@ const PLANTED: [&str; 12] = [
 ];
 
 /// A short film on a docked camera.
-fn film(place: &Place, camera: &str, name: &str) -> Vec<u8> {
+pub fn film(place: &Place, camera: &str, name: &str) -> Vec<u8> {
     let made = place.path(name);
     ffmpeg(&format!(
         "-f lavfi -i testsrc2=s=320x240:r=10:d=3 -c:v libx264 -preset ultrafast -g 10 {}",
@@ -189,9 +189,9 @@ fn relist(pack: &Path) {
     fs::write(pack.join("tagmanifest-sha256.txt"), tags).unwrap();
 }
 
-struct Checker<'a> {
-    browser: Browser,
-    outer: &'a Path,
+pub struct Checker<'a> {
+    pub browser: Browser,
+    pub outer: &'a Path,
 }
 
 impl Checker<'_> {
@@ -204,7 +204,7 @@ impl Checker<'_> {
     }
 
     /// The verdict of the page about a folder, as a person asks for it, and the whole report.
-    fn verdict(&self, pack: &Path, typed: &[&str]) -> (String, String) {
+    pub fn verdict(&self, pack: &Path, typed: &[&str]) -> (String, String) {
         self.choose(pack);
         self.browser.fill("#fingerprints", &typed.join("\n"));
         self.browser.click("#check");

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use camdock::model::{Sha256Digest, ShareId};
-use camdock::web::hash_of;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, station};
@@ -16,14 +15,18 @@ use crate::driver::Browser;
 use crate::footage::ffmpeg;
 use crate::keydesk::enter;
 use crate::share_reader::{
-    Film, HOSTILE, LIMIT, Outsider, Reader, TOKEN, added, ended, manifest, number, put_manifest,
+    Film, HOSTILE, LIMIT, Outsider, Reader, added, ended, manifest, number, put_manifest,
     put_share, shared,
 };
 use crate::support::tool;
 
 /// Chooses a key on the page of a share.
 fn open(browser: &Browser, reader: &Reader, share: ShareId, key: &Path) {
-    browser.open(&reader.url(&format!("/s/{share}")));
+    open_link(browser, &reader.url(&format!("/s/{share}")), key);
+}
+
+pub fn open_link(browser: &Browser, link: &str, key: &Path) {
+    browser.open(link);
     browser.until(
         "the page asks",
         "document.getElementById('key-hint').innerText",
@@ -36,14 +39,14 @@ fn open(browser: &Browser, reader: &Reader, share: ShareId, key: &Path) {
 }
 
 #[track_caller]
-fn says(browser: &Browser, wanted: &str) {
+pub fn says(browser: &Browser, wanted: &str) {
     browser.until("words", "!document.getElementById('failed').hidden");
     let said = browser.text("#failed");
     assert!(said.contains(wanted), "{said}");
 }
 
 #[track_caller]
-fn whole(folder: &Path, ending: &str) -> PathBuf {
+pub fn whole(folder: &Path, ending: &str) -> PathBuf {
     let began = Instant::now();
     loop {
         let mut files = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
@@ -71,16 +74,8 @@ fn browser_a_share_opens_for_the_holder_of_its_key_alone_after_the_act() {
     let mut bed = Bed::new("office-recipients", &[&one], dir);
     let note = one.append(&["a"]);
     bed.publish(&one, &note);
-    let toml = fs::read_to_string(bed.path("office.toml")).unwrap();
-    let line = format!(
-        "tokens = [{{ name = \"share reader\", role = \"share_reader\", sha256 = \"{}\" }},",
-        hash_of(TOKEN)
-    );
-    fs::write(
-        bed.path("office.toml"),
-        toml.replacen("tokens = [", &line, 1),
-    )
-    .unwrap();
+    let mut reader = Reader::beside(&bed);
+    reader.introduce(&bed);
     let good = Film::put(&bed, &film, |sealed| sealed);
     let tampered = Film::put(&bed, &film, |mut sealed| {
         let middle = sealed.len() / 2;
@@ -112,7 +107,6 @@ fn browser_a_share_opens_for_the_holder_of_its_key_alone_after_the_act() {
     ];
     enter(&bed, &acts);
     bed.run_pages();
-    let mut reader = Reader::beside(&bed);
     let checked = reader.camdock("check").output().unwrap();
     assert!(checked.status.success(), "{checked:?}");
     reader.run();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use camdock::model::{EvidenceId, Part, Sha256Digest, ShareId};
 use camdock::seal::{Curve, ItemKey, Recipient, SealSpec, keygen_recipient, seal_small};
+use camdock::web::hash_of;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, private, store_endpoint};
@@ -25,6 +26,10 @@ pub struct Reader {
 
 impl Reader {
     pub fn beside(bed: &Bed) -> Self {
+        Self::of(bed, &store_endpoint(), "office-recipients")
+    }
+
+    pub fn of(bed: &Bed, endpoint: &str, bucket: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let keys =
             "access_key_id = \"sharereaderkey\"\nsecret_access_key = \"sharereadersecret\"\n";
@@ -34,9 +39,8 @@ impl Reader {
         let port = listener.local_addr().unwrap().port();
         let text = format!(
             "[sharereader]\noffice_address = \"http://127.0.0.1:{}\"\n[pages]\nlisten = \"127.0.0.1:{port}\"\n\
-             [store]\nendpoint = \"{}\"\nbucket = \"office-recipients\"\nretention_days = 1\ncredentials_file = \"credentials.toml\"\n",
+             [store]\nendpoint = \"{endpoint}\"\nbucket = \"{bucket}\"\nretention_days = 1\ncredentials_file = \"credentials.toml\"\n",
             bed.pages,
-            store_endpoint(),
         );
         fs::write(dir.path().join("sharereader.toml"), text).unwrap();
         Self {
@@ -44,6 +48,19 @@ impl Reader {
             dir,
             port,
         }
+    }
+
+    /// The office gives it a token, and knows where recipients reach it.
+    pub fn introduce(&self, bed: &Bed) {
+        let file = bed.path("office.toml");
+        let toml = fs::read_to_string(&file).unwrap();
+        let token = format!(
+            "tokens = [{{ name = \"share reader\", role = \"share_reader\", sha256 = \"{}\" }},",
+            hash_of(TOKEN)
+        );
+        let share = format!("[share]\naddress = \"{}\"\n[pages]", self.url("/"));
+        let toml = toml.replacen("tokens = [", &token, 1);
+        fs::write(file, toml.replacen("[pages]", &share, 1)).unwrap();
     }
 
     pub fn camdock(&self, verb: &str) -> Command {

@@ -37,7 +37,7 @@ fn invite(bed: &Bed) -> (String, String) {
 }
 
 /// Somebody outside who may be shared with; their private key in PEM and its fingerprint.
-fn outsider(bed: &Bed) -> (zeroize::Zeroizing<String>, String) {
+pub fn outsider(bed: &Bed) -> (zeroize::Zeroizing<String>, String) {
     let (secret, public) = keygen_recipient(Curve::P384).unwrap();
     let (number, link) = invite(bed);
     assert_eq!(enrol(bed, &link, &public).0, 200);

@@ -298,6 +298,9 @@ struct ShownItem<'a> {
     media_type: &'a str,
     size: u64,
     sha256: Sha256Digest,
+    /// There is one to look at, once the item is taken.
+    preview: bool,
+    storyboard: bool,
 }
 
 impl<'a> ShownShare<'a> {
@@ -312,6 +315,8 @@ impl<'a> ShownShare<'a> {
             media_type: &item.media_type,
             size: item.size,
             sha256: item.sha256,
+            preview: item.preview.is_some(),
+            storyboard: item.storyboard.is_some(),
         });
         Self {
             office: &manifest.office,

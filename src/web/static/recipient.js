@@ -45,7 +45,8 @@ function recorded(item) {
 }
 
 function listed(item) {
-    const facts = [recorded(item), bytes(item.size), item.station].filter(Boolean).join(" · ");
+    const beside = ["preview", "storyboard"].filter((part) => item[part]).map((part) => text(`evidence.part.${part}`));
+    const facts = [recorded(item), bytes(item.size), item.station, ...beside].filter(Boolean).join(" · ");
     const button = element("button", { type: "button" }, text("recipient.show"));
     button.setAttribute("aria-label", text("recipient.show_one", { name: item.name }));
     button.disabled = progress !== null;
