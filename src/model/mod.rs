@@ -67,5 +67,5 @@ pub use tag::{
     DispatchMatch, FileTag, ItemTagged, ItemTaggedAtDock, MatchConfidence, TAG_MAX, TagChange,
     TagSource, Tags,
 };
-pub use usb::{Mounted, MountedStorage, StorageState, UsbDevice, UsbEndpoint, UsbInterface};
+pub use usb::{Disc, Mounted, MountedStorage, StorageState, UsbDevice, UsbEndpoint, UsbInterface};
 pub use wipe::{Left, Proven, WipeAnswer, WipeLevel, WipeProof, WipeRequest, WipeResult};

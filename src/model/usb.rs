@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::CameraDevice;
+use super::{CameraDevice, Sha256Digest};
 
 /// A USB device as it stands on its port now. `bus` and `address` name it until it re-enumerates.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -117,8 +117,11 @@ pub enum StorageState {
     /// The kernel knows of it, and the helper has not dealt with it yet.
     Expected,
     Mounted {
-        /// `vfat` or `exfat`.
+        /// `vfat`, `exfat`, `iso9660` or `udf`.
         kind: String,
+        /// Of a medium in an optical drive.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        disc: Option<Disc>,
     },
     Failed {
         /// One clause.
@@ -126,7 +129,44 @@ pub enum StorageState {
     },
 }
 
+/// A disc. Its drive's serial says nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disc {
+    /// As udev gives it.
+    pub label: Option<String>,
+    /// SHA-256 of its first MiB.
+    pub start: Sha256Digest,
+}
+
+impl Disc {
+    const LABEL_MAX: usize = 64;
+
+    pub fn new(label: Option<String>, start: Sha256Digest) -> Self {
+        let label = label.map(|label| label.chars().take(Self::LABEL_MAX).collect());
+        Self { label, start }
+    }
+}
+
 impl Mounted {
+    /// The disc that is mounted, and its file system.
+    pub fn disc(&self) -> Option<(&Disc, &str)> {
+        self.storages
+            .iter()
+            .find_map(|storage| match &storage.state {
+                StorageState::Mounted {
+                    kind,
+                    disc: Some(disc),
+                } => Some((disc, kind.as_str())),
+                _ => None,
+            })
+    }
+
+    /// It is an optical drive, whatever its disc holds.
+    pub fn is_drive(&self) -> bool {
+        let drive = |storage: &MountedStorage| storage.node.starts_with("sr");
+        self.storages.iter().any(drive)
+    }
+
     /// Bytes of a marker that are read at most.
     pub const BYTES_MAX: u64 = 256 << 10;
 
@@ -202,6 +242,7 @@ mod tests {
                 node: "sdb1".into(),
                 state: StorageState::Mounted {
                     kind: "vfat".into(),
+                    disc: None,
                 },
             }],
         };

@@ -86,7 +86,10 @@ impl Media {
         }
         self.locked(|| {
             let known = match self.read(port) {
-                Some(known) if known.device == *device => known.storages,
+                Some(known) if known.device == *device => {
+                    self.drop_unlisted(&known, nodes)?;
+                    known.storages
+                }
                 Some(other) if sysfs.is_there(&other.device) => {
                     bail!("another device is mounted for the port {port}");
                 }
@@ -117,6 +120,16 @@ impl Media {
                 .with_context(|| format!("cannot make {}", target.display()))?;
             Ok(target)
         })
+    }
+
+    /// Takes away what was mounted of the device before more of it was known: a drive beside a camera's disk.
+    fn drop_unlisted(&self, known: &Mounted, nodes: &[BlockNode]) -> anyhow::Result<()> {
+        for storage in &known.storages {
+            if nodes.iter().all(|node| node.storage_name() != storage.name) {
+                self.detach(&known.device.port, &storage.name)?;
+            }
+        }
+        Ok(())
     }
 
     pub fn set(
@@ -252,6 +265,7 @@ mod tests {
             dev: "8:17".into(),
             lun,
             partition,
+            disc: false,
         }
     }
 
@@ -260,6 +274,7 @@ mod tests {
     fn mounted() -> StorageState {
         StorageState::Mounted {
             kind: "vfat".into(),
+            disc: None,
         }
     }
 

@@ -158,6 +158,8 @@ list_missing() {
         need mkfs.vfat dosfstools
         need mkfs.exfat exfatprogs
         need mcopy mtools
+        need genisoimage genisoimage
+        need mkudffs udftools
     fi
     mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sed '/^$/d' | sort -u)
 }

@@ -229,7 +229,7 @@ impl Camera for MassStorageCamera {
             .mounted
             .storages
             .iter()
-            .any(|s| matches!(&s.state, StorageState::Mounted { kind } if kind == "vfat"));
+            .any(|s| matches!(&s.state, StorageState::Mounted { kind, .. } if kind == "vfat"));
         let times = match &self.profile.time_zone {
             // exFAT can keep the zone itself, and the kernel then gives instants.
             Some(zone) if fat => FileTimes::Local(zone.clone()),

@@ -55,6 +55,7 @@ fn device() -> UsbDevice {
 fn mounted() -> StorageState {
     StorageState::Mounted {
         kind: "vfat".into(),
+        disc: None,
     }
 }
 

@@ -102,6 +102,10 @@ pub fn diagnoses(
                 "usb disk",
                 format!("{place}: the station's own, left alone"),
             )),
+            PlugState::NoDisc => diagnoses.push(fine(
+                "usb drive",
+                format!("{place}: an optical drive without a disc"),
+            )),
             PlugState::Device(device) => diagnoses.extend(camera(root, &place, device, profiles)),
         }
     }

@@ -205,6 +205,7 @@ fn a_usb_disk_arrives_in_the_bay_of_its_port_once_each_of_its_storages_was_dealt
     let mut ports = Ports::new(&[], None).unwrap();
     let fine = StorageState::Mounted {
         kind: "vfat".into(),
+        disc: None,
     };
     let failed = StorageState::Failed {
         reason: "no file system".into(),

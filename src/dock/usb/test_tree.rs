@@ -154,6 +154,20 @@ impl SysfsTree {
     }
 }
 
+impl SysfsTree {
+    /// An optical drive of a device; `disc`: what udev has seen in it.
+    pub fn drive(&self, name: &str, lun: u32, drive: &str, disc: bool) {
+        self.disk(name, lun, drive, "4194300", 0);
+        let unit = self
+            .dir(name)
+            .join(format!("{name}:1.0/host6/target6:0:0/6:0:0:{lun}"));
+        fs::write(unit.join("type"), "5\n").unwrap();
+        fs::write(unit.join("block").join(drive).join("dev"), "11:0").unwrap();
+        let media = if disc { "E:ID_CDROM_MEDIA=1\n" } else { "" };
+        self.host("run/udev/data/b11:0", &format!("E:ID_CDROM=1\n{media}"));
+    }
+}
+
 fn hub() -> Vec<u8> {
     let mut bytes = descriptor_bytes(0x1d6b, 3, &[(9, 0, 0)]);
     bytes[4] = 9;

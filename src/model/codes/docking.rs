@@ -24,6 +24,12 @@ pub(super) const CODES: &[Code] = &[
         "Enter the camera in roster.toml, then dock it again.",
     ),
     code(
+        "disc_not_imported",
+        Officer,
+        "There is a disc in a drive whose bay is for cameras.",
+        "Put the disc into the drive of a bay for imports. Operations makes a bay one by `import = true` in [dock] bays, or imports the disc by `camdock import`.",
+    ),
+    code(
         "dock_start",
         Operations,
         "The docks cannot be watched, because a thread or a file watch could not be created.",

@@ -1,10 +1,13 @@
-//! `camdock-mount`: mounts a USB disk's storages read-only where the station looks, and unmounts them.
+//! `camdock-mount`: mounts the storages of USB disks, and discs in USB drives, read-only where the station looks, and
+//! unmounts them.
 //!
 //! udev and systemd start it with the kernel's name of a block device. It trusts neither the device nor the service: it
-//! reads no configuration, makes folders named after ports only, and mounts FAT and exFAT only.
+//! reads no configuration, makes folders named after ports only, and mounts FAT, exFAT, ISO 9660 and UDF only.
+
+mod superblocks;
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,15 +17,18 @@ use anyhow::{Context as _, bail};
 use super::BadArguments;
 use super::media::Media;
 use crate::dock::usb::{BlockNode, PlugState, Sysfs, hostile};
-use crate::model::{StorageState, UsbDevice};
+use crate::model::{Disc, Sha256Digest, StorageState, UsbDevice};
 use crate::sys;
 
-/// Mount a USB disk's storage read-only for the station, or unmount it. Started by udev and systemd as root
+/// Bytes at the start of a disc that tell it from another: volume descriptors, and mostly its top folder.
+const DISC_START: u64 = 1 << 20;
+
+/// Mount a USB disk's storage or a disc read-only for the station, or unmount it. Started by udev and systemd as root
 #[derive(clap::Parser)]
 #[command(name = "camdock-mount", version)]
 struct Args {
     action: MountVerb,
-    /// The kernel's name of a disk or partition, such as sdb1
+    /// The kernel's name of a disk, partition or optical drive, such as sdb1
     node: String,
     /// The user that may read what is mounted
     #[arg(long, default_value = "camdock")]
@@ -96,6 +102,10 @@ fn mount(args: &Args, sysfs: &Sysfs) -> anyhow::Result<()> {
             return Ok(());
         }
         PlugState::Absurd(reason) => bail!("refused: {reason}"),
+        PlugState::NoDisc => {
+            println!("{} has no disc: nothing to mount", args.node);
+            return Ok(());
+        }
         PlugState::Unready => bail!("the kernel has not configured its device"),
     };
     if let Some(reason) = hostile(&device) {
@@ -112,10 +122,10 @@ fn mount(args: &Args, sysfs: &Sysfs) -> anyhow::Result<()> {
     let owner = owner(&args.owner)?;
     let media = Media::open(&args.media)?;
     let target = media.expect(sysfs, &device, &nodes, node)?;
-    let state = match mounted(&args.node, node, &device, &target, owner) {
-        Ok(kind) => {
+    let state = match mounted(sysfs, node, &device, &target, owner) {
+        Ok(state) => {
             println!("{} mounted as {}", args.node, target.display());
-            StorageState::Mounted { kind: kind.into() }
+            state
         }
         Err(error) => {
             // Not an error of this program: the station names it, and the unit's end cleans up.
@@ -128,12 +138,13 @@ fn mount(args: &Args, sysfs: &Sysfs) -> anyhow::Result<()> {
 }
 
 fn mounted(
-    name: &str,
+    sysfs: &Sysfs,
     node: &BlockNode,
     device: &UsbDevice,
     target: &Path,
     owner: (u32, u32),
-) -> anyhow::Result<&'static str> {
+) -> anyhow::Result<StorageState> {
+    let name = &node.node;
     let path = Path::new("/dev").join(name);
     // The disk first: what it holds is protected with it.
     let disk = Path::new("/sys/class/block").join(name).join("..");
@@ -158,21 +169,63 @@ fn mounted(
         bail!("{} is {dev}, not {}", path.display(), node.dev);
     }
     sys::write_protect(&file).context("it cannot be write-protected")?;
-    let kind = filesystem(&mut file)?;
+    let kinds = superblocks::kinds(&mut file)?;
+    let disc = if node.disc {
+        let label = sysfs.udev(&dev, "ID_FS_LABEL");
+        Some(disc(&mut file, label)?)
+    } else {
+        None
+    };
     // The kernel claims the device itself.
     drop(file);
-    if !Sysfs::new("/sys").is_there(device) {
+    if !sysfs.is_there(device) {
         bail!("the device is gone");
     }
-    sys::mount_read_only(&path, target, kind, &options(kind, owner))
-        .with_context(|| format!("the kernel cannot mount it as {kind}"))?;
+    let kind = mount_as(&kinds, &path, target, owner)?;
     // The kernel opened the path anew: another disk may have taken the name since it was checked.
     if let Err(error) = same_device(target, number) {
         sys::unmount_lazily(target)
             .context("another device was mounted and cannot be unmounted")?;
         return Err(error);
     }
-    Ok(kind)
+    Ok(StorageState::Mounted {
+        kind: kind.into(),
+        disc,
+    })
+}
+
+/// Mounts it as the first of these file systems that the kernel finds there.
+fn mount_as(
+    kinds: &[&'static str],
+    path: &Path,
+    target: &Path,
+    owner: (u32, u32),
+) -> anyhow::Result<&'static str> {
+    let mut failed = None;
+    for kind in kinds {
+        let options = superblocks::options(kind, owner);
+        match sys::mount_read_only(path, target, kind, &options) {
+            Ok(()) => return Ok(kind),
+            Err(error) => {
+                let said = format!("the kernel cannot mount it as {kind}");
+                failed.get_or_insert(anyhow::Error::new(error).context(said));
+            }
+        }
+    }
+    Err(failed.unwrap_or_else(|| anyhow::anyhow!("it holds no file system")))
+}
+
+/// What tells a disc from the next one in the same drive. Its start counts as far as it can be read.
+fn disc(file: &mut File, label: Option<String>) -> anyhow::Result<Disc> {
+    file.rewind()?;
+    let mut start = Vec::new();
+    if let Err(error) = file.take(DISC_START).read_to_end(&mut start) {
+        eprintln!(
+            "its start cannot be read beyond {} bytes: {error}",
+            start.len()
+        );
+    }
+    Ok(Disc::new(label, Sha256Digest::of(&start)))
 }
 
 /// Fails unless the file system at `target` lies on the block device with this number.
@@ -189,32 +242,6 @@ fn same_device(target: &Path, number: u64) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// `vfat` or `exfat`, by the boot sector.
-fn filesystem(device: &mut impl io::Read) -> anyhow::Result<&'static str> {
-    let mut sector = [0; 512];
-    device
-        .read_exact(&mut sector)
-        .context("its first sector cannot be read")?;
-    if sector[510..] != [0x55, 0xaa] {
-        bail!("it holds no FAT or exFAT file system");
-    }
-    match &sector[3..11] {
-        b"EXFAT   " => Ok("exfat"),
-        b"NTFS    " => bail!("it holds NTFS, and only FAT and exFAT are read"),
-        _ if sector[0] == 0xeb || sector[0] == 0xe9 => Ok("vfat"),
-        _ => bail!("it holds no FAT or exFAT file system"),
-    }
-}
-
-/// Files are the service's alone; a file's own read-only attribute still shows. FAT times are taken as they stand.
-fn options(kind: &str, (uid, gid): (u32, u32)) -> String {
-    let common = format!("uid={uid},gid={gid},fmask=0177,dmask=0077,errors=continue");
-    match kind {
-        "exfat" => format!("{common},iocharset=utf8"),
-        _ => format!("{common},utf8,shortname=mixed,tz=UTC"),
-    }
 }
 
 /// User and group number from /etc/passwd.
@@ -237,32 +264,6 @@ fn owner(name: &str) -> anyhow::Result<(u32, u32)> {
 mod tests {
     use super::*;
 
-    fn sector(jump: u8, name: [u8; 8], end: [u8; 2]) -> Vec<u8> {
-        let mut sector = vec![0; 512];
-        sector[0] = jump;
-        sector[3..11].copy_from_slice(&name);
-        sector[510..].copy_from_slice(&end);
-        sector
-    }
-
-    #[test]
-    fn only_fat_and_exfat_are_mounted() {
-        let kind = |bytes: Vec<u8>| filesystem(&mut bytes.as_slice()).map_err(|e| e.to_string());
-        let end = [0x55, 0xaa];
-        assert_eq!(kind(sector(0xeb, *b"MSDOS5.0", end)), Ok("vfat"));
-        assert_eq!(kind(sector(0xe9, *b"mkfs.fat", end)), Ok("vfat"));
-        assert_eq!(kind(sector(0xeb, *b"EXFAT   ", end)), Ok("exfat"));
-        for (bytes, word) in [
-            (sector(0xeb, *b"NTFS    ", end), "NTFS"),
-            (sector(0xfa, *b"GRUB    ", end), "no FAT"),
-            (sector(0xeb, *b"MSDOS5.0", [0, 0]), "no FAT"),
-            (vec![0; 512], "no FAT"),
-            (vec![0; 511], "first sector"),
-        ] {
-            assert!(kind(bytes).unwrap_err().contains(word), "{word}");
-        }
-    }
-
     #[test]
     fn a_mounted_file_system_of_another_device_is_refused() {
         let dir = tempfile::tempdir().unwrap();
@@ -274,14 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mounted_belongs_to_the_service_alone_and_shows_the_read_only_attribute() {
-        let vfat = options("vfat", (998, 997));
-        assert!(
-            vfat.starts_with("uid=998,gid=997,fmask=0177,dmask=0077"),
-            "{vfat}"
-        );
-        assert!(vfat.contains("tz=UTC"));
-        assert!(!options("exfat", (1, 1)).contains("tz="));
+    fn the_owner_is_a_user_of_this_system() {
         assert_eq!(owner("root").unwrap(), (0, 0));
         assert!(owner("nosuch-user").is_err());
     }

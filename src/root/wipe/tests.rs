@@ -57,6 +57,7 @@ impl Place {
             node: format!("sdzz{number}"),
             state: StorageState::Mounted {
                 kind: "vfat".into(),
+                disc: None,
             },
         };
         let mut mounted = Mounted {

@@ -40,6 +40,11 @@ pub(super) fn run(
     let (left, all) = (Arc::clone(&control), Arc::clone(shared));
     let stop: Stop = Arc::new(move || left.left().is_some() || all.stopping());
     let imported = imported::declared(bay, arrival.target, &rules.config);
+    if imported.is_none()
+        && let Some((reason, next_step)) = imported::refused(arrival.target)
+    {
+        return refuse("disc_not_imported", reason, next_step);
+    }
     let how = imported.as_ref().map(|_| Arc::new(Profile::of_imports()));
     let opened = cameras::open(
         arrival.target,

@@ -128,12 +128,13 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("log", "level", "\"info,camdock=debug\""),
 ];
 
-/// The first four ports have names; the others are numbered by the station. QEMU's ports have one number on both buses.
+/// The first four ports have names, and one is for imports; the others are numbered by the station. QEMU's ports have one number on both buses.
 const BAYS: &str = r#"[
     { name = "left 1", ports = ["pci-0000:00:04.0-usb-0:1"] },
     { name = "left 2", ports = ["pci-0000:00:04.0-usb-0:2"] },
     { name = "left 3", ports = ["pci-0000:00:04.0-usb-0:3"] },
     { name = "left 4", ports = ["pci-0000:00:04.0-usb-0:4"] },
+    { name = "counter", ports = ["pci-0000:00:04.0-usb-0:8"], import = true },
 ]"#;
 
 /// As in `guest/s3.json`.

@@ -1,7 +1,7 @@
 //! The cameras' media: images of file systems with footage in them.
 
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,6 +18,8 @@ pub enum Layout {
     ExFat,
     /// FAT32 in the first partition of a partition table.
     Partitioned,
+    /// ISO 9660 with Joliet and Rock Ridge names, as a burner makes it.
+    Iso,
 }
 
 /// Where a partition begins.
@@ -34,11 +36,13 @@ impl Medium {
         let room = footage.total() + footage.files.len() as u64 * 4096 + (8 << 20);
         let size = match layout {
             Layout::Fat16 | Layout::ExFat => room.next_multiple_of(1 << 20),
+            Layout::Iso => 0,
             Layout::Fat32 | Layout::Partitioned => room.max(48 << 20).next_multiple_of(1 << 20),
         };
         let file = File::create(&path).unwrap();
         file.set_len(size).unwrap();
         match layout {
+            Layout::Iso => iso(&path, footage),
             Layout::Fat16 => fat(&path, &["-F", "16"], 0, footage),
             Layout::Fat32 => fat(&path, &["-F", "32", "-s", "1"], 0, footage),
             Layout::Partitioned => {
@@ -110,6 +114,27 @@ fn fat(path: &Path, options: &[&str], offset: u64, footage: &Footage) {
     }
     // mtools encodes names in the locale's character set.
     run(copy.arg("::").env("TZ", "UTC").env("LC_ALL", "C.UTF-8"));
+}
+
+/// Whoever burned the disc alone may read it, by its own rights.
+fn iso(path: &Path, footage: &Footage) {
+    let files = tempfile::tempdir().unwrap();
+    footage.write_below(files.path());
+    for name in footage.files.keys() {
+        let private = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(files.path().join(name), private).unwrap();
+    }
+    let options = ["-quiet", "-J", "-R", "-V", "TILL_CAM"];
+    let mut make = Command::new("genisoimage");
+    make.args(options).args(["-input-charset", "utf-8", "-o"]);
+    run(make.arg(path).arg(files.path()));
+}
+
+/// An empty UDF file system, as for a disc or a stick: who may mount it puts the files in.
+pub fn empty_udf(path: &Path, size: u64) {
+    File::create(path).unwrap().set_len(size).unwrap();
+    let options = ["-b", "2048", "--label", "INTERVIEW 7"];
+    run(Command::new("mkudffs").args(options).arg(path));
 }
 
 #[track_caller]

@@ -2,6 +2,7 @@
 
 mod agent;
 mod disk;
+mod drive;
 mod exfat;
 mod fat;
 mod guest;
@@ -15,7 +16,7 @@ mod station;
 
 pub use fat::Fat;
 pub use guest::Guest;
-pub use medium::{Layout, Medium};
+pub use medium::{Layout, Medium, empty_udf};
 pub use plug::Media;
 pub use qemu::again_if_qemu_crashes;
 pub use redir::{Form, Part, Setup};

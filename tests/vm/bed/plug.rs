@@ -32,12 +32,24 @@ impl Guest {
         media: &Media,
     ) -> f64 {
         let node = format!("medium{port}");
+        self.add_medium(&node, medium, media);
+        let plugged = self.agent.clock(None).0;
+        // The disk is writable: the station must keep it from being written to.
+        let device = json!({"driver": "usb-storage", "id": format!("camera{port}"), "bus": "xhci.0",
+            "port": port.to_string(), "drive": node, "serial": serial, "rerror": "report"});
+        self.qemu.qmp("device_add", device);
+        plugged
+    }
+
+    /// Makes a medium known to QEMU under a name.
+    #[track_caller]
+    pub(super) fn add_medium(&mut self, node: &str, medium: &Medium, media: &Media) {
         let file = json!({"driver": "file", "filename": medium.path});
         let raw = |file: Value| json!({"driver": "raw", "node-name": node, "file": file});
         let image = match media {
             Media::Good => raw(file),
             Media::Slow(rate) => {
-                let group = format!("slow{port}");
+                let group = format!("slow-{node}");
                 let limits = json!({"qom-type": "throttle-group", "id": group, "limits": {"bps-read": rate}});
                 self.qemu.qmp("object-add", limits);
                 let slow = json!({"driver": "throttle", "throttle-group": group, "file": file});
@@ -52,12 +64,6 @@ impl Guest {
             }
         };
         self.qemu.qmp("blockdev-add", image);
-        let plugged = self.agent.clock(None).0;
-        // The disk is writable: the station must keep it from being written to.
-        let device = json!({"driver": "usb-storage", "id": format!("camera{port}"), "bus": "xhci.0",
-            "port": port.to_string(), "drive": node, "serial": serial, "rerror": "report"});
-        self.qemu.qmp("device_add", device);
-        plugged
     }
 
     /// Pulls out what is in the port, without any warning to the guest.
@@ -68,7 +74,7 @@ impl Guest {
         self.block_node_goes(&format!("medium{port}"));
         let _ = self
             .qemu
-            .try_qmp("object-del", json!({"id": format!("slow{port}")}));
+            .try_qmp("object-del", json!({"id": format!("slow-medium{port}")}));
     }
 
     /// Plugs a hub of eight ports.
@@ -94,7 +100,7 @@ impl Guest {
 
     /// Waits until the device has released its medium, a moment after it was pulled out.
     #[track_caller]
-    fn block_node_goes(&mut self, node: &str) {
+    pub(super) fn block_node_goes(&mut self, node: &str) {
         for _ in 0..500 {
             if self
                 .qemu

@@ -1,6 +1,7 @@
 //! One file for each kind of camera or trouble. Names begin with `vm_`: the quick run leaves these tests out.
 
 mod corrupt;
+mod disc;
 mod folder;
 mod gadget;
 mod locked;

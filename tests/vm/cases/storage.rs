@@ -32,6 +32,14 @@ pub fn only_read(guest: &mut Guest, port: u8, medium: &Medium) {
 
 /// Every mount has every restrictive option, and the kernel takes no writes for any disk.
 fn mounted_read_only(guest: &mut Guest) {
+    mounts_are_restricted(guest);
+    guest
+        .shell("for disk in /dev/sd?; do test \"$(blockdev --getro $disk)\" = 1; done")
+        .ends(0);
+}
+
+/// There are mounts, and every one has every restrictive option; returns them.
+pub fn mounts_are_restricted(guest: &mut Guest) -> String {
     let mounts = guest
         .shell("grep /run/camdock/media/ /proc/mounts")
         .ends(0)
@@ -42,9 +50,7 @@ fn mounted_read_only(guest: &mut Guest) {
             assert!(options.contains(&option), "{option} is missing: {mount}");
         }
     }
-    guest
-        .shell("for disk in /dev/sd?; do test \"$(blockdev --getro $disk)\" = 1; done")
-        .ends(0);
+    mounts
 }
 
 /// Nothing is mounted any more, and the helper's unit has ended.

@@ -48,6 +48,8 @@ enum SlotState {
     /// It came and went too often, so it must stay for a while first.
     Held,
     Other,
+    /// An optical drive without a disc: nothing is docked.
+    NoDisc,
     Refused,
     Mounting {
         by: Duration,
@@ -217,6 +219,11 @@ impl Slot {
             self.state = SlotState::Other;
             return;
         }
+        if plug.state == PlugState::NoDisc {
+            self.leave(LeftReason::Removed, events);
+            self.state = SlotState::NoDisc;
+            return;
+        }
         let stayed = now.saturating_sub(self.since);
         match &mut self.state {
             SlotState::Held if stayed < FLAP_HOLD => {}
@@ -230,6 +237,7 @@ impl Slot {
             }
             SlotState::Other | SlotState::Refused if !reloaded => {}
             SlotState::Empty
+            | SlotState::NoDisc
             | SlotState::Held
             | SlotState::Unready { .. }
             | SlotState::Other
@@ -274,7 +282,7 @@ impl Slot {
                 }
                 return;
             }
-            PlugState::Own => return,
+            PlugState::Own | PlugState::NoDisc => return,
             PlugState::Absurd(reason) => {
                 return self.refuse(format!("its descriptors make no sense: {reason}"), events);
             }

@@ -345,3 +345,30 @@ proptest! {
         prop_assert!(dock.plugged.slots.is_empty());
     }
 }
+
+#[test]
+fn a_drive_without_a_disc_is_no_docked_camera_and_one_with_a_disc_is() {
+    let mut dock = TestDock::new();
+    let drive = plug("2-3", 5, DISK);
+    let empty = [in_state(drive.clone(), PlugState::NoDisc)];
+    assert_eq!(dock.scan(&empty), NONE);
+    assert_eq!(dock.after(60.0, &empty), NONE);
+    assert!(dock.plugged.pending().is_empty());
+    assert_eq!(
+        dock.after(2.0, std::slice::from_ref(&drive)),
+        ["bay-1 plugged"]
+    );
+    // Ejected before it was mounted, and put in again.
+    assert_eq!(dock.after(2.0, &empty), ["bay-1 left Removed"]);
+    assert_eq!(
+        dock.after(2.0, std::slice::from_ref(&drive)),
+        ["bay-1 plugged"]
+    );
+    dock.mounted.set(true);
+    assert_eq!(dock.after(2.0, std::slice::from_ref(&drive)), NONE);
+    dock.mounted.set(false);
+    // From here on its folder tells of it.
+    assert_eq!(dock.after(2.0, &empty), NONE);
+    assert_eq!(dock.after(60.0, &empty), NONE);
+    assert_eq!(dock.after(2.0, &[]), NONE);
+}

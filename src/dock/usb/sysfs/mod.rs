@@ -5,8 +5,11 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
+mod blocks;
+
 use super::descriptors;
 use crate::model::UsbDevice;
+pub use blocks::BlockNode;
 
 /// Entries of `/sys/bus/usb/devices` read at most: devices and their interfaces.
 const ENTRIES_MAX: usize = 16_384;
@@ -46,26 +49,8 @@ pub enum PlugState {
     Absurd(String),
     /// A disk that the station itself uses, or that the configuration says to ignore.
     Own,
-}
-
-/// A disk or partition of a USB device, as sysfs shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlockNode {
-    /// `sdb1`; empty while the kernel still looks at the disk.
-    pub node: String,
-    /// `8:17`; empty with `node`.
-    pub dev: String,
-    /// SCSI logical unit.
-    pub lun: u32,
-    /// 0: the whole disk, which has no partitions.
-    pub partition: u32,
-}
-
-impl BlockNode {
-    /// Name of its folder: letters and digits only.
-    pub fn storage_name(&self) -> String {
-        format!("l{}p{}", self.lun, self.partition)
-    }
+    /// An optical drive without a disc.
+    NoDisc,
 }
 
 impl Sysfs {
@@ -111,9 +96,13 @@ impl Sysfs {
             Err(Skip::Absurd(reason)) => PlugState::Absurd(reason),
         };
         if let PlugState::Device(device) = &state
-            && self.is_own_disk(device)
+            && device.interfaces.iter().any(|i| i.class == 8)
         {
-            state = PlugState::Own;
+            if self.is_own_disk(device) {
+                state = PlugState::Own;
+            } else if self.is_empty_drive(device) {
+                state = PlugState::NoDisc;
+            }
         }
         // The same before and after: all in between belongs to one device.
         (number("devnum") == Some(address)).then_some(Plug {
@@ -128,9 +117,6 @@ impl Sysfs {
 
     /// A disk that is mounted elsewhere, held by another driver, or marked with `CAMDOCK_IGNORE` in udev.
     fn is_own_disk(&self, device: &UsbDevice) -> bool {
-        if device.interfaces.iter().all(|i| i.class != 8) {
-            return false;
-        }
         // The folder that holds `/sys`.
         let host = self.root.parent().unwrap_or(&self.root);
         let mounts = read(&host.join("proc/self/mountinfo"), MOUNTS_BYTES_MAX).unwrap_or_default();
@@ -148,16 +134,19 @@ impl Sysfs {
                 .join(&node.node)
                 .join("holders");
             let held = fs::read_dir(holders).is_ok_and(|mut holders| holders.next().is_some());
-            let ignored = read(
-                &host.join(format!("run/udev/data/b{}", node.dev)),
-                UDEV_BYTES_MAX,
-            )
-            .is_some_and(|data| {
-                data.split(|b| *b == b'\n')
-                    .any(|l| l == b"E:CAMDOCK_IGNORE=1")
-            });
+            let ignored = self.udev(&node.dev, "CAMDOCK_IGNORE").as_deref() == Some("1");
             !node.node.is_empty() && (elsewhere || held || ignored)
         })
+    }
+
+    /// What udev knows of the block device with this number, `8:17`.
+    pub fn udev(&self, dev: &str, key: &str) -> Option<String> {
+        let host = self.root.parent().unwrap_or(&self.root);
+        let data = read(&host.join(format!("run/udev/data/b{dev}")), UDEV_BYTES_MAX)?;
+        let wanted = format!("E:{key}=");
+        let mut lines = data.split(|b| *b == b'\n');
+        let value = lines.find_map(|line| line.strip_prefix(wanted.as_bytes()))?;
+        Some(String::from_utf8_lossy(value).into_owned())
     }
 
     /// Whether the same device is still on the same port.
@@ -177,27 +166,6 @@ impl Sysfs {
         let dir = fs::canonicalize(self.root.join("class/block").join(node)).ok()?;
         let usb = dir.ancestors().find(|dir| dir.join("idVendor").is_file())?;
         self.plug(usb.file_name()?.to_str()?)
-    }
-
-    /// Every disk without partitions and every partition of a USB device, in the order of logical unit and partition.
-    /// Disks without a medium are skipped.
-    pub fn block_nodes(&self, device: &UsbDevice) -> Vec<BlockNode> {
-        let mut nodes = Vec::new();
-        let Ok(dir) = fs::canonicalize(self.devices().join(&device.name)) else {
-            return nodes;
-        };
-        // <device>/<interface>/host6/target6:0:0/6:0:0:1/block/sdb
-        for interface in children(&dir, |name| name.starts_with(&format!("{}:", device.name))) {
-            for host in children(&interface, |name| name.starts_with("host")) {
-                for target in children(&host, |name| name.starts_with("target")) {
-                    for unit in children(&target, |name| name.split(':').count() == 4) {
-                        unit_nodes(&unit, &mut nodes);
-                    }
-                }
-            }
-        }
-        nodes.sort_by_key(|n| (n.lun, n.partition));
-        nodes
     }
 }
 
@@ -260,46 +228,6 @@ fn peer(dir: &Path) -> Option<String> {
         Some((_, chain)) => format!("{chain}.{port}"),
     };
     Some(format!("{}-usb-0:{chain}", controller(&peer)?))
-}
-
-fn unit_nodes(unit: &Path, nodes: &mut Vec<BlockNode>) {
-    let name = unit.file_name().unwrap_or_default().to_string_lossy();
-    let Some(lun) = name.rsplit(':').next().and_then(|lun| lun.parse().ok()) else {
-        return;
-    };
-    // Only SCSI disks: type 0, direct access.
-    if text(&unit.join("type")).is_some_and(|kind| kind != "0") {
-        return;
-    }
-    let disks = children(&unit.join("block"), |_| true);
-    if disks.is_empty() {
-        nodes.push(BlockNode {
-            node: String::new(),
-            dev: String::new(),
-            lun,
-            partition: 0,
-        });
-    }
-    for disk in disks {
-        if text(&disk.join("size")).is_none_or(|size| size == "0") {
-            continue;
-        }
-        let mut found: Vec<(u32, PathBuf)> = children(&disk, |_| true)
-            .into_iter()
-            .filter_map(|part| Some((text(&part.join("partition"))?.parse().ok()?, part)))
-            .collect();
-        if found.is_empty() {
-            found.push((0, disk));
-        }
-        nodes.extend(found.into_iter().filter_map(|(partition, dir)| {
-            Some(BlockNode {
-                node: dir.file_name()?.to_str()?.to_owned(),
-                dev: text(&dir.join("dev"))?,
-                lun,
-                partition,
-            })
-        }));
-    }
 }
 
 /// The sub-folders of a sysfs folder that have a wanted name, sorted. Links are not followed.

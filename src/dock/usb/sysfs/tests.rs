@@ -186,6 +186,45 @@ fn a_disk_of_the_stations_own_is_left_alone() {
     assert_eq!(state(), PlugState::Own);
 }
 
+#[test]
+fn a_drive_is_docked_while_udev_sees_a_disc_in_it_and_is_none_of_a_cameras_storages() {
+    let tree = SysfsTree::new();
+    tree.plug("2-3", 5, &descriptor_bytes(1, 1, DISK), &[]);
+    tree.drive("2-3", 0, "sr0", false);
+    let state = || tree.sysfs().plug("2-3").unwrap().state;
+    assert_eq!(state(), PlugState::NoDisc);
+    tree.host(
+        "run/udev/data/b11:0",
+        "E:ID_CDROM_MEDIA=1\nE:ID_FS_LABEL=TILL\n",
+    );
+    let PlugState::Device(device) = state() else {
+        panic!("{:?}", state())
+    };
+    let sysfs = tree.sysfs();
+    let nodes = sysfs.block_nodes(&device);
+    let [node] = &nodes[..] else {
+        panic!("{nodes:?}")
+    };
+    assert!(node.disc && node.node == "sr0" && node.storage_name() == "l0p0");
+    assert_eq!(
+        sysfs.udev(&node.dev, "ID_FS_LABEL").as_deref(),
+        Some("TILL")
+    );
+    assert_eq!(sysfs.udev(&node.dev, "ID_FS"), None);
+    // Mounted by hand: it is the station's own.
+    let by_hand = "40 22 11:0 / /media/cdrom ro - iso9660 /dev/sr0 ro\n";
+    tree.host("proc/self/mountinfo", by_hand);
+    assert_eq!(state(), PlugState::Own);
+    tree.host("proc/self/mountinfo", "");
+    // A camera that has its maker's programs on a drive beside its disk.
+    tree.disk("2-3", 1, "sdc", "1000", 1);
+    let nodes = sysfs.block_nodes(&device);
+    let [node] = &nodes[..] else {
+        panic!("{nodes:?}")
+    };
+    assert!(!node.disc && node.node == "sdc1");
+}
+
 proptest! {
     #[test]
     fn whatever_descriptors_a_device_has_the_others_are_still_seen(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
