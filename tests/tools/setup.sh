@@ -158,7 +158,7 @@ list_missing() {
         need mkfs.vfat dosfstools
         need mkfs.exfat exfatprogs
         need mcopy mtools
-        need genisoimage genisoimage
+        need xorriso xorriso
         need mkudffs udftools
     fi
     mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sed '/^$/d' | sort -u)

@@ -124,8 +124,8 @@ fn iso(path: &Path, footage: &Footage) {
         let private = fs::Permissions::from_mode(0o600);
         fs::set_permissions(files.path().join(name), private).unwrap();
     }
-    let options = ["-quiet", "-J", "-R", "-V", "TILL_CAM"];
-    let mut make = Command::new("genisoimage");
+    let options = ["-as", "mkisofs", "-quiet", "-J", "-R", "-V", "TILL_CAM"];
+    let mut make = Command::new("xorriso");
     make.args(options).args(["-input-charset", "utf-8", "-o"]);
     run(make.arg(path).arg(files.path()));
 }
