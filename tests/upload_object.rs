@@ -39,7 +39,7 @@ fn write_only() -> Station {
 async fn server() -> &'static SeaweedFs {
     static SERVER: OnceLock<SeaweedFs> = OnceLock::new();
     static BUCKETS: OnceCell<()> = OnceCell::const_new();
-    let server = SERVER.get_or_init(|| SeaweedFs::start_with(&[write_only()]));
+    let server = SERVER.get_or_init(|| SeaweedFs::shared(&[write_only()]));
     BUCKETS
         .get_or_init(|| server.create_bucket_with_object_lock(BUCKET))
         .await;

@@ -108,7 +108,7 @@ static STORE: LazyLock<SeaweedFs> = LazyLock::new(|| {
         "office-recipients",
         "office-1",
     ));
-    SeaweedFs::start_with(&identities)
+    SeaweedFs::shared(&identities)
 });
 
 /// An office's identity in the store, with the rights of the shipped policy in this bucket and no more.

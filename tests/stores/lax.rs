@@ -13,7 +13,7 @@ use crate::support::{MemoryLedger, SeaweedFs, SeededSource};
 async fn server() -> &'static SeaweedFs {
     static SERVER: OnceLock<SeaweedFs> = OnceLock::new();
     static BUCKETS: OnceCell<()> = OnceCell::const_new();
-    let server = SERVER.get_or_init(SeaweedFs::start);
+    let server = SERVER.get_or_init(|| SeaweedFs::shared(&[]));
     BUCKETS
         .get_or_init(|| server.create_bucket_with_object_lock(BUCKET))
         .await;

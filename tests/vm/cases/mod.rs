@@ -17,11 +17,12 @@ mod wipe_confirmed;
 mod wipe_mtp;
 mod wipe_tricked;
 
-/// Not a test: `run_tests.sh` runs it before the tests, so that no case's time limit has to cover a new Debian guest.
+/// Not a test: `run_tests.sh` runs it before the tests, so that no case's time limit has to cover a new Debian guest, and
+/// none waits until the others leave the machines that were made before.
 #[test]
 #[ignore = "run_tests.sh makes the guest before it starts the tests"]
 fn the_guest_is_made() {
-    drop(crate::bed::Guest::bare());
+    drop(crate::bed::Guest::installed());
 }
 
 /// Not a test: `make vm` runs it.

@@ -1,5 +1,8 @@
+mod shared;
+
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,8 +15,10 @@ use super::tools::tool;
 
 const ADMIN: (&str, &str) = ("camdockadmin", "camdockadminsecret");
 const REGION: &str = "us-east-1";
-/// Once its input ends, it kills the server $1, waits until that is gone, then removes all the other arguments.
-const GUARD: &str = r#"read -r _; kill -9 "$1" 2>/dev/null
+/// Once its input ends, or the process $1 if that is a number, it kills the server $2, waits until that is gone, then removes
+/// all the other arguments.
+const GUARD: &str = r#"if [ "$1" = input ]; then read -r _; else while kill -0 "$1" 2>/dev/null; do sleep 1; done; fi
+shift; kill -9 "$1" 2>/dev/null
 n=0; while kill -0 "$1" 2>/dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done
 shift; rm -rf -- "$@""#;
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -42,10 +47,12 @@ impl Station {
     }
 }
 
-/// A SeaweedFS of its own on loopback, with free ports and a folder that goes with it. Killed on drop.
+/// A SeaweedFS on loopback, with free ports and a folder that goes with it. Killed on drop, unless it is shared.
 pub struct SeaweedFs {
     running: Option<Running>,
-    dir: Arc<TempDir>,
+    dir: PathBuf,
+    /// Removes the folder with the last user of a store of this process.
+    _own: Option<Arc<TempDir>>,
     ports: Ports,
     tls: Option<(PathBuf, PathBuf)>,
 }
@@ -97,26 +104,33 @@ impl SeaweedFs {
         fs::write(dir.path().join("s3.json"), identities(stations)).unwrap();
         let mut server = Self {
             running: None,
-            dir: Arc::new(dir),
+            dir: dir.path().to_owned(),
+            _own: Some(Arc::new(dir)),
             ports: Ports::free(),
             tls,
         };
+        server.begin(None);
+        server
+    }
+
+    /// Starts it for this process, or for the process `owner` and all of its children.
+    fn begin(&mut self, owner: Option<u32>) {
         // Another process may take a port before the server starts; then it is started once more with other ports.
         for attempt in 1.. {
-            match server.spawn() {
-                Ok(()) => return server,
+            match self.spawn(owner) {
+                Ok(()) => return,
                 Err(why) if attempt == 3 => panic!("SeaweedFS did not start: {why}"),
-                Err(_) => server.ports = Ports::free(),
+                Err(_) => self.ports = Ports::free(),
             }
         }
-        unreachable!()
     }
 
     /// The same server for somebody else to use; it ends with the one that was started.
     pub fn share(&self) -> Self {
         Self {
             running: None,
-            dir: Arc::clone(&self.dir),
+            dir: self.dir.clone(),
+            _own: self._own.clone(),
             ports: self.ports,
             tls: self.tls.clone(),
         }
@@ -132,7 +146,7 @@ impl SeaweedFs {
 
     /// The folder with everything that it stores.
     pub fn folder(&self) -> PathBuf {
-        self.dir.path().to_owned()
+        self.dir.clone()
     }
 
     pub fn s3_port(&self) -> u16 {
@@ -211,6 +225,8 @@ impl SeaweedFs {
                 .await;
             match made {
                 Ok(_) => return,
+                // Another test process made it in a store that all of them share.
+                Err(error) if is_there(&error) => return,
                 Err(error) if Instant::now() > limit => panic!("no bucket: {error:?}"),
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
@@ -233,18 +249,18 @@ impl SeaweedFs {
     /// Removes everything that it stored. Only while it is killed.
     pub fn wipe(&self) {
         assert!(self.running.is_none());
-        fs::remove_dir_all(self.dir.path().join("data")).unwrap();
-        fs::create_dir(self.dir.path().join("data")).unwrap();
+        fs::remove_dir_all(self.dir.join("data")).unwrap();
+        fs::create_dir(self.dir.join("data")).unwrap();
     }
 
     /// Starts it again with the same data and ports after [`SeaweedFs::kill`].
     pub fn restart(&mut self) {
-        self.spawn().unwrap();
+        self.spawn(None).unwrap();
     }
 
-    fn spawn(&mut self) -> Result<(), String> {
+    fn spawn(&mut self, owner: Option<u32>) -> Result<(), String> {
         let weed = tool("weed");
-        let dir = self.dir.path();
+        let dir = &self.dir;
         let log = File::options()
             .create(true)
             .append(true)
@@ -288,6 +304,7 @@ impl SeaweedFs {
             .arg("-volume.minFreeSpace=1")
             .current_dir(dir)
             .env("HOME", dir)
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log);
@@ -300,11 +317,13 @@ impl SeaweedFs {
         let server = command
             .spawn()
             .map_err(|e| format!("{}: {e}", weed.display()))?;
+        let watched = owner.map_or("input".into(), |owner| owner.to_string());
         let guard = Command::new("sh")
-            .args(["-c", GUARD, "sh"])
+            .args(["-c", GUARD, "sh", &watched])
             .arg(server.id().to_string())
             .arg(dir)
             .args(ports.sockets())
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -344,7 +363,7 @@ impl SeaweedFs {
     }
 
     fn log_tail(&self) -> String {
-        let log = fs::read(self.dir.path().join("log")).unwrap_or_default();
+        let log = fs::read(self.dir.join("log")).unwrap_or_default();
         let from = log.len().saturating_sub(3_000);
         String::from_utf8_lossy(&log[from..]).into_owned()
     }
@@ -373,20 +392,60 @@ impl Ports {
         let held: Vec<TcpListener> = (0..9)
             .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
             .collect();
-        let mut ports = held.iter().map(|l| l.local_addr().unwrap().port());
-        let mut next = || ports.next().unwrap();
+        let ports: Vec<u16> = held
+            .iter()
+            .map(|l| l.local_addr().unwrap().port())
+            .collect();
+        Self::of(ports.try_into().unwrap())
+    }
+
+    fn of(ports: [u16; 9]) -> Self {
+        let [
+            s3,
+            s3_grpc,
+            s3_tls,
+            filer,
+            filer_grpc,
+            volume,
+            volume_grpc,
+            master,
+            master_grpc,
+        ] = ports;
         Self {
-            s3: next(),
-            s3_grpc: next(),
-            s3_tls: next(),
-            filer: next(),
-            filer_grpc: next(),
-            volume: next(),
-            volume_grpc: next(),
-            master: next(),
-            master_grpc: next(),
+            s3,
+            s3_grpc,
+            s3_tls,
+            filer,
+            filer_grpc,
+            volume,
+            volume_grpc,
+            master,
+            master_grpc,
         }
     }
+
+    /// As [`Ports::of`] takes them.
+    fn all(self) -> [u16; 9] {
+        [
+            self.s3,
+            self.s3_grpc,
+            self.s3_tls,
+            self.filer,
+            self.filer_grpc,
+            self.volume,
+            self.volume_grpc,
+            self.master,
+            self.master_grpc,
+        ]
+    }
+}
+
+fn is_there(
+    error: &aws_sdk_s3::error::SdkError<aws_sdk_s3::operation::create_bucket::CreateBucketError>,
+) -> bool {
+    error.as_service_error().is_some_and(|error| {
+        error.is_bucket_already_exists() || error.is_bucket_already_owned_by_you()
+    })
 }
 
 fn identities(stations: &[Station]) -> String {
