@@ -33,7 +33,7 @@ pub struct Args {
     /// pulling, sealed, logged, stored or released
     #[arg(long, value_parser = parse_state)]
     state: Option<ItemState>,
-    /// At most so many
+    /// List at most this many items
     #[arg(long)]
     limit: Option<u32>,
     /// One JSON object a line

@@ -34,7 +34,7 @@ const SAID_MAX: usize = 300;
 // Not a doc comment: clap would show it as the help of each verb that takes these arguments.
 #[derive(clap::Args)]
 pub struct ViewArgs {
-    /// Why it is opened; that it is opened is entered before, by the office or as a signed note in the bucket
+    /// Why it is opened; recorded before anything is opened, by the office or as a signed note in the bucket
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// The address of the office's pages: the office enters it in its log

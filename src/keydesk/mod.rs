@@ -19,7 +19,7 @@ use sd_notify::NotifyState;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::audit::{LogSource as _, NextEntries, VerifierKey};
+use crate::audit::{Checkpoint, LogSource as _, NextEntries, ReadPrefix, VerifierKey};
 use crate::config::{KeyDeskConfig, Secrets};
 use crate::model::{BucketLayout, Entry, EvidenceId, Explain as _, Part, RetryClass, StationName};
 use crate::publish::BucketLog;
@@ -28,6 +28,7 @@ use crate::upload::{Body, S3Store, Store, StoreConfig};
 
 pub use error::KeyDeskError;
 
+use address_book::AddressBook;
 use grants::Grant;
 use record::Record;
 
@@ -130,6 +131,7 @@ impl Desk {
             return Err(KeyDeskError::NoLog);
         };
         let now = self.office.open(&String::from_utf8_lossy(&note))?;
+        let mut at_the_end = None;
         loop {
             match self.record.prefix.read_on(&source, &now, AT_A_TIME)? {
                 NextEntries::NoneLeft => return Ok(()),
@@ -148,14 +150,23 @@ impl Desk {
                             asked.extend(grants::asked(index, entry));
                         }
                     }
-                    // By the book as it is at the end: a key that was removed meanwhile gets nothing.
+                    // By the book at the end of what is published: who was removed meanwhile gets nothing.
+                    let book = match &mut at_the_end {
+                        Some(book) => book,
+                        none => none.insert(self.read_ahead(
+                            &source,
+                            &now,
+                            &next.prefix,
+                            &after.book,
+                        )?),
+                    };
                     // An item that has to wait keeps nobody else's from being opened.
                     let mut waits = None;
                     for act in asked {
                         if self.done.contains(&act.index) {
                             continue;
                         }
-                        match after.book.grant(&act, Timestamp::now()) {
+                        match book.grant(&act, Timestamp::now()) {
                             Ok(grant) => {
                                 if let Err(error) = self.serve(&grant) {
                                     waits = Some(error);
@@ -181,6 +192,34 @@ impl Desk {
                     after.prefix = next.prefix;
                     after.save(&self.config.state_dir, &self.office)?;
                     self.record = after;
+                }
+            }
+        }
+    }
+
+    /// The address book after all entries behind `read`, of which nothing is kept.
+    fn read_ahead(
+        &self,
+        source: &BucketLog,
+        now: &Checkpoint,
+        read: &ReadPrefix,
+        book: &AddressBook,
+    ) -> Result<AddressBook, KeyDeskError> {
+        let (mut read, mut book) = (read.clone(), book.clone());
+        loop {
+            match read.read_on(source, now, AT_A_TIME)? {
+                NextEntries::NoneLeft => return Ok(book),
+                NextEntries::OtherLog => return Err(KeyDeskError::OtherLog),
+                NextEntries::Unfit => return Err(KeyDeskError::Unfit),
+                NextEntries::Proven(next) => {
+                    for (_, bytes) in next.iter() {
+                        if let Ok(entry) = serde_json::from_slice::<Entry>(bytes)
+                            && entry.station == self.config.office
+                        {
+                            book.see(&entry);
+                        }
+                    }
+                    read = next.prefix;
                 }
             }
         }

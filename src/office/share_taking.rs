@@ -21,7 +21,9 @@ pub async fn take(
     let known = acts
         .share(share)
         .ok_or(OfficeError::ShareClosed { share })?;
-    let shared = check(&known, acts.published_size(), &taking, Timestamp::now());
+    let now = Timestamp::now();
+    let shared = check(&known, acts.published_size(), &taking, now)
+        .filter(|_| is_in_book(acts, &known.to, now));
     let shared = shared.ok_or(OfficeError::ShareClosed { share })?;
     let Some(TakenId { station, evidence }) = taking.item else {
         return Ok(None);
@@ -43,6 +45,14 @@ pub async fn take(
             limit: PUBLISHED_WITHIN,
         })
     }
+}
+
+/// Whoever was dismissed, or whose time is over, takes nothing more of any share.
+fn is_in_book(acts: &Acts, recipient: &str, now: Timestamp) -> bool {
+    let mut book = acts.outsiders().into_iter();
+    book.any(|(_, act, _)| {
+        act.fingerprint == recipient && act.outside.is_some_and(|outside| now < outside.until)
+    })
 }
 
 /// The published act that shared what is asked for, if that is in effect and for this recipient.

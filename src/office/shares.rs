@@ -306,11 +306,14 @@ impl Shares {
 
     pub async fn end(&self, order: EndShareOrder) -> Result<Decided, OfficeError> {
         let share = order.share;
+        let _turn = self.turn.lock().await;
         let known = self.acts.share(share);
         let known = known.filter(|known| sees(&order.reach, known));
         let known = known.ok_or(OfficeError::NoShare { share })?;
-        let _turn = self.turn.lock().await;
-        if let Some((entry, _)) = known.items.iter().filter_map(|item| item.ended).max() {
+        // What stopped half-way is ended now.
+        let all_ended = known.items.iter().all(|item| item.ended.is_some());
+        let last = known.items.iter().filter_map(|item| item.ended).max();
+        if let Some((entry, _)) = last.filter(|_| all_ended) {
             return Ok(Decided {
                 entry,
                 published: entry < self.acts.published_size(),

@@ -19,7 +19,7 @@ use crate::model::{
 };
 use crate::upload::{Store, UploadError};
 use crate::web::{
-    ItemView, SealedPart, ShareTaking, Sight, WatchBackend, WatchFuture, WatchRefusal,
+    ItemView, SealedPart, ShareTaking, Sight, TakenId, WatchBackend, WatchFuture, WatchRefusal,
     WatchRefusalKind, WatchedItem,
 };
 
@@ -67,7 +67,15 @@ impl WatchBackend for Watch {
         taking: ShareTaking,
         reader: String,
     ) -> WatchFuture<'_, Option<u64>> {
-        Box::pin(async move { Ok(share_taking::take(&self.acts, share, taking, reader).await?) })
+        Box::pin(async move {
+            let restricted = |item: &TakenId| {
+                tokio::task::block_in_place(|| self.is_restricted(&item.station, item.evidence))
+            };
+            if taking.item.as_ref().is_some_and(restricted) {
+                return Err(OfficeError::ShareClosed { share }.into());
+            }
+            Ok(share_taking::take(&self.acts, share, taking, reader).await?)
+        })
     }
 
     fn sealed<'a>(
@@ -96,6 +104,13 @@ impl WatchBackend for Watch {
 }
 
 impl Watch {
+    /// What cannot be read counts as restricted. Blocks.
+    fn is_restricted(&self, station: &StationName, item: EvidenceId) -> bool {
+        let known = self.acts.check_restrictions(&self.index).is_ok();
+        let tags = self.index.tags(station, item).ok();
+        !known || tags.is_none_or(|said| said.is_some_and(|said| said.tags.restricted))
+    }
+
     /// The item key that the key desk sealed to a person; `None` until it has.
     async fn sealed_key(&self, item: &WatchedItem, act: u64) -> Result<Option<Bytes>, OfficeError> {
         let key = self.config.bucket_layout().share(act, item.evidence);

@@ -77,7 +77,6 @@ async fn invitation(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Json(request): Json<InvitationRequest>,
 ) -> Result<Json<InvitationFacts>, RefusedRequest> {
-    state.may_try(peer)?;
     let found = tokio::task::block_in_place(|| state.backend.invitation(&request.secret));
     found
         .map(Json)
@@ -98,7 +97,6 @@ async fn enrol(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Json(request): Json<EnrolRequest>,
 ) -> Result<(), RefusedRequest> {
-    state.may_try(peer)?;
     let key = OutsiderKey {
         secret: request.secret,
         name: request.name,
@@ -111,19 +109,13 @@ async fn enrol(
 }
 
 impl EnrolmentState {
-    fn may_try(&self, peer: SocketAddr) -> Result<(), RefusedRequest> {
-        if self.entrance.wrong_tokens.has(peer.ip()) {
-            return Ok(());
-        }
-        metrics::web_refused("rate");
-        let text = "too many wrong links; wait a minute\n";
-        Err(RefusedRequest::new(StatusCode::TOO_MANY_REQUESTS, text))
-    }
-
-    /// Whoever tries links is slowed down like whoever tries tokens.
+    /// Whoever tries links is slowed down like whoever tries tokens; a right one is always looked at.
     fn counted(&self, refusal: WatchRefusal, peer: SocketAddr) -> RefusedRequest {
-        if refusal.kind == WatchRefusalKind::Unknown {
-            self.entrance.wrong_tokens.take(peer.ip());
+        let wrong = refusal.kind == WatchRefusalKind::Unknown;
+        if wrong && !self.entrance.wrong_tokens.take(peer.ip()) {
+            metrics::web_refused("rate");
+            let text = "too many wrong links; wait a minute\n";
+            return RefusedRequest::new(StatusCode::TOO_MANY_REQUESTS, text);
         }
         refused(refusal)
     }

@@ -21,16 +21,11 @@ fn viewer(
     peer: IpAddr,
     headers: &HeaderMap,
 ) -> Result<Option<Viewer>, RefusedRequest> {
-    let Some(credential) = Credential::of(headers) else {
+    let Some(credential) = Credential::of(headers, state.gate.tls) else {
         return Ok(state.gate.loopback.then(Viewer::local));
     };
     // An old cookie must not shut this machine out of the officers' page.
     let local = state.gate.loopback && headers.get(header::AUTHORIZATION).is_none();
-    if !local && !state.wrong_tokens.has(peer) {
-        metrics::web_refused("rate");
-        let text = "too many wrong tokens; wait a minute\n";
-        return Err(RefusedRequest::new(StatusCode::TOO_MANY_REQUESTS, text));
-    }
     let found = match credential {
         Credential::Bearer(token) => state.tokens.find(token),
         Credential::Session(cookie) => {
@@ -50,7 +45,12 @@ fn viewer(
         if local {
             return Ok(Some(Viewer::local()));
         }
-        state.wrong_tokens.take(peer);
+        // Only what is wrong is counted: 256 random bits are not guessed, and others come from the same address.
+        if !state.wrong_tokens.take(peer) {
+            metrics::web_refused("rate");
+            let text = "too many wrong tokens; wait a minute\n";
+            return Err(RefusedRequest::new(StatusCode::TOO_MANY_REQUESTS, text));
+        }
         wrong_token(peer);
     }
     Ok(found)
@@ -137,13 +137,12 @@ pub(super) async fn login(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     axum::Form(login): axum::Form<Login>,
 ) -> Response {
-    if !state.wrong_tokens.has(peer.ip()) {
-        metrics::web_refused("rate");
-        return Redirect::to("/login#wait").into_response();
-    }
     let token = login.token.trim();
     let Some(viewer) = state.tokens.find(token) else {
-        state.wrong_tokens.take(peer.ip());
+        if !state.wrong_tokens.take(peer.ip()) {
+            metrics::web_refused("rate");
+            return Redirect::to("/login#wait").into_response();
+        }
         metrics::web_refused("token");
         wrong_token(peer.ip());
         return Redirect::to("/login#wrong").into_response();
@@ -160,7 +159,7 @@ pub(super) async fn login(
 
 /// Ends the session: the cookie is worthless from now on, wherever a copy of it is.
 pub(super) async fn logout(State(state): State<Arc<Entrance>>, headers: HeaderMap) -> Response {
-    if let Some(cookie) = session_cookie(&headers) {
+    if let Some(cookie) = session_cookie(&headers, state.gate.tls) {
         if let Some(people) = &state.people {
             people.end(cookie);
         }

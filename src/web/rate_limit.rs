@@ -1,22 +1,44 @@
-//! Limits how often one address may ask.
+//! Limits how often one address, or one share, may ask.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// A token bucket for each address.
-pub(crate) struct RateLimit {
+use crate::model::ShareId;
+
+/// A token bucket for each of `K`.
+pub(crate) struct RateLimit<K = IpAddr> {
     burst: f64,
     per_second: f64,
-    buckets: Mutex<HashMap<IpAddr, (f64, Instant)>>,
+    buckets: Mutex<HashMap<K, (f64, Instant)>>,
 }
 
-/// Addresses that are remembered; beyond that full buckets are forgotten, then all.
-const ADDRESSES_MAX: usize = 4096;
+/// Buckets that are remembered; beyond that full ones are forgotten, then all.
+const BUCKETS_MAX: usize = 4096;
 
 impl RateLimit {
+    /// Counts one request; `false`: too many.
+    pub fn take(&self, from: IpAddr) -> bool {
+        self.take_at(network(from), Instant::now())
+    }
+
+    /// Whether another one would be allowed; counts nothing.
+    pub fn has(&self, from: IpAddr) -> bool {
+        self.change(network(from), Instant::now(), 0.0)
+    }
+}
+
+impl RateLimit<ShareId> {
+    /// Counts one request; `false`: too many.
+    pub fn take(&self, share: ShareId) -> bool {
+        self.take_at(share, Instant::now())
+    }
+}
+
+impl<K: Eq + Hash + Copy> RateLimit<K> {
     pub fn new(burst: u32, per: Duration) -> Self {
         Self {
             burst: f64::from(burst),
@@ -25,33 +47,27 @@ impl RateLimit {
         }
     }
 
-    /// Counts one request; `false`: too many.
-    pub fn take(&self, from: IpAddr) -> bool {
-        self.change(from, Instant::now(), 1.0)
+    fn take_at(&self, of: K, now: Instant) -> bool {
+        self.change(of, now, 1.0)
     }
 
-    /// Whether another one would be allowed; counts nothing.
-    pub fn has(&self, from: IpAddr) -> bool {
-        self.change(from, Instant::now(), 0.0)
-    }
-
-    fn change(&self, from: IpAddr, now: Instant, take: f64) -> bool {
+    fn change(&self, of: K, now: Instant, take: f64) -> bool {
         let mut buckets = self.buckets.lock();
         let filled = |(level, at): (f64, Instant)| {
             (level + now.duration_since(at).as_secs_f64() * self.per_second).min(self.burst)
         };
-        if buckets.len() >= ADDRESSES_MAX {
+        if buckets.len() >= BUCKETS_MAX {
             buckets.retain(|_, bucket| filled(*bucket) < self.burst);
-            if buckets.len() >= ADDRESSES_MAX {
+            if buckets.len() >= BUCKETS_MAX {
                 buckets.clear();
             }
         }
         let level = buckets
-            .get(&network(from))
+            .get(&of)
             .map_or(self.burst, |bucket| filled(*bucket));
         let fine = level >= 1.0;
         let left = if fine { level - take } else { level };
-        buckets.insert(network(from), (left, now));
+        buckets.insert(of, (left, now));
         fine
     }
 }
@@ -76,13 +92,14 @@ mod tests {
         let limiter = RateLimit::new(3, Duration::from_secs(1));
         let (a, b): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
         let now = Instant::now();
-        assert!((0..3).all(|_| limiter.change(a, now, 1.0)));
-        assert!(!limiter.change(a, now, 1.0));
-        assert!(limiter.change(b, now, 1.0));
-        assert!(limiter.change(a, now + Duration::from_millis(1100), 1.0));
+        let take = |from, now| limiter.take_at(network(from), now);
+        assert!((0..3).all(|_| take(a, now)));
+        assert!(!take(a, now));
+        assert!(take(b, now));
+        assert!(take(a, now + Duration::from_millis(1100)));
         let v6: IpAddr = "2001:db8::1".parse().unwrap();
         let neighbour: IpAddr = "2001:db8::2".parse().unwrap();
-        assert!((0..3).all(|_| limiter.change(v6, now, 1.0)));
-        assert!(!limiter.change(neighbour, now, 1.0));
+        assert!((0..3).all(|_| take(v6, now)));
+        assert!(!take(neighbour, now));
     }
 }

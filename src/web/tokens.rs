@@ -94,41 +94,44 @@ pub(crate) enum Credential<'a> {
 }
 
 impl<'a> Credential<'a> {
-    pub fn of(headers: &'a HeaderMap) -> Option<Self> {
+    /// `tls`: whether the request came over TLS.
+    pub fn of(headers: &'a HeaderMap, tls: bool) -> Option<Self> {
         let bearer = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         bearer
             .map(Self::Bearer)
-            .or_else(|| session_cookie(headers).map(Self::Session))
+            .or_else(|| session_cookie(headers, tls).map(Self::Session))
     }
 }
 
 /// Stands for the cookie or token of a request; it says nothing about either.
-pub(crate) fn session_digest(headers: &HeaderMap) -> Option<Sha256Digest> {
-    match Credential::of(headers)? {
+pub(crate) fn session_digest(headers: &HeaderMap, tls: bool) -> Option<Sha256Digest> {
+    match Credential::of(headers, tls)? {
         Credential::Bearer(secret) | Credential::Session(secret) => Some(hash_of(secret)),
     }
 }
 
-pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+/// The cookie of the name that is set over this kind of connection: only the browser keeps others from setting the one for TLS.
+pub(crate) fn session_cookie(headers: &HeaderMap, tls: bool) -> Option<&str> {
+    let ours = cookie_name(tls);
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| [COOKIE_TLS, COOKIE_PLAIN].contains(name))
+        .find(|(name, _)| *name == ours)
         .map(|(_, value)| value)
+}
+
+fn cookie_name(tls: bool) -> &'static str {
+    if tls { COOKIE_TLS } else { COOKIE_PLAIN }
 }
 
 /// Never readable by scripts, never sent from other sites. `lasting`: kept when the browser restarts.
 pub(crate) fn set_cookie(value: &str, lasting: Option<Duration>, tls: bool) -> String {
-    let (name, secure) = if tls {
-        (COOKIE_TLS, "; Secure")
-    } else {
-        (COOKIE_PLAIN, "")
-    };
+    let (name, secure) = (cookie_name(tls), if tls { "; Secure" } else { "" });
     let age = lasting.map_or_else(String::new, |age| format!("; Max-Age={}", age.as_secs()));
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{age}")
 }
@@ -137,6 +140,18 @@ pub(crate) fn set_cookie(value: &str, lasting: Option<Duration>, tls: bool) -> S
 mod tests {
     use super::*;
     use crate::config::Role;
+
+    #[test]
+    fn over_tls_a_cookie_that_others_can_set_is_nobodys() {
+        let mut headers = HeaderMap::new();
+        let both = "camdock=planted; __Host-camdock=own".parse().unwrap();
+        headers.insert(header::COOKIE, both);
+        assert_eq!(session_cookie(&headers, true), Some("own"));
+        headers.insert(header::COOKIE, "camdock=planted".parse().unwrap());
+        assert_eq!(session_cookie(&headers, true), None);
+        assert!(Credential::of(&headers, true).is_none());
+        assert_eq!(session_cookie(&headers, false), Some("planted"));
+    }
 
     #[test]
     fn only_the_very_token_is_known_and_it_brings_its_role() {

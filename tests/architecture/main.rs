@@ -41,6 +41,16 @@ const FLOORS: [(u8, &[&str]); 8] = [
 ];
 /// Floors whose rooms must not import each other.
 const NO_SIDEWAYS: [u8; 3] = [3, 4, 5];
+/// Rooms that tell errors to people, and hand them to nobody who would have to tell them apart.
+const ANYHOW: [&str; 7] = [
+    "cli",
+    "station",
+    "office",
+    "keydesk",
+    "disposer",
+    "sharereader",
+    "root",
+];
 const LINES_MAX: usize = 500;
 /// Ways of writing that skip the syncs.
 const PLAIN_WRITES: [&str; 9] = [
@@ -153,6 +163,11 @@ fn check(sources: &[(String, String)]) -> Vec<Finding> {
                     offset,
                     "the lint against `unsafe` is touched outside of `sys`".into(),
                 );
+            }
+        }
+        if !ANYHOW.contains(&here) {
+            for offset in words(&code, "anyhow") {
+                found(offset, "`anyhow` in a room whose errors are an enum".into());
             }
         }
         if here != "durable" && !test_files.contains(file.as_str()) {

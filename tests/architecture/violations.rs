@@ -171,8 +171,9 @@ fn what_the_rules_allow_is_not_found() {
 }
 
 #[test]
-fn unsafe_and_plain_writes_are_found_outside_of_their_rooms() {
+fn unsafe_anyhow_and_plain_writes_are_found_outside_of_their_rooms() {
     for (text, line, rule) in [
+        ("use anyhow::Context as _;", 1, "`anyhow`"),
         (
             "fn f() {\n unsafe { g() } }",
             2,

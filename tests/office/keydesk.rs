@@ -197,9 +197,13 @@ fn viewed(made: &Made, person: &str, fingerprint: &str) -> Value {
 }
 
 fn restricted(made: &Made) -> Value {
+    restricted_item(made.id, made.station)
+}
+
+pub fn restricted_item(id: EvidenceId, station: &str) -> Value {
     entered(
         "item.tagged",
-        json!({"evidence": made.id, "log": made.station, "operator": "M. Shah", "peer": "uid 0 (root)",
+        json!({"evidence": id, "log": station, "operator": "M. Shah", "peer": "uid 0 (root)",
             "reason_sha256": "0".repeat(64), "restricted": true, "source": "person"}),
     )
 }
@@ -455,4 +459,24 @@ fn browser_the_key_desk_seals_to_whom_the_published_log_allows_it_and_to_nobody_
         &desk,
         &format!("shares/office-1-{first}/{}/item-key", other.id),
     );
+
+    // A desk that was away goes by the book at the end of what is published, however much lies between.
+    let sealed = shares(&bed).len();
+    desk.stop();
+    let removed = entered(
+        "person.removed",
+        json!({"fingerprint": print(&vera.1), "operator": "M. Shah", "peer": "uid 0 (root)", "person": "vera",
+            "reason_sha256": "0".repeat(64), "supersedes": {"index": 1, "log": "office-1"}}),
+    );
+    let mut acts = vec![viewed(&other, "vera", &print(&vera.1))];
+    let filler = entered("office.filler", json!({}));
+    // More than the desk reads at once.
+    acts.resize(66 * 256, filler);
+    acts.push(removed);
+    let first = enter(&bed, &acts);
+    bed.run_pages();
+    desk.run();
+    desk.until_said(&format!("entry {first} of the office's log"));
+    desk.until_said("not in the address book, or not any more");
+    assert_eq!(shares(&bed).len(), sealed, "{}", desk.said());
 }

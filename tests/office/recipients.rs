@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use crate::bed::{Bed, station};
 use crate::driver::Browser;
 use crate::footage::ffmpeg;
-use crate::keydesk::enter;
+use crate::keydesk::{enter, restricted_item};
 use crate::share_reader::{
-    Film, HOSTILE, LIMIT, Outsider, Reader, added, ended, manifest, number, put_manifest,
-    put_share, shared,
+    Film, HOSTILE, LIMIT, Outsider, Reader, TOKEN, added, ended, manifest, number, put_manifest,
+    put_share, removed, shared,
 };
 use crate::support::tool;
 
@@ -83,8 +83,13 @@ fn browser_a_share_opens_for_the_holder_of_its_key_alone_after_the_act() {
         sealed
     });
     let (share, over, forged, unknown) = (number(1), number(2), number(3), number(9));
+    // Shared with somebody who was dismissed afterwards: their key was lost.
+    let (dismissed, with_restricted) = (number(6), number(7));
     let listed = put_share(&bed, share, &clerk, &[&good, &tampered]);
     let told_over = put_share(&bed, over, &clerk, &[&good]);
+    let kept_back = Film::put(&bed, &film, |sealed| sealed);
+    let told_restricted = put_share(&bed, with_restricted, &clerk, &[&kept_back]);
+    let told_dismissed = put_share(&bed, dismissed, &other, &[&good]);
     // The log names these manifests, too: of a recording that the store has otherwise, and of one that nobody shared.
     let (otherwise, beyond) = (number(4), number(5));
     let strange = Film::put(&bed, &film, |sealed| sealed);
@@ -102,6 +107,11 @@ fn browser_a_share_opens_for_the_holder_of_its_key_alone_after_the_act() {
         shared(share, &clerk, &tampered, &listed),
         shared(over, &clerk, &good, &told_over),
         ended(over, &good),
+        added(&other),
+        shared(dismissed, &other, &good, &told_dismissed),
+        removed(&other),
+        shared(with_restricted, &clerk, &kept_back, &told_restricted),
+        restricted_item(kept_back.id, "one"),
         shared(otherwise, &clerk, &good, &told_otherwise),
         shared(beyond, &clerk, &good, &told_beyond),
     ];
@@ -155,7 +165,13 @@ fn browser_a_share_opens_for_the_holder_of_its_key_alone_after_the_act() {
     says(&browser, nothing);
     let first = browser.text("#failed");
     assert_eq!(browser.accessibility(), Vec::<String>::new());
-    for (share, key) in [(unknown, &clerk), (over, &clerk), (forged, &other)] {
+    let refused = [
+        (unknown, &clerk),
+        (over, &clerk),
+        (forged, &other),
+        (dismissed, &other),
+    ];
+    for (share, key) in refused {
         open(&browser, &reader, share, &key.file);
         assert_eq!(browser.text("#failed"), first);
         assert!(!browser.text("main").contains("Shah"));
@@ -269,6 +285,15 @@ fn browser_a_share_opens_for_the_holder_of_its_key_alone_after_the_act() {
         assert!(began.elapsed() < LIMIT, "the session goes on");
         std::thread::sleep(Duration::from_millis(50));
     }
+
+    // What was restricted since it was shared is not handed out.
+    open(&browser, &reader, with_restricted, &clerk.file);
+    let take = format!(
+        "fetch('/api/shares/{with_restricted}/items/{}', {{method: 'POST', headers: {{'content-type': 'application/json'}}, body: '{{}}'}}).then((r) => r.status)",
+        kept_back.id
+    );
+    assert_eq!(browser.awaited(&take), 404);
+    bed.until_acts("share.taken", 2);
 
     // German, on a phone.
     let phone = Browser::start(500, 900);

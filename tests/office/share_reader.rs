@@ -254,3 +254,12 @@ pub fn added(to: &Outsider) -> Value {
             "peer": "uid 0 (root)", "person": "A. Clerk", "reason_sha256": "0".repeat(64), "roles": []}),
     )
 }
+
+/// Nothing is shared with this key any more.
+pub fn removed(whom: &Outsider) -> Value {
+    entered(
+        "person.removed",
+        json!({"fingerprint": whom.key.fingerprint(), "operator": "M. Shah", "outside": true, "peer": "uid 0 (root)",
+            "person": "A. Clerk", "reason_sha256": "0".repeat(64), "supersedes": {"index": 0, "log": "office-1"}}),
+    )
+}

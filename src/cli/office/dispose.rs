@@ -37,7 +37,7 @@ pub struct DisposeArgs {
     /// Evidence ids
     #[arg(required = true)]
     items: Vec<EvidenceId>,
-    /// The station that took the items, should several name the same ones
+    /// The station that took the items, if several stations list the same ids
     #[arg(long)]
     station: Option<StationName>,
     /// Enter it in the office's log; without it, nothing is entered, and what keeps each item is shown

@@ -12,7 +12,7 @@ pub struct HoldArgs {
     /// Evidence ids
     #[arg(required = true)]
     items: Vec<EvidenceId>,
-    /// The station that took the items, should several name the same ones
+    /// The station that took the items, if several stations list the same ids
     #[arg(long)]
     station: Option<StationName>,
     #[command(flatten)]

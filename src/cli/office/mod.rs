@@ -156,7 +156,7 @@ enum OfficeVerb {
     EndShare(share::EndShareArgs),
     /// Open recordings into a folder for court (BagIt), with their custody, statements and a page that checks it all offline
     Pack(pack::PackArgs),
-    /// Close the log of a station that was retired, or whose key was: its silence is in order, and anything added to it is an alarm
+    /// Close the log of a retired station or key: silence is then expected, and any new entry raises an alarm
     Close {
         station: StationName,
         #[command(flatten)]

@@ -44,7 +44,7 @@ pub enum PeopleVerb {
     },
     /// Make a link by which somebody outside makes a key of their own; it can be used once
     Invite {
-        /// For whom it is
+        /// The person it is for
         name: String,
         /// How long it lasts
         #[arg(long, value_name = "HOURS", default_value_t = 72, value_parser = clap::value_parser!(u32).range(1..=336))]
@@ -66,7 +66,7 @@ pub enum PeopleVerb {
         /// The eight words of the key's fingerprint
         #[arg(long)]
         words: String,
-        /// Until when they may be shared with: a day of UTC, which is included, or a time
+        /// The last day (UTC, inclusive) or the time until which recordings may be shared with them
         #[arg(long, value_name = "DATE", value_parser = super::share::until)]
         until: Timestamp,
         #[command(flatten)]

@@ -38,7 +38,7 @@ pub struct ShareArgs {
     /// Until when: a day of UTC, which is included, or a time
     #[arg(long, value_name = "DATE", value_parser = until)]
     until: Timestamp,
-    /// The station that took the items, should several name the same ones
+    /// The station that took the items, if several stations list the same ids
     #[arg(long)]
     station: Option<StationName>,
     /// A recipient's private key (PKCS#8 PEM), where there is no key desk

@@ -34,7 +34,7 @@ pub struct TagArgs {
     /// Tag what the search or the file finds; without it, that is only listed
     #[arg(long)]
     yes: bool,
-    /// The station that took the items, should several name the same ones
+    /// The station that took the items, if several stations list the same ids
     #[arg(long)]
     station: Option<StationName>,
     /// The number of the incident; an empty one takes it away, as with the other tags

@@ -135,6 +135,8 @@ struct RecipientState {
     /// Questions cost a key pair each, and answers a look into the store.
     attempts: Arc<RateLimit>,
     visits: Arc<Visits>,
+    /// Each taking is an entry of the office's log for good.
+    takings: Arc<RateLimit<ShareId>>,
     /// Does the work of a proof where there is no share: nobody learns that from the time it takes.
     decoy: Arc<Recipient>,
 }
@@ -162,6 +164,7 @@ pub fn start_recipients(
         challenges: Arc::default(),
         attempts: Arc::new(RateLimit::new(40, Duration::from_secs(3))),
         visits: Arc::default(),
+        takings: Arc::new(RateLimit::new(300, Duration::from_secs(5))),
         decoy: Arc::new(decoy.map_err(|error| WebError::Certificate(error.to_string()))?),
     };
     let own = Router::new()
@@ -258,12 +261,12 @@ async fn proof(
     let peer = peer_of(peer);
     state.backend.open(&found, &peer).await?;
     let shown = Json(ShownShare::of(&found.manifest)).into_response();
-    // Somebody who opens a second share keeps the first one open.
-    let known = session_cookie(&headers).filter(|cookie| state.visits.knows(hash_of(cookie)));
-    let cookie = match known {
-        Some(cookie) => cookie.to_owned(),
-        None => random_secret().ok_or_else(share_away)?,
-    };
+    // A new secret for each proof: one that was known before could be somebody else's, too. Somebody who opens a second share
+    // keeps the first one open.
+    let cookie = random_secret().ok_or_else(share_away)?;
+    if let Some(before) = session_cookie(&headers, state.gate.tls) {
+        state.visits.carry_over(hash_of(before), hash_of(&cookie));
+    }
     state.visits.begin(hash_of(&cookie), found);
     let cookie = set_cookie(&cookie, None, state.gate.tls);
     Ok(([(header::SET_COOKIE, cookie)], shown).into_response())
@@ -340,7 +343,7 @@ fn visit(
     headers: &HeaderMap,
     share: ShareId,
 ) -> Result<Arc<Visit>, RefusedRequest> {
-    let found = session_cookie(headers).map(hash_of);
+    let found = session_cookie(headers, state.gate.tls).map(hash_of);
     let found = found.and_then(|session| state.visits.find(session, share));
     found.ok_or_else(|| share_closed().into())
 }
@@ -351,7 +354,7 @@ async fn leave(
     headers: HeaderMap,
 ) -> Result<StatusCode, RefusedRequest> {
     let share = share_of(&share)?;
-    if let Some(cookie) = session_cookie(&headers) {
+    if let Some(cookie) = session_cookie(&headers, state.gate.tls) {
         state.visits.end(hash_of(cookie), share);
     }
     Ok(StatusCode::NO_CONTENT)
@@ -370,6 +373,11 @@ async fn take(
     let item = if let Some(item) = visit.taken(id) {
         item
     } else {
+        if !state.takings.take(share) {
+            metrics::web_refused("rate");
+            let text = "too much of this share was opened lately; wait a minute\n";
+            return Err(RefusedRequest::new(StatusCode::TOO_MANY_REQUESTS, text).coded(WAIT_CODE));
+        }
         let found = state.backend.take(&visit.share, id, &peer);
         let item = Arc::new(found.await?);
         visit.enter(Arc::clone(&item));

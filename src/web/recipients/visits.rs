@@ -12,8 +12,8 @@ use crate::model::{EvidenceId, Sha256Digest, ShareId};
 
 /// Long enough to watch something; then the key is asked for again.
 const LASTS: Duration = Duration::from_hours(2);
-/// Beyond this, the oldest ends.
-const VISITS_MAX: usize = 1_000;
+/// Beyond this, the oldest of the same share ends: nobody ends the visits of others.
+const VISITS_OF_A_SHARE: usize = 10;
 
 pub struct Visit {
     pub share: FoundShare,
@@ -54,11 +54,14 @@ impl Visits {
         self.find_at(session, share, Instant::now())
     }
 
-    /// Whether this browser has any share open.
-    pub fn knows(&self, session: Sha256Digest) -> bool {
-        let (visits, now) = (self.0.lock(), Instant::now());
-        let mut open = visits.iter().filter(|(_, visit)| visit.lasts(now));
-        open.any(|((of, _), _)| *of == session)
+    /// What one cookie has open, the next one of the same browser has.
+    pub fn carry_over(&self, from: Sha256Digest, to: Sha256Digest) {
+        let mut visits = self.0.lock();
+        let open: Vec<_> = visits.extract_if(|(of, _), _| *of == from).collect();
+        visits.extend(
+            open.into_iter()
+                .map(|((_, share), visit)| ((to, share), visit)),
+        );
     }
 
     pub fn end(&self, session: Sha256Digest, share: ShareId) {
@@ -68,13 +71,14 @@ impl Visits {
     fn begin_at(&self, session: Sha256Digest, share: FoundShare, now: Instant) {
         let mut visits = self.0.lock();
         visits.retain(|_, visit| visit.lasts(now));
-        if visits.len() >= VISITS_MAX {
-            let oldest = visits.iter().min_by_key(|(_, visit)| visit.began);
+        let key = (session, share.manifest.share);
+        let same = || visits.iter().filter(|((_, share), _)| *share == key.1);
+        if same().count() >= VISITS_OF_A_SHARE {
+            let oldest = same().min_by_key(|(_, visit)| visit.began);
             if let Some(oldest) = oldest.map(|(key, _)| *key) {
                 visits.remove(&oldest);
             }
         }
-        let key = (session, share.manifest.share);
         let visit = Visit {
             share,
             began: now,
@@ -130,15 +134,29 @@ mod tests {
         assert!(visits.find_at(theirs, one, now).is_none());
         assert!(visits.find_at(mine, two, now).is_none());
         assert!(visits.find_at(mine, one, now + LASTS).is_none());
-        assert!(visits.knows(mine) && !visits.knows(theirs));
+        let next = Sha256Digest([3; 32]);
+        visits.carry_over(mine, next);
+        assert!(
+            visits.find_at(mine, one, now).is_none(),
+            "the cookie before it"
+        );
+        assert!(visits.find_at(next, one, now).is_some());
+        visits.carry_over(next, mine);
         visits.begin_at(theirs, found(two, "2026-01-01T00:00:00Z"), now);
         assert!(visits.find_at(theirs, two, now).is_none(), "it has ended");
         visits.end(mine, one);
         assert!(visits.find_at(mine, one, now).is_none());
-        for n in 0..=VISITS_MAX {
-            let bytes = (n as u128).to_be_bytes();
-            visits.begin_at(mine, open(ShareId::from_bytes(bytes)), now);
+        visits.begin_at(mine, open(one), now);
+        for n in 0..100 {
+            let later = now + Duration::from_secs(1 + u64::from(n));
+            visits.begin_at(Sha256Digest([n; 32]), open(two), later);
         }
-        assert_eq!(visits.0.lock().len(), VISITS_MAX);
+        assert!(visits.find_at(mine, one, now).is_some(), "of another share");
+        assert!(
+            visits
+                .find_at(Sha256Digest([99; 32]), two, now + Duration::from_secs(100))
+                .is_some()
+        );
+        assert_eq!(visits.0.lock().len(), 1 + VISITS_OF_A_SHARE);
     }
 }

@@ -178,7 +178,9 @@ impl WatchState {
         station: &StationName,
         id: EvidenceId,
     ) -> Result<Arc<WatchedItem>, RefusedRequest> {
-        let item = self.grants.find(session(headers)?, station, id);
+        let item = self
+            .grants
+            .find(session(headers, self.entrance.gate.tls)?, station, id);
         let shows = |_: &Arc<WatchedItem>| {
             tokio::task::block_in_place(|| self.backend.shows(&viewer.sight(), station, id))
         };
@@ -240,8 +242,8 @@ async fn wall(State(state): State<WatchState>) -> Response {
     page
 }
 
-fn session(headers: &HeaderMap) -> Result<Sha256Digest, RefusedRequest> {
-    session_digest(headers).ok_or_else(not_granted)
+fn session(headers: &HeaderMap, tls: bool) -> Result<Sha256Digest, RefusedRequest> {
+    session_digest(headers, tls).ok_or_else(not_granted)
 }
 
 fn not_granted() -> RefusedRequest {
@@ -296,7 +298,10 @@ async fn view(
     headers: HeaderMap,
     Json(request): Json<WatchRequest>,
 ) -> Result<Json<WatchedItem>, RefusedRequest> {
-    let (id, session) = (evidence(&named.id)?, session(&headers)?);
+    let (id, session) = (
+        evidence(&named.id)?,
+        session(&headers, state.entrance.gate.tls)?,
+    );
     let reason = reason_of(&request.reason)?;
     let view = ItemView {
         station: named.station,
