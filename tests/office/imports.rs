@@ -127,26 +127,28 @@ fn browser_an_import_and_a_copy_are_called_so_on_every_page_and_in_the_pack() {
         "{facts}"
     );
 
+    // The page of a search has the command for all that it found, and a recording's for itself, which is given as it stands.
+    browser.open(&format!("{office}/find?text=till"));
+    browser.until("both", "!document.getElementById('packing').hidden");
+    let both = browser.js("return document.getElementById('order').textContent");
+    for id in [&original, &copy] {
+        assert!(both.as_str().unwrap().contains(&**id), "{both}");
+    }
+    browser.open(&format!("{office}/recordings/test-1/{copy}"));
+    browser.until("the command", "document.querySelector('#facts pre')");
+    let order = browser.js("return document.querySelector('#facts pre').textContent");
+    let order = order.as_str().unwrap().to_owned();
+    assert!(order.starts_with(&format!("camdock office pack {copy} --key ")));
     let out = place.path("pack");
-    let (key, to) = (
-        place.path("keys/one.key.pem"),
-        out.to_str().unwrap().to_owned(),
-    );
-    let words = [
-        "office",
-        "pack",
-        &copy,
-        "--key",
-        key.to_str().unwrap(),
-        "-o",
-        &to,
-        "--operator",
-        "P. Maker",
-        "--reason",
-        "disclosure",
-    ];
+    let given = order
+        .replace("KEY.pem", place.path("keys/one.key.pem").to_str().unwrap())
+        .replace("FOLDER", out.to_str().unwrap())
+        .replace("'NAME'", "P.Maker")
+        .replace("'WHY'", "disclosure");
+    let words: Vec<&str> = given.split(' ').skip(1).collect();
     let packed = bed.camdock(&words);
-    assert!(packed.status.success(), "{packed:?}");
+    assert!(packed.status.success(), "{given}: {packed:?}");
+    assert!(place.path("pack.zip").exists());
     bed.stop();
     assert_eq!(
         fs::read_to_string(out.join(format!("data/items/{copy}/original/till-redacted.avi")))

@@ -634,6 +634,18 @@ fn every_flipped_byte_is_found(
             "{path}: {found}"
         );
     }
+    // No key signs the lists: every single byte of them, and of what stands beside them, is one that another list names or
+    // that the page expects there.
+    let unnoticed = checker.browser.awaited(
+        "(async () => { const read = await readAll(window.intact, () => {}); const unnoticed = [];
+          for (const name of [...TAGS, LIST].filter((name) => name !== 'check.html')) { const whole = read.get(name);
+            for (let at = 0; at < whole.bytes.length; at += 1) { const bytes = whole.bytes.slice(); bytes[at] ^= 1;
+              read.set(name, { ...whole, bytes, sha256: hex(sha256(bytes)) });
+              if (bagFaults(read).length === 0) unnoticed.push(`${name} ${at}`); }
+            read.set(name, whole); }
+          return [bagFaults(read).length, ...unnoticed]; })()",
+    );
+    assert_eq!(unnoticed, serde_json::json!([0]));
 }
 
 fn changed_packs_are_refused(

@@ -2,7 +2,7 @@
 // the same to whoever is sent it.
 import { bytes, element, languages, number, text, translated } from "./common.js";
 import { time } from "./custody.js";
-import { link, marks } from "./recordings.js";
+import { link, marks, packOrder } from "./recordings.js";
 
 const $ = (id) => document.getElementById(id);
 const form = $("form");
@@ -135,6 +135,9 @@ function draw() {
     const items = shown.reduce((sum, recording) => sum + 1 + recording.sidecars.length, 0);
     $("share").hidden = !mayDecide || items === 0 || items > 100;
     $("share").href = `/shares?${new URLSearchParams(shown.map(({ station, evidence }) => ["item", `${station}/${evidence}`]))}`;
+    const packing = mayDecide ? packOrder(shown) : null;
+    $("packing").hidden = !packing;
+    $("order").textContent = packing ?? "";
     document.title = text("find.title");
 }
 

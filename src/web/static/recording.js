@@ -1,7 +1,7 @@
 // One recording: its facts, its custody as a story, its objects, and what was recorded around it. It changes nothing.
 import { bytes, element, languages, locale, number, text, translated } from "./common.js";
 import { describe, time } from "./custody.js";
-import { link, marks } from "./recordings.js";
+import { link, marks, packOrder } from "./recordings.js";
 
 const $ = (id) => document.getElementById(id);
 const [, , station, evidence] = location.pathname.split("/");
@@ -167,6 +167,7 @@ function draw() {
     $("watch").href = `/watch/${station}/${evidence}`;
     $("share").hidden = !(view.may_decide && item.stored_at);
     $("share").href = `/shares?item=${station}/${evidence}`;
+    const packing = view.may_decide && packOrder([item]);
     $("facts").replaceChildren(facts(element("dl"), [
         ["evidence.state", ...marks(item)],
         ["find.flagged", item.flagged && text("evidence.flagged")],
@@ -189,6 +190,7 @@ function draw() {
         ["recording.sealed_at", time(item.sealed_at)],
         ["evidence.stored_at", item.stored_at && time(item.stored_at)],
         ["evidence.id", element("code", {}, item.evidence)],
+        ["find.pack", packing && element("details", {}, element("summary", {}, text("find.pack_how")), element("pre", { tabindex: "0" }, packing))],
     ]));
     const at = new Date(item.camera_time ?? item.sealed_at).getTime();
     const minute = (moment) => `${new Date(moment).toISOString().slice(0, 16)}Z`;

@@ -13,3 +13,12 @@ export function marks(file) {
     else if (file.findings.length === 0) states.push(["stored", "stored"]);
     return states.map(([look, state]) => element("div", {}, element("span", { class: "mark", "data-mark": look }, text(`find.states.${state}`))));
 }
+
+// The order for a court pack of these and their sidecars, as it is given on the office's machine: a key that opens recordings
+// belongs to that command, and not to this page. Null where there are none, or more than one pack takes.
+export function packOrder(recordings) {
+    const files = recordings.flatMap((recording) => [recording, ...recording.sidecars]).filter((file) => file.stored_at);
+    if (files.length === 0 || files.length > 100) return null;
+    const restricted = recordings.some((recording) => recording.tags.restricted) ? " --restricted" : "";
+    return `camdock office pack ${files.map((file) => file.evidence).join(" ")} --key KEY.pem -o FOLDER --zip${restricted} --operator 'NAME' --reason 'WHY'`;
+}
