@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConfigError, IncidentPattern, LogSettings, PeopleSettings, StoreSettings, WebSettings, file,
-    raw, validate,
+    ConfigError, IncidentPattern, LogSettings, PeopleSettings, StoreSettings, TrustedOffice,
+    WebSettings, file, raw, validate,
 };
 use crate::model::{BucketLayout, StationName};
 
@@ -38,6 +38,8 @@ pub struct OfficeConfig {
     pub share_address: Option<String>,
     pub store: StoreSettings,
     pub report: ReportSettings,
+    /// The offices that this one took over from.
+    pub earlier: Vec<TrustedOffice>,
     pub log: LogSettings,
     /// At least one; names and origins differ.
     pub stations: Vec<FollowedStation>,

@@ -40,8 +40,8 @@ pub struct Config {
     pub tagging: Option<TaggingSettings>,
     /// `None`: the log is sent to no witness.
     pub witness: Option<WitnessSettings>,
-    /// The office whose acts count here; `None`: those of none do.
-    pub office: Option<TrustedOffice>,
+    /// The offices whose acts count here, the present one first; none: nobody's do.
+    pub offices: Vec<TrustedOffice>,
     pub metrics: MetricsSettings,
     pub log: LogSettings,
 }
@@ -52,6 +52,8 @@ pub struct TrustedOffice {
     pub name: StationName,
     /// As `name+keyid+key`; the audit room parses it.
     pub log_key: String,
+    /// Entries of its log that count. `None`: all of them.
+    pub entries: Option<u64>,
 }
 
 #[derive(Debug, Clone)]

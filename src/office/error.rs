@@ -19,6 +19,20 @@ pub enum OfficeError {
         #[source]
         source: AuditError,
     },
+    #[error("the log key of the earlier office {office} in office.toml cannot be used")]
+    EarlierKey {
+        office: StationName,
+        #[source]
+        source: AuditError,
+    },
+    #[error("the log of the earlier office {office} cannot be read")]
+    EarlierLog {
+        office: StationName,
+        #[source]
+        source: AuditError,
+    },
+    #[error("the log of the earlier office {office} does not verify: {what}")]
+    EarlierLogWrong { office: StationName, what: String },
     #[error("two stations in office.toml have logs of one origin, {origin}")]
     SameOrigin { origin: String },
     #[error("the bucket holds no log of the station {station}")]
@@ -212,6 +226,7 @@ impl Explain for OfficeError {
             | Self::RestrictionsUnread
             | Self::NoRandomness => RetryClass::Later,
             Self::Publish(inner) => inner.retry_class(),
+            Self::EarlierLog { source, .. } => source.retry_class(),
             Self::Log(inner) => inner.retry_class(),
             Self::Durable(inner) => inner.retry_class(),
             Self::Store(inner) => inner.retry_class(),
@@ -222,6 +237,9 @@ impl Explain for OfficeError {
     fn label(&self) -> &'static str {
         match self {
             Self::StationKey { .. } | Self::SameOrigin { .. } => "office_station_key",
+            Self::EarlierKey { .. } | Self::EarlierLog { .. } | Self::EarlierLogWrong { .. } => {
+                "office_earlier_log"
+            }
             Self::NoLog { .. } => "office_log_absent",
             Self::Rewritten { .. } => "office_log_rewritten",
             Self::RolledBack { .. } => "office_log_rolled_back",

@@ -15,6 +15,7 @@ pub mod dispatch;
 mod disposal_proof;
 mod disposals;
 mod due;
+mod earlier;
 mod error;
 mod follow;
 mod gap_search;
@@ -72,6 +73,7 @@ pub use commands::{
 pub use disclosure::{DisclosedItem, Disclosure, SealedObject, disclose};
 pub use disposal_proof::{DisposalProof, ProvenEntry, prove_disposed};
 pub use due::{DueItem, due};
+pub use earlier::approval_wait;
 pub use error::OfficeError;
 pub use key_waits::ANSWERED_WITHIN;
 pub use pack_orders::{OrderedItem, PACK_ITEMS_MAX, PackOrder};
@@ -137,9 +139,22 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     tasks.spawn(Arc::clone(&decisions).follow_holds(stopped.clone()));
     let keys = Arc::new(PersonKeys::open(&config, &acts));
     let inspection = Inspection::new(Arc::clone(&index), &store, &witness);
+    let (earlier_read, earlier) = watch::channel(false);
+    tasks.spawn(earlier::read_all(
+        config.clone(),
+        Arc::clone(&store),
+        Arc::clone(&index),
+        earlier_read,
+        stopped.clone(),
+    ));
     for station in &config.stations {
         let inspector = Inspector::new(&config, station, &inspection, stopped.clone())?;
-        tasks.spawn(inspector.run(Arc::clone(&acts)));
+        let (mut earlier, acts) = (earlier.clone(), Arc::clone(&acts));
+        tasks.spawn(async move {
+            // What was deleted under an earlier office is not to be told as missing. It ends without it when the office stops.
+            let _ = earlier.wait_for(|read| *read).await;
+            inspector.run(acts).await;
+        });
     }
     let custody = Arc::new(CustodyReader {
         store: Arc::clone(&store),

@@ -25,7 +25,7 @@ pub const KIOSK: &str = "camdock_screen";
 pub const ROLES: [&str; 5] = ["viewer", "manager", "disposer", "auditor", "operations"];
 const LIMIT: Duration = Duration::from_secs(30);
 /// A bucket for each test, each with an identity of its name that has the rights of the shipped policy and no more.
-const BUCKETS: [&str; 42] = [
+const BUCKETS: [&str; 43] = [
     "office-absurd",
     "office-acts",
     "office-away",
@@ -62,6 +62,7 @@ const BUCKETS: [&str; 42] = [
     "office-report",
     "office-restricted",
     "office-roles",
+    ROTATION,
     "office-setup",
     "office-shares",
     "office-sign-in",
@@ -71,6 +72,8 @@ const BUCKETS: [&str; 42] = [
 ];
 /// The bucket of an office that may read everything and publish nothing.
 const MUTE: &str = "office-mute";
+/// The bucket of an office whose keys are rotated, so that it gets another name.
+pub const ROTATION: &str = "office-rotation";
 /// A second office's identity, in the bucket of two.
 const SECOND: (&str, &str, &str) = ("office-second", "office-two", "office-2");
 static STORE: LazyLock<SeaweedFs> = LazyLock::new(|| {
@@ -84,6 +87,24 @@ static STORE: LazyLock<SeaweedFs> = LazyLock::new(|| {
     allowed.push(denied);
     let (name, bucket, office) = SECOND;
     identities.push(identity(name, bucket, office));
+    for (name, office) in [
+        ("rotation-next", "office-9"),
+        ("rotation-other", "office-2"),
+    ] {
+        identities.push(identity(name, ROTATION, office));
+    }
+    for (name, office) in [
+        ("disposer-before", "office-1"),
+        ("disposer-next", "office-9"),
+    ] {
+        identities.push(with_policy("disposer-policy.json", name, ROTATION, office));
+    }
+    identities.push(with_policy(
+        "keydesk-policy.json",
+        "keydesk-next",
+        ROTATION,
+        "office-9",
+    ));
     identities.push(with_policy(
         "keydesk-policy.json",
         "keydesk",
@@ -230,6 +251,12 @@ impl Bed {
     pub fn second(first: &Self, dir: TempDir) -> Self {
         let followed = [("office-1", first.log_key())];
         Self::of(SECOND, &STORE.endpoint(), &followed, dir)
+    }
+
+    /// Another office in the bucket of the rotation; `who`: identity and name.
+    pub fn of_rotation(who: (&str, &str), followed: &[(&str, VerifierKey)], dir: TempDir) -> Self {
+        let who = (who.0, ROTATION, who.1);
+        Self::of(who, &STORE.endpoint(), followed, dir)
     }
 
     /// `who`: identity, bucket, name.
@@ -527,12 +554,21 @@ impl Bed {
 
     /// With what is to happen at a point of its work.
     pub fn run_with(&mut self, failpoint: &str) {
+        let point = ("CAMDOCK_FAILPOINT", failpoint);
+        let set = Some(point).filter(|_| !failpoint.is_empty());
+        self.run_set(set);
+    }
+
+    /// As if approvals of deletions had to be so old, in seconds.
+    pub fn run_with_wait(&mut self, wait: &str) {
+        self.run_set(Some(("CAMDOCK_TEST_DISPOSAL_WAIT", wait)));
+    }
+
+    fn run_set(&mut self, variable: Option<(&str, &str)>) {
         let log = fs::File::create(self.path("office.log")).unwrap();
         let mut office = Command::new(env!("CARGO_BIN_EXE_camdock"));
         office.arg("--config").arg(self.path("office.toml"));
-        if !failpoint.is_empty() {
-            office.env("CAMDOCK_FAILPOINT", failpoint);
-        }
+        office.envs(variable);
         let office = office.args(["office", "run"]).stdout(Stdio::null());
         let office = office.stderr(log).spawn().unwrap();
         self.office = Some(office);

@@ -20,32 +20,40 @@ use crate::searches::{Made, publish};
 const LIMIT: Duration = Duration::from_secs(30);
 const BUCKET: &str = "office-disposer";
 
-struct Disposer {
+pub struct Disposer {
     running: Option<Child>,
     dir: tempfile::TempDir,
 }
 
 impl Disposer {
     fn beside(bed: &Bed, witness: &str) -> Self {
+        let key = bed.log_key().to_string();
+        Self::of(("disposer", BUCKET, "office-1"), &key, witness)
+    }
+
+    /// `who`: identity, bucket, the office's name.
+    pub fn of(who: (&str, &str, &str), log_key: &str, witness: &str) -> Self {
+        let (identity, bucket, office) = who;
         let dir = tempfile::tempdir().unwrap();
-        let keys = "access_key_id = \"disposerkey\"\nsecret_access_key = \"disposersecret\"\n";
-        private(&dir.path().join("credentials.toml"), keys);
+        let keys = format!(
+            "access_key_id = \"{identity}key\"\nsecret_access_key = \"{identity}secret\"\n"
+        );
+        private(&dir.path().join("credentials.toml"), &keys);
         let text = format!(
-            "[disposer]\noffice = \"office-1\"\noffice_log_key = \"{}\"\nstate_dir = \"state\"\nevery_seconds = 1\n{witness}\
-             [store]\nendpoint = \"{}\"\nbucket = \"{BUCKET}\"\nretention_days = 1\ncredentials_file = \"credentials.toml\"\n",
-            bed.log_key(),
+            "[disposer]\noffice = \"{office}\"\noffice_log_key = \"{log_key}\"\nstate_dir = \"state\"\nevery_seconds = 1\n{witness}\
+             [store]\nendpoint = \"{}\"\nbucket = \"{bucket}\"\nretention_days = 1\ncredentials_file = \"credentials.toml\"\n",
             store_endpoint()
         );
         fs::write(dir.path().join("disposer.toml"), text).unwrap();
         Self { running: None, dir }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// With an approval of this age in seconds, a clock that is synchronised or not, and what is to happen at a point of its work.
-    fn run(&mut self, wait: &str, clock: &str, failpoint: &str) {
+    pub fn run(&mut self, wait: &str, clock: &str, failpoint: &str) {
         let log = fs::File::create(self.path("log")).unwrap();
         let mut camdock = Command::new(env!("CARGO_BIN_EXE_camdock"));
         camdock.arg("--config").arg(self.path("disposer.toml"));
@@ -59,7 +67,7 @@ impl Disposer {
         self.running = Some(running.unwrap());
     }
 
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         let mut running = self.running.take().unwrap();
         let pid = rustix::process::Pid::from_child(&running);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
@@ -90,7 +98,7 @@ impl Disposer {
     }
 
     #[track_caller]
-    fn until_said(&self, wanted: &str) {
+    pub fn until_said(&self, wanted: &str) {
         let began = Instant::now();
         while !self.said().contains(wanted) {
             assert!(began.elapsed() < LIMIT, "{wanted}: {}", self.said());
@@ -109,14 +117,14 @@ impl Drop for Disposer {
 }
 
 /// What the store has of an item, by the names of its objects.
-fn objects(bed: &Bed, made: &Made) -> Vec<String> {
+pub fn objects(bed: &Bed, made: &Made) -> Vec<String> {
     let folder = format!("evidence/one/{}/", made.id);
     let keys = bed.keys(&folder).into_iter();
     keys.map(|key| key.replace(&folder, "")).collect()
 }
 
 /// An item with its true manifest, and pictures.
-fn put(bed: &Bed, made: &Made) {
+pub fn put(bed: &Bed, made: &Made) {
     made.put(bed);
     let object = |name: &str| format!("evidence/one/{}/{name}", made.id);
     bed.put(&object("manifest.json"), made.entries().swap_remove(0));
@@ -159,16 +167,21 @@ fn disposed(bed: &Bed) -> Vec<Value> {
 
 /// What `camdock verify` says of the station one, which believes the office with this log key, if any.
 fn verify(bed: &Bed, one: &Station, office: &str, wait: &str) -> Value {
-    let (_, public) = keygen_recipient(Curve::P384).unwrap();
-    fs::write(bed.path("one.pub.pem"), public).unwrap();
     let office = if office.is_empty() {
         String::new()
     } else {
         format!("[office]\nname = \"office-1\"\nlog_key = \"{office}\"\n")
     };
+    verify_with(bed, BUCKET, one, &office, wait)
+}
+
+/// The same with this [office] of camdock.toml.
+pub fn verify_with(bed: &Bed, bucket: &str, one: &Station, office: &str, wait: &str) -> Value {
+    let (_, public) = keygen_recipient(Curve::P384).unwrap();
+    fs::write(bed.path("one.pub.pem"), public).unwrap();
     let text = format!(
         "[station]\nname = \"one\"\nstate_dir = \"station\"\nruntime_dir = \"run\"\n[dock]\nusb = false\nfolders = [{{ path = \"docked\" }}]\n\
-         [seal]\nrecipients = [\"one.pub.pem\"]\n[store]\nendpoint = \"{}\"\nbucket = \"{BUCKET}\"\nretention_days = 1\n\
+         [seal]\nrecipients = [\"one.pub.pem\"]\n[store]\nendpoint = \"{}\"\nbucket = \"{bucket}\"\nretention_days = 1\n\
          credentials_file = \"credentials.toml\"\n{office}",
         store_endpoint()
     );
@@ -194,7 +207,7 @@ fn verify(bed: &Bed, one: &Station, office: &str, wait: &str) -> Value {
 const MADE_UP: [&str; 3] = ["not_canonical", "receipt_wrong", "several_versions"];
 
 /// The codes of what else is wrong with an item.
-fn codes(verified: &Value, made: &Made) -> Vec<String> {
+pub fn codes(verified: &Value, made: &Made) -> Vec<String> {
     let all = verified["findings"].as_array().unwrap().iter();
     let own = all.filter(|finding| finding["evidence"] == json!(made.id));
     let mut codes: Vec<_> = own

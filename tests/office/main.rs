@@ -39,6 +39,7 @@ mod recording;
 mod report;
 mod restricted;
 mod roles;
+mod rotation;
 mod searches;
 mod seeking;
 mod setup;

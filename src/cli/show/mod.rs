@@ -112,14 +112,15 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
                 text
             )?;
         }
-        match TrustedDisposals::read(&config) {
-            Ok(disposals) => {
-                let said = disposals.and_then(|all| all.said.get(&args.id).map(told));
-                if let Some(told) = said {
-                    writeln!(out, "It was {told}.\n")?;
+        for office in &config.offices {
+            match TrustedDisposals::read(&config, office) {
+                Ok(disposals) => {
+                    if let Some(said) = disposals.said.get(&args.id) {
+                        writeln!(out, "It was {}.\n", told(&disposals.office, said))?;
+                    }
                 }
+                Err(error) => writeln!(out, "The office's log could not be read: {error:#}.\n")?,
             }
-            Err(error) => writeln!(out, "The office's log could not be read: {error:#}.\n")?,
         }
         writeln!(
             out,

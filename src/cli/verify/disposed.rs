@@ -7,14 +7,15 @@ use super::item::{ItemCheck, ItemChecked, ItemProblem, MISSING, unreadable};
 use super::report::{ReportedFinding, VerifyReport};
 use crate::audit::Disposal;
 use crate::cli::disposals::{TrustedDisposals, told};
-use crate::config::Config;
+use crate::config::{Config, TrustedOffice};
 use crate::model::{Entry, EvidenceId, ItemStored, Part};
 
 /// A deletion by rule, as the report has it.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReportedDisposal {
     pub evidence: EvidenceId,
-    /// In the office's log.
+    pub office: String,
+    /// In that office's log.
     pub entry: u64,
     pub class: String,
     pub proposed_by: String,
@@ -25,25 +26,36 @@ pub struct ReportedDisposal {
 }
 
 impl ReportedDisposal {
-    fn of(disposal: &Disposal) -> Self {
+    fn of(office: &str, disposal: &Disposal) -> Self {
         let act = &disposal.act;
         Self {
             evidence: act.evidence,
+            office: office.to_owned(),
             entry: disposal.index,
             class: act.class.clone(),
             proposed_by: act.proposed_by.clone(),
             approved_by: act.approved_by.clone(),
             on: act.seen_gone,
-            told: told(disposal),
+            told: told(office, disposal),
         }
     }
 }
 
-/// Takes in what the office's log says. A log that cannot be read leaves what is missing missing.
+/// Takes in what the offices' logs say. A log that cannot be read leaves what is missing missing.
 pub fn read(config: &Config, items: &mut LoggedItems, verified: &mut VerifyReport) {
-    let disposals = match TrustedDisposals::read(config) {
-        Ok(None) => return,
-        Ok(Some(disposals)) => disposals,
+    for office in &config.offices {
+        take(config, office, items, verified);
+    }
+}
+
+fn take(
+    config: &Config,
+    office: &TrustedOffice,
+    items: &mut LoggedItems,
+    verified: &mut VerifyReport,
+) {
+    let disposals = match TrustedDisposals::read(config, office) {
+        Ok(disposals) => disposals,
         Err(error) => {
             verified.unchecked.push(ReportedFinding {
                 code: "store_error".into(),
@@ -82,8 +94,13 @@ pub fn read(config: &Config, items: &mut LoggedItems, verified: &mut VerifyRepor
             Some(entry) if entry.time.as_millisecond() != disposal.act.sealed.as_millisecond() => {
                 "the office counted its days from another time than that of the station's log"
             }
+            Some(_) if items.disposed.contains_key(&evidence) => {
+                "two offices say that it was deleted"
+            }
             Some(_) => {
-                verified.disposed.push(ReportedDisposal::of(&disposal));
+                verified
+                    .disposed
+                    .push(ReportedDisposal::of(office, &disposal));
                 items.disposed.insert(evidence, disposal);
                 continue;
             }

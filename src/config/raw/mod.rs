@@ -161,10 +161,12 @@ section!(RawOffice => OfficeSection {
     name: String = String::new(),
     state_dir: String = "/var/lib/camdock-office".into(),
     follow_seconds: u32 = 30,
+    earlier: Vec<Spanned<RawEarlierOffice>> = Vec::new(),
 });
 section!(RawTrustedOffice => TrustedOfficeSection {
     name: String = String::new(),
     log_key: String = String::new(),
+    earlier: Vec<Spanned<RawEarlierOffice>> = Vec::new(),
 });
 section!(RawWitness => WitnessSection {
     name: String = String::new(),
@@ -398,6 +400,15 @@ pub(super) struct RawToken {
 pub(super) struct RawGroupRole {
     pub group: String,
     pub role: Role,
+}
+
+/// An office from which another one took over, and how much of its log counts; all of it if that is not said.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEarlierOffice {
+    pub name: String,
+    pub log_key: String,
+    pub entries: Option<u64>,
 }
 
 /// The stations that members of a group see; all of them if it names none.

@@ -174,7 +174,7 @@ pub(super) fn config(
     let (web, metrics) = web::sections(&mut check, &merged);
     let tagging = tagging::section(&mut check, &merged.web);
     let witness = witness::section(&mut check, &merged.witness);
-    let office = trusted::section(&mut check, &merged.office);
+    let offices = trusted::section(&mut check, &merged.office);
     let log = log(&mut check, &merged.log);
     let (Some(station), true) = (station, check.problems.is_empty()) else {
         return Err(all_of(path, check.problems));
@@ -209,7 +209,7 @@ pub(super) fn config(
         web,
         tagging,
         witness,
-        office,
+        offices,
         metrics,
         log,
     })

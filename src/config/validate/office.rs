@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use super::{Check, classes, people, store, tags, web};
+use super::{Check, classes, people, store, tags, trusted, web};
 use crate::config::office::{FollowedStation, OfficeConfig, Reconciling, ReportSettings};
 use crate::config::raw::OfficeMerged;
 use crate::config::{ConfigError, file};
@@ -115,6 +115,14 @@ pub fn office(
     let report = report(&mut check, &merged);
     let stations = stations(&mut check, &merged);
     let store = store::section(&mut check, &merged.store, warnings);
+    let earlier = trusted::earlier(&mut check, &merged.office.earlier.value);
+    check.ensure(
+        earlier.iter().all(|it| it.name.as_str() != raw.name.value),
+        raw.name.at.as_ref(),
+        "name",
+        "is that of an earlier office, too",
+        "Give the office a new name when it gets new keys: a key is never replaced under the same name.",
+    );
     let log = super::log(&mut check, &merged.log);
     let state_dir = check.path(&raw.state_dir.value);
     let (Some(name), true) = (name, check.problems.is_empty()) else {
@@ -125,6 +133,7 @@ pub fn office(
         given => given.to_owned(),
     };
     Ok(OfficeConfig {
+        earlier,
         witness_name,
         name,
         state_dir,

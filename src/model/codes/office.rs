@@ -66,6 +66,12 @@ pub(super) const CODES: &[Code] = &[
         "Find out who can write below `witness/` in the bucket. The office goes on, unless it lost its own record: then it cosigns nothing until that version is gone, as it may hide what was cosigned.",
     ),
     code(
+        "office_earlier_log",
+        Operations,
+        "The log of an office that this one took over from cannot be read or does not verify, so the bucket is not compared with the stations' logs: what was deleted by rule would be told as missing.",
+        "Compare `earlier` in [office] of office.toml with what that office was: its name, and its log's public key. If they are right and the store can be reached, somebody else wrote that log: keep the bucket as it is, and compare it with what others have cosigned.",
+    ),
+    code(
         "office_entries",
         EvidenceManager,
         "The entries of a station's log in the bucket do not lead to its signed root, so nothing more of them is read.",

@@ -48,7 +48,8 @@ const KEPT: &str = "SELECT i.n, s.name, i.id, i.flagged, i.sealed, c.class, c.en
  FROM items i JOIN stations s ON s.id = i.station
  LEFT JOIN classes c ON c.station = i.station AND c.item = i.id
  LEFT JOIN locks l ON l.station = i.station AND l.item = i.id
- WHERE i.stored IS NOT NULL";
+ WHERE i.stored IS NOT NULL
+     AND NOT EXISTS (SELECT 1 FROM earlier_disposals e WHERE e.station = i.station AND e.item = i.id)";
 
 impl Index {
     /// Stored items in the order in which they came, after `after`.

@@ -92,6 +92,24 @@ impl Index {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Takes the place of what was known of the logs of earlier offices.
+    pub fn set_earlier_disposals(
+        &self,
+        gone: &[(StationName, EvidenceId)],
+    ) -> Result<(), OfficeError> {
+        let mut connection = self.lock();
+        let change = connection.transaction()?;
+        change.execute("DELETE FROM earlier_disposals", [])?;
+        for (station, item) in gone {
+            let sql = "INSERT INTO stations (name) VALUES (?1) ON CONFLICT DO NOTHING";
+            change.prepare_cached(sql)?.execute([station.as_str()])?;
+            let sql = "INSERT OR IGNORE INTO earlier_disposals SELECT id, ?2 FROM stations WHERE name = ?1";
+            let mut insert = change.prepare_cached(sql)?;
+            insert.execute(params![station.as_str(), item.as_bytes()])?;
+        }
+        Ok(change.commit()?)
+    }
+
     /// Held and tagged items of the same time, officer or incident, whoever tagged them.
     pub fn overlaps(
         &self,

@@ -57,7 +57,9 @@ impl Index {
         let after = after.map_or(Vec::new(), |id| id.as_bytes().to_vec());
         let connection = self.lock();
         let mut items = connection.prepare_cached(
-            "SELECT i.id, i.keyless, d.approved, d.disposed FROM items i LEFT JOIN disposals d ON d.station = i.station AND d.item = i.id
+            "SELECT i.id, i.keyless, d.approved, COALESCE(d.disposed, e.station) FROM items i
+             LEFT JOIN disposals d ON d.station = i.station AND d.item = i.id
+             LEFT JOIN earlier_disposals e ON e.station = i.station AND e.item = i.id
              WHERE i.station = ?1 AND i.id > ?2 ORDER BY i.id LIMIT ?3",
         )?;
         let items = items.query_map(params![station.0, after, limit], |row| {

@@ -132,6 +132,7 @@ fn kept(state: &Connection, station: i64) -> rusqlite::Result<Vec<KeptCounts>> {
          FROM items i LEFT JOIN classes c ON c.station = i.station AND c.item = i.id
          WHERE i.station = ?1 AND NOT EXISTS (
              SELECT 1 FROM disposals d WHERE d.station = i.station AND d.item = i.id AND d.disposed IS NOT NULL)
+         AND NOT EXISTS (SELECT 1 FROM earlier_disposals e WHERE e.station = i.station AND e.item = i.id)
          GROUP BY c.class, i.flagged",
     )?;
     let groups = groups.query_map([station], |row| {

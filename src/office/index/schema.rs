@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Grows whenever the tables change. An index of another version is made anew.
-const VERSION: i64 = 12;
+const VERSION: i64 = 13;
 
 /// Times are milliseconds since 1970, ids 16-byte blobs, sizes bytes; `entry` is an index in the station's log. Keys of objects are
 /// not kept: they follow from station, item and part. `edge` is what reading on needs of the log's tree.
@@ -16,7 +16,8 @@ const VERSION: i64 = 12;
 /// `tags` is what they say of an item: `person` is 1 where a person did; `dock_tags` is what the station's own log says that officers said. `holds` has the entries that place and lift them, when the store last
 /// said that it follows them, and when it was last asked to. `locks` has the ends
 /// of renewed locks, and whether the store did not renew one. `disposals` has the proposals to delete that were not withdrawn, and
-/// their approvals, each as the act says it, and the entry that says that the item is gone.
+/// their approvals, each as the act says it, and the entry that says that the item is gone. `earlier_disposals` has what is gone by
+/// the logs of offices before this one.
 ///
 /// Of a session's camera: `clock_ahead` are the seconds that its clock was measured to be ahead, `clock_bound` at least how many where
 /// nobody could measure it, `clock_zone` the zone of its times; `synchronised` says it of the station's own clock.
@@ -110,6 +111,7 @@ CREATE TABLE disposals (
     station INTEGER NOT NULL, item BLOB NOT NULL, proposed INTEGER NOT NULL, proposal BLOB NOT NULL, proposed_at INTEGER NOT NULL,
     approved INTEGER, approval BLOB, approved_at INTEGER, disposed INTEGER, PRIMARY KEY (station, item)
 ) WITHOUT ROWID;
+CREATE TABLE earlier_disposals (station INTEGER NOT NULL, item BLOB NOT NULL, PRIMARY KEY (station, item)) WITHOUT ROWID;
 CREATE INDEX locks_trouble ON locks (station) WHERE trouble > 0;
 CREATE INDEX acts_entry ON acts (entry);
 CREATE INDEX tags_incident ON tags (incident) WHERE incident IS NOT NULL;
