@@ -1,10 +1,11 @@
-//! One round of uploads against each maker's store.
+//! One round of uploads against each maker's store, and what is done with locks there.
 
 use aws_sdk_s3::Client;
 use camdock::model::{ConfirmedBy, Explain as _};
 use camdock::upload::{Body, S3Store, Store as _, StoreConfig};
 
 use crate::ceph::Ceph;
+use crate::keeping::held_renewed_and_deleted;
 use crate::moto;
 use crate::process::create_bucket;
 use crate::round::{PART, client, seen_lock, small, upload, versions};
@@ -71,6 +72,7 @@ async fn seaweedfs_stores_each_object_once_confirmed_and_locked() {
         refuses_second: true,
     };
     round(&config, &client, &expected).await;
+    held_renewed_and_deleted(&config, true).await;
 }
 
 #[tokio::test]
@@ -84,6 +86,8 @@ async fn moto_stores_each_object_once_confirmed_and_locked() {
         refuses_second: true,
     };
     round(&config, &client, &expected).await;
+    // It lets anybody make a lock shorter.
+    held_renewed_and_deleted(&config, false).await;
 }
 
 /// The shipped policy as a bucket's policy for Ceph's user.
@@ -119,4 +123,5 @@ async fn ceph_stores_each_object_once_confirmed_by_md5_and_locked() {
     let other = S3Store::new(&ceph.config("station")).unwrap();
     let put = small(&other, "evidence/st-2/1/receipt", "x").await;
     assert_eq!(put.unwrap_err().label(), "store_forbidden");
+    held_renewed_and_deleted(&ceph.config("owner"), true).await;
 }

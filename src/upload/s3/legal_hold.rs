@@ -29,8 +29,10 @@ impl S3Store {
                 if failure.status == 404
                     && matches!(
                         failure.code.as_str(),
-                        // SeaweedFS has a code of its own.
-                        "NoSuchObjectLockConfiguration" | "NoSuchObjectLegalHold"
+                        // SeaweedFS has a code of its own, and Ceph says it of a version as of a bucket.
+                        "NoSuchObjectLockConfiguration"
+                            | "NoSuchObjectLegalHold"
+                            | "ObjectLockConfigurationNotFoundError"
                     ) =>
             {
                 Ok(false)
