@@ -242,7 +242,7 @@ fn a_quarter_is_counted_as_it_was_and_its_json_is_as_the_schema_says() {
     ]);
     assert_eq!(told["units"], units, "{told:#}");
     // Not the median of the medians: it lies between a minute and the 29 days of the other docking.
-    assert_eq!(force["dock_to_safe_seconds"], json!(1_281_629.9995));
+    assert_eq!(force["dock_to_safe_seconds"], json!(1_281_629.999_5));
     assert_eq!(told["not_read"], json!([]));
 
     // A quarter of which nothing is known has no figures that somebody made up.
