@@ -64,6 +64,8 @@ def build(result):
         _previews(table, result["previews"])
     if result.get("office"):
         _office(table, result["office"])
+    if result.get("retention"):
+        _retention(table, result["retention"])
     if table.targets:
         table.lines += ["", "Targets"]
         for one in table.targets:
@@ -100,6 +102,16 @@ def _office(table, office):
     table.target("entries followed a second", office["entries_per_second"], 50_000, True)
     table.target("memory of following and searching", office["peak_rss_bytes"] / MIB, 300, False, "MiB")
     table.target("disk for an item", office["bytes_per_item"], 1024, False, "B")
+
+
+def _retention(table, retention):
+    table.head(f"{retention['items']} items at SeaweedFS with Object Lock", "seconds", "requests", "requests/s", "peak MiB")
+    for name, what in (("extended", "locks made longer (office)"), ("deleted", "deleted by rule (disposer)")):
+        row = retention[name]
+        table.row(
+            what, f"{row['seconds']:.1f}", f"{row['requests']:.0f}", f"{row['requests_per_second']:.0f}",
+            f"{row['peak_rss_bytes'] / MIB:.0f}",
+        )  # fmt: skip
 
 
 def _previews(table, previews):

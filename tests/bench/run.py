@@ -22,12 +22,13 @@ import ours
 import pages
 import previews
 import report
+import retention
 import rivals
 import sink
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTIONS = [
-    "floor", "sink", "rivals", "ingest", "bays", "full-way", "memory", "log", "old-station", "pages", "previews", "office",
+    "floor", "sink", "rivals", "ingest", "bays", "full-way", "memory", "log", "old-station", "pages", "previews", "office", "retention",
 ]  # fmt: skip
 GIB = 1 << 30
 
@@ -88,6 +89,7 @@ def main():
     parser.add_argument("--sink-program", help="the store that costs next to nothing, if it is built already")
     parser.add_argument("--parts-program", help="the program that measures log and previews, if it is built already")
     parser.add_argument("--office-program", help="the program that measures the office's index, if it is built already")
+    parser.add_argument("--retention-program", help="the program that makes items to keep and to delete, if it is built already")
     parser.add_argument("--camdock", help="the program to measure (BUILD/release/camdock)")
     parser.add_argument("--memory-folder", default="/dev/shm", help="a folder in memory for the spool (/dev/shm)")
     arguments = parser.parse_args()
@@ -166,6 +168,12 @@ def main():
             office = arguments.office_program or bench_program("office")
             size = (20, 100_000) if arguments.quick else (200, 10_000_000)
             result["office"] = section("office", lambda: ours.office(folder / "office", office, size, say))
+        if "retention" in sections:
+            kept = arguments.retention_program or bench_program("retention")
+            items = 200 if arguments.quick else 10_000
+            result["retention"] = section(
+                "retention", lambda: retention.measure_all(binary, kept, folder / "retention", items, say)
+            )
     finally:
         station.clear()
         shutil.rmtree(folder / "floor", ignore_errors=True)

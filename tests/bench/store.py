@@ -71,14 +71,16 @@ class Store:
         }
         config = self.folder / "s3.json"
         config.write_text(json.dumps({"identities": [identity]}))
-        ports = iter(_free_ports(8))
+        ports = iter(_free_ports(9))
         s3 = next(ports)
         self.endpoint = f"http://127.0.0.1:{s3}"
+        metrics = next(ports)
+        self.metrics = f"http://127.0.0.1:{metrics}/metrics"
         command = [
             str(Path(sys.prefix) / "bin" / "weed"), "-logdir", str(self.folder), "server",
             "-dir", str(data), "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1",
             "-master.port", str(next(ports)), "-master.port.grpc", str(next(ports)),
-            "-master.telemetry=false", "-master.volumeSizeLimitMB", "4096",
+            "-master.telemetry=false", "-metricsPort", str(metrics), "-master.volumeSizeLimitMB", "4096",
             "-volume.port", str(next(ports)), "-volume.port.grpc", str(next(ports)), "-volume.max", "100",
             "-filer", "-filer.port", str(next(ports)), "-filer.port.grpc", str(next(ports)),
             "-filer.localSocket", str(self.folder / "filer.sock"),
