@@ -66,6 +66,8 @@ def build(result):
         _office(table, result["office"])
     if result.get("retention"):
         _retention(table, result["retention"])
+    if result.get("seek"):
+        _seek(table, result["seek"])
     if table.targets:
         table.lines += ["", "Targets"]
         for one in table.targets:
@@ -112,6 +114,16 @@ def _retention(table, retention):
             what, f"{row['seconds']:.1f}", f"{row['requests']:.0f}", f"{row['requests_per_second']:.0f}",
             f"{row['peak_rss_bytes'] / MIB:.0f}",
         )  # fmt: skip
+
+
+def _seek(table, seek):
+    table.head(f"Seeking in a recording of {seek['bytes'] / GIB:.1f} GiB in Chromium", "picture in ms", "fetched MiB")
+    for jump in seek["jumps"]:
+        table.row(f"to {jump['to_seconds']} s of {seek['seconds']:.0f} s", f"{jump['ms']}", f"{jump['bytes'] / MIB:.1f}")
+    table.row("two seconds of wild seeking", "", f"{seek['wild_bytes'] / MIB:.1f}")
+    table.target("a picture after a jump, the slowest", max(jump["ms"] for jump in seek["jumps"]), 500, False, "ms")
+    table.target("fetched for a jump, the most", max(jump["bytes"] for jump in seek["jumps"]) / MIB, 24, False, "MiB")
+    table.target("fetched by two seconds of wild seeking", seek["wild_bytes"] / MIB, 100, False, "MiB")
 
 
 def _previews(table, previews):

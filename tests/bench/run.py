@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -24,13 +25,16 @@ import previews
 import report
 import retention
 import rivals
+import seek
 import sink
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTIONS = [
-    "floor", "sink", "rivals", "ingest", "bays", "full-way", "memory", "log", "old-station", "pages", "previews", "office", "retention",
+    "floor", "sink", "rivals", "ingest", "bays", "full-way", "memory", "log", "old-station", "pages", "previews", "office", "retention", "seek",
 ]  # fmt: skip
 GIB = 1 << 30
+# Sealed and stored it is there twice for a while, below the folder of temporary files.
+SEEK_BYTES = 6 * GIB
 
 
 def say(text):
@@ -174,6 +178,10 @@ def main():
             result["retention"] = section(
                 "retention", lambda: retention.measure_all(binary, kept, folder / "retention", items, say)
             )
+        if "seek" in sections:
+            large = GIB // 2 if arguments.quick else SEEK_BYTES
+            need_room(tempfile.gettempdir(), 2.2 * large, "the folder of temporary files")
+            result["seek"] = section("seek", lambda: seek.measure(large, say))
     finally:
         station.clear()
         shutil.rmtree(folder / "floor", ignore_errors=True)
