@@ -26,7 +26,7 @@ def measure(size, say):
         log.write(done.stdout)
     if done.returncode != 0:
         raise RuntimeError("the test of seeking failed; see the commands' log")
-    length = re.search(r"^a recording of (\d+) bytes, ([\d.]+) s$", done.stdout, re.MULTILINE)
+    length = re.search(r"a recording of (\d+) bytes, ([\d.]+) s$", done.stdout, re.MULTILINE)
     jumps = re.findall(r"^to (\d+) s: (\d+) bytes, (\d+) ms$", done.stdout, re.MULTILINE)
     wild = re.search(r"^two wild seconds: (\d+) bytes$", done.stdout, re.MULTILINE)
     if not (length and jumps and wild):
