@@ -38,6 +38,7 @@ mod server;
 mod share_manifest;
 mod share_orders;
 mod share_taking;
+mod shared_keys;
 mod shares;
 mod standing;
 mod today;

@@ -21,8 +21,8 @@ use crate::web::{
     AddressBook, Decided, EndShareOrder, Enrolment, EnrolmentBackend, GapOrder, InvitationFacts,
     InvitationOrder, Invited, ItemOrder, KeptFacts, KeyOrder, OfficeAct, OfficeBackend,
     OutsiderBook, OutsiderKey, OutsiderOrder, Reach, RecordingPage, RecordingSearch, RecordingView,
-    SearchPlace, SeenItem, SeenPage, ShareMade, ShareOrder, ShareRow, Sight, Today, Unreadable,
-    WatchRefusal,
+    SealedForShare, SearchPlace, SeenItem, SeenPage, ShareMade, ShareOrder, ShareRow, Sight, Today,
+    Unreadable, WatchRefusal,
 };
 
 pub struct OfficePages {
@@ -371,6 +371,10 @@ impl OfficeBackend for OfficePages {
 
     fn share(&self, order: ShareOrder) -> Result<ShareMade, WatchRefusal> {
         Ok(self.custody.runtime.block_on(self.shares.share(order))?)
+    }
+
+    fn put_shared_key(&self, sealed: SealedForShare) -> Result<(), WatchRefusal> {
+        Ok((self.custody.runtime).block_on(self.shares.put_key(sealed))?)
     }
 
     fn end_share(&self, order: EndShareOrder) -> Result<Decided, WatchRefusal> {

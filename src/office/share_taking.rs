@@ -48,7 +48,7 @@ pub async fn take(
 }
 
 /// Whoever was dismissed, or whose time is over, takes nothing more of any share.
-fn is_in_book(acts: &Acts, recipient: &str, now: Timestamp) -> bool {
+pub fn is_in_book(acts: &Acts, recipient: &str, now: Timestamp) -> bool {
     let mut book = acts.outsiders().into_iter();
     book.any(|(_, act, _)| {
         act.fingerprint == recipient && act.outside.is_some_and(|outside| now < outside.until)

@@ -34,7 +34,7 @@ const KEYS_WITHIN: Duration = Duration::from_secs(6);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Shares that have run out are ended.
 const AGAIN: Duration = Duration::from_secs(5);
-const SEALED_KEY_MAX: u64 = 64 << 10;
+pub const SEALED_KEY_MAX: u64 = 64 << 10;
 
 pub struct Shares {
     pub config: OfficeConfig,
@@ -64,7 +64,7 @@ impl Shares {
         }
     }
 
-    fn store(&self) -> &dyn Store {
+    pub(super) fn store(&self) -> &dyn Store {
         &*self.custody.store
     }
 
@@ -210,7 +210,11 @@ impl Shares {
         })
     }
 
-    fn may_be_shared(&self, station: &StationName, item: EvidenceId) -> Result<(), OfficeError> {
+    pub(super) fn may_be_shared(
+        &self,
+        station: &StationName,
+        item: EvidenceId,
+    ) -> Result<(), OfficeError> {
         let refused = |why| OfficeError::NotShared { item, why };
         let undecided = self.index.decidable(station, item)?;
         if undecided.is_none_or(|(undecided, _)| undecided) {
@@ -418,6 +422,6 @@ impl Shares {
     }
 }
 
-fn sees(reach: &Reach, known: &KnownShare) -> bool {
+pub fn sees(reach: &Reach, known: &KnownShare) -> bool {
     known.items.iter().all(|item| reach.has(&item.station))
 }

@@ -209,6 +209,7 @@ pub fn watch_files() -> Vec<(String, Sha256Digest)> {
             ("/keys", KEYS),
             ("/s/SHARE", RECIPIENT),
             ("/enrol", ENROL),
+            ("/shares", SHARES),
         ]
         .map(|(address, page)| {
             let html = page.replace("{language}", language);
@@ -222,9 +223,16 @@ pub fn watch_files() -> Vec<(String, Sha256Digest)> {
         "/static/evidence.css",
     ];
     let files = FILES.iter().filter(|(name, ..)| {
-        ["watch", "person-key", "recipient", "enrol", "outside-ask"]
-            .iter()
-            .any(|part| name.contains(part))
+        [
+            "watch",
+            "person-key",
+            "recipient",
+            "enrol",
+            "outside-ask",
+            "shares",
+        ]
+        .iter()
+        .any(|part| name.contains(part))
             || shared.contains(name)
     });
     let files = files.map(|(name, _, text)| {

@@ -78,7 +78,9 @@ pub use recording_search::{
 };
 pub use server::{Bound, Pages};
 pub use share_taking::{ShareTaking, TakenEntry, TakenId};
-pub use shares::{EndShareOrder, ItemToShare, ShareMade, ShareOrder, ShareRow, SharedEntry};
+pub use shares::{
+    EndShareOrder, ItemToShare, SealedForShare, ShareMade, ShareOrder, ShareRow, SharedEntry,
+};
 pub use sign_in::{SignIn, SignInError, SignedIn, check_provider};
 pub use socket::{Socket, answer_line};
 pub use tls::tls_problem;

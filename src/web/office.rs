@@ -19,7 +19,7 @@ use super::outsiders::{self, InvitationOrder, Invited, OutsiderBook, OutsiderOrd
 use super::people::{self as people_keys, AddressBook, Enrolment, KeyOrder};
 use super::recording::RecordingView;
 use super::recording_search::{RecordingPage, RecordingSearch, SearchPlace};
-use super::shares::{self, EndShareOrder, ShareMade, ShareOrder, ShareRow};
+use super::shares::{self, EndShareOrder, SealedForShare, ShareMade, ShareOrder, ShareRow};
 use super::sign_in::{self, SignIn};
 use super::today::Today;
 use super::{
@@ -87,6 +87,8 @@ pub trait OfficeBackend: Send + Sync + 'static {
     fn shares(&self, reach: &Reach) -> Vec<ShareRow>;
     /// Enters that items are shared with somebody outside.
     fn share(&self, order: ShareOrder) -> Result<ShareMade, WatchRefusal>;
+    /// Puts an item key into the store that somebody's browser has sealed to the recipient of a share.
+    fn put_shared_key(&self, sealed: SealedForShare) -> Result<(), WatchRefusal>;
     /// Enters that a share has ended.
     fn end_share(&self, order: EndShareOrder) -> Result<Decided, WatchRefusal>;
     /// Enters who looked at what in the office's log; durable when it returns.
@@ -207,6 +209,7 @@ pub fn start_office(
         .route("/api/outsiders/decide", post(outsiders::decide))
         .route("/shares", get(shares::page))
         .route("/api/shares", get(shares::list).post(shares::share))
+        .route("/api/shares/key", post(shares::put_key))
         .route("/api/shares/end", post(shares::end))
         .route_layer(from_fn_with_state(
             (Arc::clone(&entrance), Duty::Decide),

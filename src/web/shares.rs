@@ -4,8 +4,11 @@
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Json};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +93,16 @@ pub struct EndShareOrder {
     pub reason: String,
 }
 
+/// An item key that somebody's browser has sealed to the recipient of a share; this program cannot open it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedForShare {
+    pub share: ShareId,
+    pub evidence: EvidenceId,
+    pub message: Vec<u8>,
+    pub operator: String,
+    pub reach: Reach,
+}
+
 pub(super) async fn page(State(state): State<OfficeState>) -> Response {
     assets::page(assets::SHARES, &state.entrance.language)
 }
@@ -135,6 +148,33 @@ pub(super) async fn share(
         made.push(shared.map_err(refused)?);
     }
     Ok(Json(made))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyRequest {
+    share: ShareId,
+    evidence: EvidenceId,
+    /// Base64.
+    message: String,
+}
+
+pub(super) async fn put_key(
+    State(state): State<OfficeState>,
+    Extension(viewer): Extension<Viewer>,
+    Json(request): Json<KeyRequest>,
+) -> Result<StatusCode, RefusedRequest> {
+    let sealed = SealedForShare {
+        share: request.share,
+        evidence: request.evidence,
+        message: STANDARD.decode(&request.message).unwrap_or_default(),
+        operator: viewer.operator().to_owned(),
+        reach: viewer.reach,
+    };
+    let backend = state.access_log().evidence();
+    let put = tokio::task::block_in_place(|| backend.put_shared_key(sealed));
+    put.map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize)]

@@ -1,16 +1,22 @@
 //! Recipients outside in a real browser: invited, enrolled, confirmed, shared with.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use camdock::model::fingerprint_words;
-use camdock::seal::Recipient;
+use camdock::seal::{KeySource, Opener, Recipient, RecipientKey};
+use serde_json::json;
 
-use crate::bed::{Bed, station, store_endpoint};
+use crate::bed::{Bed, TOKEN, station, store_endpoint};
 use crate::browser::sign_in;
 use crate::driver::Browser;
-use crate::keydesk::{Desk, picture};
+use crate::keydesk::{Desk, PICTURE, opened, picture};
 use crate::person_keys::{PASSWORD, openssl, saved};
 use crate::searches::publish;
+use crate::support::tool;
 
 #[test]
 fn browser_an_outsider_makes_a_key_behind_a_link_and_a_manager_shares_with_its_owner() {
@@ -23,7 +29,7 @@ fn browser_an_outsider_makes_a_key_behind_a_link_and_a_manager_shares_with_its_o
         &store_endpoint(),
         ("office-outside", "office-outside"),
     );
-    let (made, _) = picture(&bed, &desk, "one");
+    let (made, item_key) = picture(&bed, &desk, "one");
     publish(&bed, &[&one], std::slice::from_ref(&made));
     // Where recipients reach the share reader, so that links are whole.
     let toml = fs::read_to_string(bed.path("office.toml")).unwrap();
@@ -145,6 +151,60 @@ fn browser_an_outsider_makes_a_key_behind_a_link_and_a_manager_shares_with_its_o
     assert!(listed.contains(&link), "{listed}");
     browser.shot("shares");
     assert_eq!(browser.accessibility(), Vec::<String>::new());
+
+    // Without a key desk, a key that opens the recording seals it in the page. What is no such key, or not sealed to them, is refused.
+    let key = format!("shares/{share}/{}/item-key", made.id);
+    let post = |message: &str| {
+        let body = json!({"share": share, "evidence": made.id, "message": message});
+        bed.post("/api/shares/key", TOKEN, &body).0
+    };
+    assert_eq!((post(""), post("AgR4"), post("?")), (409, 409, 409));
+    browser.choose("#key", &file);
+    browser.fill("#password", PASSWORD);
+    browser.click("#here button");
+    browser.until("why not", "!document.getElementById('failed').hidden");
+    let said = browser.text("#failed");
+    assert!(said.contains("not sealed to this key"), "{said}");
+    assert_eq!(bed.keys(&key), Vec::<String>::new());
+    browser.choose("#key", &desk.path("recipient.key.pem"));
+    browser.click("#here button");
+    browser.until("it is sealed", "document.getElementById('here').hidden");
+    let fine = browser.js("return document.getElementById('failed').hidden");
+    assert_eq!(fine, true, "{}", browser.text("#failed"));
+    assert!(browser.text("#links").contains("Send this link"));
+    let viewed = bed.until_acts("item.viewed", 1)[0].clone();
+    assert_eq!(viewed["data"]["evidence"], json!(made.id));
+    assert_eq!(viewed["reason"], "\"R v Jones\"");
+    let message = bed.bytes(&key);
+    let unlocked = folder.path().join("unlocked.pem");
+    fs::write(&unlocked, openssl(&file, &[])).unwrap();
+    let theirs = RecipientKey::from_pem(&fs::read_to_string(&unlocked).unwrap()).unwrap();
+    let item_key = item_key.into_bytes().to_vec();
+    assert_eq!(opened(&message, &theirs), item_key);
+    let opener = Opener::open(&message[..], &KeySource::Recipient(&theirs)).unwrap();
+    let context = &opener.message().header.context;
+    assert_eq!(context.get("camdock:share"), Some(share));
+    assert_eq!(context.get("camdock:recipient"), Some(&*fingerprint));
+    assert_eq!(context.get("camdock:camera"), None);
+    let (memory, _) = bed.memory();
+    assert!(
+        !memory.windows(32).any(|some| some == item_key),
+        "the office saw the key"
+    );
+    // The official SDK opens it, and the recording by it.
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("item-key"), &message).unwrap();
+    let original = bed.bytes(&format!("evidence/one/{}/original", made.id));
+    fs::write(at("sealed"), original).unwrap();
+    let mut python = Command::new(tool("python"));
+    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/open_shared.py"));
+    python.args([&unlocked, &at("item-key"), &at("sealed"), &at("opened.png")]);
+    let ran = python.output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    assert_eq!(fs::read(at("opened.png")).unwrap(), PICTURE);
+    // Another one in its place is not taken.
+    assert_eq!(post(&STANDARD.encode(&message)), 204);
+    assert_eq!(bed.bytes(&key), message);
     browser.fill("#why", "sent to the wrong court");
     browser.click("#end button");
     browser.until(

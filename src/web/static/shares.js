@@ -1,6 +1,12 @@
-// Shares: what the address names is shared here, and ended. The office seals nothing: the key desk does, once the log says it.
+// Shares: what the address names is shared here, and ended. The office seals nothing: the key desk does, once the log says it. Where
+// there is none, a key that opens the recordings seals them in this page; it stays in its memory until that is done.
 import { element, languages, number, text } from "./common.js";
 import { ask, endOf, fail, inDays, time } from "./outside-ask.js";
+import { apiOf, asFailure, asked, ownKey, viewedBefore, words } from "./watch-asking.js";
+import { isLocked, readKey } from "./watch-key-file.js";
+import { itemKey, sealToShare } from "./watch-message.js";
+
+const { Failure } = globalThis.camdockFrames;
 
 const $ = (id) => document.getElementById(id);
 // `?item=STATION/ID`, once for each recording.
@@ -10,6 +16,10 @@ let recipients = [];
 let failure = null;
 let done = null;
 let made = [];
+// Why the newest were shared: opening their keys here asks for it again.
+let reason = "";
+
+const unsealed = () => made.filter((share) => share.published && share.sealed < share.items.length);
 
 async function attempt(action) {
     failure = null;
@@ -35,9 +45,42 @@ async function share() {
     try {
         const to = Array.from($("to").selectedOptions, (option) => option.value);
         const named = items.map(([station, evidence]) => ({ station, evidence }));
-        made = await ask("/api/shares", { items: named, to, until: endOf($("until").value), reason: $("reason").value });
+        reason = $("reason").value;
+        made = await ask("/api/shares", { items: named, to, until: endOf($("until").value), reason });
         $("share").reset();
         $("until").value = inDays(30);
+    } finally {
+        button.disabled = false;
+    }
+}
+
+// Opens the item's key with the chosen one, and puts it into the store sealed to the recipient alone.
+async function seal(share, { station, evidence }, chosen) {
+    const api = apiOf(station, evidence);
+    const item = await viewedBefore(api) ?? await asked(api, { reason });
+    const bytes = await itemKey(item, chosen, () => ownKey(api));
+    const { fingerprint } = rows.find((row) => row.share === share.share);
+    const message = await sealToShare(bytes, item, share.share, share.to_key, fingerprint);
+    bytes.fill(0);
+    await ask("/api/shares/key", { share: share.share, evidence, message: btoa(String.fromCharCode(...message)) });
+}
+
+async function sealHere() {
+    const button = $("here").querySelector("button");
+    button.disabled = true;
+    try {
+        const file = $("key").files[0];
+        if (!globalThis.isSecureContext) throw new Failure("insecure");
+        if (!file) throw new Failure("key_none");
+        const chosen = await readKey(file, $("password").value);
+        for (const share of unsealed()) {
+            for (const item of share.items) await seal(share, item, chosen);
+            share.sealed = share.items.length;
+        }
+        $("here").reset();
+        $("password-row").hidden = true;
+    } catch (error) {
+        throw Array.isArray(error) ? error : [null, words(asFailure(error)).join(" ")];
     } finally {
         button.disabled = false;
     }
@@ -74,6 +117,7 @@ function show() {
     fail($("failed"), failure);
     $("done").textContent = done ? text(done[0], { n: number(done[1]) }) : "";
     $("links").replaceChildren(...made.map(link));
+    $("here").hidden = unsealed().length === 0;
     $("new").hidden = items.length === 0;
     $("items").replaceChildren(...items.map(([station, evidence]) => element("li", {}, recording({ station, evidence }))));
     const chosen = new Set(Array.from($("to").selectedOptions, (option) => option.value));
@@ -92,6 +136,14 @@ function show() {
 $("share").addEventListener("submit", (event) => {
     event.preventDefault();
     attempt(share);
+});
+$("here").addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(sealHere);
+});
+$("key").addEventListener("change", async () => {
+    const file = $("key").files[0];
+    $("password-row").hidden = !file || !await isLocked(file).catch(() => false);
 });
 $("end").addEventListener("submit", (event) => {
     event.preventDefault();

@@ -70,6 +70,13 @@ globalThis.camdockFrames = (() => {
         }
     }
 
+    // The one frame of a message that is small.
+    async function sealFrame(messageId, key, bytes) {
+        const additionalData = concat(messageId, FINAL, u32(1), u64(bytes.length));
+        const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv: iv(1), additionalData }, key, bytes);
+        return concat(u32(0xffffffff), u32(1), iv(1), u32(bytes.length), new Uint8Array(sealed));
+    }
+
     // Fetches the frames `first` to `last` and opens them.
     async function openFrames(object, first, last, signal) {
         const [from, end] = [offset(object, first), offset(object, last + 1)];
@@ -101,5 +108,5 @@ globalThis.camdockFrames = (() => {
         return bytes;
     }
 
-    return { Failure, concat, u32, view, same, layout, openFrame, openFrames, fetchRange, offset, TAG };
+    return { Failure, concat, u32, view, same, layout, openFrame, sealFrame, openFrames, fetchRange, offset, TAG };
 })();

@@ -67,21 +67,51 @@ async function ofRecipient({ curve, key }, wrapped, context) {
     const { name, bytes } = CURVES[curve];
     const both = points(wrapped.info, bytes);
     if (!both || wrapped.ciphertext.length !== 112) return null;
-    const [recipient, ephemeral] = both;
+    const [, ephemeral] = both;
     const point = decompress(curve, ephemeral);
     if (!point) return null;
     const algorithm = { name: "ECDH", namedCurve: name };
     const other = await crypto.subtle.importKey("raw", point, algorithm, false, []);
     const secret = await crypto.subtle.deriveBits({ name: "ECDH", public: other }, key, bytes * 8);
-    const text = (words) => encoder.encode(words);
-    const fixed = concat(text(`ecdh-key-derivation\0${curve}\0HMAC_SHA384\0`), ephemeral, recipient, new Uint8Array([0, 1, 0]), context);
-    const nonce = wrapped.ciphertext.subarray(0, 32);
+    const { fixed, check, wrapping } = await agreed(curve, secret, both, context, wrapped.ciphertext.subarray(0, 32));
+    if (!same(check, wrapped.ciphertext.subarray(32, 64))) return null;
+    return unwrap(wrapping, ZERO_IV, fixed, wrapped.ciphertext.subarray(64));
+}
+
+// What two keys agree on for one data key: what is authenticated with it, a check, and the key that wraps it.
+async function agreed(curve, secret, [recipient, ephemeral], context, nonce) {
+    const fixed = concat(encoder.encode(`ecdh-key-derivation\0${curve}\0HMAC_SHA384\0`), ephemeral, recipient, new Uint8Array([0, 1, 0]), context);
     const mac = await crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-384" }, false, ["sign"]);
     const block = async (n) => new Uint8Array(await crypto.subtle.sign("HMAC", mac, concat(u32(n), fixed, new Uint8Array(1), nonce, u32(512))));
     const derived = concat(await block(1), await block(2));
-    if (!same(derived.subarray(0, 32), wrapped.ciphertext.subarray(32, 64))) return null;
-    const wrapping = await crypto.subtle.importKey("raw", derived.subarray(32, 64), "AES-GCM", false, ["decrypt"]);
-    return unwrap(wrapping, ZERO_IV, fixed, wrapped.ciphertext.subarray(64));
+    const wrapping = await crypto.subtle.importKey("raw", derived.subarray(32, 64), "AES-GCM", false, ["encrypt", "decrypt"]);
+    return { fixed, check: derived.subarray(0, 32), wrapping };
+}
+
+const compressed = (point) => concat(new Uint8Array([2 + (point.at(-1) & 1)]), point.subarray(1, 49));
+
+// A recipient's public key on P-384: the key, its compressed point, and its fingerprint.
+export async function publicKey(pem) {
+    const spki = Uint8Array.from(atob(pem.replace(/-----[^-]+-----|\s/g, "")), (c) => c.charCodeAt(0));
+    const key = await crypto.subtle.importKey("spki", spki, { name: "ECDH", namedCurve: "P-384" }, true, []);
+    const point = compressed(new Uint8Array(await crypto.subtle.exportKey("raw", key)));
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", point));
+    return { key, point, fingerprint: `p384:${hex(digest.subarray(0, 16))}` };
+}
+
+// The data key, wrapped to this public key alone.
+export async function wrapTo({ key, point }, dataKeyBytes, context) {
+    const own = await crypto.subtle.generateKey({ name: "ECDH", namedCurve: "P-384" }, false, ["deriveBits"]);
+    const ephemeral = compressed(new Uint8Array(await crypto.subtle.exportKey("raw", own.publicKey)));
+    const secret = await crypto.subtle.deriveBits({ name: "ECDH", public: key }, own.privateKey, 384);
+    const nonce = crypto.getRandomValues(new Uint8Array(32));
+    const { fixed, check, wrapping } = await agreed("p384", secret, [point, ephemeral], context, nonce);
+    const wrapped = await crypto.subtle.encrypt({ name: "AES-GCM", iv: ZERO_IV, additionalData: fixed }, wrapping, dataKeyBytes);
+    return {
+        provider: encoder.encode("raw-ecdh"),
+        info: concat(new Uint8Array([1]), u32(point.length), point, u32(ephemeral.length), ephemeral),
+        ciphertext: concat(nonce, check, new Uint8Array(wrapped)),
+    };
 }
 
 // The data key that is wrapped to this item's key, or null.

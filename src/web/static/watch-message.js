@@ -1,12 +1,15 @@
 // Opens sealed messages: the header, and then the final frame, which proves the length. Nothing is played before both are proven.
-import { dataKey } from "./watch-keys.js";
+import { dataKey, publicKey, wrapTo } from "./watch-keys.js";
 
-const { Failure, concat, view, same, layout, openFrame, openFrames, fetchRange, offset } = globalThis.camdockFrames;
+const { Failure, concat, u32, view, same, layout, openFrame, sealFrame, openFrames, fetchRange, offset } = globalThis.camdockFrames;
 const encoder = new TextEncoder();
 const text = new TextDecoder("utf-8", { fatal: true });
 const FIRST = 8 << 10;
 const HEADER_MAX = 128 << 10;
 const FRAME_MAX = 16 << 20;
+// Of the messages that are made here.
+const FRAME_LENGTH = 4096;
+const ZERO_IV = new Uint8Array(12);
 const KEYS_MAX = 256;
 // An item key's message, or a picture, is held whole.
 const WHOLE_MAX = 64 << 20;
@@ -72,19 +75,24 @@ export function parse(bytes) {
     }
 }
 
+// What a data key, which is gone then, becomes in one message: the commitment to it, and the key of its frames.
+async function keysOf(bytes, messageId, use) {
+    const ikm = await crypto.subtle.importKey("raw", bytes, "HKDF", false, ["deriveBits", "deriveKey"]);
+    bytes.fill(0);
+    const by = (...info) => ({ name: "HKDF", hash: "SHA-512", salt: messageId, info: concat(...info) });
+    const commitment = new Uint8Array(await crypto.subtle.deriveBits(by(encoder.encode("COMMITKEY")), ikm, 256));
+    const info = by(new Uint8Array([4, 0x78]), encoder.encode("DERIVEKEY"));
+    return { commitment, key: await crypto.subtle.deriveKey(info, ikm, { name: "AES-GCM", length: 256 }, false, [use]) };
+}
+
 // The key of a message's frames, once commitment and header tag are proven.
 async function unlock(header, opener) {
     const found = await dataKey(header, opener);
     if (!found) throw new Failure(opener.curve ? "wrong_key" : "other_item_key");
-    const ikm = await crypto.subtle.importKey("raw", found, "HKDF", false, ["deriveBits", "deriveKey"]);
-    found.fill(0);
-    const by = (...info) => ({ name: "HKDF", hash: "SHA-512", salt: header.messageId, info: concat(...info) });
-    const commitment = await crypto.subtle.deriveBits(by(encoder.encode("COMMITKEY")), ikm, 256);
-    if (!same(new Uint8Array(commitment), header.commitment)) throw new Failure("header");
-    const info = by(new Uint8Array([4, 0x78]), encoder.encode("DERIVEKEY"));
-    const key = await crypto.subtle.deriveKey(info, ikm, { name: "AES-GCM", length: 256 }, false, ["decrypt"]);
+    const { commitment, key } = await keysOf(found, header.messageId, "decrypt");
+    if (!same(commitment, header.commitment)) throw new Failure("header");
     try {
-        await crypto.subtle.decrypt({ name: "AES-GCM", iv: new Uint8Array(12), additionalData: header.body }, key, header.tag);
+        await crypto.subtle.decrypt({ name: "AES-GCM", iv: ZERO_IV, additionalData: header.body }, key, header.tag);
     } catch {
         throw new Failure("header");
     }
@@ -146,7 +154,7 @@ async function openBytes(bytes, item, part, opener, more) {
 
 // The item's key, out of the message that is sealed to the recipients; or out of the one that the key desk sealed to the person, if
 // the chosen key is the person's own.
-async function itemKey(item, chosen, ownKey) {
+export async function itemKey(item, chosen, ownKey) {
     try {
         const message = await openObject(item, "item-key", chosen);
         if (message.size !== 32) throw new Failure("header");
@@ -175,4 +183,27 @@ async function ofBytes(item, bytes) {
 export async function openerOfShare(item, share, recipient, chosen, message) {
     const more = { "camdock:recipient": recipient, "camdock:share": share };
     return ofBytes(item, await openBytes(message, item, "item-key", chosen, more));
+}
+
+const u16 = (value) => new Uint8Array([value >> 8, value & 0xff]);
+const prefixed = (bytes) => concat(u16(bytes.length), bytes);
+
+// These bytes in a message for the recipient of a share alone, as the key desk makes it; the recipient's key has to have this fingerprint.
+export async function sealToShare(bytes, { evidence, station }, share, pem, fingerprint) {
+    const to = await publicKey(pem);
+    if (to.fingerprint !== fingerprint) throw new Failure("other_item_key");
+    // In the order of their names.
+    const pairs = [
+        ["camdock:evidence-id", evidence], ["camdock:part", "item-key"], ["camdock:recipient", fingerprint], ["camdock:share", share],
+        ["camdock:station", station],
+    ];
+    const texts = pairs.flat().map((words) => prefixed(encoder.encode(words)));
+    const context = concat(u16(pairs.length), ...texts);
+    const [messageId, found] = [32, 32].map((length) => crypto.getRandomValues(new Uint8Array(length)));
+    const wrapped = await wrapTo(to, found, context);
+    const { commitment, key } = await keysOf(found, messageId, "encrypt");
+    const body = concat(new Uint8Array([2, 4, 0x78]), messageId, prefixed(context), u16(1), prefixed(wrapped.provider), prefixed(wrapped.info),
+        prefixed(wrapped.ciphertext), new Uint8Array([2]), u32(FRAME_LENGTH), commitment);
+    const tag = await crypto.subtle.encrypt({ name: "AES-GCM", iv: ZERO_IV, additionalData: body }, key, new Uint8Array());
+    return concat(body, new Uint8Array(tag), await sealFrame(messageId, key, bytes));
 }
