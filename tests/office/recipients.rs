@@ -15,7 +15,7 @@ use crate::driver::Browser;
 use crate::footage::ffmpeg;
 use crate::keydesk::{enter, restricted_item};
 use crate::share_reader::{
-    Film, HOSTILE, LIMIT, Outsider, Reader, TOKEN, added, ended, manifest, number, put_manifest,
+    Film, HOSTILE, LIMIT, Outsider, Reader, added, ended, manifest, number, put_manifest,
     put_share, removed, shared,
 };
 use crate::support::tool;
