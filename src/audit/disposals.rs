@@ -5,20 +5,29 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    DisposalApproved, DisposalProposed, Entry, Event, EvidenceId, ItemDisposed, StationName,
-    is_one_person,
+    ActReference, DisposalApproved, DisposalProposed, Entry, Event, EvidenceId, ItemDisposed,
+    NotedDisposal, StationName, is_one_person,
 };
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// How old an approval has to be before anything is deleted by it. Tests cannot wait for a day; a release build does.
+fn wait() -> SignedDuration {
+    #[cfg(debug_assertions)]
+    if let Some(seconds) = crate::failpoint::number("CAMDOCK_TEST_DISPOSAL_WAIT") {
+        return SignedDuration::from_secs(seconds.cast_signed());
+    }
+    DAY
+}
 
 #[derive(Debug)]
 pub struct DisposalHistory {
     office: StationName,
     station: StationName,
-    /// How old an approval has to be.
-    wait: SignedDuration,
     items: HashMap<EvidenceId, Decisions>,
     said: BTreeMap<EvidenceId, Disposal>,
+    /// Said to be gone, and by the rule, since somebody asked.
+    fresh: Vec<Disposal>,
     /// What is against a rule, in words.
     wrong: Vec<(EvidenceId, String)>,
 }
@@ -27,8 +36,14 @@ pub struct DisposalHistory {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disposal {
     /// In the office's log.
-    pub index: u64,
+    pub at: ActReference,
     pub act: ItemDisposed,
+}
+
+impl Disposal {
+    pub fn noted(&self) -> NotedDisposal {
+        NotedDisposal::of(self.at.clone(), &self.act)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -40,13 +55,13 @@ struct Decisions {
 }
 
 impl DisposalHistory {
-    pub fn new(office: StationName, station: StationName, wait: SignedDuration) -> Self {
+    pub fn new(office: StationName, station: StationName) -> Self {
         Self {
             office,
             station,
-            wait,
             items: HashMap::new(),
             said: BTreeMap::new(),
+            fresh: Vec::new(),
             wrong: Vec::new(),
         }
     }
@@ -106,17 +121,29 @@ impl DisposalHistory {
         if let Some(before) = self.said.get(&item) {
             let what = format!(
                 "entry {index} says once more that it was deleted, as entry {} did",
-                before.index
+                before.at.index
             );
             self.wrong.push((item, what));
             return;
         }
-        let (office, wait) = (self.office.clone(), self.wait);
-        if let Err(why) = keeps_rule(self.of(item), &act, &office, wait) {
-            let what = format!("entry {index} says that it was deleted, but {why}");
-            self.wrong.push((item, what));
+        let office = self.office.clone();
+        let kept = keeps_rule(self.of(item), &act, &office);
+        let log = office.clone();
+        let at = ActReference { log, index };
+        let disposal = Disposal { at, act };
+        match kept {
+            Ok(()) => self.fresh.push(disposal.clone()),
+            Err(why) => {
+                let what = format!("entry {index} says that it was deleted, but {why}");
+                self.wrong.push((item, what));
+            }
         }
-        self.said.insert(item, Disposal { index, act });
+        self.said.insert(item, disposal);
+    }
+
+    /// What was said to be gone by the rule since the last call.
+    pub fn take_fresh(&mut self) -> Vec<Disposal> {
+        std::mem::take(&mut self.fresh)
     }
 
     /// The items that are said to be gone, and what of it is against a rule.
@@ -130,7 +157,6 @@ fn keeps_rule(
     item: &Decisions,
     act: &ItemDisposed,
     office: &StationName,
-    wait: SignedDuration,
 ) -> Result<(), &'static str> {
     let says = |holds: bool, why| if holds { Ok(()) } else { Err(why) };
     let proposal = item.proposal.as_ref();
@@ -158,7 +184,7 @@ fn keeps_rule(
         over.is_ok_and(|over| over <= act.gone_at),
         "before its class had run out",
     )?;
-    let ripe = approved.checked_add(wait);
+    let ripe = approved.checked_add(wait());
     says(
         ripe.is_ok_and(|ripe| ripe <= act.gone_at),
         "sooner after its approval than may be",

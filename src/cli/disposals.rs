@@ -8,7 +8,6 @@ use super::bucket::Bucket;
 use crate::audit::{Disposal, DisposalHistory, LogReport, VerifierKey, verify_log};
 use crate::config::{Config, Secrets, TrustedOffice};
 use crate::model::{BucketLayout, EvidenceId};
-use crate::office::approval_wait;
 use crate::station::parts;
 
 /// What the office's log says of this station's items.
@@ -30,11 +29,7 @@ impl TrustedDisposals {
         let layout = BucketLayout::new(config.store.prefix.clone(), office.name.clone());
         let store = parts::store_to_read(config, &Secrets::from_environment())?;
         let source = Bucket::of(store, layout)?;
-        let mut history = DisposalHistory::new(
-            office.name.clone(),
-            config.station.name.clone(),
-            approval_wait(),
-        );
+        let mut history = DisposalHistory::new(office.name.clone(), config.station.name.clone());
         let mut see = |index, bytes: &[u8]| {
             if office.entries.is_none_or(|entries| index < entries) {
                 history.see(index, bytes);
@@ -56,10 +51,6 @@ impl TrustedDisposals {
 }
 
 /// In words, for people.
-pub fn told(office: &str, disposal: &Disposal) -> String {
-    let Disposal { index, act } = disposal;
-    format!(
-        "disposed under the class {:?} by {:?}, approved by {:?}, on {} (entry {index} of the log of {office})",
-        act.class, act.proposed_by, act.approved_by, act.seen_gone
-    )
+pub fn told(disposal: &Disposal) -> String {
+    disposal.noted().to_string()
 }

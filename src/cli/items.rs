@@ -98,6 +98,7 @@ const COLUMNS: &[&str] = &[
     "decision",
     "stored_at",
     "source",
+    "disposed",
 ];
 
 enum Output<W: Write> {
@@ -148,9 +149,11 @@ fn text_line(out: &mut impl Write, item: &FoundItem) -> std::io::Result<()> {
     };
     let source = item.source.as_ref();
     let source = source.map_or(String::new(), |source| format!("  imported: {source:?}"));
+    let disposed = item.disposed.as_ref();
+    let disposed = disposed.map_or(String::new(), |it| format!("  {it}"));
     writeln!(
         out,
-        "{}  {:<9} {:>12}  {officer:<8} {camera:<20} {}{note}{source}",
+        "{}  {:<9} {:>12}  {officer:<8} {camera:<20} {}{note}{source}{disposed}",
         item.id,
         item.state.as_str(),
         item.size,

@@ -147,6 +147,10 @@ fn bay_text(bay: &BayView) -> String {
         .as_ref()
         .map_or(String::new(), |c| format!(" {c}"));
     let head = format!("bay {}{camera}{who}: ", bay.bay);
+    let gone = |disposed: &u64| match disposed {
+        0 => String::new(),
+        n => format!("; {n} of them were deleted by rule and are not taken again"),
+    };
     let rest = match &bay.status {
         BayStatus::Empty => "[ ] empty".to_owned(),
         BayStatus::NotRecognised {
@@ -169,22 +173,31 @@ fn bay_text(bay: &BayView) -> String {
                 bar(*bytes_done, *bytes_total)
             )
         }
-        BayStatus::WaitingForWitness { files, .. } => {
-            format!("[>] SECURED HERE - WAITING FOR WITNESS - LEAVE DOCKED - {files} files")
+        BayStatus::WaitingForWitness {
+            files, disposed, ..
+        } => {
+            let gone = gone(disposed);
+            format!("[>] SECURED HERE - WAITING FOR WITNESS - LEAVE DOCKED - {files} files{gone}")
         }
         BayStatus::SafeToRemove {
             files,
             waiting_for_store,
+            disposed,
             ..
         } => {
+            let gone = gone(disposed);
             format!(
-                "[v] SAFE TO REMOVE - {files} files secured here, {waiting_for_store} waiting for the store"
+                "[v] SAFE TO REMOVE - {files} files secured here, {waiting_for_store} waiting for the store{gone}"
             )
         }
         BayStatus::Wiping { files } => {
             format!("[>] EMPTYING - LEAVE DOCKED - {files} files, all stored")
         }
-        BayStatus::AllStored { files, .. } => format!("[v] ALL STORED - {files} files"),
+        BayStatus::AllStored {
+            files, disposed, ..
+        } => {
+            format!("[v] ALL STORED - {files} files{}", gone(disposed))
+        }
         BayStatus::NeedsAttention {
             code,
             reason,

@@ -142,7 +142,12 @@ mod tests {
         bays.clear(&bay);
         assert_eq!(bays.all(), [view("1", early())]);
         // It is back: the warning ends, and there is none when it leaves with everything secured.
-        bays.show(view("1", BayStatus::AllStored { files: 2, bytes: 9 }));
+        let stored = || BayStatus::AllStored {
+            files: 2,
+            bytes: 9,
+            disposed: 0,
+        };
+        bays.show(view("1", stored()));
         bays.clear(&bay);
         assert_eq!(bays.all(), []);
     }
@@ -155,7 +160,11 @@ mod tests {
             ..view(serial, status)
         };
         let (old, new) = (SessionId::new(), SessionId::new());
-        let stored = BayStatus::AllStored { files: 2, bytes: 9 };
+        let stored = BayStatus::AllStored {
+            files: 2,
+            bytes: 9,
+            disposed: 0,
+        };
         bays.show(of(new, "2", stored.clone()));
         bays.show(of(old, "1", early()));
         bays.clear_after(&bay, old);

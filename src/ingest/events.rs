@@ -121,6 +121,7 @@ mod tests {
             path: SourcePath::new(path).unwrap(),
             size: 1 << 40,
             modified: "2026-01-31T06:00:00Z".parse().ok(),
+            disposed: None,
         };
         let common: Vec<_> = (0..256)
             .map(|n| file(&format!("DCIM/100MEDIA/AXON_VIDEO_{n:08}.MP4")))

@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 use super::sql::{Time, Unsigned};
 use super::{Journal, JournalError};
 use crate::model::{
-    BayName, CameraId, EvidenceId, ItemKind, ItemState, Officer, SessionId, Sha256Digest,
-    SourcePath,
+    BayName, CameraId, EvidenceId, ItemKind, ItemState, NotedDisposal, Officer, SessionId,
+    Sha256Digest, SourcePath,
 };
 
 /// One item as `camdock items` prints it.
@@ -44,12 +44,22 @@ pub struct FoundItem {
     pub log_index: Option<u64>,
     #[serde(rename = "stored_entry")]
     pub stored_index: Option<u64>,
+    /// It was deleted by rule, as the office's log says: in words.
+    #[serde(serialize_with = "told")]
+    pub disposed: Option<NotedDisposal>,
     /// What its import was declared to be; `None` where a camera brought it.
     pub source: Option<String>,
 }
 
 fn shown<S: Serializer>(path: &SourcePath, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(path)
+}
+
+fn told<S: Serializer>(disposed: &Option<NotedDisposal>, serializer: S) -> Result<S::Ok, S::Error> {
+    match disposed {
+        Some(disposed) => serializer.collect_str(disposed),
+        None => serializer.serialize_none(),
+    }
 }
 
 impl FoundItem {
@@ -123,7 +133,7 @@ impl ItemFilter {
         }
         let sql = format!(
             "SELECT {COLUMNS} FROM listing l JOIN items i ON i.id = l.id LEFT JOIN sessions s ON s.id = i.session
-             WHERE {rest} ORDER BY l.id LIMIT ?2"
+             LEFT JOIN disposals d ON d.item = l.id WHERE {rest} ORDER BY l.id LIMIT ?2"
         );
         (sql, values)
     }
@@ -145,7 +155,7 @@ impl Journal {
         self.row(
             &format!(
                 "SELECT {COLUMNS} FROM listing l JOIN items i ON i.id = l.id LEFT JOIN sessions s ON s.id = i.session
-                 WHERE l.id = ?1"
+                 LEFT JOIN disposals d ON d.item = l.id WHERE l.id = ?1"
             ),
             [id],
             read,
@@ -154,7 +164,7 @@ impl Journal {
 }
 
 const COLUMNS: &str = "i.id, i.session, i.camera, l.officer, s.bay, i.path, i.size, i.modified, i.kind, i.flagged, i.state, i.quarantine, \
-                       i.decision, i.sha256, s.started, i.stored_at, i.log_index, i.stored_index, s.source";
+                       i.decision, i.sha256, s.started, i.stored_at, i.log_index, i.stored_index, d.told, s.source";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<FoundItem> {
     let time = |column| -> rusqlite::Result<Option<Timestamp>> {
@@ -182,6 +192,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FoundItem> {
         stored_at: time("stored_at")?,
         log_index: index("log_index")?,
         stored_index: index("stored_index")?,
+        disposed: row.get("told")?,
         source: row.get("source")?,
     })
 }

@@ -5,6 +5,7 @@
 
 mod completeness;
 mod decisions;
+mod disposals;
 mod dock_tags;
 mod held;
 mod interrupted;

@@ -50,6 +50,7 @@ const COLUMNS: &str = "item, part, state, attempts, report, entry";
 /// Both previews of the item are in the log.
 const SETTLED: &str =
     "(SELECT COUNT(*) FROM previews WHERE item = items.id AND state = 'done') = 2";
+const DISPOSED: &str = "EXISTS (SELECT 1 FROM disposals WHERE disposals.item = items.id)";
 
 impl Journal {
     /// Recordings that lack this preview, flagged first, then oldest. A proxy is due once the storyboard was dealt with.
@@ -62,7 +63,7 @@ impl Journal {
         self.items(
             &format!(
                 "WHERE kind = 'video' AND state IN ('logged', 'uploading', 'stored') AND NOT EXISTS
-                 (SELECT 1 FROM previews WHERE item = items.id AND part = ?1 AND state <> 'trying') {before}
+                 (SELECT 1 FROM previews WHERE item = items.id AND part = ?1 AND state <> 'trying') AND NOT {DISPOSED} {before}
                  ORDER BY flagged DESC, id LIMIT ?2"
             ),
             (part, limit),
@@ -70,7 +71,8 @@ impl Journal {
     }
 
     /// Stored items with something left to do: a receipt to put, or, once nothing needs them any more, to be released.
-    /// `with_previews`: recordings wait for theirs. `kept_since`: what was stored later stays on the station for now.
+    /// `with_previews`: recordings wait for theirs. `kept_since`: what was stored later stays on the station for now. What was deleted by
+    /// rule waits for neither.
     pub fn to_settle(
         &self,
         with_previews: bool,
@@ -78,14 +80,16 @@ impl Journal {
         limit: u32,
     ) -> Result<Vec<ItemRow>, JournalError> {
         let ready = if with_previews {
-            format!("AND (stored_receipt IS NOT NULL OR kind <> 'video' OR {SETTLED})")
+            format!(
+                "AND (stored_receipt IS NOT NULL OR kind <> 'video' OR {SETTLED} OR {DISPOSED})"
+            )
         } else {
             String::new()
         };
         self.items(
             &format!(
                 "WHERE state = 'stored' {ready}
-                 AND (stored_receipt IS NOT NULL OR stored_at <= ?2) ORDER BY id LIMIT ?1"
+                 AND (stored_receipt IS NOT NULL OR stored_at <= ?2 OR {DISPOSED}) ORDER BY id LIMIT ?1"
             ),
             (limit, Time(kept_since)),
         )
@@ -120,11 +124,12 @@ impl Journal {
         )
     }
 
-    /// Previews that are made and not yet in the log, oldest first.
+    /// Previews that are made and not yet in the log, oldest first. Of what was deleted by rule, nothing is put into the store any more.
     pub fn previews_to_deliver(&self, limit: u32) -> Result<Vec<PreviewRow>, JournalError> {
         self.rows(
             &format!(
-                "SELECT {COLUMNS} FROM previews WHERE state IN ('made', 'entered') ORDER BY part DESC, item LIMIT ?1"
+                "SELECT {COLUMNS} FROM previews WHERE state = 'entered' OR state = 'made' AND NOT EXISTS
+                 (SELECT 1 FROM disposals WHERE disposals.item = previews.item) ORDER BY part DESC, item LIMIT ?1"
             ),
             [limit],
             read,

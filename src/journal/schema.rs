@@ -10,7 +10,7 @@ use crate::failpoint::step;
 use super::JournalError;
 
 /// Grows whenever the tables change. A journal of another version is refused: it can be rebuilt from the custody log.
-const VERSION: i64 = 11;
+const VERSION: i64 = 12;
 
 /// The file is there a moment before its tables are.
 const MADE_WITHIN: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ const MADE_WITHIN: Duration = Duration::from_secs(5);
 /// Times are RFC 3339 text, ids 16-byte blobs, sizes bytes. `stored_entry` and `stored_receipt` are kept until the log and
 /// the store have them. `first_lock` is the one of all objects of an item; `clock_ahead`, in seconds, is measured. `ends` has digests of the first and the last bytes of an item's content; an item may have none.
 /// A session with a `source` is an import. `duration` of a preview is that of its recording in milliseconds; `dock_tags` are what officers
-/// said at the dock, after it is in the log.
+/// said at the dock, after it is in the log; `disposals` are what a believed office's log says was deleted by rule, as JSON.
 const WORK: &str = "
 CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE sessions (
@@ -55,6 +55,7 @@ CREATE TABLE previews (
     item BLOB NOT NULL, part TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, report TEXT, entry BLOB,
     duration INTEGER, PRIMARY KEY (item, part)
 ) WITHOUT ROWID;
+CREATE TABLE disposals (item BLOB PRIMARY KEY, told TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE dock_tags (item BLOB PRIMARY KEY, incident TEXT, category TEXT) WITHOUT ROWID;
 CREATE INDEX previews_state ON previews (state);
 ";

@@ -5,8 +5,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 
 use super::{FileOutcome, PreviewState};
 use crate::model::{
-    BayName, CameraId, EvidenceId, ItemKind, ItemState, Officer, Part, Retention, SessionId,
-    Sha256Digest, SourcePath,
+    BayName, CameraId, EvidenceId, ItemKind, ItemState, NotedDisposal, Officer, Part, Retention,
+    SessionId, Sha256Digest, SourcePath,
 };
 
 /// SQLite's integers are signed. A camera may claim any size, so all 64 bits must survive.
@@ -134,17 +134,22 @@ impl FromSql for Officer {
     }
 }
 
-/// As JSON.
-impl ToSql for Retention {
-    fn to_sql(&self) -> Sql<'_> {
-        let json = serde_json::to_string(self);
-        let json = json.map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
-        Ok(json.into())
-    }
+macro_rules! as_json {
+    ($($type:ty),+) => {$(
+        impl ToSql for $type {
+            fn to_sql(&self) -> Sql<'_> {
+                let json = serde_json::to_string(self);
+                let json = json.map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+                Ok(json.into())
+            }
+        }
+
+        impl FromSql for $type {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                serde_json::from_str(value.as_str()?).map_err(FromSqlError::other)
+            }
+        }
+    )+};
 }
 
-impl FromSql for Retention {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        serde_json::from_str(value.as_str()?).map_err(FromSqlError::other)
-    }
-}
+as_json!(NotedDisposal, Retention);

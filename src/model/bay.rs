@@ -67,12 +67,18 @@ pub enum BayStatus {
         files: u64,
         bytes: u64,
         waiting_for_store: u64,
+        /// Files of these that were deleted by rule and are not taken again.
+        #[serde(default)]
+        disposed: u64,
     },
     /// Every recording of the camera is durable on this station and entered in the signed log.
     SafeToRemove {
         files: u64,
         bytes: u64,
         waiting_for_store: u64,
+        /// Files of these that were deleted by rule and are not taken again.
+        #[serde(default)]
+        disposed: u64,
     },
     /// Deleting stored files: leave docked.
     Wiping {
@@ -81,6 +87,8 @@ pub enum BayStatus {
     AllStored {
         files: u64,
         bytes: u64,
+        #[serde(default)]
+        disposed: u64,
     },
     NeedsAttention {
         #[serde(default)]

@@ -1,5 +1,7 @@
 //! Disposal: deletion by rule, decided by two people, as an office's log has it (docs/formats.md). Field names are part of the format.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -77,6 +79,40 @@ pub struct DisposedVersion {
     /// It was no object, but a deletion that lay over one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deletion: bool,
+}
+
+/// What a station has learned of an item's deletion by rule, from the log of the office that it believes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotedDisposal {
+    /// The office's `item.disposed`.
+    pub act: ActReference,
+    pub class: String,
+    pub proposed_by: String,
+    pub approved_by: String,
+    /// When the office saw that it was gone.
+    pub on: Timestamp,
+}
+
+impl NotedDisposal {
+    pub fn of(act: ActReference, disposed: &ItemDisposed) -> Self {
+        Self {
+            act,
+            class: disposed.class.clone(),
+            proposed_by: disposed.proposed_by.clone(),
+            approved_by: disposed.approved_by.clone(),
+            on: disposed.seen_gone,
+        }
+    }
+}
+
+impl fmt::Display for NotedDisposal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "disposed under the class {:?} by {:?}, approved by {:?}, on {} (entry {} of the log of {})",
+            self.class, self.proposed_by, self.approved_by, self.on, self.act.index, self.act.log
+        )
+    }
 }
 
 /// What the disposer is about to delete, written down before: the object `planned-N.json`.

@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BayName, CameraDocked, CameraId, CameraRefused, DisposalApproved, DisposalProposed,
-    DisposalWithdrawn, DockSessionEnd, EvidenceId, GapAccepted, HoldLifted, HoldPlaced,
-    ImportDeclared, ImportOrigin, InventoryTaken, ItemClassified, ItemDisposed, ItemKind,
-    ItemPreviewed, ItemShared, ItemTagged, ItemTaggedAtDock, ItemViewed, LogAlarm, LogClosed,
-    LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer,
+    ActReference, BayName, CameraDocked, CameraId, CameraRefused, DisposalApproved,
+    DisposalProposed, DisposalWithdrawn, DockSessionEnd, EvidenceId, GapAccepted, HoldLifted,
+    HoldPlaced, ImportDeclared, ImportOrigin, InventoryTaken, ItemClassified, ItemDisposed,
+    ItemKind, ItemPreviewed, ItemShared, ItemTagged, ItemTaggedAtDock, ItemViewed, LogAlarm,
+    LogClosed, LogReleased, LogWitnessed, ObjectAlarm, OfficeStarted, OfficeStopped, Officer,
     OfficerReassigned, PackMade, PersonAdded, PersonRemoved, QuarantineDecided, Retention,
     RetentionExtended, SessionId, Sha256Digest, ShareEnded, ShareTaken, SourcePath, StationName,
     WipeLevel, WipeResult,
@@ -274,6 +274,9 @@ pub struct HeldFile {
     pub size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified: Option<Timestamp>,
+    /// The item was deleted by rule: the office's act that says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disposed: Option<ActReference>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

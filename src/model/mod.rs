@@ -39,7 +39,7 @@ pub use class::{ItemClassified, RetentionExtended};
 pub use digest::{Sha256Digest, composite_checksum, same_checksum};
 pub use disposal::{
     DisposalApproved, DisposalProposed, DisposalRecord, DisposalWithdrawn, DisposedVersion,
-    ItemDisposed, Obstacle, PlannedDisposal, is_one_person,
+    ItemDisposed, NotedDisposal, Obstacle, PlannedDisposal, is_one_person,
 };
 pub use docking::*;
 pub use event::*;

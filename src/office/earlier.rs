@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -18,8 +17,6 @@ use crate::publish::BucketLog;
 use crate::upload::Store;
 
 const AGAIN: Duration = Duration::from_mins(1);
-/// How old an approval has to be before anything is deleted by it.
-const WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// Reads them into the index, again and again until it succeeds or `stop` is true; then `done` is, too.
 pub async fn read_all(
@@ -90,7 +87,7 @@ fn disposed(
     };
     let key: VerifierKey = office.log_key.parse().map_err(unusable)?;
     let history = |station: &StationName| {
-        let history = DisposalHistory::new(name(), station.clone(), approval_wait());
+        let history = DisposalHistory::new(name(), station.clone());
         (station.clone(), history)
     };
     let stations = config.stations.iter();
@@ -139,13 +136,4 @@ fn station_of(entry: &[u8]) -> Option<StationName> {
     serde_json::from_slice::<Frame>(entry)
         .ok()
         .map(|frame| frame.data.log)
-}
-
-/// The time between the approval of a deletion and the deletion, at least. Tests cannot wait for a day; a release build does.
-pub fn approval_wait() -> SignedDuration {
-    #[cfg(debug_assertions)]
-    if let Some(seconds) = crate::failpoint::number("CAMDOCK_TEST_DISPOSAL_WAIT") {
-        return SignedDuration::from_secs(seconds.cast_signed());
-    }
-    WAIT
 }

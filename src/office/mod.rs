@@ -74,7 +74,6 @@ pub use commands::{
 pub use disclosure::{DisclosedItem, Disclosure, SealedObject, disclose};
 pub use disposal_proof::{DisposalProof, ProvenEntry, prove_disposed};
 pub use due::{DueItem, due};
-pub use earlier::approval_wait;
 pub use error::OfficeError;
 pub use key_waits::ANSWERED_WITHIN;
 pub use pack_orders::{OrderedItem, PACK_ITEMS_MAX, PackOrder};

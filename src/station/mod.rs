@@ -13,6 +13,7 @@ mod interfaces;
 mod log_restore;
 mod loglimit;
 mod main_loop;
+mod office_acts;
 mod page_backend;
 pub mod parts;
 mod reload;

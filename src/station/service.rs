@@ -14,6 +14,7 @@ use super::docking::{Docking, IntakeRules};
 use super::foundation::Foundation;
 use super::imports::Imports;
 use super::interfaces::Interfaces;
+use super::office_acts::OfficeActs;
 use super::page_backend::Heartbeat;
 use super::workers::Workers;
 use super::{loglimit, parts};
@@ -105,9 +106,11 @@ impl Station {
         let profiles = Arc::new(profiles);
         let previews = parts::previews(config, shared, &outbound, &profiles)?;
         let uploads = !options.until_secured;
+        let acts = OfficeActs::new(config, shared, &publisher.copy.store)?;
         let workers = Workers::start(
             &outbound,
             previews,
+            acts,
             publisher,
             foundation.witnesses.clone(),
             uploads,

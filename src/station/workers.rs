@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::joined;
+use super::office_acts::OfficeActs;
 use crate::config::Profiles;
 use crate::ingest::{Outbound, Previews};
 use crate::publish::{PublishError, Publisher};
@@ -18,16 +19,19 @@ pub struct Workers {
     previews: Option<(Arc<Previews>, JoinHandle<()>)>,
     publishing: JoinHandle<()>,
     witnessing: Option<JoinHandle<()>>,
+    /// Reads what the office says, where one is believed.
+    reading: Vec<JoinHandle<()>>,
     /// The bucket's copy of the log contradicts ours: the station must not continue.
     contradictions: mpsc::Receiver<PublishError>,
 }
 
 impl Workers {
-    /// `previews` and uploads start only when `uploads` says so; the log is published and sent to its witnesses
-    /// always.
+    /// `previews`, uploads and what follows them start only when `uploads` says so; the log is published and sent to its
+    /// witnesses always.
     pub fn start(
         outbound: &Arc<Outbound>,
         previews: Option<Previews>,
+        acts: Vec<OfficeActs>,
         publisher: Publisher,
         witnesses: Option<Arc<Witnesses>>,
         uploads: bool,
@@ -39,6 +43,9 @@ impl Workers {
             let making = tokio::spawn(Arc::clone(&previews).run(stopped.clone()));
             (previews, making)
         });
+        let acts = acts.into_iter().filter(|_| uploads);
+        let reading = acts.map(|acts| tokio::spawn(acts.run(stopped.clone())));
+        let reading = reading.collect();
         let (contradiction, contradictions) = mpsc::channel(1);
         let publishing = tokio::spawn(publisher.run(stopped.clone(), contradiction));
         let witnessing = witnesses.map(|witnesses| tokio::spawn(witnesses.run(stopped.clone())));
@@ -47,6 +54,7 @@ impl Workers {
             previews,
             publishing,
             witnessing,
+            reading,
             contradictions,
         }
     }
@@ -73,6 +81,9 @@ impl Workers {
         }
         if let Some((_, making)) = self.previews {
             joined("making previews", making).await;
+        }
+        for reading in self.reading {
+            joined("reading the office's acts", reading).await;
         }
         joined("publishing the custody log", self.publishing).await;
         if let Some(witnessing) = self.witnessing {

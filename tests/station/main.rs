@@ -8,6 +8,7 @@ mod day;
 mod decisions;
 mod demo;
 mod device_flood;
+mod disposed;
 mod end_to_end;
 mod file_changes;
 mod first_lock;

@@ -14,7 +14,8 @@ pub fn policy_for(file: &str, station: &str, name: &'static str) -> Station {
     let text = fs::read_to_string(path)
         .unwrap()
         .replace("BUCKET", "evidence")
-        .replace("STATION", station);
+        .replace("STATION", station)
+        .replace("OFFICE", "office-1");
     let policy = serde_json::from_str(&text).unwrap();
     Station { name, policy }
 }

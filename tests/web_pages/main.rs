@@ -118,6 +118,7 @@ fn bay(number: u32, files: u64) -> BayView {
             files,
             bytes: 1_000_000,
             waiting_for_store: 1,
+            disposed: 0,
         },
     }
 }

@@ -1,5 +1,6 @@
 //! Sentences about evidence that no camera brought. What people declared stands in quotation marks: the station has not seen it.
 
+use super::deleted_by_rule;
 use crate::model::{DockSessionEnd, Event, EvidenceId, ImportDeclared, ItemHeld, ItemSealed};
 
 pub(super) fn declared(e: &ImportDeclared) -> String {
@@ -74,11 +75,12 @@ pub(super) fn sealed(e: &ItemSealed, id: EvidenceId) -> String {
 }
 
 pub(super) fn held(e: &ItemHeld, id: EvidenceId) -> String {
-    let files = e.files().filter(|file| file.evidence == id);
-    let paths: Vec<_> = files.map(|file| file.path.to_string()).collect();
+    let files: Vec<_> = e.files().filter(|file| file.evidence == id).collect();
+    let paths: Vec<_> = files.iter().map(|file| file.path.to_string()).collect();
     format!(
-        "The same source was imported again and still had the file {}; it was not taken again.",
-        paths.join(", ")
+        "The same source was imported again and still had the file {}; it was not taken again{}.",
+        paths.join(", "),
+        deleted_by_rule(files.iter().find_map(|file| file.disposed.as_ref()))
     )
 }
 

@@ -14,7 +14,9 @@ use super::disposals::{TrustedDisposals, told};
 use super::verify::verifier_key;
 use super::{Outcome, load_config};
 use crate::audit::{DirSource, verify_log};
-use crate::model::{CameraWiped, Entry, Event, EvidenceId, OperatorAction, SessionId, WipeStage};
+use crate::model::{
+    ActReference, CameraWiped, Entry, Event, EvidenceId, OperatorAction, SessionId, WipeStage,
+};
 
 /// Shows one item's whole custody in order, from the verified custody log.
 #[derive(clap::Args)]
@@ -116,7 +118,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             match TrustedDisposals::read(&config, office) {
                 Ok(disposals) => {
                     if let Some(said) = disposals.said.get(&args.id) {
-                        writeln!(out, "It was {}.\n", told(&disposals.office, said))?;
+                        writeln!(out, "It was {}.\n", told(said))?;
                     }
                 }
                 Err(error) => writeln!(out, "The office's log could not be read: {error:#}.\n")?,
@@ -203,6 +205,16 @@ fn acted(e: &OperatorAction) -> String {
     }
 }
 
+/// Why a file that nobody has any more is not taken again.
+fn deleted_by_rule(act: Option<&ActReference>) -> String {
+    act.map_or(String::new(), |act| {
+        format!(
+            ", since it had been deleted by rule (entry {} of the log of {})",
+            act.index, act.log
+        )
+    })
+}
+
 /// One entry in plain words.
 fn sentence(event: &Event, id: EvidenceId) -> String {
     match event {
@@ -259,11 +271,12 @@ fn sentence(event: &Event, id: EvidenceId) -> String {
             format!("It was quarantined: {}. A decision is needed.", e.reason)
         }
         Event::ItemHeld(e) => {
-            let files = e.files().filter(|file| file.evidence == id);
-            let paths: Vec<_> = files.map(|file| file.path.to_string()).collect();
+            let files: Vec<_> = e.files().filter(|file| file.evidence == id).collect();
+            let paths: Vec<_> = files.iter().map(|file| file.path.to_string()).collect();
             format!(
-                "The camera was docked again and still had the file {}; it was not taken again.",
-                paths.join(", ")
+                "The camera was docked again and still had the file {}; it was not taken again{}.",
+                paths.join(", "),
+                deleted_by_rule(files.iter().find_map(|file| file.disposed.as_ref()))
             )
         }
         Event::ItemStored(e) => {

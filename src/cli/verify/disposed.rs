@@ -26,17 +26,17 @@ pub struct ReportedDisposal {
 }
 
 impl ReportedDisposal {
-    fn of(office: &str, disposal: &Disposal) -> Self {
+    fn of(disposal: &Disposal) -> Self {
         let act = &disposal.act;
         Self {
             evidence: act.evidence,
-            office: office.to_owned(),
-            entry: disposal.index,
+            office: disposal.at.log.to_string(),
+            entry: disposal.at.index,
             class: act.class.clone(),
             proposed_by: act.proposed_by.clone(),
             approved_by: act.approved_by.clone(),
             on: act.seen_gone,
-            told: told(office, disposal),
+            told: told(disposal),
         }
     }
 }
@@ -98,9 +98,7 @@ fn take(
                 "two offices say that it was deleted"
             }
             Some(_) => {
-                verified
-                    .disposed
-                    .push(ReportedDisposal::of(office, &disposal));
+                verified.disposed.push(ReportedDisposal::of(&disposal));
                 items.disposed.insert(evidence, disposal);
                 continue;
             }

@@ -214,11 +214,16 @@ impl Intake {
                 puller.find_held(camera, facts, &items)
             })?;
             if let Some(evidence) = found {
+                let disposal = shared.journal.disposal(evidence)?;
+                if let Some(disposal) = &disposal {
+                    tracing::info!(%evidence, path = %facts.path, %disposal, "the file was deleted by rule; it is not taken again");
+                }
                 held.push(HeldFile {
                     evidence,
                     path: facts.path.clone(),
                     size: facts.size,
                     modified: facts.modified,
+                    disposed: disposal.map(|disposal| disposal.act),
                 });
                 return Ok(TakeResult::Done);
             }

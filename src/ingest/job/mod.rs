@@ -231,6 +231,7 @@ impl Run {
         self.intake.wait_committed();
         session.drop_stale_pulls()?;
         let unstored = session.shared.journal.unstored_of(session.row.id)?;
+        let disposed = session.shared.journal.disposed_of(session.row.id)?;
         let counts = session.counts()?;
         let uncommitted = self.intake.uncommitted();
         let silent = self.silence(&counts, camera)?;
@@ -241,6 +242,7 @@ impl Run {
             state.covered_by(covering, &counts);
             state.witnessed(session.shared.witnessed_size());
             state.silent(silent);
+            state.disposed(disposed);
             state.settled(counts, uncommitted, unstored)
         };
         if let Err(not) = settled {

@@ -230,7 +230,7 @@ impl Previews {
     }
 }
 
-/// Removes every preview from the spool that the journal does not know as made.
+/// Removes every preview from the spool that the journal does not know as made, or whose item was deleted by rule.
 pub fn sweep_previews(shared: &Shared) -> Result<(), IngestError> {
     for (path, id, part) in shared.spool.previews().map_err(SealError::Read)? {
         let row = match part {
@@ -238,7 +238,7 @@ pub fn sweep_previews(shared: &Shared) -> Result<(), IngestError> {
             None => None,
         };
         let kept = |row: &PreviewRow| row.state == PreviewState::Made;
-        if !row.as_ref().is_some_and(kept) {
+        if !row.as_ref().is_some_and(kept) || shared.journal.disposal(id)?.is_some() {
             durable::remove(&path)?;
         }
     }

@@ -58,6 +58,8 @@ pub struct SessionState {
     elapsed: Duration,
     bytes_read: u64,
     unstored: u64,
+    /// Files that were deleted by rule and are not taken again.
+    disposed: u64,
     /// Entries on the camera that are not files, or cannot be named or reached; the log names each.
     refused: u64,
     quarantine: Option<String>,
@@ -91,6 +93,7 @@ impl SessionState {
             elapsed: Duration::ZERO,
             bytes_read: 0,
             unstored: 0,
+            disposed: 0,
             quarantine,
             silent: None,
             covering: None,
@@ -240,6 +243,10 @@ impl SessionState {
         self.unstored = unstored;
     }
 
+    pub fn disposed(&mut self, disposed: u64) {
+        self.disposed = disposed;
+    }
+
     /// The bay's state for people.
     pub fn status(&self) -> BayStatus {
         let counts = &self.counts;
@@ -326,6 +333,7 @@ impl SessionState {
                 files,
                 bytes,
                 waiting_for_store: self.unstored,
+                disposed: self.disposed,
             },
             Some(reason) => BayStatus::NeedsAttention {
                 code: "quarantine".into(),
@@ -340,8 +348,13 @@ impl SessionState {
                 files,
                 bytes,
                 waiting_for_store: self.unstored,
+                disposed: self.disposed,
             },
-            None => BayStatus::AllStored { files, bytes },
+            None => BayStatus::AllStored {
+                files,
+                bytes,
+                disposed: self.disposed,
+            },
         }
     }
 

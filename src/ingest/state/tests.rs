@@ -39,7 +39,8 @@ fn safe_is_never_shown_while_a_file_is_pending_or_uncommitted() {
         BayStatus::SafeToRemove {
             files: 2,
             bytes: 20,
-            waiting_for_store: 2
+            waiting_for_store: 2,
+            disposed: 0
         }
     );
     state.unstored(0);
@@ -47,7 +48,8 @@ fn safe_is_never_shown_while_a_file_is_pending_or_uncommitted() {
         state.status(),
         BayStatus::AllStored {
             files: 2,
-            bytes: 20
+            bytes: 20,
+            disposed: 0
         }
     );
     state.pulling(counts(1, 2, 0));

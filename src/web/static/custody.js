@@ -17,11 +17,13 @@ export function describe(entry, evidence) {
     const officer = data.officer ?? text("evidence.no_officer");
     const wiped = entry.event === "camera.wiped" ? data.files.find((file) => file.evidence === evidence) : null;
     const { what, english } = wiped?.reason ? { english: wiped.reason } : reasonOf(entry);
-    const values = { ...data, code: data.code ?? wiped?.code, reason: what, camera, officer, size: bytes(data.size ?? 0), count: number(data.missing_count ?? 0), modified: time(data.modified), original: data.derived?.from };
+    const gone = entry.event === "item.held" ? [...(data.files ?? []), data].find((file) => file.evidence === evidence && file.disposed) : null;
+    const values = { ...data, code: data.code ?? wiped?.code, reason: what, camera, officer, size: bytes(data.size ?? 0), count: number(data.missing_count ?? 0), modified: time(data.modified), original: data.derived?.from, act: number(gone?.disposed.index ?? 0), office: gone?.disposed.log };
     let key = entry.event;
     if (key === "import.declared" && data.derived) key = "import.derived";
     if (key === "item.sealed" && data.import) key = "item.imported";
     if (["camera.undocked", "session.ended", "import.ended"].includes(key)) key += data.complete ? ".complete" : ".early";
+    if (gone) key = "item.held_disposed";
     if (key === "camera.docked" && data.at_start) key = "camera.found";
     if (key === "item.previewed") key += `.${data.outcome}.${data.part}`;
     if (key === "camera.wiped") key += data.stage === "begun" ? ".begun" : !wiped ? ".other" : wiped.wiped ? ".deleted" : ".left";

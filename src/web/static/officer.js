@@ -83,6 +83,7 @@ function tile(bay) {
     } else if (state === "unknown") {
         add("hint", text("officer.unknown_hint"));
     }
+    if (bay.disposed && fresh) add("counts", text("officer.disposed_counts", { files: number(bay.disposed) }));
     if (fresh && categories && bay.session && bay.officer && ["reading", "waiting_for_witness", "safe_to_remove", "all_stored", "needs_attention"].includes(state)) {
         const button = element("button", { type: "button", class: "tag-it" }, text("tagging.open"));
         button.addEventListener("click", () => tag(bay.bay));
