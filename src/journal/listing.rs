@@ -45,21 +45,13 @@ pub struct FoundItem {
     #[serde(rename = "stored_entry")]
     pub stored_index: Option<u64>,
     /// It was deleted by rule, as the office's log says: in words.
-    #[serde(serialize_with = "told")]
-    pub disposed: Option<NotedDisposal>,
+    pub disposed: Option<String>,
     /// What its import was declared to be; `None` where a camera brought it.
     pub source: Option<String>,
 }
 
 fn shown<S: Serializer>(path: &SourcePath, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(path)
-}
-
-fn told<S: Serializer>(disposed: &Option<NotedDisposal>, serializer: S) -> Result<S::Ok, S::Error> {
-    match disposed {
-        Some(disposed) => serializer.collect_str(disposed),
-        None => serializer.serialize_none(),
-    }
 }
 
 impl FoundItem {
@@ -192,7 +184,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FoundItem> {
         stored_at: time("stored_at")?,
         log_index: index("log_index")?,
         stored_index: index("stored_index")?,
-        disposed: row.get("told")?,
+        disposed: row
+            .get::<_, Option<NotedDisposal>>("told")?
+            .map(|told| told.to_string()),
         source: row.get("source")?,
     })
 }
