@@ -178,15 +178,54 @@ fn keeps_rule(
         item.class.as_ref().is_none_or(|class| *class == act.class),
         "its class was another one",
     )?;
+    is_late_enough(act, *approved, wait())
+}
+
+/// Whether it went no sooner than it may, by the disposer's time and by the office's own; or in words why not.
+pub fn is_late_enough(
+    act: &ItemDisposed,
+    approved: Timestamp,
+    wait: SignedDuration,
+) -> Result<(), &'static str> {
+    let gone = act.gone_at.min(act.seen_gone);
     let days = i32::try_from(act.days).unwrap_or(i32::MAX);
     let over = act.sealed.checked_add(DAY * days);
-    says(
-        over.is_ok_and(|over| over <= act.gone_at),
-        "before its class had run out",
-    )?;
-    let ripe = approved.checked_add(wait());
-    says(
-        ripe.is_ok_and(|ripe| ripe <= act.gone_at),
-        "sooner after its approval than may be",
-    )
+    if !over.is_ok_and(|over| over <= gone) {
+        return Err("before its class had run out");
+    }
+    let ripe = approved.checked_add(wait);
+    if !ripe.is_ok_and(|ripe| ripe <= gone) {
+        return Err("sooner after its approval than may be");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disposed(gone_at: &str, seen_gone: &str) -> ItemDisposed {
+        let act = serde_json::json!({
+            "log": "one", "evidence": EvidenceId::new(), "class": "month", "days": 31, "sealed": "2026-01-01T00:00:00Z",
+            "proposal": {"log": "office-1", "index": 1}, "proposed_by": "M. Shah",
+            "approval": {"log": "office-1", "index": 2}, "approved_by": "J. Byrne", "versions": [],
+            "gone_at": gone_at, "seen_gone": seen_gone,
+        });
+        serde_json::from_value(act).unwrap()
+    }
+
+    #[test]
+    fn neither_the_disposers_time_nor_the_offices_own_may_be_too_early() {
+        let approved = "2026-03-01T00:00:00Z".parse().unwrap();
+        let late_enough =
+            |gone_at, seen_gone| is_late_enough(&disposed(gone_at, seen_gone), approved, DAY);
+        let (early, late) = ("2026-03-01T00:01:00Z", "2026-03-02T00:00:00Z");
+        let too_soon = Err("sooner after its approval than may be");
+        assert_eq!(late_enough(late, late), Ok(()));
+        assert_eq!(late_enough(early, late), too_soon);
+        assert_eq!(late_enough(late, early), too_soon);
+        let over = Err("before its class had run out");
+        assert_eq!(late_enough("2026-01-31T23:59:59Z", late), over);
+        assert_eq!(late_enough(late, "2026-01-31T23:59:59Z"), over);
+    }
 }

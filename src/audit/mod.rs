@@ -41,7 +41,7 @@ pub use canonical::{ENTRY_MAX, encode_entry, is_canonical};
 pub use checkpoint::Checkpoint;
 pub use clock_steps::{ClockStep, ClockSteps};
 pub use confirmation::{CONFIRMATION_MAX, Confirmation};
-pub use disposals::{Disposal, DisposalHistory};
+pub use disposals::{Disposal, DisposalHistory, is_late_enough};
 pub use entries::{NextEntries, ProvenEntries, ReadPrefix};
 pub use error::AuditError;
 pub use first_entries::{FirstEntries, ItemTwice};

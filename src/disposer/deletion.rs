@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::item_acts::Approved;
+use super::item_acts::{Approved, ItemName};
 use super::{Disposer, DisposerError};
 use crate::failpoint::{reached, step};
 use crate::model::{
@@ -37,13 +37,14 @@ impl Disposer {
             // The office has not said so yet.
             return Ok(());
         }
+        self.are_shares_free(&approved)?;
         let mut gone = Vec::new();
         for number in 1..=PLANS_MAX {
             let key = own.disposal(index, evidence, &format!("planned-{number}.json"));
             let plan = if let Some(plan) = self.planned(&key, &approved)? {
                 plan
             } else {
-                let left = self.versions(&approved)?;
+                let left = self.versions(&approved.item)?;
                 if left.is_empty() && number > 1 {
                     break;
                 }
@@ -59,7 +60,7 @@ impl Disposer {
             gone.extend(plan.versions);
         }
         self.delete_shares(&approved)?;
-        let left = self.versions(&approved)?;
+        let left = self.versions(&approved.item)?;
         if let Some(version) = left.first() {
             let key = self.layout(&station).object(evidence, &version.name);
             return Err(DisposerError::StillThere { key });
@@ -149,8 +150,10 @@ impl Disposer {
     }
 
     /// Every version and deletion of the objects that go, as the store lists them now.
-    fn versions(&self, approved: &Approved) -> Result<Vec<DisposedVersion>, DisposerError> {
-        let (station, evidence) = &approved.item;
+    pub(super) fn versions(
+        &self,
+        (station, evidence): &ItemName,
+    ) -> Result<Vec<DisposedVersion>, DisposerError> {
         let folder = self.layout(station).object(*evidence, "");
         let listed = self.store.list_versions(&folder, VERSIONS_MAX);
         let listed = self.runtime.block_on(listed)?;
@@ -214,7 +217,7 @@ impl Disposer {
         };
         let there = |own: &Self| {
             if version.deletion {
-                let left = own.versions(approved)?;
+                let left = own.versions(&approved.item)?;
                 return Ok::<_, DisposerError>(left.contains(version));
             }
             let head = own.runtime.block_on(own.store.head(&key, Some(id)))?;
@@ -240,20 +243,73 @@ impl Disposer {
         Ok(())
     }
 
-    /// Item keys that were sealed to people, and what recipients outside were told.
-    fn delete_shares(&self, approved: &Approved) -> Result<(), DisposerError> {
-        let own = self.layout(&self.config.office);
-        for act in &approved.views {
-            self.delete_all(&own.share(*act, approved.item.1))?;
-            reached!("disposal share gone");
-        }
-        for share in &approved.shares {
-            self.delete_all(&own.shared_key(*share, approved.item.1))?;
-            // The whole share has ended, and this names the item, its recipient and the reason.
-            self.delete_all(&own.share_manifest(*share))?;
-            reached!("disposal shared key gone");
+    /// Item keys that were sealed to people, and what recipients outside were told: for each share that goes, its objects.
+    fn shares(&self, approved: &Approved) -> (Vec<String>, Vec<Vec<String>>) {
+        let (own, item) = (self.layout(&self.config.office), approved.item.1);
+        let views = approved.views.iter().map(|act| own.share(*act, item));
+        let shares = approved.shares.iter().map(|share| {
+            let mut keys = vec![own.shared_key(*share, item)];
+            // This names every item of the share, its recipient and the reason: it stays as long as one of them is shared.
+            if self.log.acts.has_ended(*share) {
+                keys.push(own.share_manifest(*share));
+            }
+            keys
+        });
+        (views.collect(), shares.collect())
+    }
+
+    /// A lock on what was sealed to somebody keeps the item, too: else a key of it would be left.
+    fn are_shares_free(&self, approved: &Approved) -> Result<(), DisposerError> {
+        let (views, shares) = self.shares(approved);
+        for key in views.iter().chain(shares.iter().flatten()) {
+            let listed = self.store.list_versions(key, VERSIONS_MAX);
+            let listed = self.runtime.block_on(listed)?;
+            for version in listed.iter().filter(|version| version.key == *key) {
+                let lock = version.size.map(|_| version.version_id.as_deref());
+                if let Some(id) = lock
+                    && self.is_locked(key, id)?
+                {
+                    return Err(DisposerError::Refused {
+                        evidence: approved.item.1,
+                        why: Obstacle::Locked,
+                    });
+                }
+            }
         }
         Ok(())
+    }
+
+    /// After the acts were read once more: somebody may have been given a key meanwhile.
+    fn delete_shares(&mut self, approved: &Approved) -> Result<(), DisposerError> {
+        let refused = |why| DisposerError::Refused {
+            evidence: approved.item.1,
+            why,
+        };
+        self.log.read_on()?;
+        let now = self.may_go(approved.index)?;
+        let now = now.ok_or_else(|| refused(Obstacle::NotApproved))?;
+        let (views, shares) = self.shares(&now);
+        let mut all_gone = true;
+        for key in &views {
+            all_gone &= self.delete_all(key)?;
+            reached!("disposal share gone");
+        }
+        for keys in &shares {
+            for key in keys {
+                all_gone &= self.delete_all(key)?;
+            }
+            reached!("disposal shared key gone");
+        }
+        if all_gone {
+            Ok(())
+        } else {
+            Err(refused(Obstacle::Locked))
+        }
+    }
+
+    fn is_locked(&self, key: &str, version: Option<&str>) -> Result<bool, DisposerError> {
+        let lock = self.runtime.block_on(self.store.retention(key, version))?;
+        Ok(lock.is_some_and(|lock| lock.until > Timestamp::now()))
     }
 
     /// Deletes every version of a small object that is not locked; `false` if one still is.

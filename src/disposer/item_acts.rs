@@ -34,7 +34,14 @@ pub struct ItemActs {
     /// Reasons and notes, each an object of its own.
     pub texts: Vec<Sha256Digest>,
     /// The office says that it was deleted.
-    pub disposed: bool,
+    disposed: Option<SaidGone>,
+}
+
+/// An act of the office that says that an item was deleted, and the one that it says had approved that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SaidGone {
+    pub entry: u64,
+    pub approval: u64,
 }
 
 /// Everything that the log says.
@@ -167,7 +174,10 @@ impl OfficeActs {
                 let approval = item.approval.as_ref().map(|(index, ..)| *index);
                 // One that names no approval of it says nothing: its reasons stay.
                 if approval == Some(act.approval.index) && act.approval.log == *office {
-                    item.disposed = true;
+                    item.disposed.get_or_insert(SaidGone {
+                        entry: index,
+                        approval: act.approval.index,
+                    });
                     self.approved.remove(&act.approval.index);
                 }
             }
@@ -195,7 +205,7 @@ impl OfficeActs {
         };
         let of_it = act.proposal.log == *office && act.proposal.index == *proposal;
         if of_it && item.approval.is_none() && !is_one_person(&proposed.by, &act.by) {
-            let disposed = item.disposed;
+            let disposed = item.disposed.is_some();
             item.approval = Some((index, at, act));
             if !disposed {
                 self.approved.insert(index, name);
@@ -218,9 +228,28 @@ impl OfficeActs {
         self.approved.keys().copied()
     }
 
-    /// The items that the office says were deleted.
-    pub fn disposed(&self) -> impl Iterator<Item = (&ItemName, &ItemActs)> {
-        self.items.iter().filter(|(_, acts)| acts.disposed)
+    /// The items that the office says were deleted, and that nothing keeps.
+    pub fn disposed(&self) -> impl Iterator<Item = (&ItemName, SaidGone, &[Sha256Digest])> {
+        let kept = |acts: &ItemActs| acts.unknown || !acts.holds.is_empty();
+        let said = self.items.iter().filter(move |(_, acts)| !kept(acts));
+        said.filter_map(|(name, acts)| Some((name, acts.disposed?, &*acts.texts)))
+    }
+
+    /// Which of these texts an item names that is none of those that are gone: one reason may be about many items.
+    pub fn named_elsewhere(
+        &self,
+        texts: &BTreeSet<Sha256Digest>,
+        gone: &HashSet<ItemName>,
+    ) -> HashSet<Sha256Digest> {
+        let stay = self.items.iter().filter(|(name, _)| !gone.contains(name));
+        let named = stay.flat_map(|(_, acts)| &acts.texts);
+        named.filter(|text| texts.contains(text)).copied().collect()
+    }
+
+    /// Whether a share has ended for every item that it was made of.
+    pub fn has_ended(&self, share: ShareId) -> bool {
+        let mut of_it = self.items.values();
+        of_it.all(|acts| acts.shares.get(&share).is_none_or(|ended| *ended))
     }
 
     /// What an act that approves lets be deleted now, or what keeps it. `seen`: when the disposer first saw the act.
@@ -287,5 +316,60 @@ impl OfficeActs {
         } else {
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const REASON: Sha256Digest = Sha256Digest([7; 32]);
+
+    /// An act of one person about an item, for one reason.
+    fn act(event: &str, item: EvidenceId, more: Value) -> Vec<u8> {
+        let mut data = json!({"log": "one", "evidence": item, "operator": "M. Shah", "peer": "web 127.0.0.1", "reason_sha256": REASON});
+        let Value::Object(more) = more else { panic!() };
+        data.as_object_mut().unwrap().extend(more);
+        let entry = json!({"v": 1, "station": "office-1", "time": "2026-03-01T00:00:00Z", "event": event, "data": data});
+        entry.to_string().into_bytes()
+    }
+
+    fn log_of(acts: &[Vec<u8>]) -> OfficeActs {
+        let (mut log, office) = (OfficeActs::default(), "office-1".parse().unwrap());
+        for (index, act) in (0..).zip(acts) {
+            log.see(&office, index, act);
+        }
+        log
+    }
+
+    #[test]
+    fn a_share_has_ended_when_it_has_for_each_of_its_items() {
+        let (one, other) = (EvidenceId::new(), EvidenceId::new());
+        let share = ShareId::from_bytes([1; 16]);
+        let shared = |item| {
+            let more =
+                json!({"share": share, "to": "0".repeat(64), "until": "2099-01-01T00:00:00Z"});
+            act("item.shared", item, more)
+        };
+        let ended = |item| act("share.ended", item, json!({"share": share}));
+        let mut acts = vec![shared(one), shared(other), ended(one)];
+        assert!(!log_of(&acts).has_ended(share));
+        acts.push(ended(other));
+        assert!(log_of(&acts).has_ended(share));
+    }
+
+    #[test]
+    fn a_reason_is_named_elsewhere_as_long_as_an_item_that_stays_names_it() {
+        let items = [EvidenceId::new(), EvidenceId::new()];
+        let packed = |item| act("pack.made", item, json!({"pack": "5".repeat(32)}));
+        let log = log_of(&items.map(packed));
+        let names: Vec<ItemName> = items.map(|item| ("one".parse().unwrap(), item)).into();
+        let texts = BTreeSet::from([REASON]);
+        let gone = |names: &[ItemName]| names.iter().cloned().collect();
+        let one = log.named_elsewhere(&texts, &gone(&names[..1]));
+        assert_eq!(one, HashSet::from([REASON]));
+        assert!(log.named_elsewhere(&texts, &gone(&names)).is_empty());
     }
 }

@@ -41,6 +41,7 @@ pub async fn run(config: DisposerConfig) -> anyhow::Result<()> {
         runtime: Handle::current(),
         told: HashMap::new(),
         texts: BTreeMap::new(),
+        gone: HashMap::new(),
     };
     let (mut end, mut interrupt) = (
         signal(SignalKind::terminate())?,
@@ -111,12 +112,15 @@ struct Disposer {
     told: HashMap<u64, &'static str>,
     /// Reasons of deleted items, and when each is looked at again; `None`: it is gone.
     texts: BTreeMap<Sha256Digest, Option<Timestamp>>,
+    /// Whether an item is gone of which the office says so, by the act that approved it.
+    gone: HashMap<u64, bool>,
 }
 
 impl Disposer {
     /// Reads what is new, and deletes what may go. Blocks.
     fn look(&mut self) -> Result<(), DisposerError> {
-        self.log.read_on()?;
+        let now = self.log.read_on()?;
+        self.log.see_cosigned(&now)?;
         let approved: Vec<u64> = self.log.acts.approvals().collect();
         self.told.retain(|index, _| approved.contains(index));
         let mut last = Ok(());

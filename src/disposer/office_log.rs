@@ -75,8 +75,9 @@ impl OfficeLog {
         })
     }
 
-    /// Takes in all that is published now. Without the newest checkpoint nothing is known, so an error lets nothing go. Blocks.
-    pub fn read_on(&mut self) -> Result<(), DisposerError> {
+    /// Takes in all that is published now, and returns its checkpoint. Without the newest one nothing is known, so an error lets nothing
+    /// go. What was cosigned before still is, since the log only grows. Blocks.
+    pub fn read_on(&mut self) -> Result<Checkpoint, DisposerError> {
         let Some(note) = self.source.read("checkpoint")? else {
             return Err(DisposerError::NoLog);
         };
@@ -103,7 +104,7 @@ impl OfficeLog {
             }
         }
         self.keep()?;
-        self.see_cosigned(&now)
+        Ok(now)
     }
 
     /// Keeps how far the log was read, and which approvals were seen.
@@ -129,7 +130,7 @@ impl OfficeLog {
     }
 
     /// Finds the largest checkpoint below `now` that the witness has cosigned, and proves that the log only grew from there.
-    fn see_cosigned(&mut self, now: &Checkpoint) -> Result<(), DisposerError> {
+    pub fn see_cosigned(&mut self, now: &Checkpoint) -> Result<(), DisposerError> {
         let Some(cosigner) = &self.cosigner else {
             return Ok(());
         };

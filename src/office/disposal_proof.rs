@@ -10,19 +10,21 @@ use tokio::runtime::Handle;
 use super::disclosure::disclose;
 use super::disposals::see_gone;
 use super::index::Index;
-use super::{OfficeError, acts, open_store};
-use crate::audit::{EntryReader, LogSource as _};
+use super::{OfficeError, acts, approval_wait, open_store};
+use crate::audit::{DisposalHistory, EntryReader, LogSource as _};
 use crate::config::OfficeConfig;
-use crate::model::{Entry, Event, EvidenceId, StationName};
+use crate::model::{Entry, EvidenceId, StationName};
 use crate::publish::BucketLog;
 use crate::upload::Store;
 
 const PROVES: [&str; 4] = [
     "The station's log has item.sealed and item.stored: the item existed, with this digest and these times, and was stored.",
-    "The office's log has the class of the item, the proposal and the approval: by which rule it went, and under which two names that was decided.",
+    "The office's log has the proposal and the approval: by which rule it went, and under which two names that was decided.",
     "The office's log has item.disposed: the office asked the store for every version that is named there, and for everything below the item's name, and the store said that none of it was there.",
     "The store was asked once more when this file was written, and said the same.",
 ];
+/// Where a person said by which class the item stays.
+const PROVES_CLASS: &str = "The office's log has the class of the item, the proposal and the approval: by which rule it went, and under which two names that was decided.";
 const DOES_NOT_PROVE: [&str; 5] = [
     "That the store's answers were true: a store can keep what it calls gone.",
     "That nobody has a copy: whoever opened, packed or shared the item before may have kept it, and the store's operators may have backups.",
@@ -100,42 +102,35 @@ pub fn prove_disposed(
     let checkpoint = key.open(&note).map_err(OfficeError::from)?;
     let mut reader = EntryReader::new(&source, &checkpoint);
     let mut office_entries = Vec::new();
-    let mut versions = None;
-    for (entry, _) in index.acts_of(&station, evidence)? {
+    // What the log says counts, and not the index.
+    let mut history = DisposalHistory::new(config.name.clone(), station.clone(), approval_wait());
+    // Whoever only looked is named nowhere here.
+    for entry in index.keeping_acts_of(&station, evidence)? {
         let (bytes, proof) = reader.receipt(entry, &note).map_err(OfficeError::from)?;
-        // What the log says counts, and not the index.
-        let Ok(act) = serde_json::from_slice::<Entry>(&bytes) else {
-            continue;
-        };
-        let about_its_keeping = match act.event {
-            Event::ItemDisposed(act) if act.log == station && act.evidence == evidence => {
-                versions = Some(act.versions);
-                true
-            }
-            Event::ItemClassified(_)
-            | Event::RetentionExtended(_)
-            | Event::HoldPlaced(_)
-            | Event::HoldLifted(_)
-            | Event::DisposalProposed(_)
-            | Event::DisposalApproved(_)
-            | Event::DisposalWithdrawn(_) => true,
-            // Whoever only looked is named nowhere here.
-            _ => false,
-        };
-        if about_its_keeping {
-            office_entries.push(ProvenEntry::of(entry, bytes, proof));
-        }
+        history.see(entry, &bytes);
+        office_entries.push(ProvenEntry::of(entry, bytes, proof));
     }
-    let versions = versions.ok_or_else(not_disposed)?;
+    let (mut said, wrong) = history.finish();
+    let disposal = said.remove(&evidence).ok_or_else(not_disposed)?;
+    if let Some((item, what)) = wrong.into_iter().next() {
+        return Err(OfficeError::AgainstRule { item, what }.into());
+    }
     let layout = config.layout_of(&station);
-    runtime.block_on(see_gone(&s3, &layout, evidence, &versions))?;
+    runtime.block_on(see_gone(&s3, &layout, evidence, &disposal.act.versions))?;
+    let mut proves = PROVES;
+    if office_entries
+        .iter()
+        .any(|it| it.event == "item.classified")
+    {
+        proves[1] = PROVES_CLASS;
+    }
     let of_station = item.entries.into_iter();
     Ok(DisposalProof {
         v: 1,
         station,
         evidence,
         written_at: Timestamp::now(),
-        proves: PROVES,
+        proves,
         does_not_prove: DOES_NOT_PROVE,
         witness_key: disclosure.witness.key,
         station_key: log.key,

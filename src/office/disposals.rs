@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::acts::Acts;
 use super::index::{Index, KnownDisposal};
-use super::{OfficeError, warn};
+use super::{OfficeError, approval_wait, warn};
+use crate::audit::is_late_enough;
 use crate::config::OfficeConfig;
 use crate::model::{
     BucketLayout, DisposalRecord, DisposedVersion, Event, EvidenceId, Explain as _, ItemDisposed,
@@ -23,6 +24,8 @@ const STEP: u32 = 100;
 const RECORD_MAX: u64 = 1 << 20;
 /// Versions below one item's name.
 const VERSIONS_MAX: usize = 1000;
+/// What the disposer's clock may be ahead of the office's.
+const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// Objects that go.
 const GO: [Part; 4] = [
     Part::Original,
@@ -149,6 +152,12 @@ impl Disposals {
             gone_at: record.gone_at,
             seen_gone,
         };
+        // Whoever wrote the record chose its time.
+        let ahead = seen_gone.checked_add(AHEAD).unwrap_or(seen_gone);
+        let late_enough = is_late_enough(&disposed, approved.at, approval_wait());
+        if late_enough.is_err() || record.gone_at > ahead {
+            return Err(OfficeError::DisposalUnfit { key });
+        }
         let entry = self
             .acts
             .enter(Event::ItemDisposed(Box::new(disposed)))

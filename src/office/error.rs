@@ -118,6 +118,8 @@ pub enum OfficeError {
     StillThere { key: String },
     #[error("the office's log does not say that the item {item} was deleted")]
     NotDisposed { item: EvidenceId },
+    #[error("nothing proves that the item {item} was deleted by rule: {what}")]
+    AgainstRule { item: EvidenceId, what: String },
     #[error("{station} has no such gap: {gap:?}")]
     NoGap { station: StationName, gap: String },
     #[error("the log of {station} has more than {most} entries, so nothing is said of its gaps")]
@@ -260,6 +262,7 @@ impl Explain for OfficeError {
             Self::DisposalUnfit { .. } => "disposer_plan",
             Self::StillThere { .. } => "disposal_still_there",
             Self::NotDisposed { .. } => "disposal_not_done",
+            Self::AgainstRule { .. } => "disposal_against_rule",
             Self::NoGap { .. } => "office_no_gap",
             Self::LogTooLong { .. } => "office_log_long",
             Self::KeyUnfit => "person_key_unfit",

@@ -366,6 +366,7 @@ impl Bed {
             .arg("--config")
             .arg(self.path("office.toml"))
             .args(arguments)
+            .env("CAMDOCK_TEST_DISPOSAL_WAIT", "0")
             .output()
             .unwrap()
     }
@@ -514,6 +515,16 @@ impl Bed {
         self.runtime.block_on(put).unwrap();
     }
 
+    /// Deletes every version of an object, as somebody with rights of their own can.
+    pub fn delete(&self, key: &str) {
+        let all = self.runtime.block_on(self.store.list_versions(key, 100));
+        for version in all.unwrap().iter().filter(|version| version.key == key) {
+            let id = version.version_id.as_deref().unwrap();
+            let deleted = self.store.delete_version(key, id);
+            self.runtime.block_on(deleted).unwrap();
+        }
+    }
+
     pub fn get(&self, key: &str) -> Option<String> {
         let found = self.runtime.block_on(self.store.get(key, 1 << 20)).unwrap();
         found.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
@@ -568,6 +579,8 @@ impl Bed {
         let log = fs::File::create(self.path("office.log")).unwrap();
         let mut office = Command::new(env!("CARGO_BIN_EXE_camdock"));
         office.arg("--config").arg(self.path("office.toml"));
+        // No test can wait for a day.
+        office.env("CAMDOCK_TEST_DISPOSAL_WAIT", "0");
         office.envs(variable);
         let office = office.args(["office", "run"]).stdout(Stdio::null());
         let office = office.stderr(log).spawn().unwrap();

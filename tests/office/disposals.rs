@@ -198,6 +198,17 @@ fn what_is_due_goes_only_by_two_people_and_what_keeps_the_rest_is_said() {
     let path = format!("/api/decisions/one/{}", over.id);
     assert_eq!(bed.post(&path, TOKEN, &elsewhere).0, 400);
     bed.until_acts("disposal.approved", 0);
+    // A sidecar that stays keeps its recording: on the pages, and by command.
+    fine(bed.decide(&["classify", "--class", "looked-at", &id(&sidecar)]));
+    let (status, _, body) = approve(&bed, &over, "camdock_disposer_token");
+    assert!(status == 409 && body.contains(&id(&sidecar)), "{body}");
+    let (code, said) = bed.decide(&["dispose", "approve", "--really", &id(&over)]);
+    assert!(
+        code == Some(3) && said.contains("its class is another one"),
+        "{said}"
+    );
+    fine(bed.decide(&["classify", "--class", "month", &id(&sidecar)]));
+    bed.until_acts("disposal.approved", 0);
     let (status, _, body) = approve(&bed, &over, "camdock_disposer_token");
     assert_eq!(status, 200, "{body}");
     let approved = bed.until_acts("disposal.approved", 2);

@@ -282,13 +282,23 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     let share_of = |made: &Made, digit: &str| json!({"share": digit.repeat(32), "log": "one", "evidence": made.id, "to": "0".repeat(64), "until": "2099-01-01T00:00:00Z"});
     let share_key =
         |made: &Made, digit: &str| format!("shares/{}/{}/item-key", digit.repeat(32), made.id);
-    for (made, digit) in [(&shared, "1"), (&goes, "2")] {
+    for (made, digit) in [(&shared, "1"), (&goes, "2"), (&goes, "3")] {
         bed.put(&share_key(made, digit), b"sealed".to_vec());
         bed.put(
             &format!("shares/{}/manifest.json", digit.repeat(32)),
             b"{}".to_vec(),
         );
     }
+    // One reason for both items of a pack.
+    let of_both = "7".repeat(64);
+    bed.put(&format!("log/office-1/text/{of_both}"), b"{}".to_vec());
+    let packed = |made: &Made| {
+        let by = json!({"operator": "M. Shah", "peer": "web 127.0.0.1", "reason_sha256": of_both});
+        let pack = json!({"pack": "5".repeat(32), "log": "one", "evidence": made.id});
+        ("pack.made", merged(pack, by))
+    };
+    let viewed = json!({"log": "one", "evidence": held.id});
+    let viewed = ("item.viewed", merged(viewed, by("M. Shah")));
     let next = bed.acts().len();
     let proposal = json!({"log": "one", "evidence": alone.id, "class": "month", "days": 31, "sealed": alone.sealed});
     let approval = json!({"log": "one", "evidence": alone.id, "proposal": {"index": next + 4, "log": "office-1"}});
@@ -307,8 +317,18 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
             ),
             ("disposal.proposed", merged(proposal, by("M. Shah"))),
             ("disposal.approved", merged(approval, by("m. shah"))),
+            // A share of two, of which one has ended.
+            ("item.shared", merged(share_of(&goes, "3"), by("M. Shah"))),
+            ("item.shared", merged(share_of(&alone, "3"), by("M. Shah"))),
+            (
+                "share.ended",
+                json!({"log": "one", "evidence": goes.id, "share": "3".repeat(32)}),
+            ),
+            packed(&goes),
+            packed(&alone),
         ],
     );
+    enter(&bed, &vec![viewed; 101]);
     bed.run_pages();
     bed.until_acts("disposal.proposed", 10);
     let size = bed.acts().len();
@@ -366,6 +386,20 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     ] {
         disposer.run("0", "1", &format!("stop:{point}"));
         disposer.dies();
+        if point == "disposal done: before" {
+            // Nothing is left of it, so nobody makes it look like a loss any more.
+            for decision in [
+                &["hold"][..],
+                &["classify", "--class", "other"],
+                &["dispose", "withdraw", "--really"],
+            ] {
+                let (code, said) = bed.decide(&[decision, &[&id(&sidecar)]].concat());
+                assert!(
+                    code == Some(3) && said.contains("deleted by rule already"),
+                    "{said}"
+                );
+            }
+        }
     }
     bed.lock_for(&format!("evidence/one/{}/original", locked.id), 15);
     disposer.run("0", "1", "");
@@ -412,8 +446,14 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         disposer.until_said(&id(made));
         disposer.until_said(code);
     }
-    assert_eq!(bed.keys("shares/").len(), 2, "what the ended share gave");
-    assert!(bed.keys("shares/").contains(&share_key(&shared, "1")));
+    let left = [
+        share_key(&shared, "1"),
+        format!("shares/{}/manifest.json", "1".repeat(32)),
+        format!("shares/{}/manifest.json", "3".repeat(32)),
+    ];
+    let mut shares = bed.keys("shares/");
+    shares.sort_by_key(|key| left.iter().position(|left| left == key));
+    assert_eq!(shares, left, "what the ended shares gave is gone");
     for made in [&held, &legal, &shared, &strange, &moved, &alone, &unknown] {
         assert!(whole(made), "{}: {:?}", made.path, objects(&bed, made));
     }
@@ -433,17 +473,38 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         let acts = bed.acts().into_iter();
         let own = acts.filter(|act| act["data"]["evidence"] == json!(made.id));
         own.filter_map(|act| Some(act["data"]["reason_sha256"].as_str()?.to_owned()))
+            .filter(|digest| *digest != of_both)
             .collect()
     };
     let texts = || bed.keys("log/office-1/text/");
     let is_there = |digest: &String| texts().iter().any(|key| key.ends_with(digest.as_str()));
+    // What nobody else has cosigned says of none that it is gone.
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(digests(&sidecar).iter().all(is_there));
+    let count = bed.acts().len();
+    until("the published acts", || {
+        let note = bed.get("log/office-1/checkpoint").unwrap();
+        note.lines().nth(1).unwrap().parse::<usize>().unwrap() >= count
+    });
+    let note = bed.get("log/office-1/checkpoint").unwrap();
+    let size = note.lines().nth(1).unwrap();
+    let line = witness.cosign("camdock-office/office-2", &note, jiff::Timestamp::now());
+    let copy = format!("witness/office-2/office-1/{size}-{}", "1".repeat(64));
+    bed.put(&copy, format!("{note}{}", line.unwrap()).into_bytes());
     for made in [&goes, &sidecar, &locked] {
-        // Proposed and approved, and one was shared.
-        let said = 2 + usize::from(made.id == goes.id);
+        // Proposed and approved, and one was shared twice.
+        let said = 2 + 2 * usize::from(made.id == goes.id);
         assert_eq!(digests(made).len(), said);
         until("the reasons", || !digests(made).iter().any(is_there));
     }
-    assert!(digests(&held).iter().all(is_there));
+    let mut of_held = digests(&held);
+    // Of the acts that the test made up.
+    of_held.retain(|digest| *digest != "0".repeat(64));
+    assert!(of_held.len() == 3 && of_held.iter().all(is_there));
+    assert!(
+        is_there(&of_both),
+        "the reason of an item that stays went with another"
+    );
     let told = bed.camdock(&["office", "acts"]);
     assert!(told.status.success(), "{told:?}");
     let told = String::from_utf8(told.stdout).unwrap();
@@ -515,8 +576,8 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     for made in gone {
         assert_eq!(codes(&verified, made), [""; 0], "{verified:#}");
     }
-    let early = verify(&bed, &one, &bed.log_key().to_string(), "3600");
-    assert_eq!(codes(&early, &goes), ["disposal_against_rule"]);
+    let too_early = verify(&bed, &one, &bed.log_key().to_string(), "3600");
+    assert_eq!(codes(&too_early, &goes), ["disposal_against_rule"]);
     // Another office's key makes no acts of these, and what is gone is missing.
     let other = LogKey::generate().unwrap().0;
     let other = other.verifier("camdock/office-1").unwrap().to_string();
@@ -550,6 +611,26 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         let missing = found["bucket"]["missing"] == 0;
         missing && found["bucket"]["objects"] == 6 * 6 + 4 * 2
     });
+    let file = bed.path("proof-of-held.json");
+    let file = file.to_str().unwrap();
+    until("the proof, once the act is published", || {
+        let proved = bed.camdock(&["office", "prove-disposed", &id(&held), "-o", file]);
+        proved.status.success()
+    });
+    let proof: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let events = proof["office_entries"].as_array().unwrap().iter();
+    let events = events.map(|entry| entry["event"].as_str().unwrap());
+    let events: Vec<_> = events
+        .filter(|event| *event != "retention.extended")
+        .collect();
+    let wanted = [
+        "disposal.proposed",
+        "disposal.approved",
+        "hold.placed",
+        "hold.lifted",
+        "item.disposed",
+    ];
+    assert_eq!(events, wanted, "however often it was viewed");
     let (code, said) = bed.decide(&["dispose", "withdraw", "--really", &id(&goes)]);
     assert!(
         code == Some(3) && said.contains("deleted by rule already"),
@@ -557,6 +638,36 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     );
     assert_eq!(disposed(&bed).len(), 4);
     disposer.stop();
+    // Somebody deleted an approved item at once, and writes a time that suits.
+    let approval_of = |made: &Made| {
+        let mut all = approved.iter();
+        let own = all.find(|act| act["data"]["evidence"] == json!(made.id));
+        own.unwrap()["entry"].clone()
+    };
+    let claims = |made: &Made, at: jiff::Timestamp| {
+        let entry = approval_of(made);
+        let claim = json!({"v": 1, "log": "one", "evidence": made.id, "approval": entry, "gone_at": at, "versions": []});
+        let key = format!("disposals/office-1-{entry}/{}/done.json", made.id);
+        bed.put(&key, claim.to_string().into_bytes());
+    };
+    for name in ["original", "preview", "storyboard", "item-key"] {
+        bed.delete(&format!("evidence/one/{}/{name}", moved.id));
+    }
+    let hour = jiff::SignedDuration::from_hours(1);
+    for at in [
+        approved[0]["time"]
+            .as_str()
+            .unwrap()
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+            - hour,
+        jiff::Timestamp::now() + hour,
+    ] {
+        claims(&moved, at);
+        until("the alarm", || bed.said().contains("disposer_plan"));
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(disposed(&bed).len(), 4);
+    }
 
     // An act that nobody may enter, one that is entered twice, and an object that came back are named.
     bed.stop();
@@ -568,7 +679,24 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     let mut forged = said.clone();
     forged["evidence"] = json!(alone.id);
     forged["sealed"] = json!(alone.sealed);
-    enter(&bed, &[("item.disposed", forged), ("item.disposed", said)]);
+    // The office's word alone: one is under legal hold, the other lies elsewhere.
+    let claimed = |made: &Made| {
+        let mut act = said.clone();
+        act["evidence"] = json!(made.id);
+        act["sealed"] = json!(made.sealed);
+        act["approval"]["index"] = approval_of(made);
+        act
+    };
+    let (of_legal, of_strange) = (claimed(&legal), claimed(&strange));
+    enter(
+        &bed,
+        &[
+            ("item.disposed", forged),
+            ("item.disposed", said.clone()),
+            ("item.disposed", of_legal),
+            ("item.disposed", of_strange),
+        ],
+    );
     bed.put(&format!("evidence/one/{}/original", goes.id), vec![0; 101]);
     bed.run_pages();
     let count = bed.acts().len();
@@ -576,6 +704,25 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         let note = bed.get("log/office-1/checkpoint").unwrap();
         note.lines().nth(1).unwrap().parse::<usize>().unwrap() >= count
     });
+    early.run("0", "1", "");
+    early.until_said("disposal_shared");
+    std::thread::sleep(Duration::from_secs(2));
+    early.stop();
+    let texts = bed.keys("log/office-1/text/");
+    for made in [&legal, &strange] {
+        let acts = bed.acts().into_iter();
+        let own = acts.filter(|act| act["data"]["evidence"] == json!(made.id));
+        let reasons: Vec<_> = own
+            .filter_map(|act| Some(act["data"]["reason_sha256"].as_str()?.to_owned()))
+            .collect();
+        assert_eq!(reasons.len(), 2);
+        let is_there = |reason: &String| texts.iter().any(|text| text.ends_with(reason.as_str()));
+        assert!(reasons.iter().all(is_there), "a reason is gone");
+        assert_eq!(objects(&bed, made).len(), 6);
+    }
+    let ran = bed.camdock(&["office", "prove-disposed", &id(&alone)]);
+    let refused = String::from_utf8(ran.stderr).unwrap();
+    assert!(refused.contains("no proposal that stands"), "{refused}");
     let verified = verify(&bed, &one, &bed.log_key().to_string(), "0");
     let of_goes = ["disposal_against_rule", "disposed_still_there"];
     assert_eq!(codes(&verified, &goes), of_goes);

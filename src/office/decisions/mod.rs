@@ -78,7 +78,10 @@ impl Decisions {
             let mut turn = self.begin().await?;
             let entered = self.enter(&mut turn, &order).await?;
             for sidecar in self.sidecars(&order)? {
-                self.enter(&mut turn, &sidecar).await?;
+                match self.enter(&mut turn, &sidecar).await {
+                    Err(error) if disposals::is_gone(&error) => {}
+                    sidecar => drop(sidecar?),
+                }
             }
             entered
         };
@@ -113,6 +116,11 @@ impl Decisions {
     }
 
     async fn enter(&self, turn: &mut u64, order: &ItemOrder) -> Result<EnteredAct, OfficeError> {
+        if let ItemDecision::Hold | ItemDecision::Classify { .. } | ItemDecision::WithdrawDisposal =
+            &order.decision
+        {
+            self.is_left(order).await?;
+        }
         let made = match &order.decision {
             ItemDecision::Accept => tokio::task::block_in_place(|| self.quarantine(order, true)),
             ItemDecision::Reject => tokio::task::block_in_place(|| self.quarantine(order, false)),
@@ -164,7 +172,9 @@ impl Decisions {
     fn sidecars(&self, order: &ItemOrder) -> Result<Vec<ItemOrder>, OfficeError> {
         let decision = match &order.decision {
             ItemDecision::Hold | ItemDecision::Classify { .. } => order.decision.clone(),
-            decision if decision.is_about_disposal() => decision.clone(),
+            decision if decision.is_about_disposal() => {
+                return tokio::task::block_in_place(|| self.sidecars_left(order));
+            }
             // The tags are the recording's own; that it is restricted is not.
             ItemDecision::Tag(TagChange {
                 restricted: restricted @ Some(_),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decisions, EnteredAct, PUBLISHED_WITHIN};
+use super::{Decisions, EnteredAct, PUBLISHED_WITHIN, disposals};
 use crate::model::{EvidenceId, Explain as _, FileTag, ItemDecision, StationName, check_signature};
 use crate::office::OfficeError;
 use crate::web::ItemOrder;
@@ -98,7 +98,7 @@ impl Decisions {
                     continue;
                 }
             };
-            for single in singles {
+            for (number, single) in singles.into_iter().enumerate() {
                 match self.enter(&mut turn, &single).await {
                     Ok(EnteredAct { index, lack, .. }) => {
                         reply.entered.push((single.evidence, index));
@@ -106,7 +106,15 @@ impl Decisions {
                             .lacking
                             .extend(lack.map(|lack| (single.evidence, lack)));
                     }
-                    Err(error) => reply.refused.push((single.evidence, words(&error))),
+                    // It went before its recording.
+                    Err(error) if number > 0 && disposals::is_gone(&error) => {}
+                    Err(error) => {
+                        reply.refused.push((single.evidence, words(&error)));
+                        // Whoever keeps a recording keeps its sidecars.
+                        if number == 0 && single.decision.is_about_disposal() {
+                            break;
+                        }
+                    }
                 }
             }
         }

@@ -106,6 +106,25 @@ impl Index {
         Ok(acts)
     }
 
+    /// The entries of every act that says how long an item stays, or that it went, in their order.
+    pub fn keeping_acts_of(
+        &self,
+        station: &StationName,
+        id: EvidenceId,
+    ) -> Result<Vec<u64>, OfficeError> {
+        let connection = self.lock();
+        let mut acts = connection.prepare_cached(
+            "SELECT a.entry FROM acts a JOIN stations s ON s.id = a.station WHERE s.name = ?1 AND a.item = ?2
+             AND a.event IN ('item.classified', 'retention.extended', 'hold.placed', 'hold.lifted', 'disposal.proposed', 'disposal.approved',
+                'disposal.withdrawn', 'item.disposed')
+             ORDER BY a.entry",
+        )?;
+        let rows = acts.query_map(params![station.as_str(), id.as_bytes()], |row| {
+            Ok(row.get::<_, i64>(0)?.cast_unsigned())
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The newest decisions about an item, one of each kind, in their order, with its place in the office's log.
     pub fn decisions_of(
         &self,
