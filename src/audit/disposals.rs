@@ -178,22 +178,18 @@ fn keeps_rule(
         item.class.as_ref().is_none_or(|class| *class == act.class),
         "its class was another one",
     )?;
-    is_late_enough(act, *approved, wait())
+    is_late_enough(act, *approved)
 }
 
 /// Whether it went no sooner than it may, by the disposer's time and by the office's own; or in words why not.
-pub fn is_late_enough(
-    act: &ItemDisposed,
-    approved: Timestamp,
-    wait: SignedDuration,
-) -> Result<(), &'static str> {
+pub fn is_late_enough(act: &ItemDisposed, approved: Timestamp) -> Result<(), &'static str> {
     let gone = act.gone_at.min(act.seen_gone);
     let days = i32::try_from(act.days).unwrap_or(i32::MAX);
     let over = act.sealed.checked_add(DAY * days);
     if !over.is_ok_and(|over| over <= gone) {
         return Err("before its class had run out");
     }
-    let ripe = approved.checked_add(wait);
+    let ripe = approved.checked_add(wait());
     if !ripe.is_ok_and(|ripe| ripe <= gone) {
         return Err("sooner after its approval than may be");
     }
@@ -218,7 +214,7 @@ mod tests {
     fn neither_the_disposers_time_nor_the_offices_own_may_be_too_early() {
         let approved = "2026-03-01T00:00:00Z".parse().unwrap();
         let late_enough =
-            |gone_at, seen_gone| is_late_enough(&disposed(gone_at, seen_gone), approved, DAY);
+            |gone_at, seen_gone| is_late_enough(&disposed(gone_at, seen_gone), approved);
         let (early, late) = ("2026-03-01T00:01:00Z", "2026-03-02T00:00:00Z");
         let too_soon = Err("sooner after its approval than may be");
         assert_eq!(late_enough(late, late), Ok(()));

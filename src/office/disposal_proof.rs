@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::disclosure::disclose;
 use super::disposals::see_gone;
 use super::index::Index;
-use super::{OfficeError, acts, approval_wait, open_store};
+use super::{OfficeError, acts, open_store};
 use crate::audit::{DisposalHistory, EntryReader, LogSource as _};
 use crate::config::OfficeConfig;
 use crate::model::{Entry, EvidenceId, StationName};
@@ -103,7 +103,7 @@ pub fn prove_disposed(
     let mut reader = EntryReader::new(&source, &checkpoint);
     let mut office_entries = Vec::new();
     // What the log says counts, and not the index.
-    let mut history = DisposalHistory::new(config.name.clone(), station.clone(), approval_wait());
+    let mut history = DisposalHistory::new(config.name.clone(), station.clone());
     // Whoever only looked is named nowhere here.
     for entry in index.keeping_acts_of(&station, evidence)? {
         let (bytes, proof) = reader.receipt(entry, &note).map_err(OfficeError::from)?;

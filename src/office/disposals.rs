@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::acts::Acts;
 use super::index::{Index, KnownDisposal};
-use super::{OfficeError, approval_wait, warn};
+use super::{OfficeError, warn};
 use crate::audit::is_late_enough;
 use crate::config::OfficeConfig;
 use crate::model::{
@@ -154,7 +154,7 @@ impl Disposals {
         };
         // Whoever wrote the record chose its time.
         let ahead = seen_gone.checked_add(AHEAD).unwrap_or(seen_gone);
-        let late_enough = is_late_enough(&disposed, approved.at, approval_wait());
+        let late_enough = is_late_enough(&disposed, approved.at);
         if late_enough.is_err() || record.gone_at > ahead {
             return Err(OfficeError::DisposalUnfit { key });
         }

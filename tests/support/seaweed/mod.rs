@@ -52,7 +52,7 @@ pub struct SeaweedFs {
     running: Option<Running>,
     dir: PathBuf,
     /// Removes the folder with the last user of a store of this process.
-    _own: Option<Arc<TempDir>>,
+    own: Option<Arc<TempDir>>,
     ports: Ports,
     tls: Option<(PathBuf, PathBuf)>,
 }
@@ -105,7 +105,7 @@ impl SeaweedFs {
         let mut server = Self {
             running: None,
             dir: dir.path().to_owned(),
-            _own: Some(Arc::new(dir)),
+            own: Some(Arc::new(dir)),
             ports: Ports::free(),
             tls,
         };
@@ -130,7 +130,7 @@ impl SeaweedFs {
         Self {
             running: None,
             dir: self.dir.clone(),
-            _own: self._own.clone(),
+            own: self.own.clone(),
             ports: self.ports,
             tls: self.tls.clone(),
         }

@@ -46,7 +46,7 @@ impl SeaweedFs {
         Self {
             running: None,
             dir,
-            _own: None,
+            own: None,
             ports,
             tls: None,
         }
