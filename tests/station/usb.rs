@@ -142,6 +142,7 @@ fn a_mounted_usb_disk_is_taken_from_the_bay_of_its_port_with_its_storages_and_it
     };
     let mounted = || StorageState::Mounted {
         kind: "vfat".into(),
+        disc: None,
     };
     let failed = StorageState::Failed {
         reason: "it holds no FAT or exFAT file system".into(),
@@ -247,6 +248,7 @@ fn a_stick_in_a_bay_for_imports_is_imported_under_what_it_says_of_itself_and_is_
             node: "sdb".into(),
             state: StorageState::Mounted {
                 kind: "vfat".into(),
+                disc: None,
             },
         }],
     };
