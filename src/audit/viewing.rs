@@ -64,6 +64,21 @@ impl Viewing {
         key.sign_text(&text, name)
     }
 
+    /// Returns what a note says, and whether one of `keys` signed it. Fails where one of them is named and did not.
+    pub fn read(note: &str, keys: &[VerifierKey]) -> Result<(Self, bool), AuditError> {
+        let mut known = false;
+        for key in keys {
+            match key.open_text(note) {
+                Ok(_) => known = true,
+                Err(AuditError::ForeignKey { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let text = super::note::parse(note)?.text;
+        let viewing = Self::parse(text).ok_or(AuditError::Note("it is not a view of version 1"))?;
+        Ok((viewing, known))
+    }
+
     /// Returns what a note says if one of `keys` signed it.
     pub fn open(note: &str, keys: &[VerifierKey]) -> Result<Self, AuditError> {
         if note.len() > VIEWING_MAX {
@@ -94,6 +109,17 @@ mod tests {
         assert_eq!(Viewing::open(&note, &keys).unwrap(), viewing);
         assert!(Viewing::open(&note, &[other.verifier("shah").unwrap()]).is_err());
         assert!(Viewing::open(&note, &[]).is_err());
+        assert_eq!(
+            Viewing::read(&note, &keys).unwrap(),
+            (viewing.clone(), true)
+        );
+        let strange = [other.verifier("shah").unwrap()];
+        assert_eq!(
+            Viewing::read(&note, &strange).unwrap(),
+            (viewing.clone(), false)
+        );
+        let altered = note.replace("the court", "nobody");
+        assert!(Viewing::read(&altered, &keys).is_err());
         let all = Viewing {
             part: None,
             ..viewing.clone()

@@ -205,12 +205,11 @@ impl Bucket {
         }
     }
 
-    /// How many such notes there are.
-    pub fn views(&self) -> anyhow::Result<usize> {
+    /// The keys of all such notes.
+    pub fn views(&self) -> anyhow::Result<Vec<String>> {
         let folder = self.layout.viewed_folder();
-        Ok(self
-            .wait(list_all(&self.store, &folder, OBJECTS_MAX))?
-            .len())
+        let listed = self.wait(list_all(&self.store, &folder, OBJECTS_MAX))?;
+        Ok(listed.into_iter().map(|object| object.key).collect())
     }
 
     fn wait<T>(&self, work: impl Future<Output = T>) -> T {

@@ -40,8 +40,9 @@ pub struct Config {
     pub tagging: Option<TaggingSettings>,
     /// `None`: the log is sent to no witness.
     pub witness: Option<WitnessSettings>,
-    /// The offices whose acts count here, the present one first; none: nobody's do.
     pub offices: Vec<TrustedOffice>,
+    /// Of people who open items where no office enters it, as `name+keyid+key`; the audit room parses them.
+    pub view_keys: Vec<String>,
     pub metrics: MetricsSettings,
     pub log: LogSettings,
 }

@@ -312,12 +312,13 @@ impl Disposer {
         Ok(lock.is_some_and(|lock| lock.until > Timestamp::now()))
     }
 
-    /// Deletes every version of a small object that is not locked; `false` if one still is.
+    /// Deletes every version of a small object that is not locked, or of all below a folder with its final `/`; `false` if one still is.
     pub(super) fn delete_all(&self, key: &str) -> Result<bool, DisposerError> {
         let list = || {
             let listed = self.store.list_versions(key, VERSIONS_MAX);
             let mut listed = self.runtime.block_on(listed)?;
-            listed.retain(|version| version.key == key);
+            let folder = key.ends_with('/');
+            listed.retain(|version| folder || version.key == key);
             Ok::<_, DisposerError>(listed)
         };
         let mut locked = false;
@@ -325,15 +326,12 @@ impl Disposer {
             let Some(id) = version.version_id.as_deref() else {
                 continue;
             };
-            if version.size.is_some() {
-                let lock = self.store.retention(key, Some(id));
-                let lock = self.runtime.block_on(lock)?;
-                if lock.is_some_and(|lock| lock.until > Timestamp::now()) {
-                    locked = true;
-                    continue;
-                }
+            if version.size.is_some() && self.is_locked(&version.key, Some(id))? {
+                locked = true;
+                continue;
             }
-            self.runtime.block_on(self.store.delete_version(key, id))?;
+            let deleted = self.store.delete_version(&version.key, id);
+            self.runtime.block_on(deleted)?;
         }
         if !locked && !list()?.is_empty() {
             return Err(DisposerError::StillThere {

@@ -372,4 +372,59 @@ mod tests {
         assert_eq!(one, HashSet::from([REASON]));
         assert!(log.named_elsewhere(&texts, &gone(&names)).is_empty());
     }
+
+    #[test]
+    fn a_station_whose_log_was_rewritten_keeps_its_items_until_somebody_decides() {
+        let office: StationName = "office-1".parse().unwrap();
+        let (item, other) = (EvidenceId::new(), EvidenceId::new());
+        let digest = "0".repeat(64);
+        let by =
+            |name: &str| json!({"operator": name, "peer": "web 10.0.0.5", "reason_sha256": digest});
+        let mut acts = OfficeActs::default();
+        let mut index = 0;
+        let mut see = |acts: &mut OfficeActs, event: &str, mut data: Value, by: Value| {
+            data.as_object_mut()
+                .unwrap()
+                .extend(by.as_object().unwrap().clone());
+            let entry = json!({"data": data, "event": event, "station": "office-1", "time": "2026-06-01T00:00:00Z", "v": 1});
+            acts.see(&office, index, entry.to_string().as_bytes());
+            index += 1;
+            index - 1
+        };
+        for (log, evidence) in [("one", item), ("two", other)] {
+            let proposal = json!({"log": log, "evidence": evidence, "class": "month", "days": 31, "sealed": "2026-01-01T00:00:00Z"});
+            let at = see(&mut acts, "disposal.proposed", proposal, by("M. Shah"));
+            let proposal = json!({"log": "office-1", "index": at});
+            let approval = json!({"log": log, "evidence": evidence, "proposal": proposal});
+            see(&mut acts, "disposal.approved", approval, by("J. Byrne"));
+        }
+        let bounds = Bounds {
+            now: "2026-06-03T00:00:00Z".parse().unwrap(),
+            wait: DAY,
+            clock_synchronised: true,
+            cosigned: None,
+        };
+        let may_go = |acts: &OfficeActs, index| {
+            let found = acts.may_go(index, Timestamp::UNIX_EPOCH, &bounds);
+            let found = found.unwrap().map_err(|(_, why)| why);
+            found.map(|approved| approved.item.1)
+        };
+        assert_eq!(may_go(&acts, 1), Ok(item));
+        let alarm = |code: &str| json!({"log": "one", "key": "k", "code": code, "cosigned": 5});
+        see(
+            &mut acts,
+            "log.alarm",
+            alarm("office_log_silent"),
+            json!({}),
+        );
+        assert_eq!(may_go(&acts, 1), Ok(item));
+        see(&mut acts, "log.alarm", alarm(REWRITTEN), json!({}));
+        assert_eq!(may_go(&acts, 1), Err(Obstacle::LogFrozen));
+        assert_eq!(may_go(&acts, 3), Ok(other), "of another station");
+        let state = json!({"size": 5, "root": digest});
+        let before = json!({"log": "office-1", "index": 5});
+        let released = json!({"log": "one", "key": "k", "from": state, "supersedes": before});
+        see(&mut acts, "log.released", released, by("M. Shah"));
+        assert_eq!(may_go(&acts, 1), Ok(item));
+    }
 }

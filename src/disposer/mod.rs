@@ -27,7 +27,7 @@ use crate::upload::{S3Store, StoreConfig};
 
 pub use error::DisposerError;
 
-use item_acts::{Approved, Bounds};
+use item_acts::{Approved, Bounds, ItemName};
 use office_log::OfficeLog;
 
 /// Deletes until SIGTERM or Ctrl-C.
@@ -41,6 +41,7 @@ pub async fn run(config: DisposerConfig) -> anyhow::Result<()> {
         runtime: Handle::current(),
         told: HashMap::new(),
         texts: BTreeMap::new(),
+        notes: HashMap::new(),
         gone: HashMap::new(),
     };
     let (mut end, mut interrupt) = (
@@ -112,6 +113,8 @@ struct Disposer {
     told: HashMap<u64, &'static str>,
     /// Reasons of deleted items, and when each is looked at again; `None`: it is gone.
     texts: BTreeMap<Sha256Digest, Option<Timestamp>>,
+    /// Items whose notes below `viewed/` went, or when they are looked at again.
+    notes: HashMap<ItemName, Option<Timestamp>>,
     /// Whether an item is gone of which the office says so, by the act that approved it.
     gone: HashMap<u64, bool>,
 }

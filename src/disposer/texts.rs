@@ -1,5 +1,5 @@
 //! Reasons and notes of items that were deleted: each is an object of its own, and goes once its lock is over. The log keeps their salted
-//! digests, from which nobody can guess a text. The office's word alone lets none of them go, and none goes that an item names which stays.
+//! digests, from which nobody can guess a text. Signed notes of who opened an item without an office go, too. The office's word alone lets none of them go, and none goes that an item names which stays.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -20,6 +20,7 @@ impl Disposer {
         let now = Timestamp::now();
         let own = self.layout(&self.config.office);
         let gone = self.gone()?;
+        let notes = self.remove_notes(&gone, now);
         let said = self.log.acts.disposed();
         let said = said.filter(|(name, ..)| gone.contains(name));
         let texts: BTreeSet<Sha256Digest> = said
@@ -31,7 +32,7 @@ impl Disposer {
             .copied()
             .collect();
         if texts.is_empty() {
-            return Ok(());
+            return notes;
         }
         let stay = self.log.acts.named_elsewhere(&texts, &gone);
         for digest in texts.into_iter().filter(|digest| !stay.contains(digest)) {
@@ -40,7 +41,30 @@ impl Disposer {
             let again = now.checked_add(AGAIN.min(self.again())).unwrap_or(now);
             self.texts.insert(digest, (!gone).then_some(again));
         }
-        Ok(())
+        notes
+    }
+
+    /// One item's trouble keeps no other's notes.
+    fn remove_notes(
+        &mut self,
+        gone: &HashSet<ItemName>,
+        now: Timestamp,
+    ) -> Result<(), DisposerError> {
+        let mut last = Ok(());
+        for name in gone {
+            let known = self.notes.get(name);
+            if known.is_some_and(|again| again.is_none_or(|again| again > now)) {
+                continue;
+            }
+            match self.delete_all(&self.layout(&name.0).view(name.1, "")) {
+                Ok(all) => {
+                    let again = now.checked_add(AGAIN.min(self.again())).unwrap_or(now);
+                    self.notes.insert(name.clone(), (!all).then_some(again));
+                }
+                Err(error) => last = Err(error),
+            }
+        }
+        last
     }
 
     /// The items of which the office's log says that they were deleted, as far as a witness has cosigned it, and of which the disposer's

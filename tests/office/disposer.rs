@@ -165,18 +165,22 @@ fn disposed(bed: &Bed) -> Vec<Value> {
     acts.filter(|act| act["event"] == "item.disposed").collect()
 }
 
-/// What `camdock verify` says of the station one, which believes the office with this log key, if any.
-fn verify(bed: &Bed, one: &Station, office: &str, wait: &str) -> Value {
-    let office = if office.is_empty() {
-        String::new()
-    } else {
-        format!("[office]\nname = \"office-1\"\nlog_key = \"{office}\"\n")
-    };
-    verify_with(bed, BUCKET, one, &office, wait)
+/// `[office]` of a station that believes the office with this log key, if any.
+fn believing(office: &str) -> String {
+    if office.is_empty() {
+        return String::new();
+    }
+    format!("[office]\nname = \"office-1\"\nlog_key = \"{office}\"\n")
 }
 
-/// The same with this [office] of camdock.toml.
-pub fn verify_with(bed: &Bed, bucket: &str, one: &Station, office: &str, wait: &str) -> Value {
+/// What `camdock` says on the station one, with this [office] of camdock.toml: its exit code, output and complaints.
+fn on_station(
+    (bed, bucket): (&Bed, &str),
+    one: &Station,
+    office: &str,
+    wait: &str,
+    arguments: &[&str],
+) -> (Option<i32>, String, String) {
     let (_, public) = keygen_recipient(Curve::P384).unwrap();
     fs::write(bed.path("one.pub.pem"), public).unwrap();
     let text = format!(
@@ -186,21 +190,62 @@ pub fn verify_with(bed: &Bed, bucket: &str, one: &Station, office: &str, wait: &
         store_endpoint()
     );
     fs::write(bed.path("camdock.toml"), text).unwrap();
+    if !bed.path("station").exists() {
+        fs::create_dir_all(bed.path("station/keys")).unwrap();
+        fs::write(bed.path("station/keys/log.pub"), one.verifier().to_string()).unwrap();
+        std::os::unix::fs::symlink(one.dir(), bed.path("station/log")).unwrap();
+        fs::write(bed.path("roster.toml"), "[cameras]\n").unwrap();
+    }
     let mut camdock = Command::new(env!("CARGO_BIN_EXE_camdock"));
     camdock.arg("--config").arg(bed.path("camdock.toml"));
-    camdock.args([
-        "verify",
-        "--bucket",
-        "--json",
-        "--log-key",
-        &one.verifier().to_string(),
-    ]);
-    let ran = camdock
+    let ran = camdock.args(arguments);
+    let ran = ran
         .env("CAMDOCK_TEST_DISPOSAL_WAIT", wait)
         .output()
         .unwrap();
-    let told = String::from_utf8(ran.stdout).unwrap();
-    serde_json::from_str(&told).unwrap_or_else(|_| panic!("{told}{:?}", ran.stderr))
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (ran.status.code(), text(ran.stdout), text(ran.stderr))
+}
+
+/// What a command says there as JSON.
+fn reported(
+    place: (&Bed, &str),
+    one: &Station,
+    office: &str,
+    wait: &str,
+    command: &[&str],
+) -> Value {
+    let (_, told, complaint) = on_station(place, one, office, wait, command);
+    serde_json::from_str(&told).unwrap_or_else(|_| panic!("{told}{complaint}"))
+}
+
+/// What `camdock verify` says there.
+fn verify(bed: &Bed, one: &Station, office: &str, wait: &str) -> Value {
+    verify_with(bed, BUCKET, one, &believing(office), wait)
+}
+
+/// The same with this [office] of camdock.toml.
+pub fn verify_with(bed: &Bed, bucket: &str, one: &Station, office: &str, wait: &str) -> Value {
+    let command = ["verify", "--bucket", "--json"];
+    reported((bed, bucket), one, office, wait, &command)
+}
+
+/// What `camdock audit gaps` says there.
+fn gaps(bed: &Bed, one: &Station, office: &str) -> Value {
+    let command = ["audit", "gaps", "--bucket", "--json"];
+    reported((bed, BUCKET), one, &believing(office), "0", &command)
+}
+
+/// The codes of an item's gaps.
+fn gap_codes(told: &Value, made: &Made) -> Vec<String> {
+    let all = told["gaps"].as_array().unwrap().iter();
+    let own = all.filter(|gap| gap["evidence"] == json!(made.id));
+    let mut codes: Vec<_> = own
+        .map(|gap| gap["code"].as_str().unwrap().to_owned())
+        .collect();
+    codes.sort();
+    codes.dedup();
+    codes
 }
 
 /// What is odd of objects and entries that the test made up.
@@ -289,6 +334,11 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
             b"{}".to_vec(),
         );
     }
+    // Who opened them without an office left a note; the key desk sealed a key to somebody.
+    let view_note = |made: &Made| format!("viewed/one/{}/1-{}", made.id, "0".repeat(16));
+    for made in [&goes, &shared] {
+        bed.put(&view_note(made), b"reason: V. Vale asked".to_vec());
+    }
     // One reason for both items of a pack.
     let of_both = "7".repeat(64);
     bed.put(&format!("log/office-1/text/{of_both}"), b"{}".to_vec());
@@ -300,6 +350,15 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     let viewed = json!({"log": "one", "evidence": held.id});
     let viewed = ("item.viewed", merged(viewed, by("M. Shah")));
     let next = bed.acts().len();
+    let sealed =
+        |made: &Made, entry: usize| format!("shares/office-1-{entry}/{}/item-key", made.id);
+    for (made, entry) in [(&goes, next + 11), (&shared, next + 12)] {
+        bed.put(&sealed(made, entry), b"sealed".to_vec());
+    }
+    let view_of = |made: &Made| {
+        let view = json!({"log": "one", "evidence": made.id, "key": "0".repeat(64)});
+        ("item.viewed", merged(view, by("V. Vale")))
+    };
     let proposal = json!({"log": "one", "evidence": alone.id, "class": "month", "days": 31, "sealed": alone.sealed});
     let approval = json!({"log": "one", "evidence": alone.id, "proposal": {"index": next + 4, "log": "office-1"}});
     enter(
@@ -326,6 +385,8 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
             ),
             packed(&goes),
             packed(&alone),
+            view_of(&goes),
+            view_of(&shared),
         ],
     );
     enter(&bed, &vec![viewed; 101]);
@@ -447,13 +508,14 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         disposer.until_said(code);
     }
     let left = [
+        sealed(&shared, next + 12),
         share_key(&shared, "1"),
         format!("shares/{}/manifest.json", "1".repeat(32)),
         format!("shares/{}/manifest.json", "3".repeat(32)),
     ];
     let mut shares = bed.keys("shares/");
     shares.sort_by_key(|key| left.iter().position(|left| left == key));
-    assert_eq!(shares, left, "what the ended shares gave is gone");
+    assert_eq!(shares, left, "what ended shares and a view gave is gone");
     for made in [&held, &legal, &shared, &strange, &moved, &alone, &unknown] {
         assert!(whole(made), "{}: {:?}", made.path, objects(&bed, made));
     }
@@ -492,8 +554,8 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     let copy = format!("witness/office-2/office-1/{size}-{}", "1".repeat(64));
     bed.put(&copy, format!("{note}{}", line.unwrap()).into_bytes());
     for made in [&goes, &sidecar, &locked] {
-        // Proposed and approved, and one was shared twice.
-        let said = 2 + 2 * usize::from(made.id == goes.id);
+        // Proposed and approved, and one was shared twice and viewed.
+        let said = 2 + 3 * usize::from(made.id == goes.id);
         assert_eq!(digests(made).len(), said);
         until("the reasons", || !digests(made).iter().any(is_there));
     }
@@ -505,6 +567,7 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         is_there(&of_both),
         "the reason of an item that stays went with another"
     );
+    until("the note", || bed.keys("viewed/") == [view_note(&shared)]);
     let told = bed.camdock(&["office", "acts"]);
     assert!(told.status.success(), "{told:?}");
     let told = String::from_utf8(told.stdout).unwrap();
@@ -586,6 +649,47 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         assert_eq!(believed["disposed"], json!([]));
         assert!(codes(&believed, &goes).contains(&"object_missing".to_owned()));
     }
+
+    // So do the search for gaps, and an item's custody in words.
+    let office = bed.log_key().to_string();
+    let told = gaps(&bed, &one, &office);
+    let ids: Vec<_> = told["disposed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["evidence"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, wanted);
+    let none = gaps(&bed, &one, "");
+    for made in gone {
+        assert_eq!(gap_codes(&told, made), [""; 0], "{told:#}");
+        assert_eq!(gap_codes(&none, made), ["gap_object_missing"]);
+    }
+    let show = |made: &Made, wait: &str| {
+        on_station(
+            (&bed, BUCKET),
+            &one,
+            &believing(&office),
+            wait,
+            &["show", &id(made)],
+        )
+    };
+    let (_, told, _) = show(&goes, "0");
+    let sentence =
+        "It was disposed under the class \"month\" by \"M. Shah\", approved by \"disposer\", on 2";
+    assert!(told.contains(sentence) && !told.contains("WRONG"), "{told}");
+    let (code, told, _) = show(&goes, "3600");
+    assert!(
+        code == Some(1)
+            && told.contains("WRONG (disposal_against_rule)")
+            && told.contains("sooner after its approval"),
+        "{told}"
+    );
+    let (_, told, _) = show(&held, "0");
+    assert!(
+        !told.contains("disposed") && !told.contains("WRONG"),
+        "{told}"
+    );
 
     // A lifted hold lets it go; what only claims to be gone is not entered.
     disposer.stop();
@@ -687,6 +791,9 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
         act["approval"]["index"] = approval_of(made);
         act
     };
+    // With these four, and that the office started.
+    let before = bed.acts();
+    let count = before.len() + 5;
     let (of_legal, of_strange) = (claimed(&legal), claimed(&strange));
     enter(
         &bed,
@@ -699,7 +806,6 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     );
     bed.put(&format!("evidence/one/{}/original", goes.id), vec![0; 101]);
     bed.run_pages();
-    let count = bed.acts().len();
     until("the published acts", || {
         let note = bed.get("log/office-1/checkpoint").unwrap();
         note.lines().nth(1).unwrap().parse::<usize>().unwrap() >= count
@@ -710,7 +816,7 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
     early.stop();
     let texts = bed.keys("log/office-1/text/");
     for made in [&legal, &strange] {
-        let acts = bed.acts().into_iter();
+        let acts = before.iter();
         let own = acts.filter(|act| act["data"]["evidence"] == json!(made.id));
         let reasons: Vec<_> = own
             .filter_map(|act| Some(act["data"]["reason_sha256"].as_str()?.to_owned()))
@@ -738,7 +844,50 @@ fn what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does() {
             "{verified:#}"
         );
     }
-    // The office names it, too.
+    let office = bed.log_key().to_string();
+    let told = gaps(&bed, &one, &office);
+    assert_eq!(codes(&told, &goes), of_goes, "{told:#}");
+    assert!(codes(&told, &alone).contains(&"disposal_against_rule".to_owned()));
+    let show = |made: &Made| {
+        on_station(
+            (&bed, BUCKET),
+            &one,
+            &believing(&office),
+            "0",
+            &["show", &id(made)],
+        )
+    };
+    let (code, told, _) = show(&goes);
+    assert!(
+        code == Some(1)
+            && told.contains("WRONG (disposed_still_there)")
+            && told.contains("WRONG (disposal_against_rule)"),
+        "{told}"
+    );
+    let acts = bed.camdock(&["office", "acts"]);
+    let said = String::from_utf8(acts.stderr).unwrap();
+    assert!(
+        acts.status.code() == Some(1)
+            && said.contains("disposal_against_rule")
+            && said.contains(&id(&alone)),
+        "{said}"
+    );
+    // What is gone without an act is missing.
+    let of_moved = codes(&verify(&bed, &one, &office, "0"), &moved);
+    assert!(
+        of_moved.contains(&"object_missing".to_owned()),
+        "{of_moved:?}"
+    );
+    let of_moved = gap_codes(&gaps(&bed, &one, &office), &moved);
+    assert_eq!(of_moved, ["gap_object_missing"]);
+    let (code, told, _) = show(&moved);
+    assert!(
+        code == Some(1)
+            && told.contains("WRONG (object_missing)")
+            && told.contains("no act that counts"),
+        "{told}"
+    );
+    // The office names what came back, too.
     bed.until("one", |found| {
         let findings = found["findings"].as_array().unwrap();
         findings.iter().any(|finding| {

@@ -3,10 +3,12 @@
 use std::fs;
 
 use camdock::audit::{VerifierKey, Viewing};
-use camdock::model::Part;
+use camdock::model::{EvidenceId, Part};
+use serde_json::{Value, json};
 
 use crate::place::Place;
 use crate::policy::policy;
+use crate::store::put;
 
 fn notes(place: &Place) -> Vec<(String, String)> {
     let client = place.weed.client();
@@ -125,4 +127,24 @@ fn nothing_is_opened_before_a_signed_note_says_who_opens_it_and_why() {
         .ends(0)
         .says("nobody can see that it was opened");
     assert_eq!(notes(&place).len(), 3);
+
+    // With the public key at hand, the notes are checked: one that was altered, or that lies elsewhere, is named.
+    let verify = place.camdock(&["verify"]).ends(0);
+    verify.says("0 of them by keys of [views]");
+    place.configure(&[("views", &format!("keys = [\"{public}\"]"))]);
+    let verify = place.camdock(&["verify"]).ends(0);
+    verify.says("3 of them by keys of [views]");
+    let (name, note) = &notes(&place)[0];
+    put(&place, name, note.replace("The court", "Nobody").as_bytes());
+    let elsewhere = name.replace(&id, &EvidenceId::new().to_string());
+    put(&place, &elsewhere, note.as_bytes());
+    let report = place.camdock(&["verify", "--json"]).ends(1);
+    let report: Value = serde_json::from_str(&report.out).unwrap();
+    let found = report["findings"].as_array().unwrap().iter();
+    let codes: Vec<_> = found
+        .map(|finding| finding["code"].as_str().unwrap())
+        .collect();
+    assert_eq!(codes, ["view_note_wrong"; 2], "{report:#}");
+    let counted = (&report["view_notes"], &report["view_notes_signed"]);
+    assert_eq!(counted, (&json!(4), &json!(2)));
 }

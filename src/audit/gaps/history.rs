@@ -345,6 +345,11 @@ impl LogHistory {
         self.items.contains_key(&id)
     }
 
+    /// When the station took an item in.
+    pub fn sealed_at(&self, id: EvidenceId) -> Option<Timestamp> {
+        Some(self.items.get(&id)?.sealed)
+    }
+
     /// Camera and officer of an item.
     pub fn whose(&self, id: EvidenceId) -> (Option<CameraId>, Option<Officer>) {
         let item = self.items.get(&id);

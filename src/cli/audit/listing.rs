@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::audit::{Gap, GapKind, LogHistory, LoggedObject};
+use crate::audit::{Disposal, Gap, GapKind, LogHistory, LoggedObject};
 use crate::cli::bucket::{Bucket, RECEIPT};
+use crate::cli::verify::{ReportedFinding, still_there};
 use crate::model::{Escaped, EvidenceId, Part};
 
 /// Objects that every stored item has besides its footage.
@@ -16,6 +17,14 @@ pub struct Listing {
     objects: BTreeMap<String, u64>,
     /// The version on top by key; `None` if the store or the credentials do not allow that question.
     latest: Option<BTreeMap<String, Option<String>>>,
+}
+
+/// Log and store beside each other.
+pub struct Compared {
+    pub gaps: Vec<Gap>,
+    /// Items that were stored so recently that their receipts may still be on their way.
+    pub receipts_waiting: u64,
+    pub still_there: Vec<ReportedFinding>,
 }
 
 impl Listing {
@@ -34,18 +43,27 @@ impl Listing {
         })
     }
 
-    /// Also counts the items that were stored so recently that their receipts may still be on their way.
-    pub fn compare(&self, book: &LogHistory) -> anyhow::Result<(Vec<Gap>, u64)> {
-        let (mut gaps, mut waiting) = (Vec::new(), 0);
+    /// `disposed`: what is believed to have been deleted by rule, and so has to be gone, except for manifest and receipt.
+    pub fn compare(
+        &self,
+        book: &LogHistory,
+        disposed: &BTreeMap<EvidenceId, Disposal>,
+    ) -> anyhow::Result<Compared> {
+        let (mut gaps, mut waiting, mut undeleted) = (Vec::new(), 0, Vec::new());
         for (id, path, stored, previews) in book.stored() {
             let name = format!("item {id} ({path})");
-            self.object(id, stored, &name, &mut gaps)?;
-            for (part, preview) in previews {
-                self.object(id, preview, &format!("the {part} of {name}"), &mut gaps)?;
+            let gone = disposed.contains_key(&id);
+            if gone {
+                undeleted.extend(self.left(id, &name, stored, previews)?);
+            } else {
+                self.object(id, stored, &name, &mut gaps)?;
+                for (part, preview) in previews {
+                    self.object(id, preview, &format!("the {part} of {name}"), &mut gaps)?;
+                }
             }
             let companions = COMPANIONS
                 .iter()
-                .chain((!stored.keyless).then_some(&ITEM_KEY));
+                .chain((!stored.keyless && !gone).then_some(&ITEM_KEY));
             for object in companions {
                 let key = self.bucket.layout().object(id, object);
                 if !self.there(&key)? {
@@ -71,7 +89,52 @@ impl Listing {
                 (gap.camera, gap.officer) = book.whose(id);
             }
         }
-        Ok((gaps, waiting))
+        Ok(Compared {
+            gaps,
+            receipts_waiting: waiting,
+            still_there: undeleted,
+        })
+    }
+
+    /// What the store has of an item that was deleted by rule.
+    fn left(
+        &self,
+        id: EvidenceId,
+        name: &str,
+        stored: &LoggedObject,
+        previews: &[(Part, LoggedObject)],
+    ) -> anyhow::Result<Option<ReportedFinding>> {
+        let mut left = Vec::new();
+        let previews = previews.iter().map(|(_, preview)| preview);
+        for object in std::iter::once(stored).chain(previews) {
+            let version = object.version.as_deref();
+            if self.listed(&object.key) || self.bucket.head(&object.key, version)?.is_some() {
+                left.push(object.key.clone());
+            }
+        }
+        let key = self.bucket.layout().object(id, ITEM_KEY);
+        if !stored.keyless && self.there(&key)? {
+            left.push(key);
+        }
+        if left.is_empty() {
+            return Ok(None);
+        }
+        let (code, what) = still_there(name, &left);
+        let next_step = crate::model::codes::find(code).map_or("", |code| code.next_step);
+        Ok(Some(ReportedFinding {
+            code: code.into(),
+            evidence: Some(id),
+            what,
+            next_step: next_step.into(),
+        }))
+    }
+
+    fn listed(&self, key: &str) -> bool {
+        let covered = self
+            .latest
+            .as_ref()
+            .is_some_and(|latest| latest.contains_key(key));
+        self.objects.contains_key(key) || covered
     }
 
     fn object(

@@ -16,7 +16,7 @@ use self::listing::Listing;
 use self::report::GapReport;
 use super::bucket::Bucket;
 use super::orders::{OrderSignature, send};
-use super::verify::{self, Anchors, LoggedLocks, ReportedFinding};
+use super::verify::{self, Anchors, Deletions, LoggedLocks, ReportedDisposal, ReportedFinding};
 use super::{Outcome, load_config};
 use crate::audit::{DirSource, GapRules, LogHistory, LogSource, VerifierKey, verify_log};
 use crate::config::{Config, Roster};
@@ -64,6 +64,7 @@ What it looks for:
   - numbers missing in the names of a camera's recordings
   - cameras of the roster that were not docked here for long
   - objects that the log calls stored and the store does not have, and objects that only the store knows
+What the office of camdock.toml says was deleted by rule is listed, and is no gap once it is gone.
 Exit code 0: every gap is explained. 3: there are gaps. 1: log and store contradict each other.")]
 struct GapsArgs {
     /// Only gaps of this camera
@@ -138,15 +139,25 @@ fn gaps(config: &Config, args: &GapsArgs) -> anyhow::Result<Outcome> {
     };
     let mut gaps = book.gaps(&rules);
     let mut receipts_waiting = 0;
+    let mut deletions = Deletions::default();
     if let Some(listing) = &bucket {
-        let (found, waiting) = listing.compare(&book)?;
-        gaps.extend(found);
-        receipts_waiting = waiting;
+        deletions = Deletions::read(config, |item| book.sealed_at(item));
+        let compared = listing.compare(&book, &deletions.believed)?;
+        gaps.extend(compared.gaps);
+        receipts_waiting = compared.receipts_waiting;
+        wrong.append(&mut deletions.findings);
+        wrong.extend(compared.still_there);
     }
     gaps.sort_by(|a, b| (a.code, &a.gap).cmp(&(b.code, &b.gap)));
     gaps.dedup_by(|a, b| a.gap == b.gap);
     let mut report = GapReport::new(&book, gaps, wrong, copies, bucket.is_some());
     report.receipts_waiting = receipts_waiting;
+    report.disposed = deletions
+        .believed
+        .values()
+        .map(ReportedDisposal::of)
+        .collect();
+    report.unread = deletions.unread;
     if bucket.is_some() && (args.unseen_days, args.waiting_hours) == (UNSEEN_DAYS, WAITING_HOURS) {
         // For the station's metrics. A user without write permission there still gets the report.
         let done = serde_json::to_vec(&report.completeness())?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::audit::{Accepted, ClockStep, Gap, GapKind, LogHistory};
 use crate::cli::Outcome;
-use crate::cli::verify::{ReportedFinding, TIME_BACKWARDS};
+use crate::cli::verify::{ReportedDisposal, ReportedFinding, TIME_BACKWARDS};
 use crate::model::Completeness;
 
 /// Gaps of one kind in the text; JSON has all of them.
@@ -37,6 +37,10 @@ pub struct GapReport {
     store_compared: bool,
     /// Stored so recently that their receipts may still be on their way.
     pub receipts_waiting: u64,
+    /// What the office's log says was deleted by rule.
+    pub disposed: Vec<ReportedDisposal>,
+    /// Why the office's log could not be read.
+    pub unread: Option<ReportedFinding>,
     /// Runs of entries that are dated before an earlier one: not a finding, because clocks get adjusted.
     clock_steps: Vec<ClockStep>,
     /// Findings about the log itself.
@@ -59,6 +63,8 @@ impl GapReport {
             copies,
             store_compared,
             receipts_waiting: 0,
+            disposed: Vec::new(),
+            unread: None,
             clock_steps: book.clock_steps().to_vec(),
             findings,
             gaps: Vec::new(),
@@ -138,6 +144,16 @@ impl GapReport {
                 "waiting:     {} receipts are not in the store yet, of items that were stored within a day",
                 self.receipts_waiting
             )?;
+        }
+        for disposed in self.disposed.iter().take(SHOWN) {
+            writeln!(out, "disposed:    {} {}", disposed.evidence, disposed.told)?;
+        }
+        if self.disposed.len() > SHOWN {
+            let more = self.disposed.len() - SHOWN;
+            writeln!(out, "disposed:    … and {more} more; --json names all")?;
+        }
+        if let Some(unread) = &self.unread {
+            writeln!(out, "NOT LOOKED AT {unread}")?;
         }
         for step in &self.clock_steps {
             writeln!(

@@ -1,15 +1,18 @@
 //! `camdock office acts`: the office's own log, verified and in words.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 
-use crate::audit::{DirSource, verify_log};
+use serde::Deserialize;
+
+use crate::audit::{DirSource, DisposalHistory, verify_log};
 use crate::cli::Outcome;
 use crate::cli::bucket::Bucket;
-use crate::cli::verify::{Anchors, LoggedLocks, ReportedFinding, compare_copies};
+use crate::cli::verify::{Anchors, LoggedLocks, ReportedFinding, against_rule, compare_copies};
 use crate::config::OfficeConfig;
 use crate::model::{
     ActReference, CosignedState, Decider, Entry, Escaped, Event, ItemTagged, ObjectAlarm,
-    OperatorAction, SaltedText, Sha256Digest, TagSource,
+    OperatorAction, SaltedText, Sha256Digest, StationName, TagSource,
 };
 use crate::office::{self, TEXTS};
 
@@ -20,7 +23,15 @@ pub fn run(config: &OfficeConfig, json: bool) -> anyhow::Result<Outcome> {
     let key = office::log_verifier(config)?;
     let source = DirSource::new(config.log_dir());
     let mut acts: Vec<(u64, Vec<u8>)> = Vec::new();
-    let mut see = |index, bytes: &[u8]| acts.push((index, bytes.to_vec()));
+    let mut disposals: HashMap<StationName, DisposalHistory> = HashMap::new();
+    let mut see = |index, bytes: &[u8]| {
+        if let Ok(About { data }) = serde_json::from_slice(bytes) {
+            let history = || DisposalHistory::new(config.name.clone(), data.log.clone());
+            let of_station = disposals.entry(data.log.clone());
+            of_station.or_insert_with(history).see(index, bytes);
+        }
+        acts.push((index, bytes.to_vec()));
+    };
     let report = verify_log(&source, &key, &mut see, None)?;
     let bucket = Bucket::of(office::open_store(config)?, config.bucket_layout())?;
     let mut findings: Vec<ReportedFinding> = report
@@ -28,6 +39,10 @@ pub fn run(config: &OfficeConfig, json: bool) -> anyhow::Result<Outcome> {
         .iter()
         .map(ReportedFinding::of_log)
         .collect();
+    for history in disposals.into_values() {
+        let (_, wrong) = history.finish();
+        findings.extend(wrong.iter().map(|(item, what)| against_rule(*item, what)));
+    }
     let mut anchors = Anchors::default();
     let asked = (|| {
         let (text, found) = compare_copies(&source, &bucket, &key)?;
@@ -80,6 +95,17 @@ pub fn run(config: &OfficeConfig, json: bool) -> anyhow::Result<Outcome> {
         return Ok(Outcome::VerificationFailed);
     }
     asked.map(|_| Outcome::Fine)
+}
+
+/// The station that an act is about.
+#[derive(Deserialize)]
+struct About {
+    data: OfStation,
+}
+
+#[derive(Deserialize)]
+struct OfStation {
+    log: StationName,
 }
 
 /// An entry of a kind that this version does not understand: it is kept, and that is said.

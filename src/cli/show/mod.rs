@@ -1,5 +1,6 @@
 //! `camdock show`: one item's custody as sentences, from the verified log.
 
+mod disposal;
 mod import;
 mod preview;
 
@@ -10,7 +11,6 @@ use anyhow::bail;
 
 use self::import::{declared, derived_from_it, ended};
 use self::preview::previewed;
-use super::disposals::{TrustedDisposals, told};
 use super::verify::verifier_key;
 use super::{Outcome, load_config};
 use crate::audit::{DirSource, verify_log};
@@ -91,6 +91,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         own(&entry.event) && matches!(&entry.event, Event::ItemSealed(e) if e.import.is_some())
     });
     let mut out = std::io::stdout().lock();
+    let mut wrong = false;
     if args.json {
         for (index, entry) in &kept {
             let mut value = serde_json::to_value(entry)?;
@@ -114,16 +115,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
                 text
             )?;
         }
-        for office in &config.offices {
-            match TrustedDisposals::read(&config, office) {
-                Ok(disposals) => {
-                    if let Some(said) = disposals.said.get(&args.id) {
-                        writeln!(out, "It was {}.\n", told(said))?;
-                    }
-                }
-                Err(error) => writeln!(out, "The office's log could not be read: {error:#}.\n")?,
-            }
-        }
+        wrong = disposal::tell(&config, args.id, &kept, &mut out)?;
         writeln!(
             out,
             "The log has {} entries under the key {key}.",
@@ -131,7 +123,11 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
         )?;
     }
     if report.is_clean() {
-        return Ok(Outcome::Fine);
+        return Ok(if wrong {
+            Outcome::VerificationFailed
+        } else {
+            Outcome::Fine
+        });
     }
     eprintln!("The log does NOT verify: nothing above is proven. Run `camdock verify`.");
     Ok(Outcome::VerificationFailed)

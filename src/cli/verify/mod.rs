@@ -10,6 +10,7 @@ mod locks;
 mod objects;
 mod report;
 mod versions;
+mod view_notes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use anyhow::{Context as _, bail};
 
 use self::affected::LogCopies;
 pub(super) use self::anchors::Anchors;
+pub(super) use self::disposed::{Deletions, ReportedDisposal, against_rule, still_there};
 pub(super) use self::item::PartHasher;
 pub(super) use self::locks::LoggedLocks;
 use self::report::VerifyReport;
@@ -146,7 +148,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<Outcome> {
             quiet: args.json,
         };
         check.run(listed, &mut verified, &mut anchors)?;
-        verified.view_notes = bucket.views().ok();
+        view_notes::check(&config, &bucket, &mut verified)?;
         anchors.locked(&bucket, &key, &items.locks)
     })();
     anchors.cosigned(&config, &key, &mut verified);

@@ -42,6 +42,8 @@ pub struct VerifyReport {
     pub items_opened: usize,
     /// Signed notes in the bucket that somebody opened an item; `None` if nobody could list them.
     pub view_notes: Option<usize>,
+    /// Of these, by keys of `[views]` in camdock.toml.
+    pub view_notes_signed: usize,
     /// Storyboards and preview videos in the store.
     pub previews: usize,
     /// Objects for which the store named the checksum of the log.
@@ -194,7 +196,8 @@ impl VerifyReport {
             if let Some(notes) = self.view_notes.filter(|notes| *notes > 0) {
                 writeln!(
                     out,
-                    "             {notes} signed notes in the bucket say that somebody opened an item"
+                    "             {notes} signed notes in the bucket say that somebody opened an item, {} of them by keys of [views]",
+                    self.view_notes_signed
                 )?;
             }
         }

@@ -163,6 +163,9 @@ section!(RawOffice => OfficeSection {
     follow_seconds: u32 = 30,
     earlier: Vec<Spanned<RawEarlierOffice>> = Vec::new(),
 });
+section!(RawViews => ViewsSection {
+    keys: Vec<Spanned<String>> = Vec::new(),
+});
 section!(RawTrustedOffice => TrustedOfficeSection {
     name: String = String::new(),
     log_key: String = String::new(),
@@ -460,6 +463,7 @@ sections!(
     web: RawWeb => WebSection,
     witness: RawWitnesses => WitnessesSection,
     office: RawTrustedOffice => TrustedOfficeSection,
+    views: RawViews => ViewsSection,
     metrics: RawMetrics => MetricsSection,
     log: RawLog => LogSection,
 );

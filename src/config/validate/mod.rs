@@ -210,6 +210,9 @@ pub(super) fn config(
         tagging,
         witness,
         offices,
+        view_keys: (merged.views.keys.value.iter())
+            .map(|key| key.get_ref().clone())
+            .collect(),
         metrics,
         log,
     })

@@ -134,4 +134,10 @@ pub(super) const CODES: &[Code] = &[
         "The store does not tell the credentials of older versions, so deletions and covered objects were not looked at.",
         "Give the credentials that verify the right `s3:ListBucketVersions`, as in `config/verify-policy.json`.",
     ),
+    code(
+        "view_note_wrong",
+        EvidenceManager,
+        "A note in the bucket says that somebody opened an item, and is not what its writer signed, or is not in its place.",
+        "Find out who may write below viewed/, ask the person whom it names, and keep it as it is.",
+    ),
 ];
