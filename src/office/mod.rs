@@ -114,6 +114,11 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     let s3 = open_store(&config)?;
     let store: Arc<dyn Store> = Arc::new(s3.clone());
     let (acts, publisher) = acts::open(&config, &store).await?;
+    // From here on, a stop in the middle of the start is one in order.
+    let (mut end, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     acts.enter(started(&config, &witness, &acts)).await?;
     // Before anybody may ask for a cosignature.
     witness.close_ruled(|key| acts.ruling(key).closed.is_some());
@@ -206,10 +211,6 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
         sign_in,
     };
     let mut commands = commands::open(&config, &witness, &acts, &decisions, people, shares)?;
-    let (mut end, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
     tracing::info!(office = %config.name, witness = %witness.public(), stations = config.stations.len(), "the office follows its stations");
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let (reason, fatal): (&str, Option<PublishError>) = tokio::select! {
