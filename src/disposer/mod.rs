@@ -32,6 +32,11 @@ use office_log::OfficeLog;
 
 /// Deletes until SIGTERM or Ctrl-C.
 pub async fn run(config: DisposerConfig) -> anyhow::Result<()> {
+    // A stop in the middle of the start is one in order, too.
+    let (mut end, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     let store = open_store(&config)?;
     let mut disposer = Disposer {
         log: OfficeLog::open(&config, &store)?,
@@ -44,10 +49,6 @@ pub async fn run(config: DisposerConfig) -> anyhow::Result<()> {
         notes: HashMap::new(),
         gone: HashMap::new(),
     };
-    let (mut end, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
     tracing::info!(office = %disposer.config.office, wait = ?disposer.wait, "the disposer follows the office's log");
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let mut last = None;

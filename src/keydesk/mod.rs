@@ -39,11 +39,12 @@ const MESSAGE_MAX: u64 = 64 << 10;
 
 /// Follows the office's log until SIGTERM or Ctrl-C.
 pub async fn run(config: KeyDeskConfig) -> anyhow::Result<()> {
-    let mut desk = Desk::open(&config)?;
+    // A stop in the middle of the start is one in order, too.
     let (mut end, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
+    let mut desk = Desk::open(&config)?;
     tracing::info!(office = %config.office, recipient = desk.key.public().fingerprint(), "the key desk follows the office's log");
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let mut last = None;

@@ -114,7 +114,7 @@ pub async fn run(config: OfficeConfig) -> anyhow::Result<()> {
     let s3 = open_store(&config)?;
     let store: Arc<dyn Store> = Arc::new(s3.clone());
     let (acts, publisher) = acts::open(&config, &store).await?;
-    // From here on, a stop in the middle of the start is one in order.
+    // A stop in the middle of the start is one in order, too.
     let (mut end, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,

@@ -27,6 +27,11 @@ use shared_items::SharedItems;
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn run(config: ShareReaderConfig) -> anyhow::Result<()> {
+    // A stop in the middle of the start is one in order, too.
+    let (mut end, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     let secrets = Secrets::from_environment();
     let backend = Arc::new(SharedItems {
         prefix: config.store.prefix.clone(),
@@ -36,10 +41,6 @@ pub async fn run(config: ShareReaderConfig) -> anyhow::Result<()> {
     let mut servers = JoinSet::new();
     start_recipients(&config.pages, &secrets, backend, &mut servers)
         .context("cannot set up the recipients' page")?;
-    let (mut end, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
     tracing::info!(
         office = config.office_address,
         "the share reader asks the office"

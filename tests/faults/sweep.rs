@@ -38,6 +38,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "the disposer's, not the station's: what_two_people_decided_goes_whatever_stops_it_and_nothing_else_does",
     ),
     (
+        "journal mark_disposed",
+        "an office's act, not the way of an item: a_file_that_was_deleted_by_rule_is_named_so_when_it_is_docked_again_and_its_copies_go",
+    ),
+    (
         "journal reassign",
         "an operator's command, not the way of an item",
     ),

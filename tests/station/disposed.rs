@@ -136,6 +136,7 @@ fn a_file_that_was_deleted_by_rule_is_named_so_when_it_is_docked_again_and_its_c
     carry(docked.clone(), pocket.clone());
     until("the bay is empty", || bay(&place).is_none());
 
+    running.stop().ends(0);
     // By two people; by one; of another time; by two.
     let before = "2020-01-01T00:00:00Z".to_owned();
     for (id, sealed, by) in [
@@ -146,6 +147,18 @@ fn a_file_that_was_deleted_by_rule_is_named_so_when_it_is_docked_again_and_its_c
     ] {
         office.dispose(&place, id, &sealed, by);
     }
+    // Killed before and after it notes the first, it notes both.
+    for point in ["before", "after"] {
+        let failpoint = format!("stop:journal mark_disposed: {point}");
+        let stops = [quick[0], quick[1], ("CAMDOCK_FAILPOINT", &*failpoint)];
+        let ran = place.start_with(&["run"], &stops).wait();
+        assert!(
+            ran.code.is_none() && ran.err.contains(": stopped"),
+            "{}",
+            ran.err
+        );
+    }
+    let running = place.start_with(&["run"], &quick);
     until("both are noted", || {
         [&names[0], &names[3]]
             .iter()

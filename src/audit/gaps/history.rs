@@ -340,12 +340,7 @@ impl LogHistory {
         })
     }
 
-    /// Whether the log calls this item sealed, so that its objects may be in the store.
-    pub fn knows(&self, id: EvidenceId) -> bool {
-        self.items.contains_key(&id)
-    }
-
-    /// When the station took an item in.
+    /// When the station took an item in; `None` for one that the log does not call sealed, so that no object may be in the store.
     pub fn sealed_at(&self, id: EvidenceId) -> Option<Timestamp> {
         Some(self.items.get(&id)?.sealed)
     }

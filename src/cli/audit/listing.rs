@@ -231,7 +231,7 @@ impl Listing {
                 .split_once('/')
                 .unwrap_or((key, ""));
             let id = id.parse::<EvidenceId>().ok();
-            let ours = id.is_some_and(|id| book.knows(id));
+            let ours = id.is_some_and(|id| book.sealed_at(id).is_some());
             if ours && known.contains(object) {
                 return None;
             }
