@@ -196,8 +196,10 @@ pub struct Checker<'a> {
 
 impl Checker<'_> {
     fn choose(&self, pack: &Path) {
-        self.browser
-            .js("document.getElementById('folder').value = ''; document.getElementById('report').hidden = true");
+        // The browser reads a folder beside everything else: only the page's answer to this choice makes the button work again.
+        self.browser.js(
+            "document.getElementById('folder').value = ''; document.getElementById('report').hidden = true; document.getElementById('check').disabled = true",
+        );
         self.browser.choose("#folder", pack);
         self.browser
             .until("files", "!document.getElementById('check').disabled");
